@@ -1,0 +1,154 @@
+// Reads a command's journal while it grows.
+//
+// Promises:
+// 1. Every complete frame comes once and in order; what is torn is waited for.
+// 2. The file is hostile input: no symlink, FIFO or device is opened, at most `readBytesMax` bytes are held, and what the supervisor
+//    cannot have written (a gap in positions, a second end, a file that shrank) throws `JournalCorrupt` and nothing else.
+// 3. A follower that starts at a position gets exactly the output from there on, if needed from the middle of a frame.
+
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { type EndFrame, type JournalFrame, JournalCorrupt, type OutputFrame, parseFrame } from './journal-format.ts';
+import type { JournalWatch } from './journal-watch.ts';
+
+const readBytesMax = 262_144;
+const safetyPollMs = 250;
+
+export type JournalReader = {
+  /** The complete frames that were not given before, possibly none. */
+  read(): Promise<JournalFrame[]>;
+  readonly ended: boolean;
+  close(): Promise<void>;
+};
+
+/** Opens a journal that exists; `ENOENT` is passed on, anything that is no regular file is `JournalCorrupt`. */
+export async function openJournal(path: string): Promise<JournalReader> {
+  const file = await openHostile(path);
+  const order = createFrameOrder();
+  let fileOffset = 0;
+
+  return {
+    async read() {
+      const buffer = await readFrom(file, fileOffset);
+      const frames: JournalFrame[] = [];
+      let at = 0;
+      for (let parsed = parseFrame(buffer, at, fileOffset); parsed; parsed = parseFrame(buffer, at, fileOffset)) {
+        order.accept(parsed.frame, fileOffset + at);
+        frames.push(parsed.frame);
+        at = parsed.next;
+      }
+      fileOffset += at;
+      return frames;
+    },
+    get ended() {
+      return order.ended;
+    },
+    close: () => file.close(),
+  };
+}
+
+async function openHostile(path: string): Promise<FileHandle> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error) => {
+    throw error.code === 'ELOOP' || error.code === 'ENXIO' ? new JournalCorrupt('not a regular file', 0) : error;
+  });
+  if ((await file.stat()).isFile()) return file;
+  await file.close();
+  throw new JournalCorrupt('not a regular file', 0);
+}
+
+async function readFrom(file: FileHandle, fileOffset: number): Promise<Buffer> {
+  const { size } = await file.stat();
+  if (size < fileOffset) throw new JournalCorrupt(`the file shrank to ${size} bytes`, fileOffset);
+  const buffer = Buffer.allocUnsafe(Math.min(size - fileOffset, readBytesMax));
+  if (buffer.length === 0) return buffer;
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, fileOffset);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** The order in which a supervisor writes: header, started, output without gaps, one end. */
+export function createFrameOrder() {
+  const bytes = { stdout: 0, stderr: 0 };
+  let last: JournalFrame['type'] | undefined;
+  let startedSeen = false;
+
+  const refuse = (detail: string, fileOffset: number): never => {
+    throw new JournalCorrupt(detail, fileOffset);
+  };
+  const acceptOutput = (frame: OutputFrame, at: number) => {
+    if (!startedSeen) refuse('output before the command started', at);
+    if (frame.offset !== bytes[frame.stream]) refuse(`gap in ${frame.stream}`, at);
+    if (frame.position !== bytes.stdout + bytes.stderr) refuse('gap in the positions', at);
+    bytes[frame.stream] += frame.bytes.length;
+  };
+  const acceptEnd = (frame: EndFrame, at: number) => {
+    const agrees = frame.stdoutBytes === bytes.stdout && frame.stderrBytes === bytes.stderr;
+    if (!agrees) refuse('the end counts other bytes than were written', at);
+  };
+
+  return {
+    get ended() {
+      return last === 'end';
+    },
+    accept(frame: JournalFrame, at: number): void {
+      if (last === 'end') refuse('a frame after the end', at);
+      if ((frame.type === 'header') !== (last === undefined)) refuse('header missing or repeated', at);
+      if (frame.type === 'started' && last !== 'header') refuse('started out of order', at);
+      if (frame.type === 'started') startedSeen = true;
+      if (frame.type === 'output') acceptOutput(frame, at);
+      if (frame.type === 'end') acceptEnd(frame, at);
+      last = frame.type;
+    },
+  };
+}
+
+export type FollowOptions = {
+  /** Output below this position is left out; a frame across it is cut. Default 0. */
+  fromPosition?: number;
+  /** Ends the iteration by throwing the signal's reason. */
+  signal?: AbortSignal;
+  /** The watch of the directory that the journal is in, shared by all its followers. */
+  wake: JournalWatch;
+};
+
+/** The frames of a journal, which may not exist yet, up to its end frame. Header, started and end always come. */
+export async function* followJournal(path: string, options: FollowOptions): AsyncGenerator<JournalFrame, void, void> {
+  const { fromPosition = 0, signal, wake } = options;
+  const growth = wake.subscribe(basename(path));
+  let reader: JournalReader | undefined;
+  try {
+    while (true) {
+      signal?.throwIfAborted();
+      growth.reset();
+      reader ??= await openIfThere(path);
+      const frames = (await reader?.read()) ?? [];
+      for (const frame of frames) {
+        const kept = cutBefore(frame, fromPosition);
+        if (kept !== undefined) yield kept;
+      }
+      if (reader?.ended) return;
+      if (frames.length === 0) await growth.wait(safetyPollMs, signal);
+    }
+  } finally {
+    growth.close();
+    await reader?.close();
+  }
+}
+
+/** The journal, or `undefined` where none is yet. */
+export async function openIfThere(path: string): Promise<JournalReader | undefined> {
+  try {
+    return await openJournal(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** What of a frame is at or after `position`; `undefined` when that is nothing. */
+export function cutBefore(frame: JournalFrame, position: number): JournalFrame | undefined {
+  if (frame.type !== 'output' || frame.position >= position) return frame;
+  const skip = position - frame.position;
+  if (skip >= frame.bytes.length) return undefined;
+  return { ...frame, offset: frame.offset + skip, position, bytes: frame.bytes.subarray(skip) };
+}
