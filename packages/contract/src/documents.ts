@@ -1,0 +1,81 @@
+// Read models kept in key-value buckets: written by one owner, read by any service.
+// A document carries the writer's `version`; an older one never overwrites a newer one.
+
+export type SessionState =
+  | 'creating'
+  | 'ready'
+  | 'busy'
+  | 'hibernating'
+  | 'hibernated'
+  | 'resuming'
+  | 'failed'
+  | 'archived';
+
+/** A session as its workflow last reported it. Times are ISO 8601 UTC with milliseconds. */
+export interface SessionDocument {
+  version: number;
+  id: string;
+  organizationId: string;
+  projectId: string;
+  taskId: string | null;
+  trialId: string | null;
+  partition: number;
+  title: string;
+  labels: Record<string, string>;
+  state: SessionState;
+  branch: string;
+  baseCommit: string | null;
+  headCommit: string | null;
+  runnerId: string | null;
+  generation: number;
+  failure: { code: string; detail: string } | null;
+  createdAt: string;
+  lastActiveAt: string;
+}
+
+export type Verdict = 'passed' | 'failed';
+export type TrialState = 'running' | 'completed' | 'failed' | 'canceled';
+
+export interface TrialDocument {
+  version: number;
+  id: string;
+  organizationId: string;
+  projectId: string;
+  taskId: string;
+  name: string;
+  state: TrialState;
+  sessions: TrialSessionDocument[];
+  createdAt: string;
+  endedAt: string | null;
+}
+
+export interface TrialSessionDocument {
+  sessionId: string;
+  title: string;
+  /** Of the attempt, not of the session, which outlives it. */
+  state: 'pending' | 'running' | 'ended';
+  verdict: Verdict | null;
+  /** Why there is no verdict, or which command decided it. */
+  reason: string | null;
+  commandIds: string[];
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+/** A runner's announcement, renewed while it lives. */
+export interface RunnerDocument {
+  id: string;
+  hostQueue: string;
+  startedAt: string;
+  version: string;
+  labels: Record<string, string>;
+  slots: { total: number; used: number };
+}
+
+/** A project's secret as stored: AES-256-GCM, opened only by gateway and runners. */
+export interface SecretDocument {
+  name: string;
+  /** base64 of nonce (12 bytes), ciphertext and tag (16 bytes). */
+  sealed: string;
+  updatedAt: string;
+}

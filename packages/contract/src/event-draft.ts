@@ -1,0 +1,18 @@
+// An event as a workflow writes it down: plain JSON that becomes a protobuf Event in the activity that publishes it.
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { EventSchema } from '@worktrail/proto/event';
+import type { ActorRef } from './commands.ts';
+
+type PayloadInit = Exclude<NonNullable<MessageInitShape<typeof EventSchema>['payload']>, { case?: undefined }>;
+
+/** Only payloads whose fields are plain JSON (no bytes, no 64-bit integers, no timestamps). */
+export interface EventDraft {
+  /** Contiguous from 1 within the producer. */
+  number: number;
+  /** ISO 8601, the workflow's clock. */
+  time: string;
+  actor: ActorRef;
+  commandId?: string;
+  payload: Extract<PayloadInit, { case: `session${string}` | 'commandQueued' | 'commandEnded' | 'limitReached' | 'gap' }>;
+}

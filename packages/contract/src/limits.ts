@@ -1,0 +1,34 @@
+// Bounds that more than one service must agree on. Units stand last in the names.
+
+export const limits = {
+  commandBytesMax: 128 * 1024,
+  /** Inline stdin of a new command. */
+  stdinInlineBytesMax: 64 * 1024,
+  stdinRequestBytesMax: 16 * 1024 * 1024,
+  /** One control request to a runner; below the NATS payload limit. */
+  stdinChunkBytesMax: 512 * 1024,
+  jsonBodyBytesMax: 1024 * 1024,
+  nameLengthMax: 200,
+  descriptionLengthMax: 20_000,
+  labelsMax: 32,
+  envVariablesMax: 256,
+  envValueBytesMax: 32 * 1024,
+  envTotalBytesMax: 96 * 1024,
+  setupCommandsMax: 64,
+  attemptsMax: 16,
+  attemptCommandsMax: 200,
+  liveCommandsMax: 16,
+  queuedCommandsMax: 200,
+  commandTimeoutSecondsMax: 7 * 24 * 3600,
+  waitSecondsMax: 300,
+  pageDefault: 50,
+  pageMax: 200,
+  /** Output given with a waited command: its tail. */
+  outputTailBytes: 64 * 1024,
+  outputReadBytesMax: 8 * 1024 * 1024,
+  outputBytesMaxDefault: 1024 * 1024 * 1024,
+  /** Coalescing of output into events. */
+  outputEventBytesMax: 64 * 1024,
+  outputEventDelayMs: 50,
+  cancelGraceSecondsDefault: 5,
+} as const;

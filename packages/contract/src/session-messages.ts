@@ -1,0 +1,87 @@
+// Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
+
+import type { ActorRef, CommandSpec } from './commands.ts';
+import type { SessionDocument } from './documents.ts';
+import type { Environment, RepositoryRef } from './environment.ts';
+
+export const workflowTaskQueue = 'worktrail-orchestrator';
+export const sessionWorkflow = 'session';
+
+export function sessionWorkflowId(sessionId: string): string {
+  return `session:${sessionId}`;
+}
+
+/** What a session starts with, fixed for its life except title and labels. */
+export interface SessionSpec {
+  organizationId: string;
+  projectId: string;
+  sessionId: string;
+  taskId: string | null;
+  trialId: string | null;
+  partition: number;
+  title: string;
+  labels: Record<string, string>;
+  repository: RepositoryRef;
+  /** null: the newest default branch. */
+  baseRef: string | null;
+  branch: string;
+  environment: Environment;
+  /** The session's own variables, over the project's. */
+  env: Record<string, string>;
+  cancelGraceSeconds: number;
+  createdAt: string;
+  createdBy: ActorRef;
+}
+
+/** Update → CommandAccepted. Its update id is the command's id. */
+export const runCommand = 'runCommand';
+export interface CommandAccepted {
+  state: 'queued' | 'running';
+}
+
+/** Update → {accepted}: false when the command is not live any more. */
+export const cancelCommand = 'cancelCommand';
+export interface CancelCommandRequest {
+  commandId: string;
+  reason: string;
+}
+
+/** Update → SessionDocument. */
+export const patchSession = 'patchSession';
+export interface PatchSessionRequest {
+  title?: string;
+  labels?: Record<string, string>;
+}
+
+/** Update → SessionDocument. Refused with `session_busy` while a command is live. Returns once recorded as archived. */
+export const archiveSession = 'archiveSession';
+
+/** Query → SessionDocument. */
+export const describeSession = 'describeSession';
+
+/** Query (commandId) → LiveCommand | null: commands that are queued or running, which no event may show yet. */
+export const describeCommand = 'describeCommand';
+export interface LiveCommand {
+  spec: CommandSpec;
+  state: 'queued' | 'running';
+}
+
+/** Signal from a runner that took a sandbox down on purpose (its volume is kept). */
+export const sandboxStopped = 'sandboxStopped';
+export interface SandboxStopped {
+  generation: number;
+  reason: string;
+}
+
+/** Signal from a trial: run this command; the end is reported to the trial by `commandReported`. */
+export const runTrialCommand = 'runTrialCommand';
+export interface RunTrialCommand {
+  trialWorkflowId: string;
+  command: CommandSpec;
+}
+
+/** Signal from a trial: stop this command if it is live. */
+export const cancelTrialCommand = 'cancelTrialCommand';
+
+/** ApplicationFailure types with which an update is refused are error codes of the contract. */
+export type SessionUpdateResult = SessionDocument;

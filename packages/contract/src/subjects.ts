@@ -1,0 +1,78 @@
+// Names on NATS: subjects, streams, buckets. Both sides of every wire spell them from here.
+//
+// worktrail.events.<partition>.<organization>.<session>.<producer>   stored in stream worktrail-events-<partition>
+// worktrail.live.<partition>.<organization>.<session>.<producer>     the same messages, sent on once stored
+// worktrail.audit.<organization>                                     stored in stream worktrail-audit
+// worktrail.dead.<partition>                                         what could not be stored, stream worktrail-dead-letters
+// worktrail.runner.<runnerId>.control                                requests to one runner (runner.proto)
+
+export interface EventScope {
+  partition: number;
+  organizationId: string;
+  sessionId: string;
+}
+
+/** The producer token of a session's workflow; a command's producer token is its id. */
+export const sessionProducer = 'session';
+
+export function eventSubject(scope: EventScope, producer: string): string {
+  return `worktrail.events.${scope.partition}.${scope.organizationId}.${scope.sessionId}.${producer}`;
+}
+
+/** Pass '>' as producer for the whole session. */
+export function liveSubject(scope: EventScope, producer: string): string {
+  return `worktrail.live.${scope.partition}.${scope.organizationId}.${scope.sessionId}.${producer}`;
+}
+
+export function eventStream(partition: number): string {
+  return `worktrail-events-${partition}`;
+}
+
+export function eventStreamSubjects(partition: number): { stored: string; live: string } {
+  return { stored: `worktrail.events.${partition}.>`, live: `worktrail.live.${partition}.>` };
+}
+
+export const auditStream = 'worktrail-audit';
+export const auditSubjects = 'worktrail.audit.>';
+export function auditSubject(organizationId: string): string {
+  return `worktrail.audit.${organizationId}`;
+}
+
+export const deadLetterStream = 'worktrail-dead-letters';
+export const deadLetterSubjects = 'worktrail.dead.>';
+export function deadLetterSubject(partition: number): string {
+  return `worktrail.dead.${partition}`;
+}
+
+export function runnerControlSubject(runnerId: string): string {
+  return `worktrail.runner.${runnerId}.control`;
+}
+
+/** Key-value buckets. `configuration`: organizations, principals, keys, projects, secrets, tasks. */
+export const buckets = {
+  configuration: 'worktrail-configuration',
+  sessions: 'worktrail-sessions',
+  trials: 'worktrail-trials',
+  idempotency: 'worktrail-idempotency',
+  runners: 'worktrail-runners',
+} as const;
+
+export function sessionKey(organizationId: string, sessionId: string): string {
+  return `${organizationId}.${sessionId}`;
+}
+
+export function trialKey(organizationId: string, trialId: string): string {
+  return `${organizationId}.${trialId}`;
+}
+
+/** Where the encrypted value of a project's secret is kept in the configuration bucket. */
+export function secretKey(projectId: string, name: string): string {
+  return `secret.${projectId}.${name}`;
+}
+
+/** The partition a new session is assigned to; fixed for its life. */
+export function partitionOf(sessionId: string, partitions: number): number {
+  let hash = 0;
+  for (const character of sessionId) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) >>> 0;
+  return hash % partitions;
+}

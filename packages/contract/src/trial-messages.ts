@@ -1,0 +1,52 @@
+// Temporal names and messages of the trial workflow. Trial and session workflows talk by signals only.
+
+import type { CommandResult } from './commands.ts';
+import type { SessionSpec } from './session-messages.ts';
+
+export const trialWorkflow = 'trial';
+
+export function trialWorkflowId(trialId: string): string {
+  return `trial:${trialId}`;
+}
+
+export interface TrialAttempt {
+  /** The session to start; its id is chosen with the trial. */
+  session: SessionSpec;
+  commands: string[];
+}
+
+export interface TrialSpec {
+  organizationId: string;
+  projectId: string;
+  taskId: string;
+  trialId: string;
+  name: string;
+  attempts: TrialAttempt[];
+  /** Empty: passed means that all commands exited 0. */
+  verify: string[];
+  maxParallel: number;
+  createdAt: string;
+  createdBy: SessionSpec['createdBy'];
+}
+
+/** Update → TrialDocument: stops what runs, ends the trial as canceled. */
+export const cancelTrial = 'cancelTrial';
+
+/** Query → TrialDocument. */
+export const describeTrial = 'describeTrial';
+
+/** Signal from a session. */
+export const sessionReported = 'sessionReported';
+export interface SessionReported {
+  sessionId: string;
+  state: 'ready' | 'failed' | 'archived';
+  failure: { code: string; detail: string } | null;
+}
+
+/** Signal from a session: a command of the trial has ended. May come twice. */
+export const commandReported = 'commandReported';
+export interface CommandReported {
+  sessionId: string;
+  commandId: string;
+  result: CommandResult;
+}
