@@ -61,7 +61,7 @@ export function daemonConfig(plan: DaemonPlan, socketRoot: string): Record<strin
   };
 }
 
-/** Writes the configuration and makes the bridge. What an engine that was killed left (socket, pid file) is removed. */
+/** Writes the configuration, makes the bridge and removes pid files that an engine which was killed left. */
 export async function prepareDaemon(plan: DaemonPlan, socketRoot: string): Promise<void> {
   await mkdir(plan.directory, { recursive: true, mode: 0o711 });
   await rm(plan.pidFile, { force: true });
@@ -70,6 +70,13 @@ export async function prepareDaemon(plan: DaemonPlan, socketRoot: string): Promi
   });
   await writeFile(plan.configPath, `${JSON.stringify(daemonConfig(plan, socketRoot), null, 2)}\n`, { mode: 0o600 });
   await openBridge(plan.network);
+}
+
+/** A pid file whose number was given to another program since would keep the engine from starting. */
+async function removeStalePidFile(path: string, program: string): Promise<void> {
+  const pid = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
+  const running = Number.isInteger(pid) ? await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '') : '';
+  if (running.trim() !== program) await rm(path, { force: true });
 }
 
 async function openBridge({ bridge, bridgeAddress }: NetworkPlan): Promise<void> {

@@ -3,6 +3,7 @@
  * Who starts the own engine's process is the caller's business.
  */
 import { arch } from 'node:os';
+import { join } from 'node:path';
 import { ensureBaseImage } from '../../sandbox-image/build.ts';
 import { sandboxImageRecipe } from '../../sandbox-image/recipe.ts';
 import { type DaemonPlan, planDaemon, prepareDaemon } from './docker-daemon.ts';
@@ -24,7 +25,9 @@ export async function chooseEngine(
   env: NodeJS.ProcessEnv,
   report: Report,
 ): Promise<EngineChoice> {
-  const found = await findEngine(engineCandidates(env));
+  const left = { socket: join(socketRoot, 'docker.sock'), source: 'of this state directory', required: false };
+  const candidates = engineCandidates(env);
+  const found = await findEngine(candidates[0]?.required ? candidates : [left, ...candidates]);
   if (found) return { kind: 'found', socket: found.socket, detail: describe(found) };
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new Error(

@@ -1,0 +1,110 @@
+/** Everything that is settled before the first process starts: paths, ports, secrets, tools, engine. */
+import { delimiter, join, resolve } from 'node:path';
+import { chooseEngine, type EngineChoice } from './engine-setup.ts';
+import type { Ports } from './ports.ts';
+import type { ServiceName } from './process-names.ts';
+import { type Report, step } from './progress.ts';
+import { isFile } from './resolve-tool.ts';
+import { type ClusterSecrets, openSecrets } from './secrets.ts';
+import { openSocketRoot, type StatePaths } from './state-directory.ts';
+import type { ToolName } from './tool-pins.ts';
+import { resolveSupervisor, resolveTool } from './tools.ts';
+
+export interface ClusterPlan {
+  state: StatePaths;
+  /** The state directory by a name short enough for Unix sockets. */
+  socketRoot: string;
+  repositoryRoots: string[];
+  host: string;
+  ports: Ports;
+  secrets: ClusterSecrets;
+  temporalProgram: string;
+  natsProgram: string;
+  supervisorProgram: string;
+  engine: EngineChoice;
+  /** The entry file of each service. */
+  serviceEntries: Record<ServiceName, string>;
+  env: NodeJS.ProcessEnv;
+  logLevel: string;
+  configPath: string | undefined;
+}
+
+export interface PlanInput {
+  state: StatePaths;
+  host: string;
+  ports: Ports;
+  env: NodeJS.ProcessEnv;
+  /** Undefined: those of WORKTRAIL_REPOSITORY_ROOTS. */
+  repositoryRoots: string[] | undefined;
+  serviceEntries: Partial<Record<ServiceName, string>> | undefined;
+  report: Report;
+}
+
+export const REPOSITORY_DIRECTORY = resolve(import.meta.dirname, '../../..');
+export const NATS_USER = 'worktrail';
+export const TEMPORAL_NAMESPACE = 'default';
+
+export async function planCluster(input: PlanInput): Promise<ClusterPlan> {
+  const { state, env, report } = input;
+  const socketRoot = await openSocketRoot(state.root, env);
+  const [temporal, nats, supervisor, engine] = await Promise.all([
+    fetchTool('temporal', input),
+    fetchTool('nats-server', input),
+    step(report, 'Build the sandbox supervisor', () => resolveSupervisor(REPOSITORY_DIRECTORY, state.tools, env)),
+    step(report, 'Find Docker', async () => {
+      const choice = await chooseEngine(state.root, socketRoot, env, report);
+      return { choice, detail: choice.kind === 'found' ? choice.detail : 'an engine of its own' };
+    }),
+  ]);
+  return {
+    state,
+    socketRoot,
+    repositoryRoots: [REPOSITORY_DIRECTORY, ...(input.repositoryRoots ?? splitPaths(env.WORKTRAIL_REPOSITORY_ROOTS))],
+    host: input.host,
+    ports: input.ports,
+    secrets: await openSecrets(state.secrets),
+    temporalProgram: temporal.path,
+    natsProgram: nats.path,
+    supervisorProgram: supervisor.path,
+    engine: engine.choice,
+    serviceEntries: { ...defaultEntries(), ...input.serviceEntries },
+    env: { ...env, PATH: [join(REPOSITORY_DIRECTORY, 'node_modules/.bin'), env.PATH].join(delimiter) },
+    logLevel: env.WORKTRAIL_LOG_LEVEL || 'info',
+    configPath: await findConfig(state, env),
+  };
+}
+
+export function serviceUrl(plan: Pick<ClusterPlan, 'host' | 'ports'>, name: ServiceName): string {
+  return `http://${plan.host}:${plan.ports[name]}`;
+}
+
+function fetchTool(name: ToolName, { state, env, report }: PlanInput) {
+  return step(report, `Fetch ${name}`, async () => {
+    const { path, version, source } = await resolveTool(name, state.tools, env);
+    return { path, detail: `${version}, ${source}` };
+  });
+}
+
+function defaultEntries(): Record<ServiceName, string> {
+  const entry = (name: ServiceName) => join(REPOSITORY_DIRECTORY, 'services', name, 'src/main.ts');
+  return {
+    'trace-store': entry('trace-store'),
+    orchestrator: entry('orchestrator'),
+    'sandbox-runner': entry('sandbox-runner'),
+    gateway: entry('gateway'),
+  };
+}
+
+function splitPaths(list: string | undefined): string[] {
+  return (list ?? '').split(delimiter).filter(Boolean);
+}
+
+/** WORKTRAIL_CONFIG, or `worktrail.yaml` in the state directory or in the clone. */
+async function findConfig(state: StatePaths, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  if (env.WORKTRAIL_CONFIG) return env.WORKTRAIL_CONFIG;
+  for (const directory of [state.root, REPOSITORY_DIRECTORY]) {
+    const path = join(directory, 'worktrail.yaml');
+    if (await isFile(path)) return path;
+  }
+  return undefined;
+}

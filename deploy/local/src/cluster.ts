@@ -1,0 +1,173 @@
+/**
+ * The embedded cluster: one call starts everything on this machine, one stops it. `npm start` and the end-to-end tests use the same.
+ *
+ * 1. At most one cluster runs on a state directory; several run side by side on one machine.
+ * 2. What a killed predecessor left is ended before anything starts; commands in sandboxes go on meanwhile.
+ * 3. A start that fails leaves no process behind.
+ * 4. `connection.json` exists while the cluster answers, and names the processes that run now.
+ */
+import { join } from 'node:path';
+import { createClusterFiles, connectionOf } from './cluster-files.ts';
+import { type ClusterPlan, planCluster, REPOSITORY_DIRECTORY, serviceUrl } from './cluster-plan.ts';
+import { type Connection, readConnection, removeConnection } from './connection-file.ts';
+import { ensureAccess } from './first-start.ts';
+import { acquireInstanceLock } from './instance-lock.ts';
+import { startLogRotation } from './log-files.ts';
+import { holdPorts } from './ports.ts';
+import { createProcessGroup, type ProcessGroup } from './process-group.ts';
+import { PROCESS_NAMES, type ProcessName, type ServiceName } from './process-names.ts';
+import { type Report, step } from './progress.ts';
+import { endLeftovers, readRunRecord } from './run-record.ts';
+import { startProcesses } from './start-processes.ts';
+import { openStateDirectory, removeSocketRoot, type StatePaths } from './state-directory.ts';
+import { stopProcesses } from './stop-cluster.ts';
+
+const HOST = '127.0.0.1';
+
+export interface ClusterOptions {
+  stateDirectory: string;
+  /** Beside the clone itself; by default those of WORKTRAIL_REPOSITORY_ROOTS. */
+  repositoryRoots?: string[];
+  /** Where fetched tools and the image's root are kept; by default WORKTRAIL_TOOLS_DIR or in the state directory. */
+  toolsDirectory?: string;
+  onProgress?: Report;
+  /** Over the environment of this process. */
+  env?: NodeJS.ProcessEnv;
+  /** Whether the first start makes a project for the clone. */
+  projectForClone?: boolean;
+  /** Entry files in place of the services' own. */
+  serviceEntries?: Partial<Record<ServiceName, string>>;
+}
+
+export interface Cluster {
+  /** As in connection.json; its pids are those of now. */
+  readonly connection: Connection;
+  readonly state: StatePaths;
+  /** Whether this start made the organization and its key. */
+  readonly isFirstStart: boolean;
+  /** A signal to one process, as from outside. */
+  kill(name: ProcessName, signal: NodeJS.Signals): void;
+  /** Resolves when the process is ready, after a restart too. */
+  whenReady(name: ProcessName): Promise<void>;
+  /** Ends everything within 15 s. A second call while the first works stops waiting and kills. */
+  stop(): Promise<void>;
+}
+
+export class ClusterRunningError extends Error {
+  override readonly name = 'ClusterRunningError';
+  readonly connection: Connection | null;
+
+  constructor(stateDirectory: string, connection: Connection | null) {
+    super(
+      connection
+        ? `Worktrail runs already on ${stateDirectory}: ${connection.apiUrl} (process ${connection.pids.supervisor}).`
+        : `Worktrail is starting or stopping already on ${stateDirectory}.`,
+    );
+    this.connection = connection;
+  }
+}
+
+/** An abort of `signal` while the cluster starts ends the start; after that it has no effect. */
+export async function startCluster(options: ClusterOptions, signal?: AbortSignal): Promise<Cluster> {
+  const env = { ...process.env, ...options.env };
+  const report = options.onProgress ?? (() => undefined);
+  const state = await openStateDirectory(options.stateDirectory, options.toolsDirectory ?? env.WORKTRAIL_TOOLS_DIR);
+  const lock = await acquireInstanceLock(state.root);
+  if (lock === null) throw new ClusterRunningError(state.root, await readConnection(state.connection));
+  const closers: Closer[] = [() => lock.release()];
+  try {
+    await cleanUpAfterCrash(state, report);
+    const held = await holdPorts(HOST);
+    closers.push(held.release, () => removeSocketRoot(state.root, env));
+    const { repositoryRoots, serviceEntries } = options;
+    const plan = await planCluster({
+      state,
+      host: HOST,
+      ports: held.ports,
+      env,
+      repositoryRoots,
+      serviceEntries,
+      report,
+    });
+    signal?.throwIfAborted();
+    return await runCluster(plan, options.projectForClone === true, report, closers, signal);
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+type Closer = () => Promise<void> | void;
+
+async function cleanUpAfterCrash(state: StatePaths, report: Report): Promise<void> {
+  await removeConnection(state.connection);
+  const record = await readRunRecord(state.lock);
+  if (record === null) return;
+  await step(report, 'Clean up after a crash', async () => {
+    const ended = await endLeftovers(record);
+    return { detail: ended.length > 0 ? `ended ${ended.join(', ')}` : 'no process was left' };
+  });
+}
+
+async function runCluster(
+  plan: ClusterPlan,
+  projectForClone: boolean,
+  report: Report,
+  closers: Closer[],
+  signal: AbortSignal | undefined,
+): Promise<Cluster> {
+  const files = await createClusterFiles(plan);
+  const group = createProcessGroup(report, files.update);
+  const hurry = new AbortController();
+  closers.push(
+    () => files.remove(),
+    () => stopProcesses({ plan, group, report, hurry: hurry.signal }),
+    startLogRotation(PROCESS_NAMES.map((name) => join(plan.state.logs, `${name}.log`))),
+  );
+  await abortable(startProcesses(plan, group, report), signal);
+  const access = await ensureAccess({
+    apiUrl: serviceUrl(plan, 'gateway'),
+    operatorToken: plan.secrets.operatorToken,
+    clusterId: plan.secrets.clusterId,
+    secretsDirectory: plan.state.secrets,
+    recordPath: join(plan.state.root, 'first-start.json'),
+    repositoryDirectory: projectForClone ? REPOSITORY_DIRECTORY : undefined,
+    note: (title) => report({ kind: 'note', title }),
+  });
+  await files.publish(group, access);
+  let stopping: Promise<void> | null = null;
+  return {
+    get connection() {
+      return connectionOf(plan, group, access);
+    },
+    state: plan.state,
+    isFirstStart: access.isFirstStart,
+    kill: (name, processSignal) => group.get(name)?.kill(processSignal),
+    whenReady: async (name) => await group.get(name)?.whenReady(),
+    stop() {
+      if (stopping) hurry.abort();
+      stopping ??= closeAll(closers);
+      return stopping;
+    },
+  };
+}
+
+/** In reverse; every closer runs, the first failure is thrown. */
+async function closeAll(closers: Closer[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers.splice(0).reverse()) {
+    await Promise.resolve()
+      .then(close)
+      .catch((error) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, aborted]);
+}

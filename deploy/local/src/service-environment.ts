@@ -1,0 +1,59 @@
+/**
+ * The environment of each service: what all have, and what is each one's own.
+ *
+ * A service gets the caller's environment too (PATH, proxies, locale), but none of the caller's own WORKTRAIL_ variables: what a
+ * service is told comes from the plan alone.
+ */
+import { delimiter, join } from 'node:path';
+import { type ClusterPlan, NATS_USER, serviceUrl, TEMPORAL_NAMESPACE } from './cluster-plan.ts';
+import type { ServiceName } from './process-names.ts';
+
+export function serviceEnvironment(plan: ClusterPlan, name: ServiceName): Record<string, string> {
+  return { ...inherited(plan.env), ...common(plan, name), ...own(plan, name) };
+}
+
+function inherited(env: NodeJS.ProcessEnv): Record<string, string> {
+  const entries = Object.entries(env).filter(([name, value]) => value !== undefined && !name.startsWith('WORKTRAIL_'));
+  return Object.fromEntries(entries) as Record<string, string>;
+}
+
+function common(plan: ClusterPlan, name: ServiceName): Record<string, string> {
+  return {
+    WORKTRAIL_CLUSTER_ID: plan.secrets.clusterId,
+    WORKTRAIL_NATS_URL: `nats://${plan.host}:${plan.ports.nats}`,
+    WORKTRAIL_NATS_USER: NATS_USER,
+    WORKTRAIL_NATS_PASSWORD: plan.secrets.natsPassword,
+    WORKTRAIL_TEMPORAL_ADDRESS: `${plan.host}:${plan.ports.temporal}`,
+    WORKTRAIL_TEMPORAL_NAMESPACE: TEMPORAL_NAMESPACE,
+    WORKTRAIL_INTERNAL_TOKEN: plan.secrets.internalToken,
+    WORKTRAIL_LOG_LEVEL: plan.logLevel,
+    WORKTRAIL_HOST: plan.host,
+    WORKTRAIL_PORT: String(plan.ports[name]),
+    ...(plan.configPath ? { WORKTRAIL_CONFIG: plan.configPath } : {}),
+  };
+}
+
+function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
+  const traceStore = { WORKTRAIL_TRACE_STORE_URL: serviceUrl(plan, 'trace-store') };
+  const repositories = {
+    WORKTRAIL_SECRETS_KEY_FILE: plan.secrets.secretsKeyFile,
+    WORKTRAIL_REPOSITORY_ROOTS: plan.repositoryRoots.join(delimiter),
+    WORKTRAIL_STATE_DIRECTORY: plan.state.root,
+  };
+  switch (name) {
+    case 'trace-store':
+      return { WORKTRAIL_CLICKHOUSE_PATH: plan.state.clickhouse };
+    case 'orchestrator':
+      return { ...traceStore, WORKTRAIL_WORKFLOW_BUNDLE: join(plan.state.bundles, 'workflows.js') };
+    case 'gateway':
+      return { ...traceStore, ...repositories, WORKTRAIL_OPERATOR_TOKEN: plan.secrets.operatorToken };
+    case 'sandbox-runner':
+      return {
+        ...traceStore,
+        ...repositories,
+        WORKTRAIL_RUNNER_DATA: plan.state.runner,
+        WORKTRAIL_DOCKER_SOCKET: plan.engine.socket,
+        WORKTRAIL_SUPERVISOR: plan.supervisorProgram,
+      };
+  }
+}
