@@ -14,5 +14,8 @@ export interface EventDraft {
   time: string;
   actor: ActorRef;
   commandId?: string;
-  payload: Extract<PayloadInit, { case: `session${string}` | 'commandQueued' | 'commandEnded' | 'limitReached' | 'gap' }>;
+  payload: Extract<
+    PayloadInit,
+    { case: `session${string}` | 'commandQueued' | 'commandEnded' | 'limitReached' | 'gap' }
+  >;
 }

@@ -1,0 +1,312 @@
+// Publishing events so that a retry neither loses nor doubles, whoever died in between.
+//
+// 1. Each event of a producer is awaited, and published with the expected last sequence of its subject: a stale or second
+//    writer is refused.
+// 2. An unknown result (time-out, lost connection) is settled by reading the subject's last message; where the subject is empty,
+//    by the trace-store's mark, and the expected sequence is 0.
+// 3. While the stream is full or NATS is away, `append` waits, until the signal aborts. Nothing is dropped.
+// 4. After `command.ended` of its producer nothing is appended.
+
+import { createHash } from 'node:crypto';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { JetStreamApiCodes, JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import type { ActorRef } from '@worktrail/contract/commands';
+import type { EventDraft } from '@worktrail/contract/event-draft';
+import { idFrom } from '@worktrail/contract/ids';
+import { eventStream, eventSubject } from '@worktrail/contract/subjects';
+import { ActorKind, type Event, EventSchema, Stream } from '@worktrail/proto/event';
+import type { Logger } from './log.ts';
+import type { TraceClient } from './trace-client.ts';
+
+export interface ProducerDeps {
+  js: JetStreamClient;
+  jsm: JetStreamManager;
+  trace: Pick<TraceClient, 'getProducerMark'>;
+  log: Logger;
+}
+
+export interface ProducerRef {
+  organizationId: string;
+  projectId: string;
+  sessionId: string;
+  partition: number;
+  generation: number;
+  /** The subject's last token: "session" or a command id. */
+  producer: string;
+  /** Ends the waiting for a stream that does not take events. */
+  signal: AbortSignal;
+}
+
+/** What is stored of a producer. */
+export interface ProducerState {
+  /** Of the last event; 0 when there is none. */
+  number: number;
+  /** Expected last sequence of the subject. */
+  sequence: number;
+  /** Bytes of each stream, and of both, that are in events. */
+  stdoutOffset: number;
+  stderrOffset: number;
+  position: number;
+  ended: boolean;
+}
+
+export const newProducerState: Readonly<ProducerState> = {
+  number: 0,
+  sequence: 0,
+  stdoutOffset: 0,
+  stderrOffset: 0,
+  position: 0,
+  ended: false,
+};
+
+export type EventPayloadInit = NonNullable<MessageInitShape<typeof EventSchema>['payload']>;
+
+export interface EventInit {
+  time: Date;
+  actor: ActorRef;
+  turnId?: string;
+  commandId?: string;
+  payload: EventPayloadInit;
+}
+
+export interface Producer {
+  readonly state: Readonly<ProducerState>;
+  /** Resolves once the event is stored. @throws StaleProducerError when another writer is ahead. */
+  append(event: EventInit): Promise<{ number: number; sequence: number }>;
+}
+
+/** Another writer of the same producer is ahead: stop, or recover and go on from what it wrote. */
+export class StaleProducerError extends Error {
+  readonly stored: ProducerState;
+  constructor(subject: string, stored: ProducerState) {
+    super(`another writer of ${subject} is ahead at event ${stored.number}`);
+    this.name = 'StaleProducerError';
+    this.stored = stored;
+  }
+}
+
+/**
+ * `state`: from recoverProducer, or newProducerState where the caller knows that nothing was ever published by this producer
+ * (to be wrong about that after a purge would double events).
+ */
+export function createProducer(
+  deps: ProducerDeps,
+  ref: ProducerRef,
+  initial: ProducerState = newProducerState,
+): Producer {
+  const subject = eventSubject(ref, ref.producer);
+  const state = { ...initial };
+  return {
+    state,
+    append: async (init) => {
+      if (state.ended) throw new StaleProducerError(subject, state);
+      const event = buildEvent(ref, init, state.number + 1);
+      state.sequence = await publishOnce(deps, ref, state, event);
+      advance(state, event);
+      return { number: state.number, sequence: state.sequence };
+    },
+  };
+}
+
+/** Appends events numbered by a workflow, skipping those that are stored already. @throws StaleProducerError on a hole. */
+export async function appendDrafts(deps: ProducerDeps, ref: ProducerRef, drafts: readonly EventDraft[]): Promise<void> {
+  if (drafts.length === 0) return;
+  const fresh = drafts[0]!.number === 1;
+  let state: ProducerState = fresh ? newProducerState : await recoverUntilKnown(deps, ref);
+  try {
+    await appendFrom(deps, ref, state, drafts);
+  } catch (error) {
+    if (!fresh || !(error instanceof StaleProducerError)) throw error;
+    state = await recoverUntilKnown(deps, ref);
+    await appendFrom(deps, ref, state, drafts);
+  }
+}
+
+async function appendFrom(
+  deps: ProducerDeps,
+  ref: ProducerRef,
+  state: ProducerState,
+  drafts: readonly EventDraft[],
+): Promise<void> {
+  const producer = createProducer(deps, ref, state);
+  for (const draft of drafts) {
+    if (draft.number <= state.number) continue;
+    if (draft.number !== producer.state.number + 1) {
+      throw new Error(
+        `event ${draft.number} of ${ref.sessionId}/${ref.producer} does not follow ${producer.state.number}`,
+      );
+    }
+    await producer.append({ ...draft, time: new Date(draft.time) });
+  }
+}
+
+/** What is stored of a producer, by the subject's last message, else by the trace-store's mark. */
+export async function recoverProducer(deps: ProducerDeps, ref: ProducerRef): Promise<ProducerState> {
+  return (await readStored(deps, ref)).state;
+}
+
+interface Stored {
+  state: ProducerState;
+  /** The last message's bytes; undefined when only the mark is left. */
+  bytes?: Uint8Array;
+}
+
+async function readStored(deps: ProducerDeps, ref: ProducerRef): Promise<Stored> {
+  // From the stream's leader: a replica's direct get may be behind.
+  const last = await deps.jsm.streams.getMessage(eventStream(ref.partition), {
+    last_by_subj: eventSubject(ref, ref.producer),
+  });
+  if (last) {
+    const state = { ...newProducerState, sequence: last.seq };
+    const event = fromBinary(EventSchema, last.data);
+    state.number = Number(event.number) - 1;
+    setOffsets(state, event);
+    advance(state, event);
+    return { state, bytes: last.data };
+  }
+  const mark = await deps.trace.getProducerMark({
+    scope: { organizationId: ref.organizationId, sessionId: ref.sessionId, partition: ref.partition },
+    producer: ref.producer,
+  });
+  return {
+    state: {
+      number: Number(mark.number),
+      sequence: 0,
+      stdoutOffset: Number(mark.stdoutOffset),
+      stderrOffset: Number(mark.stderrOffset),
+      position: Number(mark.position),
+      ended: mark.ended,
+    },
+  };
+}
+
+async function recoverUntilKnown(deps: ProducerDeps, ref: ProducerRef): Promise<ProducerState> {
+  return (await readUntilKnown(deps, ref)).state;
+}
+
+async function readUntilKnown(deps: ProducerDeps, ref: ProducerRef): Promise<Stored> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await readStored(deps, ref);
+    } catch (error) {
+      deps.log.warn({ err: error, producer: ref.producer }, 'cannot read what is stored of a producer; trying again');
+      await backOff(attempt, ref.signal);
+    }
+  }
+}
+
+async function publishOnce(
+  deps: ProducerDeps,
+  ref: ProducerRef,
+  state: Readonly<ProducerState>,
+  event: Event,
+): Promise<number> {
+  const subject = eventSubject(ref, ref.producer);
+  const bytes = toBinary(EventSchema, event);
+  let expected = state.sequence;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const ack = await deps.js.publish(subject, bytes, {
+        expect: { streamName: eventStream(ref.partition), lastSubjectSequence: expected },
+      });
+      return ack.seq;
+    } catch (error) {
+      const refused = isWrongLastSequence(error);
+      if (!refused) {
+        if (attempt === 0)
+          deps.log.warn({ err: error, producer: ref.producer }, 'an event was not taken; trying again');
+        await backOff(attempt, ref.signal);
+      }
+      const stored = await readUntilKnown(deps, ref);
+      if (stored.state.number === state.number) expected = stored.state.sequence;
+      else if (isSame(stored, event, bytes)) return stored.state.sequence;
+      else throw new StaleProducerError(subject, stored.state);
+    }
+  }
+}
+
+function isSame(stored: Stored, event: Event, bytes: Uint8Array): boolean {
+  if (stored.state.number !== Number(event.number)) return false;
+  return stored.bytes === undefined || Buffer.compare(stored.bytes, bytes) === 0;
+}
+
+function isWrongLastSequence(error: unknown): boolean {
+  return (
+    error instanceof JetStreamApiError &&
+    (error.code === JetStreamApiCodes.StreamWrongLastSequence ||
+      error.code === JetStreamApiCodes.StreamWrongLastSequenceUnknown)
+  );
+}
+
+async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const delayMs = Math.min(2_000, 50 * 2 ** attempt);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, delayMs);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done, { once: true });
+  });
+  signal.throwIfAborted();
+}
+
+const actorKinds = { user: ActorKind.USER, agent: ActorKind.AGENT, system: ActorKind.SYSTEM } as const;
+
+function buildEvent(ref: ProducerRef, init: EventInit, number: number): Event {
+  return create(EventSchema, {
+    id: eventId(ref, number, init.time),
+    organizationId: ref.organizationId,
+    projectId: ref.projectId,
+    sessionId: ref.sessionId,
+    producer: ref.producer,
+    number: BigInt(number),
+    time: timestampFromDate(init.time),
+    actor: { kind: actorKinds[init.actor.kind], id: init.actor.id },
+    turnId: init.turnId ?? '',
+    commandId: init.commandId ?? '',
+    generation: ref.generation,
+    payload: init.payload,
+  });
+}
+
+function eventId(ref: ProducerRef, number: number, time: Date): string {
+  const digest = createHash('sha256').update(`${ref.sessionId}/${ref.producer}/${number}`).digest();
+  return idFrom('event', time.getTime(), digest);
+}
+
+function advance(state: ProducerState, event: Event): void {
+  state.number = Number(event.number);
+  const payload = event.payload;
+  if (payload.case === 'commandOutput') {
+    const length = payload.value.bytes.length;
+    if (payload.value.stream === Stream.STDERR) state.stderrOffset += length;
+    else state.stdoutOffset += length;
+    state.position += length;
+  }
+  if (payload.case === 'commandEnded') state.ended = true;
+}
+
+/** The offsets before this event: position is always the sum of both streams' offsets. */
+function setOffsets(state: ProducerState, event: Event): void {
+  const payload = event.payload;
+  if (payload.case === 'commandEnded') {
+    state.stdoutOffset = Number(payload.value.stdoutBytes);
+    state.stderrOffset = Number(payload.value.stderrBytes);
+    state.position = state.stdoutOffset + state.stderrOffset;
+  }
+  if (payload.case === 'commandOutput') {
+    state.position = Number(payload.value.position);
+    const offset = Number(payload.value.offset);
+    if (payload.value.stream === Stream.STDERR) {
+      state.stderrOffset = offset;
+      state.stdoutOffset = state.position - offset;
+    } else {
+      state.stdoutOffset = offset;
+      state.stderrOffset = state.position - offset;
+    }
+  }
+}
