@@ -1,0 +1,45 @@
+// Three kinds of tests: unit (no servers), integration (one service's own real servers) and e2e (the whole cluster).
+// Their order is kept, so that the cluster of the e2e tests has the machine to itself.
+
+import { defineConfig } from 'vitest/config';
+
+const exclude = ['**/node_modules/**', '**/.worktrail*/**'];
+
+export default defineConfig({
+  test: {
+    reporters: ['default'],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{packages,services,deploy}/**/*.test.ts', 'tests/unit/**/*.test.ts'],
+          exclude: [...exclude, '**/*.integration.test.ts'],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['{packages,services,deploy}/**/*.integration.test.ts'],
+          exclude,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['tests/e2e/**/*.test.ts'],
+          exclude,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
