@@ -19,6 +19,7 @@ const outputPrefixBytes = 32;
 const endPrefixBytes = 64;
 const hasExitCode = 1;
 const hasSignal = 2;
+const isTruncated = 4;
 
 export const journalOutcomes = [
   'exited',
@@ -52,6 +53,8 @@ export type EndFrame = {
   /** The number of the signal that ended the command's first process. */
   signal: number | null;
   reason: string;
+  /** The command printed more than its limit; what was above it is gone, whatever the outcome. */
+  outputTruncated: boolean;
   stdoutBytes: number;
   stderrBytes: number;
   userTimeUs: number;
@@ -156,6 +159,7 @@ function parseEnd(body: Buffer, where: number): EndFrame {
     exitCode: flags & hasExitCode ? body.readInt32LE(4) : null,
     signal: flags & hasSignal ? body.readInt32LE(8) : null,
     reason: body.toString('utf8', endPrefixBytes),
+    outputTruncated: (flags & isTruncated) !== 0,
     stdoutBytes: readCount(body, 16, where),
     stderrBytes: readCount(body, 24, where),
     userTimeUs: readCount(body, 32, where),
@@ -213,7 +217,13 @@ function encodeEnd(frame: EndFrame): Buffer {
   const reason = Buffer.from(frame.reason, 'utf8').subarray(0, reasonBytesMax);
   const body = Buffer.alloc(endPrefixBytes);
   body.writeUInt8(journalOutcomes.indexOf(frame.outcome) + 1, 0);
-  body.writeUInt8((frame.exitCode === null ? 0 : hasExitCode) | (frame.signal === null ? 0 : hasSignal), 1);
+  const set = (flag: number, when: boolean) => (when ? flag : 0);
+  body.writeUInt8(
+    set(hasExitCode, frame.exitCode !== null) |
+      set(hasSignal, frame.signal !== null) |
+      set(isTruncated, frame.outputTruncated),
+    1,
+  );
   body.writeUInt16LE(reason.length, 2);
   body.writeInt32LE(frame.exitCode ?? 0, 4);
   body.writeInt32LE(frame.signal ?? 0, 8);

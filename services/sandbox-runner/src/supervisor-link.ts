@@ -194,7 +194,10 @@ function appendInput(path: string, bytes: Uint8Array, offset: number | undefined
   try {
     const { size } = fstatSync(fd);
     if (offset !== undefined && offset > size) {
-      throw new SupervisorError('supervisor_request_invalid', `input from ${offset} on, but it has ${size} bytes so far`);
+      throw new SupervisorError(
+        'supervisor_request_invalid',
+        `input from ${offset} on, but it has ${size} bytes so far`,
+      );
     }
     const fresh = bytes.subarray(Math.min(bytes.length, size - (offset ?? size)));
     if (size + fresh.length > stdinBytesMax) {

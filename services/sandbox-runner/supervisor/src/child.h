@@ -1,0 +1,29 @@
+// From fork to exec: the process that becomes the command.
+//
+// What runs here is root until it gives that up; it opens nothing that the command names before it has.
+#ifndef WORKTRAIL_CHILD_H
+#define WORKTRAIL_CHILD_H
+
+#include <stdbool.h>
+#include <stdnoreturn.h>
+#include <sys/types.h>
+
+#include "spec.h"
+
+// What the child writes into `error_fd` when it could not become the command, as one write; nothing when it did (the descriptor closes on exec).
+struct child_failure {
+  char reason[REASON_BYTES_MAX];
+};
+
+struct child_plan {
+  const struct spec *spec;
+  const char *root;
+  int stdin_fd, stdout_fd, stderr_fd, error_fd;  // each above 2
+  bool keep_user;
+  uid_t uid;
+  gid_t gid;
+};
+
+noreturn void child_run(const struct child_plan *plan);
+
+#endif

@@ -1,0 +1,35 @@
+// Every bound of the supervisor, in one place. README.md names them for the host's side.
+#ifndef WORKTRAIL_LIMITS_H
+#define WORKTRAIL_LIMITS_H
+
+#define PROTOCOL_VERSION 1
+
+#define LIVE_USER_MAX 64
+#define LIVE_INTERNAL_MAX 8
+// Commands that were refused and whose end is not written yet (the disk is full).
+#define REFUSED_MAX 4
+#define SLOTS (LIVE_USER_MAX + LIVE_INTERNAL_MAX + REFUSED_MAX)
+
+// Pipes of ended commands that something left behind still holds.
+#define DISCARD_PIPES_MAX 256
+
+#define ID_BYTES 30
+#define BOOT_ID_BYTES 32
+
+#define CONTROL_LINE_BYTES_MAX 4096
+#define CANCEL_REASON_BYTES_MAX 200
+
+#define REQUEST_BYTES_MAX (1024 * 1024)
+#define LIST_ENTRIES_MAX 4096
+#define ARGUMENT_BYTES_MAX 131071
+#define PATH_BYTES_MAX 4095
+
+#define OUTPUT_BYTES_PER_FRAME_MAX 65536
+#define REASON_BYTES_MAX 512
+
+#define GRACE_MS_DEFAULT 5000
+#define UNACKED_BYTES_DEFAULT (16ull * 1024 * 1024)
+// About 31 years: what is above is a mistake, and deadlines cannot overflow.
+#define DURATION_MS_MAX 1000000000000ull
+
+#endif
