@@ -1,0 +1,58 @@
+// What must hold before the cluster's own code can run; pure but for reading lock files.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Sentences about what this machine lacks; none when it has everything. */
+export function describeMissing(nodeVersion, platform, hasProgram) {
+  const missing = [];
+  if (Number(nodeVersion.split('.')[0]) < 20) {
+    missing.push(
+      `Node ${nodeVersion} is too old: npm start needs Node 20 or later (apt-get install nodejs, or nodejs.org).`,
+    );
+  }
+  if (platform !== 'linux')
+    missing.push(`The embedded cluster runs on Linux, not on ${platform}: use a Linux machine or VM.`);
+  if (!hasProgram('git')) missing.push('git is missing: apt-get install git.');
+  if (!hasProgram('npm')) missing.push('npm is missing: it comes with Node (apt-get install npm).');
+  return missing;
+}
+
+/** Why `npm ci` is needed, or null. Compares what the lock file asks for with what npm recorded as installed. */
+export function installedPackagesProblem(root) {
+  const wanted = readLock(join(root, 'package-lock.json'));
+  if (wanted === null) throw new Error(`${root}/package-lock.json is missing or broken: this is no complete clone.`);
+  const installed = readLock(join(root, 'node_modules/.package-lock.json'));
+  if (installed === null) return 'node_modules is missing';
+  return comparePackages(wanted, installed);
+}
+
+/** Both as `packages` of a lock file: path to entry. */
+export function comparePackages(wanted, installed) {
+  for (const [path, entry] of Object.entries(wanted)) {
+    if (!path.startsWith('node_modules/') && !path.includes('/node_modules/')) continue;
+    const found = installed[path];
+    const mayBeAbsent = entry.optional || entry.devOptional || entry.peer;
+    if (!found && !mayBeAbsent) return `${path} is missing`;
+    if (found && found.version !== entry.version) return `${path} is ${found.version}, not ${entry.version}`;
+  }
+  return null;
+}
+
+/** What is wrong with the Node that the packages carry; `version` is what it prints, null when it is not there. */
+export function packagedNodeProblem(version) {
+  const advice =
+    'Node 24 comes with the npm package "node", whose install script must be allowed (allowScripts in package.json).';
+  if (version === null) return `node_modules/.bin/node is missing. ${advice} Run npm ci.`;
+  const text = String(version).trim();
+  return /^v24\./.test(text)
+    ? null
+    : `node_modules/.bin/node is ${text || 'not runnable'}, not Node 24. ${advice} Run npm ci.`;
+}
+
+function readLock(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).packages ?? null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import type { ClusterPlan } from './cluster-plan.ts';
+import { SERVICE_NAMES } from './process-names.ts';
+import { serviceEnvironment } from './service-environment.ts';
+import { statePaths } from './state-directory.ts';
+
+const plan: ClusterPlan = {
+  state: statePaths('/state', undefined),
+  socketRoot: '/state',
+  repositoryRoots: ['/clone', '/other'],
+  host: '127.0.0.1',
+  ports: { gateway: 1, 'trace-store': 2, orchestrator: 3, 'sandbox-runner': 4, nats: 5, temporal: 6 },
+  secrets: {
+    clusterId: 'c1',
+    natsPassword: 'nats-secret',
+    internalToken: 'internal-secret',
+    operatorToken: 'operator-secret',
+    secretsKeyFile: '/state/secrets/secrets-key',
+  },
+  temporalProgram: '/temporal',
+  natsProgram: '/nats-server',
+  supervisorProgram: '/supervisor',
+  engine: { kind: 'found', socket: '/docker.sock', detail: '' },
+  serviceEntries: { gateway: 'g', 'trace-store': 't', orchestrator: 'o', 'sandbox-runner': 's' },
+  env: { PATH: '/bin', WORKTRAIL_HOME: '/state', WORKTRAIL_DOCKER_SOCKET: '/from-the-caller' },
+  logLevel: 'info',
+  configPath: undefined,
+};
+
+test('every service is told its own port and the addresses all share', () => {
+  const ports = SERVICE_NAMES.map((name) => serviceEnvironment(plan, name).WORKTRAIL_PORT);
+  expect(ports).toEqual(['2', '3', '4', '1']);
+  for (const name of SERVICE_NAMES) {
+    expect(serviceEnvironment(plan, name)).toMatchObject({
+      PATH: '/bin',
+      WORKTRAIL_NATS_URL: 'nats://127.0.0.1:5',
+      WORKTRAIL_TEMPORAL_ADDRESS: '127.0.0.1:6',
+    });
+  }
+});
+
+test('only the gateway knows the operator token, and only it and the runner where the secrets key is', () => {
+  const knows = (value: string) =>
+    SERVICE_NAMES.filter((name) => Object.values(serviceEnvironment(plan, name)).includes(value));
+  expect(knows('operator-secret')).toEqual(['gateway']);
+  expect(knows('/state/secrets/secrets-key')).toEqual(['sandbox-runner', 'gateway']);
+});
+
+test('what the caller set for Worktrail reaches services only through the plan', () => {
+  expect(serviceEnvironment(plan, 'trace-store').WORKTRAIL_HOME).toBeUndefined();
+  expect(serviceEnvironment(plan, 'sandbox-runner').WORKTRAIL_DOCKER_SOCKET).toBe('/docker.sock');
+});
