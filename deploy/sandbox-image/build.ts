@@ -24,6 +24,8 @@ export interface BaseImageOptions {
   /** Called before anything is built: makes mmdebstrap available, or throws what to install. */
   requireBuilder: () => Promise<void>;
   note: (text: string) => void;
+  /** Ends a build that nobody waits for any more. */
+  signal?: AbortSignal;
 }
 
 export async function ensureBaseImage(options: BaseImageOptions): Promise<{ image: string; detail: string }> {
@@ -79,10 +81,10 @@ async function buildRoot(options: BaseImageOptions): Promise<{ path: string; det
   const scratch = await mkdtemp(join(options.cacheDirectory, '.image-'));
   try {
     const output = join(scratch, 'root.tar');
-    const env = { ...process.env, TMPDIR: scratch };
     await mustRun('mmdebstrap', mmdebstrapArguments(options.recipe, output), {
       timeoutMs: BUILD_TIMEOUT_MS,
-      env,
+      env: { ...process.env, TMPDIR: scratch },
+      signal: options.signal,
     });
     await rename(output, path);
   } finally {

@@ -75,6 +75,7 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
   const lock = await acquireInstanceLock(state.root);
   if (lock === null) throw new ClusterRunningError(state.root, await readConnection(state.connection));
   const closers: Closer[] = [() => lock.release()];
+  const failed = new AbortController();
   try {
     await cleanUpAfterCrash(state, report);
     const held = await holdPorts(HOST);
@@ -90,8 +91,10 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
       report,
     });
     signal?.throwIfAborted();
-    return await runCluster(plan, options.projectForClone === true, report, closers, signal);
+    const startSignal = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
+    return await runCluster(plan, options.projectForClone === true, report, closers, startSignal);
   } catch (error) {
+    failed.abort();
     await closeAll(closers);
     throw error;
   }
@@ -114,7 +117,7 @@ async function runCluster(
   projectForClone: boolean,
   report: Report,
   closers: Closer[],
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Cluster> {
   const files = await createClusterFiles(plan);
   const group = createProcessGroup(report, files.update);
@@ -124,7 +127,7 @@ async function runCluster(
     () => stopProcesses({ plan, group, report, hurry: hurry.signal }),
     startLogRotation(PROCESS_NAMES.map((name) => join(plan.state.logs, `${name}.log`))),
   );
-  await abortable(startProcesses(plan, group, report), signal);
+  await abortable(startProcesses(plan, group, report, signal), signal);
   const access = await ensureAccess({
     apiUrl: serviceUrl(plan, 'gateway'),
     operatorToken: plan.secrets.operatorToken,
@@ -163,8 +166,7 @@ async function closeAll(closers: Closer[]): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work;
+function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });

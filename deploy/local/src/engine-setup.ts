@@ -53,8 +53,10 @@ export function prepareImage(
   cacheDirectory: string,
   env: NodeJS.ProcessEnv,
   report: Report,
+  signal?: AbortSignal,
 ): Promise<{ image: string; detail: string }> {
   return ensureBaseImage({
+    signal,
     dockerSocket,
     cacheDirectory,
     recipe: sandboxImageRecipe(arch()),

@@ -11,6 +11,8 @@ export interface ProgramOptions {
   timeoutMs: number;
   env?: NodeJS.ProcessEnv;
   cwd?: string;
+  /** Kills the program. */
+  signal?: AbortSignal;
 }
 
 export interface ProgramResult {
@@ -24,6 +26,7 @@ export function runProgram(program: string, args: string[], options: ProgramOpti
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: options.cwd,
+      signal: options.signal,
       env: options.env ?? process.env,
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: options.timeoutMs,

@@ -14,11 +14,12 @@ export interface ClusterSecrets {
   secretsKeyFile: string;
 }
 
-export const SECRETS_KEY_BYTES = 32;
+/** The key file holds it as hexadecimal digits. */
+const SECRETS_KEY_BYTES = 32;
 
 export async function openSecrets(directory: string): Promise<ClusterSecrets> {
   const secretsKeyFile = join(directory, 'secrets-key');
-  await readOrMake(secretsKeyFile, () => randomBytes(SECRETS_KEY_BYTES));
+  await readOrMake(secretsKeyFile, () => `${randomBytes(SECRETS_KEY_BYTES).toString('hex')}\n`);
   const token = async (name: string, make: () => string) =>
     (await readOrMake(join(directory, name), () => `${make()}\n`)).toString('utf8').trim();
   return {
@@ -35,7 +36,7 @@ function randomToken(): string {
 }
 
 /** Appears complete or not at all, and is never replaced: two that make it at once agree on the first. */
-async function readOrMake(path: string, make: () => string | Uint8Array): Promise<Buffer> {
+async function readOrMake(path: string, make: () => string): Promise<Buffer> {
   const existing = await readFile(path).catch(() => null);
   if (existing !== null && existing.length > 0) {
     await chmod(path, 0o600);

@@ -1,16 +1,24 @@
-/** Starts the processes of a cluster, each as soon as what it needs is ready; rejects with the first that does not come up. */
+/**
+ * Starts the processes of a cluster, each as soon as what it needs is ready; rejects with the first that does not come up.
+ * `signal` ends what is not a process of the group: the build of the image.
+ */
 import type { ClusterPlan } from './cluster-plan.ts';
 import { prepareImage } from './engine-setup.ts';
 import type { ProcessGroup } from './process-group.ts';
 import { engineSpec, natsSpec, runnerSpec, serviceSpec, temporalSpec } from './process-specs.ts';
 import { type Report, step } from './progress.ts';
 
-export async function startProcesses(plan: ClusterPlan, group: ProcessGroup, report: Report): Promise<void> {
+export async function startProcesses(
+  plan: ClusterPlan,
+  group: ProcessGroup,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
   const ownEngine = engineSpec(plan);
   const engine = ownEngine ? group.start(ownEngine) : Promise.resolve();
   const image = engine.then(() =>
     step(report, 'Prepare the sandbox image', () =>
-      prepareImage(plan.engine.socket, plan.state.tools, plan.env, report),
+      prepareImage(plan.engine.socket, plan.state.tools, plan.env, report, signal),
     ),
   );
   const nats = group.start(natsSpec(plan));

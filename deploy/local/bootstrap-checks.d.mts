@@ -1,0 +1,10 @@
+type Packages = Record<string, { version?: string; optional?: boolean }>;
+
+export function describeMissing(
+  nodeVersion: string,
+  platform: string,
+  hasProgram: (program: string) => boolean,
+): string[];
+export function installedPackagesProblem(root: string): string | null;
+export function comparePackages(wanted: Packages, installed: Packages): string | null;
+export function packagedNodeProblem(version: string | null): string | null;
