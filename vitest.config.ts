@@ -32,6 +32,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          globalSetup: ['tests/e2e/shared-cluster.ts'],
           include: ['tests/e2e/**/*.test.ts'],
           exclude,
           testTimeout: 120_000,

@@ -9,13 +9,13 @@ import type { Logger } from './log.ts';
 export interface Lifetime {
   /** Aborted when closing begins. */
   readonly signal: AbortSignal;
-  onClose(name: string, close: () => Promise<unknown> | unknown): void;
+  onClose(name: string, close: () => unknown): void;
   close(): Promise<void>;
 }
 
 export function createLifetime(log: Logger, closerTimeoutMs = 10_000): Lifetime {
   const controller = new AbortController();
-  const closers: { name: string; close: () => Promise<unknown> | unknown }[] = [];
+  const closers: { name: string; close: () => unknown }[] = [];
   let closing: Promise<void> | undefined;
 
   async function closeAll(): Promise<void> {
@@ -25,7 +25,7 @@ export function createLifetime(log: Logger, closerTimeoutMs = 10_000): Lifetime 
     }
   }
 
-  async function closeOne(name: string, close: () => Promise<unknown> | unknown): Promise<void> {
+  async function closeOne(name: string, close: () => unknown): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`not closed within ${closerTimeoutMs} ms`)), closerTimeoutMs);

@@ -36,7 +36,10 @@ test('a default over its ceiling is a mistake', () => {
 });
 
 test("a project's environment is filled with defaults and held under the ceilings", () => {
-  const config = parseOperatorConfig('ceilings: {memoryMb: 4096, networks: [none]}\nimages: {allowed: [team/*]}\n', 'f');
+  const config = parseOperatorConfig(
+    'ceilings: {memoryMb: 4096, networks: [none]}\nimages: {allowed: [team/*]}\n',
+    'f',
+  );
   const filled = effectiveEnvironment(config, { resources: { cpus: 3 } });
   expect(filled.problems).toEqual([]);
   expect(filled.environment.resources).toEqual({ cpus: 3, memoryMb: 2_048, pids: 512, outputBytesMax: 1024 ** 3 });
