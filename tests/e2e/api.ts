@@ -37,7 +37,7 @@ export function createApi(url: string, key: string): Api {
         ...(body !== undefined && { 'content-type': isRaw ? 'application/octet-stream' : 'application/json' }),
         ...headers,
       },
-      ...(body !== undefined && { body: isRaw ? (body as BodyInit) : JSON.stringify(body) }),
+      ...(body !== undefined && { body: isRaw ? (body as RequestInit['body']) : JSON.stringify(body) }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text ? parse(text) : undefined };

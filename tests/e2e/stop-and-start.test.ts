@@ -1,0 +1,128 @@
+// A cluster of its own: stopped, started again, and robbed of one part after the other.
+
+import { join } from 'node:path';
+import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
+import Docker from 'dockerode';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Cluster, type ClusterOptions, startCluster } from '../../deploy/local/src/cluster.ts';
+import { type Api, createApi, followEvents, readHistory } from './api.ts';
+import { makeRepository } from './repository.ts';
+
+let scratch: Scratch;
+let options: ClusterOptions;
+let cluster: Cluster;
+let api: Api;
+let projectId: string;
+
+beforeAll(async () => {
+  scratch = await makeScratch('stop');
+  const repository = await makeRepository(join(scratch.path, 'repositories/one'), 20);
+  options = {
+    stateDirectory: join(scratch.path, 'state'),
+    repositoryRoots: [join(scratch.path, 'repositories')],
+    onProgress: () => undefined,
+  };
+  cluster = await startCluster(options);
+  api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
+  projectId = (await api.make('/v1/projects', { name: 'one', repository: { url: repository.path } })).id;
+}, 120_000);
+
+afterAll(async () => {
+  await cluster.stop();
+  await scratch.remove();
+}, 60_000);
+
+const run = (sessionId: string, command: string) =>
+  api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=60`, { command, stdin: '' });
+
+test('after a stop and a start sessions go on where they were, and their history reads the same', async () => {
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Kept' });
+  await run(
+    session.id,
+    'echo kept > file && git add file && git commit -qm "In the session" && echo ignored > ~/home-file',
+  );
+  const running = await api.make(`/v1/sessions/${session.id}/commands`, { command: 'sleep 300', stdin: '' });
+  for await (const event of followEvents(api, cluster.connection.apiKey, session.id)) {
+    if (event.type === 'command.started' && event.commandId === running.id) break;
+  }
+  const before = await readHistory(api, session.id);
+
+  await cluster.stop();
+  const docker = new Docker({ socketPath: cluster.connection.dockerSocket });
+  const filters = { label: [`worktrail.session=${session.id}`] };
+  if (process.env['WORKTRAIL_DOCKER_SOCKET']) expect(await docker.listContainers({ all: true, filters })).toEqual([]);
+  cluster = await startCluster(options);
+  api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
+
+  const interrupted = (await api.get(`/v1/sessions/${session.id}/commands/${running.id}`)).body;
+  expect(interrupted).toMatchObject({ state: 'ended', outcome: 'canceled', reason: 'cluster_stopped' });
+  const after = await run(session.id, 'cat file ~/home-file; git log -1 --format=%s; git branch --show-current');
+  expect(after.output.text).toBe(`kept\nignored\nIn the session\n${session.branch}\n`);
+  const history = await readHistory(api, session.id);
+  expect(history.slice(0, before.length)).toEqual(before);
+  const later = history.slice(before.length).map((event) => event.type);
+  expect(later).toContain('session.hibernated');
+  expect(later).toContain('session.resumed');
+}, 180_000);
+
+test('a part that is killed is restarted, and sessions go on', async () => {
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Robbed' });
+  for (const part of ['gateway', 'orchestrator', 'sandbox-runner', 'trace-store', 'nats', 'temporal'] as const) {
+    const running = await api.make(`/v1/sessions/${session.id}/commands`, {
+      command: `for i in $(seq 40); do echo ${part} $i; sleep 0.05; done`,
+      stdin: '',
+    });
+    for await (const event of followEvents(api, cluster.connection.apiKey, session.id)) {
+      if (event.type === 'command.output' && event.commandId === running.id) break;
+    }
+    cluster.kill(part, 'SIGKILL');
+    const end = await endOf(session.id, running.id);
+    expect(end, part).toMatchObject({ outcome: 'exited', exitCode: 0 });
+    const { bytes } = await api.bytes(`/v1/sessions/${session.id}/commands/${running.id}/output?stream=stdout`);
+    expect(bytes.toString(), part).toBe(Array.from({ length: 40 }, (_, i) => `${part} ${i + 1}\n`).join(''));
+    await cluster.whenReady(part);
+  }
+}, 240_000);
+
+/** Asks until the command has ended; the API may be away meanwhile. */
+async function endOf(sessionId: string, commandId: string): Promise<any> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      const answer = await api.get(`/v1/sessions/${sessionId}/commands/${commandId}`);
+      if (answer.status === 200 && answer.body.state === 'ended') return answer.body;
+      if (answer.status >= 500) expect([answer.status, answer.body.code]).toEqual([503, 'dependency_unavailable']);
+    } catch (error) {
+      if (Date.now() > deadline || !(error instanceof TypeError)) throw error;
+    }
+    if (Date.now() > deadline) throw new Error(`command ${commandId} has not ended`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+test('while a part does not answer, requests say 503 within 5 s, readyz names it, and all goes on when it is back', async () => {
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Waiting' });
+  const request = {
+    temporal: () => api.post(`/v1/sessions/${session.id}/commands`, { command: 'true', stdin: '' }),
+    nats: () => api.get('/v1/projects'),
+    'trace-store': () => api.get(`/v1/sessions/${session.id}/events`),
+  };
+  for (const part of ['trace-store', 'nats', 'temporal'] as const) {
+    cluster.kill(part, 'SIGSTOP');
+    try {
+      const startedAt = Date.now();
+      const answer = await request[part]();
+      expect(Date.now() - startedAt, part).toBeLessThan(6_000);
+      expect([answer.status, answer.body.code], part).toEqual([503, 'dependency_unavailable']);
+      expect(Number(answer.headers.get('retry-after')), part).toBeGreaterThan(0);
+      const ready = await api.get('/readyz');
+      expect(ready.status, part).toBe(503);
+      expect(JSON.stringify(ready.body), part).toMatch(new RegExp(part.replace('-', '.?'), 'i'));
+    } finally {
+      cluster.kill(part, 'SIGCONT');
+    }
+    await cluster.whenReady(part);
+    const after = await run(session.id, `echo after ${part}`);
+    expect(after.output.text).toBe(`after ${part}\n`);
+  }
+}, 180_000);

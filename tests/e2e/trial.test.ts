@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { beforeAll, expect, inject, test } from 'vitest';
+import { createApi, followEvents, readHistory } from './api.ts';
+import { makeRepository } from './repository.ts';
+
+const key = inject('apiKey');
+const api = createApi(inject('apiUrl'), key);
+let taskId: string;
+
+beforeAll(async () => {
+  const repository = await makeRepository(join(inject('repositoryRoot'), 'trial'), 10);
+  const project = await api.make('/v1/projects', { name: 'trial', repository: { url: repository.path } });
+  taskId = (await api.make(`/v1/projects/${project.id}/tasks`, { title: 'Count the files' })).id;
+});
+
+async function trialEnd(trialId: string): Promise<any> {
+  const deadline = Date.now() + 90_000;
+  for (;;) {
+    const trial = (await api.get(`/v1/trials/${trialId}`)).body;
+    if (trial.state !== 'running') return trial;
+    if (Date.now() > deadline) throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
+    await followUntilSomethingEnds(trial.sessions.find((session: any) => session.state !== 'ended')?.sessionId);
+  }
+}
+
+/** Waits for the next end of a command of this session, at most 2 s. */
+async function followUntilSomethingEnds(sessionId: string | undefined): Promise<void> {
+  if (!sessionId) return;
+  const last = (await api.get(`/v1/sessions/${sessionId}`)).body.lastCursor;
+  await api.get(
+    `/v1/sessions/${sessionId}/events?types=command.ended,session.failed&waitSeconds=2${last ? `&after=${last}` : ''}`,
+  );
+}
+
+test('two attempts run side by side, each stops at its first failure, and the verifier decides', async () => {
+  const trial = await api.make(`/v1/tasks/${taskId}/trials`, {
+    name: 'find against git',
+    attempts: [
+      { title: 'find', commands: ['find . -name "*.txt" -not -path "./.git/*" | wc -l > count', 'cat count'] },
+      { title: 'git', commands: ['git ls-files "*.txt" | wc -l > count', 'exit 4', 'touch never'] },
+      { title: 'wrong', commands: ['echo 11 > count'] },
+    ],
+    verify: ['test "$(cat count)" -eq 10'],
+  });
+  expect(trial).toMatchObject({ taskId, state: 'running' });
+  const ended = await trialEnd(trial.id);
+  expect(ended.state).toBe('completed');
+  expect(ended.sessions.map((session: any) => session.verdict)).toEqual(['passed', 'failed', 'failed']);
+  const second = await readHistory(api, ended.sessions[1].sessionId);
+  const commands = second.filter((event) => event.type === 'command.queued').map((event) => event.data['command']);
+  expect(commands).toContain('exit 4');
+  expect(commands).not.toContain('touch never');
+  for (const session of ended.sessions) {
+    const alive = (await api.get(`/v1/sessions/${session.sessionId}`)).body;
+    expect(alive).toMatchObject({ state: 'ready', trialId: trial.id, taskId });
+  }
+  const listed = await api.get(`/v1/sessions?trialId=${trial.id}`);
+  expect(listed.body.items).toHaveLength(3);
+}, 150_000);
+
+test('a trial that is canceled stops what runs and ends', async () => {
+  const trial = await api.make(`/v1/tasks/${taskId}/trials`, { attempts: [{ commands: ['sleep 120'] }] });
+  const sessionId = trial.sessions[0].sessionId;
+  for await (const event of followEvents(api, key, sessionId)) if (event.type === 'command.started') break;
+  await api.make(`/v1/trials/${trial.id}/cancel`);
+  expect((await trialEnd(trial.id)).state).toBe('canceled');
+  for await (const event of followEvents(api, key, sessionId)) {
+    if (event.type !== 'command.ended') continue;
+    expect(event.data['outcome']).toBe('canceled');
+    break;
+  }
+}, 120_000);
+
+test('a task is started with commands in one step', async () => {
+  const trial = await api.make(`/v1/tasks/${taskId}/start`, { commands: ['echo started'] });
+  expect((await trialEnd(trial.id)).sessions).toEqual([expect.objectContaining({ state: 'ended', verdict: 'passed' })]);
+}, 120_000);
