@@ -1,0 +1,254 @@
+// The JSON shapes of the public API, v1, as a client sees them: field names are the wire's. Times are ISO 8601 UTC with milliseconds.
+//
+// A server may add fields at any time; none that stands here goes away within /v1.
+
+import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
+import type { SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type { PublicEvent } from '@worktrail/contract/event-json';
+
+export type { ActorRef, CommandOutcome, PublicEvent as WorktrailEvent, SessionState, TrialState, Verdict };
+
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+export interface PageQuery {
+  limit?: number;
+  cursor?: string;
+}
+
+export type Scope = 'read' | 'run' | 'approve' | 'admin';
+
+// ---- access ----
+
+export interface Organization {
+  id: string;
+  name: string;
+  createdAt: string;
+}
+
+export interface OrganizationInput {
+  name: string;
+  principal: { name: string; kind: 'user' | 'service' };
+}
+
+/** `key.secret` is shown this once. */
+export interface CreatedOrganization {
+  organization: Organization;
+  principal: Principal;
+  key: ApiKey & { secret: string };
+}
+
+export interface Principal {
+  id: string;
+  name: string;
+  kind: 'user' | 'service';
+  createdAt: string;
+}
+
+export interface ApiKey {
+  id: string;
+  principalId: string;
+  scopes: Scope[];
+  expiresAt: string | null;
+  createdAt: string;
+}
+
+export interface KeyInput {
+  principalId: string;
+  scopes: Scope[];
+  expiresAt?: string;
+}
+
+export interface Me {
+  organization: Organization;
+  principal: Principal;
+  scopes: Scope[];
+}
+
+// ---- projects ----
+
+export interface EnvironmentInput {
+  image?: string;
+  packages?: string[];
+  env?: Record<string, string | { secret: string }>;
+  setup?: string[];
+  persist?: string[];
+  network?: { mode?: 'none' | 'restricted' | 'open'; allow?: string[] };
+  runtime?: 'runc' | 'runsc';
+  runnerLabels?: Record<string, string>;
+  resources?: { cpus?: number; memoryMb?: number; pids?: number; outputBytesMax?: number };
+}
+
+export interface ApprovalInput {
+  requiredApprovals?: number;
+  authorMayApprove?: boolean;
+  requiredChecks?: string[];
+  mergeMethod?: 'merge' | 'squash' | 'pull_request';
+}
+
+export interface ProjectInput {
+  name: string;
+  repository: { url: string; defaultBranch?: string };
+  environment?: EnvironmentInput;
+  hibernateAfterSeconds?: number | null;
+  approval?: ApprovalInput;
+}
+
+export interface Project {
+  id: string;
+  name: string;
+  repository: { url: string; defaultBranch: string };
+  environment: EnvironmentInput;
+  hibernateAfterSeconds: number | null;
+  approval: Required<ApprovalInput>;
+  createdAt: string;
+  updatedAt: string;
+}
+
+// ---- tasks and trials ----
+
+export interface Task {
+  id: string;
+  projectId: string;
+  title: string;
+  description: string;
+  state: 'open' | 'done' | 'canceled';
+  origin: 'manual' | 'suggested';
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface TaskInput {
+  title: string;
+  description?: string;
+}
+
+export interface TrialInput {
+  name?: string;
+  attempts: { title?: string; commands?: string[] }[];
+  verify?: string[];
+  maxParallel?: number;
+}
+
+export interface TrialSession {
+  sessionId: string;
+  title?: string;
+  state: string;
+  verdict: Verdict | null;
+  reason?: string | null;
+  commandIds?: string[];
+  startedAt?: string | null;
+  endedAt?: string | null;
+}
+
+export interface Trial {
+  id: string;
+  taskId: string;
+  name: string;
+  state: TrialState;
+  sessions: TrialSession[];
+  createdAt: string;
+  endedAt: string | null;
+}
+
+// ---- sessions and commands ----
+
+export interface SessionInput {
+  title?: string;
+  taskId?: string;
+  trialId?: string;
+  baseRef?: string;
+  env?: Record<string, string>;
+  labels?: Record<string, string>;
+}
+
+export interface Session {
+  id: string;
+  projectId: string;
+  taskId: string | null;
+  trialId: string | null;
+  title: string;
+  labels: Record<string, string>;
+  state: SessionState;
+  branch: string;
+  baseCommit: string | null;
+  headCommit: string | null;
+  runner: string | null;
+  lastCursor: string | null;
+  failure?: { code: string; detail: string } | null;
+  createdAt: string;
+  lastActiveAt: string;
+}
+
+export interface SessionFilter extends PageQuery {
+  projectId?: string;
+  taskId?: string;
+  trialId?: string;
+  state?: SessionState;
+}
+
+export interface CommandInput {
+  command: string;
+  cwd?: string;
+  env?: Record<string, string>;
+  timeoutSeconds?: number;
+  /** Written to the command and closed; '' is an empty input. Without it the input stays open for `writeStdin`. */
+  stdin?: string;
+  background?: boolean;
+}
+
+export interface Command {
+  id: string;
+  sessionId: string;
+  command: string;
+  state: 'queued' | 'running' | 'ended';
+  outcome: CommandOutcome | null;
+  reason?: string | null;
+  exitCode: number | null;
+  /** "SIGTERM". */
+  signal: string | null;
+  startedAt: string | null;
+  endedAt: string | null;
+  stdoutBytes: number;
+  stderrBytes: number;
+  /** The last 64 KiB; only with a wait. */
+  output?: { text: string; truncated: boolean };
+}
+
+// ---- events ----
+
+/** `nextCursor` is never null: ask again with it. `complete`: nothing newer was stored when this was answered. */
+export interface EventPage {
+  items: PublicEvent[];
+  nextCursor: string;
+  complete: boolean;
+}
+
+// ---- query and operation ----
+
+export interface QueryInput {
+  sql: string;
+  params?: Record<string, unknown>;
+}
+
+export interface QueryResult {
+  columns: { name: string; type: string }[];
+  rows: unknown[];
+  truncated?: boolean;
+}
+
+export interface Readiness {
+  ready: boolean;
+  parts: Record<string, { ok: boolean; detail?: string }>;
+  version?: string;
+}
+
+export interface Runner {
+  id: string;
+  version: string;
+  startedAt: string;
+  labels: Record<string, string>;
+  slots: { total: number; used: number };
+}

@@ -1,0 +1,49 @@
+// Who may do what: organizations (made with the operator's token as key), principals, keys.
+
+import type {
+  ApiKey,
+  CreatedOrganization,
+  KeyInput,
+  Me,
+  OrganizationInput,
+  Page,
+  PageQuery,
+  Principal,
+} from '../api-types.ts';
+import { allItems } from '../pagination.ts';
+import type { Transport } from '../transport.ts';
+import { type CallOptions, pathOf } from './call.ts';
+
+export function createOrganizations(transport: Transport) {
+  return {
+    /** Only with the operator's token in place of an API key. */
+    create: (body: OrganizationInput, options?: CallOptions) =>
+      transport.json<CreatedOrganization>('POST', '/v1/organizations', { body, ...options }),
+  };
+}
+
+export function createPrincipals(transport: Transport) {
+  const list = (query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<Principal>>('GET', '/v1/principals', { query: { ...query }, ...options });
+  return {
+    /** Whose key this client uses. */
+    me: (options?: CallOptions) => transport.json<Me>('GET', '/v1/me', options),
+    create: (body: Pick<Principal, 'name' | 'kind'>, options?: CallOptions) =>
+      transport.json<Principal>('POST', '/v1/principals', { body, ...options }),
+    list,
+    all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
+  };
+}
+
+export function createKeys(transport: Transport) {
+  const list = (query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<ApiKey>>('GET', '/v1/keys', { query: { ...query }, ...options });
+  return {
+    /** `secret` is the whole key, shown this once. */
+    create: (body: KeyInput, options?: CallOptions) =>
+      transport.json<ApiKey & { secret: string }>('POST', '/v1/keys', { body, ...options }),
+    list,
+    all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
+    delete: (keyId: string, options?: CallOptions) => transport.send('DELETE', pathOf`/v1/keys/${keyId}`, options),
+  };
+}

@@ -1,0 +1,12 @@
+// What every method takes beside its own arguments, and how ids become paths.
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** For a POST: the caller's own key, where a retry may come from another process. */
+  idempotencyKey?: string;
+}
+
+/** A path whose values are escaped: pathOf`/v1/sessions/${id}`. */
+export function pathOf(texts: TemplateStringsArray, ...values: string[]): string {
+  return texts.reduce((path, text, index) => path + encodeURIComponent(values[index - 1] ?? '') + text);
+}

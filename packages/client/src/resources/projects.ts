@@ -1,0 +1,31 @@
+// Projects and their write-only secrets.
+
+import type { Page, PageQuery, Project, ProjectInput } from '../api-types.ts';
+import { allItems } from '../pagination.ts';
+import type { Transport } from '../transport.ts';
+import { type CallOptions, pathOf } from './call.ts';
+
+export function createProjects(transport: Transport) {
+  const list = (query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<Project>>('GET', '/v1/projects', { query: { ...query }, ...options });
+  return {
+    create: (body: ProjectInput, options?: CallOptions) =>
+      transport.json<Project>('POST', '/v1/projects', { body, ...options }),
+    list,
+    all: (options?: CallOptions) => allItems((cursor) => list({ cursor, limit: 200 }, options)),
+    get: (projectId: string, options?: CallOptions) =>
+      transport.json<Project>('GET', pathOf`/v1/projects/${projectId}`, options),
+    update: (projectId: string, body: Partial<ProjectInput>, options?: CallOptions & { ifMatch?: string }) =>
+      transport.json<Project>('PATCH', pathOf`/v1/projects/${projectId}`, {
+        body,
+        ...(options?.ifMatch && { headers: { 'if-match': options.ifMatch } }),
+        signal: options?.signal,
+      }),
+    delete: (projectId: string, options?: CallOptions) =>
+      transport.send('DELETE', pathOf`/v1/projects/${projectId}`, options),
+    setSecret: (projectId: string, name: string, value: string, options?: CallOptions) =>
+      transport.send('PUT', pathOf`/v1/projects/${projectId}/secrets/${name}`, { body: { value }, ...options }),
+    deleteSecret: (projectId: string, name: string, options?: CallOptions) =>
+      transport.send('DELETE', pathOf`/v1/projects/${projectId}/secrets/${name}`, options),
+  };
+}

@@ -1,0 +1,35 @@
+// Tasks of a project, and the trials that attempt them.
+
+import type { Page, PageQuery, Task, TaskInput, Trial, TrialInput } from '../api-types.ts';
+import { allItems } from '../pagination.ts';
+import type { Transport } from '../transport.ts';
+import { type CallOptions, pathOf } from './call.ts';
+
+export function createTasks(transport: Transport) {
+  const list = (projectId: string, query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<Task>>('GET', pathOf`/v1/projects/${projectId}/tasks`, { query: { ...query }, ...options });
+  return {
+    create: (projectId: string, body: TaskInput, options?: CallOptions) =>
+      transport.json<Task>('POST', pathOf`/v1/projects/${projectId}/tasks`, { body, ...options }),
+    list,
+    all: (projectId: string, options?: CallOptions) => allItems((cursor) => list(projectId, { cursor }, options)),
+    get: (taskId: string, options?: CallOptions) => transport.json<Task>('GET', pathOf`/v1/tasks/${taskId}`, options),
+    update: (taskId: string, body: Partial<TaskInput> & { state?: Task['state'] }, options?: CallOptions) =>
+      transport.json<Task>('PATCH', pathOf`/v1/tasks/${taskId}`, { body, ...options }),
+  };
+}
+
+export function createTrials(transport: Transport) {
+  const list = (taskId: string, query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<Trial>>('GET', pathOf`/v1/tasks/${taskId}/trials`, { query: { ...query }, ...options });
+  return {
+    create: (taskId: string, body: TrialInput, options?: CallOptions) =>
+      transport.json<Trial>('POST', pathOf`/v1/tasks/${taskId}/trials`, { body, ...options }),
+    list,
+    all: (taskId: string, options?: CallOptions) => allItems((cursor) => list(taskId, { cursor }, options)),
+    get: (trialId: string, options?: CallOptions) =>
+      transport.json<Trial>('GET', pathOf`/v1/trials/${trialId}`, options),
+    cancel: (trialId: string, options?: CallOptions) =>
+      transport.json<Trial>('POST', pathOf`/v1/trials/${trialId}/cancel`, options),
+  };
+}

@@ -1,0 +1,162 @@
+// One request to the API: address, key, JSON in and out, errors, retries.
+//
+// 1. Every POST carries an idempotency key, made per call unless given, so that a retry cannot do a thing twice.
+// 2. Transient failures are retried (retry.ts) up to `attemptsMax`; the last one is thrown.
+// 3. No request waits for ever: 60 s for the whole answer (of a stream: its beginning), plus what the request itself asks the server to wait.
+// 4. The key goes to `apiUrl` only: redirects are refused.
+
+import { apiErrorOf, plainError, WorktrailApiError, WorktrailConnectionError } from './api-error.ts';
+import { canRepeat, isTransient, retryDelayMs } from './retry.ts';
+import type { Wait } from './wait.ts';
+
+const answerTimeoutMs = 60_000;
+
+type QueryValue = string | number | boolean | readonly string[] | undefined;
+
+export interface RequestOptions {
+  query?: Record<string, QueryValue>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Sent as it is, instead of `body`. */
+  bytes?: Uint8Array<ArrayBuffer>;
+  headers?: Record<string, string>;
+  idempotencyKey?: string;
+  /** How long the server may hold this request before it answers. */
+  waitSeconds?: number;
+  signal?: AbortSignal;
+  /** False: this one attempt only. */
+  retry?: boolean;
+  /** Statuses that are answers here, not errors. */
+  accept?: readonly number[];
+}
+
+export interface Transport {
+  readonly apiUrl: string;
+  json<T>(method: string, path: string, options?: RequestOptions): Promise<T>;
+  /** The answer's body is not needed. */
+  send(method: string, path: string, options?: RequestOptions): Promise<void>;
+  bytes(path: string, options?: RequestOptions): Promise<{ bytes: Uint8Array; headers: Headers }>;
+  /** The body is the caller's to read, and not covered by the time limit or by retries. */
+  stream(path: string, options?: RequestOptions): Promise<Response>;
+}
+
+export interface TransportDependencies {
+  apiUrl: string;
+  apiKey: string | undefined;
+  userAgent: string;
+  fetch: typeof fetch;
+  wait: Wait;
+  random: () => number;
+  newIdempotencyKey: () => string;
+  attemptsMax: number;
+}
+
+export function createTransport(dependencies: TransportDependencies): Transport {
+  const apiUrl = dependencies.apiUrl.replace(/\/+$/, '');
+
+  async function exchange<T>(method: string, path: string, options: RequestOptions, read: Read<T>): Promise<T> {
+    const init = requestInit(dependencies, method, options);
+    const url = apiUrl + path + queryString(options.query);
+    const attemptsMax = options.retry !== false && canRepeat(method, init.headers) ? dependencies.attemptsMax : 1;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await attemptOnce(dependencies.fetch, apiUrl, url, init, options, async (response) => {
+          // The attempt before this one may have deleted it and lost its answer.
+          const isGone = method === 'DELETE' && attempt > 1 && response.status === 404;
+          if (response.ok || isGone || options.accept?.includes(response.status)) return read(response);
+          throw await apiErrorOf(response);
+        });
+      } catch (error) {
+        if (attempt >= attemptsMax || !isTransient(error)) throw error;
+        await dependencies.wait(retryDelayMs(attempt, error, dependencies.random()), options.signal);
+      }
+    }
+  }
+
+  return {
+    apiUrl,
+    json: <T>(method: string, path: string, options: RequestOptions = {}) =>
+      exchange(method, path, options, (response) => readJson<T>(response)),
+    send: (method, path, options = {}) =>
+      exchange(method, path, options, async (response) => {
+        await response.arrayBuffer();
+      }),
+    bytes: (path, options = {}) =>
+      exchange('GET', path, options, async (response) => ({
+        bytes: new Uint8Array(await response.arrayBuffer()),
+        headers: response.headers,
+      })),
+    stream: (path, options = {}) => exchange('GET', path, options, async (response) => response),
+  };
+}
+
+type Read<T> = (response: Response) => Promise<T>;
+
+async function readJson<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    const detail = `${response.url} did not answer with JSON: is this the address of Worktrail's API?`;
+    throw plainError(response.status, detail);
+  }
+}
+
+interface Init {
+  method: string;
+  headers: Headers;
+  body: string | Uint8Array<ArrayBuffer> | null;
+}
+
+function requestInit(dependencies: TransportDependencies, method: string, options: RequestOptions): Init {
+  const headers = new Headers({ accept: 'application/json', 'user-agent': dependencies.userAgent, ...options.headers });
+  if (dependencies.apiKey) headers.set('authorization', `Bearer ${dependencies.apiKey}`);
+  if (method === 'POST') headers.set('idempotency-key', options.idempotencyKey ?? dependencies.newIdempotencyKey());
+  if (options.bytes) headers.set('content-type', 'application/octet-stream');
+  else if (options.body !== undefined) headers.set('content-type', 'application/json');
+  const body = options.bytes ?? (options.body === undefined ? null : JSON.stringify(options.body));
+  return { method, headers, body };
+}
+
+async function attemptOnce<T>(
+  send: typeof fetch,
+  apiUrl: string,
+  url: string,
+  init: Init,
+  options: RequestOptions,
+  read: Read<T>,
+): Promise<T> {
+  options.signal?.throwIfAborted();
+  const timeoutMs = answerTimeoutMs + (options.waitSeconds ?? 0) * 1000;
+  const tooLate = new AbortController();
+  const timer = setTimeout(() => tooLate.abort(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+  const signal = AbortSignal.any(options.signal ? [options.signal, tooLate.signal] : [tooLate.signal]);
+  try {
+    return await send(url, { ...init, signal, redirect: 'error' }).then(read);
+  } catch (cause) {
+    options.signal?.throwIfAborted();
+    if (cause instanceof WorktrailApiError) throw cause;
+    throw new WorktrailConnectionError(apiUrl, reasonOf(cause), cause);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The innermost message: "fetch failed" alone helps nobody. */
+function reasonOf(cause: unknown): string {
+  let inner = cause;
+  for (let depth = 0; depth < 5 && inner instanceof Error && inner.cause instanceof Error; depth++) inner = inner.cause;
+  const code = inner instanceof Error && 'code' in inner ? String(inner.code) : '';
+  const message = inner instanceof Error ? inner.message : String(inner);
+  return message || code || 'the connection failed';
+}
+
+function queryString(query: Record<string, QueryValue> = {}): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+    parameters.set(name, Array.isArray(value) ? value.join(',') : String(value));
+  }
+  const text = parameters.toString();
+  return text ? `?${text}` : '';
+}
