@@ -12,7 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{packages,services,deploy}/**/*.test.ts', 'tests/unit/**/*.test.ts'],
+          include: ['{packages,services,deploy}/**/*.test.ts', 'tests/bench/**/*.test.ts'],
           exclude: [...exclude, '**/*.integration.test.ts'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
