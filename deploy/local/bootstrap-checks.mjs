@@ -44,7 +44,7 @@ export function packagedNodeProblem(version) {
     'Node 24 comes with the npm package "node", whose install script must be allowed (allowScripts in package.json).';
   if (version === null) return `node_modules/.bin/node is missing. ${advice} Run npm ci.`;
   const text = String(version).trim();
-  return /^v24\./.test(text)
+  return text.startsWith('v24.')
     ? null
     : `node_modules/.bin/node is ${text || 'not runnable'}, not Node 24. ${advice} Run npm ci.`;
 }

@@ -14,7 +14,7 @@ import { ensureAccess } from './first-start.ts';
 import { acquireInstanceLock } from './instance-lock.ts';
 import { startLogRotation } from './log-files.ts';
 import { holdPorts } from './ports.ts';
-import { createProcessGroup, type ProcessGroup } from './process-group.ts';
+import { createProcessGroup } from './process-group.ts';
 import { PROCESS_NAMES, type ProcessName, type ServiceName } from './process-names.ts';
 import { type Report, step } from './progress.ts';
 import { endLeftovers, readRunRecord } from './run-record.ts';

@@ -64,19 +64,18 @@ export function daemonConfig(plan: DaemonPlan, socketRoot: string): Record<strin
 /** Writes the configuration, makes the bridge and removes pid files that an engine which was killed left. */
 export async function prepareDaemon(plan: DaemonPlan, socketRoot: string): Promise<void> {
   await mkdir(plan.directory, { recursive: true, mode: 0o711 });
-  await rm(plan.pidFile, { force: true });
-  await rm(join(plan.directory, 'run', 'containerd', 'containerd.pid'), {
-    force: true,
-  });
+  const names = [plan.directory, join(socketRoot, 'docker')];
+  await removeStalePidFile(plan.pidFile, names);
+  await removeStalePidFile(join(plan.directory, 'run', 'containerd', 'containerd.pid'), names);
   await writeFile(plan.configPath, `${JSON.stringify(daemonConfig(plan, socketRoot), null, 2)}\n`, { mode: 0o600 });
   await openBridge(plan.network);
 }
 
 /** A pid file whose number was given to another program since would keep the engine from starting. */
-async function removeStalePidFile(path: string, program: string): Promise<void> {
+async function removeStalePidFile(path: string, ourNames: string[]): Promise<void> {
   const pid = Number.parseInt(await readFile(path, 'utf8').catch(() => ''), 10);
-  const running = Number.isInteger(pid) ? await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '') : '';
-  if (running.trim() !== program) await rm(path, { force: true });
+  const commandLine = Number.isInteger(pid) ? await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '') : '';
+  if (!ourNames.some((name) => commandLine.includes(name))) await rm(path, { force: true });
 }
 
 async function openBridge({ bridge, bridgeAddress }: NetworkPlan): Promise<void> {
@@ -89,10 +88,8 @@ async function openBridge({ bridge, bridgeAddress }: NetworkPlan): Promise<void>
 /** After the engine's process has ended: unmounts what it left mounted and removes the bridge. */
 export async function cleanUpDaemon(plan: DaemonPlan): Promise<void> {
   const mounts = parseMountPoints(await readFile('/proc/self/mountinfo', 'utf8'), plan.directory);
-  for (const mount of mounts)
-    await runProgram('umount', ['-l', mount], {
-      timeoutMs: PROGRAM_TIMEOUT_MS,
-    });
+  const timeoutMs = PROGRAM_TIMEOUT_MS;
+  for (const mount of mounts) await runProgram('umount', ['-l', mount], { timeoutMs });
   await ip(['link', 'delete', plan.network.bridge]);
   await rm(plan.socket, { force: true });
 }

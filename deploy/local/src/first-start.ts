@@ -7,11 +7,10 @@
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { basename, join } from 'node:path';
+import { createClient } from '@worktrail/client';
 import { z } from 'zod';
 import { runProgram } from './run-program.ts';
 import { writeAtomically } from './write-atomically.ts';
-
-const REQUEST_TIMEOUT_MS = 30_000;
 
 const recordSchema = z.object({ organizationId: z.string(), projectId: z.string().nullable() });
 
@@ -53,14 +52,12 @@ async function readRecord(path: string): Promise<FirstStartRecord | null> {
   }
 }
 
-const organizationSchema = z.object({
-  organization: z.object({ id: z.string() }),
-  key: z.object({ id: z.string(), secret: z.string() }),
-});
-
 async function createOrganization(input: FirstStartInput): Promise<{ organizationId: string; apiKey: string }> {
-  const body = { name: 'local', principal: { name: userInfo().username, kind: 'user' } };
-  const answer = organizationSchema.parse(await post(input, '/v1/organizations', input.operatorToken, body));
+  const operator = createClient({ apiUrl: input.apiUrl, apiKey: input.operatorToken });
+  const answer = await operator.organizations.create(
+    { name: 'local', principal: { name: userInfo().username, kind: 'user' } },
+    { idempotencyKey: `first-start-${input.clusterId}` },
+  );
   return { organizationId: answer.organization.id, apiKey: answer.key.secret };
 }
 
@@ -70,8 +67,9 @@ async function createProject(input: FirstStartInput, directory: string, apiKey: 
     input.note(`${directory} is no git repository with a commit on a branch: it gets no project.`);
     return null;
   }
+  const client = createClient({ apiUrl: input.apiUrl, apiKey });
   const body = { name: basename(directory), repository: { url: directory, defaultBranch: branch } };
-  return z.object({ id: z.string() }).parse(await post(input, '/v1/projects', apiKey, body)).id;
+  return (await client.projects.create(body, { idempotencyKey: `first-start-${input.clusterId}` })).id;
 }
 
 /** Null when there is no repository, no commit, or a detached HEAD. */
@@ -81,17 +79,4 @@ async function currentBranch(directory: string): Promise<string | null> {
   if (commit?.exitCode !== 0) return null;
   const branch = await git('symbolic-ref', '--quiet', '--short', 'HEAD');
   return branch.exitCode === 0 ? branch.stdout.trim() : null;
-}
-
-async function post(input: FirstStartInput, path: string, token: string, body: unknown): Promise<unknown> {
-  const headers = {
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/json',
-    'idempotency-key': `first-start-${input.clusterId}`,
-  };
-  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-  const response = await fetch(input.apiUrl + path, { method: 'POST', headers, body: JSON.stringify(body), signal });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${text.slice(0, 500)}`);
-  return JSON.parse(text);
 }
