@@ -53,6 +53,11 @@ export interface RunCommandInput extends SandboxRef {
   cancelGraceSeconds: number;
   /** command.queued is in the history already; else the runner writes it. */
   queuedRecorded: boolean;
+  /**
+   * Set when the command was canceled while no runner held it: if it never started, its end (`canceled`, with this reason) is
+   * written down without starting it; if it runs, it is stopped as by a cancel.
+   */
+  cancelReason: string | null;
 }
 
 export interface PlacementActivities {

@@ -80,7 +80,7 @@ export interface RunTrialCommand {
   command: CommandSpec;
 }
 
-/** Signal from a trial: stop this command if it is live. */
+/** Signal from a trial (CancelCommandRequest): stop this command if it is live. */
 export const cancelTrialCommand = 'cancelTrialCommand';
 
 /** ApplicationFailure types with which an update is refused are error codes of the contract. */

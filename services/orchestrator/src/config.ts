@@ -1,0 +1,30 @@
+// The orchestrator's configuration: what every service reads, and two variables of its own.
+
+import { readEnvironment, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import { z } from 'zod';
+
+const environment = {
+  WORKTRAIL_TRACE_STORE_URL: z.url(),
+  WORKTRAIL_WORKFLOW_BUNDLE: z.string().min(1).optional(),
+};
+
+export interface OrchestratorConfig extends ServiceConfig {
+  traceStoreUrl: string;
+  /** Directory in which the workflow bundle is kept between starts; undefined: it is made at each start. */
+  workflowBundleDirectory: string | undefined;
+  /** Workflows held in memory between their tasks; 0 replays each task's whole history. */
+  cachedWorkflowsMax: number;
+}
+
+export const cachedWorkflowsMaxDefault = 1_000;
+
+/** @throws ConfigurationError that names every variable that is missing or wrong. */
+export function orchestratorConfig(variables: NodeJS.ProcessEnv): OrchestratorConfig {
+  const values = readEnvironment(environment, variables);
+  return {
+    ...serviceConfig(variables),
+    traceStoreUrl: values.WORKTRAIL_TRACE_STORE_URL,
+    workflowBundleDirectory: values.WORKTRAIL_WORKFLOW_BUNDLE,
+    cachedWorkflowsMax: cachedWorkflowsMaxDefault,
+  };
+}

@@ -1,0 +1,33 @@
+// The worker of the orchestrator's task queue: workflow tasks and the recording activities.
+//
+// A burst of commands is many short workflow tasks at once: there are slots for all of them, and enough pollers to keep the
+// slots fed. What is held in memory is bounded by `cachedWorkflowsMax`, because the isolates share this process's memory.
+
+import { type NativeConnection, Worker } from '@temporalio/worker';
+import { workflowTaskQueue } from '@worktrail/contract/session-messages';
+import type { RecordActivities } from './record-activities.ts';
+import type { WorkflowBundle } from './workflow-bundle.ts';
+
+export interface OrchestratorWorkerDeps {
+  connection: NativeConnection;
+  namespace: string;
+  bundle: WorkflowBundle;
+  activities: RecordActivities;
+  cachedWorkflowsMax: number;
+}
+
+export async function createOrchestratorWorker(deps: OrchestratorWorkerDeps): Promise<Worker> {
+  return await Worker.create({
+    connection: deps.connection,
+    namespace: deps.namespace,
+    taskQueue: workflowTaskQueue,
+    workflowBundle: deps.bundle,
+    activities: deps.activities,
+    maxCachedWorkflows: deps.cachedWorkflowsMax,
+    maxConcurrentWorkflowTaskExecutions: 120,
+    workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 20 },
+    maxConcurrentActivityTaskExecutions: 200,
+    activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 10 },
+    shutdownGraceTime: '5 seconds',
+  });
+}

@@ -1,0 +1,57 @@
+// The orchestrator: one Temporal worker with the workflows `session` and `trial` and the activities that need no sandbox.
+
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { buckets } from '@worktrail/contract/subjects';
+import { openBucket } from '@worktrail/runtime/buckets';
+import { startHealthServer } from '@worktrail/runtime/health-server';
+import type { Lifetime } from '@worktrail/runtime/lifetime';
+import type { Logger } from '@worktrail/runtime/log';
+import { createMetrics } from '@worktrail/runtime/metrics';
+import { connectNats } from '@worktrail/runtime/nats';
+import { createReadiness } from '@worktrail/runtime/readiness';
+import { connectTemporalNative, installTemporalRuntime, runWorker } from '@worktrail/runtime/temporal';
+import { createTraceClient } from '@worktrail/runtime/trace-client';
+import type { OrchestratorConfig } from './config.ts';
+import { createOrchestratorWorker } from './orchestrator-worker.ts';
+import { createRecordActivities } from './record-activities.ts';
+import { measureActivities } from './record-metrics.ts';
+import { loadWorkflowBundle } from './workflow-bundle.ts';
+
+/** Resolves once the worker polls and the health server listens. */
+export async function startOrchestrator(
+  config: OrchestratorConfig,
+  lifetime: Lifetime,
+  log: Logger,
+): Promise<{ port: number }> {
+  installTemporalRuntime(log);
+  const metrics = createMetrics('orchestrator');
+  const bundled = loadWorkflowBundle(config.workflowBundleDirectory);
+
+  const nats = await connectNats(config.nats, 'orchestrator', lifetime, log);
+  const jsm = await jetstreamManager(nats);
+  const sessions = await openBucket(nats, buckets.sessions);
+  const trials = await openBucket(nats, buckets.trials);
+  const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
+
+  const connection = await connectTemporalNative(config.temporal, lifetime, log);
+  const worker = await createOrchestratorWorker({
+    connection,
+    namespace: config.temporal.namespace,
+    bundle: await bundled,
+    activities: measureActivities(
+      createRecordActivities({ producer: { js: jetstream(nats), jsm, trace, log }, sessions, trials }),
+      metrics,
+    ),
+    cachedWorkflowsMax: config.cachedWorkflowsMax,
+  });
+  const running = runWorker(worker, 'orchestrator', lifetime, log);
+
+  const readiness = createReadiness();
+  readiness.add('nats', () => nats.flush());
+  readiness.add('kv', () => sessions.status());
+  readiness.add('temporal', () => connection.workflowService.getSystemInfo({}));
+  readiness.add('worker', async () => {
+    if (worker.getState() !== 'RUNNING') throw running.failed() ?? new Error(`the worker is ${worker.getState()}`);
+  });
+  return await startHealthServer({ host: config.host, port: config.port, readiness, metrics }, lifetime);
+}

@@ -1,0 +1,174 @@
+// The commands of a session: which are accepted, which may start, how they end.
+//
+// 1. Commands run one at a time in the order in which they were accepted; background commands run beside them.
+// 2. At most `liveCommandsMax` run at once, at most `queuedCommandsMax` wait, and all of them together are bounded in bytes,
+//    because they are carried over continue-as-new in one payload.
+// 3. A command id is one command: asked again, it is answered as the first time.
+// 4. Each accepted command ends exactly once.
+
+import type { CommandOutcome, CommandResult, CommandSpec } from '@worktrail/contract/commands';
+import type { ErrorCode } from '@worktrail/contract/errors';
+import { limits } from '@worktrail/contract/limits';
+import type { CommandAccepted } from '@worktrail/contract/session-messages';
+import { addCommandQueued, addSessionEvent, addUnstartedEnd, changed } from './events.ts';
+import { isOver, isPreparing } from './phases.ts';
+import { endedCommandsMax, type LiveCommandState, type SessionState } from './state.ts';
+
+export const liveCommandBytesMax = 1024 * 1024;
+
+export interface Refusal {
+  code: ErrorCode;
+  detail: string;
+}
+
+export function findLive(state: SessionState, commandId: string): LiveCommandState | undefined {
+  return state.commands.find((command) => command.spec.id === commandId);
+}
+
+/** Why a command is not accepted; null when it is. */
+export function refusal(state: SessionState, spec: CommandSpec): Refusal | null {
+  if (findLive(state, spec.id) || state.ended.some((ended) => ended.id === spec.id)) return null;
+  if (state.phase === 'failed') {
+    return { code: 'session_failed', detail: `the session has failed: ${state.failure?.detail ?? 'no reason known'}` };
+  }
+  if (isOver(state)) return { code: 'session_archived', detail: 'the session is archived' };
+  const running = state.commands.filter((command) => command.state === 'running').length;
+  const waiting = state.commands.length - running;
+  if (spec.background && running + waitingInBackground(state) >= limits.liveCommandsMax) {
+    return { code: 'live_commands_exceeded', detail: `${limits.liveCommandsMax} commands of the session are live` };
+  }
+  if (waiting >= limits.queuedCommandsMax) {
+    return { code: 'queued_commands_exceeded', detail: `${limits.queuedCommandsMax} commands of the session wait` };
+  }
+  const bytes = state.commands.reduce((sum, command) => sum + specBytes(command.spec), 0);
+  if (state.commands.length > 0 && bytes + specBytes(spec) > liveCommandBytesMax) {
+    return {
+      code: 'queued_commands_exceeded',
+      detail: `the session's commands would hold over ${liveCommandBytesMax} bytes`,
+    };
+  }
+  return null;
+}
+
+function waitingInBackground(state: SessionState): number {
+  return state.commands.filter((command) => command.state === 'queued' && command.spec.background).length;
+}
+
+/** An upper bound that needs no encoder: three bytes for each UTF-16 unit that is not ASCII. */
+function specBytes(spec: CommandSpec): number {
+  const text = JSON.stringify(spec);
+  return text.length + 2 * (text.length - text.replace(/[^\x00-\x7f]/g, '').length);
+}
+
+/** Accepts a command that is not refused. `reportTo`: the trial workflow that is told of its end. */
+export function acceptCommand(
+  state: SessionState,
+  spec: CommandSpec,
+  reportTo: string | null,
+  now: string,
+): CommandAccepted {
+  const ended = state.ended.find((candidate) => candidate.id === spec.id);
+  if (ended) {
+    if (reportTo !== null) reportCommand(state, reportTo, ended.id, ended.result);
+    return { state: ended.accepted };
+  }
+  const live = findLive(state, spec.id);
+  if (live) return { state: live.accepted };
+  const command: LiveCommandState = {
+    spec,
+    state: 'queued',
+    queuedEvent: 'none',
+    accepted: 'queued',
+    cancelReason: null,
+    reportTo,
+    result: null,
+  };
+  state.commands.push(command);
+  state.lastActiveAt = now;
+  changed(state);
+  if (startableCommand(state) === command) command.accepted = 'running';
+  return { state: command.accepted };
+}
+
+/** The next command that may start now. */
+export function startableCommand(state: SessionState): LiveCommandState | undefined {
+  if (!state.sandboxOpen || isOver(state)) return undefined;
+  const running = state.commands.filter((command) => command.state === 'running');
+  if (running.length >= limits.liveCommandsMax) return undefined;
+  if (isPreparing(state)) {
+    return state.commands.find((command) => command.spec.origin === 'setup' && command.state === 'queued');
+  }
+  if (state.phase !== 'ready') return undefined;
+  let orderTaken = running.some((command) => !command.spec.background);
+  for (const command of state.commands) {
+    if (command.state !== 'queued' || (orderTaken && !command.spec.background)) continue;
+    // What the session writes about it has to be in the stream before its runner writes there.
+    if (command.queuedEvent !== 'pending') return command;
+    orderTaken ||= !command.spec.background;
+  }
+  return undefined;
+}
+
+/** True when the command was live. One that runs is to be interrupted; one that waits ends here. */
+export function cancelCommand(state: SessionState, commandId: string, reason: string, now: string): boolean {
+  const command = findLive(state, commandId);
+  if (!command) return false;
+  if (command.state === 'running') command.cancelReason ??= reason;
+  else if (command.state === 'queued') endUnstarted(state, command, 'canceled', reason, now);
+  changed(state);
+  return true;
+}
+
+// CommandOutcome of event.proto, for the outcomes of a command that never started.
+const outcomeNumbers = { canceled: 4, failed_to_start: 9 } as const satisfies Partial<Record<CommandOutcome, number>>;
+
+/** Ends a command that never started. It stays live until that is recorded, so that what waits to be recorded is bounded. */
+export function endUnstarted(
+  state: SessionState,
+  command: LiveCommandState,
+  outcome: keyof typeof outcomeNumbers,
+  reason: string,
+  now: string,
+): void {
+  command.state = 'ending';
+  command.result = { outcome, reason, exitCode: null, signal: null, stdoutBytes: 0, stderrBytes: 0 };
+  if (command.queuedEvent === 'none') addCommandQueued(state, command);
+  addUnstartedEnd(state, command, now, outcomeNumbers[outcome]);
+}
+
+/** Takes an ended command out of the live ones. False when it was not live. */
+export function closeCommand(state: SessionState, commandId: string, result: CommandResult, now: string): boolean {
+  const command = findLive(state, commandId);
+  if (!command) return false;
+  state.commands = state.commands.filter((candidate) => candidate !== command);
+  state.ended.push({ id: commandId, accepted: command.accepted, result });
+  if (state.ended.length > endedCommandsMax) state.ended.shift();
+  if (command.reportTo !== null) reportCommand(state, command.reportTo, commandId, result);
+  state.lastActiveAt = now;
+  changed(state);
+  return true;
+}
+
+function reportCommand(state: SessionState, to: string, commandId: string, result: CommandResult): void {
+  const repeated = state.reports.some((report) => report.about === 'command' && report.commandId === commandId);
+  if (!repeated) state.reports.push({ about: 'command', to, commandId, result });
+}
+
+/** Something the history should show if it is still so a moment later: the session is busy, or a command waits. */
+export function isUnsettled(state: SessionState): boolean {
+  if (state.phase === 'ready' && state.commands.length > 0 && !state.busyRecorded) return true;
+  return state.commands.some(isWaitingUnrecorded);
+}
+
+/** Writes down what is still so after that moment. */
+export function settle(state: SessionState, now: string): void {
+  for (const command of state.commands) if (isWaitingUnrecorded(command)) addCommandQueued(state, command);
+  const first = state.commands[0];
+  if (state.phase !== 'ready' || !first || state.busyRecorded) return;
+  state.busyRecorded = true;
+  addSessionEvent(state, now, { case: 'sessionBusy', value: { commandId: first.spec.id } });
+}
+
+function isWaitingUnrecorded(command: LiveCommandState): boolean {
+  return command.state === 'queued' && command.queuedEvent === 'none';
+}

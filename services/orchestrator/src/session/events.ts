@@ -1,0 +1,65 @@
+// Writing down what happened: events are numbered here, in the order in which they came to be, and recorded later.
+
+import type { ActorRef, CommandSpec } from '@worktrail/contract/commands';
+import type { EventDraft } from '@worktrail/contract/event-draft';
+import { sessionProducer } from '@worktrail/contract/subjects';
+import type { LiveCommandState, SessionState } from './state.ts';
+
+const orchestrator: ActorRef = { kind: 'system', id: 'orchestrator' };
+
+/** Every change of what the session's document shows. */
+export function changed(state: SessionState): void {
+  state.version += 1;
+}
+
+/** A change that the read model has to show soon; others go along with the next one that has to. */
+export function changedForReaders(state: SessionState): void {
+  changed(state);
+  state.dueVersion = state.version;
+}
+
+export function addSessionEvent(
+  state: SessionState,
+  now: string,
+  payload: EventDraft['payload'],
+  actor: ActorRef = orchestrator,
+): void {
+  state.eventNumber += 1;
+  state.events.push({ producer: sessionProducer, draft: { number: state.eventNumber, time: now, actor, payload } });
+  changedForReaders(state);
+}
+
+/** Event 1 of a command that has to wait. A command that starts at once is written down by its runner. */
+export function addCommandQueued(state: SessionState, command: LiveCommandState): void {
+  const { spec } = command;
+  command.queuedEvent = 'pending';
+  addCommandEvent(state, spec, 1, spec.queuedAt, {
+    case: 'commandQueued',
+    value: {
+      command: spec.command,
+      cwd: spec.cwd,
+      timeoutSeconds: spec.timeoutSeconds ?? 0,
+      background: spec.background,
+      origin: spec.origin,
+    },
+  });
+}
+
+/** Event 2, the last, of a command that never started. */
+export function addUnstartedEnd(state: SessionState, command: LiveCommandState, now: string, outcome: number): void {
+  addCommandEvent(state, command.spec, 2, now, {
+    case: 'commandEnded',
+    value: { outcome, reason: command.result?.reason ?? '' },
+  });
+}
+
+function addCommandEvent(
+  state: SessionState,
+  spec: CommandSpec,
+  number: number,
+  time: string,
+  payload: EventDraft['payload'],
+): void {
+  const draft: EventDraft = { number, time, actor: spec.actor, commandId: spec.id, payload };
+  state.events.push({ producer: spec.id, draft });
+}

@@ -1,0 +1,40 @@
+// What is recorded next, and what that changes: events and document go out together, one batch at a time, in order.
+
+import type { SessionDocument } from '@worktrail/contract/documents';
+import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
+import { findLive } from './commands.ts';
+import { commandEnded } from './life.ts';
+import { type PendingEvent, type SessionState, sessionDocument } from './state.ts';
+
+/** Input of the activity `recordSession`: appends the events, then writes the document. */
+export interface RecordSessionInput {
+  ref: SandboxRef;
+  events: PendingEvent[];
+  document: SessionDocument;
+}
+
+export function recordIsDue(state: SessionState): boolean {
+  return state.events.length > 0 || state.dueVersion > state.recordedVersion;
+}
+
+export function nextRecord(state: SessionState): RecordSessionInput {
+  return { ref: sandboxRef(state), events: [...state.events], document: sessionDocument(state) };
+}
+
+export function recorded(state: SessionState, batch: RecordSessionInput, now: string): void {
+  state.events = state.events.slice(batch.events.length);
+  state.recordedVersion = batch.document.version;
+  for (const { draft } of batch.events) {
+    if (draft.commandId === undefined) continue;
+    const command = findLive(state, draft.commandId);
+    if (!command) continue;
+    if (draft.payload.case === 'commandQueued') command.queuedEvent = 'recorded';
+    if (draft.payload.case === 'commandEnded' && command.result)
+      commandEnded(state, draft.commandId, command.result, now);
+  }
+}
+
+export function sandboxRef(state: SessionState): SandboxRef {
+  const { organizationId, projectId, sessionId, partition } = state.spec;
+  return { organizationId, projectId, sessionId, partition, generation: state.generation };
+}

@@ -1,0 +1,77 @@
+// Running a command: scheduled on the queue of the session's host, and again until its true outcome is known.
+//
+// 1. A failure of the activity says nothing about the command, but one: `sandbox_gone`, it was never started there.
+// 2. A cancel is delivered to the runner, whose answer counts. Where nobody held the command when it was canceled, it is scheduled
+//    once more with the cancel in its input.
+
+import {
+  ActivityCancellationType,
+  CancellationScope,
+  isCancellation,
+  log,
+  proxyActivities,
+  sleep,
+} from '@temporalio/workflow';
+import type { CommandResult } from '@worktrail/contract/commands';
+import { type RunCommandInput, type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
+import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
+import { findLive } from '../commands.ts';
+import { commandEnded, commandNotStarted } from '../life.ts';
+import { sandboxRef } from '../record.ts';
+import { now, type SessionRun } from '../run.ts';
+import type { LiveCommandState, SessionState } from '../state.ts';
+
+const unexpectedFailureDelay = '5 seconds';
+
+export function followCommand(run: SessionRun, commandId: string): void {
+  const command = findLive(run.state, commandId);
+  if (!command) return;
+  command.state = 'running';
+  run.begin({ command: commandId }, () => follow(run.state, command));
+}
+
+async function follow(state: SessionState, command: LiveCommandState): Promise<void> {
+  const commandId = command.spec.id;
+  const input = runCommandInput(state, command);
+  try {
+    commandEnded(state, commandId, await runOnHost(state, input), now());
+  } catch (error) {
+    // Canceled before a runner had it, or no runner took it: the loop follows it again.
+    if (isCancellation(error) || wasNotTakenUp(error)) return;
+    if (failureType(error) === sandboxGone) {
+      return commandNotStarted(state, commandId, { generation: input.generation, sandboxGone: true }, now());
+    }
+    if (input.generation !== state.generation) return;
+    log.warn('a runner could not say how a command ended; it is asked again', {
+      commandId,
+      type: failureType(error),
+      reason: failureMessage(error),
+    });
+    await sleep(unexpectedFailureDelay);
+  }
+}
+
+function runCommandInput(state: SessionState, command: LiveCommandState): RunCommandInput {
+  return {
+    ...sandboxRef(state),
+    command: command.spec,
+    environment: state.spec.environment,
+    env: state.spec.env,
+    cancelGraceSeconds: state.spec.cancelGraceSeconds,
+    queuedRecorded: command.queuedEvent === 'recorded',
+    cancelReason: command.cancelReason,
+  };
+}
+
+function runOnHost(state: SessionState, input: RunCommandInput): Promise<CommandResult> {
+  const { runCommand } = proxyActivities<SandboxActivities>({
+    taskQueue: state.placement?.hostQueue ?? '',
+    // Longer than any command may run: the runner keeps the command's own time limit.
+    startToCloseTimeout: '30 days',
+    scheduleToStartTimeout: '10 minutes',
+    heartbeatTimeout: '10 seconds',
+    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  });
+  return runCommand(input);
+}

@@ -1,0 +1,63 @@
+// Telling the outside: events and document, one batch at a time; reports to the session's trial; and the moment that is waited
+// before a busy session is written down as busy, so that short commands cost no more than themselves.
+
+import { getExternalWorkflowHandle, log, proxyActivities, sleep } from '@temporalio/workflow';
+import {
+  type CommandReported,
+  commandReported,
+  type SessionReported,
+  sessionReported,
+} from '@worktrail/contract/trial-messages';
+import type { RecordActivities } from '../../record-activities.ts';
+import { settle } from '../commands.ts';
+import { nextRecord, recorded } from '../record.ts';
+import { now, type SessionRun } from '../run.ts';
+import type { SessionState, TrialReport } from '../state.ts';
+
+const settlingTime = '250 milliseconds';
+
+const { recordSession } = proxyActivities<RecordActivities>({
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+});
+
+export function record({ state, begin }: SessionRun): void {
+  begin('recording', async () => {
+    const batch = nextRecord(state);
+    await recordSession(batch);
+    recorded(state, batch, now());
+  });
+}
+
+export function settleLater({ state, begin }: SessionRun): void {
+  begin('settling', async () => {
+    await sleep(settlingTime);
+    settle(state, now());
+  });
+}
+
+export function report({ state, begin }: SessionRun): void {
+  begin('reporting', async () => {
+    for (let next = state.reports[0]; next; next = state.reports[0]) {
+      await send(state, next);
+      state.reports.shift();
+    }
+  });
+}
+
+async function send(state: SessionState, next: TrialReport): Promise<void> {
+  const { sessionId } = state.spec;
+  const trial = getExternalWorkflowHandle(next.to);
+  try {
+    if (next.about === 'command') {
+      const { commandId, result } = next;
+      await trial.signal<[CommandReported]>(commandReported, { sessionId, commandId, result });
+    } else {
+      const failure = next.state === 'failed' ? state.failure : null;
+      await trial.signal<[SessionReported]>(sessionReported, { sessionId, state: next.state, failure });
+    }
+  } catch (error) {
+    // The trial has ended, or was never one: nobody waits for this.
+    log.info('a trial was not there to be told', { trial: next.to, about: next.about, reason: String(error) });
+  }
+}

@@ -1,0 +1,95 @@
+// The session workflow: the single writer of a live session's state.
+//
+// 1. Message handlers change the state and return; the loop below acts. A command that may start is scheduled in the same workflow
+//    task in which it was accepted.
+// 2. What the loop does next is decided by `nextStep`; what comes back is applied by the functions of `commands`, `life` and
+//    `record`. Everything that has to survive is in the state.
+// 3. Continue-as-new does not wait for commands: the new run schedules the live ones again by the same ids, and the runner attaches
+//    to them. Nothing is canceled and no handler is left unfinished.
+
+import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import type { SessionSpec } from '@worktrail/contract/session-messages';
+import { archived, becameReady, created, resumed } from './life.ts';
+import { answerMessages } from './messages.ts';
+import { isQuiet, nextStep, type Step } from './next-step.ts';
+import { createSessionRun, now, type SessionRun } from './run.ts';
+import { newSessionState, type SessionState } from './state.ts';
+import { followCommand } from './steps/follow-command.ts';
+import { record, report, settleLater } from './steps/record-session.ts';
+import { openSandbox, placeSession, removeSandbox } from './steps/sandbox.ts';
+import { startSetupCommand } from './steps/setup.ts';
+
+/** How a run continues the one before it. */
+export interface ContinuedSession {
+  /** All of the state but the spec, which is the first argument. */
+  state?: Omit<SessionState, 'spec'>;
+  /** Continue as new after so many updates; the server's bound is 2,000. */
+  updatesMax?: number;
+}
+
+const updatesMaxDefault = 1_500;
+const historyEventsMax = 8_192;
+
+export async function session(spec: SessionSpec, continued: ContinuedSession = {}): Promise<void> {
+  await CancellationScope.nonCancellable(() => live(spec, continued));
+}
+
+async function live(spec: SessionSpec, continued: ContinuedSession): Promise<void> {
+  const run = createSessionRun(continued.state ? { ...continued.state, spec } : newSessionState(spec));
+  if (!continued.state) created(run.state, now());
+  answerMessages(run);
+
+  for (;;) {
+    await condition(() => nextStep(run.state, run.underway()) !== null || mayContinueAsNew(run, continued));
+    if (mayContinueAsNew(run, continued)) {
+      const { spec: _, ...state } = run.state;
+      await continueAsNew<typeof session>(spec, { ...continued, state });
+    }
+    const step = nextStep(run.state, run.underway());
+    if (step?.do === 'complete') {
+      await condition(allHandlersFinished);
+      return;
+    }
+    if (step) take(run, step);
+  }
+}
+
+/** Begins a step; what it leads to is applied to the state when it is known. */
+function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
+  switch (step.do) {
+    case 'place':
+      return placeSession(run);
+    case 'open':
+      return openSandbox(run);
+    case 'setup':
+      return startSetupCommand(run, step.command);
+    case 'becomeReady':
+      return becameReady(run.state, now());
+    case 'follow':
+      return followCommand(run, step.commandId);
+    case 'settle':
+      return settleLater(run);
+    case 'unsettle':
+      return run.abandon('settling');
+    case 'record':
+      return record(run);
+    case 'report':
+      return report(run);
+    case 'resume':
+      return resumed(run.state, 'command', now());
+    case 'remove':
+      return removeSandbox(run);
+    case 'archive':
+      return archived(run.state, now());
+  }
+}
+
+/** Due after many updates or events. A moment in which no command runs is preferred, but not waited for without end. */
+function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: ContinuedSession): boolean {
+  const info = workflowInfo();
+  const due = info.continueAsNewSuggested || run.updates >= updatesMax;
+  if (!due || run.state.phase === 'archived') return false;
+  const overdue = info.historyLength >= historyEventsMax || run.updates >= updatesMax * 1.2;
+  const unoccupied = run.underway().following.length === 0 || overdue;
+  return unoccupied && isQuiet(run.state, run.underway()) && allHandlersFinished();
+}

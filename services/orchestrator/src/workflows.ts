@@ -1,0 +1,3 @@
+// What the workflow bundle exports: a workflow's name on the wire is its function's name here.
+
+export { session } from './session/workflow.ts';

@@ -1,0 +1,131 @@
+// A running orchestrator for tests: real Temporal, real NATS, the service started by its own function, a scripted runner.
+
+import { jetstream, jetstreamManager, type JetStreamManager, RetentionPolicy } from '@nats-io/jetstream';
+import type { KV } from '@nats-io/kv';
+import { connect } from '@nats-io/transport-node';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { fromBinary } from '@bufbuild/protobuf';
+import { buckets, eventStream, eventStreamSubjects } from '@worktrail/contract/subjects';
+import { type Event, EventSchema } from '@worktrail/proto/event';
+import { openBucket } from '@worktrail/runtime/buckets';
+import type { ProducerDeps } from '@worktrail/runtime/event-producer';
+import { createLifetime } from '@worktrail/runtime/lifetime';
+import { createLogger } from '@worktrail/runtime/log';
+import { installTemporalRuntime } from '@worktrail/runtime/temporal';
+import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
+import { makeScratch } from '@worktrail/testing/scratch';
+import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
+import { startOrchestrator } from '../src/orchestrator.ts';
+import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
+
+/** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
+const bundleDirectory = new URL('../../../node_modules/.cache/worktrail-workflows', import.meta.url).pathname;
+const log = createLogger({ service: 'orchestrator-test', level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
+
+export interface Servers {
+  temporal: TemporalServer;
+  nats: NatsServer;
+  stop(): Promise<void>;
+}
+
+export interface OrchestratorBed {
+  client: Client;
+  runner: ScriptedRunner;
+  sessions: KV;
+  trials: KV;
+  port: number;
+  /** Every event of a session that is in the stream, in the stream's order. */
+  events(sessionId: string): Promise<Event[]>;
+  stopOrchestrator(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startServers(): Promise<Servers> {
+  const scratch = await makeScratch('orchestrator');
+  const [temporal, nats] = await Promise.all([
+    startTemporalServer(`${scratch.path}/temporal`),
+    startNatsServer(`${scratch.path}/nats`),
+  ]);
+  return {
+    temporal,
+    nats,
+    stop: async () => {
+      await Promise.all([temporal.stop(), nats.stop()]);
+      await scratch.remove();
+    },
+  };
+}
+
+export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax: number): Promise<OrchestratorBed> {
+  installTemporalRuntime(log);
+  const nats = await connect({ servers: servers.nats.url });
+  const jsm = await jetstreamManager(nats);
+  await makeEventStream(jsm);
+  const producer = { js: jetstream(nats), jsm, trace: { getProducerMark: noMark }, log } as unknown as ProducerDeps;
+  const native = await NativeConnection.connect({ address: servers.temporal.address });
+  const connection = await Connection.connect({ address: servers.temporal.address });
+  const runner = await startScriptedRunner(native, producer);
+  const lifetime = createLifetime(log);
+  const { port } = await startOrchestrator(config(servers, cachedWorkflowsMax), lifetime, log);
+  return {
+    client: new Client({ connection }),
+    runner,
+    sessions: await openBucket(nats, buckets.sessions),
+    trials: await openBucket(nats, buckets.trials),
+    port,
+    events: (sessionId) => readEvents(jsm, sessionId),
+    stopOrchestrator: () => lifetime.close(),
+    stop: async () => {
+      await lifetime.close();
+      await runner.stop();
+      await connection.close();
+      await native.close();
+      await nats.close();
+    },
+  };
+}
+
+function config(servers: Servers, cachedWorkflowsMax: number) {
+  return {
+    clusterId: 'test',
+    host: '127.0.0.1',
+    port: 0,
+    logLevel: 'silent',
+    internalToken: 'x'.repeat(32),
+    nats: { url: servers.nats.url, user: '', password: '' },
+    temporal: { address: servers.temporal.address, namespace: 'default' },
+    operatorConfigPath: undefined,
+    partitions: 1,
+    // Asked only for producers whose subject is empty although they have published: there is none here.
+    traceStoreUrl: 'http://127.0.0.1:1',
+    workflowBundleDirectory: bundleDirectory,
+    cachedWorkflowsMax,
+  };
+}
+
+async function makeEventStream(jsm: JetStreamManager): Promise<void> {
+  const subjects = eventStreamSubjects(0);
+  await jsm.streams.add({
+    name: eventStream(0),
+    subjects: [subjects.stored],
+    retention: RetentionPolicy.Limits,
+    republish: { src: subjects.stored, dest: subjects.live },
+    allow_direct: true,
+  });
+}
+
+async function readEvents(jsm: JetStreamManager, sessionId: string): Promise<Event[]> {
+  const events: Event[] = [];
+  const { state } = await jsm.streams.info(eventStream(0));
+  for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
+    const message = await jsm.streams.getMessage(eventStream(0), { seq });
+    const event = message && fromBinary(EventSchema, message.data);
+    if (event?.sessionId === sessionId) events.push(event);
+  }
+  return events;
+}
+
+async function noMark() {
+  return { number: 0n, sequence: 0n, stdoutOffset: 0n, stderrOffset: 0n, position: 0n, ended: false };
+}

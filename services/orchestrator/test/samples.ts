@@ -1,0 +1,58 @@
+// Session and command specifications as the gateway would send them.
+
+import type { CommandSpec } from '@worktrail/contract/commands';
+import { newId } from '@worktrail/contract/ids';
+import type { SessionSpec } from '@worktrail/contract/session-messages';
+
+export function sampleSession(changes: Partial<SessionSpec> = {}): SessionSpec {
+  return {
+    organizationId: newId('organization'),
+    projectId: newId('project'),
+    sessionId: newId('session'),
+    taskId: null,
+    trialId: null,
+    partition: 0,
+    title: 'Try something',
+    labels: {},
+    repository: { url: '/srv/repository', defaultBranch: 'main' },
+    baseRef: null,
+    branch: 'worktrail/try-something-12345678',
+    environment: {
+      image: null,
+      packages: [],
+      env: {},
+      setup: [],
+      persist: [],
+      network: { mode: 'none', allow: [] },
+      runtime: 'runc',
+      runnerLabels: {},
+      resources: { cpus: 1, memoryMb: 512, pids: 128, outputBytesMax: 1_000_000 },
+    },
+    env: {},
+    cancelGraceSeconds: 5,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    createdBy: { kind: 'user', id: 'prn_someone' },
+    ...changes,
+  };
+}
+
+export function withSetup(setup: string[]): SessionSpec {
+  const spec = sampleSession();
+  return { ...spec, environment: { ...spec.environment, setup } };
+}
+
+export function sampleCommand(command: string, changes: Partial<CommandSpec> = {}): CommandSpec {
+  return {
+    id: newId('command'),
+    command,
+    cwd: '',
+    env: {},
+    timeoutSeconds: null,
+    stdin: '',
+    background: false,
+    origin: 'user',
+    actor: { kind: 'user', id: 'prn_someone' },
+    queuedAt: '2026-01-01T00:00:00.000Z',
+    ...changes,
+  };
+}

@@ -1,0 +1,85 @@
+// A session of a test: started and spoken to as the gateway does it.
+
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { CommandSpec } from '@worktrail/contract/commands';
+import type { SessionDocument } from '@worktrail/contract/documents';
+import * as messages from '@worktrail/contract/session-messages';
+import { sessionKey } from '@worktrail/contract/subjects';
+import type { Event } from '@worktrail/proto/event';
+import { expect, vi } from 'vitest';
+import type { ContinuedSession } from '../src/session/workflow.ts';
+import type { OrchestratorBed } from './orchestrator-bed.ts';
+
+export interface SessionClient {
+  spec: messages.SessionSpec;
+  handle: WorkflowHandle;
+  run(command: CommandSpec): Promise<messages.CommandAccepted>;
+  cancel(commandId: string): Promise<{ accepted: boolean }>;
+  archive(): Promise<SessionDocument>;
+  patch(request: messages.PatchSessionRequest): Promise<SessionDocument>;
+  describe(): Promise<SessionDocument>;
+  /** Types of the session's own events, in order. */
+  history(): Promise<string[]>;
+  events(): Promise<Event[]>;
+  untilState(state: SessionDocument['state']): Promise<SessionDocument>;
+  untilEnded(commandId: string): Promise<Event>;
+  /** The read model. */
+  stored(): Promise<SessionDocument | undefined>;
+}
+
+export async function startSession(
+  bed: OrchestratorBed,
+  spec: messages.SessionSpec,
+  continued?: ContinuedSession,
+): Promise<SessionClient> {
+  const handle = await bed.client.workflow.start(messages.sessionWorkflow, {
+    workflowId: messages.sessionWorkflowId(spec.sessionId),
+    taskQueue: messages.workflowTaskQueue,
+    args: continued ? [spec, continued] : [spec],
+  });
+  return connectSession(bed, spec, bed.client.workflow.getHandle(handle.workflowId));
+}
+
+export function connectSession(
+  bed: OrchestratorBed,
+  spec: messages.SessionSpec,
+  handle: WorkflowHandle,
+): SessionClient {
+  const describe = () => handle.query<SessionDocument>(messages.describeSession);
+  const events = () => bed.events(spec.sessionId);
+  return {
+    spec,
+    handle,
+    run: (command) => handle.executeUpdate(messages.runCommand, { args: [command], updateId: command.id }),
+    cancel: (commandId) => handle.executeUpdate(messages.cancelCommand, { args: [{ commandId, reason: 'asked' }] }),
+    archive: () => handle.executeUpdate(messages.archiveSession),
+    patch: (request) => handle.executeUpdate(messages.patchSession, { args: [request] }),
+    describe,
+    events,
+    history: async () =>
+      (await events()).filter((event) => event.producer === 'session').map((event) => event.payload.case ?? 'none'),
+    untilState: (state) => until(describe, (document) => document.state === state),
+    untilEnded: async (commandId) => {
+      const isEnd = (event: Event) => event.commandId === commandId && event.payload.case === 'commandEnded';
+      return (await until(events, (all) => all.some(isEnd))).find(isEnd)!;
+    },
+    stored: async () =>
+      (await bed.sessions.get(sessionKey(spec.organizationId, spec.sessionId)))?.json<SessionDocument>(),
+  };
+}
+
+/** Asks until it is so. */
+export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
+  let answer!: T;
+  await vi.waitFor(
+    async () => {
+      answer = await ask();
+      expect(
+        isSo(answer),
+        JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? Number(value) : value)),
+      ).toBe(true);
+    },
+    { timeout: 20_000, interval: 20 },
+  );
+  return answer;
+}
