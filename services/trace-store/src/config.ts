@@ -1,0 +1,82 @@
+// The trace-store's configuration: the common variables, where ClickHouse is, and the bounds of streams and batches.
+
+import { ConfigurationError, readEnvironment, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import { z } from 'zod';
+
+export type ClickHouseConfig =
+  | { kind: 'embedded'; path: string }
+  | { kind: 'server'; url: string; database: string; user: string; password: string };
+
+export interface StreamLimits {
+  /** An events stream refuses more than this; producers wait until what is stored has been purged. */
+  eventBytesMax: number;
+  replicas: number;
+  /** What stays in an events stream after it was stored, for live readers. */
+  tailMessages: number;
+  tailBytes: number;
+}
+
+export interface TraceStoreConfig extends ServiceConfig {
+  clickhouse: ClickHouseConfig;
+  streams: StreamLimits;
+}
+
+const mebibyte = 1024 * 1024;
+
+const variables = {
+  WORKTRAIL_CLICKHOUSE_PATH: z.string().min(1).optional(),
+  WORKTRAIL_CLICKHOUSE_URL: z.url().optional(),
+  WORKTRAIL_CLICKHOUSE_DATABASE: z.string().default('default'),
+  WORKTRAIL_CLICKHOUSE_USER: z.string().default('default'),
+  WORKTRAIL_CLICKHOUSE_PASSWORD: z.string().default(''),
+  WORKTRAIL_EVENT_STREAM_BYTES_MAX: z.coerce
+    .number()
+    .int()
+    .min(mebibyte)
+    .default(8 * 1024 * mebibyte),
+  WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  WORKTRAIL_STREAM_TAIL_MESSAGES: z.coerce.number().int().min(0).default(20_000),
+  WORKTRAIL_STREAM_TAIL_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(512 * mebibyte),
+};
+
+/** @throws ConfigurationError that names every problem. */
+export function traceStoreConfig(environment: NodeJS.ProcessEnv): TraceStoreConfig {
+  const values = readEnvironment(variables, environment);
+  return {
+    ...serviceConfig(environment),
+    clickhouse: clickhouseConfig(values),
+    streams: {
+      eventBytesMax: values.WORKTRAIL_EVENT_STREAM_BYTES_MAX,
+      replicas: values.WORKTRAIL_STREAM_REPLICAS,
+      tailMessages: values.WORKTRAIL_STREAM_TAIL_MESSAGES,
+      tailBytes: values.WORKTRAIL_STREAM_TAIL_BYTES,
+    },
+  };
+}
+
+function clickhouseConfig(values: {
+  WORKTRAIL_CLICKHOUSE_PATH?: string | undefined;
+  WORKTRAIL_CLICKHOUSE_URL?: string | undefined;
+  WORKTRAIL_CLICKHOUSE_DATABASE: string;
+  WORKTRAIL_CLICKHOUSE_USER: string;
+  WORKTRAIL_CLICKHOUSE_PASSWORD: string;
+}): ClickHouseConfig {
+  const { WORKTRAIL_CLICKHOUSE_PATH: path, WORKTRAIL_CLICKHOUSE_URL: url } = values;
+  if (path && !url) return { kind: 'embedded', path };
+  if (url && !path) {
+    return {
+      kind: 'server',
+      url,
+      database: values.WORKTRAIL_CLICKHOUSE_DATABASE,
+      user: values.WORKTRAIL_CLICKHOUSE_USER,
+      password: values.WORKTRAIL_CLICKHOUSE_PASSWORD,
+    };
+  }
+  throw new ConfigurationError([
+    'WORKTRAIL_CLICKHOUSE_PATH (a directory, ClickHouse in process) or WORKTRAIL_CLICKHOUSE_URL (a server): set exactly one',
+  ]);
+}

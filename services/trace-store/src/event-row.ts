@@ -1,0 +1,121 @@
+// An event as a row of events_v1, and back.
+//
+// `message` holds the published bytes except an output's own bytes, which stand in `body`: nothing is stored twice, and
+// `storedEvent(eventRow(e)) = e`, fields this version does not know included.
+
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { eventData } from '@worktrail/contract/event-json';
+import { ActorKind, type CommandOutput, type Event, EventSchema, Stream } from '@worktrail/proto/event';
+import type { ParsedEvent } from './parse-event.ts';
+import { dateTimeText } from './sql-text.ts';
+
+export interface BatchOrigin {
+  partition: number;
+  epoch: number;
+  /** One value for the whole batch. */
+  ingestedAt: Date;
+}
+
+export const eventColumns = [
+  'organization_id',
+  'project_id',
+  'session_id',
+  'partition',
+  'epoch',
+  'sequence',
+  'producer',
+  'number',
+  'event_id',
+  'type',
+  'time',
+  'turn_id',
+  'command_id',
+  'actor_kind',
+  'actor_id',
+  'generation',
+  'data',
+  'stream',
+  'offset',
+  'position',
+  'size',
+  'body_base64',
+  'message_base64',
+  'ingested_at',
+] as const;
+
+export type EventRow = Record<(typeof eventColumns)[number], string | number>;
+
+const noBytes = new Uint8Array(0);
+
+export function eventRow(parsed: ParsedEvent, origin: BatchOrigin): EventRow {
+  const { event, payload } = parsed;
+  const output = payload.case === 'commandOutput' ? payload.value : undefined;
+  const slim = output ? withOutputBytes(event, output, noBytes) : event;
+  return {
+    organization_id: event.organizationId,
+    project_id: event.projectId,
+    session_id: event.sessionId,
+    partition: origin.partition,
+    epoch: origin.epoch,
+    sequence: parsed.sequence,
+    producer: event.producer,
+    number: parsed.number,
+    event_id: event.id,
+    type: parsed.type,
+    time: dateTimeText(parsed.time),
+    turn_id: event.turnId,
+    command_id: event.commandId,
+    actor_kind: actorKindName(event.actor?.kind),
+    actor_id: event.actor?.id ?? '',
+    generation: event.generation,
+    data: dataJson(slim),
+    stream: output ? streamName(output.stream) : '',
+    offset: Number(output?.offset ?? 0),
+    position: Number(output?.position ?? 0),
+    size: output?.bytes.length ?? 0,
+    body_base64: base64(output?.bytes ?? noBytes),
+    message_base64: base64(output ? toBinary(EventSchema, slim) : parsed.data),
+    ingested_at: dateTimeText(origin.ingestedAt),
+  };
+}
+
+/** The event of a row, from its columns `message` and `body`, both base64. */
+export function storedEvent(messageBase64: string, bodyBase64: string): Event {
+  const event = fromBinary(EventSchema, Buffer.from(messageBase64, 'base64'));
+  if (event.payload.case === 'commandOutput') event.payload.value.bytes = Buffer.from(bodyBase64, 'base64');
+  return event;
+}
+
+export function streamName(stream: Stream): 'stdout' | 'stderr' | '' {
+  if (stream === Stream.STDOUT) return 'stdout';
+  return stream === Stream.STDERR ? 'stderr' : '';
+}
+
+export function actorKindName(kind: ActorKind | undefined): string {
+  switch (kind) {
+    case ActorKind.USER:
+      return 'user';
+    case ActorKind.AGENT:
+      return 'agent';
+    default:
+      return 'system';
+  }
+}
+
+export function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+function withOutputBytes(event: Event, output: CommandOutput, bytes: Uint8Array): Event {
+  return { ...event, payload: { case: 'commandOutput', value: { ...output, bytes: bytes as CommandOutput['bytes'] } } };
+}
+
+/** The public `data`; of output without its bytes, which have a column. */
+function dataJson(slim: Event): string {
+  const data = eventData(slim);
+  if (slim.payload.case === 'commandOutput') {
+    delete data['bytes'];
+    delete data['text'];
+  }
+  return JSON.stringify(data);
+}

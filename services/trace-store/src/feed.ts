@@ -1,0 +1,152 @@
+// The messages of a stream from one sequence on, in order, without a hole, as batches. The reader decides when it takes more.
+//
+// 1. Sequences only grow. A delivery that was lost on the way breaks the feed (`take` rejects); the reader opens it again where
+//    it stands. Redelivered messages are passed over.
+// 2. What is fetched and not taken is bounded: the next fetch waits until the buffer is below its mark.
+// 3. `take` waits a little for company, but not once it holds what a reader asked for with `hurry`.
+
+import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+
+export interface FeedOptions {
+  stream: string;
+  /** Durable name. There is one feed per name; opening it takes it from an older one. */
+  consumer: string;
+  startSequence: number;
+  batchRowsMax: number;
+  batchBytesMax: number;
+  lingerMs: number;
+}
+
+export interface Feed {
+  /** At least one message. @throws when the feed is broken or closed. */
+  take(): Promise<JsMsg[]>;
+  /** Someone waits for this sequence. */
+  hurry(sequence: number): void;
+  /** Messages of the stream that were not taken yet, as far as is known. */
+  pending(): number;
+  close(reason: Error): void;
+}
+
+const fetchMessagesMax = 500;
+const fetchExpiresMs = 4_000;
+const bufferBytesMax = 24 * 1024 * 1024;
+const bufferRowsMax = 10_000;
+const ackWaitMs = 3_600_000;
+
+export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, options: FeedOptions): Promise<Feed> {
+  await replaceConsumer(jsm, options);
+  const consumer = await js.consumers.get(options.stream, options.consumer);
+  const buffer: JsMsg[] = [];
+  let bufferBytes = 0;
+  let pending = 0;
+  let lastSequence = options.startSequence - 1;
+  let lastDelivery = 0;
+  let hurried = 0;
+  let broken: Error | undefined;
+  const wakers = new Set<() => void>();
+  let stopFetch: () => void = () => {};
+
+  function accept(message: JsMsg): void {
+    const { deliverySequence, streamSequence } = message.info;
+    if (deliverySequence !== lastDelivery + 1) {
+      throw new Error(`delivery ${deliverySequence} of ${options.stream} came after ${lastDelivery}`);
+    }
+    lastDelivery = deliverySequence;
+    pending = message.info.pending;
+    if (streamSequence <= lastSequence) return;
+    lastSequence = streamSequence;
+    buffer.push(message);
+    bufferBytes += message.data.length;
+    wake();
+  }
+
+  async function pump(): Promise<void> {
+    while (!broken) {
+      const messages = await consumer.fetch({ max_messages: fetchMessagesMax, expires: fetchExpiresMs });
+      stopFetch = () => messages.stop();
+      for await (const message of messages) {
+        if (broken) return;
+        accept(message);
+      }
+      while (!broken && (bufferBytes > bufferBytesMax || buffer.length > bufferRowsMax)) await changed();
+    }
+  }
+
+  function wake(): void {
+    for (const waker of [...wakers]) waker();
+  }
+
+  function changed(timeoutMs?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = timeoutMs === undefined ? undefined : setTimeout(done, timeoutMs);
+      function done(): void {
+        clearTimeout(timer);
+        wakers.delete(done);
+        resolve();
+      }
+      wakers.add(done);
+    });
+  }
+
+  function breakWith(error: Error): void {
+    broken ??= error;
+    stopFetch();
+    wake();
+  }
+
+  function isFull(): boolean {
+    if (buffer.length >= options.batchRowsMax || bufferBytes >= options.batchBytesMax) return true;
+    return buffer.length > 0 && buffer[0]!.seq <= hurried && lastSequence >= hurried;
+  }
+
+  pump().catch((error: unknown) => breakWith(error instanceof Error ? error : new Error(String(error))));
+
+  return {
+    take: async () => {
+      while (buffer.length === 0 && !broken) await changed();
+      const deadline = performance.now() + options.lingerMs;
+      for (let left = options.lingerMs; left > 0 && !isFull() && !broken; left = deadline - performance.now()) {
+        await changed(left);
+      }
+      if (broken) throw broken;
+      const batch = buffer.splice(0, batchLength(buffer, options.batchRowsMax, options.batchBytesMax));
+      for (const message of batch) bufferBytes -= message.data.length;
+      wake();
+      return batch;
+    },
+    hurry: (sequence) => {
+      hurried = Math.max(hurried, sequence);
+      wake();
+    },
+    pending: () => pending + buffer.length,
+    close: breakWith,
+  };
+}
+
+/** How many messages from the front fit the bounds; at least one. */
+export function batchLength(
+  messages: readonly { data: { length: number } }[],
+  rowsMax: number,
+  bytesMax: number,
+): number {
+  let bytes = 0;
+  for (let count = 0; count < messages.length; count++) {
+    bytes += messages[count]!.data.length;
+    if (count >= rowsMax || (count > 0 && bytes > bytesMax)) return count;
+  }
+  return messages.length;
+}
+
+/** The stream's position is ClickHouse's, not the consumer's: a consumer from before would deliver what it was left with. */
+async function replaceConsumer(jsm: JetStreamManager, options: FeedOptions): Promise<void> {
+  await jsm.consumers.delete(options.stream, options.consumer).catch(() => false);
+  await jsm.consumers.add(options.stream, {
+    durable_name: options.consumer,
+    ack_policy: AckPolicy.All,
+    ack_wait: nanos(ackWaitMs),
+    max_ack_pending: 4 * bufferRowsMax,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: options.startSequence,
+  });
+}

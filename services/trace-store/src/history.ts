@@ -1,0 +1,88 @@
+// Pages of a session's history, in cursor order.
+//
+// 1. From any cursor every later event comes once, in order: by (epoch, sequence), a batch stored twice collapsed.
+// 2. A page ends at its rows or bytes, with at least one event; `next` is what was looked at, also where a filter hid it.
+// 3. `complete` only if nothing was stored beyond `next` when the page was read.
+
+import { type Cursor, compareCursors } from '@worktrail/contract/cursor';
+import type { EventType } from '@worktrail/contract/event-types';
+import type { Event } from '@worktrail/proto/event';
+import type { ClickHouseReader } from './clickhouse.ts';
+import { storedEvent } from './event-row.ts';
+
+export interface HistoryQuestion {
+  organizationId: string;
+  sessionId: string;
+  after: Cursor;
+  types: readonly EventType[];
+  rowsMax: number;
+  bytesMax: number;
+  /** Stored before the question is asked: everything up to here is looked at. */
+  stored: Cursor;
+}
+
+export interface HistoryPage {
+  events: { cursor: Cursor; event: Event }[];
+  next: Cursor;
+  complete: boolean;
+}
+
+interface Row {
+  epoch: number | string;
+  sequence: number | string;
+  running: number | string;
+  found: number | string;
+  message: string;
+  body: string;
+}
+
+/** `running` counts the bytes of the rows before, `found` the rows within the page's row bound and one more. */
+const pageSql = (typeFilter: string) => `
+  SELECT epoch, sequence, running, found, base64Encode(message) AS message, base64Encode(body) AS body
+  FROM (
+    SELECT epoch, sequence, message, body, count() OVER () AS found,
+      sum(size + length(message)) OVER (ORDER BY epoch, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        - size - length(message) AS running
+    FROM (
+      SELECT epoch, sequence, size, message, body FROM events_v1
+      WHERE organization_id = {organization:String} AND session_id = {session:String}
+        AND (epoch, sequence) > ({epoch:UInt64}, {sequence:UInt64}) ${typeFilter}
+      ORDER BY epoch, sequence
+      LIMIT 1 BY epoch, sequence
+      LIMIT {rows:UInt32}
+    )
+  )
+  WHERE running < {bytes:UInt64}
+  ORDER BY epoch, sequence
+  LIMIT {page:UInt32}
+  SETTINGS max_execution_time = 10`;
+
+export async function readHistory(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<HistoryPage> {
+  const { after, types, rowsMax, bytesMax } = question;
+  const rows = await clickhouse.rows<Row>(pageSql(types.length > 0 ? 'AND type IN {types:Array(String)}' : ''), {
+    organization: question.organizationId,
+    session: question.sessionId,
+    epoch: after.epoch,
+    sequence: after.sequence,
+    rows: rowsMax + 1,
+    page: rowsMax,
+    bytes: bytesMax,
+    ...(types.length > 0 && { types }),
+  });
+  const events = rows.map((row) => ({
+    cursor: { epoch: Number(row.epoch), sequence: Number(row.sequence) },
+    event: storedEvent(row.message, row.body),
+  }));
+  const complete = events.length === Number(rows[0]?.found ?? 0);
+  return { events, complete, next: nextCursor(events.at(-1)?.cursor, complete, question) };
+}
+
+/** Where to go on: after a cut page its last event; after a complete one as far as everything is known to be stored. */
+export function nextCursor(
+  last: Cursor | undefined,
+  complete: boolean,
+  question: Pick<HistoryQuestion, 'after' | 'stored'>,
+): Cursor {
+  if (last && !complete) return last;
+  return [last ?? question.after, question.stored].reduce((a, b) => (compareCursors(a, b) >= 0 ? a : b));
+}

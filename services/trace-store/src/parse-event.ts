@@ -1,0 +1,86 @@
+// A stored message as an event, or the reason why it is none.
+//
+// 1. What passes agrees with its subject: organization, session, producer. A tenant cannot be written to by another's subject.
+// 2. What passes can be stored: numbers are exact, the time is one that ClickHouse can hold.
+
+import { fromBinary } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { type EventCase, type EventPayload, type EventType, eventType } from '@worktrail/contract/event-types';
+import { type Event, EventSchema } from '@worktrail/proto/event';
+
+/** One message as the stream holds it. */
+export interface StreamMessage {
+  subject: string;
+  sequence: number;
+  data: Uint8Array;
+}
+
+export interface ParsedEvent {
+  sequence: number;
+  event: Event;
+  payload: EventPayload;
+  type: EventType;
+  number: number;
+  time: Date;
+  /** The message's own bytes. */
+  data: Uint8Array;
+}
+
+export class UnstorableMessage extends Error {}
+
+const token = /^[A-Za-z0-9_-]{1,128}$/;
+/** So that an offset and a length together are exact. */
+export const offsetMax = 2n ** 52n;
+const timeMsMin = Date.parse('1970-01-01T00:00:00Z');
+const timeMsMax = Date.parse('2200-01-01T00:00:00Z');
+
+/** @throws UnstorableMessage with the reason. */
+export function parseEvent(message: StreamMessage): ParsedEvent {
+  const event = decode(message.data);
+  checkSubject(message.subject, event);
+  const payload = event.payload;
+  if (payload.case === undefined) throw new UnstorableMessage('the event has no payload');
+  if (event.number < 1n || event.number > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new UnstorableMessage(`number ${event.number} is out of range`);
+  }
+  if (!event.time) throw new UnstorableMessage('the event has no time');
+  const time = timestampDate(event.time);
+  if (!isStorableTime(time)) throw new UnstorableMessage('the time is out of range');
+  if (payload.case === 'commandOutput') checkOffsets(payload.value.offset, payload.value.position);
+  const type = eventType(payload.case as EventCase);
+  return { sequence: message.sequence, event, payload, type, number: Number(event.number), time, data: message.data };
+}
+
+/** Whether ClickHouse can hold it; an invalid date is not. */
+export function isStorableTime(time: Date): boolean {
+  return time.getTime() >= timeMsMin && time.getTime() < timeMsMax;
+}
+
+function decode(data: Uint8Array): Event {
+  try {
+    return fromBinary(EventSchema, data);
+  } catch (error) {
+    throw new UnstorableMessage(`not a protobuf Event: ${(error as Error).message}`);
+  }
+}
+
+function checkSubject(subject: string, event: Event): void {
+  const [, , , organization, session, producer, ...rest] = subject.split('.');
+  if (!organization || !session || !producer || rest.length > 0) {
+    throw new UnstorableMessage(`the subject ${subject} is not one of an event`);
+  }
+  for (const [name, inSubject, inEvent] of [
+    ['organization', organization, event.organizationId],
+    ['session', session, event.sessionId],
+    ['producer', producer, event.producer],
+  ] as const) {
+    if (!token.test(inSubject)) throw new UnstorableMessage(`the ${name} in the subject is malformed`);
+    if (inSubject !== inEvent) throw new UnstorableMessage(`the ${name} is not the one in the subject`);
+  }
+}
+
+function checkOffsets(...offsets: bigint[]): void {
+  for (const offset of offsets) {
+    if (offset > offsetMax) throw new UnstorableMessage(`offset ${offset} is out of range`);
+  }
+}

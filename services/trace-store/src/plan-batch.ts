@@ -1,0 +1,46 @@
+// Which events of a batch are stored: every event once, in order, nothing after a hole lost.
+//
+// 1. An event at or below its producer's mark is a duplicate and dropped, also within the batch.
+// 2. An event that does not follow its producer's mark is stored, and the hole before it named.
+// 3. `marks` after the batch are those of the events that are stored; the given marks are not changed.
+
+import type { ParsedEvent } from './parse-event.ts';
+
+export interface ProducerHole {
+  sessionId: string;
+  producer: string;
+  fromNumber: number;
+  toNumber: number;
+}
+
+export interface BatchPlan {
+  store: ParsedEvent[];
+  duplicates: number;
+  holes: ProducerHole[];
+  /** By producer key, for what is stored. */
+  marks: Map<string, number>;
+}
+
+export function producerKey(event: { organizationId: string; sessionId: string; producer: string }): string {
+  return `${event.organizationId}.${event.sessionId}.${event.producer}`;
+}
+
+/** `markOf`: the stored number of a producer, 0 where nothing is stored. */
+export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) => number): BatchPlan {
+  const plan: BatchPlan = { store: [], duplicates: 0, holes: [], marks: new Map() };
+  for (const parsed of events) {
+    const key = producerKey(parsed.event);
+    const mark = plan.marks.get(key) ?? markOf(key);
+    if (parsed.number <= mark) {
+      plan.duplicates++;
+      continue;
+    }
+    if (parsed.number > mark + 1) {
+      const { sessionId, producer } = parsed.event;
+      plan.holes.push({ sessionId, producer, fromNumber: mark + 1, toNumber: parsed.number - 1 });
+    }
+    plan.store.push(parsed);
+    plan.marks.set(key, parsed.number);
+  }
+  return plan;
+}

@@ -1,0 +1,124 @@
+// The trace-store, opened in order: ClickHouse and its schema, NATS and its streams, ingest, then the questions.
+
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { auditStream, eventStream } from '@worktrail/contract/subjects';
+import { TraceService } from '@worktrail/proto/trace';
+import { startHealthServer } from '@worktrail/runtime/health-server';
+import { requireBearer } from '@worktrail/runtime/internal-auth';
+import type { Lifetime } from '@worktrail/runtime/lifetime';
+import type { Logger } from '@worktrail/runtime/log';
+import { createMetrics } from '@worktrail/runtime/metrics';
+import { connectNats } from '@worktrail/runtime/nats';
+import { createReadiness } from '@worktrail/runtime/readiness';
+import { createAuditSink } from './audit-sink.ts';
+import { openClickHouse } from './clickhouse.ts';
+import type { TraceStoreConfig } from './config.ts';
+import { createDeadLetters } from './dead-letters.ts';
+import { createEventSink } from './event-sink.ts';
+import { createFlushBarrier } from './flush-barrier.ts';
+import { type Ingest, type IngestDeps, startIngest } from './ingest.ts';
+import { createIngestMetrics } from './ingest-metrics.ts';
+import { createPurge, type Tail } from './purge.ts';
+import { applySchema } from './schema.ts';
+import { ensureStreams } from './streams.ts';
+import { createTraceService } from './trace-service.ts';
+
+const batch = { batchRowsMax: 5_000, batchBytesMax: 8 * 1024 * 1024, lingerMs: 100 };
+const purgeIntervalMs = 2_000;
+const auditTail: Tail = { messages: 10_000, bytes: 64 * 1024 * 1024 };
+
+export async function startTraceStore(
+  config: TraceStoreConfig,
+  lifetime: Lifetime,
+  log: Logger,
+): Promise<{ port: number }> {
+  const clickhouse = await openClickHouse(config.clickhouse, lifetime);
+  await applySchema(clickhouse);
+
+  const connection = await connectNats(config.nats, 'trace-store', lifetime, log);
+  const jsm = await jetstreamManager(connection);
+  const js = jetstream(connection);
+  await ensureStreams(jsm, config.partitions, config.streams);
+
+  const registry = createMetrics('trace-store');
+  const metrics = createIngestMetrics(registry);
+  const ingestDeps = (partition: number): IngestDeps => {
+    const deadLetters = createDeadLetters(js, partition);
+    return { js, jsm, deadLetters, metrics, log, signal: lifetime.signal };
+  };
+  const now = () => new Date();
+  const ingests = Array.from({ length: config.partitions }, (_, partition) => {
+    const sink = createEventSink(clickhouse, partition, now);
+    return startIngest(ingestDeps(partition), { stream: eventStream(partition), sink, ...batch });
+  });
+  const audit = startIngest(ingestDeps(0), { stream: auditStream, sink: createAuditSink(clickhouse, now), ...batch });
+  const all = [...ingests, audit];
+  lifetime.onClose('ingest', () => Promise.all(all.map((ingest) => ingest.done)));
+  for (const ingest of all) metrics.lag(ingest.stream, ingest.pending);
+  void interruptOnDisconnect(connection, all);
+
+  const tail = { messages: config.streams.tailMessages, bytes: config.streams.tailBytes };
+  const purgeDeps = { jsm, metrics, log };
+  const purges = [
+    ...ingests.map((ingest) => createPurge(purgeDeps, ingest, tail)),
+    createPurge(purgeDeps, audit, auditTail),
+  ];
+  lifetime.onClose(
+    'purge',
+    repeat(() => runAll(purges, log), purgeIntervalMs),
+  );
+
+  const readiness = createReadiness();
+  readiness.add('clickhouse', () => clickhouse.rows('SELECT 1'));
+  readiness.add('nats', () => jsm.getAccountInfo());
+  readiness.add('ingest', async () => {
+    const problems = all.flatMap((ingest) => ingest.problem() ?? []);
+    if (problems.length > 0) throw new Error(problems.join('; '));
+  });
+
+  const barrier = createFlushBarrier(jsm);
+  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit });
+  const rpc = connectNodeAdapter({
+    routes: (router) => router.service(TraceService, service),
+    interceptors: [requireBearer(config.internalToken)],
+  });
+  const routes = (...[request, response]: Parameters<typeof rpc>): boolean => {
+    if (!request.url?.startsWith(`/${TraceService.typeName}/`)) return false;
+    rpc(request, response);
+    return true;
+  };
+  const { host, port } = config;
+  return startHealthServer({ host, port, readiness, metrics: registry, routes }, lifetime);
+}
+
+async function interruptOnDisconnect(connection: NatsConnection, ingests: readonly Ingest[]): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type !== 'disconnect') continue;
+    for (const ingest of ingests) ingest.interrupt();
+  }
+}
+
+async function runAll(purges: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
+  for (const purge of purges) await purge().catch((error: unknown) => log.warn({ err: error }, 'could not purge'));
+}
+
+/** Runs again an interval after it ended; the answer stops it. */
+function repeat(task: () => Promise<void>, intervalMs: number): () => Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let running = Promise.resolve();
+  const schedule = () => {
+    timer = setTimeout(() => {
+      running = task().finally(() => {
+        if (timer) schedule();
+      });
+    }, intervalMs);
+  };
+  schedule();
+  return async () => {
+    clearTimeout(timer);
+    timer = undefined;
+    await running;
+  };
+}
