@@ -1,0 +1,58 @@
+// What every command of the CLI is given: the screen, the connection (found when first asked for), a client.
+
+import type { Readable } from 'node:stream';
+import { createClient, type WorktrailClient } from '@worktrail/client';
+import { type Connection, type ConnectionSources, findConnection, findStateDirectory } from './connection.ts';
+import { createScreen, type Screen, type TerminalStream } from './screen/screen.ts';
+
+/** The process, as far as the CLI uses it. */
+export interface Surroundings {
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  stdin: Readable & { isTTY?: boolean };
+  stdout: TerminalStream;
+  stderr: TerminalStream;
+  /** Calls back on each of the signals; returns how to stop that. */
+  onSignal(signals: readonly NodeJS.Signals[], listener: (signal: NodeJS.Signals) => void): () => void;
+  nowMs(): number;
+}
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  json?: boolean;
+  apiUrl?: string;
+  state?: string;
+}
+
+export interface Cli {
+  readonly surroundings: Surroundings;
+  readonly screen: Screen;
+  connection(): Promise<Connection>;
+  /** The state directory, whether or not its cluster runs. */
+  stateDirectory(): Promise<string | null>;
+  client(): Promise<WorktrailClient>;
+  /** Tries for minutes, not seconds: for what must not be given up half-way. */
+  patientClient(): Promise<WorktrailClient>;
+}
+
+export const userAgent = 'worktrail-cli/0.1.0';
+const patientAttemptsMax = 60;
+
+export function createCli(surroundings: Surroundings, options: GlobalOptions): Cli {
+  const { env, cwd } = surroundings;
+  const sources: ConnectionSources = { env, cwd, apiUrlOption: options.apiUrl, stateOption: options.state };
+  let found: Promise<Connection> | undefined;
+  const connection = () => (found ??= findConnection(sources));
+  const clientWith = async (attemptsMax: number | undefined) => {
+    const { apiUrl, apiKey } = await connection();
+    return createClient({ apiUrl, apiKey, userAgent, attemptsMax });
+  };
+  return {
+    surroundings,
+    screen: createScreen(surroundings.stdout, surroundings.stderr, env, options.json === true),
+    connection,
+    stateDirectory: () => findStateDirectory(sources),
+    client: () => clientWith(3),
+    patientClient: () => clientWith(patientAttemptsMax),
+  };
+}

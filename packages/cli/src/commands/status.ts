@@ -1,0 +1,88 @@
+// worktrail status: every part with its state, versions, addresses, disk used, and what could not be stored.
+
+import type { Cli } from '../cli.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { formatAge, formatBytes } from '../screen/quantities.ts';
+import { paintState } from '../screen/style.ts';
+import { visible } from '../screen/visible-text.ts';
+import { type ClusterStatus, readClusterStatus } from '../status/cluster-status.ts';
+
+export async function status(cli: Cli): Promise<number> {
+  const connection = await cli.connection();
+  const found = await readClusterStatus(await cli.client(), connection);
+  await (cli.screen.json ? cli.screen.document(found) : printStatus(cli, found));
+  return found.readiness?.ready ? exitCodes.ok : exitCodes.unavailable;
+}
+
+async function printStatus(cli: Cli, found: ClusterStatus): Promise<void> {
+  const { screen } = cli;
+  const state = found.readiness === null ? 'down' : found.readiness.ready ? 'ready' : 'not ready';
+  await screen.line(`${screen.style.bold(found.apiUrl)}  ${paintState(screen.style, state)(state)}`);
+  if (found.unreachable) await screen.line(`${visible(found.unreachable)}\nStart the cluster with: npm start`);
+  await printParts(cli, found);
+  await printProcesses(cli, found);
+  await printRunners(cli, found);
+  const lost = found.deadLetters;
+  if (lost !== null) await screen.line(`\ndead letters  ${lost > 0 ? screen.style.red(String(lost)) : lost}`);
+  await printDisk(cli, found);
+}
+
+async function printParts({ screen }: Cli, { readiness }: ClusterStatus): Promise<void> {
+  const parts = Object.entries(readiness?.parts ?? {});
+  if (parts.length === 0) return;
+  await screen.line('');
+  const paint = (padded: string, text: string) => paintState(screen.style, text)(padded);
+  const columns = [{ title: 'PART' }, { title: 'STATE', style: paint }, { title: 'DETAIL', shrinks: true }];
+  await screen.table(
+    columns,
+    parts.map(([name, { ok, detail }]) => [name, ok ? 'ok' : 'down', detail ?? '']),
+  );
+}
+
+async function printProcesses({ screen }: Cli, { processes }: ClusterStatus): Promise<void> {
+  if (processes.length === 0) return;
+  await screen.line('');
+  const paint = (padded: string, text: string) => paintState(screen.style, text)(padded);
+  const columns = [
+    { title: 'PROCESS' },
+    { title: 'STATE', style: paint },
+    { title: 'PID', align: 'right' as const },
+    { title: 'ADDRESS', shrinks: true },
+  ];
+  await screen.table(
+    columns,
+    processes.map(({ name, pid, alive, address }) => [name, alive ? 'running' : 'down', String(pid), address ?? '']),
+  );
+}
+
+async function printRunners({ screen, surroundings }: Cli, { runners }: ClusterStatus): Promise<void> {
+  if (!runners || runners.length === 0) return;
+  await screen.line('');
+  const columns = [
+    { title: 'RUNNER' },
+    { title: 'VERSION' },
+    { title: 'SLOTS', align: 'right' as const },
+    { title: 'STARTED' },
+  ];
+  const nowMs = surroundings.nowMs();
+  await screen.table(
+    columns,
+    runners.map(({ id, version, slots, startedAt }) => [
+      id,
+      version,
+      `${slots.used}/${slots.total}`,
+      formatAge(startedAt, nowMs),
+    ]),
+  );
+}
+
+async function printDisk({ screen }: Cli, { disk, stateDirectory }: ClusterStatus): Promise<void> {
+  if (stateDirectory === null) return;
+  const total = disk.reduce((sum, { bytes }) => sum + bytes, 0);
+  await screen.line(`\n${stateDirectory}  ${formatBytes(total)}`);
+  const columns = [{ title: 'DIRECTORY' }, { title: 'DISK USED', align: 'right' as const }];
+  await screen.table(
+    columns,
+    disk.map(({ name, bytes, isPartial }) => [name, `${isPartial ? '≥ ' : ''}${formatBytes(bytes)}`]),
+  );
+}

@@ -1,0 +1,219 @@
+// The commands of `worktrail`, their options and their help.
+
+import { Command, Option } from 'commander';
+import { type Cli, createCli, type GlobalOptions, type Surroundings } from './cli.ts';
+import { config } from './commands/config.ts';
+import { logs } from './commands/logs.ts';
+import { orgCreate } from './commands/org.ts';
+import { projectCreate, projectList, projectShow } from './commands/project.ts';
+import { query } from './commands/query.ts';
+import { run } from './commands/run.ts';
+import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
+import { status } from './commands/status.ts';
+import { taskCreate, taskList } from './commands/task.ts';
+import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
+import { exitCodeHelp } from './exit-codes.ts';
+import { commaSeparated, listed, pair, wholeNumber } from './option-values.ts';
+
+const examples = `
+Examples:
+  session=$(worktrail session create --title "try it")
+  worktrail run $session -- npm test
+  worktrail run $session -- 'cd docs && ls | wc -l'
+  worktrail logs $session -f
+  worktrail trial run --title "make it fast" --attempt ./a.sh --attempt ./b.sh --verify "npm test"
+  worktrail query "SELECT type, count() AS events FROM events GROUP BY type"
+
+Where the cluster is: --api-url, WORKTRAIL_API_URL (with WORKTRAIL_API_KEY), or connection.json in the state
+directory (--state, WORKTRAIL_HOME, or the nearest .worktrail upward).`;
+
+const weekSeconds = 7 * 24 * 3600;
+
+export interface Program {
+  command: Command;
+  /** What the command that ran wants the process to exit with. */
+  exitCode(): number;
+}
+
+export function createProgram(surroundings: Surroundings): Program {
+  let exitCode = 0;
+  const action =
+    <Args extends unknown[]>(handler: (cli: Cli, ...args: Args) => Promise<number>) =>
+    async (...args: unknown[]): Promise<void> => {
+      const command = args.pop() as Command;
+      const cli = createCli(surroundings, command.optsWithGlobals<GlobalOptions>());
+      exitCode = await handler(cli, ...(args as Args));
+    };
+  const program = new Command('worktrail')
+    .description('Sessions that run commands on branches of their own: create them, run in them, read their history.')
+    .version('0.1.0')
+    .option('--json', 'one JSON document on stdout (for streams: one a line)')
+    .option('--api-url <url>', 'address of the API')
+    .option('--state <directory>', 'state directory of the cluster')
+    .showHelpAfterError('(see --help)')
+    .addHelpText('after', `${examples}\n${exitCodeHelp}`)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void surroundings.stdout.write(text),
+      writeErr: (text) => void surroundings.stderr.write(text),
+    });
+  addOrganizations(program, action);
+  addProjects(program, action);
+  addTasks(program, action);
+  addSessions(program, action);
+  addRun(program, action);
+  addTrials(program, action);
+  addOperation(program, action);
+  return { command: program, exitCode: () => exitCode };
+}
+
+type Action = <Args extends unknown[]>(
+  handler: (cli: Cli, ...args: Args) => Promise<number>,
+) => (...args: unknown[]) => Promise<void>;
+
+function projectOption(): Option {
+  return new Option('-p, --project <id or name>', 'default: the project of the clone the cluster was started from');
+}
+
+function addOrganizations(program: Command, action: Action): void {
+  const org = program.command('org').description('organizations (on the host of the cluster)');
+  org
+    .command('create <name>')
+    .description('make an organization and its first key')
+    .option('--principal <name>', 'who the key belongs to (default: you)')
+    .action(action(orgCreate));
+}
+
+function addProjects(program: Command, action: Action): void {
+  const project = program.command('project').description('git repositories with an environment');
+  project
+    .command('create [name]')
+    .description('make a project; prints its id')
+    .requiredOption('-r, --repository <url or path>', 'https, ssh or git URL, or a path below an allowed root')
+    .option('-b, --branch <name>', 'default branch')
+    .option('--setup <command>', 'run in every new session (repeatable)', listed)
+    .option('--packages <names>', 'Debian packages, separated by commas', commaSeparated)
+    .option('--env <NAME=value>', 'in every command (repeatable)', pair)
+    .option('--environment <file>', 'JSON file with the whole environment, as in the API')
+    .addHelpText('after', '\nExample:\n  worktrail project create --repository . --setup "npm ci"')
+    .action(action(projectCreate));
+  project.command('list').description('all projects').action(action(projectList));
+  project
+    .command('show [project]')
+    .description('one project, by id or name')
+    .action(action((cli, named: string | undefined) => projectShow(cli, named)));
+}
+
+function addTasks(program: Command, action: Action): void {
+  const task = program.command('task').description('objectives of a project');
+  task
+    .command('create <title>')
+    .description('make a task; prints its id')
+    .addOption(projectOption())
+    .option('-d, --description <text>')
+    .action(action(taskCreate));
+  task.command('list').description('the tasks of a project').addOption(projectOption()).action(action(taskList));
+}
+
+function addSessions(program: Command, action: Action): void {
+  const session = program.command('session').description('workspaces on a branch of their own');
+  session
+    .command('create')
+    .description('make a session and wait until it is ready; prints its id')
+    .addOption(projectOption())
+    .option('-t, --title <text>')
+    .option('--task <id>', 'the task it belongs to')
+    .option('--base-ref <ref>', 'branch, tag or commit to begin at (default: the newest default branch)')
+    .option('--env <NAME=value>', 'in every command (repeatable)', pair)
+    .option('--label <name=value>', '(repeatable)', pair)
+    .option('--wait <seconds>', 'how long to wait; 0: not at all', wholeNumber(0, 290), 120)
+    .action(action(sessionCreate));
+  session
+    .command('list')
+    .description('sessions, newest first')
+    .option('-p, --project <id or name>', 'of this project')
+    .option('--task <id>', 'of this task')
+    .option('--trial <id>', 'of this trial')
+    .option('--state <state>', 'in this state')
+    .option('--limit <n>', 'at most so many', wholeNumber(1, 10_000), 50)
+    .action(action(sessionList));
+  session.command('show <session>').description('one session').action(action(sessionShow));
+  session
+    .command('archive <session...>')
+    .description('end sessions for good; their history stays')
+    .action(action(sessionArchive));
+}
+
+function addRun(program: Command, action: Action): void {
+  program
+    .command('run <session> <command...>')
+    .usage('<session> [options] -- <command...>')
+    .description('run a command in a session, live; exits as the command does')
+    .option('--timeout <seconds>', 'ends it after so long', wholeNumber(1, weekSeconds))
+    .option('--cwd <path>', 'relative to the work tree')
+    .option('--env <NAME=value>', '(repeatable)', pair)
+    .option('--background', 'do not wait; prints the command id')
+    .option('-i, --interactive', 'pass the terminal on as input')
+    .option('-n, --no-stdin', 'empty input, whatever stdin is')
+    .addHelpText(
+      'after',
+      `
+One word is a command line for the shell; several are quoted and joined.
+What is piped in is the command's input. Ctrl-C sends INT, a second one cancels, a third one leaves
+the command alone; so does TERM. After a lost connection output goes on where it was cut.
+
+Examples:
+  worktrail run $session -- npm test
+  worktrail run $session --timeout 60 -- 'make -j2 && ./check'
+  tar c src | worktrail run $session -- tar x
+${exitCodeHelp}`,
+    )
+    .action(action(run));
+  program
+    .command('logs <session>')
+    .description('the history of a session')
+    .option('-f, --follow', 'go on as it happens')
+    .option('--after <cursor>', 'only what follows this cursor')
+    .option('--command <id>', "only this command's output: its stdout to stdout, its stderr to stderr")
+    .option('--types <types>', 'only these event types, separated by commas', commaSeparated)
+    .addHelpText('after', '\nExample:\n  worktrail logs $session -f --types command.queued,command.ended')
+    .action(action(logs));
+}
+
+function addTrials(program: Command, action: Action): void {
+  const trial = program.command('trial').description('several attempts at a task, side by side');
+  trial
+    .command('run [task]')
+    .description('run attempts live, then compare; exits 0 when one of them passed')
+    .option('--title <text>', 'make a new task with this title')
+    .addOption(projectOption())
+    .option('--name <text>', 'of the trial')
+    .option('--attempt <command>', 'one session that runs this (repeatable)', listed)
+    .option('--verify <command>', 'decides whether an attempt passed (repeatable)', listed)
+    .option('--max-parallel <n>', 'so many attempts at once', wholeNumber(1, 16))
+    .option('--detach', 'do not wait; prints the trial id')
+    .addHelpText(
+      'after',
+      `
+Ctrl-C cancels the trial, a second one leaves it alone.
+
+Example:
+  worktrail trial run --title "count lines" --attempt "wc -l * > n.txt && cat n.txt" --attempt ./count.py \\
+    --verify "test -s n.txt"`,
+    )
+    .action(action(trialRun));
+  trial.command('show <trial>').description('one trial').action(action(trialShow));
+  trial.command('cancel <trial>').description('stop a trial').action(action(trialCancel));
+}
+
+function addOperation(program: Command, action: Action): void {
+  program
+    .command('query <sql>')
+    .description('one read-only SQL statement over events, commands, sessions, …')
+    .action(action(query));
+  program
+    .command('status')
+    .description('every part with its state, addresses and disk use; exits 5 when it is not ready')
+    .action(action(status));
+  program.command('config').description('the effective configuration, without secrets').action(action(config));
+}
