@@ -12,7 +12,7 @@ import { type ClusterPlan, planCluster, REPOSITORY_DIRECTORY, serviceUrl } from 
 import { type Connection, readConnection, removeConnection } from './connection-file.ts';
 import { ensureAccess } from './first-start.ts';
 import { acquireInstanceLock } from './instance-lock.ts';
-import { startLogRotation } from './log-files.ts';
+import { appendLogLine, startLogRotation } from './log-files.ts';
 import { holdPorts } from './ports.ts';
 import { createProcessGroup } from './process-group.ts';
 import { PROCESS_NAMES, type ProcessName, type ServiceName } from './process-names.ts';
@@ -21,6 +21,7 @@ import { endLeftovers, readRunRecord } from './run-record.ts';
 import { startProcesses } from './start-processes.ts';
 import { openStateDirectory, removeSocketRoot, type StatePaths } from './state-directory.ts';
 import { stopProcesses } from './stop-cluster.ts';
+import { createStyle, formatProgress } from './terminal.ts';
 
 const HOST = '127.0.0.1';
 
@@ -70,10 +71,13 @@ export class ClusterRunningError extends Error {
 /** An abort of `signal` while the cluster starts ends the start; after that it has no effect. */
 export async function startCluster(options: ClusterOptions, signal?: AbortSignal): Promise<Cluster> {
   const env = { ...process.env, ...options.env };
-  const report = options.onProgress ?? (() => undefined);
   const state = await openStateDirectory(options.stateDirectory, options.toolsDirectory ?? env.WORKTRAIL_TOOLS_DIR);
   const lock = await acquireInstanceLock(state.root);
   if (lock === null) throw new ClusterRunningError(state.root, await readConnection(state.connection));
+  const report: Report = (event) => {
+    appendLogLine(join(state.logs, 'supervisor.log'), formatProgress(event, createStyle(false)));
+    options.onProgress?.(event);
+  };
   const closers: Closer[] = [() => lock.release()];
   const failed = new AbortController();
   try {
@@ -125,7 +129,7 @@ async function runCluster(
   closers.push(
     () => files.remove(),
     () => stopProcesses({ plan, group, report, hurry: hurry.signal }),
-    startLogRotation(PROCESS_NAMES.map((name) => join(plan.state.logs, `${name}.log`))),
+    startLogRotation([...PROCESS_NAMES, 'supervisor'].map((name) => join(plan.state.logs, `${name}.log`))),
   );
   await abortable(startProcesses(plan, group, report, signal), signal);
   const access = await ensureAccess({

@@ -1,8 +1,8 @@
 /**
- * Which Docker engine a cluster uses: the first that answers, else one of its own.
+ * Which Docker engine a cluster uses: the one that holds its sessions, else the first that answers, else one of its own.
  *
- * WORKTRAIL_DOCKER_SOCKET is an order: an engine that does not answer there is an error. DOCKER_HOST (unix sockets only) and the
- * default socket are tried next.
+ * WORKTRAIL_DOCKER_SOCKET is an order: an engine that does not answer there is an error. So is the engine of an earlier start that
+ * does not answer: sessions keep their files in its volumes, and another one would have none of them.
  */
 import { request } from 'node:http';
 
@@ -18,32 +18,28 @@ export interface EngineCandidate {
   required: boolean;
 }
 
-export function engineCandidates(env: NodeJS.ProcessEnv): EngineCandidate[] {
-  if (env.WORKTRAIL_DOCKER_SOCKET) {
-    return [
-      {
-        socket: env.WORKTRAIL_DOCKER_SOCKET,
-        source: 'WORKTRAIL_DOCKER_SOCKET',
-        required: true,
-      },
-    ];
+/** What an earlier start used. */
+export type RememberedEngine = { kind: 'found'; socket: string } | { kind: 'own' };
+
+/** In the order in which they are tried; when none answers, the cluster gets its own engine at `ownSocket`. */
+export function engineCandidates(
+  env: NodeJS.ProcessEnv,
+  remembered: RememberedEngine | null,
+  ownSocket: string,
+): EngineCandidate[] {
+  const ordered = env.WORKTRAIL_DOCKER_SOCKET;
+  if (ordered) return [{ socket: ordered, source: 'WORKTRAIL_DOCKER_SOCKET', required: true }];
+  if (remembered?.kind === 'found') {
+    return [{ socket: remembered.socket, source: 'which holds the sessions of earlier starts', required: true }];
   }
-  const candidates: EngineCandidate[] = [];
+  const own = { socket: ownSocket, source: 'left running in the state directory', required: false };
+  if (remembered?.kind === 'own') return [own];
   const host = env.DOCKER_HOST;
-  if (host?.startsWith('unix://')) {
-    candidates.push({
-      socket: host.slice('unix://'.length),
-      source: 'DOCKER_HOST',
-      required: false,
-    });
-  }
+  const named = host?.startsWith('unix://') ? [host.slice('unix://'.length)] : [];
   return [
-    ...candidates,
-    {
-      socket: '/var/run/docker.sock',
-      source: 'the default socket',
-      required: false,
-    },
+    own,
+    ...named.map((socket) => ({ socket, source: 'DOCKER_HOST', required: false })),
+    { socket: '/var/run/docker.sock', source: 'the default socket', required: false },
   ];
 }
 
@@ -52,8 +48,11 @@ export async function findEngine(candidates: EngineCandidate[]): Promise<Engine 
   for (const { socket, source, required } of candidates) {
     const version = await engineVersion(socket);
     if (version !== null) return { socket, version, source };
-    if (required)
-      throw new Error(`No Docker engine answers at ${socket} (${source}). Start one there, or unset ${source}.`);
+    if (required) {
+      throw new Error(
+        `No Docker engine answers at ${socket} (${source}). Start it, or set WORKTRAIL_DOCKER_SOCKET to the socket of another one.`,
+      );
+    }
   }
   return null;
 }

@@ -2,21 +2,19 @@
  * The steps between "some machine" and "an engine that can run": find one, or install what an own one needs and lay out its files.
  * Who starts the own engine's process is the caller's business.
  */
-import { arch } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureBaseImage } from '../../sandbox-image/build.ts';
-import { sandboxImageRecipe } from '../../sandbox-image/recipe.ts';
 import { type DaemonPlan, planDaemon, prepareDaemon } from './docker-daemon.ts';
-import { type Engine, engineCandidates, findEngine } from './docker-engine.ts';
+import { type Engine, engineCandidates, findEngine, type RememberedEngine } from './docker-engine.ts';
 import { findProgram, installPackages } from './install-packages.ts';
 import { type Report, step } from './progress.ts';
+import { writeAtomically } from './write-atomically.ts';
 
 export type EngineChoice =
   | { kind: 'found'; socket: string; detail: string }
   | { kind: 'own'; socket: string; plan: DaemonPlan; program: string };
 
 const OWN_ENGINE_PACKAGES = ['docker.io', 'iproute2', 'iptables'];
-const IMAGE_BUILDER_PACKAGES = ['mmdebstrap', 'debian-archive-keyring'];
 
 /** `root` and `socketRoot` as in planDaemon. */
 export async function chooseEngine(
@@ -25,10 +23,13 @@ export async function chooseEngine(
   env: NodeJS.ProcessEnv,
   report: Report,
 ): Promise<EngineChoice> {
-  const left = { socket: join(socketRoot, 'docker.sock'), source: 'of this state directory', required: false };
-  const candidates = engineCandidates(env);
-  const found = await findEngine(candidates[0]?.required ? candidates : [left, ...candidates]);
-  if (found) return { kind: 'found', socket: found.socket, detail: describe(found) };
+  const memory = join(root, 'engine.json');
+  const ownSocket = join(socketRoot, 'docker.sock');
+  const found = await findEngine(engineCandidates(env, await readRemembered(memory), ownSocket));
+  if (found) {
+    await remember(memory, found.socket === ownSocket ? { kind: 'own' } : { kind: 'found', socket: found.socket });
+    return { kind: 'found', socket: found.socket, detail: describe(found) };
+  }
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new Error(
       'No Docker engine answers. Start Docker, or point WORKTRAIL_DOCKER_SOCKET at its socket, or run as root on Debian or Ubuntu: ' +
@@ -38,6 +39,7 @@ export async function chooseEngine(
   const program = (await findProgram('dockerd', env)) ?? (await installEngine(env, report));
   const plan = await planDaemon(root, socketRoot);
   await prepareDaemon(plan, socketRoot);
+  await remember(memory, { kind: 'own' });
   return { kind: 'own', socket: plan.socket, plan, program };
 }
 
@@ -48,25 +50,13 @@ async function installEngine(env: NodeJS.ProcessEnv, report: Report): Promise<st
   return program;
 }
 
-export function prepareImage(
-  dockerSocket: string,
-  cacheDirectory: string,
-  env: NodeJS.ProcessEnv,
-  report: Report,
-  signal?: AbortSignal,
-): Promise<{ image: string; detail: string }> {
-  return ensureBaseImage({
-    signal,
-    dockerSocket,
-    cacheDirectory,
-    recipe: sandboxImageRecipe(arch()),
-    configuredImage: env.WORKTRAIL_SANDBOX_IMAGE,
-    requireBuilder: async () => {
-      if (await findProgram('mmdebstrap', env)) return;
-      await installPackages(IMAGE_BUILDER_PACKAGES, 'to build the sandbox base image', env);
-    },
-    note: (title) => report({ kind: 'note', title }),
-  });
+async function readRemembered(path: string): Promise<RememberedEngine | null> {
+  const text = await readFile(path, 'utf8').catch(() => null);
+  return text === null ? null : (JSON.parse(text) as RememberedEngine);
+}
+
+async function remember(path: string, engine: RememberedEngine): Promise<void> {
+  await writeAtomically(path, `${JSON.stringify(engine)}\n`, 0o600);
 }
 
 function describe(engine: Engine): string {

@@ -4,7 +4,7 @@
  * Processes append to their file directly, so that they go on when the supervisor is killed. Rotation copies the file and then
  * truncates it: lines written between the two are lost, the price for not having to tell a process.
  */
-import { copyFile, open, rename, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, copyFile, open, rename, rm, stat, truncate } from 'node:fs/promises';
 
 export interface RotationLimits {
   fileBytesMax: number;
@@ -25,6 +25,11 @@ export async function rotateLog(path: string, limits: RotationLimits): Promise<b
   if (limits.filesMax > 0) await copyFile(path, `${path}.1`);
   await truncate(path);
   return true;
+}
+
+/** Adds a line with the time; what cannot be written must not disturb what is logged. */
+export function appendLogLine(path: string, line: string): void {
+  void appendFile(path, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 }).catch(() => undefined);
 }
 
 /** Looks at the files now and then; returns what ends it. */

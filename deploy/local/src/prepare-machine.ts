@@ -12,8 +12,9 @@ import { parseArgs } from 'node:util';
 import { cleanUpDaemon, planDaemon } from './docker-daemon.ts';
 import { engineVersion } from './docker-engine.ts';
 import { removeAllContainers } from './engine-containers.ts';
-import { chooseEngine, prepareImage } from './engine-setup.ts';
+import { chooseEngine } from './engine-setup.ts';
 import { type Report, step } from './progress.ts';
+import { ensureSandboxImage } from './sandbox-image.ts';
 import { openSocketRoot, openStateDirectory, removeSocketRoot } from './state-directory.ts';
 import { createStyle, createTerminalReport, wantsColour } from './terminal.ts';
 import { resolveSupervisor, resolveTool } from './tools.ts';
@@ -58,7 +59,14 @@ async function prepareMachine(stateDirectory: string, env: NodeJS.ProcessEnv, re
   exports.WORKTRAIL_NATS_SERVER_BIN = (await tool('nats-server', 'nats-server')).path;
   exports.WORKTRAIL_DOCKER_SOCKET = await leaveEngineRunning(state.root, state.logs, env, report);
   const socket = exports.WORKTRAIL_DOCKER_SOCKET;
-  const image = await step(report, 'Sandbox image', () => prepareImage(socket, state.tools, env, report));
+  const image = await step(report, 'Sandbox image', () =>
+    ensureSandboxImage({
+      dockerSocket: socket,
+      cacheDirectory: state.tools,
+      env,
+      note: (title) => report({ kind: 'note', title }),
+    }),
+  );
   exports.WORKTRAIL_SANDBOX_IMAGE = image.image;
   await step(report, 'Sandbox supervisor', async () => {
     const { path, detail } = await resolveSupervisor(repositoryDirectory, state.tools, env);

@@ -3,10 +3,10 @@
  * `signal` ends what is not a process of the group: the build of the image.
  */
 import type { ClusterPlan } from './cluster-plan.ts';
-import { prepareImage } from './engine-setup.ts';
 import type { ProcessGroup } from './process-group.ts';
 import { engineSpec, natsSpec, runnerSpec, serviceSpec, temporalSpec } from './process-specs.ts';
 import { type Report, step } from './progress.ts';
+import { ensureSandboxImage } from './sandbox-image.ts';
 
 export async function startProcesses(
   plan: ClusterPlan,
@@ -18,7 +18,13 @@ export async function startProcesses(
   const engine = ownEngine ? group.start(ownEngine) : Promise.resolve();
   const image = engine.then(() =>
     step(report, 'Prepare the sandbox image', () =>
-      prepareImage(plan.engine.socket, plan.state.tools, plan.env, report, signal),
+      ensureSandboxImage({
+        dockerSocket: plan.engine.socket,
+        cacheDirectory: plan.state.tools,
+        env: plan.env,
+        note: (title) => report({ kind: 'note', title }),
+        signal,
+      }),
     ),
   );
   const nats = group.start(natsSpec(plan));

@@ -41,7 +41,7 @@ export interface SupervisedProcess {
   pid(): number | null;
   /** Resolves when it was ready for the first time. */
   start(): Promise<void>;
-  /** Resolves when it is ready; at once if it is. */
+  /** Resolves when its check answers, after a restart too. */
   whenReady(): Promise<void>;
   /** A signal as from outside: the process is restarted if it ends by it. */
   kill(signal: NodeJS.Signals): void;
@@ -63,6 +63,7 @@ export function createSupervisedProcess(
 ): SupervisedProcess {
   let current: Run | null = null;
   let ready = Promise.withResolvers<void>();
+  let isUp = false;
   let loop: Promise<void> | null = null;
   const stopping = new AbortController();
 
@@ -72,19 +73,20 @@ export function createSupervisedProcess(
     while (!stopping.signal.aborted) {
       const run = (current = await launch(spec, onSpawn));
       const timeoutMs = everReady ? Number.POSITIVE_INFINITY : spec.readyTimeoutMs;
-      const isUp = await becomesReady(run, spec, timeoutMs, stopping.signal);
+      const answers = await becomesReady(run, spec, timeoutMs, stopping.signal);
       if (stopping.signal.aborted) return await endRun(run, spec.stopTimeoutMs);
-      if (isUp) {
+      if (answers) {
         run.readyAt = performance.now();
         if (everReady) report({ kind: 'note', title: `${spec.name} is ready again (process ${run.identity?.pid})` });
         everReady = true;
+        isUp = true;
         ready.resolve();
       } else {
         await endRun(run, spec.stopTimeoutMs);
       }
       const how = await run.exited;
       if (stopping.signal.aborted) return;
-      if (run.readyAt !== null) renewReady();
+      expectReady();
       failures = countFailure(failures, run.readyAt === null ? 0 : performance.now() - run.readyAt);
       if (!everReady && failures >= START_ATTEMPTS_MAX) throw await startError(spec, how);
       const waitMs = restartDelayMs(failures);
@@ -93,7 +95,10 @@ export function createSupervisedProcess(
     }
   }
 
-  function renewReady(): void {
+  /** From now on whenReady waits for the next start. */
+  function expectReady(): void {
+    if (!isUp) return;
+    isUp = false;
     ready = Promise.withResolvers();
     ready.promise.catch(() => undefined);
   }
@@ -107,9 +112,14 @@ export function createSupervisedProcess(
       loop ??= keepRunning().catch((error) => ready.reject(error));
       return ready.promise;
     },
-    whenReady: () => ready.promise,
+    async whenReady() {
+      await ready.promise;
+      await waitUntil(spec.isReady, { what: spec.name, timeoutMs: spec.readyTimeoutMs });
+    },
     kill(signal) {
-      if (current?.identity && !current.hasExited) signalQuietly(current.identity.pid, signal);
+      if (!current?.identity || current.hasExited) return;
+      if (signal === 'SIGKILL') expectReady();
+      signalQuietly(current.identity.pid, signal);
     },
     async stop(timeoutMs) {
       stopping.abort();
