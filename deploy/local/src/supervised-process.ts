@@ -184,6 +184,6 @@ async function endRun(run: Run, timeoutMs: number): Promise<void> {
 }
 
 async function startError(spec: ProcessSpec, how: string): Promise<Error> {
-  const tail = await logTail(spec.logPath, 15);
+  const tail = await logTail(spec.logPath, 30);
   return new Error(`${spec.name} did not start (${how}). The end of ${spec.logPath}:\n${tail}`);
 }
