@@ -17,12 +17,12 @@ export const wait: Wait = (ms, signal) =>
     signal?.addEventListener('abort', stop, { once: true });
   });
 
-/** What `promise` gives, unless the signal aborts first. The promise itself goes on. */
+/** What `promise` gives, unless the signal aborts first. The promise itself goes on; its failure is then nobody's. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
     const stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
 }
