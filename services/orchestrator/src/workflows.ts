@@ -1,3 +1,4 @@
 // What the workflow bundle exports: a workflow's name on the wire is its function's name here.
 
 export { session } from './session/workflow.ts';
+export { trial } from './trial/workflow.ts';

@@ -9,7 +9,8 @@ import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import { archiveRequested, patched, reportSession, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
-import { now, type SessionRun } from './run.ts';
+import { now } from '../workflow-clock.ts';
+import type { SessionRun } from './run.ts';
 import { type SessionState, sessionDocument } from './state.ts';
 
 /** How long an archive waits for commands that have just ended to be reported. */
@@ -65,7 +66,7 @@ function stopCommand(run: SessionRun, { commandId, reason }: messages.CancelComm
   const before = findLive(run.state, commandId)?.cancelReason ?? null;
   const accepted = cancelCommand(run.state, commandId, reason, now());
   // Once: a later interrupt would only hinder the runner that is ending it.
-  if (before === null) run.interrupt({ command: commandId });
+  if (before === null) run.background.interrupt(commandId);
   return accepted;
 }
 
@@ -81,7 +82,7 @@ async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   await condition(() => state.commands.length === 0, archivePatience);
   if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
-  if (isPreparing(state)) run.interrupt('sandbox');
+  if (isPreparing(state)) run.background.interrupt('sandbox');
   await condition(() => state.phase === 'archived' && state.recordedVersion >= state.dueVersion);
   return sessionDocument(state);
 }

@@ -12,7 +12,8 @@ import type { SessionSpec } from '@worktrail/contract/session-messages';
 import { archived, becameReady, created, resumed } from './life.ts';
 import { answerMessages } from './messages.ts';
 import { isQuiet, nextStep, type Step } from './next-step.ts';
-import { createSessionRun, now, type SessionRun } from './run.ts';
+import { now } from '../workflow-clock.ts';
+import { createSessionRun, type SessionRun, underwayIn } from './run.ts';
 import { newSessionState, type SessionState } from './state.ts';
 import { followCommand } from './steps/follow-command.ts';
 import { record, report, settleLater } from './steps/record-session.ts';
@@ -40,12 +41,12 @@ async function live(spec: SessionSpec, continued: ContinuedSession): Promise<voi
   answerMessages(run);
 
   for (;;) {
-    await condition(() => nextStep(run.state, run.underway()) !== null || mayContinueAsNew(run, continued));
+    await condition(() => nextStep(run.state, underwayIn(run)) !== null || mayContinueAsNew(run, continued));
     if (mayContinueAsNew(run, continued)) {
       const { spec: _, ...state } = run.state;
       await continueAsNew<typeof session>(spec, { ...continued, state });
     }
-    const step = nextStep(run.state, run.underway());
+    const step = nextStep(run.state, underwayIn(run));
     if (step?.do === 'complete') {
       await condition(allHandlersFinished);
       return;
@@ -70,7 +71,7 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
     case 'settle':
       return settleLater(run);
     case 'unsettle':
-      return run.abandon('settling');
+      return run.background.abandon('settling');
     case 'record':
       return record(run);
     case 'report':
@@ -90,6 +91,6 @@ function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: C
   const due = info.continueAsNewSuggested || run.updates >= updatesMax;
   if (!due || run.state.phase === 'archived') return false;
   const overdue = info.historyLength >= historyEventsMax || run.updates >= updatesMax * 1.2;
-  const unoccupied = run.underway().following.length === 0 || overdue;
-  return unoccupied && isQuiet(run.state, run.underway()) && allHandlersFinished();
+  const unoccupied = underwayIn(run).following.length === 0 || overdue;
+  return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();
 }

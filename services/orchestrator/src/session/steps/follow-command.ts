@@ -18,7 +18,8 @@ import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failu
 import { findLive } from '../commands.ts';
 import { commandEnded, commandNotStarted } from '../life.ts';
 import { sandboxRef } from '../record.ts';
-import { now, type SessionRun } from '../run.ts';
+import { now } from '../../workflow-clock.ts';
+import type { SessionRun } from '../run.ts';
 import type { LiveCommandState, SessionState } from '../state.ts';
 
 const unexpectedFailureDelay = '5 seconds';
@@ -27,7 +28,7 @@ export function followCommand(run: SessionRun, commandId: string): void {
   const command = findLive(run.state, commandId);
   if (!command) return;
   command.state = 'running';
-  run.begin({ command: commandId }, () => follow(run.state, command));
+  run.background.begin(commandId, () => follow(run.state, command));
 }
 
 async function follow(state: SessionState, command: LiveCommandState): Promise<void> {

@@ -11,7 +11,8 @@ import {
 import type { RecordActivities } from '../../record-activities.ts';
 import { settle } from '../commands.ts';
 import { nextRecord, recorded } from '../record.ts';
-import { now, type SessionRun } from '../run.ts';
+import { now } from '../../workflow-clock.ts';
+import type { SessionRun } from '../run.ts';
 import type { SessionState, TrialReport } from '../state.ts';
 
 const settlingTime = '250 milliseconds';
@@ -21,23 +22,23 @@ const { recordSession } = proxyActivities<RecordActivities>({
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
 });
 
-export function record({ state, begin }: SessionRun): void {
-  begin('recording', async () => {
+export function record({ state, background }: SessionRun): void {
+  background.begin('recording', async () => {
     const batch = nextRecord(state);
     await recordSession(batch);
     recorded(state, batch, now());
   });
 }
 
-export function settleLater({ state, begin }: SessionRun): void {
-  begin('settling', async () => {
+export function settleLater({ state, background }: SessionRun): void {
+  background.begin('settling', async () => {
     await sleep(settlingTime);
     settle(state, now());
   });
 }
 
-export function report({ state, begin }: SessionRun): void {
-  begin('reporting', async () => {
+export function report({ state, background }: SessionRun): void {
+  background.begin('reporting', async () => {
     for (let next = state.reports[0]; next; next = state.reports[0]) {
       await send(state, next);
       state.reports.shift();

@@ -10,13 +10,14 @@ import {
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
 import { failed, opened, placed, sandboxRemoved } from '../life.ts';
 import { sandboxRef } from '../record.ts';
-import { now, type SessionRun } from '../run.ts';
+import { now } from '../../workflow-clock.ts';
+import type { SessionRun } from '../run.ts';
 import type { SessionState } from '../state.ts';
 
 const failureDetailLengthMax = 2_000;
 const unexpectedFailureDelay = '10 seconds';
 
-export function placeSession({ state, begin }: SessionRun): void {
+export function placeSession({ state, background }: SessionRun): void {
   const { placeSession: place } = proxyActivities<PlacementActivities>({
     taskQueue: placementTaskQueue,
     startToCloseTimeout: '30 seconds',
@@ -25,7 +26,7 @@ export function placeSession({ state, begin }: SessionRun): void {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
   const { sessionId, environment } = state.spec;
-  begin('sandbox', async () => {
+  background.begin('sandbox', async () => {
     try {
       placed(state, await place({ sessionId, environment }), now());
     } catch (error) {
@@ -34,10 +35,10 @@ export function placeSession({ state, begin }: SessionRun): void {
   });
 }
 
-export function openSandbox({ state, begin }: SessionRun): void {
+export function openSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
   const { repository, baseRef, branch, environment } = state.spec;
-  begin('sandbox', async () => {
+  background.begin('sandbox', async () => {
     try {
       const sandbox = await onHost(state).openSandbox({ ...ref, repository, baseRef, branch, environment });
       opened(state, ref.generation, sandbox);
@@ -47,8 +48,8 @@ export function openSandbox({ state, begin }: SessionRun): void {
   });
 }
 
-export function removeSandbox({ state, begin }: SessionRun): void {
-  begin('sandbox', async () => {
+export function removeSandbox({ state, background }: SessionRun): void {
+  background.begin('sandbox', async () => {
     try {
       await onHost(state).removeSandbox(sandboxRef(state));
       sandboxRemoved(state);

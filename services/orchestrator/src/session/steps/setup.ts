@@ -1,13 +1,12 @@
 // A setup command is a command like any other: in the history, with its output, and followed by the same step.
 
-import { uuid4 } from '@temporalio/workflow';
-import { idFrom } from '@worktrail/contract/ids';
+import { newWorkflowId, now } from '../../workflow-clock.ts';
 import { acceptCommand } from '../commands.ts';
-import { now, type SessionRun } from '../run.ts';
+import type { SessionRun } from '../run.ts';
 
 export function startSetupCommand({ state }: SessionRun, command: string): void {
   const spec = {
-    id: newCommandId(),
+    id: newWorkflowId('command'),
     command,
     cwd: '',
     env: {},
@@ -19,13 +18,4 @@ export function startSetupCommand({ state }: SessionRun, command: string): void 
     queuedAt: now(),
   };
   acceptCommand(state, spec, null, now());
-}
-
-/** From the workflow's clock and randomness: replay gives the same id. */
-function newCommandId(): string {
-  const hex = uuid4().replaceAll('-', '');
-  const entropy = Uint8Array.from({ length: 10 }, (_, index) =>
-    Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16),
-  );
-  return idFrom('command', Date.now(), entropy);
 }

@@ -1,0 +1,41 @@
+// What a run of a workflow has begun and not finished, by name. A new run begins with nothing.
+
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
+
+export interface Background {
+  has(name: string): boolean;
+  /** Begins something; it is under way until `work` ends. To be stopped is no failure; any other failure is a mistake in the code. */
+  begin(name: string, work: () => Promise<void>): void;
+  /** Asks it to stop; it stays under way until it has. */
+  interrupt(name: string): void;
+  /** Stops it and forgets it at once. */
+  abandon(name: string): void;
+}
+
+export function createBackground(): Background {
+  const scopes = new Map<string, CancellationScope>();
+  return {
+    has: (name) => scopes.has(name),
+    begin: (name, work) => {
+      const scope = new CancellationScope();
+      scopes.set(name, scope);
+      void unlessCanceled(scope.run(work)).finally(() => {
+        if (scopes.get(name) === scope) scopes.delete(name);
+      });
+    },
+    interrupt: (name) => scopes.get(name)?.cancel(),
+    abandon: (name) => {
+      const scope = scopes.get(name);
+      scopes.delete(name);
+      scope?.cancel();
+    },
+  };
+}
+
+async function unlessCanceled(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+  }
+}

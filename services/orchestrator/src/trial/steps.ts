@@ -1,0 +1,136 @@
+// What a trial does to others: it starts its sessions, tells them what to run and what to stop, and is recorded.
+
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  getExternalWorkflowHandle,
+  ParentClosePolicy,
+  proxyActivities,
+  sleep,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
+import * as messages from '@worktrail/contract/session-messages';
+import type { Background } from '../background.ts';
+import type { RecordActivities } from '../record-activities.ts';
+import type { session } from '../session/workflow.ts';
+import { now } from '../workflow-clock.ts';
+import * as attempts from './attempts.ts';
+import type { TrialUnderway } from './next-step.ts';
+import { type TrialState, trialDocument } from './state.ts';
+
+export interface TrialRun {
+  readonly state: TrialState;
+  readonly background: Background;
+}
+
+const silenceMsMin = 10 * 60 * 1000;
+const silenceMsMax = 6 * 60 * 60 * 1000;
+
+const { recordTrial } = proxyActivities<RecordActivities>({
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+});
+
+export function underwayIn({ state, background }: TrialRun): TrialUnderway {
+  const indexes = state.attempts.map((_, index) => index);
+  return {
+    talking: indexes.filter((index) => background.has(`talk ${index}`)),
+    listening: indexes.filter((index) => background.has(`listen ${index}`)),
+    recording: background.has('record'),
+  };
+}
+
+/** The session outlives the trial. */
+export function startSession({ state, background }: TrialRun, index: number): void {
+  const spec = state.spec.attempts[index]!.session;
+  background.begin(`talk ${index}`, async () => {
+    try {
+      const child = await startChild<typeof session>(messages.sessionWorkflow, {
+        workflowId: messages.sessionWorkflowId(spec.sessionId),
+        args: [spec],
+        taskQueue: messages.workflowTaskQueue,
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+      });
+      attempts.sessionStarted(state, index);
+      noticeEnd(state, index, child.result());
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) {
+        return attempts.attemptFailedToStart(state, index, String(error), now());
+      }
+      // Started before: it takes commands before it is ready, and runs them when it is.
+      const { sessionId } = spec;
+      attempts.sessionReported(state, { sessionId, state: 'ready', failure: null }, now());
+    }
+  });
+}
+
+/** A session that was archived has said so before; one that was ended from outside could not. */
+function noticeEnd(state: TrialState, index: number, end: Promise<unknown>): void {
+  const gone = () => attempts.sessionGone(state, index, now());
+  void end.then(gone, gone);
+}
+
+export function sendCommand({ state, background }: TrialRun, index: number): void {
+  const { current, done } = state.attempts[index]!;
+  const planned = attempts.planOf(state, index)[done];
+  if (!current || !planned) return;
+  const request: messages.RunTrialCommand = {
+    trialWorkflowId: workflowInfo().workflowId,
+    command: {
+      id: current.commandId,
+      command: planned.command,
+      cwd: '',
+      env: {},
+      timeoutSeconds: null,
+      stdin: '',
+      background: false,
+      origin: planned.origin,
+      actor: state.spec.createdBy,
+      queuedAt: current.queuedAt,
+    },
+  };
+  background.begin(`talk ${index}`, async () => {
+    if (await signal(state, index, messages.runTrialCommand, request)) {
+      attempts.commandSent(state, index, current.commandId);
+    } else attempts.sessionGone(state, index, now());
+  });
+}
+
+/** A report is not lost, but a session may be: after a long silence the command is sent again, each time after twice as long. */
+export function listen({ state, background }: TrialRun, index: number): void {
+  const current = state.attempts[index]?.current;
+  if (!current) return;
+  background.begin(`listen ${index}`, async () => {
+    await sleep(Math.min(silenceMsMin * 2 ** Math.min(current.asks, 10), silenceMsMax));
+    attempts.commandSilent(state, index, current.commandId);
+  });
+}
+
+export function stopCommand({ state, background }: TrialRun, index: number): void {
+  const commandId = state.attempts[index]?.toStop;
+  if (!commandId) return;
+  background.begin(`talk ${index}`, async () => {
+    const request: messages.CancelCommandRequest = { commandId, reason: 'trial_canceled' };
+    await signal(state, index, messages.cancelTrialCommand, request);
+    attempts.commandStopped(state, index);
+  });
+}
+
+export function record({ state, background }: TrialRun): void {
+  background.begin('record', async () => {
+    const document = trialDocument(state);
+    await recordTrial(document);
+    state.recordedVersion = document.version;
+  });
+}
+
+/** False when the session's workflow is not there. */
+async function signal(state: TrialState, index: number, name: string, request: unknown): Promise<boolean> {
+  const { sessionId } = state.spec.attempts[index]!.session;
+  try {
+    await getExternalWorkflowHandle(messages.sessionWorkflowId(sessionId)).signal(name, request);
+    return true;
+  } catch {
+    return false;
+  }
+}
