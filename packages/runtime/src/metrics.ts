@@ -2,6 +2,7 @@
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
+export { Gauge } from 'prom-client';
 export type Metrics = Registry;
 
 export function createMetrics(service: string): Metrics {

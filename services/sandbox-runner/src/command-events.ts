@@ -1,0 +1,111 @@
+// A command's facts as payloads of its events, and its end as the result that its workflow gets.
+
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { constants } from 'node:os';
+import type { CommandOutcome as Outcome, CommandResult, CommandSpec } from '@worktrail/contract/commands';
+import { type CommandEnded, CommandOutcome, Stream } from '@worktrail/proto/event';
+import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
+import type { EndFrame } from './journal-format.ts';
+import type { OutputPiece } from './secret-mask.ts';
+
+const outcomes = {
+  exited: CommandOutcome.EXITED,
+  signaled: CommandOutcome.SIGNALED,
+  timed_out: CommandOutcome.TIMED_OUT,
+  canceled: CommandOutcome.CANCELED,
+  oom_killed: CommandOutcome.OOM_KILLED,
+  output_limit: CommandOutcome.OUTPUT_LIMIT,
+  sandbox_lost: CommandOutcome.SANDBOX_LOST,
+  host_lost: CommandOutcome.HOST_LOST,
+  failed_to_start: CommandOutcome.FAILED_TO_START,
+} as const satisfies Record<Outcome, CommandOutcome>;
+
+const outcomeNames = new Map<CommandOutcome, Outcome>(
+  Object.entries(outcomes).map(([name, value]) => [value, name as Outcome]),
+);
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number as number, name]));
+
+/** How a command ended, with what is known of its use of the machine. */
+export interface CommandEnd {
+  result: CommandResult;
+  startedMs?: number;
+  endedMs: number;
+  userTimeUs?: number;
+  systemTimeUs?: number;
+  maxRssKib?: number;
+}
+
+export function queuedPayload(command: CommandSpec): EventPayloadInit {
+  const { cwd, background, origin } = command;
+  const timeoutSeconds = command.timeoutSeconds ?? 0;
+  return { case: 'commandQueued', value: { command: command.command, cwd, timeoutSeconds, background, origin } };
+}
+
+export const startedPayload: EventPayloadInit = { case: 'commandStarted', value: {} };
+
+export function outputPayload(piece: OutputPiece): EventPayloadInit {
+  return {
+    case: 'commandOutput',
+    value: {
+      stream: piece.stream === 'stdout' ? Stream.STDOUT : Stream.STDERR,
+      offset: BigInt(piece.offset),
+      position: BigInt(piece.position),
+      bytes: piece.bytes as Uint8Array<ArrayBuffer>,
+    },
+  };
+}
+
+export function endedPayload(end: CommandEnd): EventPayloadInit {
+  const { result } = end;
+  return {
+    case: 'commandEnded',
+    value: {
+      outcome: outcomes[result.outcome],
+      reason: result.reason ?? '',
+      ...(result.exitCode !== null && { exitCode: result.exitCode }),
+      signal: result.signal ?? '',
+      stdoutBytes: BigInt(result.stdoutBytes),
+      stderrBytes: BigInt(result.stderrBytes),
+      userCpuMicros: BigInt(end.userTimeUs ?? 0),
+      systemCpuMicros: BigInt(end.systemTimeUs ?? 0),
+      maxRssKilobytes: BigInt(end.maxRssKib ?? 0),
+      ...(end.startedMs !== undefined && { startedAt: timestampFromMs(end.startedMs) }),
+      endedAt: timestampFromMs(end.endedMs),
+    },
+  };
+}
+
+export function endOf(frame: EndFrame, startedMs: number | undefined): CommandEnd {
+  return {
+    result: {
+      outcome: frame.outcome,
+      reason: frame.reason || null,
+      exitCode: frame.exitCode,
+      signal: frame.signal === null ? null : (signalNames.get(frame.signal) ?? `SIG${frame.signal}`),
+      stdoutBytes: frame.stdoutBytes,
+      stderrBytes: frame.stderrBytes,
+    },
+    ...(startedMs !== undefined && { startedMs }),
+    endedMs: millisecondsOf(frame.timeNs),
+    userTimeUs: frame.userTimeUs,
+    systemTimeUs: frame.systemTimeUs,
+    maxRssKib: frame.maxRssKib,
+  };
+}
+
+/** The result that a stored end stands for. */
+export function resultOf(ended: CommandEnded): CommandResult {
+  return {
+    outcome: outcomeNames.get(ended.outcome) ?? 'host_lost',
+    reason: ended.reason || null,
+    exitCode: ended.exitCode ?? null,
+    signal: ended.signal || null,
+    stdoutBytes: Number(ended.stdoutBytes),
+    stderrBytes: Number(ended.stderrBytes),
+  };
+}
+
+export function millisecondsOf(timeNs: bigint): number {
+  return Number(timeNs / 1_000_000n);
+}

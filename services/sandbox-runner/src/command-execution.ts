@@ -1,0 +1,270 @@
+// One command, from its request to its end in the history: started once, followed, published, whoever is restarted in between.
+//
+// 1. A command that has a result is not run again; one that was requested before is attached to, by its journal.
+// 2. A command whose sandbox is gone ends `sandbox_lost` with all output that was kept. One that never started there is
+//    `SandboxGone`, and nothing of it is in the history but that it was queued.
+// 3. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
+
+import { join } from 'node:path';
+import type { CommandResult } from '@worktrail/contract/commands';
+import { workspacePath } from '@worktrail/contract/environment-variables';
+import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
+import {
+  createProducer,
+  newProducerState,
+  type ProducerDeps,
+  type ProducerRef,
+  type ProducerState,
+  recoverProducer,
+  StaleProducerError,
+} from '@worktrail/runtime/event-producer';
+import {
+  type CommandEnvironment,
+  type ReadSecret,
+  readRequestedSecrets,
+  resolveCommandEnvironment,
+  SecretMissing,
+} from './command-environment.ts';
+import { readCommandFrames } from './command-frames.ts';
+import { type Publication, publishCommand, publishUnstarted } from './command-publication.ts';
+import type { JournalFrame } from './journal-format.ts';
+import { openIfThere } from './journal-reader.ts';
+import type { OpenSandbox, Sandboxes } from './sandboxes.ts';
+import { createSecretMask } from './secret-mask.ts';
+import type { SessionDirectories, SessionDirectory } from './session-directory.ts';
+import { readStoredEnd, type StoredEndDeps } from './stored-end.ts';
+import { SupervisorError } from './supervisor-control.ts';
+import { argumentBytesMax, type CommandSpec as SupervisedCommand } from './supervisor-request.ts';
+
+const recoveriesMax = 5;
+
+export interface CommandExecutionDeps {
+  sandboxes: Sandboxes;
+  directories: SessionDirectories;
+  events: ProducerDeps & StoredEndDeps;
+  readSecret: ReadSecret;
+  clock: () => number;
+}
+
+/** The sandbox is not there and the command was never started in it. */
+export class SandboxGone extends Error {
+  override readonly name = 'SandboxGone';
+}
+
+export interface ExecutionControl {
+  /** Aborted when this process lets go of the command, which goes on. */
+  signal: AbortSignal;
+  /** Called once the command is recorded by its supervisor; cancels and input reach it from then on. */
+  onStarted(sandbox: OpenSandbox): void;
+}
+
+export async function executeCommand(
+  deps: CommandExecutionDeps,
+  input: RunCommandInput,
+  control: ExecutionControl,
+): Promise<CommandResult> {
+  const commandId = input.command.id;
+  const directory = deps.directories.at(input.sessionId);
+  const known = directory.readResult(commandId);
+  if (known) return known;
+  const sandbox = await deps.sandboxes.attach(input);
+  const requested = directory.wasRequested(commandId);
+  let bootId = requested ? await readStartedBoot(directory, commandId) : undefined;
+  if (requested && bootId === undefined && input.cancelReason !== null) {
+    // Without its request a command that was not started yet never will be.
+    directory.withdrawRequest(commandId);
+    bootId = await readStartedBoot(directory, commandId);
+  }
+  if (!sandbox && bootId === undefined && input.cancelReason === null)
+    throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
+  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, requested };
+  const result = await execute(attempt);
+  directory.writeResult(commandId, result);
+  if (sandbox) void sandbox.link.removeCommand(commandId).catch(() => undefined);
+  return result;
+}
+
+interface Attempt {
+  deps: CommandExecutionDeps;
+  input: RunCommandInput;
+  control: ExecutionControl;
+  directory: SessionDirectory;
+  sandbox: OpenSandbox | undefined;
+  /** Of the container in which the command was started; undefined when it was not yet. */
+  bootId: string | undefined;
+  /** An earlier attempt may have started it. */
+  requested: boolean;
+}
+
+async function execute(attempt: Attempt): Promise<CommandResult> {
+  const { deps, input, control, requested } = attempt;
+  const ref: ProducerRef = { ...input, producer: input.command.id, signal: control.signal };
+  let state: ProducerState =
+    requested || input.queuedRecorded ? await recoverProducer(deps.events, ref) : newProducerState;
+  const running = begin(attempt);
+  running.environment.catch(() => undefined);
+  running.started.catch(() => undefined);
+  for (let recoveries = 0; ; recoveries += 1) {
+    if (state.ended) return await endedElsewhere(attempt, ref);
+    try {
+      return await publish(attempt, ref, state, running);
+    } catch (error) {
+      if (!(error instanceof StaleProducerError) || recoveries === recoveriesMax) throw error;
+      state = await recoverProducer(deps.events, ref);
+    }
+  }
+}
+
+async function publish(
+  attempt: Attempt,
+  ref: ProducerRef,
+  state: ProducerState,
+  running: Running,
+): Promise<CommandResult> {
+  const { deps, input } = attempt;
+  const producer = createProducer(deps.events, ref, state);
+  const { clock } = deps;
+  const { command } = input;
+  const reading = new AbortController();
+  try {
+    const { secrets } = await running.environment;
+    const publication: Publication = {
+      command,
+      producer,
+      clock,
+      mask: createSecretMask(secrets),
+      acknowledge: (position) => void attempt.sandbox?.link.ack(command.id, position).catch(() => undefined),
+    };
+    return (await publishCommand(publication, framesOf(attempt, running, reading.signal))).result;
+  } catch (error) {
+    const why = whyNotStarted(error);
+    if (why === undefined) throw error;
+    return (await publishUnstarted({ command, producer, clock }, why)).result;
+  } finally {
+    reading.abort();
+  }
+}
+
+interface Running {
+  environment: Promise<CommandEnvironment>;
+  /** The supervisor has recorded the command. */
+  started: Promise<void>;
+}
+
+/** Starts the command, unless that happened before, while its first event is on its way. */
+function begin(attempt: Attempt): Running {
+  const { deps, input, directory, sandbox } = attempt;
+  if (attempt.bootId !== undefined) {
+    const secrets = readRequestedSecrets(input, () => directory.readRequest(input.command.id));
+    const environment = secrets.then((values) => ({ env: {}, secrets: values }));
+    return { environment, started: joinStarted(attempt) };
+  }
+  if (input.cancelReason !== null) {
+    const canceled = Promise.reject(new CanceledBefore(input.cancelReason));
+    return { environment: canceled, started: canceled };
+  }
+  const environment = resolveCommandEnvironment(input, sandbox?.record.imageEnv ?? [], deps.readSecret);
+  const started = environment.then(({ env }) => start(attempt, env));
+  return { environment, started };
+}
+
+async function start(attempt: Attempt, env: Record<string, string>): Promise<void> {
+  const { input, sandbox, control, deps } = attempt;
+  if (!sandbox) return;
+  try {
+    await sandbox.link.start(supervised(input, sandbox.record.shell, env), { signal: control.signal });
+  } catch (error) {
+    if (!(error instanceof SupervisorError) || !error.retryable || (await deps.sandboxes.verify(sandbox))) throw error;
+    // The container is gone. Whether the command was started before that is in its journal.
+    const bootId = await readStartedBoot(attempt.directory, input.command.id);
+    if (bootId === undefined) throw new SandboxGone(`the sandbox of ${input.sessionId} stopped`, { cause: error });
+    return;
+  }
+  await giveInput(attempt, sandbox);
+  control.onStarted(sandbox);
+}
+
+/** After a restart of the runner: input may not have been handed over yet. */
+async function joinStarted(attempt: Attempt): Promise<void> {
+  const sandbox = liveSandbox(attempt);
+  if (!sandbox) return;
+  await giveInput(attempt, sandbox).catch(() => undefined);
+  attempt.control.onStarted(sandbox);
+}
+
+async function giveInput({ input }: Attempt, sandbox: OpenSandbox): Promise<void> {
+  const { id, stdin } = input.command;
+  if (stdin) await sandbox.link.writeStdin(id, Buffer.from(stdin, 'utf8'), { offset: 0, close: true });
+}
+
+/** The sandbox, if it is the very one in which the command runs. */
+function liveSandbox({ sandbox, bootId }: Attempt): OpenSandbox | undefined {
+  return bootId === undefined || sandbox?.bootId === bootId ? sandbox : undefined;
+}
+
+async function* framesOf(
+  attempt: Attempt,
+  running: Running,
+  signal: AbortSignal,
+): AsyncGenerator<JournalFrame, void, void> {
+  await running.started;
+  yield* readCommandFrames({
+    commandId: attempt.input.command.id,
+    runPath: attempt.directory.runPath,
+    sandbox: liveSandbox(attempt),
+    signal: AbortSignal.any([attempt.control.signal, signal]),
+  });
+}
+
+function supervised(input: RunCommandInput, shell: string, env: Record<string, string>): SupervisedCommand {
+  const { command } = input;
+  return {
+    id: command.id,
+    argv: shellArguments(shell, command.command),
+    env,
+    cwd: command.cwd === '' ? workspacePath : join(workspacePath, command.cwd),
+    timeoutMs: Math.round((command.timeoutSeconds ?? 0) * 1000),
+    graceMs: Math.round(input.cancelGraceSeconds * 1000),
+    outputBytesMax: input.environment.resources.outputBytesMax,
+    // An empty input needs no pipe.
+    stdin: command.stdin === '' ? 'null' : 'file',
+  };
+}
+
+/** One argument holds a byte less than a command may have: the longest ones go in two. */
+export function shellArguments(shell: string, command: string): string[] {
+  const bytes = Buffer.from(command, 'utf8');
+  if (bytes.length <= argumentBytesMax) return [shell, '-c', command];
+  let half = bytes.length >> 1;
+  while ((bytes[half]! & 0xc0) === 0x80) half -= 1;
+  return [shell, '-c', 'eval "$0$1"', bytes.toString('utf8', 0, half), bytes.toString('utf8', half)];
+}
+
+/** The boot id in the header of the command's journal: it was started. */
+async function readStartedBoot(directory: SessionDirectory, commandId: string): Promise<string | undefined> {
+  const reader = await openIfThere(join(directory.runPath, 'journals', commandId));
+  try {
+    const [first] = (await reader?.read()) ?? [];
+    return first?.type === 'header' ? first.bootId : undefined;
+  } finally {
+    await reader?.close();
+  }
+}
+
+/** Canceled while no runner held it, and never started. */
+class CanceledBefore extends Error {}
+
+/** How a command ends that is not started, however often it is tried. */
+function whyNotStarted(error: unknown): { outcome: 'failed_to_start' | 'canceled'; reason: string } | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error instanceof CanceledBefore) return { outcome: 'canceled', reason: error.message };
+  const hopeless = error instanceof SecretMissing || (error instanceof SupervisorError && !error.retryable);
+  return hopeless ? { outcome: 'failed_to_start', reason: error.message } : undefined;
+}
+
+/** The history has its end already, written by another attempt or generation: the command must not run on here. */
+async function endedElsewhere({ deps, input, sandbox }: Attempt, ref: ProducerRef): Promise<CommandResult> {
+  const cancel = { graceMs: 0, reason: 'the command has ended elsewhere' };
+  await sandbox?.link.cancel(input.command.id, cancel).catch(() => undefined);
+  return readStoredEnd(deps.events, ref);
+}

@@ -1,0 +1,127 @@
+// Requests from gateways that act on a running command: input, signals, and the fast way to cancel.
+//
+// Answered once the supervisor has been told. Each request is checked here as well: what reaches a supervisor is well-formed.
+
+import { constants } from 'node:os';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { ErrorCode } from '@worktrail/contract/errors';
+import { isId } from '@worktrail/contract/ids';
+import { limits } from '@worktrail/contract/limits';
+import { runnerControlSubject } from '@worktrail/contract/subjects';
+import { type ControlRequest, ControlReplySchema, ControlRequestSchema } from '@worktrail/proto/runner';
+import type { Lifetime } from '@worktrail/runtime/lifetime';
+import type { Logger } from '@worktrail/runtime/log';
+import type { LiveCommand, LiveCommands } from './live-commands.ts';
+import type { SessionDirectories } from './session-directory.ts';
+import { SupervisorError } from './supervisor-control.ts';
+import type { SupervisorLink } from './supervisor-link.ts';
+
+const graceSecondsMax = 3_600;
+
+export interface ControlRequestDeps {
+  nats: NatsConnection;
+  runnerId: string;
+  commands: LiveCommands;
+  directories: SessionDirectories;
+  log: Logger;
+}
+
+interface Refusal {
+  code: ErrorCode;
+  detail: string;
+}
+
+export function startControlRequests(deps: ControlRequestDeps, lifetime: Lifetime): void {
+  const subscription = deps.nats.subscribe(runnerControlSubject(deps.runnerId), {
+    callback: (error, message) => {
+      if (error) deps.log.error({ err: error }, 'the subscription to control requests failed');
+      else void answer(deps, message);
+    },
+  });
+  lifetime.onClose('control requests', () => subscription.unsubscribe());
+}
+
+async function answer(deps: ControlRequestDeps, message: Msg): Promise<void> {
+  const refusal = await handle(deps, message.data).catch((error: unknown): Refusal => {
+    deps.log.error({ err: error }, 'a control request failed');
+    return { code: 'internal', detail: 'the request could not be carried out' };
+  });
+  const reply = create(ControlReplySchema, { errorCode: refusal?.code ?? '', errorDetail: refusal?.detail ?? '' });
+  message.respond(toBinary(ControlReplySchema, reply));
+}
+
+async function handle(deps: ControlRequestDeps, bytes: Uint8Array): Promise<Refusal | undefined> {
+  const request = decode(bytes);
+  if (!request || !isId(request.sessionId, 'session') || !isId(request.commandId, 'command')) {
+    return { code: 'malformed_request', detail: 'the control request cannot be read' };
+  }
+  const live = deps.commands.find(request.commandId);
+  const isTheirs = live?.input.sessionId === request.sessionId && live.input.organizationId === request.organizationId;
+  if (!live || !isTheirs) return notLive(deps.directories, request);
+  try {
+    return await carryOut(live, request);
+  } catch (error) {
+    if (!(error instanceof SupervisorError)) throw error;
+    if (!error.retryable) return { code: 'validation_failed', detail: error.message };
+    return { code: 'dependency_unavailable', detail: 'the sandbox does not answer' };
+  }
+}
+
+function decode(bytes: Uint8Array): ControlRequest | undefined {
+  try {
+    return fromBinary(ControlRequestSchema, bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function notLive(directories: SessionDirectories, { sessionId, commandId }: ControlRequest): Refusal {
+  if (directories.at(sessionId).readResult(commandId))
+    return { code: 'command_ended', detail: 'the command has ended' };
+  return { code: 'command_not_running', detail: 'the command is not running on this runner' };
+}
+
+async function carryOut(live: LiveCommand, request: ControlRequest): Promise<Refusal | undefined> {
+  const { operation, commandId } = request;
+  if (operation.case === 'cancelCommand') {
+    const { graceSeconds, reason } = operation.value;
+    live.cancel({ graceMs: Math.min(graceSeconds, graceSecondsMax) * 1000, reason: reason || 'canceled' });
+    return undefined;
+  }
+  const link = live.sandbox()?.link;
+  if (!link) return { code: 'command_not_running', detail: 'the command is not running yet' };
+  switch (operation.case) {
+    case 'writeStdin':
+      return writeStdin(link, live, operation.value);
+    case 'sendSignal':
+      return sendSignal(link, commandId, operation.value.signal);
+    default:
+      return { code: 'malformed_request', detail: 'the control request names no operation' };
+  }
+}
+
+async function writeStdin(
+  link: SupervisorLink,
+  live: LiveCommand,
+  { bytes, close }: { bytes: Uint8Array; close: boolean },
+): Promise<Refusal | undefined> {
+  if (bytes.length > limits.stdinChunkBytesMax) {
+    return {
+      code: 'body_too_large',
+      detail: `at most ${limits.stdinChunkBytesMax} bytes of input fit into one request`,
+    };
+  }
+  if (live.input.command.stdin !== null)
+    return { code: 'conflict', detail: "the command's input was closed when it started" };
+  await link.writeStdin(live.input.command.id, bytes, { close });
+  return undefined;
+}
+
+async function sendSignal(link: SupervisorLink, commandId: string, signal: string): Promise<Refusal | undefined> {
+  const name = signal.startsWith('SIG') ? signal : `SIG${signal}`;
+  if (!(name in constants.signals))
+    return { code: 'validation_failed', detail: `there is no signal "${signal.slice(0, 32)}"` };
+  await link.signal(commandId, name);
+  return undefined;
+}

@@ -1,0 +1,112 @@
+// The commands that this process follows: one follower per command, however many activities ask for it.
+//
+// 1. An activity that is canceled by its workflow cancels the command and still answers with its end. Every other kind of
+//    cancellation (not found, timed out, shutting down) lets go of the command, which goes on.
+// 2. A follower lives until the command's end is in the history, or the process stops.
+
+import type { CommandResult } from '@worktrail/contract/commands';
+import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
+import type { ExecutionControl } from './command-execution.ts';
+import type { OpenSandbox } from './sandboxes.ts';
+
+/** What an activity knows of its own attempt. */
+export interface ActivityRun {
+  heartbeat(): void;
+  heartbeatEveryMs: number;
+  /** Aborted by a cancellation of any kind. */
+  signal: AbortSignal;
+  /** The workflow asked for it, and it is recorded. */
+  cancelRequested(): boolean;
+}
+
+/** This attempt lets go of the command; another one finds it again. */
+export class Detached extends Error {
+  override readonly name = 'Detached';
+}
+
+export interface LiveCommand {
+  readonly input: RunCommandInput;
+  /** The sandbox in which it runs; undefined before its supervisor has recorded it. */
+  sandbox(): OpenSandbox | undefined;
+  /** Takes effect as soon as it runs. */
+  cancel(options: { graceMs: number; reason: string }): void;
+  /** Resolves when it is followed no more, for whatever reason. */
+  readonly settled: Promise<void>;
+}
+
+export interface LiveCommands {
+  run(input: RunCommandInput, activity: ActivityRun): Promise<CommandResult>;
+  find(commandId: string): LiveCommand | undefined;
+  list(): LiveCommand[];
+}
+
+type Execute = (input: RunCommandInput, control: ExecutionControl) => Promise<CommandResult>;
+type Followed = LiveCommand & { result: Promise<CommandResult> };
+
+/** `signal`: aborted when the process stops. */
+export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveCommands {
+  const live = new Map<string, Followed>();
+
+  function follow(input: RunCommandInput): Followed {
+    let sandbox: OpenSandbox | undefined;
+    let canceled: { graceMs: number; reason: string } | undefined;
+    const sendCancel = () => {
+      if (sandbox && canceled) void sandbox.link.cancel(input.command.id, canceled).catch(() => undefined);
+    };
+    const onStarted = (running: OpenSandbox) => {
+      sandbox = running;
+      sendCancel();
+    };
+    const result = execute(input, { signal, onStarted }).finally(() => live.delete(input.command.id));
+    const followed: Followed = {
+      input,
+      result,
+      settled: result.then(nothing, nothing),
+      sandbox: () => sandbox,
+      cancel(options) {
+        canceled = options;
+        sendCancel();
+      },
+    };
+    live.set(input.command.id, followed);
+    return followed;
+  }
+
+  return {
+    async run(input, activity) {
+      const followed = live.get(input.command.id) ?? follow(input);
+      if (input.cancelReason !== null) followed.cancel(cancelOf(input, input.cancelReason));
+      const beat = setInterval(() => activity.heartbeat(), activity.heartbeatEveryMs);
+      try {
+        return await answer(followed, input, activity);
+      } finally {
+        clearInterval(beat);
+      }
+    },
+    find: (commandId) => live.get(commandId),
+    list: () => [...live.values()],
+  };
+
+  async function answer(followed: Followed, input: RunCommandInput, activity: ActivityRun): Promise<CommandResult> {
+    const first = await untilAborted(followed.result, activity.signal);
+    if (first !== 'aborted') return first;
+    if (!activity.cancelRequested() || signal.aborted) throw new Detached('the attempt ended; the command goes on');
+    followed.cancel(cancelOf(input, 'canceled'));
+    return await followed.result;
+  }
+}
+
+function cancelOf({ cancelGraceSeconds }: RunCommandInput, reason: string): { graceMs: number; reason: string } {
+  return { graceMs: Math.round(cancelGraceSeconds * 1000), reason };
+}
+
+function nothing(): void {}
+
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | 'aborted'> {
+  return new Promise((resolve, reject) => {
+    const abort = () => resolve('aborted');
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,16 @@
+// Reads a project's secrets where the gateway keeps them sealed.
+
+import type { KV } from '@nats-io/kv';
+import type { SecretDocument } from '@worktrail/contract/documents';
+import { secretKey } from '@worktrail/contract/subjects';
+import { readDocument } from '@worktrail/runtime/buckets';
+import type { SecretBox } from '@worktrail/runtime/secret-box';
+import type { ReadSecret } from './command-environment.ts';
+
+export function createSecretReader(deps: { configuration: KV; secretBox: SecretBox }): ReadSecret {
+  return async (projectId, name) => {
+    const key = secretKey(projectId, name);
+    const stored = await readDocument<SecretDocument>(deps.configuration, key);
+    return stored && deps.secretBox.open(stored.value.sealed, key);
+  };
+}

@@ -1,0 +1,76 @@
+// Which repositories a session may be made from, and what of their addresses may be shown.
+//
+// 1. https, ssh and git URLs are remote. A path or file:// URL is local, and allowed only below one of the operator's roots and
+//    outside the state directory, after every symlink is followed. Nothing else is a repository.
+// 2. Whether a path outside the roots exists is not told.
+// 3. `withoutCredentials` and `redact` leave no password or token of a URL behind.
+
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SessionFailure } from './session-failure.ts';
+
+const remoteProtocols = ['https:', 'ssh:', 'git:'];
+/** user@host:path, as ssh is often written. */
+const scpLike = /^[A-Za-z0-9_][\w.-]*@[A-Za-z0-9][\w.-]*:(?!\/\/)[^\s]+$/;
+
+export type RepositoryAddress = { kind: 'remote'; url: string } | { kind: 'local'; path: string };
+
+export interface RepositoryRoots {
+  allowed: readonly string[];
+  stateDirectory: string;
+}
+
+/** @throws SessionFailure `repository_not_allowed` or, for a path that is not there, `repository_unreachable`. */
+export async function resolveRepository(url: string, roots: RepositoryRoots): Promise<RepositoryAddress> {
+  if (scpLike.test(url)) return { kind: 'remote', url };
+  if (isAbsolute(url)) return { kind: 'local', path: await resolveLocal(url, roots) };
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed?.protocol === 'file:' && ['', 'localhost'].includes(parsed.hostname)) {
+    return { kind: 'local', path: await resolveLocal(fileURLToPath(parsed), roots) };
+  }
+  const remote = parsed && remoteProtocols.includes(parsed.protocol) && /^[A-Za-z0-9[]/.test(parsed.hostname);
+  if (remote) return { kind: 'remote', url };
+  throw new SessionFailure(
+    'repository_not_allowed',
+    `"${redact(url)}" is not a repository address: an https, ssh or git URL, or an absolute path below an allowed root`,
+  );
+}
+
+async function resolveLocal(path: string, roots: RepositoryRoots): Promise<string> {
+  const notAllowed = () =>
+    new SessionFailure('repository_not_allowed', `"${path}" is not below a repository root that the operator allowed`);
+  const allowed = await Promise.all(roots.allowed.map(realOrSame));
+  const state = await realOrSame(roots.stateDirectory);
+  const isAllowed = (at: string) => allowed.some((root) => isWithin(at, root)) && !isWithin(at, state);
+  const real = await realpath(path).catch(() => undefined);
+  if (real === undefined) {
+    if (!isAllowed(resolve(path))) throw notAllowed();
+    throw new SessionFailure('repository_unreachable', `there is no repository at "${path}"`);
+  }
+  if (!isAllowed(real)) throw notAllowed();
+  return real;
+}
+
+function realOrSame(path: string): Promise<string> {
+  return realpath(path).catch(() => resolve(path));
+}
+
+function isWithin(path: string, root: string): boolean {
+  const way = relative(root, path);
+  return way === '' || (!way.startsWith('../') && way !== '..' && !isAbsolute(way));
+}
+
+/** The address as it may stand in a sandbox. */
+export function withoutCredentials(url: string): string {
+  if (isAbsolute(url) || scpLike.test(url) || !URL.canParse(url)) return url;
+  const parsed = new URL(url);
+  parsed.password = '';
+  if (parsed.protocol !== 'ssh:') parsed.username = '';
+  return parsed.href;
+}
+
+/** Text with the user part of every URL in it made unreadable. */
+export function redact(text: string): string {
+  return text.replace(/:\/\/[^/@\s]+@/g, '://***@');
+}

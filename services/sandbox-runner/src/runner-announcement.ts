@@ -1,0 +1,34 @@
+// Announces this runner to the cluster for as long as it lives; the entry vanishes when it is not renewed.
+
+import type { KV } from '@nats-io/kv';
+import type { RunnerDocument } from '@worktrail/contract/documents';
+import type { Lifetime } from '@worktrail/runtime/lifetime';
+import type { Logger } from '@worktrail/runtime/log';
+
+export const announcementTtlMs = 30_000;
+const renewEveryMs = 3_000;
+
+/** The first announcement is made before it resolves. */
+export async function startRunnerAnnouncement(
+  runners: KV,
+  describe: () => RunnerDocument,
+  lifetime: Lifetime,
+  log: Logger,
+): Promise<void> {
+  const announce = async (): Promise<void> => {
+    const document = describe();
+    await runners.put(document.id, JSON.stringify(document));
+  };
+  await announce();
+  let renewing = false;
+  const timer = setInterval(() => {
+    if (renewing) return;
+    renewing = true;
+    announce()
+      .catch((err: unknown) => log.warn({ err }, 'the runner could not be announced'))
+      .finally(() => {
+        renewing = false;
+      });
+  }, renewEveryMs);
+  lifetime.onClose('runner announcement', () => clearInterval(timer));
+}

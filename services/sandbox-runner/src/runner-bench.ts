@@ -1,0 +1,246 @@
+// For integration tests: a runner's parts on a real Docker engine, a real nats-server and a real repository, without Temporal. A
+// restart takes the parts down as a killed process would and makes them anew on the same disk.
+
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { fromBinary } from '@bufbuild/protobuf';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { KV } from '@nats-io/kv';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import type { CommandSpec } from '@worktrail/contract/commands';
+import type { Environment } from '@worktrail/contract/environment';
+import { newId } from '@worktrail/contract/ids';
+import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
+import { buckets, eventStream, eventStreamSubjects, eventSubject } from '@worktrail/contract/subjects';
+import { type Event, EventSchema } from '@worktrail/proto/event';
+import { openBucket } from '@worktrail/runtime/buckets';
+import { createLogger } from '@worktrail/runtime/log';
+import { createSecretBox, type SecretBox } from '@worktrail/runtime/secret-box';
+import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
+import { makeScratch } from '@worktrail/testing/scratch';
+import { toolPath } from '@worktrail/testing/tool-paths';
+import { executeCommand } from './command-execution.ts';
+import { createDerivedImages } from './derived-image.ts';
+import { openDockerDriver } from './docker-driver.ts';
+import { openGit } from './git-program.ts';
+import { type ActivityRun, createLiveCommands, type LiveCommands } from './live-commands.ts';
+import { createSecretReader } from './project-secrets.ts';
+import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
+import type { SandboxDriver } from './sandbox-driver.ts';
+import { createSandboxImages } from './sandbox-images.ts';
+import { createSandboxes, type Sandboxes } from './sandboxes.ts';
+import { createSessionDirectories, type SessionDirectories } from './session-directory.ts';
+
+const run = promisify(execFile);
+export const log = createLogger({ service: 'test', level: process.env['WORKTRAIL_TEST_LOG'] ?? 'silent' });
+
+export interface RunnerParts {
+  sandboxes: Sandboxes;
+  commands: LiveCommands;
+  mirrors: RepositoryMirrors;
+  directories: SessionDirectories;
+  driver: SandboxDriver;
+}
+
+export interface RunnerBench {
+  readonly path: string;
+  /** A repository with a few files and a second branch. */
+  readonly repositoryPath: string;
+  readonly clusterId: string;
+  readonly nats: NatsServer;
+  readonly connection: NatsConnection;
+  readonly configuration: KV;
+  readonly secretBox: SecretBox;
+  /** Of the runner that lives now. */
+  parts(): RunnerParts;
+  /** The parts are let go of, as by SIGKILL, and made again. */
+  restart(): Promise<void>;
+  git(args: string[], directory?: string): Promise<string>;
+  events(input: RunCommandInput): Promise<Event[]>;
+  close(): Promise<void>;
+}
+
+export async function startRunnerBench(name: string): Promise<RunnerBench> {
+  const scratch = await makeScratch(name);
+  const nats = await startNatsServer(join(scratch.path, 'nats'));
+  const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+  const jsm = await jetstreamManager(connection);
+  const js = jetstream(connection, { timeout: 1_000 });
+  await jsm.streams.add({
+    name: eventStream(0),
+    subjects: [eventStreamSubjects(0).stored],
+    discard: 'new',
+    allow_direct: true,
+  });
+  const configuration = await openBucket(connection, buckets.configuration);
+  const secretBox = createSecretBox(Buffer.alloc(32, 7));
+  const clusterId = `test-${process.pid}-${newId('event').slice(-6)}`;
+  const dataDirectory = join(scratch.path, 'data');
+  const repositoryPath = join(scratch.path, 'repositories', 'upstream');
+  await makeRepository(repositoryPath);
+
+  const unexpected = async (): Promise<never> => {
+    throw new Error('the trace-store was asked although the subject is not empty');
+  };
+  const events = { js, jsm, log, trace: { getProducerMark: unexpected, getCommand: unexpected } };
+
+  let alive = new AbortController();
+  const make = async (): Promise<RunnerParts> => {
+    const owner = { clusterId, runnerId: 'run-test' };
+    const engine = {
+      socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
+      supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
+    };
+    const driver = await openDockerDriver({ ...owner, ...engine, control: 'fifo' });
+    const derived = createDerivedImages({ driver, dataDirectory, log });
+    const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
+    const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory };
+    const mirrors = createRepositoryMirrors({ dataDirectory, roots, git: await openGit(dataDirectory) });
+    const directories = createSessionDirectories(dataDirectory);
+    const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control: 'fifo', log });
+    sandboxes.watch(alive.signal);
+    const readSecret = createSecretReader({ configuration, secretBox });
+    const execution = { sandboxes, directories, events, readSecret, clock: Date.now };
+    const commands = createLiveCommands((input, control) => executeCommand(execution, input, control), alive.signal);
+    return { sandboxes, commands, mirrors, directories, driver };
+  };
+  let parts = await make();
+
+  return {
+    path: scratch.path,
+    repositoryPath,
+    clusterId,
+    nats,
+    connection,
+    configuration,
+    secretBox,
+    parts: () => parts,
+    async restart() {
+      alive.abort();
+      parts.sandboxes.close();
+      alive = new AbortController();
+      parts = await make();
+    },
+    git: async (args, directory = repositoryPath) => (await run('git', args, { cwd: directory })).stdout,
+    async events(input) {
+      const stored: Event[] = [];
+      const subject = eventSubject(input, input.command.id);
+      for (let sequence = 1; ; sequence += 1) {
+        const message = await jsm.direct
+          .getMessage(eventStream(0), { seq: sequence, next_by_subj: subject })
+          .catch(() => null);
+        if (!message) return stored;
+        stored.push(fromBinary(EventSchema, message.data));
+        sequence = message.seq;
+      }
+    },
+    async close() {
+      alive.abort();
+      for (const container of await parts.driver.listContainers()) await parts.driver.removeContainer(container.id);
+      for (const volume of await parts.driver.listVolumes()) await parts.driver.removeVolume(volume.name);
+      parts.sandboxes.close();
+      await connection.close();
+      await nats.stop();
+      await scratch.remove();
+    },
+  };
+}
+
+async function makeRepository(path: string): Promise<void> {
+  await mkdir(join(path, 'src'), { recursive: true });
+  const git = (...args: string[]) =>
+    run('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], { cwd: path });
+  await git('init', '-q', '-b', 'main');
+  await writeFile(join(path, 'README.md'), '# upstream\n');
+  await writeFile(join(path, 'src', 'index.js'), 'console.log(1)\n');
+  await git('add', '.');
+  await git('commit', '-q', '-m', 'first');
+  await git('tag', 'v1');
+  await git('checkout', '-q', '-b', 'feature/other');
+  await writeFile(join(path, 'other.txt'), 'other\n');
+  await git('add', '.');
+  await git('commit', '-q', '-m', 'other');
+  await git('checkout', '-q', 'main');
+}
+
+export const plainEnvironment: Environment = {
+  image: null,
+  packages: [],
+  env: {},
+  setup: [],
+  persist: [],
+  network: { mode: 'none', allow: [] },
+  runtime: 'runc',
+  runnerLabels: {},
+  resources: { cpus: 1, memoryMb: 512, pids: 128, outputBytesMax: 64 * 1024 * 1024 },
+};
+
+export function newSession(bench: RunnerBench, changes: Partial<OpenSandboxInput> = {}): OpenSandboxInput {
+  const sessionId = newId('session');
+  return {
+    organizationId: newId('organization'),
+    projectId: newId('project'),
+    sessionId,
+    partition: 0,
+    generation: 1,
+    repository: { url: bench.repositoryPath, defaultBranch: 'main' },
+    baseRef: null,
+    branch: `worktrail/try-${sessionId.slice(-8)}`,
+    environment: plainEnvironment,
+    ...changes,
+  };
+}
+
+export function newCommand(
+  session: OpenSandboxInput,
+  command: string,
+  changes: Partial<CommandSpec> = {},
+): RunCommandInput {
+  const { organizationId, projectId, sessionId, partition, generation, environment } = session;
+  return {
+    organizationId,
+    projectId,
+    sessionId,
+    partition,
+    generation,
+    environment,
+    env: {},
+    cancelGraceSeconds: 1,
+    queuedRecorded: false,
+    cancelReason: null,
+    command: {
+      id: newId('command'),
+      command,
+      cwd: '',
+      env: {},
+      timeoutSeconds: null,
+      stdin: '',
+      background: false,
+      origin: 'user',
+      actor: { kind: 'user', id: newId('principal') },
+      queuedAt: new Date().toISOString(),
+      ...changes,
+    },
+  };
+}
+
+/** An activity's attempt that is never canceled, unless by `changes`. */
+export function activityRun(changes: Partial<ActivityRun> = {}): ActivityRun {
+  const { signal } = new AbortController();
+  return { heartbeat: () => undefined, heartbeatEveryMs: 60_000, signal, cancelRequested: () => false, ...changes };
+}
+
+/** A command's output as its events tell it, both streams in order; fails on a hole. */
+export function outputOf(events: readonly Event[]): Buffer {
+  const chunks: Uint8Array[] = [];
+  let position = 0;
+  for (const { payload } of events) {
+    if (payload.case !== 'commandOutput') continue;
+    if (Number(payload.value.position) !== position) throw new Error(`a hole in the output at ${position}`);
+    chunks.push(payload.value.bytes);
+    position += payload.value.bytes.length;
+  }
+  return Buffer.concat(chunks);
+}

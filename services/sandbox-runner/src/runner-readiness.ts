@@ -1,0 +1,22 @@
+// What a runner needs to do its work.
+
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Client } from '@temporalio/client';
+import type { Readiness } from '@worktrail/runtime/readiness';
+import type { SandboxDriver } from './sandbox-driver.ts';
+
+export interface RunnerCheckDeps {
+  driver: SandboxDriver;
+  nats: NatsConnection;
+  temporal: Client;
+  supervisorPath: string;
+}
+
+export function addRunnerChecks(readiness: Readiness, deps: RunnerCheckDeps): void {
+  readiness.add('docker', () => deps.driver.ping());
+  readiness.add('nats', () => deps.nats.flush());
+  readiness.add('temporal', () => deps.temporal.connection.workflowService.getSystemInfo({}));
+  readiness.add('supervisor', () => access(deps.supervisorPath, constants.X_OK));
+}

@@ -1,0 +1,68 @@
+// What a runner needs of a container engine. The only implementation is Docker's; placement, sandboxes and commands know just this.
+//
+// Every object made through it carries the labels of its owner, and only objects with this cluster's and this runner's labels are
+// ever listed.
+
+import type { Environment } from '@worktrail/contract/environment';
+import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
+
+export interface SandboxImage {
+  /** Content id; containers are made from it, so that a tag that moves changes nothing. */
+  id: string;
+  /** `NAME=value` */
+  env: string[];
+  labels: Record<string, string>;
+}
+
+export interface ContainerSpec {
+  ref: SandboxRef;
+  image: SandboxImage;
+  resources: Environment['resources'];
+  runtime: Environment['runtime'];
+  volumes: { workspace: string; home: string };
+  runDirectory: string;
+  /** The mirror's objects on the host; absent where the work tree does not borrow any. */
+  upstreamObjects: string;
+}
+
+export interface OwnedContainer {
+  id: string;
+  sessionId: string;
+  generation: number;
+  running: boolean;
+}
+
+export interface OwnedVolume {
+  name: string;
+  sessionId: string;
+}
+
+export interface SandboxDriver {
+  /** Rejects when the engine does not answer. */
+  ping(): Promise<void>;
+  /** Undefined when the engine does not have it. */
+  findImage(name: string): Promise<SandboxImage | undefined>;
+  pullImage(name: string, timeoutMs: number): Promise<void>;
+  /** Makes an image from the tar of a root file system. */
+  importImage(name: string, tarPath: string, options: { env: string[]; labels: Record<string, string> }): Promise<void>;
+  /** Makes the volume or finds it; answers its directory on the host. */
+  createVolume(name: string, ref: SandboxRef): Promise<string>;
+  hasVolume(name: string): Promise<boolean>;
+  removeVolume(name: string): Promise<void>;
+  /** @throws SessionFailure `runtime_unavailable`. */
+  createContainer(spec: ContainerSpec): Promise<string>;
+  startContainer(containerId: string): Promise<void>;
+  isRunning(containerId: string): Promise<boolean>;
+  /** Resolves with a description once the container has stopped. */
+  waitForExit(containerId: string, signal: AbortSignal): Promise<string>;
+  /** Stops within the grace and removes; what is gone already is fine. */
+  removeContainer(containerId: string, options?: { graceMs?: number }): Promise<void>;
+  listContainers(): Promise<OwnedContainer[]>;
+  listVolumes(): Promise<OwnedVolume[]>;
+  /** Gives a supervisor a control line by running its binary in the container. */
+  sendControlLine(containerId: string, line: string): Promise<void>;
+  /**
+   * Reports each container of this runner that stops. `onResync` is called whenever some may have been missed.
+   */
+  watchExits(handlers: { onExit(containerId: string): void; onResync(): void }, signal: AbortSignal): void;
+}

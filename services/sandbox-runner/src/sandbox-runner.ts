@@ -1,0 +1,138 @@
+// The sandbox-runner: everything it opens, in order.
+
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Worker } from '@temporalio/worker';
+import { buckets } from '@worktrail/contract/subjects';
+import { hostTaskQueue, placementTaskQueue } from '@worktrail/contract/sandbox-activities';
+import { openBucket } from '@worktrail/runtime/buckets';
+import { startHealthServer } from '@worktrail/runtime/health-server';
+import type { Lifetime } from '@worktrail/runtime/lifetime';
+import type { Logger } from '@worktrail/runtime/log';
+import { createMetrics } from '@worktrail/runtime/metrics';
+import { connectNats } from '@worktrail/runtime/nats';
+import { createReadiness } from '@worktrail/runtime/readiness';
+import { openSecretBox } from '@worktrail/runtime/secret-box';
+import {
+  connectTemporalClient,
+  connectTemporalNative,
+  installTemporalRuntime,
+  runWorker,
+} from '@worktrail/runtime/temporal';
+import { createTraceClient } from '@worktrail/runtime/trace-client';
+import { createPlacementActivities, createSandboxActivities } from './activities.ts';
+import { createClusterStop } from './cluster-stop.ts';
+import { executeCommand } from './command-execution.ts';
+import type { SandboxRunnerConfig } from './config.ts';
+import { startControlRequests } from './control-requests.ts';
+import { createDerivedImages } from './derived-image.ts';
+import { openDockerDriver } from './docker-driver.ts';
+import { openGit } from './git-program.ts';
+import { createLiveCommands } from './live-commands.ts';
+import { createPlacements } from './placement.ts';
+import { createSecretReader } from './project-secrets.ts';
+import { createRepositoryMirrors } from './repository-mirror.ts';
+import { announcementTtlMs, startRunnerAnnouncement } from './runner-announcement.ts';
+import { openRunnerIdentity } from './runner-identity.ts';
+import { registerRunnerMetrics } from './runner-metrics.ts';
+import { addRunnerChecks } from './runner-readiness.ts';
+import { createSandboxImages } from './sandbox-images.ts';
+import { createSandboxes } from './sandboxes.ts';
+import { createSessionDirectories } from './session-directory.ts';
+
+const version = '0.1.0';
+const activitiesMax = 1_000;
+const pollersMax = 8;
+
+export interface RunningSandboxRunner {
+  runnerId: string;
+  /** Of /healthz, /readyz, /metrics and /stop-cluster. */
+  port: number;
+}
+
+export async function startSandboxRunner(
+  config: SandboxRunnerConfig,
+  lifetime: Lifetime,
+  log: Logger,
+): Promise<RunningSandboxRunner> {
+  const clock = Date.now;
+  const startedAt = new Date(clock()).toISOString();
+  const { dataDirectory, clusterId, control } = config;
+  const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
+  const secretBox = await openSecretBox(config.secretsKeyFile);
+  const git = await openGit(dataDirectory);
+
+  const nats = await connectNats(config.nats, 'sandbox-runner', lifetime, log);
+  const js = jetstream(nats);
+  const jsm = await jetstreamManager(nats);
+  const configuration = await openBucket(nats, buckets.configuration);
+  const runners = await openBucket(nats, buckets.runners, { ttlMs: announcementTtlMs });
+  const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
+
+  const driver = await openDockerDriver({
+    clusterId,
+    runnerId,
+    socketPath: config.dockerSocket,
+    supervisorPath: config.supervisorPath,
+    control,
+  });
+  const derived = createDerivedImages({ driver, dataDirectory, log });
+  const images = createSandboxImages({ driver, baseImage: config.sandboxImage, derived });
+  const roots = { allowed: config.repositoryRoots, stateDirectory: config.stateDirectory };
+  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git });
+  const directories = createSessionDirectories(dataDirectory);
+  const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
+  lifetime.onClose('sandboxes', () => sandboxes.close());
+  await sandboxes.removeOrphans();
+  sandboxes.watch(lifetime.signal);
+
+  const readSecret = createSecretReader({ configuration, secretBox });
+  const events = { js, jsm, trace, log };
+  const execution = { sandboxes, directories, events, readSecret, clock };
+  const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
+  const { labels, sessionsMax } = config;
+  const placements = createPlacements({ runnerId, labels, sessionsMax, occupied: sandboxes.occupied, clock });
+  startControlRequests({ nats, runnerId, commands, directories, log }, lifetime);
+
+  const temporal = await connectTemporalClient(config.temporal, lifetime);
+  const metrics = createMetrics('sandbox-runner');
+  registerRunnerMetrics(metrics, { placements, commands });
+  const readiness = createReadiness();
+  addRunnerChecks(readiness, { driver, nats, temporal, supervisorPath: config.supervisorPath });
+  const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
+  const { host } = config;
+  const { port } = await startHealthServer(
+    { host, port: config.port, readiness, metrics, routes: stopCluster },
+    lifetime,
+  );
+
+  installTemporalRuntime(log);
+  const connection = await connectTemporalNative(config.temporal, lifetime, log);
+  const { namespace } = config.temporal;
+  const placementWorker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: placementTaskQueue,
+    activities: createPlacementActivities(placements),
+    maxConcurrentActivityTaskExecutions: pollersMax,
+  });
+  const hostWorker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: hostTaskQueue(runnerId),
+    activities: createSandboxActivities({ sandboxes, commands }),
+    maxConcurrentActivityTaskExecutions: activitiesMax,
+    maxConcurrentActivityTaskPolls: pollersMax,
+  });
+  const workers = [
+    runWorker(hostWorker, 'sandbox host', lifetime, log),
+    runWorker(placementWorker, 'placement', lifetime, log),
+  ];
+  readiness.add('workers', async () => {
+    for (const worker of workers) if (worker.failed()) throw worker.failed();
+  });
+
+  const hostQueue = hostTaskQueue(runnerId);
+  const describe = () => ({ id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots() });
+  await startRunnerAnnouncement(runners, describe, lifetime, log);
+  return { runnerId, port };
+}

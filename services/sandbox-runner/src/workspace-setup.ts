@@ -1,0 +1,92 @@
+// Makes a session's work tree, inside its sandbox.
+//
+// The repository is initialised there with the upstream mirror's objects as alternates, so nothing is copied but the files of the
+// checkout, and no git of the host ever reads a work tree.
+
+import { homePath } from '@worktrail/contract/environment-variables';
+import { sandboxPaths } from './docker-container-spec.ts';
+import { type InternalResult, runInternalCommand } from './internal-command.ts';
+import type { Upstream } from './repository-mirror.ts';
+import { SessionFailure } from './session-failure.ts';
+import type { SupervisorLink } from './supervisor-link.ts';
+
+const setupTimeoutMs = 300_000;
+const headTimeoutMs = 20_000;
+const gitMissing = 90;
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const setupScript = `set -eu
+command -v git >/dev/null 2>&1 || exit ${gitMissing}
+git init -q .
+printf '%s\\n' "$WORKTRAIL_OBJECTS" > .git/objects/info/alternates
+[ -z "$WORKTRAIL_SHALLOW" ] || printf '%s\\n' "$WORKTRAIL_SHALLOW" > .git/shallow
+git config remote.origin.url "$WORKTRAIL_URL"
+git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*'
+git config user.name Worktrail
+git config user.email session@worktrail.invalid
+git config gc.auto 0
+git update-ref "refs/remotes/origin/$WORKTRAIL_DEFAULT" "$WORKTRAIL_DEFAULT_COMMIT"
+git symbolic-ref refs/remotes/origin/HEAD "refs/remotes/origin/$WORKTRAIL_DEFAULT"
+git update-ref "refs/heads/$WORKTRAIL_BRANCH" "$WORKTRAIL_BASE"
+git symbolic-ref HEAD "refs/heads/$WORKTRAIL_BRANCH"
+git reset -q --hard
+command -v bash || command -v sh
+`;
+
+/** Answers the path of the shell that commands run in. @throws SessionFailure */
+export async function setUpWorkspace(
+  link: SupervisorLink,
+  options: { upstream: Upstream; branch: string; imageEnv: string[]; signal: AbortSignal },
+): Promise<string> {
+  const { upstream, branch, imageEnv, signal } = options;
+  const env = {
+    ...baseEnvironment(imageEnv),
+    WORKTRAIL_OBJECTS: sandboxPaths.upstreamObjects,
+    WORKTRAIL_SHALLOW: upstream.shallow.trim().slice(0, 65_536),
+    WORKTRAIL_URL: upstream.url,
+    WORKTRAIL_DEFAULT: upstream.defaultBranch,
+    WORKTRAIL_DEFAULT_COMMIT: upstream.defaultCommit,
+    WORKTRAIL_BRANCH: branch,
+    WORKTRAIL_BASE: upstream.baseCommit,
+  };
+  const command = { argv: ['sh', '-c', setupScript], env, timeoutMs: setupTimeoutMs, signal };
+  const result = await runInternalCommand(link, command);
+  refuseUnsuitable(result);
+  const shell = result.stdout.trim().split('\n').at(-1) ?? '';
+  return shell.startsWith('/') ? shell : '/bin/sh';
+}
+
+function refuseUnsuitable({ end, stderr }: InternalResult): void {
+  if (end.outcome === 'failed_to_start') {
+    throw new SessionFailure('image_unsuitable', `the image has no usable "sh": ${end.reason}`);
+  }
+  if (end.exitCode === gitMissing) throw new SessionFailure('image_unsuitable', 'the image has no "git"');
+  if (end.outcome === 'exited' && end.exitCode === 0) return;
+  const how = end.outcome === 'exited' ? `exit code ${end.exitCode}` : `${end.outcome} ${end.reason}`;
+  const said = stderr.trim().split('\n').at(-1)?.slice(0, 500) ?? '';
+  throw new SessionFailure('internal', `the work tree could not be made (${how.trim()}): ${said}`);
+}
+
+/** The work tree's HEAD; undefined where what the user left has none. */
+export async function readHeadCommit(
+  link: SupervisorLink,
+  options: { imageEnv: string[]; signal: AbortSignal },
+): Promise<string | undefined> {
+  const result = await runInternalCommand(link, {
+    argv: ['git', 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}'],
+    env: baseEnvironment(options.imageEnv),
+    timeoutMs: headTimeoutMs,
+    signal: options.signal,
+  });
+  return /^[0-9a-f]{40,64}$/.exec(result.stdout.trim())?.[0];
+}
+
+/** The image's variables and what every process in a sandbox has. */
+export function baseEnvironment(imageEnv: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = { PATH: defaultPath };
+  for (const entry of imageEnv) {
+    const equals = entry.indexOf('=');
+    if (equals > 0) env[entry.slice(0, equals)] = entry.slice(equals + 1);
+  }
+  return { ...env, HOME: homePath, USER: 'worktrail', LOGNAME: 'worktrail' };
+}
