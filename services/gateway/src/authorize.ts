@@ -1,0 +1,73 @@
+// Who may do what: one table from actions to scopes, one function that decides.
+//
+// 1. A resource of another organization does not exist for the asker: 404, never 403.
+// 2. An action whose scope the key lacks is 403 `scope_missing`.
+
+import { WorktrailError } from '@worktrail/contract/errors';
+import { notFound } from './problem.ts';
+
+export const scopes = ['read', 'run', 'approve', 'admin'] as const;
+export type Scope = (typeof scopes)[number];
+
+/** Who asks, by the key that was shown. */
+export interface Principal {
+  kind: 'user' | 'service' | 'operator';
+  id: string;
+  organizationId: string;
+  keyId: string;
+  scopes: readonly Scope[];
+}
+
+const scopeByAction = {
+  'me.read': null,
+  'principal.create': 'admin',
+  'principal.read': 'admin',
+  'key.create': 'admin',
+  'key.read': 'admin',
+  'key.delete': 'admin',
+  'audit.read': 'admin',
+  'project.create': 'admin',
+  'project.update': 'admin',
+  'project.delete': 'admin',
+  'project.read': 'read',
+  'secret.write': 'admin',
+  'task.create': 'run',
+  'task.update': 'run',
+  'task.read': 'read',
+  'trial.create': 'run',
+  'trial.cancel': 'run',
+  'trial.read': 'read',
+  'session.create': 'run',
+  'session.update': 'run',
+  'session.archive': 'run',
+  'session.read': 'read',
+  'command.create': 'run',
+  'command.control': 'run',
+  'command.read': 'read',
+  'event.read': 'read',
+  'runner.read': 'read',
+  'trace.query': 'read',
+} as const satisfies Record<string, Scope | null>;
+
+export type Action = keyof typeof scopeByAction;
+
+/** Undefined: any key of the organization will do. */
+export function requiredScope(action: Action): Scope | undefined {
+  return scopeByAction[action] ?? undefined;
+}
+
+/** @throws when the principal may not do this to the resource. */
+export function authorize(
+  principal: Principal,
+  action: Action,
+  resource: { id: string; organizationId: string },
+): void {
+  if (resource.organizationId !== principal.organizationId) throw notFound(resource.id);
+  const scope = requiredScope(action);
+  if (scope !== undefined && !principal.scopes.includes(scope)) {
+    throw new WorktrailError(
+      'scope_missing',
+      `${action} needs the scope ${scope}; the key ${principal.keyId} has ${principal.scopes.join(', ') || 'none'}`,
+    );
+  }
+}

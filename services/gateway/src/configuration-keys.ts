@@ -1,0 +1,21 @@
+// Where documents stand in the configuration bucket. `…List` are the prefixes of the entries they are listed by.
+
+export const organizationKey = (organizationId: string) => `organization.${organizationId}`;
+
+export const principalList = (organizationId: string) => `principal.${organizationId}`;
+export const principalKey = (organizationId: string, id: string) => `${principalList(organizationId)}.${id}`;
+
+/** A key is found by its id alone: whose it is stands in it. */
+export const apiKeyKey = (keyId: string) => `key.${keyId}`;
+export const apiKeyList = (organizationId: string) => `keys-of.${organizationId}`;
+
+export const projectList = (organizationId: string) => `project.${organizationId}`;
+export const projectKey = (organizationId: string, id: string) => `${projectList(organizationId)}.${id}`;
+
+export const taskKey = (organizationId: string, id: string) => `task.${organizationId}.${id}`;
+export const taskList = (projectId: string) => `tasks-of.${projectId}`;
+
+/** Trials themselves stand in the trials bucket. */
+export const trialList = (taskId: string) => `trials-of.${taskId}`;
+
+export const secretList = (projectId: string) => `secret.${projectId}`;

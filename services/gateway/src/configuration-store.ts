@@ -1,0 +1,61 @@
+// Organizations, principals, keys, projects, secrets, tasks: documents of the configuration bucket, compare-and-set by revision.
+//
+// 1. Every call is bounded; NATS away is `dependency_unavailable`.
+// 2. A document that others are listed by is named by an entry `<list>.<id>` written before it, so a list never misses a document;
+//    an entry without its document is passed over.
+
+import type { KV } from '@nats-io/kv';
+import { createDocument, readDocument, replaceDocument, type Stored } from '@worktrail/runtime/buckets';
+import { callTimeoutsMs, within } from './deadline.ts';
+import { type Page, pageOfIds } from './pagination.ts';
+
+export interface ConfigurationStore {
+  read<T>(key: string): Promise<Stored<T> | undefined>;
+  /** Makes the document, or answers what is there already under this key. */
+  create<T>(key: string, value: T, lists?: readonly string[]): Promise<Stored<T>>;
+  /** The new revision; undefined when the document has another than this. */
+  replace(key: string, value: unknown, revision: number): Promise<number | undefined>;
+  /** Whatever was there before. */
+  put(key: string, value: unknown): Promise<void>;
+  remove(key: string): Promise<void>;
+  /** The last token of every key directly below a prefix. */
+  names(prefix: string): Promise<string[]>;
+  /** A page of documents that are named below `list`, newest first. */
+  page<T>(
+    list: string,
+    documentKey: (id: string) => string,
+    options: { limit: number; after: string | undefined },
+  ): Promise<Page<Stored<T>>>;
+}
+
+export function createConfigurationStore(bucket: KV): ConfigurationStore {
+  const bounded = <T>(call: () => Promise<T>) => within('nats', callTimeoutsMs.nats, call);
+  const read = <T>(key: string) => bounded(() => readDocument<T>(bucket, key));
+  const names = (prefix: string) => bounded(() => namesBelow(bucket, prefix));
+  return {
+    read,
+    names,
+    create: <T>(key: string, value: T, lists: readonly string[] = []) =>
+      bounded(async () => {
+        for (const list of lists) await bucket.put(list, '{}');
+        await createDocument(bucket, key, value);
+        const stored = await readDocument<T>(bucket, key);
+        if (!stored) throw new Error(`document ${key} has vanished`);
+        return stored;
+      }),
+    replace: (key, value, revision) => bounded(() => replaceDocument(bucket, key, value, revision)),
+    put: (key, value) => bounded(async () => void (await bucket.put(key, JSON.stringify(value)))),
+    remove: (key) => bounded(() => bucket.delete(key)),
+    page: async <T>(list: string, documentKey: (id: string) => string, options: { limit: number; after?: string }) => {
+      const { items: ids, nextCursor } = pageOfIds(await names(list), options.after, options.limit);
+      const documents = await Promise.all(ids.map((id) => read<T>(documentKey(id))));
+      return { items: documents.filter((document) => document !== undefined), nextCursor };
+    },
+  };
+}
+
+async function namesBelow(bucket: KV, prefix: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const key of await bucket.keys(`${prefix}.*`)) found.push(key.slice(prefix.length + 1));
+  return found;
+}

@@ -1,0 +1,157 @@
+// GET /v1/sessions/{sessionId}/events: by page, by long poll, or as a stream of server-sent events.
+
+import { z } from '@hono/zod-openapi';
+import { formatCursor } from '@worktrail/contract/cursor';
+import { publicEvent } from '@worktrail/contract/event-json';
+import { type EventType, eventTypes } from '@worktrail/contract/event-types';
+import { limits } from '@worktrail/contract/limits';
+import type { EventScope } from '@worktrail/contract/subjects';
+import type { Logger } from '@worktrail/runtime/log';
+import type { Api } from '../http/api.ts';
+import type { HttpMetrics } from '../http/http-metrics.ts';
+import { json, type Reply } from '../http/reply.ts';
+import type { SessionReader } from '../sessions/session-reader.ts';
+import { id, time } from '../text.ts';
+import { openEventStream } from './event-stream.ts';
+import { type HistoryPage, readCursor } from './history.ts';
+import { type FeedDeps, openFeed } from './session-feed.ts';
+
+const eventsMax = 1_000;
+
+export const eventSchema = z
+  .object({
+    cursor: z.string(),
+    id: id('event'),
+    sessionId: id('session'),
+    turnId: z.string().optional(),
+    commandId: z.string().optional(),
+    type: z.enum(eventTypes as [EventType, ...EventType[]]),
+    time,
+    actor: z.object({ kind: z.enum(['user', 'agent', 'system']), id: z.string() }),
+    data: z.record(z.string(), z.unknown()).openapi({ description: 'By type: see proto/worktrail/v1/event.proto.' }),
+  })
+  .openapi('Event');
+
+const eventPageSchema = z
+  .object({
+    items: z.array(eventSchema),
+    nextCursor: z.string().openapi({ description: 'Never null: ask again with it.' }),
+    complete: z.boolean().openapi({ description: 'Nothing more was known when the answer was made.' }),
+  })
+  .openapi('EventPage');
+
+const querySchema = z.strictObject({
+  after: z.string().max(200).optional().openapi({ description: 'A cursor: what came later is answered.' }),
+  limit: z.coerce.number().int().min(1).max(eventsMax).default(limits.pageDefault).openapi({ type: 'integer' }),
+  types: z
+    .string()
+    .max(2_000)
+    .optional()
+    .transform((list) => (list === undefined || list === '' ? [] : list.split(',')))
+    .pipe(z.array(z.enum(eventTypes as [EventType, ...EventType[]])))
+    .openapi({ type: 'string', description: 'Event types, separated by commas.' }),
+  waitSeconds: z.coerce
+    .number()
+    .min(0)
+    .max(limits.waitSecondsMax)
+    .default(0)
+    .openapi({ type: 'number', description: 'Waits so long for an event when there is none.' }),
+});
+
+type EventQuery = z.output<typeof querySchema>;
+
+export interface EventRouteDeps extends FeedDeps {
+  sessions: SessionReader;
+  metrics: HttpMetrics;
+  /** Aborted when the gateway stops. */
+  stopping: AbortSignal;
+  log: Logger;
+}
+
+export function addEventRoutes(api: Api, deps: EventRouteDeps): void {
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/sessions/{sessionId}/events',
+      tag: 'Events',
+      summary: 'The history of a session after a cursor; with Accept: text/event-stream as it goes on',
+      action: 'event.read',
+      params: z.object({ sessionId: id('session') }),
+      query: querySchema,
+      answers: {
+        200: {
+          description: 'A page; or a stream whose `id:` is the cursor, `event:` the type, `data:` the event',
+          schema: eventPageSchema,
+        },
+      },
+    },
+    async ({ principal, params, query, headers, signal }) => {
+      const { scope } = await deps.sessions.open(principal, params.sessionId, 'event.read');
+      const after = headers.get('last-event-id') ?? query.after;
+      const request = { ...query, after };
+      if (headers.get('accept')?.includes('text/event-stream')) return await stream(deps, scope, request, signal);
+      if (query.waitSeconds > 0) return page(await longPoll(deps, scope, request, signal));
+      return page(await deps.history.page(scope, { ...request, after: after ? readCursor(after) : undefined }));
+    },
+  );
+}
+
+function page({ events, next, complete }: HistoryPage): Reply {
+  return json(200, {
+    items: events.map(({ event, cursor }) => publicEvent(event, cursor)),
+    nextCursor: formatCursor(next),
+    complete,
+  });
+}
+
+async function stream(deps: EventRouteDeps, scope: EventScope, query: EventQuery, gone: AbortSignal): Promise<Reply> {
+  deps.metrics.eventStreams.inc();
+  let isOpen = true;
+  const onClose = () => {
+    if (isOpen) deps.metrics.eventStreams.dec();
+    isOpen = false;
+  };
+  try {
+    const after = query.after ? readCursor(query.after) : undefined;
+    const signal = AbortSignal.any([gone, deps.stopping]);
+    const body = await openEventStream(
+      deps,
+      { scope, after, limit: eventsMax, types: query.types },
+      { signal, log: deps.log, onClose },
+    );
+    return { status: 200, headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }, body };
+  } catch (error) {
+    onClose();
+    throw error;
+  }
+}
+
+async function longPoll(
+  deps: EventRouteDeps,
+  scope: EventScope,
+  query: EventQuery,
+  gone: AbortSignal,
+): Promise<HistoryPage> {
+  const over = AbortSignal.timeout(Math.ceil(query.waitSeconds * 1_000));
+  const signal = AbortSignal.any([gone, deps.stopping, over]);
+  let after = query.after ? readCursor(query.after) : undefined;
+  let complete = true;
+  deps.metrics.waiters.inc();
+  try {
+    for await (const batch of openFeed(deps, { scope, after, limit: query.limit, types: query.types, signal })) {
+      after = batch.cursor;
+      complete = batch.complete;
+      if (batch.events.length > query.limit) return firstOf(batch.events, query.limit);
+      if (batch.events.length > 0) return { events: batch.events, next: batch.cursor, complete };
+    }
+  } finally {
+    deps.metrics.waiters.dec();
+  }
+  if (after) return { events: [], next: after, complete };
+  return await deps.history.page(scope, { after: undefined, limit: query.limit, types: query.types });
+}
+
+function firstOf(events: HistoryPage['events'], limit: number): HistoryPage {
+  const first = events.slice(0, limit);
+  return { events: first, next: first.at(-1)!.cursor, complete: false };
+}

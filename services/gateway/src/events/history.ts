@@ -1,0 +1,89 @@
+// Pages of a session's history from the trace-store.
+
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type Cursor, formatCursor, parseCursor } from '@worktrail/contract/cursor';
+import type { EventScope } from '@worktrail/contract/subjects';
+import type { Event } from '@worktrail/proto/event';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
+import { Problem } from '../problem.ts';
+import { askTraceStore } from '../trace-store.ts';
+
+export interface PositionedEvent {
+  cursor: Cursor;
+  event: Event;
+}
+
+export interface HistoryPage {
+  events: PositionedEvent[];
+  /** Where to go on. */
+  next: Cursor;
+  /** Nothing was left behind `next`. */
+  complete: boolean;
+}
+
+export interface HistoryQuery {
+  after: Cursor | undefined;
+  limit: number;
+  types: readonly string[];
+}
+
+export interface History {
+  page(scope: EventScope, query: HistoryQuery): Promise<HistoryPage>;
+}
+
+const bytesMax = 4 * 1024 * 1024;
+
+export function createHistory(trace: Pick<TraceClient, 'listEvents'>): History {
+  return {
+    async page(scope, query) {
+      const response = await askTraceStore(() => listEvents(trace, scope, query));
+      return {
+        events: response.events.map(({ cursor, event }) => ({ cursor: cursorOf(cursor), event: event! })),
+        next: cursorOf(response.next),
+        complete: response.complete,
+      };
+    },
+  };
+}
+
+async function listEvents(trace: Pick<TraceClient, 'listEvents'>, scope: EventScope, query: HistoryQuery) {
+  try {
+    return await trace.listEvents({
+      scope,
+      ...(query.after && {
+        after: { epoch: BigInt(query.after.epoch), sequence: BigInt(query.after.sequence) },
+      }),
+      limit: query.limit,
+      types: [...query.types],
+      bytesMax,
+    });
+  } catch (error) {
+    throw cursorProblem(error);
+  }
+}
+
+function cursorProblem(error: unknown): unknown {
+  if (!(error instanceof ConnectError)) return error;
+  if (error.code === Code.InvalidArgument) {
+    return new Problem('cursor_invalid', 'after: is no cursor of this session', { cause: error });
+  }
+  if (error.code === Code.OutOfRange) {
+    const oldest = error.metadata.get('worktrail-oldest-cursor');
+    const detail = 'after: the events behind this cursor are no longer kept';
+    return new Problem('cursor_expired', detail, { members: oldest ? { oldest } : {}, cause: error });
+  }
+  return error;
+}
+
+function cursorOf(cursor: { epoch: bigint; sequence: bigint } | undefined): Cursor {
+  return { epoch: Number(cursor?.epoch ?? 0n), sequence: Number(cursor?.sequence ?? 0n) };
+}
+
+/** @throws cursor_invalid for anything but a cursor that was given out. */
+export function readCursor(text: string): Cursor {
+  const cursor = parseCursor(text);
+  if (cursor) return cursor;
+  throw new Problem('cursor_invalid', `after: "${text.slice(0, 100)}" is no cursor`);
+}
+
+export { formatCursor };

@@ -1,0 +1,146 @@
+// Events as they pass on NATS: a plain subscription with a bounded buffer that knows when it may have missed something.
+//
+// 1. `isWhole` is false once the buffer ran over or the connection to NATS was interrupted since `renew`: what came in between is
+//    in the history, and only there. A subscription that is not whole keeps nothing.
+// 2. `more` resolves when there is something to take, when wholeness is lost, when the time is over, or when `signal` aborts.
+
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { type Event, EventSchema } from '@worktrail/proto/event';
+
+export interface LiveMessage {
+  subject: string;
+  /** In the stream. */
+  sequence: number;
+  /** Of the message before it on its subject; 0: the first. */
+  lastSequence: number;
+  event: Event;
+}
+
+export interface LiveSubscription {
+  isWhole(): boolean;
+  /** From here on it is whole: reading the history must begin after this. */
+  renew(): Promise<void>;
+  take(): LiveMessage | undefined;
+  more(timeoutMs: number, signal?: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+export interface LiveSubscriber {
+  subscribe(subject: string): LiveSubscription;
+  /** Grows with every interruption of the connection. */
+  interruptions(): number;
+}
+
+const messagesMax = 2_000;
+const bytesMax = 16 * 1024 * 1024;
+
+export function createLiveSubscriber(connection: NatsConnection): LiveSubscriber {
+  const interruptions = countInterruptions(connection);
+  return {
+    interruptions: interruptions.count,
+    subscribe: (subject) => openSubscription(connection, subject, interruptions),
+  };
+}
+
+interface Interruptions {
+  count(): number;
+  onChange(listener: () => void): () => void;
+}
+
+function countInterruptions(connection: NatsConnection): Interruptions {
+  let count = 0;
+  const listeners = new Set<() => void>();
+  let isWatching = false;
+  const watch = async () => {
+    if (isWatching) return;
+    isWatching = true;
+    for await (const status of connection.status()) {
+      if (status.type !== 'disconnect' && status.type !== 'reconnect' && status.type !== 'slowConsumer') continue;
+      count += 1;
+      for (const listener of listeners) listener();
+    }
+  };
+  return {
+    count() {
+      void watch();
+      return count;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+function openSubscription(connection: NatsConnection, subject: string, interruptions: Interruptions): LiveSubscription {
+  let buffer: LiveMessage[] = [];
+  let bytes = 0;
+  let overflowed = false;
+  let interruptionsSeen = interruptions.count();
+  let wake: (() => void) | undefined;
+  const isWhole = () => !overflowed && interruptionsSeen === interruptions.count();
+  const drop = () => {
+    buffer = [];
+    bytes = 0;
+  };
+  const forget = interruptions.onChange(() => wake?.());
+  const subscription = connection.subscribe(subject, {
+    callback: (error, message) => {
+      if (error || !isWhole()) return;
+      const live = parse(message);
+      if (live === undefined || buffer.length >= messagesMax || bytes > bytesMax) {
+        overflowed = true;
+        drop();
+      } else {
+        buffer.push(live);
+        bytes += message.data.byteLength;
+      }
+      wake?.();
+    },
+  });
+  return {
+    isWhole,
+    async renew() {
+      drop();
+      overflowed = false;
+      interruptionsSeen = interruptions.count();
+      await connection.flush();
+    },
+    take() {
+      if (!isWhole()) drop();
+      const message = buffer.shift();
+      if (buffer.length === 0) bytes = 0;
+      return message;
+    },
+    async more(timeoutMs, signal) {
+      if (buffer.length > 0 || !isWhole() || signal?.aborted || timeoutMs <= 0) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, timeoutMs);
+      const stop = () => resolve();
+      signal?.addEventListener('abort', stop, { once: true });
+      wake = stop;
+      await promise;
+      wake = undefined;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    },
+    close() {
+      forget();
+      subscription.unsubscribe();
+      drop();
+    },
+  };
+}
+
+/** Undefined for what is no event: it counts as something missed, and the history tells what it is. */
+function parse(message: Msg): LiveMessage | undefined {
+  const sequence = Number(message.headers?.get('Nats-Sequence'));
+  const lastSequence = Number(message.headers?.get('Nats-Last-Sequence'));
+  if (!(sequence > 0) || !(lastSequence >= 0)) return undefined;
+  try {
+    return { subject: message.subject, sequence, lastSequence, event: fromBinary(EventSchema, message.data) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,143 @@
+// A session's events from a cursor on, without end: from the history until it is caught up, then live, and back.
+//
+// 1. Every event once, in order, whatever happens to the connection to NATS, to the trace-store, or to a slow reader.
+// 2. Catching up: pages from the trace-store, whose barrier includes all that the stream held when it was asked. The live
+//    subscription is made whole before the first page is asked for, so that nothing falls between.
+// 3. Live: messages of the subscription, as `live-merge` decides. A gap, an interruption, a full buffer, or a check every 2 s that
+//    shows an event that did not come: catching up again.
+// 4. A reader that is slow is not buffered for: the subscription's bounded buffer runs over, and the feed reads the history at
+//    the reader's pace.
+
+import type { Cursor } from '@worktrail/contract/cursor';
+import { type EventType, eventType } from '@worktrail/contract/event-types';
+import { type EventScope, liveSubject } from '@worktrail/contract/subjects';
+import type { Event } from '@worktrail/proto/event';
+import type { History, PositionedEvent } from './history.ts';
+import { createMerge, decide, isForwarded, type LiveMerge, markForwarded, markReadUpTo } from './live-merge.ts';
+import type { LiveSubscriber, LiveSubscription } from './live-subscription.ts';
+import type { StreamPosition } from './stream-position.ts';
+
+export interface FeedDeps {
+  history: History;
+  live: LiveSubscriber;
+  position: StreamPosition;
+}
+
+export interface FeedBatch {
+  /** May be empty: `cursor` has moved on, or nothing came for a while. */
+  events: PositionedEvent[];
+  /** Where to go on after this batch. */
+  cursor: Cursor;
+  /** Nothing more was known when it was made. */
+  complete: boolean;
+}
+
+export interface FeedOptions {
+  scope: EventScope;
+  after: Cursor | undefined;
+  /** Of one batch from the history. */
+  limit: number;
+  /** Public type names; empty: all. */
+  types: readonly EventType[];
+  signal: AbortSignal;
+}
+
+export const checkIntervalMs = 2_000;
+
+interface Feed {
+  deps: FeedDeps;
+  options: FeedOptions;
+  subscription: LiveSubscription;
+  merge: LiveMerge;
+  /** Undefined until the first page: from the first event. */
+  cursor: Cursor | undefined;
+}
+
+/** Errors of the trace-store end the feed; it can be opened again at the last batch's cursor. */
+export async function* openFeed(deps: FeedDeps, options: FeedOptions): AsyncGenerator<FeedBatch, void, undefined> {
+  const subscription = deps.live.subscribe(liveSubject(options.scope, '>'));
+  const merge = createMerge(options.after?.sequence ?? 0);
+  const feed: Feed = { deps, options, subscription, merge, cursor: options.after };
+  try {
+    await subscription.renew();
+    while (!options.signal.aborted) {
+      yield* catchUp(feed);
+      yield* follow(feed);
+    }
+  } finally {
+    subscription.close();
+  }
+}
+
+async function* catchUp(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> {
+  const { deps, options, subscription } = feed;
+  for (;;) {
+    if (options.signal.aborted) return;
+    if (!subscription.isWhole()) await subscription.renew();
+    const after = feed.cursor && { epoch: feed.cursor.epoch, sequence: feed.merge.safe };
+    const page = await deps.history.page(options.scope, { after, limit: options.limit, types: options.types });
+    if (feed.cursor !== undefined && page.next.epoch !== feed.cursor.epoch) feed.merge = createMerge(0);
+    const events = page.events.filter(({ cursor }) => !isForwarded(feed.merge, cursor.sequence));
+    markReadUpTo(feed.merge, page.next.sequence);
+    feed.cursor = { epoch: page.next.epoch, sequence: feed.merge.position };
+    yield { events, cursor: feed.cursor, complete: page.complete };
+    if (page.complete && subscription.isWhole()) return;
+  }
+}
+
+/** Until the history has to be read again. */
+async function* follow(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> {
+  const { subscription, options } = feed;
+  let checkedMs = Date.now();
+  while (!options.signal.aborted) {
+    const taken = takeForwardable(feed);
+    if (taken.events.length > 0) yield { events: taken.events, cursor: feed.cursor!, complete: true };
+    if (taken.gap || !subscription.isWhole()) return;
+    if (taken.count > 0) continue;
+    const restMs = checkedMs + checkIntervalMs - Date.now();
+    if (restMs > 0) {
+      await subscription.more(restMs, options.signal);
+      continue;
+    }
+    const expected = await lastSequence(feed);
+    if (expected > 0 && !isForwarded(feed.merge, expected)) await subscription.more(inFlightMs, options.signal);
+    const late = takeForwardable(feed);
+    yield { events: late.events, cursor: feed.cursor!, complete: true };
+    if (late.gap || (late.count < batchMax && !isForwarded(feed.merge, expected))) return;
+    checkedMs = Date.now();
+  }
+}
+
+const batchMax = 256;
+/** How long a stored event may take to come by. */
+const inFlightMs = 100;
+
+function takeForwardable(feed: Feed): { events: PositionedEvent[]; count: number; gap: boolean } {
+  const events: PositionedEvent[] = [];
+  let count = 0;
+  for (; count < batchMax; count++) {
+    const message = feed.subscription.take();
+    if (message === undefined) break;
+    const decision = decide(feed.merge, message);
+    if (decision === 'gap') return { events, count, gap: true };
+    if (decision === 'drop') continue;
+    markForwarded(feed.merge, message.sequence);
+    feed.cursor = { epoch: feed.cursor!.epoch, sequence: feed.merge.position };
+    if (isWanted(feed.options, message.event)) events.push({ cursor: feed.cursor, event: message.event });
+  }
+  return { events, count, gap: false };
+}
+
+function isWanted({ types }: FeedOptions, event: Event): boolean {
+  if (event.payload.case === undefined) return false;
+  return types.length === 0 || types.includes(eventType(event.payload.case));
+}
+
+/** Of the session's last event in the stream; 0 when there is none, or nothing is known because NATS does not answer. */
+async function lastSequence(feed: Feed): Promise<number> {
+  try {
+    return (await feed.deps.position.lastEvent(feed.options.scope, '>'))?.sequence ?? 0;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,105 @@
+// The Hono application: every route of the API over the parts it needs. No I/O until a request comes.
+
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Logger } from '@worktrail/runtime/log';
+import type { Metrics } from '@worktrail/runtime/metrics';
+import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import type { Readiness } from '@worktrail/runtime/readiness';
+import type { SecretBox } from '@worktrail/runtime/secret-box';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
+import { addAccessRoutes } from './access/access-routes.ts';
+import { addAuditRoutes } from './access/audit-routes.ts';
+import { createGate } from './access/gate.ts';
+import { createAudit } from './audit.ts';
+import { createCommandReader } from './commands/command-reader.ts';
+import { addCommandRoutes } from './commands/command-routes.ts';
+import { addControlRoutes } from './commands/control-routes.ts';
+import { addOutputRoutes } from './commands/output-routes.ts';
+import { createRunnerControl } from './commands/runner-control.ts';
+import { createConfigurationStore } from './configuration-store.ts';
+import { addEventRoutes } from './events/event-routes.ts';
+import { createHistory } from './events/history.ts';
+import { createLiveSubscriber } from './events/live-subscription.ts';
+import { createStreamPosition } from './events/stream-position.ts';
+import type { GatewayBuckets } from './gateway.ts';
+import { createApi } from './http/api.ts';
+import type { HttpMetrics } from './http/http-metrics.ts';
+import { addDescriptionRoutes, addHealthRoutes } from './http/open-routes.ts';
+import { createIdempotency } from './idempotency.ts';
+import { createProjectReader } from './projects/project-reader.ts';
+import { addProjectRoutes } from './projects/project-routes.ts';
+import type { RepositoryRoots } from './projects/repository-url.ts';
+import { addSecretRoutes } from './projects/secret-routes.ts';
+import { addQueryRoutes } from './query/query-routes.ts';
+import { addRunnerRoutes } from './runners/runner-routes.ts';
+import type { RunnerView } from './runners/runner-view.ts';
+import { createSessionReader } from './sessions/session-reader.ts';
+import { addSessionRoutes } from './sessions/session-routes.ts';
+import { createTaskReader } from './tasks/task-reader.ts';
+import { addTaskRoutes } from './tasks/task-routes.ts';
+import { createTrialReader } from './trials/trial-reader.ts';
+import { addTrialRoutes } from './trials/trial-routes.ts';
+import type { WorkflowClient } from './workflow-client.ts';
+
+export interface GatewayAppDeps {
+  settings: { operator: OperatorConfig; partitions: number; operatorToken: string; roots: RepositoryRoots };
+  parts: GatewayBuckets & {
+    nats: NatsConnection;
+    js: JetStreamClient;
+    jsm: JetStreamManager;
+    workflows: WorkflowClient;
+    trace: TraceClient;
+    runners: RunnerView;
+    box: SecretBox;
+  };
+  health: { readiness: Readiness; metrics: Metrics };
+  httpMetrics: HttpMetrics;
+  /** Aborted when the gateway stops: waits and streams end. */
+  stopping: AbortSignal;
+  log: Logger;
+}
+
+export function createGatewayApp({ settings, parts, health, httpMetrics, stopping, log }: GatewayAppDeps): OpenAPIHono {
+  const { operator, operatorToken, roots } = settings;
+  const { nats, workflows, trace, runners, box } = parts;
+  const metrics = httpMetrics;
+
+  const store = createConfigurationStore(parts.configuration);
+  const audit = createAudit(parts.js);
+  const sessions = createSessionReader(parts.sessions, workflows);
+  const trials = createTrialReader(parts.trials, workflows);
+  const projects = createProjectReader(store, settings);
+  const tasks = createTaskReader(store);
+  const commands = createCommandReader(trace, workflows);
+  const control = createRunnerControl(nats);
+  const live = createLiveSubscriber(nats);
+  const position = createStreamPosition(nats, parts.jsm, live);
+  const history = createHistory(trace);
+
+  const gate = createGate(store, operatorToken);
+  const api = createApi({ gate, idempotency: createIdempotency(parts.idempotency, box), metrics, log });
+  addHealthRoutes(api.app, health);
+  addAccessRoutes(api, { store, audit });
+  addAuditRoutes(api, { trace });
+  addProjectRoutes(api, { store, projects, sessions, trace, audit, operator, roots });
+  addSecretRoutes(api, { store, projects, audit, box });
+  addTaskRoutes(api, { store, projects, tasks, audit });
+  addTrialRoutes(api, { store, projects, tasks, trials, sessions, runners, workflows });
+  addSessionRoutes(api, {
+    ...{ sessions, projects, tasks, trials, runners, workflows },
+    ...{ live, position, trace, metrics, stopping },
+  });
+  addCommandRoutes(api, {
+    ...{ sessions, commands, workflows, runners },
+    ...{ live, position, operator, metrics, stopping },
+  });
+  addOutputRoutes(api, { sessions, commands });
+  addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
+  addEventRoutes(api, { sessions, history, live, position, metrics, stopping, log });
+  addRunnerRoutes(api, { runners });
+  addQueryRoutes(api, { trace });
+  addDescriptionRoutes(api.app);
+  return api.app;
+}

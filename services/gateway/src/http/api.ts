@@ -1,0 +1,235 @@
+// How every route of /v1 is answered: who asks, may they, what do they say, then the handler; and its entry in the OpenAPI document.
+//
+// 1. Order: key, scope, path, query, body, idempotency, handler. A path id that is malformed is 404; a wrong query or body is 422.
+// 2. Every answer carries X-Request-Id; every error is rendered by `problemResponse`.
+// 3. A path that exists under another method is 405 with Allow.
+
+import { createHash, randomUUID } from 'node:crypto';
+import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
+import { WorktrailError } from '@worktrail/contract/errors';
+import { limits } from '@worktrail/contract/limits';
+import type { Logger } from '@worktrail/runtime/log';
+import type { Context } from 'hono';
+import { type Action, authorize, type Principal, requiredScope } from '../authorize.ts';
+import { createDraw, type Draw, newSeed } from '../draw.ts';
+import type { Idempotency } from '../idempotency.ts';
+import { invalid, notFound, Problem, problemResponse } from '../problem.ts';
+import { parseJson, parseWith, readBody } from './body.ts';
+import type { HttpMetrics } from './http-metrics.ts';
+import type { Reply } from './reply.ts';
+
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> {
+  method: Method;
+  /** "/v1/projects/{projectId}" */
+  path: string;
+  tag: string;
+  summary: string;
+  /** What the key must allow; 'operator': the operator's token instead of a key. */
+  action: Action | 'operator';
+  params?: Params;
+  query?: Query;
+  body?: Body;
+  /** Takes the body as it is, up to so many bytes, instead of JSON. */
+  rawBodyBytesMax?: number;
+  answers: Record<number, Answer>;
+  /** Answers of this POST are not kept: it is told of a retry and answers anew. */
+  keepsNoAnswer?: boolean;
+}
+
+export interface Answer {
+  description: string;
+  schema?: z.ZodType;
+  /** Other than JSON. */
+  contentTypes?: readonly string[];
+}
+
+export interface ApiRequest<Params, Query, Body> {
+  principal: Principal;
+  params: Params;
+  query: Query;
+  body: Body;
+  rawBody: Uint8Array;
+  headers: Headers;
+  /** Aborted when the client has gone. */
+  signal: AbortSignal;
+  requestId: string;
+  draw: Draw;
+  /** An earlier request with the same idempotency key began this. */
+  retried: boolean;
+}
+
+export interface Gate {
+  authenticate(authorization: string | null): Promise<Principal>;
+  authenticateOperator(authorization: string | null): Principal;
+}
+
+export interface ApiDeps {
+  gate: Gate;
+  idempotency: Idempotency;
+  metrics: HttpMetrics;
+  log: Logger;
+}
+
+export interface Api {
+  readonly app: OpenAPIHono;
+  route<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType>(
+    spec: RouteSpec<Params, Query, Body>,
+    handler: (request: ApiRequest<z.output<Params>, z.output<Query>, z.output<Body>>) => Promise<Reply>,
+  ): void;
+}
+
+type AnySpec = RouteSpec<z.ZodType, z.ZodType, z.ZodType>;
+type AnyHandler = (request: ApiRequest<unknown, unknown, unknown>) => Promise<Reply>;
+
+export function createApi(deps: ApiDeps): Api {
+  const app = new OpenAPIHono();
+  const paths: { method: string; pattern: RegExp }[] = [];
+  app.notFound((context) => unmatched(context, paths));
+  app.onError((error, context) => failed(deps.log, error, requestIdOf(context)));
+  return {
+    app,
+    route(spec, handler) {
+      app.openAPIRegistry.registerPath(openApiRoute(spec as unknown as AnySpec));
+      paths.push({ method: spec.method.toUpperCase(), pattern: pathPattern(spec.path) });
+      app.on(spec.method.toUpperCase(), spec.path.replace(/\{(\w+)\}/g, ':$1'), (context) =>
+        answer(deps, spec as unknown as AnySpec, handler as unknown as AnyHandler, context),
+      );
+    },
+  };
+}
+
+async function answer(deps: ApiDeps, spec: AnySpec, handler: AnyHandler, context: Context): Promise<Response> {
+  const started = performance.now();
+  const requestId = requestIdOf(context);
+  let response: Response;
+  try {
+    response = toResponse(await handle(deps, spec, handler, context, requestId), requestId);
+  } catch (error) {
+    response = failed(deps.log, error, requestId);
+  }
+  deps.metrics.observe(spec.method, spec.path, response.status, performance.now() - started);
+  return response;
+}
+
+async function handle(
+  deps: ApiDeps,
+  spec: AnySpec,
+  handler: AnyHandler,
+  context: Context,
+  requestId: string,
+): Promise<Reply> {
+  const { headers } = context.req.raw;
+  const principal = await admit(deps.gate, spec.action, headers.get('authorization'));
+  const params = parseParams(spec, context);
+  const query = spec.query ? parseWith(spec.query, context.req.query()) : {};
+  const rawBody = await rawBodyOf(spec, context.req.raw);
+  const body = spec.body ? parseWith(spec.body, parseJson(rawBody)) : undefined;
+  const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
+  const key = spec.method === 'post' ? headers.get('idempotency-key') : null;
+  if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });
+  return await deps.idempotency.run(
+    {
+      scope: `${principal.organizationId} ${principal.id} ${context.req.path}`,
+      key: idempotencyKey(key),
+      bodyHash: createHash('sha256').update(rawBody).digest('hex'),
+      keepsAnswer: spec.keepsNoAnswer !== true,
+    },
+    (draw, retried) => handler({ ...request, draw, retried }),
+  );
+}
+
+async function admit(gate: Gate, action: Action | 'operator', authorization: string | null): Promise<Principal> {
+  if (action === 'operator') return gate.authenticateOperator(authorization);
+  const principal = await gate.authenticate(authorization);
+  authorize(principal, action, principal);
+  return principal;
+}
+
+function parseParams(spec: AnySpec, context: Context): unknown {
+  if (!spec.params) return {};
+  const result = spec.params.safeParse(context.req.param());
+  if (!result.success) throw notFound(context.req.path);
+  return result.data;
+}
+
+async function rawBodyOf(spec: AnySpec, request: Request): Promise<Uint8Array> {
+  if (spec.rawBodyBytesMax !== undefined) return await readBody(request, spec.rawBodyBytesMax);
+  if (spec.body || spec.method === 'post') return await readBody(request, limits.jsonBodyBytesMax);
+  return new Uint8Array();
+}
+
+function idempotencyKey(key: string): string {
+  if (/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) return key;
+  throw invalid({ path: 'Idempotency-Key', message: 'must be 1 to 255 printable ASCII characters' });
+}
+
+function toResponse(reply: Reply, requestId: string): Response {
+  return new Response(reply.body, {
+    status: reply.status,
+    headers: { 'cache-control': 'no-store', 'x-request-id': requestId, ...reply.headers },
+  });
+}
+
+function failed(log: Logger, error: unknown, requestId: string): Response {
+  const response = problemResponse(error, requestId);
+  if (!(error instanceof WorktrailError)) log.error({ err: error, requestId }, 'unexpected error');
+  else if (response.status === 503) log.warn({ reason: error.message, requestId }, 'a part does not answer');
+  return response;
+}
+
+function unmatched(context: Context, paths: readonly { method: string; pattern: RegExp }[]): Response {
+  const requestId = requestIdOf(context);
+  const allowed = paths.filter(({ pattern }) => pattern.test(context.req.path)).map(({ method }) => method);
+  if (allowed.length === 0) return problemResponse(notFound(`${context.req.method} ${context.req.path}`), requestId);
+  const allow = [...new Set(allowed)].join(', ');
+  const detail = `${context.req.method} is not possible here; ${allow} is`;
+  return problemResponse(new Problem('method_not_allowed', detail, { headers: { allow } }), requestId);
+}
+
+/** The client's own where it is a plain token, so that it finds its request in our logs. */
+function requestIdOf(context: Context): string {
+  const given = context.req.raw.headers.get('x-request-id');
+  if (given !== null && /^[\w.:-]{1,128}$/.test(given)) return given;
+  return `req_${randomUUID().replaceAll('-', '')}`;
+}
+
+function pathPattern(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`);
+}
+
+function openApiRoute(spec: AnySpec): RouteConfig {
+  const scope = spec.action === 'operator' ? undefined : requiredScope(spec.action);
+  return {
+    method: spec.method,
+    path: spec.path,
+    tags: [spec.tag],
+    summary: spec.summary,
+    ...(scope && { description: `Needs the scope \`${scope}\`.` }),
+    security: [{ [spec.action === 'operator' ? 'operatorToken' : 'apiKey']: [] }],
+    request: {
+      ...(spec.params && { params: spec.params as never }),
+      ...(spec.query && { query: spec.query as never }),
+      ...requestBody(spec),
+    },
+    responses: {
+      ...Object.fromEntries(Object.entries(spec.answers).map(([status, item]) => [status, openApiAnswer(item)])),
+      default: { $ref: '#/components/responses/Problem' } as never,
+    },
+  };
+}
+
+function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema: z.ZodType }>; required: boolean } } {
+  if (spec.body) return { body: { content: { 'application/json': { schema: spec.body } }, required: true } };
+  if (spec.rawBodyBytesMax === undefined) return {};
+  const binary = { type: 'string', format: 'binary' } as never;
+  return { body: { content: { 'application/octet-stream': { schema: binary } }, required: true } };
+}
+
+function openApiAnswer(item: Answer) {
+  if (!item.schema && !item.contentTypes) return { description: item.description };
+  const schema = item.schema ?? ({ type: 'string', format: 'binary' } as never);
+  const contentTypes = item.contentTypes ?? ['application/json'];
+  return { description: item.description, content: Object.fromEntries(contentTypes.map((type) => [type, { schema }])) };
+}

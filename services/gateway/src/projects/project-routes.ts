@@ -1,0 +1,231 @@
+// Projects: a repository, the environment of its sessions, its approval policy.
+
+import { z } from '@hono/zod-openapi';
+import { WorktrailError } from '@worktrail/contract/errors';
+import { limits } from '@worktrail/contract/limits';
+import type { Stored } from '@worktrail/runtime/buckets';
+import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
+import type { Audit } from '../audit.ts';
+import type { Principal } from '../authorize.ts';
+import { projectKey, projectList, secretList } from '../configuration-keys.ts';
+import type { ConfigurationStore } from '../configuration-store.ts';
+import type { Api } from '../http/api.ts';
+import { etag, json, noContent } from '../http/reply.ts';
+import { cursorId, pageOf, pageQuery } from '../pagination.ts';
+import { checkPrecondition } from '../precondition.ts';
+import type { SessionReader } from '../sessions/session-reader.ts';
+import { id } from '../text.ts';
+import { askTraceStore } from '../trace-store.ts';
+import type { ProjectDocument } from './project-document.ts';
+import { environmentOf } from './project-environment.ts';
+import type { ProjectReader } from './project-reader.ts';
+import { checkRepository, type RepositoryRoots } from './repository-url.ts';
+import { approvalDefaults, createProjectSchema, patchProjectSchema, projectSchema } from './schemas.ts';
+
+const tag = 'Projects';
+const one = '/v1/projects/{projectId}';
+const params = z.object({ projectId: id('project') });
+
+export interface ProjectRouteDeps {
+  store: ConfigurationStore;
+  projects: ProjectReader;
+  sessions: SessionReader;
+  trace: Pick<TraceClient, 'listSessions'>;
+  audit: Audit;
+  operator: OperatorConfig;
+  roots: RepositoryRoots;
+}
+
+export function addProjectRoutes(api: Api, deps: ProjectRouteDeps): void {
+  addCreation(api, deps);
+  addReading(api, deps);
+  addChange(api, deps);
+  addDeletion(api, deps);
+}
+
+function addCreation(api: Api, { store, projects, audit, operator, roots }: ProjectRouteDeps): void {
+  api.route(
+    {
+      method: 'post',
+      path: '/v1/projects',
+      tag,
+      summary: 'Make a project',
+      action: 'project.create',
+      body: createProjectSchema,
+      answers: { 201: { description: 'Made', schema: projectSchema } },
+    },
+    async (request) => {
+      const { body, draw, principal } = request;
+      const { defaultBranch } = await checkRepository(body.repository.url, roots);
+      environmentOf(operator, body.environment);
+      const now = new Date(draw.timeMs).toISOString();
+      const project: ProjectDocument = {
+        id: draw.id('project'),
+        organizationId: principal.organizationId,
+        name: body.name,
+        repository: { url: body.repository.url, defaultBranch: body.repository.defaultBranch ?? defaultBranch },
+        environment: body.environment,
+        hibernateAfterSeconds: body.hibernateAfterSeconds ?? null,
+        approval: { ...approvalDefaults, ...body.approval },
+        createdAt: now,
+        updatedAt: now,
+      };
+      const stored = await store.create(projectKey(project.organizationId, project.id), project);
+      await audit.record(request, {
+        organizationId: project.organizationId,
+        action: 'project.created',
+        resourceId: project.id,
+        detail: { name: project.name, repository: project.repository },
+      });
+      return json(201, await projects.json(stored.value), { etag: etag(stored.revision) });
+    },
+  );
+}
+
+function addReading(api: Api, { store, projects }: ProjectRouteDeps): void {
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/projects',
+      tag,
+      summary: 'Projects, newest first',
+      action: 'project.read',
+      query: z.strictObject(pageQuery),
+      answers: { 200: { description: 'A page', schema: pageOf(projectSchema) } },
+    },
+    async ({ principal, query }) => {
+      const after = cursorId(query.cursor, 'project');
+      const list = projectList(principal.organizationId);
+      const page = await store.page<ProjectDocument>(list, (key) => `${list}.${key}`, { limit: query.limit, after });
+      const items = await Promise.all(page.items.map(({ value }) => projects.json(value)));
+      return json(200, { ...page, items });
+    },
+  );
+  api.route(
+    {
+      method: 'get',
+      path: one,
+      tag,
+      summary: 'A project',
+      action: 'project.read',
+      params,
+      answers: { 200: { description: 'The project', schema: projectSchema } },
+    },
+    async ({ principal, params: { projectId } }) => {
+      const stored = await projects.open(principal, projectId, 'project.read');
+      return json(200, await projects.json(stored.value), { etag: etag(stored.revision) });
+    },
+  );
+}
+
+function addChange(api: Api, { store, projects, audit, operator, roots }: ProjectRouteDeps): void {
+  api.route(
+    {
+      method: 'patch',
+      path: one,
+      tag,
+      summary: 'Change a project',
+      action: 'project.update',
+      params,
+      body: patchProjectSchema,
+      answers: { 200: { description: 'The project', schema: projectSchema } },
+    },
+    async (request) => {
+      const { principal, body, headers } = request;
+      const stored = await projects.open(principal, request.params.projectId, 'project.update');
+      checkPrecondition(headers.get('if-match'), stored.revision);
+      if (body.repository?.url !== undefined) await checkRepository(body.repository.url, roots);
+      const project = changed(stored.value, body);
+      environmentOf(operator, project.environment);
+      const revision = await replace(store, stored, project);
+      await audit.record(request, {
+        organizationId: project.organizationId,
+        action: 'project.updated',
+        resourceId: project.id,
+        detail: { members: Object.keys(body) },
+      });
+      return json(200, await projects.json(project), { etag: etag(revision) });
+    },
+  );
+}
+
+function changed(project: ProjectDocument, body: z.output<typeof patchProjectSchema>): ProjectDocument {
+  return {
+    ...project,
+    name: body.name ?? project.name,
+    repository: {
+      url: body.repository?.url ?? project.repository.url,
+      defaultBranch: body.repository?.defaultBranch ?? project.repository.defaultBranch,
+    },
+    environment: { ...project.environment, ...body.environment },
+    hibernateAfterSeconds: body.hibernateAfterSeconds ?? project.hibernateAfterSeconds,
+    approval: { ...project.approval, ...body.approval },
+    updatedAt: new Date().toISOString(),
+  };
+}
+
+async function replace(
+  store: ConfigurationStore,
+  stored: Stored<ProjectDocument>,
+  project: ProjectDocument,
+): Promise<number> {
+  const key = projectKey(project.organizationId, project.id);
+  const revision = await store.replace(key, project, stored.revision);
+  if (revision !== undefined) return revision;
+  throw new WorktrailError('precondition_failed', `${project.id} was changed at the same time: read it again`);
+}
+
+function addDeletion(api: Api, deps: ProjectRouteDeps): void {
+  api.route(
+    {
+      method: 'delete',
+      path: one,
+      tag,
+      summary: 'Delete a project without live sessions',
+      action: 'project.delete',
+      params,
+      answers: { 204: { description: 'Deleted' } },
+    },
+    async (request) => {
+      const { store, projects, audit } = deps;
+      const { value: project } = await projects.open(request.principal, request.params.projectId, 'project.delete');
+      const live = await countLiveSessions(deps, request.principal, project.id);
+      if (live > 0) {
+        const detail = `${project.id} has ${live} live session${live === 1 ? '' : 's'}: archive them first`;
+        throw new WorktrailError('conflict', detail);
+      }
+      for (const name of await store.names(secretList(project.id)))
+        await store.remove(`${secretList(project.id)}.${name}`);
+      await store.remove(projectKey(project.organizationId, project.id));
+      await audit.record(request, {
+        organizationId: project.organizationId,
+        action: 'project.deleted',
+        resourceId: project.id,
+        detail: { name: project.name },
+      });
+      return noContent;
+    },
+  );
+}
+
+/** Counts no further than the first page that has any. */
+async function countLiveSessions(deps: ProjectRouteDeps, principal: Principal, projectId: string): Promise<number> {
+  for (let beforeSessionId = ''; ; ) {
+    const { sessionIds, more } = await askTraceStore(() =>
+      deps.trace.listSessions({
+        organizationId: principal.organizationId,
+        projectId,
+        limit: limits.pageMax,
+        beforeSessionId,
+      }),
+    );
+    const documents = await Promise.all(
+      sessionIds.map((sessionId) => deps.sessions.find(principal.organizationId, sessionId)),
+    );
+    const live = documents.filter((document) => document && !['archived', 'failed'].includes(document.state)).length;
+    const last = sessionIds.at(-1);
+    if (live > 0 || !more || last === undefined) return live;
+    beforeSessionId = last;
+  }
+}

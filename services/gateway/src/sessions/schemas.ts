@@ -1,0 +1,88 @@
+// The JSON of a session.
+
+import { createHash } from 'node:crypto';
+import { z } from '@hono/zod-openapi';
+import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
+import type { SessionDocument } from '@worktrail/contract/documents';
+import { id, labels, name, time, variables } from '../text.ts';
+import { gitRef } from './git-ref.ts';
+
+const states = [
+  'creating',
+  'ready',
+  'busy',
+  'hibernating',
+  'hibernated',
+  'resuming',
+  'failed',
+  'archived',
+] as const satisfies readonly SessionDocument['state'][];
+
+export const sessionState = z.enum(states);
+
+export const sessionSchema = z
+  .object({
+    id: id('session'),
+    projectId: id('project'),
+    taskId: id('task').nullable(),
+    trialId: id('trial').nullable(),
+    title: z.string(),
+    labels: z.record(z.string(), z.string()),
+    state: sessionState,
+    branch: z.string(),
+    baseCommit: z.string().nullable(),
+    headCommit: z.string().nullable(),
+    runner: z.string().nullable(),
+    lastCursor: z.string().openapi({ description: 'Of the newest event: what comes later is read with after=.' }),
+    createdAt: time,
+    lastActiveAt: time,
+    failure: z.object({ code: z.string(), detail: z.string() }).optional(),
+  })
+  .openapi('Session');
+
+export const createSessionSchema = z
+  .strictObject({
+    title: name.optional(),
+    taskId: id('task').optional(),
+    trialId: id('trial').optional(),
+    baseRef: gitRef
+      .optional()
+      .openapi({ description: 'Branch, tag or commit; without it, the newest default branch.' }),
+    fork: z
+      .never({ error: 'sessions cannot be forked yet' })
+      .optional()
+      .openapi({ type: 'null', description: 'Not available yet.' }),
+    env: variables.default({}),
+    labels: labels.default({}),
+  })
+  .openapi('CreateSession');
+
+export const patchSessionSchema = z
+  .strictObject({ title: name.optional(), labels: labels.optional() })
+  .openapi('PatchSession');
+
+export function sessionJson(document: SessionDocument, lastCursor: Cursor) {
+  return {
+    id: document.id,
+    projectId: document.projectId,
+    taskId: document.taskId,
+    trialId: document.trialId,
+    title: document.title,
+    labels: document.labels,
+    state: document.state,
+    branch: document.branch,
+    baseCommit: document.baseCommit,
+    headCommit: document.headCommit,
+    runner: document.runnerId,
+    lastCursor: formatCursor(lastCursor),
+    createdAt: document.createdAt,
+    lastActiveAt: document.lastActiveAt,
+    ...(document.failure && { failure: document.failure }),
+  };
+}
+
+/** Of what PATCH can change: title and labels. The rest of a session moves on its own. */
+export function sessionEtag(document: SessionDocument): string {
+  const changeable = JSON.stringify([document.title, Object.entries(document.labels).toSorted()]);
+  return createHash('sha256').update(changeable).digest('hex').slice(0, 16);
+}

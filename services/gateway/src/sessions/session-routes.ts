@@ -1,0 +1,298 @@
+// Sessions: create, list, show, change, archive.
+
+import { z } from '@hono/zod-openapi';
+import type { SessionDocument } from '@worktrail/contract/documents';
+import { WorktrailError } from '@worktrail/contract/errors';
+import { limits } from '@worktrail/contract/limits';
+import {
+  archiveSession,
+  type PatchSessionRequest,
+  patchSession,
+  sessionWorkflow,
+  sessionWorkflowId,
+} from '@worktrail/contract/session-messages';
+import { liveSubject, sessionProducer } from '@worktrail/contract/subjects';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
+import type { Principal } from '../authorize.ts';
+import type { LiveSubscriber } from '../events/live-subscription.ts';
+import type { StreamPosition } from '../events/stream-position.ts';
+import type { Api, ApiRequest } from '../http/api.ts';
+import type { HttpMetrics } from '../http/http-metrics.ts';
+import { etag, json, type Reply } from '../http/reply.ts';
+import { cursorId, pageOf, pageQuery } from '../pagination.ts';
+import { checkPrecondition } from '../precondition.ts';
+import type { ProjectReader } from '../projects/project-reader.ts';
+import type { RunnerView } from '../runners/runner-view.ts';
+import type { TaskReader } from '../tasks/task-reader.ts';
+import { id } from '../text.ts';
+import { askTraceStore } from '../trace-store.ts';
+import type { TrialReader } from '../trials/trial-reader.ts';
+import type { WorkflowClient } from '../workflow-client.ts';
+import {
+  createSessionSchema,
+  patchSessionSchema,
+  sessionEtag,
+  sessionJson,
+  sessionSchema,
+  sessionState,
+} from './schemas.ts';
+import type { SessionReader } from './session-reader.ts';
+import { scopeOf } from './session-reader.ts';
+import { firstDocument, type NewSession } from './session-spec.ts';
+import { created, settled, waitForSession } from './session-wait.ts';
+
+const tag = 'Sessions';
+/** How long a new session may take to be in the history before it is answered anyway. */
+const createdWaitMs = 3_000;
+
+export interface SessionRouteDeps {
+  sessions: SessionReader;
+  projects: ProjectReader;
+  tasks: TaskReader;
+  trials: TrialReader;
+  runners: RunnerView;
+  workflows: WorkflowClient;
+  live: LiveSubscriber;
+  position: StreamPosition;
+  trace: Pick<TraceClient, 'listSessions'>;
+  metrics: HttpMetrics;
+  stopping: AbortSignal;
+}
+
+const waitQuery = z.strictObject({
+  waitSeconds: z.coerce
+    .number()
+    .min(0)
+    .max(limits.waitSecondsMax)
+    .default(0)
+    .openapi({ type: 'number', description: 'Waits so long for the session to be ready or failed.' }),
+});
+
+export function addSessionRoutes(api: Api, deps: SessionRouteDeps): void {
+  addCreation(api, deps);
+  addLists(api, deps);
+  addOne(api, deps);
+}
+
+function addCreation(api: Api, deps: SessionRouteDeps): void {
+  api.route(
+    {
+      method: 'post',
+      path: '/v1/projects/{projectId}/sessions',
+      tag,
+      summary: 'Make a session',
+      action: 'session.create',
+      params: z.object({ projectId: id('project') }),
+      query: waitQuery,
+      body: createSessionSchema,
+      answers: { 201: { description: 'Made', schema: sessionSchema } },
+    },
+    async (request) => {
+      const { principal, params, body, draw } = request;
+      const project = await deps.projects.open(principal, params.projectId, 'session.create');
+      const taskId = await checkParents(deps, principal, project.value.id, body);
+      await deps.runners.checkPresent();
+      const input: NewSession = {
+        sessionId: draw.id('session'),
+        title: body.title ?? 'session',
+        taskId,
+        trialId: body.trialId ?? null,
+        baseRef: body.baseRef ?? null,
+        env: body.env,
+        labels: body.labels,
+        createdAt: new Date(draw.timeMs).toISOString(),
+      };
+      return await startSession(deps, request, deps.projects.spec(input, project.value, principal));
+    },
+  );
+}
+
+/** The task must be of the project, the trial of the task. Answers the session's task. */
+async function checkParents(
+  deps: SessionRouteDeps,
+  principal: Principal,
+  projectId: string,
+  body: { taskId?: string | undefined; trialId?: string | undefined },
+): Promise<string | null> {
+  const trial = body.trialId && (await deps.trials.mustBelong(principal, body.trialId, projectId));
+  const taskId = body.taskId ?? (trial ? trial.taskId : undefined);
+  if (taskId !== undefined) await deps.tasks.mustBelong(principal, taskId, projectId);
+  return taskId ?? null;
+}
+
+async function startSession(
+  deps: SessionRouteDeps,
+  request: ApiRequest<unknown, { waitSeconds: number }, unknown>,
+  spec: ReturnType<ProjectReader['spec']>,
+): Promise<Reply> {
+  const document = firstDocument(spec);
+  const scope = scopeOf(document);
+  const subscription = deps.live.subscribe(liveSubject(scope, sessionProducer));
+  deps.metrics.waiters.inc();
+  try {
+    await deps.sessions.announce(document);
+    await deps.workflows.start(sessionWorkflow, sessionWorkflowId(spec.sessionId), spec);
+    const waitMs = request.query.waitSeconds * 1_000;
+    const signal = AbortSignal.any([request.signal, deps.stopping]);
+    const wait = waitMs > 0 ? { cases: settled, timeoutMs: waitMs } : { cases: created, timeoutMs: createdWaitMs };
+    await waitForSession(subscription, deps.position, { scope, ...wait, signal });
+    const newest = waitMs > 0 || request.retried ? await deps.sessions.newest(document) : document;
+    return await shown(deps, 201, newest);
+  } finally {
+    subscription.close();
+    deps.metrics.waiters.dec();
+  }
+}
+
+function addLists(api: Api, deps: SessionRouteDeps): void {
+  const filters = { ...pageQuery, state: sessionState.optional() };
+  const answers = { 200: { description: 'A page', schema: pageOf(sessionSchema) } };
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/projects/{projectId}/sessions',
+      tag,
+      summary: 'Sessions of a project, newest first',
+      action: 'session.read',
+      params: z.object({ projectId: id('project') }),
+      query: z.strictObject({ ...filters, taskId: id('task').optional(), trialId: id('trial').optional() }),
+      answers,
+    },
+    async ({ principal, params, query }) => {
+      await deps.projects.open(principal, params.projectId, 'session.read');
+      return await list(deps, principal, { ...query, projectId: params.projectId });
+    },
+  );
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/sessions',
+      tag,
+      summary: 'Sessions, newest first',
+      action: 'session.read',
+      query: z.strictObject({
+        ...filters,
+        projectId: id('project').optional(),
+        taskId: id('task').optional(),
+        trialId: id('trial').optional(),
+      }),
+      answers,
+    },
+    async ({ principal, query }) => await list(deps, principal, query),
+  );
+}
+
+interface ListQuery {
+  limit: number;
+  cursor?: string | undefined;
+  projectId?: string | undefined;
+  taskId?: string | undefined;
+  trialId?: string | undefined;
+  state?: SessionDocument['state'] | undefined;
+}
+
+async function list(deps: SessionRouteDeps, principal: Principal, query: ListQuery): Promise<Reply> {
+  const beforeSessionId = cursorId(query.cursor, 'session') ?? '';
+  const { sessionIds, more } = await askTraceStore(() =>
+    deps.trace.listSessions({
+      organizationId: principal.organizationId,
+      projectId: query.projectId ?? '',
+      taskId: query.taskId ?? '',
+      trialId: query.trialId ?? '',
+      state: query.state ?? '',
+      limit: query.limit,
+      beforeSessionId,
+    }),
+  );
+  const documents = await Promise.all(
+    sessionIds.map((sessionId) => deps.sessions.find(principal.organizationId, sessionId)),
+  );
+  const found = documents.filter((document) => document !== undefined);
+  const items = await Promise.all(
+    found.map(async (document) => sessionJson(document, await deps.position.lastCursor(scopeOf(document)))),
+  );
+  return json(200, { items, nextCursor: more ? (sessionIds.at(-1) ?? null) : null });
+}
+
+function addOne(api: Api, deps: SessionRouteDeps): void {
+  const params = z.object({ sessionId: id('session') });
+  const path = '/v1/sessions/{sessionId}';
+  const answers = { 200: { description: 'The session', schema: sessionSchema } };
+  api.route(
+    { method: 'get', path, tag, summary: 'A session', action: 'session.read', params, answers },
+    async ({ principal, params: { sessionId } }) => {
+      const { document } = await deps.sessions.open(principal, sessionId, 'session.read');
+      return await shown(deps, 200, await deps.sessions.newest(document));
+    },
+  );
+  api.route(
+    {
+      method: 'patch',
+      path,
+      tag,
+      summary: 'Change title and labels',
+      action: 'session.update',
+      params,
+      body: patchSessionSchema,
+      answers,
+    },
+    async ({ principal, params: { sessionId }, body, headers }) => {
+      const { document } = await deps.sessions.open(principal, sessionId, 'session.update');
+      const newest = await deps.sessions.newest(document);
+      checkPrecondition(headers.get('if-match'), sessionEtag(newest));
+      const change: PatchSessionRequest = {
+        ...(body.title !== undefined && { title: body.title }),
+        ...(body.labels !== undefined && { labels: body.labels }),
+      };
+      return await shown(deps, 200, await updateSession(deps, newest, patchSession, [change]));
+    },
+  );
+  api.route(
+    {
+      method: 'post',
+      path: `${path}/archive`,
+      tag,
+      summary: 'End a session: its sandbox goes, its history stays',
+      action: 'session.archive',
+      params,
+      answers,
+    },
+    async ({ principal, params: { sessionId } }) => {
+      const { document } = await deps.sessions.open(principal, sessionId, 'session.archive');
+      if (document.state === 'archived') return await shown(deps, 200, document);
+      return await shown(deps, 200, await updateSession(deps, document, archiveSession, []));
+    },
+  );
+}
+
+async function updateSession(
+  deps: SessionRouteDeps,
+  document: SessionDocument,
+  update: string,
+  args: readonly unknown[],
+): Promise<SessionDocument> {
+  const changed = await deps.workflows.update<SessionDocument>(sessionWorkflowId(document.id), update, args);
+  if (changed) return changed;
+  throw await closedSession(deps.sessions, document);
+}
+
+/** Why a session's workflow takes nothing any more. */
+export async function closedSession(
+  sessions: Pick<SessionReader, 'find'>,
+  known: SessionDocument,
+): Promise<WorktrailError> {
+  const document = (await sessions.find(known.organizationId, known.id)) ?? known;
+  switch (document.state) {
+    case 'archived':
+      return new WorktrailError('session_archived', `${document.id} is archived`);
+    case 'failed':
+      return new WorktrailError('session_failed', `${document.id} has failed: ${document.failure?.detail ?? ''}`);
+    default:
+      return new WorktrailError('conflict', `${document.id} has not been started, or its workflow has gone`);
+  }
+}
+
+async function shown(deps: SessionRouteDeps, status: number, document: SessionDocument): Promise<Reply> {
+  const lastCursor = await deps.position.lastCursor(scopeOf(document));
+  return json(status, sessionJson(document, lastCursor), { etag: etag(sessionEtag(document)) });
+}

@@ -1,0 +1,72 @@
+// What a new session's workflow starts with, and the document that announces it.
+
+import type { SessionDocument } from '@worktrail/contract/documents';
+import type { SessionSpec } from '@worktrail/contract/session-messages';
+import { partitionOf } from '@worktrail/contract/subjects';
+import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import type { Principal } from '../authorize.ts';
+import type { ProjectDocument } from '../projects/project-document.ts';
+import { environmentOf } from '../projects/project-environment.ts';
+import { branchName } from './branch-name.ts';
+
+export interface NewSession {
+  sessionId: string;
+  title: string;
+  taskId: string | null;
+  trialId: string | null;
+  baseRef: string | null;
+  env: Record<string, string>;
+  labels: Record<string, string>;
+  createdAt: string;
+}
+
+/** @throws validation_failed when the operator no longer allows the project's environment. */
+export function sessionSpec(
+  input: NewSession,
+  project: ProjectDocument,
+  principal: Principal,
+  settings: { operator: OperatorConfig; partitions: number },
+): SessionSpec {
+  return {
+    organizationId: principal.organizationId,
+    projectId: project.id,
+    sessionId: input.sessionId,
+    taskId: input.taskId,
+    trialId: input.trialId,
+    partition: partitionOf(input.sessionId, settings.partitions),
+    title: input.title,
+    labels: input.labels,
+    repository: project.repository,
+    baseRef: input.baseRef,
+    branch: branchName(input.title, input.sessionId),
+    environment: environmentOf(settings.operator, project.environment),
+    env: input.env,
+    cancelGraceSeconds: settings.operator.defaults.cancelGraceSeconds,
+    createdAt: input.createdAt,
+    createdBy: { kind: 'user', id: principal.id },
+  };
+}
+
+/** Version 0: whatever the workflow reports is newer. */
+export function firstDocument(spec: SessionSpec): SessionDocument {
+  return {
+    version: 0,
+    id: spec.sessionId,
+    organizationId: spec.organizationId,
+    projectId: spec.projectId,
+    taskId: spec.taskId,
+    trialId: spec.trialId,
+    partition: spec.partition,
+    title: spec.title,
+    labels: spec.labels,
+    state: 'creating',
+    branch: spec.branch,
+    baseCommit: null,
+    headCommit: null,
+    runnerId: null,
+    generation: 0,
+    failure: null,
+    createdAt: spec.createdAt,
+    lastActiveAt: spec.createdAt,
+  };
+}

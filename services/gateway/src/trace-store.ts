@@ -1,0 +1,33 @@
+// Calls of the trace-store: bounded, its codes turned into the contract's.
+
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type ErrorCode, WorktrailError } from '@worktrail/contract/errors';
+import { callTimeoutsMs, within } from './deadline.ts';
+import { Problem } from './problem.ts';
+
+/** What the trace-store refuses for the asker's reasons: the code of the answer by the code of the call. */
+export type Refusals = Partial<Record<Code, ErrorCode>>;
+
+/** @throws dependency_unavailable, or the code that `refusals` gives. */
+export async function askTraceStore<T>(
+  call: () => Promise<T>,
+  options: { refusals?: Refusals; timeoutMs?: number } = {},
+): Promise<T> {
+  return await within('trace-store', options.timeoutMs ?? callTimeoutsMs.traceStore, async () => {
+    try {
+      return await call();
+    } catch (error) {
+      throw refused(error, options.refusals ?? {});
+    }
+  });
+}
+
+function refused(error: unknown, refusals: Refusals): unknown {
+  if (!(error instanceof ConnectError)) return error;
+  const code = refusals[error.code];
+  if (code === undefined) return error;
+  if (code === 'validation_failed') {
+    return new Problem(code, error.rawMessage, { errors: [{ path: 'sql', message: error.rawMessage }], cause: error });
+  }
+  return new WorktrailError(code, error.rawMessage, { cause: error });
+}

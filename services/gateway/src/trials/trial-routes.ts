@@ -1,0 +1,224 @@
+// Trials: attempts at a task, one session each.
+
+import { z } from '@hono/zod-openapi';
+import type { TrialDocument } from '@worktrail/contract/documents';
+import { WorktrailError } from '@worktrail/contract/errors';
+import {
+  cancelTrial,
+  type TrialAttempt,
+  type TrialSpec,
+  trialWorkflow,
+  trialWorkflowId,
+} from '@worktrail/contract/trial-messages';
+import { trialList } from '../configuration-keys.ts';
+import type { ConfigurationStore } from '../configuration-store.ts';
+import type { Api, ApiRequest } from '../http/api.ts';
+import { json, type Reply } from '../http/reply.ts';
+import { cursorId, pageOf, pageOfIds, pageQuery } from '../pagination.ts';
+import type { ProjectReader } from '../projects/project-reader.ts';
+import type { RunnerView } from '../runners/runner-view.ts';
+import type { SessionReader } from '../sessions/session-reader.ts';
+import { firstDocument } from '../sessions/session-spec.ts';
+import type { TaskDocument, TaskReader } from '../tasks/task-reader.ts';
+import { id } from '../text.ts';
+import type { WorkflowClient } from '../workflow-client.ts';
+import { createTrialSchema, startTaskSchema, trialJson, trialSchema } from './schemas.ts';
+import type { TrialReader } from './trial-reader.ts';
+
+const tag = 'Tasks and trials';
+const ofTask = z.object({ taskId: id('task') });
+const ofTrial = z.object({ trialId: id('trial') });
+const made = { 201: { description: 'Started', schema: trialSchema } };
+const found = { 200: { description: 'The trial', schema: trialSchema } };
+
+export interface TrialRouteDeps {
+  store: ConfigurationStore;
+  projects: ProjectReader;
+  tasks: TaskReader;
+  trials: TrialReader;
+  sessions: SessionReader;
+  runners: RunnerView;
+  workflows: WorkflowClient;
+}
+
+export function addTrialRoutes(api: Api, deps: TrialRouteDeps): void {
+  addCreation(api, deps);
+  addReading(api, deps);
+  addCancel(api, deps);
+}
+
+interface NewTrial {
+  name: string;
+  attempts: { title: string; commands: string[] }[];
+  verify: string[];
+  maxParallel: number;
+}
+
+function addCreation(api: Api, deps: TrialRouteDeps): void {
+  api.route(
+    {
+      method: 'post',
+      path: '/v1/tasks/{taskId}/trials',
+      tag,
+      summary: 'Start a trial',
+      action: 'trial.create',
+      params: ofTask,
+      body: createTrialSchema,
+      answers: made,
+    },
+    async (request) => {
+      const { body } = request;
+      const task = await deps.tasks.open(request.principal, request.params.taskId, 'trial.create');
+      const name = body.name ?? task.value.title;
+      return await startTrial(deps, request, task.value, {
+        name,
+        attempts: body.attempts.map((attempt, index) => ({
+          title: attempt.title ?? `${name} ${index + 1}`.slice(-200),
+          commands: attempt.commands ?? [],
+        })),
+        verify: body.verify,
+        maxParallel: Math.min(body.maxParallel ?? body.attempts.length, body.attempts.length),
+      });
+    },
+  );
+  api.route(
+    {
+      method: 'post',
+      path: '/v1/tasks/{taskId}/start',
+      tag,
+      summary: 'Start a trial with one session',
+      action: 'trial.create',
+      params: ofTask,
+      body: startTaskSchema,
+      answers: made,
+    },
+    async (request) => {
+      const task = await deps.tasks.open(request.principal, request.params.taskId, 'trial.create');
+      const { title } = task.value;
+      const attempts = [{ title, commands: request.body.commands ?? [] }];
+      return await startTrial(deps, request, task.value, { name: title, attempts, verify: [], maxParallel: 1 });
+    },
+  );
+}
+
+async function startTrial(
+  deps: TrialRouteDeps,
+  request: ApiRequest<unknown, unknown, unknown>,
+  task: TaskDocument,
+  input: NewTrial,
+): Promise<Reply> {
+  const { principal, draw } = request;
+  const project = await deps.projects.open(principal, task.projectId, 'trial.create');
+  await deps.runners.checkPresent();
+  const trialId = draw.id('trial');
+  const createdAt = new Date(draw.timeMs).toISOString();
+  const attempts = input.attempts.map(({ title, commands }): TrialAttempt => {
+    const parents = { taskId: task.id, trialId, baseRef: null, env: {}, labels: {}, createdAt };
+    const session = { ...parents, sessionId: draw.id('session'), title };
+    return { session: deps.projects.spec(session, project.value, principal), commands };
+  });
+  const spec: TrialSpec = {
+    organizationId: principal.organizationId,
+    projectId: project.value.id,
+    taskId: task.id,
+    trialId,
+    name: input.name,
+    attempts,
+    verify: input.verify,
+    maxParallel: input.maxParallel,
+    createdAt,
+    createdBy: { kind: 'user', id: principal.id },
+  };
+  const document = firstTrialDocument(spec);
+  await deps.store.put(`${trialList(task.id)}.${trialId}`, {});
+  await deps.trials.announce(document);
+  for (const { session } of attempts) await deps.sessions.announce(firstDocument(session));
+  await deps.workflows.start(trialWorkflow, trialWorkflowId(trialId), spec);
+  return json(201, trialJson(request.retried ? await deps.trials.newest(document) : document));
+}
+
+/** Version 0: whatever the workflow reports is newer. */
+function firstTrialDocument(spec: TrialSpec): TrialDocument {
+  return {
+    version: 0,
+    id: spec.trialId,
+    organizationId: spec.organizationId,
+    projectId: spec.projectId,
+    taskId: spec.taskId,
+    name: spec.name,
+    state: 'running',
+    sessions: spec.attempts.map(({ session }) => ({
+      sessionId: session.sessionId,
+      title: session.title,
+      state: 'pending',
+      verdict: null,
+      reason: null,
+      commandIds: [],
+      startedAt: null,
+      endedAt: null,
+    })),
+    createdAt: spec.createdAt,
+    endedAt: null,
+  };
+}
+
+function addReading(api: Api, { store, tasks, trials }: TrialRouteDeps): void {
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/tasks/{taskId}/trials',
+      tag,
+      summary: 'Trials of a task, newest first',
+      action: 'trial.read',
+      params: ofTask,
+      query: z.strictObject(pageQuery),
+      answers: { 200: { description: 'A page', schema: pageOf(trialSchema) } },
+    },
+    async ({ principal, params: { taskId }, query }) => {
+      await tasks.open(principal, taskId, 'trial.read');
+      const after = cursorId(query.cursor, 'trial');
+      const page = pageOfIds(await store.names(trialList(taskId)), after, query.limit);
+      const documents = await Promise.all(page.items.map((trialId) => trials.find(principal.organizationId, trialId)));
+      const items = documents.filter((document) => document !== undefined).map(trialJson);
+      return json(200, { items, nextCursor: page.nextCursor });
+    },
+  );
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/trials/{trialId}',
+      tag,
+      summary: 'A trial',
+      action: 'trial.read',
+      params: ofTrial,
+      answers: found,
+    },
+    async ({ principal, params: { trialId } }) => {
+      const document = await trials.open(principal, trialId, 'trial.read');
+      return json(200, trialJson(await trials.newest(document)));
+    },
+  );
+}
+
+function addCancel(api: Api, { trials, workflows }: TrialRouteDeps): void {
+  api.route(
+    {
+      method: 'post',
+      path: '/v1/trials/{trialId}/cancel',
+      tag,
+      summary: 'Stop what runs and end the trial',
+      action: 'trial.cancel',
+      params: ofTrial,
+      answers: found,
+    },
+    async ({ principal, params: { trialId } }) => {
+      const document = await trials.open(principal, trialId, 'trial.cancel');
+      if (document.state === 'canceled') return json(200, trialJson(document));
+      const canceled = await workflows.update<TrialDocument>(trialWorkflowId(trialId), cancelTrial, []);
+      if (canceled) return json(200, trialJson(canceled));
+      const ended = (await trials.find(principal.organizationId, trialId)) ?? document;
+      if (ended.state === 'canceled') return json(200, trialJson(ended));
+      throw new WorktrailError('conflict', `${trialId} is ${ended.state}: it cannot be canceled any more`);
+    },
+  );
+}

@@ -1,0 +1,119 @@
+// The gateway's way to workflows: start, update, query; each bounded, each failure one of the contract's codes.
+//
+// 1. An update refused by the workflow carries the contract's code as the failure's type.
+// 2. No answer in time, or Temporal away: `dependency_unavailable`. The update may still be carried out: its id is the caller's, so a
+//    repetition is the same update.
+// 3. `undefined` instead of a result: there is no such workflow, or it has closed.
+
+import {
+  type Client,
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { type ErrorCode, errorKinds, WorktrailError } from '@worktrail/contract/errors';
+import { workflowTaskQueue } from '@worktrail/contract/session-messages';
+import { callTimeoutsMs, type Part, unavailable, within } from './deadline.ts';
+
+export interface WorkflowClient {
+  /** Starts it, or finds it started already: an id is never used twice. */
+  start(workflow: string, workflowId: string, input: unknown): Promise<void>;
+  update<Result>(
+    workflowId: string,
+    update: string,
+    args: readonly unknown[],
+    updateId?: string,
+  ): Promise<Result | undefined>;
+  query<Result>(workflowId: string, query: string, args: readonly unknown[]): Promise<Result | undefined>;
+  /** The server answers. */
+  checkServer(): Promise<void>;
+  /** A worker asks for workflow tasks. */
+  checkWorker(): Promise<void>;
+}
+
+/** How lately a worker must have asked: its polls last a minute. */
+const pollerAgeMaxMs = 75_000;
+
+export function createWorkflowClient(client: Client): WorkflowClient {
+  const call = <T>(part: Part, timeoutMs: number, run: () => Promise<T>) =>
+    within(part, timeoutMs + 250, () => client.withDeadline(Date.now() + timeoutMs, run)).catch((error: unknown) => {
+      throw contractError(error);
+    });
+  return {
+    async start(workflow, workflowId, input) {
+      await call('temporal', callTimeoutsMs.start, async () => {
+        try {
+          await client.workflow.start(workflow, {
+            workflowId,
+            taskQueue: workflowTaskQueue,
+            args: [input],
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+          });
+        } catch (error) {
+          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        }
+      });
+    },
+    update: (workflowId, update, args, updateId) =>
+      call('orchestrator', callTimeoutsMs.update, () =>
+        orGone(() =>
+          client.workflow
+            .getHandle(workflowId)
+            .executeUpdate<never, [unknown]>(update, { args: args as [unknown], ...(updateId && { updateId }) }),
+        ),
+      ),
+    query: (workflowId, query, args) =>
+      call('orchestrator', callTimeoutsMs.query, () =>
+        orGone(() => client.workflow.getHandle(workflowId).query<never, unknown[]>(query, ...args)),
+      ),
+    async checkServer() {
+      await client.withDeadline(Date.now() + 1_900, () =>
+        client.workflowService.describeNamespace({ namespace: client.options.namespace }),
+      );
+    },
+    async checkWorker() {
+      const answer = await client.withDeadline(Date.now() + 1_900, () =>
+        client.workflowService.describeTaskQueue({
+          namespace: client.options.namespace,
+          taskQueue: { name: workflowTaskQueue },
+          taskQueueType: 1,
+        }),
+      );
+      const newestMs = Math.max(0, ...(answer.pollers ?? []).map((poller) => timestampMs(poller.lastAccessTime)));
+      if (Date.now() - newestMs > pollerAgeMaxMs) throw new Error('no orchestrator asks for work');
+    },
+  };
+}
+
+function timestampMs(time: { seconds?: unknown } | null | undefined): number {
+  return Number(time?.seconds ?? 0) * 1_000;
+}
+
+async function orGone<T>(run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+function contractError(error: unknown): unknown {
+  // `within` has made a dependency_unavailable of what the client threw; the client's own error is the cause.
+  const cause = error instanceof WorktrailError ? error.cause : error;
+  if (cause instanceof WorkflowUpdateFailedError) {
+    const failure = cause.cause;
+    if (failure instanceof ApplicationFailure && isErrorCode(failure.type)) {
+      return new WorktrailError(failure.type, failure.message, { cause });
+    }
+    return new WorktrailError('internal', 'the workflow refused for a reason it should not have', { cause });
+  }
+  if (isGrpcServiceError(cause)) return unavailable('temporal', cause.details || cause.message, cause);
+  return error;
+}
+
+function isErrorCode(code: string | null | undefined): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(errorKinds, code);
+}
