@@ -1,13 +1,15 @@
 // ClickHouse, in process or as a server, behind one small interface. Only this service opens it.
 //
-// 1. Statements of one connection run one after the other (in process); so the writer has its own and readers share a few.
+// 1. A connection runs one statement at a time, and one on which a statement failed is not used again.
 // 2. Settings are never passed beside a statement: in process they would stick to the connection. They stand inline.
 // 3. Two processes never have one embedded directory: the engine locks it, and the second is told so.
+// 4. A statement from outside gets a connection of its own that cannot write to tables, and that nobody uses after it.
 
 import { type ClickHouseClient, createClient } from '@clickhouse/client';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import { createChdbConnection } from 'chdb/connection';
 import type { ClickHouseConfig } from './config.ts';
+import { createConnectionPool } from './connection-pool.ts';
 
 export interface ClickHouseReader {
   /** Rows of one SELECT. Values come as parameters: `{name:Type}`. */
@@ -19,47 +21,74 @@ export interface ClickHouse extends ClickHouseReader {
   command(sql: string): Promise<void>;
   /** Rows as one block, in the order of `columns`. Resolves when they are stored. */
   insert(table: string, columns: readonly [string, ...string[]], rows: readonly object[]): Promise<void>;
-  /** A connection of its own for statements that come from outside. */
-  confined: ClickHouseReader & { raw(sql: string): Promise<string> };
+  /** For statements that come from outside. */
+  confined<T>(work: (connection: ConfinedConnection) => Promise<T>): Promise<T>;
 }
 
-const readerConnections = 3;
+export interface ConfinedConnection {
+  /** One statement that names its own FORMAT; its answer as text. */
+  text(sql: string): Promise<string>;
+}
+
+const readersMax = 3;
+const readsWaitingMax = 1_000;
+const confinedMax = 2;
+const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
-  const connect = (name: string): ClickHouseClient => {
-    const client = openClient(config);
-    lifetime.onClose(`clickhouse ${name}`, () => client.close());
-    return client;
-  };
-  const writer = connect('writer');
-  const readers = Array.from({ length: readerConnections }, (_, index) => connect(`reader ${index}`));
-  const confined = connect('confined');
-  let turn = 0;
+  const open = () => openClient(config);
+  const writer = createConnectionPool(open, 1, readsWaitingMax);
+  lifetime.onClose('clickhouse writer', () => writer.close());
+  const readers = createConnectionPool(open, readersMax, readsWaitingMax);
+  lifetime.onClose('clickhouse readers', () => readers.close());
+  const confined = createConnectionPool(() => ({ close: async () => {} }), confinedMax, confinedWaitingMax);
   return {
-    rows: (sql, parameters) => selectRows(readers[turn++ % readers.length]!, sql, parameters),
+    rows: (sql, parameters) => readers.use((client) => selectRows(client, sql, parameters)),
     command: async (sql) => {
-      await writer.command({ query: sql });
+      await writer.use((client) => client.command({ query: sql }));
     },
     insert: async (table, columns, rows) => {
       if (rows.length === 0) return;
-      await writer.insert({
-        table,
-        columns: columns as [string, ...string[]],
-        values: rows as object[],
-        format: 'JSONEachRow',
-      });
+      const [first, ...others] = columns;
+      const insertion = { table, columns: [first, ...others], values: rows, format: 'JSONEachRow' } as const;
+      await writer.use((client) => client.insert(insertion as never));
     },
-    confined: {
-      rows: (sql, parameters) => selectRows(confined, sql, parameters),
-      raw: async (sql) => (await confined.query({ query: sql, format: 'JSON' })).text(),
-    },
+    confined: (work) => confined.use(() => withReadOnlyClient(config, work)),
   };
 }
 
-function openClient(config: ClickHouseConfig): ClickHouseClient {
+async function withReadOnlyClient<T>(
+  config: ClickHouseConfig,
+  work: (connection: ConfinedConnection) => Promise<T>,
+): Promise<T> {
+  const client = openClient(config, { readonly: '2' });
+  try {
+    // In process a setting belongs to the connection; a server takes it with each statement.
+    if (config.kind === 'embedded') await client.command({ query: 'SET readonly = 2' });
+    return await work({ text: (sql) => statementText(client, sql) });
+  } finally {
+    await client.close();
+  }
+}
+
+async function statementText(client: ClickHouseClient, sql: string): Promise<string> {
+  const { stream } = await client.exec({ query: sql });
+  const parts: Buffer[] = [];
+  for await (const part of stream) parts.push(Buffer.from(part));
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function openClient(config: ClickHouseConfig, serverSettings: { readonly?: '2' } = {}): ClickHouseClient {
   if (config.kind === 'server') {
     const { url, database, user: username, password } = config;
-    return createClient({ url, database, username, password, request_timeout: 30_000 });
+    return createClient({
+      url,
+      database,
+      username,
+      password,
+      request_timeout: 30_000,
+      clickhouse_settings: serverSettings,
+    });
   }
   try {
     return createClient({ connection: createChdbConnection({ path: config.path }) as never });

@@ -1,12 +1,91 @@
-// placeholder
-import { Code, ConnectError } from '@connectrpc/connect';
-import type { QueryResponse } from '@worktrail/proto/trace';
-import type { ClickHouse } from './clickhouse.ts';
+// One SQL statement of a tenant: understood by ClickHouse's own parser, confined, then run within bounds on a connection of its own.
+//
+// The statement runs over views of one organization, and every physical table is filtered by the organization once more. What cannot
+// be shown to stay inside is refused with INVALID_ARGUMENT; what is too much, with RESOURCE_EXHAUSTED.
 
-export async function answerQuery(
-  _clickhouse: ClickHouse,
-  _organizationId: string,
-  _sql: string,
-): Promise<QueryResponse> {
-  throw new ConnectError('not yet', Code.Unimplemented);
+import { create } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type QueryResponse, QueryResponseSchema } from '@worktrail/proto/trace';
+import type { ClickHouse, ConfinedConnection } from './clickhouse.ts';
+import { checkResolvedTables, checkTokens, checkTree, QueryRefused, tokenize } from './query-confinement.ts';
+import { tableFilters, viewDefinitions, viewNames, viewTables } from './query-views.ts';
+import { quoteString } from './sql-text.ts';
+
+/** What ClickHouse puts where a SELECT has no FROM: one row with a zero. */
+const noTable = 'system.one';
+const sqlBytesMax = 64 * 1024;
+const resultRowsMax = 10_000;
+const resultBytesMax = 16 * 1024 * 1024;
+const executionSecondsMax = 10;
+const memoryBytesMax = 1024 ** 3;
+
+export async function answerQuery(clickhouse: ClickHouse, organizationId: string, sql: string): Promise<QueryResponse> {
+  if (Buffer.byteLength(sql) > sqlBytesMax) {
+    throw new ConnectError(`sql is over ${sqlBytesMax} bytes`, Code.InvalidArgument);
+  }
+  if (sql.includes('\0')) throw new ConnectError('sql contains a NUL byte', Code.InvalidArgument);
+  try {
+    return await clickhouse.confined((connection) => answer(connection, organizationId, sql));
+  } catch (error) {
+    throw connectError(error);
+  }
+}
+
+async function answer(connection: ConfinedConnection, organizationId: string, sql: string): Promise<QueryResponse> {
+  const statement = await confine(connection, sql);
+  const views = viewDefinitions(organizationId);
+  const rest = /^WITH\s/i.test(statement) ? `, ${statement.replace(/^WITH\s/i, '')}` : ` ${statement}`;
+  const full = `WITH ${views}${rest}`;
+  const [{ database }] = JSON.parse(await connection.text('SELECT currentDatabase() AS database FORMAT JSON')).data;
+  const resolved = await lines(connection, `EXPLAIN QUERY TREE run_passes = 1 ${full}`);
+  checkResolvedTables(resolved, new Set([noTable, ...viewTables.map((table) => `${database}.${table}`)]));
+  const settings = [
+    `additional_table_filters = ${tableFilters(database, organizationId)}`,
+    `limit = ${resultRowsMax + 1}`,
+    `max_result_bytes = ${resultBytesMax}`,
+    `max_execution_time = ${executionSecondsMax}`,
+    `max_memory_usage = ${memoryBytesMax}`,
+    'max_threads = 2',
+    'output_format_json_quote_64bit_integers = 0',
+    "date_time_output_format = 'iso'",
+  ];
+  const text = await connection.text(`${full} FORMAT JSON SETTINGS ${settings.join(', ')}`);
+  const { meta, data } = JSON.parse(text) as { meta: { name: string }[]; data: object[] };
+  return create(QueryResponseSchema, {
+    columns: meta.map((column) => column.name),
+    rowsJson: JSON.stringify(data.slice(0, resultRowsMax)),
+    truncated: data.length > resultRowsMax,
+  });
+}
+
+/** The statement as ClickHouse writes it, once it is known to read nothing but the views. */
+async function confine(connection: ConfinedConnection, sql: string): Promise<string> {
+  // The statement is a value here, not yet SQL: several statements, or none, are refused by the parser.
+  const formatted = await connection.text(`SELECT formatQuerySingleLine(${quoteString(sql)}) AS statement FORMAT JSON`);
+  const statement = JSON.parse(formatted).data[0].statement as string;
+  const defined = checkTokens(tokenize(statement), viewNames);
+  checkTree(await lines(connection, `EXPLAIN AST ${statement}`), new Set([...viewNames, ...defined, noTable]));
+  return statement;
+}
+
+/** As a subquery EXPLAIN takes no output options: nothing inside it can write a file. */
+async function lines(connection: ConfinedConnection, explain: string): Promise<string[]> {
+  const text = await connection.text(`SELECT explain FROM (${explain}) FORMAT JSONCompact`);
+  const { data } = JSON.parse(text) as { data: [string][] };
+  return data.flatMap(([line]) => line.split('\n'));
+}
+
+/** ClickHouse's codes for too much time, memory or result. */
+const exhausted = /Timeout exceeded|[Mm]emory limit|Limit for result exceeded|TOO_MANY_ROWS_OR_BYTES|too big/;
+const broken = /Cannot create connection|ECONNREFUSED|socket hang up|timeout of/;
+
+function connectError(error: unknown): ConnectError {
+  if (error instanceof ConnectError) return error;
+  const message = (error as Error).message
+    .replace(/: ?(?:In scope|While executing|while executing)[\s\S]*$/, '')
+    .trim();
+  if (error instanceof QueryRefused) return new ConnectError(message, Code.InvalidArgument);
+  if (exhausted.test(message)) return new ConnectError(message, Code.ResourceExhausted);
+  if (broken.test(message)) return new ConnectError(`ClickHouse: ${message}`, Code.Unavailable);
+  return new ConnectError(message, Code.InvalidArgument);
 }
