@@ -3,10 +3,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import type { EndFrame, JournalFrame, JournalStream } from '../../src/journal-format.ts';
 import { createFifoSender } from '../../src/supervisor-control.ts';
 import { createRunDirectory, openSupervisorLink, type SupervisorLink } from '../../src/supervisor-link.ts';
@@ -15,6 +15,7 @@ import { buildSupervisor, supervisorSourceHash } from '../build.mjs';
 
 export const isRoot = process.getuid?.() === 0;
 const patienceMs = 30_000;
+const stopPatienceMs = 8000;
 
 export type Supervised = {
   link: SupervisorLink;
@@ -31,7 +32,8 @@ export type Supervised = {
   close(): Promise<void>;
 };
 
-export type SupervisedOptions = { binary?: string; wrapper?: string[]; args?: string[] };
+/** `forks`: the wrapper stays, as the supervisor's parent. */
+export type SupervisedOptions = { binary?: string; wrapper?: string[]; args?: string[]; forks?: boolean };
 
 /** The static program of the sources as they are, built once for all test files. */
 export async function builtSupervisor(): Promise<string> {
@@ -69,8 +71,12 @@ export async function startSupervised(options: SupervisedOptions = {}): Promise<
   };
   const end = async (child: ChildProcess, signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(signal);
-    await once(child, 'exit');
+    const ended = once(child, 'exit');
+    const pid = options.forks ? firstChildOf(child.pid ?? 0) : (child.pid ?? 0);
+    process.kill(pid, signal);
+    const overdue = setTimeout(() => process.kill(pid, 'SIGKILL'), stopPatienceMs);
+    await ended;
+    clearTimeout(overdue);
   };
 
   const supervised: Supervised = {
@@ -98,6 +104,10 @@ export async function startSupervised(options: SupervisedOptions = {}): Promise<
     },
   };
   return supervised;
+}
+
+function firstChildOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]);
 }
 
 export function freshId(): string {
@@ -164,11 +174,4 @@ export async function waitForOutput(link: SupervisorLink, id: string, marker: st
     if (seen.includes(marker)) return seen;
   }
   throw new Error(`the command ended without printing ${marker}; it printed: ${seen}`);
-}
-
-/** Runs a program to its end, for looking at the machine. */
-export async function outputOfProgram(program: string, args: string[]): Promise<{ code: number; stdout: string }> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [stdout, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-  return { code: code ?? -1, stdout };
 }
