@@ -64,6 +64,7 @@ export interface KeyInput {
 export interface Me {
   organization: Organization;
   principal: Principal;
+  key: { id: string };
   scopes: Scope[];
 }
 
@@ -92,7 +93,7 @@ export interface ProjectInput {
   name: string;
   repository: { url: string; defaultBranch?: string };
   environment?: EnvironmentInput;
-  hibernateAfterSeconds?: number | null;
+  hibernateAfterSeconds?: number;
   approval?: ApprovalInput;
 }
 
@@ -100,8 +101,11 @@ export interface Project {
   id: string;
   name: string;
   repository: { url: string; defaultBranch: string };
+  /** With every default filled in. */
   environment: EnvironmentInput;
-  hibernateAfterSeconds: number | null;
+  /** Names; values are never shown. */
+  secrets: string[];
+  hibernateAfterSeconds: number;
   approval: Required<ApprovalInput>;
   createdAt: string;
   updatedAt: string;
@@ -134,18 +138,21 @@ export interface TrialInput {
 
 export interface TrialSession {
   sessionId: string;
-  title?: string;
-  state: string;
+  title: string;
+  /** Of the attempt, not of the session, which outlives it. */
+  state: 'pending' | 'running' | 'ended';
   verdict: Verdict | null;
-  reason?: string | null;
-  commandIds?: string[];
-  startedAt?: string | null;
-  endedAt?: string | null;
+  /** Why there is no verdict, or which command decided it. */
+  reason: string | null;
+  commandIds: string[];
+  startedAt: string | null;
+  endedAt: string | null;
 }
 
 export interface Trial {
   id: string;
   taskId: string;
+  projectId: string;
   name: string;
   state: TrialState;
   sessions: TrialSession[];
@@ -176,8 +183,9 @@ export interface Session {
   baseCommit: string | null;
   headCommit: string | null;
   runner: string | null;
-  lastCursor: string | null;
-  failure?: { code: string; detail: string } | null;
+  /** Of the newest event: what comes later is read with `after`. */
+  lastCursor: string;
+  failure?: { code: string; detail: string };
   createdAt: string;
   lastActiveAt: string;
 }
@@ -203,12 +211,18 @@ export interface Command {
   id: string;
   sessionId: string;
   command: string;
+  cwd: string;
+  background: boolean;
+  timeoutSeconds: number | null;
+  /** Who asked: user, setup, trial, verify. */
+  origin: string;
   state: 'queued' | 'running' | 'ended';
   outcome: CommandOutcome | null;
-  reason?: string | null;
+  reason?: string;
   exitCode: number | null;
   /** "SIGTERM". */
   signal: string | null;
+  queuedAt: string;
   startedAt: string | null;
   endedAt: string | null;
   stdoutBytes: number;
@@ -228,21 +242,16 @@ export interface EventPage {
 
 // ---- query and operation ----
 
-export interface QueryInput {
-  sql: string;
-  params?: Record<string, unknown>;
-}
-
+/** Rows are objects by column name; `truncated` when there are more than a result may have. */
 export interface QueryResult {
-  columns: { name: string; type: string }[];
-  rows: unknown[];
-  truncated?: boolean;
+  columns: string[];
+  rows: Record<string, unknown>[];
+  truncated: boolean;
 }
 
 export interface Readiness {
   ready: boolean;
   parts: Record<string, { ok: boolean; detail?: string }>;
-  version?: string;
 }
 
 export interface Runner {

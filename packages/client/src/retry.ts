@@ -9,6 +9,9 @@ const baseDelayMs = 200;
 const delayMsMax = 5_000;
 const retryAfterMsMax = 30_000;
 
+/** A first request that is not done after these has died: what it did is not known, and stays so. */
+const inProgressAttemptsMax = 8;
+
 /** Statuses with which the request was not carried out, or its outcome is unknown but repeating it is harmless. */
 const transientStatuses = [502, 503, 504];
 
@@ -18,10 +21,12 @@ export function canRepeat(method: string, headers: Headers): boolean {
   return true;
 }
 
-export function isTransient(error: unknown): boolean {
+/** @param attempt 1 after the first failure. */
+export function isTransient(error: unknown, attempt: number): boolean {
   if (error instanceof WorktrailConnectionError) return true;
   if (!(error instanceof WorktrailApiError)) return false;
-  return transientStatuses.includes(error.status) || error.code === 'idempotency_in_progress';
+  if (error.code === 'idempotency_in_progress') return attempt < inProgressAttemptsMax;
+  return transientStatuses.includes(error.status);
 }
 
 /** @param attempt 1 for the wait after the first failure. @param random in [0, 1). */

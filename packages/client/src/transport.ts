@@ -67,7 +67,7 @@ export function createTransport(dependencies: TransportDependencies): Transport 
           throw await apiErrorOf(response);
         });
       } catch (error) {
-        if (attempt >= attemptsMax || !isTransient(error)) throw error;
+        if (attempt >= attemptsMax || !isTransient(error, attempt)) throw error;
         await dependencies.wait(retryDelayMs(attempt, error, dependencies.random()), options.signal);
       }
     }

@@ -20,19 +20,18 @@ export async function query(cli: Cli, sql: string): Promise<number> {
 
 export function queryTable({ columns, rows }: QueryResult) {
   return {
-    columns: columns.map(({ name, type }) => ({
-      title: name,
+    columns: columns.map((title) => ({
+      title,
       shrinks: true,
-      align: /^(Nullable\()?(U?Int|Float|Decimal)/.test(type) ? ('right' as const) : ('left' as const),
+      align: rows.every((row) => isNumber(row[title])) ? ('right' as const) : ('left' as const),
     })),
-    rows: rows.map((row) =>
-      columns.map(({ name }, index) => cellText(Array.isArray(row) ? row[index] : fieldOf(row, name))),
-    ),
+    rows: rows.map((row) => columns.map((name) => cellText(row[name]))),
   };
 }
 
-function fieldOf(row: unknown, name: string): unknown {
-  return typeof row === 'object' && row !== null ? (row as Record<string, unknown>)[name] : undefined;
+/** 64-bit integers come as strings of digits. */
+function isNumber(value: unknown): boolean {
+  return value == null || typeof value === 'number' || (typeof value === 'string' && /^-?\d+$/.test(value));
 }
 
 function cellText(value: unknown): string {

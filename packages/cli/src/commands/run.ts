@@ -48,7 +48,7 @@ async function runCommand(cli: Cli, sessionId: string, words: readonly string[],
 
   async function accept() {
     const session = await client.sessions.get(sessionId);
-    return { after: session.lastCursor ?? undefined, command: await client.commands.run(sessionId, body) };
+    return { after: session.lastCursor, command: await client.commands.run(sessionId, body) };
   }
 
   if (options.background) {

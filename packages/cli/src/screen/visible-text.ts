@@ -1,16 +1,16 @@
 // Text from anywhere as it may stand on a terminal, and how many columns it takes there.
 
-const controls = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-const escapeSequences = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
+import { stripVTControlCharacters } from 'node:util';
+
+const controls = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 const wide =
   /\p{Extended_Pictographic}|\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u;
-const nothing = /^[\p{Mark}\u200b-\u200d\ufe0f]+$/u;
+const nothing = /^[\p{Mark}\p{Default_Ignorable_Code_Point}]+$/u;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** One line without anything a terminal would act on: what comes from a sandbox must not move the cursor. */
 export function visible(text: string): string {
-  return text
-    .replaceAll(escapeSequences, '')
+  return stripVTControlCharacters(text)
     .replaceAll(/[\t\r\n]+/g, ' ')
     .replaceAll(controls, '\ufffd');
 }

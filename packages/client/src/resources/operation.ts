@@ -1,14 +1,14 @@
 // SQL over the traces, and the state of the system.
 
-import type { Page, QueryInput, QueryResult, Readiness, Runner } from '../api-types.ts';
+import type { Page, QueryResult, Readiness, Runner } from '../api-types.ts';
 import type { Transport } from '../transport.ts';
 import type { CallOptions } from './call.ts';
 
 export function createQuery(transport: Transport) {
   return {
     /** One read-only statement over the organization's own events, commands, sessions, …. */
-    sql: (input: QueryInput, options?: CallOptions) =>
-      transport.json<QueryResult>('POST', '/v1/query', { body: { ...input, format: 'json' }, ...options }),
+    sql: (body: { sql: string }, options?: CallOptions) =>
+      transport.json<QueryResult>('POST', '/v1/query', { body, ...options }),
   };
 }
 
