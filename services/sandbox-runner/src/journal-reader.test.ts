@@ -103,17 +103,17 @@ describe('a hostile journal', () => {
     execFileSync('mkfifo', [path]);
     await refused();
     path = directory;
-    await expect(openJournal(path)).rejects.toBeInstanceOf(JournalCorrupt);
-    await expect(openJournal('/dev/zero')).rejects.toBeInstanceOf(JournalCorrupt);
+    expect(() => openJournal(path)).toThrow(JournalCorrupt);
+    expect(() => openJournal('/dev/zero')).toThrow(JournalCorrupt);
   });
 
   it('is refused when it shrinks below what was read', async () => {
     await writeFile(path, encodeFrame(header));
-    const reader = await openJournal(path);
+    const reader = openJournal(path);
     expect(await reader.read()).toEqual([header]);
     await truncate(path, 10);
     await expect(reader.read()).rejects.toMatchObject({ name: 'JournalCorrupt', fileOffset: 96 });
-    await reader.close();
+    reader.close();
   });
 
   it('is refused for each frame that a supervisor cannot have written there', () => {
@@ -154,9 +154,9 @@ describe('a hostile journal', () => {
     await fc.assert(
       fc.asyncProperty(fc.oneof(changed, arbitrary), async (bytes) => {
         await writeFile(path, bytes);
-        const reader = await openJournal(path);
+        const reader = openJournal(path);
         const outcome = await reader.read().catch((error) => error);
-        await reader.close();
+        reader.close();
         expect(Array.isArray(outcome) || outcome instanceof JournalCorrupt).toBe(true);
       }),
       { numRuns: 300 },

@@ -6,31 +6,34 @@
 //    cannot have written (a gap in positions, a second end, a file that shrank) throws `JournalCorrupt` and nothing else.
 // 3. A follower that starts at a position gets exactly the output from there on, if needed from the middle of a frame.
 
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { basename } from 'node:path';
+import { promisify } from 'node:util';
 import { type EndFrame, type JournalFrame, JournalCorrupt, type OutputFrame, parseFrame } from './journal-format.ts';
 import type { JournalWatch } from './journal-watch.ts';
 
 const readBytesMax = 262_144;
+/** What a command has just written is in memory: reading it at once is faster than asking a thread to. */
+const readAtOnceBytesMax = 16_384;
+const readInThread = promisify(read);
 const safetyPollMs = 250;
 
 export type JournalReader = {
   /** The complete frames that were not given before, possibly none. */
   read(): Promise<JournalFrame[]>;
   readonly ended: boolean;
-  close(): Promise<void>;
+  close(): void;
 };
 
 /** Opens a journal that exists; `ENOENT` is passed on, anything that is no regular file is `JournalCorrupt`. */
-export async function openJournal(path: string): Promise<JournalReader> {
-  const file = await openHostile(path);
+export function openJournal(path: string): JournalReader {
+  const fd = openHostile(path);
   const order = createFrameOrder();
   let fileOffset = 0;
 
   return {
     async read() {
-      const buffer = await readFrom(file, fileOffset);
+      const buffer = await readFrom(fd, fileOffset);
       const frames: JournalFrame[] = [];
       let at = 0;
       for (let parsed = parseFrame(buffer, at, fileOffset); parsed; parsed = parseFrame(buffer, at, fileOffset)) {
@@ -44,25 +47,30 @@ export async function openJournal(path: string): Promise<JournalReader> {
     get ended() {
       return order.ended;
     },
-    close: () => file.close(),
+    close: () => closeSync(fd),
   };
 }
 
-async function openHostile(path: string): Promise<FileHandle> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((error) => {
-    throw error.code === 'ELOOP' || error.code === 'ENXIO' ? new JournalCorrupt('not a regular file', 0) : error;
-  });
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
+function openHostile(path: string): number {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === 'ELOOP' || code === 'ENXIO' ? new JournalCorrupt('not a regular file', 0) : error;
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
   throw new JournalCorrupt('not a regular file', 0);
 }
 
-async function readFrom(file: FileHandle, fileOffset: number): Promise<Buffer> {
-  const { size } = await file.stat();
+async function readFrom(fd: number, fileOffset: number): Promise<Buffer> {
+  const { size } = fstatSync(fd);
   if (size < fileOffset) throw new JournalCorrupt(`the file shrank to ${size} bytes`, fileOffset);
-  const buffer = Buffer.allocUnsafe(Math.min(size - fileOffset, readBytesMax));
-  if (buffer.length === 0) return buffer;
-  const { bytesRead } = await file.read(buffer, 0, buffer.length, fileOffset);
+  const length = Math.min(size - fileOffset, readBytesMax);
+  const buffer = Buffer.allocUnsafe(length);
+  if (length <= readAtOnceBytesMax) return buffer.subarray(0, readSync(fd, buffer, 0, length, fileOffset));
+  const { bytesRead } = await readInThread(fd, buffer, 0, length, fileOffset);
   return buffer.subarray(0, bytesRead);
 }
 
@@ -120,7 +128,7 @@ export async function* followJournal(path: string, options: FollowOptions): Asyn
     while (true) {
       signal?.throwIfAborted();
       growth.reset();
-      reader ??= await openIfThere(path);
+      reader ??= openIfThere(path);
       const frames = (await reader?.read()) ?? [];
       for (const frame of frames) {
         const kept = cutBefore(frame, fromPosition);
@@ -131,14 +139,14 @@ export async function* followJournal(path: string, options: FollowOptions): Asyn
     }
   } finally {
     growth.close();
-    await reader?.close();
+    reader?.close();
   }
 }
 
 /** The journal, or `undefined` where none is yet. */
-export async function openIfThere(path: string): Promise<JournalReader | undefined> {
+export function openIfThere(path: string): JournalReader | undefined {
   try {
-    return await openJournal(path);
+    return openJournal(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

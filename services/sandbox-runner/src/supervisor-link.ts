@@ -171,12 +171,12 @@ async function readBootId(path: string): Promise<string | null> {
 }
 
 async function readHeader(path: string): Promise<HeaderFrame | undefined> {
-  const reader = await openIfThere(path);
+  const reader = openIfThere(path);
   try {
     const [first] = (await reader?.read()) ?? [];
     return first?.type === 'header' ? first : undefined;
   } finally {
-    await reader?.close();
+    reader?.close();
   }
 }
 

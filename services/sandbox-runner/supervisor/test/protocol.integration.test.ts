@@ -391,10 +391,10 @@ describe('removing a command', () => {
 });
 
 async function openJournalAndRead(sandbox: Supervised, id: string) {
-  const reader = await openJournal(join(sandbox.runDirectory, 'journals', id));
+  const reader = openJournal(join(sandbox.runDirectory, 'journals', id));
   const frames = [];
   for (let batch = await reader.read(); batch.length > 0; batch = await reader.read()) frames.push(...batch);
-  await reader.close();
+  reader.close();
   return frames;
 }
 
