@@ -1,0 +1,117 @@
+import type { CommandResult } from '@worktrail/contract/commands';
+import { describe, expect, it } from 'vitest';
+import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
+import { acceptCommand, cancelCommand, findLive, startableCommand } from './commands.ts';
+import * as life from './life.ts';
+import { newSessionState, type SessionState } from './state.ts';
+
+const noon = '2026-01-01T12:00:00.000Z';
+const sandbox = { from: 'volume' as const, baseCommit: 'a', headCommit: 'b' };
+
+function placedState(spec = sampleSession()): SessionState {
+  const state = newSessionState(spec);
+  life.placed(state, { runnerId: 'r', hostQueue: 'q' }, noon);
+  return state;
+}
+
+function readyState(): SessionState {
+  const state = placedState();
+  life.opened(state, 1, sandbox);
+  life.becameReady(state, noon);
+  return state;
+}
+
+function startCommand(state: SessionState, command = sampleCommand('x')): string {
+  acceptCommand(state, command, null, noon);
+  startableCommand(state)!.state = 'running';
+  return command.id;
+}
+
+function ended(changes: Partial<CommandResult>): CommandResult {
+  return { outcome: 'exited', reason: null, exitCode: 0, signal: null, stdoutBytes: 0, stderrBytes: 0, ...changes };
+}
+
+describe('what a runner says late', () => {
+  it('opens nothing when it opened an older generation', () => {
+    const state = readyState();
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    life.resumed(state, 'command', noon);
+    life.opened(state, 1, sandbox);
+    expect(state.sandboxOpen).toBe(false);
+    life.opened(state, 2, sandbox);
+    expect(state.sandboxOpen).toBe(true);
+  });
+
+  it('does not close the sandbox of a newer generation', () => {
+    const state = readyState();
+    const commandId = startCommand(state);
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    life.resumed(state, 'command', noon);
+    life.opened(state, 2, sandbox);
+    life.becameReady(state, noon);
+    life.commandNotStarted(state, commandId, { generation: 1, sandboxGone: true }, noon);
+    expect(state).toMatchObject({ phase: 'ready', sandboxOpen: true, generation: 2 });
+    expect(startableCommand(state)?.spec.id).toBe(commandId);
+  });
+
+  it('does not hibernate a session that was resumed since', () => {
+    const state = readyState();
+    life.sandboxStopped(state, 1, 'idle', noon);
+    life.resumed(state, 'command', noon);
+    life.sandboxStopped(state, 1, 'idle', noon);
+    expect(state.phase).toBe('resuming');
+  });
+});
+
+describe('a command that the runner never started', () => {
+  it('ends as canceled when it was canceled meanwhile', () => {
+    const state = readyState();
+    const commandId = startCommand(state);
+    cancelCommand(state, commandId, 'asked', noon);
+    life.commandNotStarted(state, commandId, { generation: 1, sandboxGone: true }, noon);
+    expect(findLive(state, commandId)).toMatchObject({
+      state: 'ending',
+      result: { outcome: 'canceled', reason: 'asked' },
+    });
+    expect(state.events.filter(({ producer }) => producer === commandId).map(({ draft }) => draft.number)).toEqual([
+      1, 2,
+    ]);
+  });
+});
+
+describe('a setup command', () => {
+  it('that was lost with its sandbox is run again, a bounded number of times', () => {
+    const state = placedState(withSetup(['install']));
+    life.opened(state, 1, sandbox);
+    for (let lost = 0; lost < life.setupRetriesMax; lost++) {
+      life.commandEnded(
+        state,
+        startCommand(state, setupCommand()),
+        ended({ outcome: 'host_lost', exitCode: null }),
+        noon,
+      );
+      expect(state).toMatchObject({ phase: 'creating', setup: { done: 0, retries: lost + 1 } });
+    }
+    life.commandEnded(
+      state,
+      startCommand(state, setupCommand()),
+      ended({ outcome: 'host_lost', exitCode: null }),
+      noon,
+    );
+    expect(state).toMatchObject({ phase: 'failed', failure: { code: 'setup_failed' } });
+  });
+
+  it('is run again in a workspace that was made anew', () => {
+    const state = placedState(withSetup(['install']));
+    life.opened(state, 1, { ...sandbox, from: 'new' });
+    life.commandEnded(state, startCommand(state, setupCommand()), ended({}), noon);
+    expect(state.setup.done).toBe(1);
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    life.opened(state, 2, { ...sandbox, from: 'new' });
+    expect(state.setup.done).toBe(0);
+  });
+});
+
+function setupCommand() {
+  return sampleCommand('install', { origin: 'setup' });
+}

@@ -1,0 +1,239 @@
+import { limits } from '@worktrail/contract/limits';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import {
+  comeToRest,
+  type Happening,
+  happen,
+  newSimulation,
+  noon,
+  type Simulation,
+} from '../../test/session-simulation.ts';
+import { acceptCommand, isUnsettled, liveCommandBytesMax, refusal, startableCommand } from './commands.ts';
+import { becameReady, commandEnded, opened, placed } from './life.ts';
+import { followingPhases } from './phases.ts';
+import { endedCommandsMax, newSessionState, type SessionState, sessionDocument } from './state.ts';
+
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('run' as const), background: fc.boolean(), trial: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('repeat' as const), pick: fc.nat(20) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel' as const), pick: fc.nat(20) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('stopped' as const), generation: fc.nat(4) }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<Happening>({ kind: 'archive' }, { kind: 'patch' }, { kind: 'continueAsNew' }),
+  },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      kind: fc.constant('answer' as const),
+      pick: fc.nat(20),
+      how: fc.constantFrom('well' as const, 'well' as const, 'well' as const, 'badly' as const, 'not at all' as const),
+    }),
+  },
+);
+
+const lives = fc.record({
+  setup: fc.array(fc.constant('install'), { maxLength: 2 }),
+  happenings: fc.array(happening, { maxLength: 60 }),
+});
+
+function live({ setup, happenings }: { setup: string[]; happenings: Happening[] }, check: (now: Simulation) => void) {
+  const simulation = newSimulation(setup);
+  for (const one of happenings) {
+    happen(simulation, one);
+    check(simulation);
+  }
+  return simulation;
+}
+
+function property(check: (now: Simulation) => void, atRest: (then: Simulation) => void = () => {}): void {
+  fc.assert(
+    fc.property(lives, (life) => {
+      const simulation = live(life, check);
+      comeToRest(simulation);
+      check(simulation);
+      atRest(simulation);
+    }),
+    { numRuns: 500 },
+  );
+}
+
+describe('any life of a session', () => {
+  it('has one foreground command running at a time, and never more commands than may be live', () => {
+    property(({ state }) => {
+      const running = state.commands.filter((command) => command.state === 'running');
+      expect(running.filter(({ spec }) => !spec.background).length).toBeLessThanOrEqual(1);
+      expect(running.length).toBeLessThanOrEqual(limits.liveCommandsMax);
+    });
+  });
+
+  it('gives each accepted command exactly one end', () => {
+    property(
+      ({ ends }) => expect(new Set(ends).size).toBe(ends.length),
+      ({ accepted, ends }) => expect([...ends].sort()).toEqual([...accepted].sort()),
+    );
+  });
+
+  it('only passes from state to state as the table says, and terminal states stay', () => {
+    fc.assert(
+      fc.property(lives, (life) => {
+        let phase: SessionState['phase'] = 'creating';
+        live(life, ({ state }) => {
+          expect(reachable(phase)).toContain(state.phase);
+          phase = state.phase;
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('keeps a state that survives JSON', () => {
+    property(({ state }) => expect(JSON.parse(JSON.stringify(state))).toEqual(state));
+  });
+
+  it('numbers the events of each producer from 1 without a hole, whatever is repeated', () => {
+    property(
+      () => {},
+      ({ events }) => {
+        const last = new Map<string, number>();
+        for (const { producer, draft } of events) {
+          expect(draft.number).toBe((last.get(producer) ?? 0) + 1);
+          last.set(producer, draft.number);
+        }
+      },
+    );
+  });
+
+  it('brings its read model up to date, and its version only grows', () => {
+    fc.assert(
+      fc.property(lives, (life) => {
+        let version = 0;
+        const simulation = live(life, ({ state }) => {
+          expect(state.version).toBeGreaterThanOrEqual(version);
+          expect(state.recordedVersion).toBeLessThanOrEqual(state.version);
+          version = state.version;
+        });
+        comeToRest(simulation);
+        expect(simulation.state.recordedVersion).toBeGreaterThanOrEqual(simulation.state.dueVersion);
+      }),
+    );
+  });
+
+  it('comes to rest with nothing left to do', () => {
+    property(
+      () => {},
+      ({ state, begun }) => {
+        expect(begun).toEqual([]);
+        expect(state.commands).toEqual([]);
+        expect(['ready', 'hibernated', 'failed', 'archived']).toContain(state.phase);
+      },
+    );
+  });
+});
+
+/** In the steps that follow one thing that happens, a session may pass through several states. */
+function reachable(from: SessionState['phase']): Set<SessionState['phase']> {
+  const found = new Set([from]);
+  for (const phase of found) for (const next of followingPhases[phase]) found.add(next);
+  return found;
+}
+
+function readyState(): SessionState {
+  const state = newSessionState(sampleSession());
+  placed(state, { runnerId: 'r', hostQueue: 'q' }, noon);
+  opened(state, 1, { from: 'new', baseCommit: 'a', headCommit: 'b' });
+  becameReady(state, noon);
+  return state;
+}
+
+describe('the queue of a session', () => {
+  it('is bounded in commands', () => {
+    const state = newSessionState(sampleSession());
+    for (let i = 0; i < limits.queuedCommandsMax; i++) {
+      const command = sampleCommand('x');
+      expect(refusal(state, command)).toBeNull();
+      acceptCommand(state, command, null, noon);
+    }
+    expect(refusal(state, sampleCommand('x'))?.code).toBe('queued_commands_exceeded');
+    expect(refusal(state, state.commands[3]!.spec)).toBeNull();
+  });
+
+  it('is bounded in bytes, so that it can be carried over', () => {
+    const state = newSessionState(sampleSession());
+    const large = () => sampleCommand('x'.repeat(limits.commandBytesMax));
+    while (refusal(state, large()) === null) acceptCommand(state, large(), null, noon);
+    expect(refusal(state, large())?.code).toBe('queued_commands_exceeded');
+    expect(JSON.stringify(state).length).toBeLessThan(liveCommandBytesMax + 64 * 1024);
+    expect(state.commands.length).toBeGreaterThan(5);
+  });
+
+  it('counts characters that are several bytes', () => {
+    const state = newSessionState(sampleSession());
+    acceptCommand(state, sampleCommand('é'.repeat(liveCommandBytesMax / 3)), null, noon);
+    expect(refusal(state, sampleCommand('x'))?.code).toBe('queued_commands_exceeded');
+  });
+
+  it('does not let a background command pass the bound of live ones, and lets others wait', () => {
+    const state = readyState();
+    for (let i = 0; i < limits.liveCommandsMax; i++) {
+      acceptCommand(state, sampleCommand('x', { background: true }), null, noon);
+      startableCommand(state)!.state = 'running';
+    }
+    expect(refusal(state, sampleCommand('x', { background: true }))?.code).toBe('live_commands_exceeded');
+    const foreground = sampleCommand('x');
+    expect(refusal(state, foreground)).toBeNull();
+    expect(acceptCommand(state, foreground, null, noon)).toEqual({ state: 'queued' });
+    expect(startableCommand(state)).toBeUndefined();
+  });
+});
+
+describe('a short command', () => {
+  it('makes neither an event of the session nor a write of its read model', () => {
+    const state = readyState();
+    state.events = [];
+    state.recordedVersion = state.dueVersion;
+    const command = sampleCommand('echo hi');
+    acceptCommand(state, command, null, noon);
+    expect(isUnsettled(state)).toBe(true);
+    startableCommand(state)!.state = 'running';
+    const result = {
+      outcome: 'exited' as const,
+      reason: null,
+      exitCode: 0,
+      signal: null,
+      stdoutBytes: 3,
+      stderrBytes: 0,
+    };
+    commandEnded(state, command.id, result, '2026-01-01T12:00:01.000Z');
+    expect(state.events).toEqual([]);
+    expect(state.dueVersion).toBe(state.recordedVersion);
+    expect(isUnsettled(state)).toBe(false);
+    expect(sessionDocument(state).lastActiveAt).toBe('2026-01-01T12:00:01.000Z');
+  });
+
+  it('is forgotten only after many more', () => {
+    const state = readyState();
+    const first = sampleCommand('echo hi');
+    const result = {
+      outcome: 'exited' as const,
+      reason: null,
+      exitCode: 0,
+      signal: null,
+      stdoutBytes: 0,
+      stderrBytes: 0,
+    };
+    for (const command of [first, ...Array.from({ length: endedCommandsMax }, () => sampleCommand('x'))]) {
+      if (command !== first) expect(state.ended.some(({ id }) => id === first.id)).toBe(true);
+      acceptCommand(state, command, null, noon);
+      startableCommand(state)!.state = 'running';
+      commandEnded(state, command.id, result, noon);
+    }
+    expect(state.ended).toHaveLength(endedCommandsMax);
+    expect(state.ended.some(({ id }) => id === first.id)).toBe(false);
+  });
+});
