@@ -57,39 +57,45 @@ export function createClusterStop(
 }
 
 async function stopAll(deps: ClusterStopDeps): Promise<StopCounts> {
-  const { sandboxes, commands, log } = deps;
-  const bound = AbortSignal.timeout(stopMsMax);
-  await sandboxes.attachAll(bound);
-  sandboxes.drain();
-  const open = sandboxes.attached();
-  const live = commands.list();
-  for (const command of live) command.cancel({ graceMs: commandGraceMs, reason: stopReason });
-  const counts: StopCounts = { sandboxes: open.length, stopped: 0, commandsCanceled: live.length };
-  const all = Promise.all(
-    open.map(async (sandbox) => {
-      try {
-        await stopOne(deps, sandbox);
-        counts.stopped += 1;
-      } catch (error) {
-        log.error({ err: error, sessionId: sandbox.record.sessionId }, 'a sandbox could not be stopped');
-      }
-    }),
-  );
-  await Promise.race([all, delay(stopMsMax, undefined, { ref: false })]);
-  log.info(counts, 'stopped the sandboxes of this runner');
+  const counts: StopCounts = { sandboxes: 0, stopped: 0, commandsCanceled: 0 };
+  await Promise.race([stopEach(deps, counts), delay(stopMsMax, undefined, { ref: false })]);
+  deps.log.info(counts, 'stopped the sandboxes of this runner');
   return { ...counts };
 }
 
-async function stopOne(deps: ClusterStopDeps, { record }: OpenSandbox): Promise<void> {
-  const { sessionId, generation } = record;
-  const ends = deps.commands.list().filter((command) => command.input.sessionId === sessionId);
-  await Promise.race([
-    Promise.all(ends.map((command) => command.settled)),
-    delay(commandsWaitMsMax, undefined, { ref: false }),
-  ]);
-  await deps.sandboxes.stop(sessionId);
-  const message: SandboxStopped = { generation, reason: stopReason };
-  await deps.temporal.workflow.getHandle(sessionWorkflowId(sessionId)).signal(sandboxStopped, message);
+async function stopEach({ sandboxes, commands, ...deps }: ClusterStopDeps, counts: StopCounts): Promise<void> {
+  await sandboxes.attachAll(AbortSignal.timeout(stopMsMax));
+  sandboxes.drain();
+  const open = sandboxes.attached();
+  const live = commands.list();
+  counts.sandboxes = open.length;
+  counts.commandsCanceled = live.length;
+  for (const command of live) command.cancel({ graceMs: commandGraceMs, reason: stopReason });
+  await Promise.all(
+    open.map(async (sandbox) => {
+      const { sessionId } = sandbox.record;
+      try {
+        await endsOf(commands, sessionId);
+        await sandboxes.stop(sessionId);
+        counts.stopped += 1;
+        await tellSession(deps.temporal, sandbox);
+      } catch (error) {
+        deps.log.error({ err: error, sessionId }, 'a sandbox could not be stopped in good order');
+      }
+    }),
+  );
+}
+
+/** Waits until the ends of the session's commands are in the history, within a bound. */
+async function endsOf(commands: LiveCommands, sessionId: string): Promise<void> {
+  const ends = commands.list().filter((command) => command.input.sessionId === sessionId);
+  const all = Promise.all(ends.map((command) => command.settled));
+  await Promise.race([all, delay(commandsWaitMsMax, undefined, { ref: false })]);
+}
+
+async function tellSession(temporal: Client, { record }: OpenSandbox): Promise<void> {
+  const message: SandboxStopped = { generation: record.generation, reason: stopReason };
+  await temporal.workflow.getHandle(sessionWorkflowId(record.sessionId)).signal(sandboxStopped, message);
 }
 
 function respond(response: ServerResponse, status: number, body: object): void {

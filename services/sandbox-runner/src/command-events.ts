@@ -38,7 +38,7 @@ export interface CommandEnd {
 
 export function queuedPayload(command: CommandSpec): EventPayloadInit {
   const { cwd, background, origin } = command;
-  const timeoutSeconds = command.timeoutSeconds ?? 0;
+  const timeoutSeconds = Math.ceil(command.timeoutSeconds ?? 0);
   return { case: 'commandQueued', value: { command: command.command, cwd, timeoutSeconds, background, origin } };
 }
 

@@ -58,15 +58,21 @@ export interface ExecutionControl {
   onStarted(sandbox: OpenSandbox): void;
 }
 
+export interface ExecutedCommand {
+  result: CommandResult;
+  /** Tidies up; until it has resolved the command must not be executed again by this process. */
+  settle(result: CommandResult): Promise<void>;
+}
+
 export async function executeCommand(
   deps: CommandExecutionDeps,
   input: RunCommandInput,
   control: ExecutionControl,
-): Promise<CommandResult> {
+): Promise<ExecutedCommand> {
   const commandId = input.command.id;
   const directory = deps.directories.at(input.sessionId);
   const known = directory.readResult(commandId);
-  if (known) return known;
+  if (known) return { result: known, settle: async () => undefined };
   const sandbox = await deps.sandboxes.attach(input);
   const requested = directory.wasRequested(commandId);
   let bootId = requested ? await readStartedBoot(directory, commandId) : undefined;
@@ -78,10 +84,18 @@ export async function executeCommand(
   if (!sandbox && bootId === undefined && input.cancelReason === null)
     throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
   const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, requested };
-  const result = await execute(attempt);
-  directory.writeResult(commandId, result);
-  if (sandbox) void sandbox.link.removeCommand(commandId).catch(() => undefined);
-  return result;
+  return { result: await execute(attempt), settle: (result) => settle(attempt, result) };
+}
+
+/** Not before its result is kept is a command's journal removed: one of both says that it must not be started again. */
+async function settle({ deps, directory, sandbox, input }: Attempt, result: CommandResult): Promise<void> {
+  const commandId = input.command.id;
+  try {
+    await directory.writeResult(commandId, result);
+    await sandbox?.link.removeCommand(commandId);
+  } catch (error) {
+    deps.events.log.warn({ err: error, commandId }, 'the files of an ended command could not be removed');
+  }
 }
 
 interface Attempt {
@@ -207,13 +221,18 @@ async function* framesOf(
   running: Running,
   signal: AbortSignal,
 ): AsyncGenerator<JournalFrame, void, void> {
-  await running.started;
-  yield* readCommandFrames({
+  const frames = readCommandFrames({
     commandId: attempt.input.command.id,
     runPath: attempt.directory.runPath,
     sandbox: liveSandbox(attempt),
     signal: AbortSignal.any([attempt.control.signal, signal]),
   });
+  // The journal is watched while the command is being started: what it prints at once is not waited for twice.
+  const failed = new Promise<never>((_, reject) => running.started.catch(reject));
+  const first = await Promise.race([frames.next(), failed]);
+  if (first.done) return await running.started;
+  yield first.value;
+  yield* frames;
 }
 
 function supervised(input: RunCommandInput, shell: string, env: Record<string, string>): SupervisedCommand {

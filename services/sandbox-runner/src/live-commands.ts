@@ -6,7 +6,7 @@
 
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
-import type { ExecutionControl } from './command-execution.ts';
+import type { ExecutedCommand, ExecutionControl } from './command-execution.ts';
 import type { OpenSandbox } from './sandboxes.ts';
 
 /** What an activity knows of its own attempt. */
@@ -40,7 +40,7 @@ export interface LiveCommands {
   list(): LiveCommand[];
 }
 
-type Execute = (input: RunCommandInput, control: ExecutionControl) => Promise<CommandResult>;
+type Execute = (input: RunCommandInput, control: ExecutionControl) => Promise<ExecutedCommand>;
 type Followed = LiveCommand & { result: Promise<CommandResult> };
 
 /** `signal`: aborted when the process stops. */
@@ -57,11 +57,16 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
       sandbox = running;
       sendCancel();
     };
-    const result = execute(input, { signal, onStarted }).finally(() => live.delete(input.command.id));
+    const execution = execute(input, { signal, onStarted });
+    const result = execution.then((executed) => executed.result);
+    const settled = execution
+      .then((executed) => executed.settle(executed.result))
+      .catch(nothing)
+      .finally(() => live.delete(input.command.id));
     const followed: Followed = {
       input,
       result,
-      settled: result.then(nothing, nothing),
+      settled,
       sandbox: () => sandbox,
       cancel(options) {
         canceled = options;

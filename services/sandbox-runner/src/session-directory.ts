@@ -6,7 +6,7 @@
 //
 // A command with a result is never started again, whatever else of it was removed.
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
@@ -36,7 +36,7 @@ export interface SessionDirectory {
   readRecord(): Promise<SandboxRecord | undefined>;
   writeRecord(record: SandboxRecord): Promise<void>;
   readResult(commandId: string): CommandResult | undefined;
-  writeResult(commandId: string, result: CommandResult): void;
+  writeResult(commandId: string, result: CommandResult): Promise<void>;
   /** A request of this command was written: it may have been started. */
   wasRequested(commandId: string): boolean;
   /** A supervisor does not start a command without its request. It is kept aside: it tells the values of secrets. */
@@ -90,10 +90,10 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
       const at = resultPath(commandId);
       return existsSync(at) ? (JSON.parse(readFileSync(at, 'utf8')) as CommandResult) : undefined;
     },
-    writeResult(commandId, result) {
+    async writeResult(commandId, result) {
       const at = resultPath(commandId);
-      writeFileSync(`${at}.tmp`, JSON.stringify(result), { mode: 0o600 });
-      renameSync(`${at}.tmp`, at);
+      await writeFile(`${at}.tmp`, JSON.stringify(result), { mode: 0o600 });
+      await rename(`${at}.tmp`, at);
     },
     wasRequested: (commandId) => existsSync(requestPath(commandId)) || existsSync(withdrawnPath(commandId)),
     withdrawRequest(commandId) {

@@ -1,0 +1,134 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import type { RunnerDocument } from '@worktrail/contract/documents';
+import { newId } from '@worktrail/contract/ids';
+import { hostTaskQueue } from '@worktrail/contract/sandbox-activities';
+import { buckets, eventStream, eventStreamSubjects, runnerControlSubject } from '@worktrail/contract/subjects';
+import { ControlReplySchema, ControlRequestSchema } from '@worktrail/proto/runner';
+import { openBucket, readDocument } from '@worktrail/runtime/buckets';
+import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
+import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
+import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
+import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
+import { toolPath } from '@worktrail/testing/tool-paths';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { SandboxRunnerConfig } from './config.ts';
+import { log } from './runner-bench.ts';
+import { type RunningSandboxRunner, startSandboxRunner } from './sandbox-runner.ts';
+
+let scratch: Scratch;
+let nats: NatsServer;
+let temporal: TemporalServer;
+let connection: NatsConnection;
+let config: SandboxRunnerConfig;
+let lifetime: Lifetime;
+let runner: RunningSandboxRunner;
+
+beforeAll(async () => {
+  scratch = await makeScratch('runner');
+  [nats, temporal] = await Promise.all([
+    startNatsServer(join(scratch.path, 'nats')),
+    startTemporalServer(join(scratch.path, 'temporal')),
+  ]);
+  connection = await connect({ servers: nats.url });
+  const jsm = await jetstreamManager(connection);
+  await jsm.streams.add({ name: eventStream(0), subjects: [eventStreamSubjects(0).stored] });
+  const secretsKeyFile = join(scratch.path, 'key');
+  await writeFile(secretsKeyFile, '0'.repeat(64));
+  config = {
+    clusterId: `test-${process.pid}-service`,
+    host: '127.0.0.1',
+    port: 0,
+    logLevel: 'silent',
+    internalToken: 'internal-token-internal-token-internal',
+    nats: { url: nats.url, user: '', password: '' },
+    temporal: { address: temporal.address, namespace: 'default' },
+    operatorConfigPath: undefined,
+    partitions: 1,
+    dataDirectory: join(scratch.path, 'data'),
+    dockerSocket: toolPath('WORKTRAIL_DOCKER_SOCKET'),
+    sandboxImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'),
+    supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
+    secretsKeyFile,
+    repositoryRoots: [scratch.path],
+    stateDirectory: scratch.path,
+    traceStoreUrl: 'http://127.0.0.1:9',
+    sessionsMax: 4,
+    labels: {},
+    control: 'fifo',
+  };
+  lifetime = createLifetime(log);
+  runner = await startSandboxRunner(config, lifetime, log);
+}, 60_000);
+
+afterAll(async () => {
+  await lifetime.close();
+  await connection.close();
+  await temporal.stop();
+  await nats.stop();
+  await scratch.remove();
+}, 60_000);
+
+const address = (path: string) => `http://127.0.0.1:${runner.port}${path}`;
+
+test('it is ready when everything it needs answers', async () => {
+  const response = await fetch(address('/readyz'));
+  const report = (await response.json()) as { ready: boolean; parts: object };
+  expect(report).toMatchObject({ ready: true });
+  expect(Object.keys(report.parts).sort()).toEqual(['docker', 'nats', 'supervisor', 'temporal', 'workers']);
+});
+
+test('it announces itself to the cluster', async () => {
+  const bucket = await openBucket(connection, buckets.runners, { ttlMs: 30_000 });
+  const stored = await readDocument<RunnerDocument>(bucket, runner.runnerId);
+  expect(stored?.value).toMatchObject({
+    id: runner.runnerId,
+    hostQueue: hostTaskQueue(runner.runnerId),
+    slots: { total: 4, used: 0 },
+  });
+});
+
+test('a second runner on the same data directory is refused', async () => {
+  const other = createLifetime(log);
+  await expect(startSandboxRunner(config, other, log)).rejects.toThrow(/another sandbox-runner uses/);
+  await other.close();
+});
+
+test('a control request for a command that does not run is answered with the code for it', async () => {
+  const ask = async (bytes: Uint8Array) => {
+    const reply = await connection.request(runnerControlSubject(runner.runnerId), bytes, { timeout: 2_000 });
+    return fromBinary(ControlReplySchema, reply.data).errorCode;
+  };
+  const request = create(ControlRequestSchema, {
+    organizationId: newId('organization'),
+    sessionId: newId('session'),
+    commandId: newId('command'),
+    operation: { case: 'sendSignal', value: { signal: 'INT' } },
+  });
+  expect(await ask(toBinary(ControlRequestSchema, request))).toBe('command_not_running');
+  expect(await ask(Buffer.from('not a message'))).toBe('malformed_request');
+});
+
+test('its figures are there for Prometheus', async () => {
+  const text = await (await fetch(address('/metrics'))).text();
+  expect(text).toMatch(/worktrail_runner_slots\{service="sandbox-runner"\} 4/);
+});
+
+test('stopping the cluster takes the internal token', async () => {
+  const stop = (token: string) =>
+    fetch(address('/stop-cluster'), { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+  expect((await stop('wrong')).status).toBe(401);
+  const stopped = await stop(config.internalToken);
+  expect(await stopped.json()).toEqual({ sandboxes: 0, stopped: 0, commandsCanceled: 0 });
+});
+
+test('it keeps its identity over a restart', async () => {
+  const before = runner.runnerId;
+  await lifetime.close();
+  lifetime = createLifetime(log);
+  runner = await startSandboxRunner(config, lifetime, log);
+  expect(runner.runnerId).toBe(before);
+}, 30_000);
