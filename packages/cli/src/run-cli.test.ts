@@ -1,0 +1,217 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { answer, type Route, startCli, startTestApi, type TestApi } from './test-api.ts';
+
+const servers: TestApi[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+async function setUp(route: Route) {
+  const api = await startTestApi(route);
+  servers.push(api);
+  const env = { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k' };
+  return { api, run: (...args: string[]) => startCli(args, env) };
+}
+
+const projectId = 'prj_01kagb3pyqe1bsnx50e4g66jdv';
+
+describe('worktrail', () => {
+  test('--help exits 0 and documents the exit codes', async () => {
+    const cli = startCli(['--help'], {});
+    expect(await cli.exitCode).toBe(0);
+    expect(cli.stdout().toString()).toMatch(/Examples:[\s\S]*Exit codes:[\s\S]*124 timed out/);
+  });
+
+  test.each([
+    [['nonsense']],
+    [['session', 'list', '--limit', 'many']],
+    [['run', 'ses_1']],
+    [['session', 'create', '--env', 'x']],
+  ])('wrong usage exits 2: %j', async (args) => {
+    const cli = startCli(args, { WORKTRAIL_API_URL: 'http://127.0.0.1:1' });
+    expect(await cli.exitCode).toBe(2);
+    expect(cli.stderr()).toContain('error:');
+  });
+
+  test('without a cluster exits 5 and says how to start one', async () => {
+    const cli = startCli(['session', 'list'], {});
+    expect(await cli.exitCode).toBe(5);
+    expect(cli.stderr()).toContain('npm start');
+  });
+
+  test('with a cluster that does not answer exits 5 and says so', async () => {
+    const cli = startCli(['session', 'show', 'ses_1'], { WORKTRAIL_API_URL: 'http://127.0.0.1:1' });
+    expect(await cli.exitCode).toBe(5);
+    expect(cli.stderr()).toMatch(/http:\/\/127.0.0.1:1 does not answer: .*\n.*Is the cluster running\?/);
+  });
+
+  test('a refusal names code, fields and what to do', async () => {
+    const errors = [{ path: 'name', message: 'is too long' }];
+    const { run } = await setUp((_, response) =>
+      answer(response, 422, { code: 'validation_failed', title: 'The request is not valid', detail: 'name', errors }),
+    );
+    const cli = run('project', 'create', 'x', '--repository', 'https://git.example/x.git');
+    expect(await cli.exitCode).toBe(1);
+    expect(cli.stderr()).toBe('error: name (validation_failed)\n  name: is too long\n');
+  });
+
+  test('a refusal is one JSON document on stderr with --json', async () => {
+    const { run } = await setUp((_, response) =>
+      answer(response, 401, { code: 'unauthenticated', detail: 'wrong key' }),
+    );
+    const cli = run('session', 'list', '--json');
+    expect(await cli.exitCode).toBe(4);
+    expect(JSON.parse(cli.stderr()).error).toMatchObject({ status: 401, code: 'unauthenticated' });
+    expect(cli.stdout().toString()).toBe('');
+  });
+});
+
+describe('session', () => {
+  const session = {
+    id: 'ses_1',
+    state: 'ready',
+    title: 'try\u001b[2J it',
+    branch: 'worktrail/try-it-12345678',
+    labels: {},
+    lastActiveAt: '2025-12-31T23:58:00.000Z',
+  };
+
+  test('create finds the project by name, waits, and prints the id alone', async () => {
+    const { api, run } = await setUp(({ method, path }, response) => {
+      if (path === '/v1/projects')
+        return answer(response, 200, { items: [{ id: projectId, name: 'app' }], nextCursor: null });
+      return method === 'POST' && answer(response, 201, session);
+    });
+    const cli = run('session', 'create', '-p', 'app', '--title', 'try it', '--label', 'team=a');
+    expect(await cli.exitCode).toBe(0);
+    expect(cli.stdout().toString()).toBe('ses_1\n');
+    const request = api.requests.at(-1)!;
+    expect(request.path).toBe(`/v1/projects/${projectId}/sessions`);
+    expect(request.url.searchParams.get('waitSeconds')).toBe('120');
+    expect(JSON.parse(request.body.toString())).toEqual({ title: 'try it', labels: { team: 'a' } });
+  });
+
+  test('create exits 1 with the reason when the session failed', async () => {
+    const failure = { code: 'setup_failed', detail: 'npm ci exited 1' };
+    const { run } = await setUp((_, response) => answer(response, 201, { ...session, state: 'failed', failure }));
+    const cli = run('session', 'create', '-p', projectId);
+    expect(await cli.exitCode).toBe(1);
+    expect(cli.stderr()).toContain('npm ci exited 1 (setup_failed)');
+  });
+
+  test('list is a table without control characters, or a document', async () => {
+    const { run } = await setUp((_, response) => answer(response, 200, { items: [session], nextCursor: null }));
+    const table = run('session', 'list');
+    expect(await table.exitCode).toBe(0);
+    expect(table.stdout().toString()).toBe(
+      'SESSION  STATE  TITLE   BRANCH                     LAST ACTIVE\n' +
+        'ses_1    ready  try it  worktrail/try-it-12345678  2 min ago\n',
+    );
+    const document = run('session', 'list', '--json');
+    expect(await document.exitCode).toBe(0);
+    expect(JSON.parse(document.stdout().toString())).toEqual({ items: [session] });
+  });
+
+  test('an unknown one exits 3', async () => {
+    const { run } = await setUp(() => false);
+    const cli = run('session', 'show', 'ses_2');
+    expect(await cli.exitCode).toBe(3);
+  });
+});
+
+describe('logs', () => {
+  const actor = { kind: 'system', id: 'x' };
+  const event = (cursor: string, type: string, data: object, commandId?: string) => ({
+    cursor,
+    type,
+    data,
+    commandId,
+    actor,
+    time: '2026-01-01T00:00:00.000Z',
+  });
+  const output = (cursor: string, stream: string, offset: number, text: string) =>
+    event(cursor, 'command.output', { stream, offset, bytes: Buffer.from(text).toString('base64') }, 'cmd_1');
+  const items = [
+    event('1', 'session.ready', { branch: 'b' }),
+    output('2', 'stdout', 0, 'one'),
+    output('3', 'stderr', 0, 'oops'),
+    output('4', 'stdout', 3, 'two'),
+    event('5', 'command.ended', { outcome: 'exited', exitCode: 0, stdoutBytes: 6, stderrBytes: 4 }, 'cmd_1'),
+  ];
+  const history: Route = ({ path }, response) =>
+    path.endsWith('/events') && answer(response, 200, { items, nextCursor: '5', complete: true });
+
+  test('show the history as lines, output between them', async () => {
+    const { run } = await setUp(history);
+    const cli = run('logs', 'ses_1');
+    expect(await cli.exitCode).toBe(0);
+    expect(cli.stdout().toString()).toBe(
+      '00:00:00.000  session.ready  b\noneoopstwo\n00:00:00.000  command.ended  exited 0\n',
+    );
+  });
+
+  test("show one command's streams apart, byte for byte", async () => {
+    const { run } = await setUp(history);
+    const cli = run('logs', 'ses_1', '--command', 'cmd_1');
+    expect(await cli.exitCode).toBe(0);
+    expect([cli.stdout().toString(), cli.stderr()]).toEqual(['onetwo', 'oops']);
+  });
+
+  test('are JSON lines with --json, asked for by cursor and types', async () => {
+    const { api, run } = await setUp(history);
+    const cli = run('logs', 'ses_1', '--json', '--after', 'abc', '--types', 'session.ready, gap');
+    expect(await cli.exitCode).toBe(0);
+    expect(cli.stdout().toString().trim().split('\n')).toHaveLength(5);
+    expect(api.requests[0]!.url.searchParams.get('after')).toBe('abc');
+    expect(api.requests[0]!.url.searchParams.get('types')).toBe('session.ready,gap');
+  });
+});
+
+describe('trial', () => {
+  const attempt = { sessionId: 'ses_1', title: 'a', verdict: null, reason: null, startedAt: null, endedAt: null };
+  const trial = { id: 'trl_1', state: 'running', createdAt: '2026-01-01T00:00:00.000Z', endedAt: null };
+
+  test('run makes task and trial, shows what happens, and exits 0 when an attempt passed', async () => {
+    let reads = 0;
+    const { api, run } = await setUp(({ method, path }, response) => {
+      if (path.endsWith('/tasks')) return answer(response, 201, { id: 'tsk_1' });
+      if (method === 'POST') return answer(response, 201, { ...trial, sessions: [{ ...attempt, state: 'pending' }] });
+      if (path === '/v1/trials/trl_1') {
+        const ended = { ...trial, state: 'completed', sessions: [{ ...attempt, state: 'ended', verdict: 'passed' }] };
+        return answer(
+          response,
+          200,
+          reads++ === 0 ? { ...trial, sessions: [{ ...attempt, state: 'running' }] } : ended,
+        );
+      }
+      const data = { stream: 'stdout', offset: 0, bytes: Buffer.from('line 1\nline 2').toString('base64') };
+      const item = { cursor: '1', type: 'command.output', sessionId: 'ses_1', data };
+      return answer(response, 200, { items: [item], nextCursor: '1', complete: true });
+    });
+    const cli = run(
+      'trial',
+      'run',
+      '-p',
+      projectId,
+      '--title',
+      't',
+      '--attempt',
+      'a && b',
+      '--attempt',
+      'c',
+      '--verify',
+      'v',
+    );
+    expect(await cli.exitCode).toBe(0);
+    const created = api.requests.find(({ method, path }) => method === 'POST' && path === '/v1/tasks/tsk_1/trials')!;
+    expect(JSON.parse(created.body.toString())).toEqual({
+      attempts: [
+        { title: 'a && b', commands: ['a && b'] },
+        { title: 'c', commands: ['c'] },
+      ],
+      verify: ['v'],
+    });
+    expect(cli.stdout().toString()).toContain('│ line 1\n');
+    expect(cli.stdout().toString()).toContain('trial trl_1: completed, 1 of 1 passed');
+  });
+});
