@@ -1,6 +1,6 @@
 // Calls of the trace-store: bounded, its codes turned into the contract's.
 
-import { Code, ConnectError } from '@connectrpc/connect';
+import { type Code, ConnectError } from '@connectrpc/connect';
 import { type ErrorCode, WorktrailError } from '@worktrail/contract/errors';
 import { callTimeoutsMs, within } from './deadline.ts';
 import { Problem } from './problem.ts';

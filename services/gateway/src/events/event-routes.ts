@@ -1,7 +1,7 @@
 // GET /v1/sessions/{sessionId}/events: by page, by long poll, or as a stream of server-sent events.
 
 import { z } from '@hono/zod-openapi';
-import { formatCursor } from '@worktrail/contract/cursor';
+import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 import { publicEvent } from '@worktrail/contract/event-json';
 import { type EventType, eventTypes } from '@worktrail/contract/event-types';
 import { limits } from '@worktrail/contract/limits';
@@ -10,6 +10,7 @@ import type { Logger } from '@worktrail/runtime/log';
 import type { Api } from '../http/api.ts';
 import type { HttpMetrics } from '../http/http-metrics.ts';
 import { json, type Reply } from '../http/reply.ts';
+import { Problem } from '../problem.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { id, time } from '../text.ts';
 import { openEventStream } from './event-stream.ts';
@@ -58,7 +59,7 @@ const querySchema = z.strictObject({
     .openapi({ type: 'number', description: 'Waits so long for an event when there is none.' }),
 });
 
-type EventQuery = z.output<typeof querySchema>;
+type EventQuery = Omit<z.output<typeof querySchema>, 'after'> & { after: Cursor | undefined };
 
 export interface EventRouteDeps extends FeedDeps {
   sessions: SessionReader;
@@ -87,13 +88,21 @@ export function addEventRoutes(api: Api, deps: EventRouteDeps): void {
     },
     async ({ principal, params, query, headers, signal }) => {
       const { scope } = await deps.sessions.open(principal, params.sessionId, 'event.read');
-      const after = headers.get('last-event-id') ?? query.after;
+      const after = await givenCursor(deps, scope, headers.get('last-event-id') ?? query.after);
       const request = { ...query, after };
       if (headers.get('accept')?.includes('text/event-stream')) return await stream(deps, scope, request, signal);
       if (query.waitSeconds > 0) return page(await longPoll(deps, scope, request, signal));
-      return page(await deps.history.page(scope, { ...request, after: after ? readCursor(after) : undefined }));
+      return page(await deps.history.page(scope, request));
     },
   );
+}
+
+/** @throws cursor_invalid for what is no cursor, or one that no event can have had. */
+async function givenCursor(deps: EventRouteDeps, scope: EventScope, text: string | undefined) {
+  if (text === undefined || text === '') return undefined;
+  const cursor = readCursor(text);
+  if (await deps.position.mayBeGivenOut(scope, cursor)) return cursor;
+  throw new Problem('cursor_invalid', `after: "${text}" is beyond the end of the history`);
 }
 
 function page({ events, next, complete }: HistoryPage): Reply {
@@ -112,7 +121,7 @@ async function stream(deps: EventRouteDeps, scope: EventScope, query: EventQuery
     isOpen = false;
   };
   try {
-    const after = query.after ? readCursor(query.after) : undefined;
+    const { after } = query;
     const signal = AbortSignal.any([gone, deps.stopping]);
     const body = await openEventStream(
       deps,
@@ -134,7 +143,7 @@ async function longPoll(
 ): Promise<HistoryPage> {
   const over = AbortSignal.timeout(Math.ceil(query.waitSeconds * 1_000));
   const signal = AbortSignal.any([gone, deps.stopping, over]);
-  let after = query.after ? readCursor(query.after) : undefined;
+  let { after } = query;
   let complete = true;
   deps.metrics.waiters.inc();
   try {

@@ -1,7 +1,7 @@
 // Pages of a session's history from the trace-store.
 
 import { Code, ConnectError } from '@connectrpc/connect';
-import { type Cursor, formatCursor, parseCursor } from '@worktrail/contract/cursor';
+import { type Cursor, parseCursor } from '@worktrail/contract/cursor';
 import type { EventScope } from '@worktrail/contract/subjects';
 import type { Event } from '@worktrail/proto/event';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
@@ -85,5 +85,3 @@ export function readCursor(text: string): Cursor {
   if (cursor) return cursor;
   throw new Problem('cursor_invalid', `after: "${text.slice(0, 100)}" is no cursor`);
 }
-
-export { formatCursor };

@@ -76,13 +76,18 @@ async function* catchUp(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> 
     if (!subscription.isWhole()) await subscription.renew();
     const after = feed.cursor && { epoch: feed.cursor.epoch, sequence: feed.merge.safe };
     const page = await deps.history.page(options.scope, { after, limit: options.limit, types: options.types });
-    if (feed.cursor !== undefined && page.next.epoch !== feed.cursor.epoch) feed.merge = createMerge(0);
-    const events = page.events.filter(({ cursor }) => !isForwarded(feed.merge, cursor.sequence));
-    markReadUpTo(feed.merge, page.next.sequence);
+    const events = page.events.filter(({ cursor }) => !wasForwarded(feed, cursor));
+    // Sequences of another incarnation of the stream have nothing to do with those before.
+    if (page.next.epoch !== after?.epoch) feed.merge = createMerge(page.next.sequence);
+    else markReadUpTo(feed.merge, page.next.sequence);
     feed.cursor = { epoch: page.next.epoch, sequence: feed.merge.position };
     yield { events, cursor: feed.cursor, complete: page.complete };
     if (page.complete && subscription.isWhole()) return;
   }
+}
+
+function wasForwarded(feed: Feed, cursor: Cursor): boolean {
+  return cursor.epoch === feed.cursor?.epoch && isForwarded(feed.merge, cursor.sequence);
 }
 
 /** Until the history has to be read again. */

@@ -6,7 +6,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { Cursor } from '@worktrail/contract/cursor';
 import { type EventScope, eventStream, eventSubject } from '@worktrail/contract/subjects';
 import { type Event, EventSchema } from '@worktrail/proto/event';
-import { callTimeoutsMs, within } from './../deadline.ts';
+import { callTimeoutsMs, within } from '../deadline.ts';
 import type { LiveSubscriber } from './live-subscription.ts';
 
 export interface StreamPosition {
@@ -14,23 +14,41 @@ export interface StreamPosition {
   lastEvent(scope: EventScope, producer: string): Promise<{ sequence: number; event: Event } | undefined>;
   /** A cursor at the session's newest event. */
   lastCursor(scope: EventScope): Promise<Cursor>;
+  /** False for a cursor beyond the end of the stream: no event ever had it. */
+  mayBeGivenOut(scope: EventScope, cursor: Cursor): Promise<boolean>;
 }
+
+/** Where a stream stands: its incarnation, and how far it is known to reach. */
+interface StreamState {
+  epoch: number;
+  lastSequence: number;
+  interruptions: number;
+}
+
+/** In a stream's metadata: its epoch, where that is not its creation time. Written by the trace-store. */
+const epochMetadata = 'worktrail.epoch';
 
 export function createStreamPosition(
   connection: NatsConnection,
   jsm: JetStreamManager,
   live: Pick<LiveSubscriber, 'interruptions'>,
 ): StreamPosition {
-  const epochs = new Map<number, { epoch: number; interruptions: number }>();
+  const states = new Map<number, StreamState>();
 
-  /** Read once, and again after each interruption of the connection: another server may hold another stream. */
-  async function epochOf(partition: number): Promise<number> {
-    const known = epochs.get(partition);
+  async function readState(partition: number): Promise<StreamState> {
     const interruptions = live.interruptions();
-    if (known?.interruptions === interruptions) return known.epoch;
-    const epoch = Date.parse((await jsm.streams.info(eventStream(partition))).created);
-    epochs.set(partition, { epoch, interruptions });
-    return epoch;
+    const info = await jsm.streams.info(eventStream(partition));
+    const declared = Number(info.config.metadata?.[epochMetadata] ?? 0);
+    const epoch = Math.max(Date.parse(info.created), Number.isSafeInteger(declared) ? declared : 0);
+    const state = { epoch, lastSequence: info.state.last_seq, interruptions };
+    states.set(partition, state);
+    return state;
+  }
+
+  /** Read again after each interruption of the connection: another server may hold another stream. */
+  async function knownState(partition: number): Promise<StreamState> {
+    const known = states.get(partition);
+    return known?.interruptions === live.interruptions() ? known : await readState(partition);
   }
 
   async function lastEvent(scope: EventScope, producer: string) {
@@ -49,11 +67,17 @@ export function createStreamPosition(
     lastEvent: (scope, producer) => within('nats', callTimeoutsMs.nats, () => lastEvent(scope, producer)),
     lastCursor: (scope) =>
       within('nats', callTimeoutsMs.nats, async () => {
-        const [epoch, last] = await Promise.all([epochOf(scope.partition), lastEvent(scope, '>')]);
+        const [{ epoch }, last] = await Promise.all([knownState(scope.partition), lastEvent(scope, '>')]);
         if (last) return { epoch, sequence: last.sequence };
         // All that the stream held of the session is stored and purged: its end is a position after all of it.
-        const { state } = await jsm.streams.info(eventStream(scope.partition));
-        return { epoch, sequence: state.last_seq };
+        const state = await readState(scope.partition);
+        return { epoch: state.epoch, sequence: state.lastSequence };
+      }),
+    mayBeGivenOut: (scope, cursor) =>
+      within('nats', callTimeoutsMs.nats, async () => {
+        const contains = ({ epoch, lastSequence }: StreamState) =>
+          cursor.epoch < epoch || (cursor.epoch === epoch && cursor.sequence <= lastSequence);
+        return contains(await knownState(scope.partition)) || contains(await readState(scope.partition));
       }),
   };
 }

@@ -7,6 +7,7 @@ const slugLengthMax = 40;
 export function branchName(title: string, sessionId: string): string {
   const slug = title
     .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, slugLengthMax)
