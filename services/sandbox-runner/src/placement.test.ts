@@ -1,0 +1,37 @@
+import { newId } from '@worktrail/contract/ids';
+import { expect, test } from 'vitest';
+import { createPlacements, NoFreeSlot } from './placement.ts';
+import { plainEnvironment } from './runner-bench.ts';
+
+function runner(sessionsMax: number, occupied = new Set<string>()) {
+  const time = { nowMs: 0 };
+  const shared = { runnerId: 'run-1', labels: { disk: 'ssd' }, sessionsMax };
+  return { placements: createPlacements({ ...shared, occupied: () => occupied, clock: () => time.nowMs }), time };
+}
+
+const ask = (sessionId = newId('session'), runnerLabels = {}) => ({
+  sessionId,
+  environment: { ...plainEnvironment, runnerLabels },
+});
+
+test('a promised slot counts until it is used or too old', () => {
+  const { placements, time } = runner(1);
+  expect(placements.place(ask()).hostQueue).toBe('sandbox-runner.run-1');
+  expect(() => placements.place(ask())).toThrow(NoFreeSlot);
+  time.nowMs = 60_001;
+  expect(() => placements.place(ask())).not.toThrow();
+});
+
+test('a session that has a slot here gets it again', () => {
+  const sessionId = newId('session');
+  const { placements } = runner(1, new Set([sessionId]));
+  expect(() => placements.place(ask(sessionId))).not.toThrow();
+  expect(placements.slots()).toEqual({ total: 1, used: 1 });
+  expect(() => placements.place(ask())).toThrow(NoFreeSlot);
+});
+
+test('a runner without the labels that are asked for does not take the session', () => {
+  const { placements } = runner(5);
+  expect(() => placements.place(ask(undefined, { disk: 'ssd' }))).not.toThrow();
+  expect(() => placements.place(ask(undefined, { gpu: 'yes' }))).toThrow(/gpu=yes/);
+});
