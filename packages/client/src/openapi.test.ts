@@ -1,0 +1,107 @@
+// The client is written by hand; this holds it to the gateway's own description of the API.
+
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { createClient } from './client.ts';
+
+interface Operation {
+  parameters?: { name: string; in: string }[];
+  requestBody?: { content: Record<string, { schema: Schema }> };
+}
+interface Schema {
+  $ref?: string;
+  properties?: Record<string, Schema>;
+}
+interface OpenApi {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+const openApi = JSON.parse(await readFile(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')) as OpenApi;
+
+/** Sends nothing; answers what was asked for. */
+async function requestOf(call: (client: ReturnType<typeof createClient>) => Promise<unknown>): Promise<Request> {
+  let sent: Request | undefined;
+  const record: typeof fetch = async (input, init) => {
+    sent = new Request(input as string, init);
+    return new Response('{"items":[],"nextCursor":null}', { headers: { 'content-type': 'application/json' } });
+  };
+  await call(createClient({ apiUrl: 'http://api', apiKey: 'k', fetch: record }));
+  return sent!;
+}
+
+function findOperation(request: Request): Operation | undefined {
+  const { pathname } = new URL(request.url);
+  for (const [path, operations] of Object.entries(openApi.paths)) {
+    const pattern = new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`);
+    const operation = operations[request.method.toLowerCase()];
+    if (operation && pattern.test(pathname)) return operation;
+  }
+  return undefined;
+}
+
+function resolve(schema: Schema | undefined): Schema {
+  return schema?.$ref ? resolve(openApi.components.schemas[schema.$ref.split('/').at(-1)!]) : (schema ?? {});
+}
+
+type Call = (client: ReturnType<typeof createClient>) => Promise<unknown>;
+const page = { limit: 5, cursor: 'c' };
+const calls: [string, Call][] = [
+  ['organizations.create', (c) => c.organizations.create({ name: 'o', principal: { name: 'p', kind: 'user' } })],
+  ['principals.me', (c) => c.principals.me()],
+  ['principals.create', (c) => c.principals.create({ name: 'p', kind: 'service' })],
+  ['principals.list', (c) => c.principals.list(page)],
+  ['keys.create', (c) => c.keys.create({ principalId: 'p', scopes: ['read'], expiresAt: 't' })],
+  ['keys.list', (c) => c.keys.list(page)],
+  ['keys.delete', (c) => c.keys.delete('k')],
+  ['projects.create', (c) => c.projects.create(project)],
+  ['projects.list', (c) => c.projects.list(page)],
+  ['projects.get', (c) => c.projects.get('p')],
+  ['projects.update', (c) => c.projects.update('p', project)],
+  ['projects.delete', (c) => c.projects.delete('p')],
+  ['projects.setSecret', (c) => c.projects.setSecret('p', 'N', 'v')],
+  ['projects.deleteSecret', (c) => c.projects.deleteSecret('p', 'N')],
+  ['tasks.create', (c) => c.tasks.create('p', { title: 't', description: 'd' })],
+  ['tasks.list', (c) => c.tasks.list('p', page)],
+  ['tasks.get', (c) => c.tasks.get('t')],
+  ['tasks.update', (c) => c.tasks.update('t', { title: 't', description: 'd', state: 'done' })],
+  ['trials.create', (c) => c.trials.create('t', { name: 'n', attempts: [], verify: [], maxParallel: 1 })],
+  ['trials.list', (c) => c.trials.list('t', page)],
+  ['trials.get', (c) => c.trials.get('t')],
+  ['trials.cancel', (c) => c.trials.cancel('t')],
+  ['sessions.create', (c) => c.sessions.create('p', session, { waitSeconds: 1 })],
+  ['sessions.list', (c) => c.sessions.list({ ...page, projectId: 'p', taskId: 't', trialId: 't', state: 'ready' })],
+  ['sessions.get', (c) => c.sessions.get('s')],
+  ['sessions.update', (c) => c.sessions.update('s', { title: 't', labels: {} })],
+  ['sessions.archive', (c) => c.sessions.archive('s')],
+  ['commands.run', (c) => c.commands.run('s', command, { waitSeconds: 1 })],
+  ['commands.list', (c) => c.commands.list('s', page)],
+  ['commands.get', (c) => c.commands.get('s', 'c')],
+  ['commands.output', (c) => c.commands.output('s', 'c', { stream: 'both', offset: 1, limit: 1 })],
+  ['commands.writeStdin', (c) => c.commands.writeStdin('s', 'c', new Uint8Array(1), { close: true })],
+  ['commands.signal', (c) => c.commands.signal('s', 'c', 'INT')],
+  ['commands.cancel', (c) => c.commands.cancel('s', 'c')],
+  ['events.list', (c) => c.events.list('s', { after: 'c', limit: 1, types: ['gap'], waitSeconds: 1 })],
+  ['query.sql', (c) => c.query.sql({ sql: 'SELECT 1' })],
+  ['health.runners', (c) => c.health.runners()],
+];
+const project = {
+  name: 'n',
+  repository: { url: 'u', defaultBranch: 'b' },
+  environment: {},
+  hibernateAfterSeconds: 60,
+  approval: {},
+};
+const session = { title: 't', taskId: 't', trialId: 't', baseRef: 'r', env: {}, labels: {} };
+const command = { command: 'c', cwd: 'd', env: {}, timeoutSeconds: 1, stdin: '', background: true };
+
+test.each(calls)('%s asks for what the API describes', async (_, call) => {
+  const request = await requestOf(call);
+  const operation = findOperation(request);
+  expect(operation, `${request.method} ${new URL(request.url).pathname} is not in docs/openapi.json`).toBeDefined();
+  const queries = operation!.parameters?.filter((parameter) => parameter.in === 'query').map(({ name }) => name) ?? [];
+  for (const name of new URL(request.url).searchParams.keys()) expect(queries).toContain(name);
+  if (request.headers.get('content-type') !== 'application/json') return;
+  const described = Object.keys(resolve(operation!.requestBody?.content['application/json']?.schema).properties ?? {});
+  for (const name of Object.keys((await request.json()) as object)) expect(described).toContain(name);
+});
