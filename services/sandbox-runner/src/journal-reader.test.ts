@@ -3,10 +3,12 @@ import { appendFile, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type EndFrame, encodeFrame, type JournalFrame, JournalCorrupt, type OutputFrame } from './journal-format.ts';
 import { createFrameOrder, cutBefore, followJournal, openJournal } from './journal-reader.ts';
 import { type JournalWatch, openJournalWatch } from './journal-watch.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const header: JournalFrame = { type: 'header', timeNs: 1n, bootId: 'a'.repeat(32), commandId: `cmd_${'0'.repeat(26)}` };
 const started: JournalFrame = { type: 'started', timeNs: 2n, pid: 7 };

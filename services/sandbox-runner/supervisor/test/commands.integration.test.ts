@@ -3,13 +3,15 @@
 import { createHash } from 'node:crypto';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { finish, isRoot, runToEnd, type Supervised, startSupervised, waitForOutput } from './supervised.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let sandbox: Supervised;
 beforeAll(async () => {
   sandbox = await startSupervised();
-}, 120_000);
+});
 afterAll(() => sandbox.close());
 
 describe('a command', () => {
@@ -114,7 +116,7 @@ describe('a command', () => {
       await sandbox.link.ack(spec.id, frame.position + frame.bytes.length);
     }
     expect(said.split(' ')[0]).toBe(hash.digest('hex'));
-  }, 90_000);
+  });
 });
 
 describe('the end of a command', () => {

@@ -1,8 +1,10 @@
 // As PID 1 of its own PID namespace with the three capabilities it has in a container, and nothing more.
 
 import { execFileSync } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isRoot, runToEnd, type Supervised, startSupervised } from './supervised.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const bounding = '--bounding-set=-all,+setuid,+setgid,+kill';
 const wrapper = [
@@ -25,7 +27,7 @@ describe.runIf(canConfine())('a supervisor as PID 1 with SETUID, SETGID and KILL
   let sandbox: Supervised;
   beforeAll(async () => {
     sandbox = await startSupervised({ wrapper, forks: true });
-  }, 120_000);
+  });
   afterAll(() => sandbox.close());
 
   it('runs commands as uid 1000 without any capability, which can write to /dev/stdout', async () => {

@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { supervisorSources } from '../build.mjs';
 import { finish, freshId, runToEnd, startSupervised, waitForOutput } from './supervised.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const run = promisify(execFile);
 const fuzzSource = join(dirname(fileURLToPath(import.meta.url)), '../fuzz/fuzz.c');
@@ -40,13 +42,13 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
       run(compiler ?? '', [...sanitized, '-o', supervisor, ...(await supervisorSources())]),
       run(compiler ?? '', [...sanitized, '-o', fuzz, fuzzSource, ...parsers.filter(isParser)]),
     ]);
-  }, 120_000);
+  });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   it.each([
-    ['control', 60_000],
-    ['spec', 100_000],
-    ['journal', 5_000],
+    ['control', 40_000],
+    ['spec', 40_000],
+    ['journal', 3_000],
   ])(
     'the %s code keeps its promises for %i generated inputs',
     async (target, inputs) => {
@@ -110,7 +112,7 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
     const reports = (await readdir(directory)).filter((name) => name.startsWith('report'));
     expect(await Promise.all(reports.map((name) => readFile(join(directory, name), 'utf8')))).toEqual([]);
     await sandbox.close();
-  }, 60_000);
+  });
 });
 
 function isParser(path: string): boolean {

@@ -8,6 +8,7 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EndFrame, JournalFrame, JournalStream } from '../../src/journal-format.ts';
+import { openJournal } from '../../src/journal-reader.ts';
 import { createFifoSender } from '../../src/supervisor-control.ts';
 import { createRunDirectory, openSupervisorLink, type SupervisorLink } from '../../src/supervisor-link.ts';
 import type { CommandSpec } from '../../src/supervisor-request.ts';
@@ -174,4 +175,13 @@ export async function waitForOutput(link: SupervisorLink, id: string, marker: st
     if (seen.includes(marker)) return seen;
   }
   throw new Error(`the command ended without printing ${marker}; it printed: ${seen}`);
+}
+
+/** Every complete frame that is in the journal now. */
+export async function journalSoFar(sandbox: Supervised, id: string): Promise<JournalFrame[]> {
+  const reader = openJournal(join(sandbox.runDirectory, 'journals', id));
+  const frames: JournalFrame[] = [];
+  for (let batch = await reader.read(); batch.length > 0; batch = await reader.read()) frames.push(...batch);
+  reader.close();
+  return frames;
 }
