@@ -1,4 +1,10 @@
-type Packages = Record<string, { version?: string; optional?: boolean }>;
+interface LockEntry {
+  version?: string;
+  optional?: boolean;
+  dependencies?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
+}
+type Packages = Record<string, LockEntry>;
 
 export function describeMissing(
   nodeVersion: string,

@@ -26,16 +26,45 @@ export function installedPackagesProblem(root) {
   return comparePackages(wanted, installed);
 }
 
-/** Both as `packages` of a lock file: path to entry. */
+/** Both as `packages` of a lock file: path to entry. What no workspace leads to is left out: npm does not install it. */
 export function comparePackages(wanted, installed) {
+  const needed = reachableNames(wanted);
   for (const [path, entry] of Object.entries(wanted)) {
-    if (!path.startsWith('node_modules/') && !path.includes('/node_modules/')) continue;
+    const name = packageName(path);
+    if (name === null || !needed.has(name)) continue;
     const found = installed[path];
     const mayBeAbsent = entry.optional || entry.devOptional || entry.peer;
     if (!found && !mayBeAbsent) return `${path} is missing`;
     if (found && found.version !== entry.version) return `${path} is ${found.version}, not ${entry.version}`;
   }
   return null;
+}
+
+/** The name of an installed package, null for a workspace's own folder. */
+function packageName(path) {
+  const at = path.lastIndexOf('node_modules/');
+  return at < 0 ? null : path.slice(at + 'node_modules/'.length);
+}
+
+/** The names that the root and its workspaces depend on, directly or through others. */
+function reachableNames(packages) {
+  const entriesByName = new Map();
+  const waiting = [];
+  for (const [path, entry] of Object.entries(packages)) {
+    const name = packageName(path);
+    if (name === null) waiting.push(entry);
+    else entriesByName.set(name, [...(entriesByName.get(name) ?? []), entry]);
+  }
+  const names = new Set();
+  for (let entry = waiting.pop(); entry; entry = waiting.pop()) {
+    const kinds = [entry.dependencies, entry.devDependencies, entry.optionalDependencies, entry.peerDependencies];
+    for (const name of kinds.flatMap((kind) => Object.keys(kind ?? {}))) {
+      if (names.has(name)) continue;
+      names.add(name);
+      waiting.push(...(entriesByName.get(name) ?? []));
+    }
+  }
+  return names;
 }
 
 /** What is wrong with the Node that the packages carry; `version` is what it prints, null when it is not there. */

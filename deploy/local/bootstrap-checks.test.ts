@@ -10,13 +10,17 @@ test('a complete machine lacks nothing; each lack is named with what to install'
 
 test('packages are installed again when one is missing or of another version, and only then', () => {
   const wanted = {
-    '': {},
-    'node_modules/a': { version: '1.0.0' },
+    '': { dependencies: { a: '1' }, optionalDependencies: { b: '2' } },
+    'node_modules/a': { version: '1.0.0', dependencies: { c: '1' } },
     'node_modules/b': { version: '2.0.0', optional: true },
+    'node_modules/a/node_modules/c': { version: '1.0.0' },
+    'node_modules/left-over': { version: '9.0.0' },
   };
-  expect(comparePackages(wanted, { 'node_modules/a': { version: '1.0.0' } })).toBeNull();
-  expect(comparePackages(wanted, {})).toBe('node_modules/a is missing');
-  expect(comparePackages(wanted, { 'node_modules/a': { version: '1.1.0' } })).toBe(
+  const a = { 'node_modules/a': { version: '1.0.0' } };
+  const c = { 'node_modules/a/node_modules/c': { version: '1.0.0' } };
+  expect(comparePackages(wanted, { ...a, ...c })).toBeNull();
+  expect(comparePackages(wanted, a)).toBe('node_modules/a/node_modules/c is missing');
+  expect(comparePackages(wanted, { ...c, 'node_modules/a': { version: '1.1.0' } })).toBe(
     'node_modules/a is 1.1.0, not 1.0.0',
   );
 });

@@ -21,34 +21,47 @@ export interface ProgramResult {
   stderr: string;
 }
 
-/** Resolves with the exit; rejects only when the program cannot be started or does not end in time. */
+/** From TERM to KILL when a program is stopped: time for it to unmount and remove what it made. */
+const CLEAN_UP_TIMEOUT_MS = 10_000;
+
+/**
+ * Resolves with the exit. Rejects when the program cannot be started, does not end in time, or the signal aborts; in each case only
+ * after it is gone.
+ */
 export function runProgram(program: string, args: string[], options: ProgramOptions): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: options.cwd,
-      signal: options.signal,
-      env: options.env ?? process.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: options.timeoutMs,
-      killSignal: 'SIGKILL',
-    });
+    const { cwd, env = process.env, signal, timeoutMs } = options;
+    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const output = { stdout: '', stderr: '' };
     child.stdout.on('data', (bytes) => (output.stdout = tail(output.stdout + bytes)));
     child.stderr.on('data', (bytes) => (output.stderr = tail(output.stderr + bytes)));
-    child.once('error', (cause) =>
-      reject(
-        new Error(`${program} could not be started: ${cause.message}`, {
-          cause,
-        }),
-      ),
+
+    let stoppedBecause: Error | null = null;
+    let killTimer: NodeJS.Timeout | undefined;
+    const stop = (because: Error) => {
+      stoppedBecause ??= because;
+      child.kill('SIGTERM');
+      killTimer ??= setTimeout(() => child.kill('SIGKILL'), CLEAN_UP_TIMEOUT_MS);
+    };
+    const timer = setTimeout(
+      () => stop(new Error(`${program} did not end within ${timeoutMs / 1000} s and was stopped.`)),
+      timeoutMs,
     );
-    child.once('close', (exitCode, signal) => {
-      if (signal === 'SIGKILL' && child.killed) {
-        reject(new Error(`${program} did not end within ${options.timeoutMs / 1000} s and was stopped.`));
-        return;
-      }
-      resolve({ exitCode, ...output });
-    });
+    const onAbort = () => stop(new Error(`${program} was stopped: nobody waits for it any more.`));
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const settle = (finish: () => void) => {
+      clearTimeout(timer);
+      clearTimeout(killTimer);
+      signal?.removeEventListener('abort', onAbort);
+      finish();
+    };
+    child.once('error', (cause) =>
+      settle(() => reject(new Error(`${program} could not be started: ${cause.message}`, { cause }))),
+    );
+    child.once('close', (exitCode) =>
+      settle(() => (stoppedBecause ? reject(stoppedBecause) : resolve({ exitCode, ...output }))),
+    );
   });
 }
 
