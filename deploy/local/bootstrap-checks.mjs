@@ -23,7 +23,13 @@ export function installedPackagesProblem(root) {
   if (wanted === null) throw new Error(`${root}/package-lock.json is missing or broken: this is no complete clone.`);
   const installed = readLock(join(root, 'node_modules/.package-lock.json'));
   if (installed === null) return 'node_modules is missing';
-  return comparePackages(wanted, installed);
+  return comparePackages({ ...wanted, ...workspaceManifests(root, wanted) }, installed);
+}
+
+/** What the workspaces ask for now; the lock file may still tell what they once asked for. */
+function workspaceManifests(root, wanted) {
+  const folders = Object.keys(wanted).filter((path) => packageName(path) === null);
+  return Object.fromEntries(folders.map((path) => [path, readJson(join(root, path, 'package.json')) ?? wanted[path]]));
 }
 
 /** Both as `packages` of a lock file: path to entry. What no workspace leads to is left out: npm does not install it. */
@@ -79,8 +85,12 @@ export function packagedNodeProblem(version) {
 }
 
 function readLock(path) {
+  return readJson(path)?.packages ?? null;
+}
+
+function readJson(path) {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')).packages ?? null;
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
     return null;
   }
