@@ -1,7 +1,7 @@
 // One inotify watch for all journals of a run directory.
 //
-// Promise: a change between `reset` and `wait` is not missed, as far as the kernel reports it; what it does not report (a full event queue,
-// a file system without events) costs a follower its own poll interval and nothing else.
+// Promise: a change between `reset` and `wait` is not missed, as far as the kernel reports it; what it does not report (a full event queue, a file system
+// without events, no watches left) costs a follower its own poll interval and nothing else.
 
 import { type FSWatcher, watch } from 'node:fs';
 
@@ -27,11 +27,10 @@ export function openJournalWatch(directory: string): JournalWatch {
     subscriber.changed = true;
     subscriber.notify?.();
   };
-  const watcher: FSWatcher = watch(directory, { persistent: false }, (_event, fileName) => {
+  const watcher = watchIfPossible(directory, (fileName) => {
     if (fileName !== null) subscribers.get(fileName)?.forEach(wake);
     else for (const set of subscribers.values()) set.forEach(wake);
   });
-  watcher.on('error', () => watcher.close());
 
   return {
     subscribe(fileName) {
@@ -50,9 +49,21 @@ export function openJournalWatch(directory: string): JournalWatch {
       };
     },
     close() {
-      watcher.close();
+      watcher?.close();
     },
   };
+}
+
+/** Where the machine's inotify watches are used up, followers have their poll. */
+function watchIfPossible(directory: string, changed: (fileName: string | null) => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, { persistent: false }, (_event, fileName) => changed(fileName));
+    return watcher.on('error', () => watcher.close());
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EMFILE') return undefined;
+    throw error;
+  }
 }
 
 function waitForChange(subscriber: Subscriber, timeoutMs: number, signal?: AbortSignal): Promise<void> {

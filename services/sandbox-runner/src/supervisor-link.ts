@@ -18,6 +18,8 @@ import { assertRunnableId, type CommandSpec, encodeRequest } from './supervisor-
 
 const startRepeatMs = 1000;
 const bootPollMs = 100;
+/** Where the kernel reports no changes. */
+const lookAgainMs = 100;
 const stdinBytesMax = 268_435_456;
 
 export type WaitOptions = { timeoutMs?: number; signal?: AbortSignal };
@@ -144,7 +146,7 @@ async function waitFor<T>(growth: JournalGrowth, look: () => Promise<T | null | 
         if (found !== null && found !== undefined) return found;
         const leftMs = nextRound - performance.now();
         if (leftMs <= 0) break;
-        await growth.wait(leftMs, signal);
+        await growth.wait(Math.min(leftMs, lookAgainMs), signal);
         growth.reset();
       }
       if (performance.now() >= deadline) {

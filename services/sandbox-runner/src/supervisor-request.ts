@@ -33,12 +33,9 @@ export type CommandSpec = {
   origin?: 'user' | 'internal';
 };
 
-export function isRunnableId(id: string): boolean {
-  return /^[a-z]{3}_[0-9a-z]{26}$/.test(id);
-}
-
 export function assertRunnableId(id: string): void {
-  if (!isRunnableId(id)) throw new SupervisorError('supervisor_request_invalid', 'malformed command id');
+  if (!/^[a-z]{3}_[0-9a-z]{26}$/.test(id))
+    throw new SupervisorError('supervisor_request_invalid', 'malformed command id');
 }
 
 /** Throws `SupervisorError` `supervisor_request_invalid` that names the field. */

@@ -1,4 +1,3 @@
-export declare const supervisorSourceDirectory: string;
 export declare function supervisorSources(except?: string[]): Promise<string[]>;
 export declare function supervisorSourceHash(): Promise<string>;
 export declare function buildSupervisor(options: {

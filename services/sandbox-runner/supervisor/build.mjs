@@ -15,7 +15,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
-export const supervisorSourceDirectory = join(here, 'src');
+const supervisorSourceDirectory = join(here, 'src');
 // Zig compiles its C library on first use.
 const compileTimeoutMs = 300_000;
 const warnings = ['-Wall', '-Wextra', '-Wpedantic', '-Wshadow', '-Wconversion'];
