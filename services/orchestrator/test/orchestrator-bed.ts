@@ -10,7 +10,7 @@ import { buckets, eventStream, eventStreamSubjects } from '@worktrail/contract/s
 import { type Event, EventSchema } from '@worktrail/proto/event';
 import { openBucket } from '@worktrail/runtime/buckets';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
-import { createLifetime } from '@worktrail/runtime/lifetime';
+import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { installTemporalRuntime } from '@worktrail/runtime/temporal';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
@@ -20,7 +20,7 @@ import { startOrchestrator } from '../src/orchestrator.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
-const bundleDirectory = new URL('../../../node_modules/.cache/worktrail-workflows', import.meta.url).pathname;
+export const bundleDirectory = new URL('../../../node_modules/.cache/worktrail-workflows', import.meta.url).pathname;
 const log = createLogger({ service: 'orchestrator-test', level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
 
 export interface Servers {
@@ -34,10 +34,11 @@ export interface OrchestratorBed {
   runner: ScriptedRunner;
   sessions: KV;
   trials: KV;
-  port: number;
+  readonly port: number;
   /** Every event of a session that is in the stream, in the stream's order. */
   events(sessionId: string): Promise<Event[]>;
   stopOrchestrator(): Promise<void>;
+  startOrchestrator(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -59,23 +60,31 @@ export async function startServers(): Promise<Servers> {
 
 export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax: number): Promise<OrchestratorBed> {
   installTemporalRuntime(log);
-  const nats = await connect({ servers: servers.nats.url });
+  const nats = await connect({ servers: servers.nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
   const jsm = await jetstreamManager(nats);
   await makeEventStream(jsm);
   const producer = { js: jetstream(nats), jsm, trace: { getProducerMark: noMark }, log } as unknown as ProducerDeps;
   const native = await NativeConnection.connect({ address: servers.temporal.address });
   const connection = await Connection.connect({ address: servers.temporal.address });
   const runner = await startScriptedRunner(native, producer);
-  const lifetime = createLifetime(log);
-  const { port } = await startOrchestrator(config(servers, cachedWorkflowsMax), lifetime, log);
+  let lifetime!: Lifetime;
+  let port = 0;
+  const start = async () => {
+    lifetime = createLifetime(log);
+    ({ port } = await startOrchestrator(config(servers, cachedWorkflowsMax), lifetime, log));
+  };
+  await start();
   return {
     client: new Client({ connection }),
     runner,
     sessions: await openBucket(nats, buckets.sessions),
     trials: await openBucket(nats, buckets.trials),
-    port,
+    get port() {
+      return port;
+    },
     events: (sessionId) => readEvents(jsm, sessionId),
     stopOrchestrator: () => lifetime.close(),
+    startOrchestrator: start,
     stop: async () => {
       await lifetime.close();
       await runner.stop();

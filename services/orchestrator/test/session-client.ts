@@ -6,7 +6,6 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import * as messages from '@worktrail/contract/session-messages';
 import { sessionKey } from '@worktrail/contract/subjects';
 import type { Event } from '@worktrail/proto/event';
-import { expect, vi } from 'vitest';
 import type { ContinuedSession } from '../src/session/workflow.ts';
 import type { OrchestratorBed } from './orchestrator-bed.ts';
 
@@ -68,18 +67,17 @@ export function connectSession(
   };
 }
 
-/** Asks until it is so. */
+/** Asks until it is so; gives up with the last answer. */
 export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
-  let answer!: T;
-  await vi.waitFor(
-    async () => {
-      answer = await ask();
-      expect(
-        isSo(answer),
-        JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? Number(value) : value)),
-      ).toBe(true);
-    },
-    { timeout: 20_000, interval: 20 },
-  );
-  return answer;
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const answer = await ask();
+    if (isSo(answer)) return answer;
+    if (Date.now() > deadline) throw new Error(`it did not come to be so: ${describeAnswer(answer)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+function describeAnswer(answer: unknown): string {
+  return JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? Number(value) : value)).slice(0, 4_000);
 }

@@ -1,7 +1,7 @@
 // What a session answers. Handlers change the state and return; they refuse with error codes of the contract.
 
 import { ApplicationFailure } from '@temporalio/common';
-import { condition, defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
+import { condition, defineQuery, defineSignal, defineUpdate, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
@@ -50,6 +50,7 @@ export function answerMessages(run: SessionRun): void {
 
 function count<T>(run: SessionRun, handle: () => T): T {
   run.updates += 1;
+  run.updatedAtLength = workflowInfo().historyLength;
   return handle();
 }
 

@@ -9,13 +9,15 @@ export interface SessionRun {
   readonly background: Background;
   /** Updates handled in this run. */
   updates: number;
+  /** The history's length in the workflow task that handled the latest. */
+  updatedAtLength: number;
 }
 
 /** Names of what a session has under way; a command that is followed goes by its id. */
 export type SessionActivity = 'sandbox' | 'recording' | 'reporting' | 'settling';
 
 export function createSessionRun(state: SessionState): SessionRun {
-  return { state, background: createBackground(), updates: 0 };
+  return { state, background: createBackground(), updates: 0, updatedAtLength: -1 };
 }
 
 export function underwayIn({ state, background }: SessionRun): Underway {

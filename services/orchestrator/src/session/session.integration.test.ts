@@ -2,7 +2,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { limits } from '@worktrail/contract/limits';
 import { sandboxStopped } from '@worktrail/contract/session-messages';
-import { CommandOutcome } from '@worktrail/proto/event';
+import { CommandOutcome, type Event } from '@worktrail/proto/event';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
 import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
@@ -229,6 +229,23 @@ describe.each([
     const session = await readySession();
     expect((await session.patch({ title: 'Another', labels: { a: 'b' } })).title).toBe('Another');
     expect(await session.stored()).toMatchObject({ title: 'Another', labels: { a: 'b' } });
+  });
+
+  it('refuses and loses no command while it continues in new runs all the time', async () => {
+    const session = await startSession(bed, sampleSession(), { updatesMax: 2 });
+    await session.untilState('ready');
+    const first = await session.handle.describe();
+    const commands = Array.from({ length: 20 }, (_, index) => sampleCommand('exit 0', { background: index % 2 === 0 }));
+    const lanes = [0, 1, 2].map((lane) => commands.filter((_, index) => index % 3 === lane));
+    await Promise.all(
+      lanes.map(async (lane) => {
+        for (const command of lane) await session.run(command);
+      }),
+    );
+    const isEnd = ({ payload }: Event) => payload.case === 'commandEnded';
+    const events = await until(session.events, (all) => all.filter(isEnd).length >= commands.length);
+    expect(new Set(events.filter(isEnd).map(({ commandId }) => commandId)).size).toBe(commands.length);
+    expect((await session.handle.describe()).runId).not.toBe(first.runId);
   });
 
   it('carries its live commands into a new run: nothing is canceled, lost or run twice', async () => {

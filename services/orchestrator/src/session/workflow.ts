@@ -90,6 +90,8 @@ function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: C
   const info = workflowInfo();
   const due = info.continueAsNewSuggested || run.updates >= updatesMax;
   if (!due || run.state.phase === 'archived') return false;
+  // Where something else happens during the task, the server drops an update that the task has just accepted.
+  if (run.updatedAtLength === info.historyLength) return false;
   const overdue = info.historyLength >= historyEventsMax || run.updates >= updatesMax * 1.2;
   const unoccupied = underwayIn(run).following.length === 0 || overdue;
   return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();

@@ -1,0 +1,112 @@
+// Records the histories that the replay tests replay: `npm run record-histories`, after a change of workflow code that is meant to
+// be incompatible. What was recorded before and is still replayed proves that a change is compatible with live workflows.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { WorkflowHandle } from '@temporalio/client';
+import { sandboxStopped } from '@worktrail/contract/session-messages';
+import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
+import { historyToJson } from './recorded-history.ts';
+import { sampleCommand, sampleSession, withSetup } from './samples.ts';
+import { startSession, until } from './session-client.ts';
+import { sampleTrial, startTrial } from './trial-client.ts';
+
+type Recording = Record<string, WorkflowHandle>;
+
+const directory = new URL('../histories/', import.meta.url);
+
+async function recordSessionLife(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, withSetup(['exit 0']));
+  await session.untilState('ready');
+  const [first, second, third] = [sampleCommand('hold'), sampleCommand('exit 0'), sampleCommand('hold')];
+  for (const command of [first, second, third]) await session.run(command);
+  await until(session.history, (history) => history.includes('sessionBusy'));
+  await session.cancel(third.id);
+  await bed.runner.release(first.id);
+  await session.untilEnded(second.id);
+  await session.patch({ title: 'Another' });
+  await session.untilState('ready');
+  await session.archive();
+  await session.handle.result();
+  return { 'session-life': session.handle };
+}
+
+async function recordSessionResumed(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  await session.handle.signal(sandboxStopped, { generation: 1, reason: 'cluster_stopped' });
+  await session.untilState('hibernated');
+  const [first, second] = [sampleCommand('exit 0'), sampleCommand('exit 0')];
+  await session.run(first);
+  await session.untilEnded(first.id);
+  await session.untilState('ready');
+  bed.runner.loseSandbox(session.spec.sessionId);
+  await session.run(second);
+  await session.untilEnded(second.id);
+  await session.untilState('ready');
+  await session.archive();
+  return { 'session-resumed': session.handle };
+}
+
+async function recordSessionFailed(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, withSetup(['exit 1']));
+  await session.untilState('failed');
+  await session.archive();
+  return { 'session-failed': session.handle };
+}
+
+async function recordSessionContinued(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession(), { updatesMax: 2 });
+  await session.untilState('ready');
+  const { runId } = await session.handle.describe();
+  const held = sampleCommand('hold');
+  await session.run(held);
+  for (let i = 0; i < 3; i++) await session.run(sampleCommand('exit 0', { background: true }));
+  await until(
+    () => session.handle.describe(),
+    (described) => described.runId !== runId,
+  );
+  await bed.runner.release(held.id);
+  await session.untilState('ready');
+  await session.archive();
+  return {
+    'session-continued-1': bed.client.workflow.getHandle(session.handle.workflowId, runId),
+    'session-continued-2': session.handle,
+  };
+}
+
+async function recordTrial(bed: OrchestratorBed): Promise<Recording> {
+  const trial = await startTrial(bed, sampleTrial([['exit 0', 'exit 0'], ['exit 3']], { verify: ['exit 0'] }));
+  await trial.ended();
+  return { 'trial-completed': trial.handle };
+}
+
+async function recordTrialCanceled(bed: OrchestratorBed): Promise<Recording> {
+  const trial = await startTrial(bed, sampleTrial([['hold'], ['exit 0']], { maxParallel: 1 }));
+  await until(trial.describe, (document) => document.sessions[0]!.commandIds.length === 1);
+  await trial.cancel();
+  await trial.ended();
+  return { 'trial-canceled': trial.handle };
+}
+
+const servers = await startServers();
+const bed = await startOrchestratorBed(servers, 1_000);
+try {
+  await mkdir(directory, { recursive: true });
+  const scenarios = [
+    recordSessionLife,
+    recordSessionResumed,
+    recordSessionFailed,
+    recordSessionContinued,
+    recordTrial,
+    recordTrialCanceled,
+  ];
+  for (const scenario of scenarios) {
+    for (const [name, handle] of Object.entries(await scenario(bed))) {
+      await writeFile(new URL(`${name}.json`, directory), historyToJson(await handle.fetchHistory()));
+      console.log(`recorded ${name}`);
+    }
+  }
+} finally {
+  await bed.stop();
+  await servers.stop();
+}
