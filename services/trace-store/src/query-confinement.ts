@@ -183,6 +183,6 @@ export function checkResolvedTables(lines: readonly string[], physical: Readonly
     if (/^\s*TABLE_FUNCTION\b/.test(line)) throw new QueryRefused('a table function cannot be used here');
     const table = /^\s*TABLE id: .*?table_name: ([^\s,]+)/.exec(line);
     if (table && !physical.has(table[1]!)) throw new QueryRefused(`the table ${table[1]} cannot be read`);
-    if (!table && /^\s*TABLE\b/.test(line)) throw new QueryRefused('the statement cannot be understood');
+    if (!table && /^\s*TABLE\b(?! EXPRESSION)/.test(line)) throw new QueryRefused('the statement cannot be understood');
   }
 }

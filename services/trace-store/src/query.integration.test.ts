@@ -199,14 +199,15 @@ describe('confinement', () => {
   });
 
   test('time, memory and size of an answer are bounded', async () => {
+    const numbers = (count: number) => `(SELECT arrayJoin(range(${count})) AS x FROM sessions)`;
     for (const sql of [
-      'SELECT count() FROM events AS a, events AS b ARRAY JOIN range(1000000) AS x, range(1000000) AS y',
-      'SELECT length(groupArray(x)) FROM (SELECT arrayJoin(range(400000000)) AS x FROM sessions)',
+      `SELECT count() FROM ${numbers(100_000)} AS a, ${numbers(10_000_000)} AS b`,
+      `SELECT length(groupArray(x)) FROM ${numbers(400_000_000)}`,
       `SELECT repeat(body, 4000) FROM events ARRAY JOIN range(1000) AS x WHERE stream = 'stdout'`,
+      `SELECT repeat('x', 1000000) FROM ${numbers(10_000)}`,
+      `SELECT repeat(type, 100000) FROM events ARRAY JOIN range(10000) AS x`,
     ]) {
-      await expect(ask(sql)).rejects.toSatisfy(
-        (error: { code: Code }) => error.code === Code.ResourceExhausted || error.code === Code.InvalidArgument,
-      );
+      await expect(ask(sql)).rejects.toMatchObject({ code: Code.ResourceExhausted });
     }
     expect((await ask('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   }, 60_000);

@@ -33,46 +33,73 @@ export async function answerQuery(clickhouse: ClickHouse, organizationId: string
 
 async function answer(connection: ConfinedConnection, organizationId: string, sql: string): Promise<QueryResponse> {
   const statement = await confine(connection, sql);
+  const database = String((await rows(connection, 'SELECT currentDatabase()'))[0]?.[0]);
   const views = viewDefinitions(organizationId);
-  const rest = /^WITH\s/i.test(statement) ? `, ${statement.replace(/^WITH\s/i, '')}` : ` ${statement}`;
-  const full = `WITH ${views}${rest}`;
-  const [{ database }] = JSON.parse(await connection.text('SELECT currentDatabase() AS database FORMAT JSON')).data;
-  const resolved = await lines(connection, `EXPLAIN QUERY TREE run_passes = 1 ${full}`);
+  const resolved = await explain(
+    connection,
+    `EXPLAIN QUERY TREE run_passes = 1 WITH ${views} SELECT * FROM (${statement})`,
+  );
   checkResolvedTables(resolved, new Set([noTable, ...viewTables.map((table) => `${database}.${table}`)]));
-  const settings = [
-    `additional_table_filters = ${tableFilters(database, organizationId)}`,
+  const settings = boundedSettings(tableFilters(database, organizationId));
+  const empty = await connection.text(
+    `WITH ${views} SELECT * FROM (${statement}) LIMIT 0 FORMAT JSONCompact SETTINGS ${settings}`,
+  );
+  const columns = (JSON.parse(empty) as { meta: { name: string }[] }).meta.map((column) => column.name);
+  const found = await rows(
+    connection,
+    `WITH ${views} SELECT materialize(toJSONString(tuple(*))) FROM (${statement})`,
+    `SETTINGS ${settings}`,
+  );
+  const objects = found.slice(0, resultRowsMax).map(([row]) => rowObject(columns, JSON.parse(row as string)));
+  return create(QueryResponseSchema, {
+    columns,
+    rowsJson: JSON.stringify(objects),
+    truncated: found.length > resultRowsMax,
+  });
+}
+
+/**
+ * Each row is answered as one materialized string: the engine's own bounds on memory and result then count every byte. A constant or
+ * repeated column would count once and be written out for each row.
+ */
+function boundedSettings(filters: string): string {
+  return [
+    `additional_table_filters = ${filters}`,
     `limit = ${resultRowsMax + 1}`,
     `max_result_bytes = ${resultBytesMax}`,
     `max_execution_time = ${executionSecondsMax}`,
     `max_memory_usage = ${memoryBytesMax}`,
     'max_threads = 2',
+    'enable_lazy_columns_replication = 0',
+    'query_plan_remove_redundant_sorting = 0',
     'output_format_json_quote_64bit_integers = 0',
+    'output_format_json_named_tuples_as_objects = 0',
     "date_time_output_format = 'iso'",
-  ];
-  const text = await connection.text(`${full} FORMAT JSON SETTINGS ${settings.join(', ')}`);
-  const { meta, data } = JSON.parse(text) as { meta: { name: string }[]; data: object[] };
-  return create(QueryResponseSchema, {
-    columns: meta.map((column) => column.name),
-    rowsJson: JSON.stringify(data.slice(0, resultRowsMax)),
-    truncated: data.length > resultRowsMax,
-  });
+  ].join(', ');
+}
+
+function rowObject(columns: readonly string[], values: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries(columns.map((column, index) => [column, values[index]]));
 }
 
 /** The statement as ClickHouse writes it, once it is known to read nothing but the views. */
 async function confine(connection: ConfinedConnection, sql: string): Promise<string> {
   // The statement is a value here, not yet SQL: several statements, or none, are refused by the parser.
-  const formatted = await connection.text(`SELECT formatQuerySingleLine(${quoteString(sql)}) AS statement FORMAT JSON`);
-  const statement = JSON.parse(formatted).data[0].statement as string;
+  const formatted = await rows(connection, `SELECT formatQuerySingleLine(${quoteString(sql)})`);
+  const statement = String(formatted[0]?.[0]);
   const defined = checkTokens(tokenize(statement), viewNames);
-  checkTree(await lines(connection, `EXPLAIN AST ${statement}`), new Set([...viewNames, ...defined, noTable]));
+  checkTree(await explain(connection, `EXPLAIN AST ${statement}`), new Set([...viewNames, ...defined, noTable]));
   return statement;
 }
 
 /** As a subquery EXPLAIN takes no output options: nothing inside it can write a file. */
-async function lines(connection: ConfinedConnection, explain: string): Promise<string[]> {
-  const text = await connection.text(`SELECT explain FROM (${explain}) FORMAT JSONCompact`);
-  const { data } = JSON.parse(text) as { data: [string][] };
-  return data.flatMap(([line]) => line.split('\n'));
+async function explain(connection: ConfinedConnection, sql: string): Promise<string[]> {
+  const found = await rows(connection, `SELECT explain FROM (${sql})`);
+  return found.flatMap(([line]) => String(line).split('\n'));
+}
+
+async function rows(connection: ConfinedConnection, sql: string, settings = ''): Promise<unknown[][]> {
+  return (JSON.parse(await connection.text(`${sql} FORMAT JSONCompact ${settings}`)) as { data: unknown[][] }).data;
 }
 
 /** ClickHouse's codes for too much time, memory or result. */
