@@ -11,24 +11,50 @@ import { SandboxGone } from './command-execution.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
 import { NoFreeSlot, type Placements } from './placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
+import type { SandboxDriver } from './sandbox-driver.ts';
 import { SessionFailure, StaleGeneration } from './session-failure.ts';
+
+/** An engine that answers and still refuses so often will not make this sandbox. */
+const openAttemptsMax = 5;
 
 export interface SandboxActivityDeps {
   sandboxes: Sandboxes;
   commands: LiveCommands;
+  driver: Pick<SandboxDriver, 'ping'>;
 }
 
 export function createPlacementActivities(placements: Placements): PlacementActivities {
   return { placeSession: (input) => withFailures(async () => placements.place(input)) };
 }
 
-export function createSandboxActivities({ sandboxes, commands }: SandboxActivityDeps): SandboxActivities {
+export function createSandboxActivities({ sandboxes, commands, driver }: SandboxActivityDeps): SandboxActivities {
   return {
     openSandbox: (input) =>
-      withFailures(() => beating(currentRun(), (activity) => sandboxes.open(input, activity.signal))),
+      withFailures(async () => {
+        const activity = currentRun();
+        try {
+          return await beating(activity, () => sandboxes.open(input, activity.signal));
+        } catch (error) {
+          if (!activity.signal.aborted && Context.current().info.attempt >= openAttemptsMax)
+            await giveUp(driver, error);
+          throw error;
+        }
+      }),
     runCommand: (input) => withFailures(() => commands.run(input, currentRun())),
-    removeSandbox: (input) => withFailures(() => sandboxes.remove(input)),
+    removeSandbox: (input) => withFailures(() => beating(currentRun(), () => sandboxes.remove(input))),
   };
+}
+
+/** @throws SessionFailure unless the engine is away, or the error says itself what it means. */
+async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Promise<void> {
+  if (toFailure(error) !== error) return;
+  const answers = await driver.ping().then(
+    () => true,
+    () => false,
+  );
+  if (!answers) return;
+  const detail = String((error as Error)?.message ?? error).slice(0, 500);
+  throw new SessionFailure('internal', `the sandbox could not be made: ${detail}`, { cause: error });
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */
@@ -43,10 +69,10 @@ function currentRun(): ActivityRun {
   };
 }
 
-async function beating<T>(activity: ActivityRun, work: (activity: ActivityRun) => Promise<T>): Promise<T> {
+async function beating<T>(activity: ActivityRun, work: () => Promise<T>): Promise<T> {
   const beat = setInterval(() => activity.heartbeat(), activity.heartbeatEveryMs);
   try {
-    return await work(activity);
+    return await work();
   } finally {
     clearInterval(beat);
   }

@@ -21,6 +21,7 @@ import { createSecretBox, type SecretBox } from '@worktrail/runtime/secret-box';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
+import Docker from 'dockerode';
 import { executeCommand } from './command-execution.ts';
 import { createDerivedImages } from './derived-image.ts';
 import { openDockerDriver } from './docker-driver.ts';
@@ -59,6 +60,9 @@ export interface RunnerBench {
   restart(): Promise<void>;
   git(args: string[], directory?: string): Promise<string>;
   events(input: RunCommandInput): Promise<Event[]>;
+  /** An image with nothing in it. */
+  makeEmptyImage(name: string): Promise<void>;
+  removeImage(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -136,6 +140,14 @@ export async function startRunnerBench(name: string): Promise<RunnerBench> {
         sequence = message.seq;
       }
     },
+    async makeEmptyImage(name) {
+      const tarPath = join(scratch.path, 'empty.tar');
+      await run('tar', ['-cf', tarPath, '-T', '/dev/null']);
+      await parts.driver.importImage(name, tarPath, { env: [], labels: {} });
+    },
+    async removeImage(name) {
+      await new Docker({ socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET') }).getImage(name).remove();
+    },
     async close() {
       alive.abort();
       for (const container of await parts.driver.listContainers()) await parts.driver.removeContainer(container.id);
@@ -148,7 +160,8 @@ export async function startRunnerBench(name: string): Promise<RunnerBench> {
   };
 }
 
-async function makeRepository(path: string): Promise<void> {
+/** A repository with a few files, a tag, and a second branch. */
+export async function makeRepository(path: string): Promise<void> {
   await mkdir(join(path, 'src'), { recursive: true });
   const git = (...args: string[]) =>
     run('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], { cwd: path });
@@ -177,7 +190,10 @@ export const plainEnvironment: Environment = {
   resources: { cpus: 1, memoryMb: 512, pids: 128, outputBytesMax: 64 * 1024 * 1024 },
 };
 
-export function newSession(bench: RunnerBench, changes: Partial<OpenSandboxInput> = {}): OpenSandboxInput {
+export function newSession(
+  bench: Pick<RunnerBench, 'repositoryPath'>,
+  changes: Partial<OpenSandboxInput> = {},
+): OpenSandboxInput {
   const sessionId = newId('session');
   return {
     organizationId: newId('organization'),

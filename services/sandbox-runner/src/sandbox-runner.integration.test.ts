@@ -5,10 +5,24 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { RunnerDocument } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
-import { hostTaskQueue } from '@worktrail/contract/sandbox-activities';
-import { buckets, eventStream, eventStreamSubjects, runnerControlSubject } from '@worktrail/contract/subjects';
+import {
+  hostTaskQueue,
+  type OpenSandboxInput,
+  type Placement,
+  placementTaskQueue,
+  type SandboxActivities,
+} from '@worktrail/contract/sandbox-activities';
+import {
+  buckets,
+  eventStream,
+  eventStreamSubjects,
+  eventSubject,
+  runnerControlSubject,
+} from '@worktrail/contract/subjects';
+import { EventSchema } from '@worktrail/proto/event';
 import { ControlReplySchema, ControlRequestSchema } from '@worktrail/proto/runner';
 import { openBucket, readDocument } from '@worktrail/runtime/buckets';
+import { Client, Connection } from '@temporalio/client';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
@@ -16,7 +30,7 @@ import { startTemporalServer, type TemporalServer } from '@worktrail/testing/tem
 import { toolPath } from '@worktrail/testing/tool-paths';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SandboxRunnerConfig } from './config.ts';
-import { log } from './runner-bench.ts';
+import { log, makeRepository, newCommand, newSession, plainEnvironment } from './runner-bench.ts';
 import { type RunningSandboxRunner, startSandboxRunner } from './sandbox-runner.ts';
 
 let scratch: Scratch;
@@ -26,6 +40,8 @@ let connection: NatsConnection;
 let config: SandboxRunnerConfig;
 let lifetime: Lifetime;
 let runner: RunningSandboxRunner;
+let client: Client;
+let session: OpenSandboxInput;
 
 beforeAll(async () => {
   scratch = await makeScratch('runner');
@@ -53,8 +69,8 @@ beforeAll(async () => {
     sandboxImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'),
     supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
     secretsKeyFile,
-    repositoryRoots: [scratch.path],
-    stateDirectory: scratch.path,
+    repositoryRoots: [join(scratch.path, 'repositories')],
+    stateDirectory: join(scratch.path, 'data'),
     traceStoreUrl: 'http://127.0.0.1:9',
     sessionsMax: 4,
     labels: {},
@@ -62,10 +78,15 @@ beforeAll(async () => {
   };
   lifetime = createLifetime(log);
   runner = await startSandboxRunner(config, lifetime, log);
+  client = new Client({ connection: await Connection.connect({ address: temporal.address }) });
+  const repositoryPath = join(scratch.path, 'repositories', 'upstream');
+  await makeRepository(repositoryPath);
+  session = newSession({ repositoryPath });
 }, 60_000);
 
 afterAll(async () => {
   await lifetime.close();
+  await client.connection.close();
   await connection.close();
   await temporal.stop();
   await nats.stop();
@@ -118,17 +139,66 @@ test('its figures are there for Prometheus', async () => {
 });
 
 test('stopping the cluster takes the internal token', async () => {
-  const stop = (token: string) =>
-    fetch(address('/stop-cluster'), { method: 'POST', headers: { authorization: `Bearer ${token}` } });
-  expect((await stop('wrong')).status).toBe(401);
-  const stopped = await stop(config.internalToken);
-  expect(await stopped.json()).toEqual({ sandboxes: 0, stopped: 0, commandsCanceled: 0 });
+  expect((await stopCluster('wrong')).status).toBe(401);
+});
+
+test('through Temporal a session is placed, opened, and runs commands; a stop of the cluster keeps its files', async () => {
+  const placement = await execute<Placement>('placeSession', placementTaskQueue, {
+    sessionId: session.sessionId,
+    environment: plainEnvironment,
+  });
+  expect(placement).toEqual({ runnerId: runner.runnerId, hostQueue: hostTaskQueue(runner.runnerId) });
+  expect(await onHost('openSandbox', session)).toMatchObject({ from: 'new' });
+  expect(await onHost('runCommand', newCommand(session, 'echo kept > kept.txt'))).toMatchObject({ exitCode: 0 });
+
+  const command = newCommand(session, 'echo running; trap "" TERM; sleep 60');
+  const running = onHost('runCommand', command);
+  const live = await connection.subscribe(eventSubject(session, command.command.id), { max: 3 });
+  for await (const message of live) if (fromBinary(EventSchema, message.data).payload.case === 'commandOutput') break;
+  const response = await stopCluster(config.internalToken);
+  expect(await response.json()).toEqual({ sandboxes: 1, stopped: 1, commandsCanceled: 1 });
+  expect(await running).toMatchObject({ outcome: 'canceled', reason: 'cluster_stopped' });
+
+  await restart();
+  await expect(onHost('runCommand', newCommand(session, 'true'))).rejects.toMatchObject({
+    cause: { type: 'sandbox_gone' },
+  });
+  const next = { ...session, generation: 2 };
+  expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume' });
+  expect(await onHost('runCommand', newCommand(next, 'grep -q kept kept.txt'))).toMatchObject({ exitCode: 0 });
+  await expect(onHost('openSandbox', session)).rejects.toMatchObject({
+    cause: { type: 'stale_generation' },
+  });
+  await onHost('removeSandbox', next);
+}, 60_000);
+
+test('an opening that cannot succeed fails with the code for it', async () => {
+  await expect(onHost('openSandbox', newSession({ repositoryPath: '/etc' }))).rejects.toMatchObject({
+    cause: { type: 'repository_not_allowed' },
+  });
 });
 
 test('it keeps its identity over a restart', async () => {
   const before = runner.runnerId;
+  await restart();
+  expect(runner.runnerId).toBe(before);
+}, 30_000);
+
+async function restart(): Promise<void> {
   await lifetime.close();
   lifetime = createLifetime(log);
   runner = await startSandboxRunner(config, lifetime, log);
-  expect(runner.runnerId).toBe(before);
-}, 30_000);
+}
+
+function stopCluster(token: string): Promise<Response> {
+  return fetch(address('/stop-cluster'), { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+}
+
+function onHost(activity: keyof SandboxActivities, input: object): Promise<unknown> {
+  return execute(activity, hostTaskQueue(runner.runnerId), input);
+}
+
+function execute<T>(activity: string, taskQueue: string, input: object): Promise<T> {
+  const timeouts = { startToCloseTimeout: '1 minute', heartbeatTimeout: '10 seconds' } as const;
+  return client.activity.execute<T>(activity, { id: newId('event'), taskQueue, args: [input], ...timeouts });
+}
