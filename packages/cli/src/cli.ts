@@ -35,7 +35,8 @@ export interface Cli {
   patientClient(): Promise<WorktrailClient>;
 }
 
-export const userAgent = 'worktrail-cli/0.1.0';
+export const version = '0.1.0';
+export const userAgent = `worktrail-cli/${version}`;
 const patientAttemptsMax = 60;
 
 export function createCli(surroundings: Surroundings, options: GlobalOptions): Cli {

@@ -1,7 +1,7 @@
 // The commands of `worktrail`, their options and their help.
 
 import { Command, Option } from 'commander';
-import { type Cli, createCli, type GlobalOptions, type Surroundings } from './cli.ts';
+import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { config } from './commands/config.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
@@ -46,7 +46,7 @@ export function createProgram(surroundings: Surroundings): Program {
     };
   const program = new Command('worktrail')
     .description('Sessions that run commands on branches of their own: create them, run in them, read their history.')
-    .version('0.1.0')
+    .version(version)
     .option('--json', 'one JSON document on stdout (for streams: one a line)')
     .option('--api-url <url>', 'address of the API')
     .option('--state <directory>', 'state directory of the cluster')

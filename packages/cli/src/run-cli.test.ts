@@ -150,11 +150,30 @@ describe('logs', () => {
     );
   });
 
-  test("show one command's streams apart, byte for byte", async () => {
-    const { run } = await setUp(history);
-    const cli = run('logs', 'ses_1', '--command', 'cmd_1');
-    expect(await cli.exitCode).toBe(0);
-    expect([cli.stdout().toString(), cli.stderr()]).toEqual(['onetwo', 'oops']);
+  test("show one command's streams apart, byte for byte, and follow it to its end without doubling a byte", async () => {
+    const stored = { stdout: 'one', stderr: 'oops' };
+    const { api, run } = await setUp(({ path, url, headers }, response) => {
+      if (path === '/v1/sessions/ses_1') return answer(response, 200, { lastCursor: '1' });
+      if (path.endsWith('/cmd_1')) return answer(response, 200, { state: 'running' });
+      if (path.endsWith('/output')) {
+        const text = stored[url.searchParams.get('stream') as 'stdout'].slice(
+          Number(url.searchParams.get('offset') ?? 0),
+        );
+        response.setHeader('x-next-offset', text.length).setHeader('x-output-complete', 'false').end(text);
+        return true;
+      }
+      const frames = headers['last-event-id'] === '1' ? items.slice(1) : items;
+      const text = frames.map((item) => `id: ${item.cursor}\ndata: ${JSON.stringify(item)}\n\n`).join('');
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(text);
+      return true;
+    });
+    const once = run('logs', 'ses_1', '--command', 'cmd_1');
+    expect(await once.exitCode).toBe(0);
+    expect([once.stdout().toString(), once.stderr()]).toEqual(['one', 'oops']);
+    expect(api.requests.some(({ path }) => path.endsWith('/events'))).toBe(false);
+    const followed = run('logs', 'ses_1', '-f', '--command', 'cmd_1');
+    expect(await followed.exitCode).toBe(0);
+    expect([followed.stdout().toString(), followed.stderr()]).toEqual(['onetwo', 'oops']);
   });
 
   test('are JSON lines with --json, asked for by cursor and types', async () => {

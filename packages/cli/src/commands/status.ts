@@ -19,6 +19,8 @@ async function printStatus(cli: Cli, found: ClusterStatus): Promise<void> {
   const state = found.readiness === null ? 'down' : found.readiness.ready ? 'ready' : 'not ready';
   await screen.line(`${screen.style.bold(found.apiUrl)}  ${paintState(screen.style, state)(state)}`);
   if (found.unreachable) await screen.line(`${visible(found.unreachable)}\nStart the cluster with: npm start`);
+  const versions = Object.entries(found.versions).map(([name, version]) => `${name} ${version}`);
+  await screen.line(visible(versions.join('  ')));
   await printParts(cli, found);
   await printProcesses(cli, found);
   await printRunners(cli, found);

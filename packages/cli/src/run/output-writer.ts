@@ -8,6 +8,8 @@ import { missingAtEnd, startPosition, type StreamName, takeOutput } from './outp
 const rangeBytesMax = 1024 * 1024;
 
 export interface OutputWriter {
+  /** Writes what is stored by now, stdout before stderr. */
+  writeStored(): Promise<void>;
   write(event: WorktrailEvent): Promise<void>;
   /** Writes what the end says there is and has not come. */
   finish(ended: WorktrailEvent): Promise<void>;
@@ -30,7 +32,7 @@ export function createOutputWriter(
       await writeAll(target[stream], range.bytes);
       const advanced = Math.min(to, Math.max(range.nextOffset, offset));
       const lost = advanced - offset - range.bytes.length;
-      if (lost > 0) screen.note(`worktrail: ${lost} bytes of ${stream} from ${offset} on were not kept`);
+      if (lost > 0) noteLost(stream, offset, lost);
       if (advanced === offset) {
         screen.note(`worktrail: bytes ${offset} to ${to} of ${stream} could not be read`);
         return;
@@ -39,7 +41,24 @@ export function createOutputWriter(
     }
   }
 
+  async function writeStored(stream: StreamName): Promise<void> {
+    const { commands } = client;
+    for await (const range of commands.outputRanges(sessionId, commandId, { stream, limit: rangeBytesMax })) {
+      await writeAll(target[stream], range.bytes);
+      const lost = range.nextOffset - position[stream] - range.bytes.length;
+      if (lost > 0) noteLost(stream, position[stream], lost);
+      position = { ...position, [stream]: range.nextOffset };
+    }
+  }
+
+  const noteLost = (stream: StreamName, from: number, bytes: number) =>
+    screen.note(`worktrail: ${bytes} bytes of ${stream} from ${from} on were not kept`);
+
   return {
+    async writeStored() {
+      await writeStored('stdout');
+      await writeStored('stderr');
+    },
     async write(event) {
       const chunk = outputChunk(event);
       const taken = takeOutput(position, chunk);

@@ -2,7 +2,9 @@
 
 import { WorktrailApiError, WorktrailConnectionError } from '@worktrail/client';
 import { CliError } from '../exit-codes.ts';
-import { visible } from './visible-text.ts';
+import { cutTo, visible } from './visible-text.ts';
+
+const detailColumnsMax = 1_000;
 
 export function errorLines(error: unknown): string[] {
   if (error instanceof WorktrailApiError) return apiErrorLines(error);
@@ -15,8 +17,13 @@ export function errorLines(error: unknown): string[] {
 }
 
 function apiErrorLines(error: WorktrailApiError): string[] {
-  const lines = [`error: ${visible(error.detail || error.title)} (${visible(error.code)})`];
-  for (const { path, message } of error.errors) lines.push(`  ${visible(path) || 'body'}: ${visible(message)}`);
+  const detail = cutTo(visible(error.detail || error.title), detailColumnsMax);
+  const lines = [`error: ${detail} (${visible(error.code)})`];
+  for (const { path, message } of error.errors) {
+    const line = cutTo(`${visible(path) || 'body'}: ${visible(message)}`, detailColumnsMax);
+    // A single field is often the whole detail.
+    if (line !== detail) lines.push(`  ${line}`);
+  }
   const advice = adviceFor(error);
   if (advice) lines.push(`  → ${advice}`);
   if (error.requestId && error.status >= 500) lines.push(`  request ${visible(error.requestId)}`);

@@ -1,5 +1,6 @@
 // What can be told of a cluster: from its API, from its state directory, and from the process table.
 
+import { join } from 'node:path';
 import {
   type Readiness,
   type Runner,
@@ -7,15 +8,19 @@ import {
   WorktrailConnectionError,
   type WorktrailClient,
 } from '@worktrail/client';
+import { version } from '../cli.ts';
 import type { Connection } from '../connection.ts';
 import { type DiskUse, diskUseOf } from './disk-use.ts';
 import { type Metrics, parseMetrics } from './metrics-text.ts';
+import { readToolVersions } from './tool-versions.ts';
 
 export interface ClusterStatus {
   apiUrl: string;
   /** Null when the gateway does not answer: `unreachable` says why. */
   readiness: Readiness | null;
   unreachable: string | null;
+  /** Of this command and of the programs the cluster brought along; runners tell theirs themselves. */
+  versions: Record<string, string>;
   processes: { name: string; pid: number; alive: boolean; address: string | null }[];
   /** Null when they could not be asked for. */
   runners: Runner[] | null;
@@ -28,7 +33,7 @@ export interface ClusterStatus {
 export async function readClusterStatus(client: WorktrailClient, connection: Connection): Promise<ClusterStatus> {
   const { apiUrl, file } = connection;
   const local = file ? connection.stateDirectory : null;
-  const [readiness, runners, deadLetters, disk] = await Promise.all([
+  const [readiness, runners, deadLetters, disk, tools] = await Promise.all([
     client.health.ready().catch(unreachableText),
     client.health.runners().then(
       (page) => page.items,
@@ -36,11 +41,13 @@ export async function readClusterStatus(client: WorktrailClient, connection: Con
     ),
     file ? readDeadLetters(file.addresses['traceStore']) : null,
     local ? diskUseOf(local) : [],
+    local ? readToolVersions(join(local, 'tools')) : {},
   ]);
   return {
     apiUrl,
     readiness: typeof readiness === 'string' ? null : readiness,
     unreachable: typeof readiness === 'string' ? readiness : null,
+    versions: { worktrail: version, ...tools },
     processes: Object.entries(file?.pids ?? {}).map(([name, pid]) => ({
       name,
       pid,
