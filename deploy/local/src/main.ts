@@ -49,20 +49,18 @@ async function runUntilStopped(flags: Flags, requests: StopRequests): Promise<nu
     return succeeded ? 0 : 1;
   }
   print(`${style.dim('Ctrl-C stops Worktrail; sessions and their history stay.')}\n`);
-  await stopped;
+  // Until then nothing else need keep this process.
+  const keepAlive = setInterval(() => undefined, 60_000);
+  await stopped.finally(() => clearInterval(keepAlive));
   return 0;
 }
 
 function stopOnRequest(cluster: Cluster, requests: StopRequests): Promise<void> {
-  const keepAlive = setInterval(() => undefined, 60_000);
   return new Promise((resolve, reject) => {
     const stop = () => {
       print('\nStopping; a second Ctrl-C does not wait.\n');
       requests.urged.addEventListener('abort', () => void cluster.stop(), { once: true });
-      cluster
-        .stop()
-        .finally(() => clearInterval(keepAlive))
-        .then(resolve, reject);
+      cluster.stop().then(resolve, reject);
     };
     if (requests.asked.aborted) stop();
     else requests.asked.addEventListener('abort', stop, { once: true });
