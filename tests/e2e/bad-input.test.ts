@@ -195,8 +195,10 @@ test.each(failing)(
     expect(session).toMatchObject({ state: 'failed', failure: { code, detail: expect.stringMatching(detail) } });
     const docker = new Docker({ socketPath: inject('dockerSocket') });
     const filters = { label: [`worktrail.session=${session.id}`] };
-    const left = await docker.listContainers({ all: true, filters });
-    expect(left.map((container) => container.Names)).toEqual([]);
+    await expect.poll(() => docker.listContainers({ all: true, filters }), { timeout: 15_000 }).toEqual([]);
+    await expect
+      .poll(async () => (await docker.listVolumes({ filters })).Volumes ?? [], { timeout: 5_000 })
+      .toEqual([]);
     const refusedCommand = await api.post(`/v1/sessions/${session.id}/commands`, { command: 'true' });
     expect([refusedCommand.status, refusedCommand.body.code]).toEqual([409, 'session_failed']);
   },
