@@ -45,12 +45,11 @@ async function runUntilStopped(flags: Flags, requests: StopRequests): Promise<nu
   let succeeded = true;
   if (wantsDemo(flags, cluster.isFirstStart)) succeeded = await demonstrate(cluster.connection, requests.asked);
   if (flags.once) {
-    await cluster.stop();
+    await Promise.race([cluster.stop(), stopped]);
     return succeeded ? 0 : 1;
   }
   print(`${style.dim('Ctrl-C stops Worktrail; sessions and their history stay.')}\n`);
   // Until then nothing else need keep this process.
-  const keepAlive = setInterval(() => undefined, 60_000);
   await stopped.finally(() => clearInterval(keepAlive));
   return 0;
 }
@@ -97,4 +96,7 @@ async function useRunningCluster({ message, connection }: ClusterRunningError, f
   return (await demonstrate(connection, asked)) ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+const keepAlive = setInterval(() => undefined, 60_000);
+const exitCode = await main(process.argv.slice(2));
+clearInterval(keepAlive);
+process.exit(exitCode);

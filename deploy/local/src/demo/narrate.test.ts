@@ -48,6 +48,12 @@ test('of a long command its first line is shown, and setup is left out', () => {
   expect(createNarrator()(queued('setup'))).toEqual([]);
 });
 
+test('a session becomes ready once, not after every command', () => {
+  const narrate = createNarrator();
+  const ready: NarratedEvent = { type: 'session.ready', data: { baseCommit: '0123456789abcdef' } };
+  expect([narrate(ready), narrate(ready)]).toEqual([['ready at 0123456789'], []]);
+});
+
 test('an end that is no exit is named', () => {
   expect(createNarrator()(ended({ outcome: 'signaled', exitCode: null, signal: 'SIGTERM' }))).toEqual([
     '  ✗ signaled (SIGTERM)',

@@ -9,6 +9,7 @@ export type NarratedEvent = Pick<WorktrailEvent, 'type' | 'commandId' | 'data'>;
 /** Keeps the unfinished last line of each command's stream until its rest comes. */
 export function createNarrator(): (event: NarratedEvent) => string[] {
   const unfinished = new Map<string, string>();
+  let isReady = false;
 
   function outputLines({ commandId = '', data }: NarratedEvent): string[] {
     const key = `${commandId} ${asText(data.stream)}`;
@@ -30,6 +31,8 @@ export function createNarrator(): (event: NarratedEvent) => string[] {
       case 'session.created':
         return [`session on ${printable(asText(event.data.branch))}`];
       case 'session.ready':
+        if (isReady) return [];
+        isReady = true;
         return [`ready at ${asText(event.data.baseCommit).slice(0, 10)}`];
       case 'session.failed':
         return [`failed: ${printable(asText(event.data.detail ?? event.data.code))}`];
