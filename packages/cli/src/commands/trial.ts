@@ -27,13 +27,7 @@ export async function trialRun(cli: Cli, taskId: string | undefined, options: Tr
   if (attempts.length === 0) throw new UsageError('give at least one --attempt "<command>"');
   const client = await cli.client();
   const task = taskId ?? (await createTask(cli, client, options));
-  const body = {
-    name,
-    verify,
-    maxParallel,
-    attempts: attempts.map((command) => ({ title: command, commands: [command] })),
-  };
-  const trial = await client.trials.create(task, { ...body, attempts: body.attempts.map(shortTitle) });
+  const trial = await client.trials.create(task, { name, verify, maxParallel, attempts: attempts.map(attemptOf) });
   if (options.detach) {
     await (screen.json ? screen.document(trial) : screen.line(trial.id));
     return exitCodes.ok;
@@ -44,8 +38,8 @@ export async function trialRun(cli: Cli, taskId: string | undefined, options: Tr
   return exitCodeOfTrial(ended);
 }
 
-function shortTitle(attempt: { title: string; commands: string[] }) {
-  return { ...attempt, title: cutTo(visible(attempt.title), 80) };
+function attemptOf(command: string) {
+  return { title: cutTo(visible(command), 80), commands: [command] };
 }
 
 async function createTask(cli: Cli, client: WorktrailClient, options: TrialRunOptions): Promise<string> {
@@ -68,7 +62,7 @@ async function showLive(cli: Cli, client: WorktrailClient, trial: Trial): Promis
     }),
     surroundings.onSignal(['SIGTERM', 'SIGHUP'], () => leave.abort()),
   ];
-  if (!screen.json) await screen.line(`trial ${trial.id}: ${trial.sessions.length} attempts`);
+  if (!screen.json) await screen.line(`trial ${trial.id}: ${attemptsText(trial.sessions.length)}`);
   const wait = (ms: number, signal: AbortSignal) => delay(ms, undefined, { signal });
   try {
     return await followTrial({ client, wait, showEvent: createShowEvent(cli) }, trial.id, leave.signal);
@@ -79,6 +73,10 @@ async function showLive(cli: Cli, client: WorktrailClient, trial: Trial): Promis
   } finally {
     for (const stop of stops) stop();
   }
+}
+
+function attemptsText(count: number): string {
+  return count === 1 ? '1 attempt' : `${count} attempts`;
 }
 
 function createShowEvent({ screen }: Cli) {
