@@ -46,6 +46,7 @@ describe('a table', () => {
     const columns = [{ title: 'ID' }, { title: 'TITLE', shrinks: true }];
     const id = 'ses_01kagb3pyqe1bsnx50e4g66jdv';
     expect(layoutTable(columns, [[id, 'a rather long title of a session']], 50)[1]).toBe(`${id}  a rather long tit…`);
+    expect(layoutTable(columns, [[id, 'a rather long title of a session']], 36)[1]).toBe(`${id}  a r…`);
   });
 
   test('aligns numbers to the right and styles the padded cell', () => {

@@ -50,6 +50,7 @@ function fitWidths(natural: readonly number[], columns: readonly Column[], avail
   const shrinkable = widths.map((_, index) => index).filter((index) => columns[index]!.shrinks);
   for (const [candidates, atLeast] of [
     [shrinkable, 12],
+    [shrinkable, 4],
     [widths.map((_, index) => index), 1],
   ] as const) {
     let excess = widths.reduce((sum, width) => sum + width, 0) - available;
