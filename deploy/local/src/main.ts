@@ -48,9 +48,8 @@ async function runUntilStopped(flags: Flags, requests: StopRequests): Promise<nu
     await Promise.race([cluster.stop(), stopped]);
     return succeeded ? 0 : 1;
   }
-  print(`${style.dim('Ctrl-C stops Worktrail; sessions and their history stay.')}\n`);
-  // Until then nothing else need keep this process.
-  await stopped.finally(() => clearInterval(keepAlive));
+  if (!requests.asked.aborted) print(`${style.dim('Ctrl-C stops Worktrail; sessions and their history stay.')}\n`);
+  await stopped;
   return 0;
 }
 
@@ -96,6 +95,7 @@ async function useRunningCluster({ message, connection }: ClusterRunningError, f
   return (await demonstrate(connection, asked)) ? 0 : 1;
 }
 
+// Child processes and signal handlers alone do not keep this process alive.
 const keepAlive = setInterval(() => undefined, 60_000);
 const exitCode = await main(process.argv.slice(2));
 clearInterval(keepAlive);
