@@ -2,7 +2,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
-import { publicEvent } from '@worktrail/contract/event-json';
+
 import { type EventType, eventTypes } from '@worktrail/contract/event-types';
 import { limits } from '@worktrail/contract/limits';
 import type { EventScope } from '@worktrail/contract/subjects';
@@ -13,6 +13,7 @@ import { json, type Reply } from '../http/reply.ts';
 import { Problem } from '../problem.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { id, time } from '../text.ts';
+import { eventJson } from './event-json.ts';
 import { openEventStream } from './event-stream.ts';
 import { type HistoryPage, readCursor } from './history.ts';
 import { type FeedDeps, openFeed } from './session-feed.ts';
@@ -107,7 +108,7 @@ async function givenCursor(deps: EventRouteDeps, scope: EventScope, text: string
 
 function page({ events, next, complete }: HistoryPage): Reply {
   return json(200, {
-    items: events.map(({ event, cursor }) => publicEvent(event, cursor)),
+    items: events.map(({ event, cursor }) => eventJson(event, cursor)),
     nextCursor: formatCursor(next),
     complete,
   });

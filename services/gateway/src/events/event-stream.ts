@@ -4,8 +4,8 @@
 // 2. Nothing is produced before the client has taken what came before: the stream is pulled.
 // 3. Once open it does not end for a trace-store or NATS that is away: it goes on at the same cursor when they are back.
 
-import { publicEvent } from '@worktrail/contract/event-json';
 import type { Logger } from '@worktrail/runtime/log';
+import { eventJson } from './event-json.ts';
 import { type FeedBatch, type FeedDeps, type FeedOptions, openFeed } from './session-feed.ts';
 
 export const pingIntervalMs = 15_000;
@@ -74,7 +74,7 @@ async function* serverSentEvents(
   yield `retry: ${retryDelayMs}\n\n`;
   for (let batch: FeedBatch | undefined = first; batch !== undefined; ) {
     if (batch.events.length > 0) {
-      yield batch.events.map(({ event, cursor }) => serverSentEvent(publicEvent(event, cursor))).join('');
+      yield batch.events.map(({ event, cursor }) => serverSentEvent(eventJson(event, cursor))).join('');
       writtenMs = Date.now();
     } else if (Date.now() - writtenMs >= pingIntervalMs - 2_500) {
       yield ': ping\n\n';

@@ -43,7 +43,7 @@ function app(scopes: Scope[] = ['read', 'run', 'approve', 'admin']) {
   return api.app;
 }
 
-const post = (body: BodyInit | null, headers: Record<string, string> = {}) =>
+const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
   app().request('/v1/things', { method: 'POST', body, headers: { authorization: 'Bearer right', ...headers } });
 
 async function problem(response: Response | Promise<Response>) {

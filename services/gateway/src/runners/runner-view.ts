@@ -34,13 +34,14 @@ export function createRunnerView(connection: NatsConnection): RunnerView {
 
 /** The runners make the bucket; until the first has come there is none. */
 async function readAll(connection: NatsConnection): Promise<RunnerDocument[]> {
-  const bucket = await new Kvm(connection).open(buckets.runners).catch((error: unknown) => {
-    if (/stream not found|bucket not found/i.test(String(error))) return undefined;
+  try {
+    const bucket = await new Kvm(connection).open(buckets.runners);
+    const keys: string[] = [];
+    for await (const key of await bucket.keys()) keys.push(key);
+    const documents = await Promise.all(keys.map((key) => readDocument<RunnerDocument>(bucket, key)));
+    return documents.flatMap((document) => (document ? [document.value] : []));
+  } catch (error) {
+    if (/(stream|bucket) not found/i.test(String(error))) return [];
     throw error;
-  });
-  if (!bucket) return [];
-  const keys: string[] = [];
-  for await (const key of await bucket.keys()) keys.push(key);
-  const documents = await Promise.all(keys.map((key) => readDocument<RunnerDocument>(bucket, key)));
-  return documents.flatMap((document) => (document ? [document.value] : []));
+  }
 }

@@ -1,0 +1,80 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Answer, type Fixture, openFixture } from './gateway-fixture.ts';
+
+let fixture: Fixture;
+let projectId: string;
+
+beforeAll(async () => {
+  fixture = await openFixture('outage');
+  await mkdir(join(fixture.repositories, 'app'));
+  const project = { name: 'app', repository: { url: join(fixture.repositories, 'app') } };
+  projectId = (await fixture.call('POST', '/v1/projects', project)).body.id;
+});
+afterAll(() => fixture?.close());
+
+const answerMaxMs = 5_000;
+
+/** 503 with Retry-After, in time, naming the part. */
+async function expectUnavailable(call: Promise<Answer>, part: string): Promise<void> {
+  const begunMs = performance.now();
+  const { headers, body } = await call;
+  expect(body).toMatchObject({ status: 503, code: 'dependency_unavailable', part });
+  expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(performance.now() - begunMs).toBeLessThan(answerMaxMs);
+}
+
+const part = async (name: string) => (await fixture.call('GET', '/readyz')).body.parts[name];
+
+test('without a runner a session is refused for now, and readyz names the runner', async () => {
+  expect((await part('sandbox-runner')).ok).toBe(false);
+  await expectUnavailable(fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}), 'sandbox-runner');
+  await fixture.announceRunner();
+  expect((await part('sandbox-runner')).ok).toBe(true);
+});
+
+test('without an orchestrator a session is kept until there is one; what asks its workflow is refused for now', async () => {
+  expect((await part('orchestrator')).ok).toBe(false);
+  const made = await fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}, { 'idempotency-key': 'kept' });
+  expect([made.status, made.body.state]).toEqual([201, 'creating']);
+  const path = `/v1/sessions/${made.body.id}`;
+  expect((await fixture.call('GET', path)).body.state).toBe('creating');
+  await expectUnavailable(fixture.call('POST', `${path}/commands`, { command: 'true' }), 'orchestrator');
+  const again = await fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}, { 'idempotency-key': 'kept' });
+  expect([again.status, again.body.id]).toEqual([201, made.body.id]);
+});
+
+test('while Temporal is down it is named, the rest goes on, and all is well when it is back', async () => {
+  const { call, temporal } = fixture;
+  await temporal.kill();
+  expect(await part('temporal')).toMatchObject({ ok: false });
+  await expectUnavailable(call('POST', `/v1/projects/${projectId}/sessions`, {}), 'temporal');
+  expect((await call('GET', '/v1/projects')).status).toBe(200);
+  await temporal.restart();
+  await expect.poll(async () => (await part('temporal')).ok, { timeout: 20_000 }).toBe(true);
+  expect((await call('POST', `/v1/projects/${projectId}/sessions`, {})).status).toBe(201);
+});
+
+test('while the trace-store is down it is named, and all is well when it is back', async () => {
+  const { call, traceStore } = fixture;
+  const { id } = (await call('POST', `/v1/projects/${projectId}/sessions`, {})).body;
+  await traceStore.kill();
+  expect(await part('trace-store')).toMatchObject({ ok: false });
+  for (const path of ['/v1/sessions', `/v1/sessions/${id}/events`, `/v1/sessions/${id}/commands`, '/v1/audit']) {
+    await expectUnavailable(call('GET', path), 'trace-store');
+  }
+  expect((await call('GET', `/v1/sessions/${id}`)).status).toBe(200);
+  await traceStore.restart();
+  expect((await call('GET', `/v1/sessions/${id}/events`)).body).toMatchObject({ items: [], complete: true });
+});
+
+test('while NATS is down it is named, and all is well when it is back', async () => {
+  const { call, nats } = fixture;
+  await nats.kill();
+  expect(await part('nats')).toMatchObject({ ok: false });
+  expect((await call('GET', '/healthz')).status).toBe(200);
+  await expectUnavailable(call('GET', '/v1/projects'), 'nats');
+  await nats.restart();
+  await expect.poll(async () => (await call('GET', '/v1/projects')).status, { timeout: 20_000 }).toBe(200);
+});
