@@ -18,6 +18,8 @@ import { SupervisorError } from './supervisor-control.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
 
 const graceSecondsMax = 3_600;
+/** A command that is just being started is waited for so long. */
+const startingMsMax = 1_500;
 
 export interface ControlRequestDeps {
   nats: NatsConnection;
@@ -31,6 +33,8 @@ interface Refusal {
   code: ErrorCode;
   detail: string;
 }
+
+const ended: Refusal = { code: 'command_ended', detail: 'the command has ended' };
 
 export function startControlRequests(deps: ControlRequestDeps, lifetime: Lifetime): void {
   const subscription = deps.nats.subscribe(runnerControlSubject(deps.runnerId), {
@@ -59,6 +63,7 @@ async function handle(deps: ControlRequestDeps, bytes: Uint8Array): Promise<Refu
   const live = deps.commands.find(request.commandId);
   const isTheirs = live?.input.sessionId === request.sessionId && live.input.organizationId === request.organizationId;
   if (!live || !isTheirs) return notLive(deps.directories, request);
+  if (live.ended()) return ended;
   try {
     return await carryOut(live, request);
   } catch (error) {
@@ -77,8 +82,7 @@ function decode(bytes: Uint8Array): ControlRequest | undefined {
 }
 
 function notLive(directories: SessionDirectories, { sessionId, commandId }: ControlRequest): Refusal {
-  if (directories.at(sessionId).readResult(commandId))
-    return { code: 'command_ended', detail: 'the command has ended' };
+  if (directories.at(sessionId).readResult(commandId)) return ended;
   return { code: 'command_not_running', detail: 'the command is not running on this runner' };
 }
 
@@ -89,7 +93,7 @@ async function carryOut(live: LiveCommand, request: ControlRequest): Promise<Ref
     live.cancel({ graceMs: Math.min(graceSeconds, graceSecondsMax) * 1000, reason: reason || 'canceled' });
     return undefined;
   }
-  const link = live.sandbox()?.link;
+  const link = (await live.sandbox(startingMsMax))?.link;
   if (!link) return { code: 'command_not_running', detail: 'the command is not running yet' };
   switch (operation.case) {
     case 'writeStdin':

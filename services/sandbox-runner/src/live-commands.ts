@@ -4,6 +4,7 @@
 //    cancellation (not found, timed out, shutting down) lets go of the command, which goes on.
 // 2. A follower lives until the command's end is in the history, or the process stops.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
 import type { ExecutedCommand, ExecutionControl } from './command-execution.ts';
@@ -26,8 +27,10 @@ export class Detached extends Error {
 
 export interface LiveCommand {
   readonly input: RunCommandInput;
-  /** The sandbox in which it runs; undefined before its supervisor has recorded it. */
-  sandbox(): OpenSandbox | undefined;
+  /** Its end is in the history; only its files are still being tidied away. */
+  ended(): boolean;
+  /** The sandbox in which it runs, once its supervisor has recorded it; undefined when that takes longer than `waitMs`. */
+  sandbox(waitMs: number): Promise<OpenSandbox | undefined>;
   /** Takes effect as soon as it runs. */
   cancel(options: { graceMs: number; reason: string }): void;
   /** Resolves when it is followed no more, for whatever reason. */
@@ -37,6 +40,7 @@ export interface LiveCommand {
 export interface LiveCommands {
   run(input: RunCommandInput, activity: ActivityRun): Promise<CommandResult>;
   find(commandId: string): LiveCommand | undefined;
+  /** Those that have not ended. */
   list(): LiveCommand[];
 }
 
@@ -48,6 +52,7 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
   const live = new Map<string, Followed>();
 
   function follow(input: RunCommandInput): Followed {
+    const started = Promise.withResolvers<OpenSandbox>();
     let sandbox: OpenSandbox | undefined;
     let canceled: { graceMs: number; reason: string } | undefined;
     const sendCancel = () => {
@@ -55,10 +60,15 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
     };
     const onStarted = (running: OpenSandbox) => {
       sandbox = running;
+      started.resolve(running);
       sendCancel();
     };
     const execution = execute(input, { signal, onStarted });
-    const result = execution.then((executed) => executed.result);
+    let ended = false;
+    const result = execution.then((executed) => {
+      ended = true;
+      return executed.result;
+    });
     const settled = execution
       .then((executed) => executed.settle(executed.result))
       .catch(nothing)
@@ -67,7 +77,9 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
       input,
       result,
       settled,
-      sandbox: () => sandbox,
+      ended: () => ended,
+      sandbox: (waitMs) =>
+        Promise.race([started.promise, settled.then(nothing), delay(waitMs, undefined, { ref: false })]),
       cancel(options) {
         canceled = options;
         sendCancel();
@@ -89,7 +101,7 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
       }
     },
     find: (commandId) => live.get(commandId),
-    list: () => [...live.values()],
+    list: () => [...live.values()].filter((followed) => !followed.ended()),
   };
 
   async function answer(followed: Followed, input: RunCommandInput, activity: ActivityRun): Promise<CommandResult> {
@@ -105,7 +117,7 @@ function cancelOf({ cancelGraceSeconds }: RunCommandInput, reason: string): { gr
   return { graceMs: Math.round(cancelGraceSeconds * 1000), reason };
 }
 
-function nothing(): void {}
+function nothing(): undefined {}
 
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | 'aborted'> {
   return new Promise((resolve, reject) => {

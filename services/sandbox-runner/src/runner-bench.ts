@@ -66,7 +66,7 @@ export interface RunnerBench {
   close(): Promise<void>;
 }
 
-export async function startRunnerBench(name: string): Promise<RunnerBench> {
+export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 'fifo'): Promise<RunnerBench> {
   const scratch = await makeScratch(name);
   const nats = await startNatsServer(join(scratch.path, 'nats'));
   const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
@@ -97,13 +97,13 @@ export async function startRunnerBench(name: string): Promise<RunnerBench> {
       socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
       supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
     };
-    const driver = await openDockerDriver({ ...owner, ...engine, control: 'fifo' });
+    const driver = await openDockerDriver({ ...owner, ...engine, control });
     const derived = createDerivedImages({ driver, dataDirectory, log });
     const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
     const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory };
     const mirrors = createRepositoryMirrors({ dataDirectory, roots, git: await openGit(dataDirectory) });
     const directories = createSessionDirectories(dataDirectory);
-    const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control: 'fifo', log });
+    const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
     sandboxes.watch(alive.signal);
     const readSecret = createSecretReader({ configuration, secretBox });
     const execution = { sandboxes, directories, events, readSecret, clock: Date.now };
@@ -150,14 +150,19 @@ export async function startRunnerBench(name: string): Promise<RunnerBench> {
     },
     async close() {
       alive.abort();
-      for (const container of await parts.driver.listContainers()) await parts.driver.removeContainer(container.id);
-      for (const volume of await parts.driver.listVolumes()) await parts.driver.removeVolume(volume.name);
+      await removeOwned(parts.driver);
       parts.sandboxes.close();
       await connection.close();
       await nats.stop();
       await scratch.remove();
     },
   };
+}
+
+/** Every container and volume of this runner. */
+export async function removeOwned(driver: SandboxDriver): Promise<void> {
+  for (const container of await driver.listContainers()) await driver.removeContainer(container.id);
+  for (const volume of await driver.listVolumes()) await driver.removeVolume(volume.name);
 }
 
 /** A repository with a few files, a tag, and a second branch. */

@@ -30,7 +30,8 @@ import { startTemporalServer, type TemporalServer } from '@worktrail/testing/tem
 import { toolPath } from '@worktrail/testing/tool-paths';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SandboxRunnerConfig } from './config.ts';
-import { log, makeRepository, newCommand, newSession, plainEnvironment } from './runner-bench.ts';
+import { openDockerDriver } from './docker-driver.ts';
+import { log, makeRepository, newCommand, newSession, plainEnvironment, removeOwned } from './runner-bench.ts';
 import { type RunningSandboxRunner, startSandboxRunner } from './sandbox-runner.ts';
 
 let scratch: Scratch;
@@ -85,7 +86,10 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
+  const { runnerId } = runner;
+  const { clusterId, dockerSocket: socketPath, supervisorPath, control } = config;
   await lifetime.close();
+  await removeOwned(await openDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control }));
   await client.connection.close();
   await connection.close();
   await temporal.stop();

@@ -158,7 +158,8 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     signal: AbortSignal,
   ): Promise<Attached> {
     const volumes = volumesOf(record.sessionId);
-    for (const name of Object.values(volumes)) await chown(await driver.createVolume(name, record), 1000, 1000);
+    const ready = async (name: string) => chown(await driver.createVolume(name, record), 1000, 1000);
+    await Promise.all(Object.values(volumes).map(ready));
     await createRunDirectory(directory.runPath);
     const containerId = await driver.createContainer({
       ref: record,
@@ -188,7 +189,8 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     directory: SessionDirectory,
     signal: AbortSignal,
   ): Promise<OpenedSandbox> {
-    await removeEverything(input.sessionId);
+    // What an attempt that was killed left half made. Without a record nothing was made.
+    if (await directory.readRecord()) await removeEverything(input.sessionId);
     const [image, upstream] = await Promise.all([deps.images.ensure(input.environment), deps.mirrors.sync(input)]);
     signal.throwIfAborted();
     await directory.prepare();
@@ -262,7 +264,7 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     const directory = directories.at(sessionId);
     const record = await directory.readRecord();
     if (record) await removeContainerOf(record);
-    for (const name of Object.values(volumesOf(sessionId))) await driver.removeVolume(name);
+    await Promise.all(Object.values(volumesOf(sessionId)).map((name) => driver.removeVolume(name)));
     await directory.remove();
     occupied.delete(sessionId);
   }
