@@ -35,7 +35,7 @@ export function createSideBySide(options: SideBySideOptions): SideBySide {
         )}\n`,
       );
   };
-  const timer = setInterval(writeRows, options.rowIntervalMs ?? 120);
+  const timer = setInterval(writeRows, options.rowIntervalMs ?? 250);
   return {
     push: (column, line) => void waiting[column]?.push(line),
     close() {
