@@ -30,6 +30,7 @@ export interface ConfinedConnection {
   text(sql: string): Promise<string>;
 }
 
+const writersMax = 2;
 const readersMax = 3;
 const readsWaitingMax = 1_000;
 const confinedMax = 2;
@@ -37,21 +38,21 @@ const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
   const open = () => openClient(config);
-  const writer = createConnectionPool(open, 1, readsWaitingMax);
-  lifetime.onClose('clickhouse writer', () => writer.close());
+  const writers = createConnectionPool(open, writersMax, readsWaitingMax);
+  lifetime.onClose('clickhouse writers', () => writers.close());
   const readers = createConnectionPool(open, readersMax, readsWaitingMax);
   lifetime.onClose('clickhouse readers', () => readers.close());
   const confined = createConnectionPool(() => ({ close: async () => {} }), confinedMax, confinedWaitingMax);
   return {
     rows: (sql, parameters) => readers.use((client) => selectRows(client, sql, parameters)),
     command: async (sql) => {
-      await writer.use((client) => client.command({ query: sql }));
+      await writers.use((client) => client.command({ query: sql }));
     },
     insert: async (table, columns, rows) => {
       if (rows.length === 0) return;
       const [first, ...others] = columns;
       const insertion = { table, columns: [first, ...others], values: rows, format: 'JSONEachRow' } as const;
-      await writer.use((client) => client.insert(insertion as never));
+      await writers.use((client) => client.insert(insertion as never));
     },
     confined: (work) => confined.use(() => withReadOnlyClient(config, work)),
   };

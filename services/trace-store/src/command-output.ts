@@ -1,9 +1,11 @@
 // A command's output by offset: of one stream, or of both in the order it was written (`position`).
+//
+// One statement tells a short output and its end as of one moment; what is longer is looked up first and then read, so that a long
+// output is not read for its beginning.
 
 import { Stream } from '@worktrail/proto/event';
 import { assembleOutput, chunksNeeded, type OutputChunk, type OutputGapRange } from './assemble-output.ts';
 import type { ClickHouseReader } from './clickhouse.ts';
-import { readCommands, type StoredCommand } from './commands.ts';
 import { storedEvent, streamName } from './event-row.ts';
 
 export interface OutputQuestion {
@@ -23,48 +25,96 @@ export interface OutputAnswer {
   gaps: { fromOffset: number; toOffset: number; reason: string }[];
 }
 
+const shortChunksMax = 32;
 /** Bounds one answer of many tiny chunks; the caller goes on at `nextOffset`. */
 const chunksMax = 4_000;
+const gapEventsMax = 1_000;
 
 export async function readOutput(clickhouse: ClickHouseReader, question: OutputQuestion): Promise<OutputAnswer> {
-  const [command] = await readCommands(clickhouse, question.organizationId, question.sessionId, [question.commandId]);
-  const end = command && endOffset(command, question.stream);
-  if (question.limit === 0) return { bytes: new Uint8Array(0), nextOffset: question.offset, complete: false, gaps: [] };
-  const { chunks, exhausted } = await readChunks(clickhouse, question);
+  const beginning = await readBeginning(clickhouse, question);
+  const isShort = beginning.chunks.length < shortChunksMax;
+  const { chunks, exhausted } = isShort
+    ? { chunks: beginning.chunks, exhausted: true }
+    : await readChunks(clickhouse, question);
+  const end = beginning.end === undefined ? undefined : Math.max(beginning.end, exhausted ? endOf(chunks) : 0);
   const part = assembleOutput(chunks, question.offset, question.limit, exhausted, end);
   const reasons = part.gaps.length > 0 ? await readGapReasons(clickhouse, question) : [];
   return {
     ...part,
-    complete: end !== undefined && part.nextOffset >= end,
+    complete: end !== undefined && exhausted && part.nextOffset >= end,
     gaps: part.gaps.map((gap) => ({ ...gap, reason: gapReason(gap, question.stream, reasons) })),
   };
 }
 
-/** Where the output of an ended command ends; undefined while it runs. */
-function endOffset(command: StoredCommand, stream: Stream): number | undefined {
-  if (!command.ended) return undefined;
-  if (stream === Stream.STDOUT) return command.stdoutBytes;
-  if (stream === Stream.STDERR) return command.stderrBytes;
-  return command.stdoutBytes + command.stderrBytes;
+function endOf(chunks: readonly OutputChunk[]): number {
+  return Math.max(0, ...chunks.map((chunk) => chunk.offset + chunk.bytes.length));
 }
 
-/** First where the chunks are, then the bytes of those that fill the limit: a long output is not read for its beginning. */
+interface Coordinate {
+  /** SQL of a chunk's place. */
+  at: string;
+  /** SQL condition on one command's chunks. */
+  chunks: string;
+  parameters: Record<string, unknown>;
+}
+
+function coordinate(question: OutputQuestion): Coordinate {
+  const both = question.stream === Stream.UNSPECIFIED;
+  return {
+    at: both ? 'position' : '`offset`',
+    chunks: `type = 'command.output' AND size > 0${both ? '' : ' AND stream = {stream:String}'}`,
+    parameters: {
+      organization: question.organizationId,
+      session: question.sessionId,
+      command: question.commandId,
+      ...(!both && { stream: streamName(question.stream) }),
+    },
+  };
+}
+
+const ofCommand =
+  'organization_id = {organization:String} AND session_id = {session:String} AND producer = {command:String}';
+
+/** The first chunks from the offset on, and where the output ends if the command has ended. */
+async function readBeginning(
+  clickhouse: ClickHouseReader,
+  question: OutputQuestion,
+): Promise<{ chunks: OutputChunk[]; end: number | undefined }> {
+  const { at, chunks, parameters } = coordinate(question);
+  const rows = await clickhouse.rows<{ type: string; at: number | string; body: string; message: string }>(
+    `SELECT type, ${at} AS at, base64Encode(body) AS body, if(type = 'command.ended', base64Encode(message), '') AS message
+     FROM events_v1
+     WHERE ${ofCommand} AND (type = 'command.ended' OR (${chunks} AND ${at} + size > {from:UInt64}))
+     ORDER BY type = 'command.output', at, size DESC LIMIT 1 BY type, at LIMIT ${shortChunksMax + 1}
+     SETTINGS max_execution_time = 10`,
+    { ...parameters, from: question.offset },
+  );
+  const ended = rows.find((row) => row.type === 'command.ended');
+  return {
+    chunks: rows
+      .filter((row) => row.type === 'command.output')
+      .slice(0, shortChunksMax)
+      .map(chunkOf),
+    end: ended && endOffset(ended.message, question.stream),
+  };
+}
+
+function endOffset(endedMessage: string, stream: Stream): number | undefined {
+  const { payload } = storedEvent(endedMessage, '');
+  if (payload.case !== 'commandEnded') return undefined;
+  const { stdoutBytes, stderrBytes } = payload.value;
+  if (stream === Stream.STDOUT) return Number(stdoutBytes);
+  if (stream === Stream.STDERR) return Number(stderrBytes);
+  return Number(stdoutBytes + stderrBytes);
+}
+
 async function readChunks(
   clickhouse: ClickHouseReader,
   question: OutputQuestion,
 ): Promise<{ chunks: OutputChunk[]; exhausted: boolean }> {
-  const both = question.stream === Stream.UNSPECIFIED;
-  const at = both ? 'position' : '`offset`';
-  const where = `organization_id = {organization:String} AND session_id = {session:String} AND producer = {command:String}
-    AND type = 'command.output' AND size > 0 ${both ? '' : 'AND stream = {stream:String}'}`;
-  const parameters = {
-    organization: question.organizationId,
-    session: question.sessionId,
-    command: question.commandId,
-    ...(!both && { stream: streamName(question.stream) }),
-  };
+  const { at, chunks, parameters } = coordinate(question);
   const places = await clickhouse.rows<{ at: number | string; size: number | string }>(
-    `SELECT ${at} AS at, size FROM events_v1 WHERE ${where} AND ${at} + size > {from:UInt64}
+    `SELECT ${at} AS at, size FROM events_v1 WHERE ${ofCommand} AND ${chunks} AND ${at} + size > {from:UInt64}
      ORDER BY at, size DESC LIMIT 1 BY at LIMIT ${chunksMax} SETTINGS max_execution_time = 10`,
     { ...parameters, from: question.offset },
   );
@@ -73,14 +123,15 @@ async function readChunks(
   if (count === 0) return { chunks: [], exhausted: true };
   const rows = await clickhouse.rows<{ at: number | string; body: string }>(
     `SELECT ${at} AS at, base64Encode(body) AS body FROM events_v1
-     WHERE ${where} AND ${at} BETWEEN {first:UInt64} AND {last:UInt64}
+     WHERE ${ofCommand} AND ${chunks} AND ${at} BETWEEN {first:UInt64} AND {last:UInt64}
      ORDER BY at, size DESC LIMIT 1 BY at SETTINGS max_execution_time = 10`,
     { ...parameters, first: ranges[0]!.offset, last: ranges[count - 1]!.offset },
   );
-  return {
-    chunks: rows.map((row) => ({ offset: Number(row.at), bytes: Buffer.from(row.body, 'base64') })),
-    exhausted: count === ranges.length && ranges.length < chunksMax,
-  };
+  return { chunks: rows.map(chunkOf), exhausted: count === ranges.length && ranges.length < chunksMax };
+}
+
+function chunkOf(row: { at: number | string; body: string }): OutputChunk {
+  return { offset: Number(row.at), bytes: Buffer.from(row.body, 'base64') };
 }
 
 interface GapReason {
@@ -91,10 +142,8 @@ interface GapReason {
 
 async function readGapReasons(clickhouse: ClickHouseReader, question: OutputQuestion): Promise<GapReason[]> {
   const rows = await clickhouse.rows<{ message: string }>(
-    `SELECT base64Encode(message) AS message FROM events_v1
-     WHERE organization_id = {organization:String} AND session_id = {session:String} AND producer = {command:String}
-       AND type = 'gap'
-     ORDER BY epoch, sequence LIMIT 1 BY epoch, sequence LIMIT 1000`,
+    `SELECT base64Encode(message) AS message FROM events_v1 WHERE ${ofCommand} AND type = 'gap'
+     ORDER BY epoch, sequence LIMIT 1 BY epoch, sequence LIMIT ${gapEventsMax}`,
     { organization: question.organizationId, session: question.sessionId, command: question.commandId },
   );
   return rows.flatMap(({ message }) => {

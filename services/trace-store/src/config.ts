@@ -19,6 +19,8 @@ export interface StreamLimits {
 export interface TraceStoreConfig extends ServiceConfig {
   clickhouse: ClickHouseConfig;
   streams: StreamLimits;
+  /** Of one SQL statement of a tenant. */
+  querySecondsMax: number;
 }
 
 const mebibyte = 1024 * 1024;
@@ -36,6 +38,7 @@ const variables = {
     .default(8 * 1024 * mebibyte),
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   WORKTRAIL_STREAM_TAIL_MESSAGES: z.coerce.number().int().min(0).default(20_000),
+  WORKTRAIL_QUERY_SECONDS_MAX: z.coerce.number().int().min(1).max(600).default(10),
   WORKTRAIL_STREAM_TAIL_BYTES: z.coerce
     .number()
     .int()
@@ -55,6 +58,7 @@ export function traceStoreConfig(environment: NodeJS.ProcessEnv): TraceStoreConf
       tailMessages: values.WORKTRAIL_STREAM_TAIL_MESSAGES,
       tailBytes: values.WORKTRAIL_STREAM_TAIL_BYTES,
     },
+    querySecondsMax: values.WORKTRAIL_QUERY_SECONDS_MAX,
   };
 }
 

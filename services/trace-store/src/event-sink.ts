@@ -23,8 +23,10 @@ export function createEventSink(clickhouse: ClickHouse, partition: number, now: 
       const plan = planBatch(events, (key) => marks.get(key) ?? 0);
       const kept = new Set(plan.store);
       const rows = prepared.filter(({ parsed }) => kept.has(parsed));
-      await clickhouse.insert('commands_v1', commandColumns, present(rows.map(({ command }) => command)));
-      await clickhouse.insert('sessions_v1', sessionColumns, present(rows.map(({ session }) => session)));
+      await Promise.all([
+        clickhouse.insert('commands_v1', commandColumns, present(rows.map(({ command }) => command))),
+        clickhouse.insert('sessions_v1', sessionColumns, present(rows.map(({ session }) => session))),
+      ]);
       await clickhouse.insert('events_v1', eventColumns, present(rows.map(({ event }) => event)));
       producerMarks.advance(plan.marks);
       return { rows: rows.length, duplicates: plan.duplicates, holes: plan.holes, unstorable };

@@ -17,11 +17,18 @@ export interface FlushBarrier {
 const waitMs = 3_000;
 
 export function createFlushBarrier(jsm: JetStreamManager): FlushBarrier {
+  const reach = async (ingest: Ingest, subjects: string): Promise<Cursor> => {
+    const last = await jsm.direct.getMessage(ingest.stream, { last_by_subj: subjects });
+    return ingest.waitFor(last?.seq ?? 0, waitMs);
+  };
   return {
     pass: async (ingest, subjects) => {
+      let timer: NodeJS.Timeout | undefined;
+      const timeout = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no answer within ${waitMs} ms`)), waitMs);
+      });
       try {
-        const last = await jsm.direct.getMessage(ingest.stream, { last_by_subj: subjects });
-        return await ingest.waitFor(last?.seq ?? 0, waitMs);
+        return await Promise.race([reach(ingest, subjects), timeout]);
       } catch (error) {
         const reason = ingest.problem() ?? (error as Error).message;
         throw new ConnectError(
@@ -31,6 +38,8 @@ export function createFlushBarrier(jsm: JetStreamManager): FlushBarrier {
           undefined,
           error,
         );
+      } finally {
+        clearTimeout(timer);
       }
     },
   };

@@ -16,22 +16,29 @@ const noTable = 'system.one';
 const sqlBytesMax = 64 * 1024;
 const resultRowsMax = 10_000;
 const resultBytesMax = 16 * 1024 * 1024;
-const executionSecondsMax = 10;
 const memoryBytesMax = 1024 ** 3;
 
-export async function answerQuery(clickhouse: ClickHouse, organizationId: string, sql: string): Promise<QueryResponse> {
+export interface Question {
+  organizationId: string;
+  sql: string;
+  secondsMax: number;
+}
+
+export async function answerQuery(clickhouse: ClickHouse, question: Question): Promise<QueryResponse> {
+  const { sql } = question;
   if (Buffer.byteLength(sql) > sqlBytesMax) {
     throw new ConnectError(`sql is over ${sqlBytesMax} bytes`, Code.InvalidArgument);
   }
   if (sql.includes('\0')) throw new ConnectError('sql contains a NUL byte', Code.InvalidArgument);
   try {
-    return await clickhouse.confined((connection) => answer(connection, organizationId, sql));
+    return await clickhouse.confined((connection) => answer(connection, question));
   } catch (error) {
     throw connectError(error);
   }
 }
 
-async function answer(connection: ConfinedConnection, organizationId: string, sql: string): Promise<QueryResponse> {
+async function answer(connection: ConfinedConnection, question: Question): Promise<QueryResponse> {
+  const { organizationId, sql, secondsMax } = question;
   const statement = await confine(connection, sql);
   const database = String((await rows(connection, 'SELECT currentDatabase()'))[0]?.[0]);
   const views = viewDefinitions(organizationId);
@@ -40,7 +47,7 @@ async function answer(connection: ConfinedConnection, organizationId: string, sq
     `EXPLAIN QUERY TREE run_passes = 1 WITH ${views} SELECT * FROM (${statement})`,
   );
   checkResolvedTables(resolved, new Set([noTable, ...viewTables.map((table) => `${database}.${table}`)]));
-  const settings = boundedSettings(tableFilters(database, organizationId));
+  const settings = boundedSettings(tableFilters(database, organizationId), secondsMax);
   const empty = await connection.text(
     `WITH ${views} SELECT * FROM (${statement}) LIMIT 0 FORMAT JSONCompact SETTINGS ${settings}`,
   );
@@ -62,12 +69,12 @@ async function answer(connection: ConfinedConnection, organizationId: string, sq
  * Each row is answered as one materialized string: the engine's own bounds on memory and result then count every byte. A constant or
  * repeated column would count once and be written out for each row.
  */
-function boundedSettings(filters: string): string {
+function boundedSettings(filters: string, secondsMax: number): string {
   return [
     `additional_table_filters = ${filters}`,
     `limit = ${resultRowsMax + 1}`,
     `max_result_bytes = ${resultBytesMax}`,
-    `max_execution_time = ${executionSecondsMax}`,
+    `max_execution_time = ${secondsMax}`,
     `max_memory_usage = ${memoryBytesMax}`,
     'max_threads = 2',
     'enable_lazy_columns_replication = 0',

@@ -28,6 +28,7 @@ export interface TraceServiceDeps {
   /** By partition. */
   ingests: readonly Ingest[];
   audit: Ingest;
+  querySecondsMax: number;
 }
 
 const pageRowsMax = 1_000;
@@ -167,7 +168,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
           barrier.pass(ingest, organizationSubjects(partition, request.organizationId)),
         ),
       );
-      return answerQuery(clickhouse, request.organizationId, request.sql);
+      const { organizationId, sql } = request;
+      return answerQuery(clickhouse, { organizationId, sql, secondsMax: deps.querySecondsMax });
     },
 
     getStatus: () => fromClickHouse(readStatus(deps)),

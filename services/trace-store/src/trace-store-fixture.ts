@@ -88,6 +88,7 @@ export function testConfig(path: string, natsUrl: string): TraceStoreConfig {
     partitions: 1,
     clickhouse: { kind: 'embedded', path: `${path}/clickhouse` },
     streams: { eventBytesMax: 256 * 1024 * 1024, replicas: 1, tailMessages: 20_000, tailBytes: 64 * 1024 * 1024 },
+    querySecondsMax: 2,
   };
 }
 

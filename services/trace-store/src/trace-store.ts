@@ -79,7 +79,8 @@ export async function startTraceStore(
   });
 
   const barrier = createFlushBarrier(jsm);
-  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit });
+  const { querySecondsMax } = config;
+  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit, querySecondsMax });
   const rpc = connectNodeAdapter({
     routes: (router) => router.service(TraceService, service),
     interceptors: [requireBearer(config.internalToken)],

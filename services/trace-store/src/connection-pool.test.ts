@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { createConnectionPool } from './connection-pool.ts';
+
+function counted() {
+  let opened = 0;
+  const closed: number[] = [];
+  const open = () => {
+    const id = ++opened;
+    return { id, close: async () => closed.push(id) };
+  };
+  return { open, closed, opened: () => opened };
+}
+
+test('a connection on which a statement failed is closed and not used again', async () => {
+  const connections = counted();
+  const pool = createConnectionPool(connections.open, 1, 10);
+  await expect(pool.use(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  expect(connections.closed).toEqual([1]);
+  expect(await pool.use(async ({ id }) => id)).toBe(2);
+  expect(await pool.use(async ({ id }) => id)).toBe(2);
+});
+
+test('a connection runs one statement at a time, and too many waiting are refused', async () => {
+  const pool = createConnectionPool(counted().open, 1, 1);
+  let release = () => {};
+  const running = pool.use(() => new Promise<void>((resolve) => (release = resolve)));
+  let began = false;
+  const waiting = pool.use(async () => {
+    began = true;
+  });
+  await expect(pool.use(async () => {})).rejects.toThrow(/too many/);
+  expect(began).toBe(false);
+  release();
+  await running;
+  await waiting;
+  expect(began).toBe(true);
+});

@@ -1,0 +1,43 @@
+import { type Cursor, compareCursors } from '@worktrail/contract/cursor';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { nextCursor } from './history.ts';
+
+const cursor = fc.record({ epoch: fc.integer({ min: 1, max: 3 }), sequence: fc.nat(50) });
+
+test('following the cursor yields every event after the first one once, whatever the page size and the filter', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(cursor, { maxLength: 40, selector: (c: Cursor) => `${c.epoch}/${c.sequence}` }),
+      cursor,
+      fc.integer({ min: 1, max: 7 }),
+      fc.integer({ min: 1, max: 4 }),
+      (list, start, rowsMax, nth) => {
+        const events = [...list].sort(compareCursors);
+        const matching = events.filter((_, index) => index % nth === 0);
+        const stored = events.at(-1) ?? { epoch: 1, sequence: 0 };
+        const seen: Cursor[] = [];
+        let after: Cursor = start;
+        for (let complete = false; !complete; ) {
+          const found = matching.filter((event) => compareCursors(event, after) > 0);
+          const page = found.slice(0, rowsMax);
+          complete = page.length === found.length;
+          seen.push(...page);
+          const next = nextCursor(page.at(-1), complete, { after, stored });
+          expect(compareCursors(next, after)).toBeGreaterThanOrEqual(0);
+          after = next;
+        }
+        expect(seen).toEqual(matching.filter((event) => compareCursors(event, start) > 0));
+      },
+    ),
+  );
+});
+
+test('a page that found nothing moves the cursor to what is stored, and never back', () => {
+  const stored = { epoch: 5, sequence: 10 };
+  expect(nextCursor(undefined, true, { after: { epoch: 5, sequence: 3 }, stored })).toEqual(stored);
+  expect(nextCursor(undefined, true, { after: { epoch: 5, sequence: 12 }, stored })).toEqual({
+    epoch: 5,
+    sequence: 12,
+  });
+});

@@ -1,0 +1,36 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { planPurge } from './purge.ts';
+
+const extent = fc
+  .record({
+    firstSequence: fc.integer({ min: 1, max: 1000 }),
+    messages: fc.integer({ min: 1, max: 1000 }),
+    bytes: fc.nat(100_000),
+  })
+  .map((stream) => ({ ...stream, lastSequence: stream.firstSequence + stream.messages - 1 }));
+
+test('only what is stored is purged, and the tail stays', () => {
+  fc.assert(
+    fc.property(extent, fc.nat(2500), fc.nat(500), fc.nat(50_000), (stream, stored, messages, bytes) => {
+      const firstKept = planPurge(stream, stored, { messages, bytes });
+      if (firstKept === undefined) return;
+      expect(firstKept).toBeGreaterThan(stream.firstSequence);
+      expect(firstKept).toBeLessThanOrEqual(stored + 1);
+      const bytesPerMessage = Math.max(1, stream.bytes / stream.messages);
+      const kept = stream.lastSequence - firstKept + 1;
+      expect(kept).toBeGreaterThanOrEqual(Math.min(messages, Math.floor(bytes / bytesPerMessage), stream.messages));
+    }),
+  );
+});
+
+test('a stream that is stored and has no tail to keep is emptied', () => {
+  const stream = { firstSequence: 1, lastSequence: 100, messages: 100, bytes: 5_000 };
+  expect(planPurge(stream, 100, { messages: 0, bytes: 0 })).toBe(101);
+  expect(planPurge(stream, 40, { messages: 0, bytes: 0 })).toBe(41);
+});
+
+test('nothing is purged for a few messages beyond a long tail', () => {
+  const stream = { firstSequence: 1, lastSequence: 1_010, messages: 1_010, bytes: 50_500 };
+  expect(planPurge(stream, 1_010, { messages: 1_000, bytes: 10 ** 9 })).toBeUndefined();
+});
