@@ -9,8 +9,8 @@ export const principalKey = (organizationId: string, id: string) => `${principal
 export const apiKeyKey = (keyId: string) => `key.${keyId}`;
 export const apiKeyList = (organizationId: string) => `keys-of.${organizationId}`;
 
-export const projectList = (organizationId: string) => `project.${organizationId}`;
-export const projectKey = (organizationId: string, id: string) => `${projectList(organizationId)}.${id}`;
+export const projectKey = (organizationId: string, id: string) => `project.${organizationId}.${id}`;
+export const projectList = (organizationId: string) => `projects-of.${organizationId}`;
 
 export const taskKey = (organizationId: string, id: string) => `task.${organizationId}.${id}`;
 export const taskList = (projectId: string) => `tasks-of.${projectId}`;

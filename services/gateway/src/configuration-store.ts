@@ -1,8 +1,8 @@
 // Organizations, principals, keys, projects, secrets, tasks: documents of the configuration bucket, compare-and-set by revision.
 //
 // 1. Every call is bounded; NATS away is `dependency_unavailable`.
-// 2. A document that others are listed by is named by an entry `<list>.<id>` written before it, so a list never misses a document;
-//    an entry without its document is passed over.
+// 2. A document that changes is listed by an entry `<list>.<id>` that is written once, before it: a list misses no document, also
+//    not one that is being changed. An entry without its document is passed over.
 
 import type { KV } from '@nats-io/kv';
 import { createDocument, readDocument, replaceDocument, type Stored } from '@worktrail/runtime/buckets';
@@ -37,7 +37,7 @@ export function createConfigurationStore(bucket: KV): ConfigurationStore {
     names,
     create: <T>(key: string, value: T, lists: readonly string[] = []) =>
       bounded(async () => {
-        for (const list of lists) await bucket.put(list, '{}');
+        for (const list of lists) await createDocument(bucket, list, {});
         await createDocument(bucket, key, value);
         const stored = await readDocument<T>(bucket, key);
         if (!stored) throw new Error(`document ${key} has vanished`);

@@ -53,14 +53,14 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
   const temporal = await connectTemporalClient(config.temporal, lifetime);
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken, callTimeoutsMs.traceStore);
   const workflows = createWorkflowClient(temporal);
-  const runners = createRunnerView(nats);
+  const runners = createRunnerView(jsm);
   const opened = await untilAnswered(lifetime, log, () => openBuckets(nats));
 
   readiness.add('nats', () => nats.flush());
   readiness.add('temporal', () => workflows.checkServer());
   readiness.add('trace-store', () => checkTraceStore(config.traceStoreUrl));
   readiness.add('orchestrator', () => workflows.checkWorker());
-  readiness.add('sandbox-runner', () => runners.checkPresent());
+  readiness.add('sandbox-runner', () => runners.check());
 
   const app = createGatewayApp({
     settings: {

@@ -71,7 +71,8 @@ function addCreation(api: Api, { store, projects, audit, operator, roots }: Proj
         createdAt: now,
         updatedAt: now,
       };
-      const stored = await store.create(projectKey(project.organizationId, project.id), project);
+      const lists = [`${projectList(project.organizationId)}.${project.id}`];
+      const stored = await store.create(projectKey(project.organizationId, project.id), project, lists);
       await audit.record(request, {
         organizationId: project.organizationId,
         action: 'project.created',
@@ -97,7 +98,8 @@ function addReading(api: Api, { store, projects }: ProjectRouteDeps): void {
     async ({ principal, query }) => {
       const after = cursorId(query.cursor, 'project');
       const list = projectList(principal.organizationId);
-      const page = await store.page<ProjectDocument>(list, (key) => `${list}.${key}`, { limit: query.limit, after });
+      const keyOf = (projectId: string) => projectKey(principal.organizationId, projectId);
+      const page = await store.page<ProjectDocument>(list, keyOf, { limit: query.limit, after });
       const items = await Promise.all(page.items.map(({ value }) => projects.json(value)));
       return json(200, { ...page, items });
     },
@@ -198,6 +200,7 @@ function addDeletion(api: Api, deps: ProjectRouteDeps): void {
       for (const name of await store.names(secretList(project.id)))
         await store.remove(`${secretList(project.id)}.${name}`);
       await store.remove(projectKey(project.organizationId, project.id));
+      await store.remove(`${projectList(project.organizationId)}.${project.id}`);
       await audit.record(request, {
         organizationId: project.organizationId,
         action: 'project.deleted',

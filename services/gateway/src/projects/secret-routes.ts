@@ -73,7 +73,9 @@ export function addSecretRoutes(api: Api, { store, projects, audit, box }: Secre
     async (request) => {
       const { projectId, name } = request.params;
       const { value: project } = await projects.open(request.principal, projectId, 'secret.write');
-      if (!(await store.names(secretList(projectId))).includes(name)) throw notFound(`the secret ${name}`);
+      const isName = environmentName.safeParse(name).success;
+      const stored = isName && (await store.read(secretKey(projectId, name)));
+      if (!stored) throw notFound(`the secret ${name}`);
       await store.remove(secretKey(projectId, name));
       const { organizationId } = project;
       await audit.record(request, {

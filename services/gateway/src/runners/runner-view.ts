@@ -1,47 +1,60 @@
 // The runners that are alive: their announcements, which vanish when they are not renewed.
 
-import { Kvm } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { JetStreamError, type JetStreamManager } from '@nats-io/jetstream';
 import type { RunnerDocument } from '@worktrail/contract/documents';
 import { buckets } from '@worktrail/contract/subjects';
-import { readDocument } from '@worktrail/runtime/buckets';
 import { callTimeoutsMs, unavailable, within } from '../deadline.ts';
 
 export interface RunnerView {
   list(): Promise<RunnerDocument[]>;
-  /** @throws dependency_unavailable when no runner is alive, as known for at most a second. */
+  /** Asks now. @throws dependency_unavailable when no runner is alive. */
+  check(): Promise<void>;
+  /**
+   * For every command: answers from what was seen in the last seconds, and looks again meanwhile.
+   * @throws dependency_unavailable when no runner is alive.
+   */
   checkPresent(): Promise<void>;
 }
 
-const presenceMaxAgeMs = 1_000;
+/** So long a runner that was seen counts as alive without asking. */
+const seenMaxAgeMs = 10_000;
+const lookAgainMs = 1_000;
 
-export function createRunnerView(connection: NatsConnection): RunnerView {
-  let presence: { count: number; atMs: number } | undefined;
+export function createRunnerView(jsm: JetStreamManager): RunnerView {
+  let seenMs = 0;
+  let lookedMs = 0;
   const list = async () => {
-    const documents = await within('nats', callTimeoutsMs.nats, () => readAll(connection));
-    presence = { count: documents.length, atMs: Date.now() };
+    lookedMs = Date.now();
+    const documents = await within('nats', callTimeoutsMs.nats, () => readAll(jsm));
+    if (documents.length > 0) seenMs = Date.now();
     return documents;
+  };
+  const check = async () => {
+    if ((await list()).length === 0) throw unavailable('sandbox-runner', 'no runner is alive');
   };
   return {
     list,
+    check,
     async checkPresent() {
-      const isFresh = presence && presence.count > 0 && Date.now() - presence.atMs < presenceMaxAgeMs;
-      if (isFresh || (await list()).length > 0) return;
-      throw unavailable('sandbox-runner', 'no runner is alive');
+      if (Date.now() - seenMs > seenMaxAgeMs) return await check();
+      if (Date.now() - lookedMs > lookAgainMs) void list().catch(() => undefined);
     },
   };
 }
 
-/** The runners make the bucket; until the first has come there is none. */
-async function readAll(connection: NatsConnection): Promise<RunnerDocument[]> {
+/**
+ * One snapshot of the bucket: its entries are replaced all the time, and a consumer may pass over one that is being replaced. The
+ * runners make the bucket; until the first has come there is none.
+ */
+async function readAll(jsm: JetStreamManager): Promise<RunnerDocument[]> {
+  const documents: RunnerDocument[] = [];
   try {
-    const bucket = await new Kvm(connection).open(buckets.runners);
-    const keys: string[] = [];
-    for await (const key of await bucket.keys()) keys.push(key);
-    const documents = await Promise.all(keys.map((key) => readDocument<RunnerDocument>(bucket, key)));
-    return documents.flatMap((document) => (document ? [document.value] : []));
+    const request = { multi_last: [`$KV.${buckets.runners}.*`] };
+    for await (const message of await jsm.direct.getLastMessagesFor(`KV_${buckets.runners}`, request)) {
+      if (!message.header.has('KV-Operation')) documents.push(message.json<RunnerDocument>());
+    }
   } catch (error) {
-    if (/(stream|bucket) not found/i.test(String(error))) return [];
-    throw error;
+    if (!(error instanceof JetStreamError)) throw error;
   }
+  return documents;
 }

@@ -130,7 +130,7 @@ async function startTrial(
     createdBy: { kind: 'user', id: principal.id },
   };
   const document = firstTrialDocument(spec);
-  await deps.store.put(`${trialList(task.id)}.${trialId}`, {});
+  await deps.store.create(`${trialList(task.id)}.${trialId}`, {});
   await deps.trials.announce(document);
   for (const { session } of attempts) await deps.sessions.announce(firstDocument(session));
   await deps.workflows.start(trialWorkflow, trialWorkflowId(trialId), spec);
