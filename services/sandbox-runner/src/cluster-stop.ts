@@ -10,7 +10,8 @@ import { type SandboxStopped, sandboxStopped, sessionWorkflowId } from '@worktra
 import { isBearer } from '@worktrail/runtime/internal-auth';
 import type { Logger } from '@worktrail/runtime/log';
 import type { LiveCommands } from './live-commands.ts';
-import type { OpenSandbox, Sandboxes } from './sandboxes.ts';
+import type { OpenSandbox } from './open-sandboxes.ts';
+import type { Sandboxes } from './sandboxes.ts';
 
 export const stopPath = '/stop-cluster';
 export const stopReason = 'cluster_stopped';

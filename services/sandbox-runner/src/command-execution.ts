@@ -29,7 +29,8 @@ import { readCommandFrames } from './command-frames.ts';
 import { type Publication, publishCommand, publishUnstarted } from './command-publication.ts';
 import type { JournalFrame } from './journal-format.ts';
 import { openIfThere } from './journal-reader.ts';
-import type { OpenSandbox, Sandboxes } from './sandboxes.ts';
+import type { OpenSandbox } from './open-sandboxes.ts';
+import type { Sandboxes } from './sandboxes.ts';
 import { createSecretMask } from './secret-mask.ts';
 import type { SessionDirectories, SessionDirectory } from './session-directory.ts';
 import { readStoredEnd, type StoredEndDeps } from './stored-end.ts';
@@ -228,7 +229,7 @@ async function* framesOf(
     signal: AbortSignal.any([attempt.control.signal, signal]),
   });
   // The journal is watched while the command is being started: what it prints at once is not waited for twice.
-  const failed = new Promise<never>((_, reject) => running.started.catch(reject));
+  const failed = running.started.then(() => new Promise<never>(() => undefined));
   const first = await Promise.race([frames.next(), failed]);
   if (first.done) return await running.started;
   yield first.value;
@@ -261,12 +262,12 @@ export function shellArguments(shell: string, command: string): string[] {
 
 /** The boot id in the header of the command's journal: it was started. */
 async function readStartedBoot(directory: SessionDirectory, commandId: string): Promise<string | undefined> {
-  const reader = await openIfThere(join(directory.runPath, 'journals', commandId));
+  const reader = openIfThere(join(directory.runPath, 'journals', commandId));
   try {
     const [first] = (await reader?.read()) ?? [];
     return first?.type === 'header' ? first.bootId : undefined;
   } finally {
-    await reader?.close();
+    reader?.close();
   }
 }
 

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { JournalFrame } from './journal-format.ts';
 import { cutBefore, openIfThere } from './journal-reader.ts';
-import type { OpenSandbox } from './sandboxes.ts';
+import type { OpenSandbox } from './open-sandboxes.ts';
 
 export interface FrameSource {
   commandId: string;
@@ -43,11 +43,11 @@ function note(seen: { types: Set<JournalFrame['type']>; position: number }, fram
 }
 
 async function* readWritten(path: string): AsyncGenerator<JournalFrame, void, void> {
-  const reader = await openIfThere(path);
+  const reader = openIfThere(path);
   if (!reader) return;
   try {
     for (let frames = await reader.read(); frames.length > 0; frames = await reader.read()) yield* frames;
   } finally {
-    await reader.close();
+    reader.close();
   }
 }

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
 import type { ExecutedCommand, ExecutionControl } from './command-execution.ts';
-import type { OpenSandbox } from './sandboxes.ts';
+import type { OpenSandbox } from './open-sandboxes.ts';
 
 /** What an activity knows of its own attempt. */
 export interface ActivityRun {

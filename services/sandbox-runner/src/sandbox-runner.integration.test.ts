@@ -157,7 +157,7 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
 
   const command = newCommand(session, 'echo running; trap "" TERM; sleep 60');
   const running = onHost('runCommand', command);
-  const live = await connection.subscribe(eventSubject(session, command.command.id), { max: 3 });
+  const live = connection.subscribe(eventSubject(session, command.command.id), { max: 3 });
   for await (const message of live) if (fromBinary(EventSchema, message.data).payload.case === 'commandOutput') break;
   const response = await stopCluster(config.internalToken);
   expect(await response.json()).toEqual({ sandboxes: 1, stopped: 1, commandsCanceled: 1 });
