@@ -19,9 +19,12 @@ export function createBackground(): Background {
     begin: (name, work) => {
       const scope = new CancellationScope();
       scopes.set(name, scope);
-      void unlessCanceled(scope.run(work)).finally(() => {
+      const end = (error?: unknown) => {
         if (scopes.get(name) === scope) scopes.delete(name);
-      });
+        if (error !== undefined && !isCancellation(error)) throw error;
+      };
+      // Each promise in a workflow costs a stack trace: no more of them than needed.
+      void scope.run(work).then(() => end(), end);
     },
     interrupt: (name) => scopes.get(name)?.cancel(),
     abandon: (name) => {
@@ -30,12 +33,4 @@ export function createBackground(): Background {
       scope?.cancel();
     },
   };
-}
-
-async function unlessCanceled(work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isCancellation(error)) throw error;
-  }
 }

@@ -13,8 +13,8 @@ import { now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { type SessionState, sessionDocument } from './state.ts';
 
-/** How long an archive waits for commands that have just ended to be reported. */
-const archivePatience = '5 seconds';
+/** How long an archive waits for commands that have just ended to be reported: shorter than a caller waits for the answer. */
+const archivePatience = '3 seconds';
 
 const runCommand = defineUpdate<messages.CommandAccepted, [CommandSpec]>(messages.runCommand);
 const cancel = defineUpdate<{ accepted: boolean }, [messages.CancelCommandRequest]>(messages.cancelCommand);

@@ -237,3 +237,30 @@ describe('a short command', () => {
     expect(state.ended.some(({ id }) => id === first.id)).toBe(false);
   });
 });
+
+describe("a trial's command", () => {
+  const result = {
+    outcome: 'exited' as const,
+    reason: null,
+    exitCode: 3,
+    signal: null,
+    stdoutBytes: 0,
+    stderrBytes: 0,
+  };
+
+  it('is reported when it ends, and again when it is asked for again', () => {
+    const state = readyState();
+    const command = sampleCommand('test');
+    acceptCommand(state, command, 'trial:trl_x', noon);
+    acceptCommand(state, command, 'trial:trl_x', noon);
+    startableCommand(state)!.state = 'running';
+    expect(state.reports).toEqual([]);
+    commandEnded(state, command.id, result, noon);
+    const report = { about: 'command', to: 'trial:trl_x', commandId: command.id, result };
+    expect(state.reports).toEqual([report]);
+    state.reports = [];
+    acceptCommand(state, command, 'trial:trl_x', noon);
+    expect(state.reports).toEqual([report]);
+    expect(state.commands).toEqual([]);
+  });
+});

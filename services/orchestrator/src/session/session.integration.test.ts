@@ -235,7 +235,7 @@ describe.each([
     const session = await startSession(bed, sampleSession(), { updatesMax: 2 });
     await session.untilState('ready');
     const first = await session.handle.describe();
-    const commands = Array.from({ length: 20 }, (_, index) => sampleCommand('exit 0', { background: index % 2 === 0 }));
+    const commands = Array.from({ length: 12 }, (_, index) => sampleCommand('exit 0', { background: index % 2 === 0 }));
     const lanes = [0, 1, 2].map((lane) => commands.filter((_, index) => index % 3 === lane));
     await Promise.all(
       lanes.map(async (lane) => {

@@ -46,12 +46,20 @@ async function live(spec: SessionSpec, continued: ContinuedSession): Promise<voi
       const { spec: _, ...state } = run.state;
       await continueAsNew<typeof session>(spec, { ...continued, state });
     }
-    const step = nextStep(run.state, underwayIn(run));
-    if (step?.do === 'complete') {
+    if (takeSteps(run) === 'complete') {
       await condition(allHandlersFinished);
       return;
     }
-    if (step) take(run, step);
+  }
+}
+
+/** Begins everything that is due. */
+function takeSteps(run: SessionRun): 'complete' | 'waiting' {
+  for (;;) {
+    const step = nextStep(run.state, underwayIn(run));
+    if (step === null) return 'waiting';
+    if (step.do === 'complete') return 'complete';
+    take(run, step);
   }
 }
 

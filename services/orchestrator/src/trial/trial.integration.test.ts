@@ -97,14 +97,14 @@ describe.each([
   });
 
   it('goes on in a new run where the old one stopped', async () => {
-    const plan = Array.from({ length: 8 }, () => 'exit 0');
+    const plan = Array.from({ length: 4 }, () => 'exit 0');
     const trial = await startTrial(bed, sampleTrial([plan, plan]), { eventsMax: 30 });
     const first = await trial.handle.describe();
     const document = await trial.ended();
     expect(document.sessions.map(({ verdict }) => verdict)).toEqual(['passed', 'passed']);
-    expect(document.sessions.map(({ commandIds }) => new Set(commandIds).size)).toEqual([8, 8]);
+    expect(document.sessions.map(({ commandIds }) => new Set(commandIds).size)).toEqual([4, 4]);
     expect((await trial.handle.describe()).runId).not.toBe(first.runId);
     const ends = (await sessionOf(trial, 1).events()).filter((event) => event.payload.case === 'commandEnded');
-    expect(ends).toHaveLength(8);
+    expect(ends).toHaveLength(4);
   });
 });

@@ -54,12 +54,20 @@ async function live(spec: messages.TrialSpec, continued: ContinuedTrial): Promis
       const { spec: _, ...carried } = state;
       await continueAsNew<typeof trial>(spec, { ...continued, state: carried });
     }
-    const step = nextTrialStep(state, steps.underwayIn(run));
-    if (step?.do === 'complete') {
+    if (takeSteps(run) === 'complete') {
       await condition(allHandlersFinished);
       return;
     }
-    if (step) take(run, step);
+  }
+}
+
+/** Begins everything that is due. */
+function takeSteps(run: steps.TrialRun): 'complete' | 'waiting' {
+  for (;;) {
+    const step = nextTrialStep(run.state, steps.underwayIn(run));
+    if (step === null) return 'waiting';
+    if (step.do === 'complete') return 'complete';
+    take(run, step);
   }
 }
 

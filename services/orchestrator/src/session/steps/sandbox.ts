@@ -43,7 +43,8 @@ export function openSandbox({ state, background }: SessionRun): void {
       const sandbox = await onHost(state).openSandbox({ ...ref, repository, baseRef, branch, environment });
       opened(state, ref.generation, sandbox);
     } catch (error) {
-      failForGood(state, error);
+      // What a runner says of a generation that was given up since is void.
+      if (ref.generation === state.generation) failForGood(state, error);
     }
   });
 }
