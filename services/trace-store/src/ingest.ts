@@ -13,6 +13,7 @@ import { type Feed, openFeed } from './feed.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
 import type { StreamMessage } from './parse-event.ts';
 import type { ProducerHole } from './plan-batch.ts';
+import { ensureStream, type StreamDefinition } from './streams.ts';
 import { epochMetadata, streamEpoch, streamPosition } from './stream-position.ts';
 
 export interface StoreResult {
@@ -40,7 +41,8 @@ export interface IngestDeps {
 }
 
 export interface IngestOptions {
-  stream: string;
+  /** Made anew where it is gone: the history goes on with a new epoch. */
+  definition: StreamDefinition;
   sink: Sink;
   batchRowsMax: number;
   batchBytesMax: number;
@@ -66,6 +68,7 @@ const consumerName = 'trace-store';
 const retryDelayMsMax = 5_000;
 
 export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
+  const stream = options.definition.name;
   let feed: Feed | undefined;
   let position: Cursor | undefined;
   let problem: string | undefined = 'not started';
@@ -99,7 +102,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
         position = undefined;
         if (deps.signal.aborted) break;
         problem = (error as Error).message;
-        deps.log.warn({ err: error, stream: options.stream }, 'ingest was interrupted; opening it again');
+        deps.log.warn({ err: error, stream }, 'ingest was interrupted; opening it again');
         feed?.close(error as Error);
         await delay(retryDelayMs(failures++), deps.signal);
       }
@@ -113,7 +116,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
     for (let failures = 0; ; failures++) {
       deps.signal.throwIfAborted();
       try {
-        const result = await deps.metrics.observeInsert(options.stream, () => options.sink.store(messages, epoch));
+        const result = await deps.metrics.observeInsert(stream, () => options.sink.store(messages, epoch));
         const fresh = result.unstorable.filter(({ message }) => message.sequence > attached.ackedSequence);
         for (const { message, reason } of fresh) await deps.deadLetters.publish(message, epoch, reason);
         report(result);
@@ -121,8 +124,8 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
         break;
       } catch (error) {
         problem = `a batch of ${batch.length} is not stored: ${(error as Error).message}`;
-        deps.log.error({ err: error, stream: options.stream, rows: batch.length }, 'batch not stored; trying again');
-        deps.metrics.insertFailures.inc({ stream: options.stream });
+        deps.log.error({ err: error, stream, rows: batch.length }, 'batch not stored; trying again');
+        deps.metrics.insertFailures.inc({ stream });
         await delay(retryDelayMs(failures), deps.signal);
       }
     }
@@ -132,7 +135,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
   }
 
   function report(result: StoreResult): void {
-    const labels = { stream: options.stream };
+    const labels = { stream };
     deps.metrics.rows.inc(labels, result.rows);
     deps.metrics.batches.inc(labels);
     deps.metrics.duplicates.inc(labels, result.duplicates);
@@ -142,7 +145,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
   }
 
   return {
-    stream: options.stream,
+    stream,
     position: () => position,
     waitFor: (sequence, timeoutMs) => {
       if (position && position.sequence >= sequence) return Promise.resolve(position);
@@ -156,7 +159,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
         };
         const timer = setTimeout(() => {
           waiting.delete(waiter);
-          reject(new Error(`${options.stream} is not stored up to ${sequence} within ${timeoutMs} ms`));
+          reject(new Error(`${stream} is not stored up to ${sequence} within ${timeoutMs} ms`));
         }, timeoutMs);
         waiting.add(waiter);
         feed?.hurry(sequence);
@@ -180,19 +183,17 @@ interface Attached {
 }
 
 async function attach(deps: IngestDeps, options: IngestOptions): Promise<Attached> {
+  const { batchRowsMax, batchBytesMax, lingerMs } = options;
+  const stream = options.definition.name;
   const stored = await options.sink.storedPosition();
-  const info = await deps.jsm.streams.info(options.stream);
+  const info = await ensureStream(deps.jsm, options.definition);
   const { epoch, storedSequence, declare } = streamPosition(streamEpoch(info), info.state.last_seq, stored);
   if (declare) {
-    deps.log.warn(
-      { stream: options.stream, epoch, stored },
-      'the stream is not what was stored from: a new epoch begins',
-    );
+    deps.log.warn({ stream, epoch, stored }, 'the stream is not what was stored from: a new epoch begins');
     const metadata = { ...info.config.metadata, [epochMetadata]: String(epoch) };
-    await deps.jsm.streams.update(options.stream, { ...info.config, metadata });
+    await deps.jsm.streams.update(stream, { ...info.config, metadata });
   }
-  const consumer = await deps.jsm.consumers.info(options.stream, consumerName).catch(() => undefined);
-  const { stream, batchRowsMax, batchBytesMax, lingerMs } = options;
+  const consumer = await deps.jsm.consumers.info(stream, consumerName).catch(() => undefined);
   const startSequence = storedSequence + 1;
   const feedOptions = { stream, consumer: consumerName, startSequence, batchRowsMax, batchBytesMax, lingerMs };
   const feed = await openFeed(deps.js, deps.jsm, feedOptions);

@@ -22,19 +22,13 @@ const duplicateWindowMs = 120_000;
 const auditBytesMax = 1024 ** 3;
 const deadLetterBytesMax = 256 * 1024 ** 2;
 
-type StreamDefinition = Parameters<JetStreamManager['streams']['add']>[0];
+export type StreamDefinition = Parameters<JetStreamManager['streams']['add']>[0];
 
 export async function ensureStreams(jsm: JetStreamManager, partitions: number, limits: StreamLimits): Promise<void> {
   for (let partition = 0; partition < partitions; partition++) {
     await ensureStream(jsm, eventStreamDefinition(partition, limits));
   }
-  await ensureStream(jsm, {
-    ...durable(limits.replicas),
-    name: auditStream,
-    subjects: [auditSubjects],
-    discard: DiscardPolicy.New,
-    max_bytes: auditBytesMax,
-  });
+  await ensureStream(jsm, auditStreamDefinition(limits));
   // What could not be stored is kept for people to look at: the newest, within a bound.
   await ensureStream(jsm, {
     ...durable(limits.replicas),
@@ -43,6 +37,16 @@ export async function ensureStreams(jsm: JetStreamManager, partitions: number, l
     discard: DiscardPolicy.Old,
     max_bytes: deadLetterBytesMax,
   });
+}
+
+export function auditStreamDefinition(limits: StreamLimits): StreamDefinition {
+  return {
+    ...durable(limits.replicas),
+    name: auditStream,
+    subjects: [auditSubjects],
+    discard: DiscardPolicy.New,
+    max_bytes: auditBytesMax,
+  };
 }
 
 /** A full events stream refuses (`discard: new`); nothing that is not stored yet is ever dropped for space. */
@@ -69,14 +73,14 @@ function durable(replicas: number): Partial<StreamDefinition> {
 }
 
 /** Creates the stream, or brings the one that is there to the definition. */
-async function ensureStream(jsm: JetStreamManager, definition: StreamDefinition): Promise<StreamInfo> {
+export async function ensureStream(jsm: JetStreamManager, definition: StreamDefinition): Promise<StreamInfo> {
   const existing = await findStream(jsm, definition.name);
   if (!existing) return jsm.streams.add(definition);
   return jsm.streams.update(definition.name, { ...existing.config, ...definition });
 }
 
 /** Undefined where there is no such stream. */
-export async function findStream(jsm: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
+async function findStream(jsm: JetStreamManager, name: string): Promise<StreamInfo | undefined> {
   try {
     return await jsm.streams.info(name);
   } catch (error) {

@@ -3,7 +3,6 @@
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { auditStream, eventStream } from '@worktrail/contract/subjects';
 import { TraceService } from '@worktrail/proto/trace';
 import { startHealthServer } from '@worktrail/runtime/health-server';
 import { requireBearer } from '@worktrail/runtime/internal-auth';
@@ -22,7 +21,7 @@ import { type Ingest, type IngestDeps, startIngest } from './ingest.ts';
 import { createIngestMetrics } from './ingest-metrics.ts';
 import { createPurge, type Tail } from './purge.ts';
 import { applySchema } from './schema.ts';
-import { ensureStreams } from './streams.ts';
+import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
 import { createTraceService } from './trace-service.ts';
 
 const batch = { batchRowsMax: 5_000, batchBytesMax: 8 * 1024 * 1024, lingerMs: 100 };
@@ -51,9 +50,17 @@ export async function startTraceStore(
   const now = () => new Date();
   const ingests = Array.from({ length: config.partitions }, (_, partition) => {
     const sink = createEventSink(clickhouse, partition, now);
-    return startIngest(ingestDeps(partition), { stream: eventStream(partition), sink, ...batch });
+    return startIngest(ingestDeps(partition), {
+      definition: eventStreamDefinition(partition, config.streams),
+      sink,
+      ...batch,
+    });
   });
-  const audit = startIngest(ingestDeps(0), { stream: auditStream, sink: createAuditSink(clickhouse, now), ...batch });
+  const audit = startIngest(ingestDeps(0), {
+    definition: auditStreamDefinition(config.streams),
+    sink: createAuditSink(clickhouse, now),
+    ...batch,
+  });
   const all = [...ingests, audit];
   lifetime.onClose('ingest', () => Promise.all(all.map((ingest) => ingest.done)));
   for (const ingest of all) metrics.lag(ingest.stream, ingest.pending);
