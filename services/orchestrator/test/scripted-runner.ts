@@ -3,7 +3,6 @@
 //
 // A command's text is its script: `exit 3` ends at once with 3, `hold` runs until it is released or canceled.
 
-import { createHash } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { type NativeConnection, Worker } from '@temporalio/worker';
@@ -143,9 +142,4 @@ async function publish(deps: ProducerDeps, input: RunCommandInput, result: Comma
   const value = { outcome, reason: result.reason ?? '', exitCode: result.exitCode ?? undefined };
   await producer.append({ ...event, payload: { case: 'commandEnded', value } });
   return result;
-}
-
-/** Entropy for ids that a test wants to repeat. */
-export function entropyOf(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
 }

@@ -1,6 +1,6 @@
 // A session of a test: started and spoken to as the gateway does it.
 
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import * as messages from '@worktrail/contract/session-messages';

@@ -4,14 +4,7 @@
 // 2. A cancel is delivered to the runner, whose answer counts. Where nobody held the command when it was canceled, it is scheduled
 //    once more with the cancel in its input.
 
-import {
-  ActivityCancellationType,
-  CancellationScope,
-  isCancellation,
-  log,
-  proxyActivities,
-  sleep,
-} from '@temporalio/workflow';
+import { ActivityCancellationType, isCancellation, log, proxyActivities, sleep } from '@temporalio/workflow';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { type RunCommandInput, type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
