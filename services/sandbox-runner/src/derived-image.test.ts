@@ -16,6 +16,11 @@ test('what is no package name never reaches the builder', () => {
 });
 
 test("a failed build tells apt's own error", () => {
-  const stderr = 'I: running\nE: Unable to locate package no-such\nE: mmdebstrap failed to run\n';
+  const stderr = [
+    'I: running apt-get update...',
+    'E: Unable to locate package no-such',
+    'E: setup failed: E: apt-get --yes install no-such failed',
+    'E: mmdebstrap failed to run',
+  ].join('\n');
   expect(errorLines(stderr)).toBe('E: Unable to locate package no-such');
 });

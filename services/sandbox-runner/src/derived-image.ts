@@ -92,7 +92,10 @@ async function buildImage(
   try {
     const tarPath = join(scratch, 'root.tar');
     const suite = base.labels[imageLabels.suite] ?? 'bookworm';
-    await runBuilder(mmdebstrapArguments(suite, [...basePackages, ...packages], tarPath), scratch);
+    const args = mmdebstrapArguments(suite, [...basePackages, ...packages]);
+    // Says within seconds what cannot be installed.
+    await runBuilder(['--simulate', ...args, '/dev/null'], scratch);
+    await runBuilder([...args, tarPath], scratch);
     await driver.importImage(name, tarPath, { env: base.env, labels: base.labels });
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -102,9 +105,8 @@ async function buildImage(
   return image;
 }
 
-function mmdebstrapArguments(suite: string, packages: string[], outputPath: string): string[] {
+function mmdebstrapArguments(suite: string, packages: string[]): string[] {
   return [
-    '--quiet',
     '--variant=minbase',
     `--include=${[...new Set(packages)].join(',')}`,
     '--aptopt=Acquire::Languages "none"',
@@ -114,7 +116,6 @@ function mmdebstrapArguments(suite: string, packages: string[], outputPath: stri
     '--customize-hook=install -d -o 1000 -g 1000 -m 0755 "$1/workspace" "$1/home/worktrail"',
     '--customize-hook=rm -rf "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/*',
     suite,
-    outputPath,
   ];
 }
 
@@ -138,6 +139,6 @@ export function errorLines(stderr: string): string {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  const errors = lines.filter((line) => /^E:|^dpkg: error/i.test(line) && !/^E: (mmdebstrap|apt-get) /.test(line));
+  const errors = lines.filter((line) => /^E:|^dpkg: error/i.test(line) && !/^E: (mmdebstrap|setup) failed/.test(line));
   return (errors.length > 0 ? errors : lines.slice(-3)).slice(0, 5).join(' / ').slice(0, 1_000);
 }
