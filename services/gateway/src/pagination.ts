@@ -3,16 +3,11 @@
 import { z } from '@hono/zod-openapi';
 import { type IdKind, isId } from '@worktrail/contract/ids';
 import { limits } from '@worktrail/contract/limits';
+import { queryInteger } from './http/query-number.ts';
 import { Problem } from './problem.ts';
 
 export const pageQuery = {
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(limits.pageMax)
-    .default(limits.pageDefault)
-    .openapi({ description: `At most ${limits.pageMax}.`, type: 'integer' }),
+  limit: queryInteger({ min: 1, max: limits.pageMax, byDefault: limits.pageDefault }),
   cursor: z.string().max(200).optional().openapi({ description: '`nextCursor` of the page before.' }),
 };
 

@@ -123,7 +123,7 @@ function addPrincipalRoutes(api: Api, { store, audit }: { store: ConfigurationSt
       tag,
       summary: 'The principals of the organization, newest first',
       action: 'principal.read',
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(principalSchema) } },
     },
     async ({ principal, query }) => {
@@ -173,7 +173,7 @@ function addKeyRoutes(api: Api, { store, audit }: { store: ConfigurationStore; a
       tag,
       summary: 'The keys of the organization, newest first, without their secrets',
       action: 'key.read',
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(keySchema) } },
     },
     async ({ principal, query }) => {

@@ -19,7 +19,7 @@ export function addAuditRoutes(api: Api, { trace }: { trace: Pick<TraceClient, '
       tag: 'Access',
       summary: 'Changes of the configuration, newest first',
       action: 'audit.read',
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(auditRecordSchema) } },
     },
     async ({ principal, query }) => {

@@ -12,9 +12,10 @@ import type { LiveSubscriber } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
 import type { Api } from '../http/api.ts';
 import type { HttpMetrics } from '../http/http-metrics.ts';
+import { waitSeconds } from '../http/query-number.ts';
 import { json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
-import { invalid, notFound } from '../problem.ts';
+import { invalid, notFound, Problem } from '../problem.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
 import { closedSession } from '../sessions/session-routes.ts';
 import type { OpenedSession, SessionReader } from '../sessions/session-reader.ts';
@@ -55,14 +56,7 @@ function addCreation(api: Api, deps: CommandRouteDeps): void {
       summary: 'Run a command',
       action: 'command.create',
       params: z.object({ sessionId: id('session') }),
-      query: z.strictObject({
-        waitSeconds: z.coerce
-          .number()
-          .min(0)
-          .max(limits.waitSecondsMax)
-          .default(0)
-          .openapi({ type: 'number', description: 'Waits so long for the end.' }),
-      }),
+      query: z.object({ waitSeconds: waitSeconds('Waits so long for the end.') }),
       body: createCommandSchema,
       answers: {
         200: { description: 'Ended within the wait', schema: commandSchema },
@@ -105,9 +99,20 @@ function commandSpec(draw: Draw, principal: Principal, body: z.output<typeof cre
 /** The update's id is the command's: a repetition is the same update. */
 async function run(deps: CommandRouteDeps, session: OpenedSession, spec: CommandSpec): Promise<CommandAccepted> {
   const workflowId = sessionWorkflowId(session.document.id);
-  const accepted = await deps.workflows.update<CommandAccepted>(workflowId, runCommand, [spec], spec.id);
-  if (accepted) return accepted;
+  try {
+    const accepted = await deps.workflows.update<CommandAccepted>(workflowId, runCommand, [spec], spec.id);
+    if (accepted) return accepted;
+  } catch (error) {
+    throw withCommandId(error, spec.id);
+  }
   throw await closedSession(deps.sessions, session.document);
+}
+
+/** Where no answer came the command may still be run: its id is told, so that it can be found. */
+function withCommandId(error: unknown, commandId: string): unknown {
+  if (!(error instanceof Problem) || error.code !== 'dependency_unavailable') return error;
+  const detail = `${error.message}; the command may still be run, as ${commandId}`;
+  return new Problem(error.code, detail, { members: { ...error.members, commandId }, cause: error });
 }
 
 async function runAndWait(
@@ -158,7 +163,7 @@ function addReading(api: Api, { sessions, commands }: CommandRouteDeps): void {
       summary: 'Commands of a session, oldest first',
       action: 'command.read',
       params: z.object({ sessionId: id('session') }),
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(commandSchema) } },
     },
     async ({ principal, params, query }) => {

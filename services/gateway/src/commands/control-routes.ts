@@ -54,7 +54,7 @@ function addInput(api: Api, deps: ControlRouteDeps): void {
       summary: 'Write to the standard input',
       action: 'command.control',
       params,
-      query: z.strictObject({
+      query: z.object({
         close: z
           .enum(['true', 'false'])
           .default('false')

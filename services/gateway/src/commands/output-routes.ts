@@ -3,6 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import { limits } from '@worktrail/contract/limits';
 import type { Api } from '../http/api.ts';
+import { queryInteger } from '../http/query-number.ts';
 import { notFound } from '../problem.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { id } from '../text.ts';
@@ -22,16 +23,10 @@ export function addOutputRoutes(
       summary: 'Bytes of the output from an offset',
       action: 'command.read',
       params: z.object({ sessionId: id('session'), commandId: id('command') }),
-      query: z.strictObject({
+      query: z.object({
         stream: z.enum(['stdout', 'stderr', 'both']).default('both'),
-        offset: z.coerce.number().int().min(0).default(0).openapi({ type: 'integer' }),
-        limit: z.coerce
-          .number()
-          .int()
-          .min(1)
-          .max(limits.outputReadBytesMax)
-          .default(readDefaultBytes)
-          .openapi({ type: 'integer' }),
+        offset: queryInteger({ min: 0, byDefault: 0 }),
+        limit: queryInteger({ min: 1, max: limits.outputReadBytesMax, byDefault: readDefaultBytes }),
       }),
       answers: {
         200: {

@@ -4,12 +4,13 @@ import { z } from '@hono/zod-openapi';
 import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 
 import { type EventType, eventTypes } from '@worktrail/contract/event-types';
-import { limits } from '@worktrail/contract/limits';
 import type { EventScope } from '@worktrail/contract/subjects';
 import type { Logger } from '@worktrail/runtime/log';
 import type { Api } from '../http/api.ts';
 import type { HttpMetrics } from '../http/http-metrics.ts';
+import { waitSeconds } from '../http/query-number.ts';
 import { json, type Reply } from '../http/reply.ts';
+import { pageQuery } from '../pagination.ts';
 import { Problem } from '../problem.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { id, time } from '../text.ts';
@@ -18,7 +19,8 @@ import { openEventStream } from './event-stream.ts';
 import { type HistoryPage, readCursor } from './history.ts';
 import { type FeedDeps, openFeed } from './session-feed.ts';
 
-const eventsMax = 1_000;
+/** Of one read of the history for a stream. */
+const streamBatchMax = 1_000;
 
 export const eventSchema = z
   .object({
@@ -42,9 +44,9 @@ const eventPageSchema = z
   })
   .openapi('EventPage');
 
-const querySchema = z.strictObject({
+const querySchema = z.object({
   after: z.string().max(200).optional().openapi({ description: 'A cursor: what came later is answered.' }),
-  limit: z.coerce.number().int().min(1).max(eventsMax).default(limits.pageDefault).openapi({ type: 'integer' }),
+  limit: pageQuery.limit,
   types: z
     .string()
     .max(2_000)
@@ -52,12 +54,7 @@ const querySchema = z.strictObject({
     .transform((list) => (list === undefined || list === '' ? [] : list.split(',')))
     .pipe(z.array(z.enum(eventTypes as [EventType, ...EventType[]])))
     .openapi({ type: 'string', description: 'Event types, separated by commas.' }),
-  waitSeconds: z.coerce
-    .number()
-    .min(0)
-    .max(limits.waitSecondsMax)
-    .default(0)
-    .openapi({ type: 'number', description: 'Waits so long for an event when there is none.' }),
+  waitSeconds: waitSeconds('Waits so long for an event when there is none.'),
 });
 
 type EventQuery = Omit<z.output<typeof querySchema>, 'after'> & { after: Cursor | undefined };
@@ -126,7 +123,7 @@ async function stream(deps: EventRouteDeps, scope: EventScope, query: EventQuery
     const signal = AbortSignal.any([gone, deps.stopping]);
     const body = await openEventStream(
       deps,
-      { scope, after, limit: eventsMax, types: query.types },
+      { scope, after, limit: streamBatchMax, types: query.types },
       { signal, log: deps.log, onClose },
     );
     return { status: 200, headers: { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }, body };

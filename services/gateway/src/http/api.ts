@@ -123,7 +123,7 @@ async function handle(
   const { headers } = context.req.raw;
   const principal = await admit(deps.gate, spec.action, headers.get('authorization'));
   const params = parseParams(spec, context);
-  const query = spec.query ? parseWith(spec.query, context.req.query()) : {};
+  const query = spec.query ? parseWith(spec.query, withoutEmpty(context.req.query())) : {};
   const rawBody = await rawBodyOf(spec, context.req.raw);
   const body = spec.body ? parseWith(spec.body, parseJson(rawBody)) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
@@ -152,6 +152,11 @@ function parseParams(spec: AnySpec, context: Context): unknown {
   const result = spec.params.safeParse(context.req.param());
   if (!result.success) throw notFound(context.req.path);
   return result.data;
+}
+
+/** `?state=` says as little as no state at all. */
+function withoutEmpty(query: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
 }
 
 async function rawBodyOf(spec: AnySpec, request: Request): Promise<Uint8Array> {

@@ -15,6 +15,8 @@ export interface HttpServer {
 
 /** How long open answers may go on once the service stops. */
 const closeGraceMs = 1_000;
+/** Clients that come back within it need no new connection. */
+const keepAliveMs = 65_000;
 
 export async function startHttpServer(
   options: { host: string; port: number; starting: Fetch },
@@ -22,8 +24,14 @@ export async function startHttpServer(
 ): Promise<HttpServer> {
   let current = options.starting;
   const server = await new Promise<Server>((resolve, reject) => {
-    const listening = serve({ fetch: (request) => current(request), hostname: options.host, port: options.port }, () =>
-      resolve(listening as Server),
+    const listening = serve(
+      {
+        fetch: (request) => current(request),
+        hostname: options.host,
+        port: options.port,
+        serverOptions: { keepAliveTimeout: keepAliveMs },
+      },
+      () => resolve(listening as Server),
     );
     listening.once('error', reject);
   });

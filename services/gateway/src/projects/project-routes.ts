@@ -92,7 +92,7 @@ function addReading(api: Api, { store, projects }: ProjectRouteDeps): void {
       tag,
       summary: 'Projects, newest first',
       action: 'project.read',
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(projectSchema) } },
     },
     async ({ principal, query }) => {

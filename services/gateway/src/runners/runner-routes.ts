@@ -25,7 +25,7 @@ export function addRunnerRoutes(api: Api, { runners }: { runners: RunnerView }):
       tag: 'Operation',
       summary: 'The runners that are alive',
       action: 'runner.read',
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(runnerSchema) } },
     },
     async ({ query }) => {

@@ -43,7 +43,8 @@ export function createSessionReader(bucket: KV, workflows: Pick<WorkflowClient, 
       if (document.state === 'archived') return document;
       const workflowId = sessionWorkflowId(document.id);
       const described = await workflows.query<SessionDocument>(workflowId, describeSession, []).catch(() => undefined);
-      return described && described.version >= document.version ? described : document;
+      const newer = described ?? (await find(document.organizationId, document.id));
+      return newer && newer.version >= document.version ? newer : document;
     },
     async announce(document) {
       const key = sessionKey(document.organizationId, document.id);

@@ -3,7 +3,6 @@
 import { z } from '@hono/zod-openapi';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
-import { limits } from '@worktrail/contract/limits';
 import {
   archiveSession,
   type PatchSessionRequest,
@@ -18,6 +17,7 @@ import type { LiveSubscriber } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
 import type { HttpMetrics } from '../http/http-metrics.ts';
+import { waitSeconds } from '../http/query-number.ts';
 import { etag, json, type Reply } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
 import { checkPrecondition } from '../precondition.ts';
@@ -59,14 +59,7 @@ export interface SessionRouteDeps {
   stopping: AbortSignal;
 }
 
-const waitQuery = z.strictObject({
-  waitSeconds: z.coerce
-    .number()
-    .min(0)
-    .max(limits.waitSecondsMax)
-    .default(0)
-    .openapi({ type: 'number', description: 'Waits so long for the session to be ready or failed.' }),
-});
+const waitQuery = z.object({ waitSeconds: waitSeconds('Waits so long for the session to be ready or failed.') });
 
 export function addSessionRoutes(api: Api, deps: SessionRouteDeps): void {
   addCreation(api, deps);
@@ -155,7 +148,7 @@ function addLists(api: Api, deps: SessionRouteDeps): void {
       summary: 'Sessions of a project, newest first',
       action: 'session.read',
       params: z.object({ projectId: id('project') }),
-      query: z.strictObject({ ...filters, taskId: id('task').optional(), trialId: id('trial').optional() }),
+      query: z.object({ ...filters, taskId: id('task').optional(), trialId: id('trial').optional() }),
       answers,
     },
     async ({ principal, params, query }) => {
@@ -170,7 +163,7 @@ function addLists(api: Api, deps: SessionRouteDeps): void {
       tag,
       summary: 'Sessions, newest first',
       action: 'session.read',
-      query: z.strictObject({
+      query: z.object({
         ...filters,
         projectId: id('project').optional(),
         taskId: id('task').optional(),

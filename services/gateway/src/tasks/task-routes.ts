@@ -94,7 +94,7 @@ function addOfProject(api: Api, { store, projects, audit }: TaskRouteDeps): void
       summary: 'Tasks of a project, newest first',
       action: 'task.read',
       params,
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(taskSchema) } },
     },
     async ({ principal, params: { projectId }, query }) => {

@@ -171,7 +171,7 @@ function addReading(api: Api, { store, tasks, trials }: TrialRouteDeps): void {
       summary: 'Trials of a task, newest first',
       action: 'trial.read',
       params: ofTask,
-      query: z.strictObject(pageQuery),
+      query: z.object(pageQuery),
       answers: { 200: { description: 'A page', schema: pageOf(trialSchema) } },
     },
     async ({ principal, params: { taskId }, query }) => {
