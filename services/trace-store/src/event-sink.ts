@@ -13,9 +13,13 @@ import { createProducerMarks } from './producer-marks.ts';
 import { commandColumns, commandRow, type SummaryRow, sessionColumns, sessionRow } from './summary-rows.ts';
 
 export function createEventSink(clickhouse: ClickHouse, partition: number, now: () => Date): Sink {
-  const producerMarks = createProducerMarks(clickhouse);
+  let producerMarks = createProducerMarks(clickhouse);
   return {
-    storedPosition: () => storedPosition(clickhouse, partition),
+    storedPosition: () => {
+      // What an interrupted insert left behind is known to ClickHouse only.
+      producerMarks = createProducerMarks(clickhouse);
+      return storedPosition(clickhouse, partition);
+    },
     store: async (messages, epoch) => {
       const { prepared, unstorable } = prepareAll(messages, { partition, epoch, ingestedAt: now() });
       const events = prepared.map(({ parsed }) => parsed);
@@ -28,7 +32,7 @@ export function createEventSink(clickhouse: ClickHouse, partition: number, now: 
         clickhouse.insert('sessions_v1', sessionColumns, present(rows.map(({ session }) => session))),
       ]);
       await clickhouse.insert('events_v1', eventColumns, present(rows.map(({ event }) => event)));
-      producerMarks.advance(plan.marks);
+      producerMarks.advance(plan.store, plan.marks);
       return { rows: rows.length, duplicates: plan.duplicates, holes: plan.holes, unstorable };
     },
   };

@@ -1,67 +1,97 @@
 // The highest stored number of each producer: a bounded memory over what ClickHouse says.
 //
-// A producer that is not remembered is looked up, never assumed to be new; so marks are exact after a restart and after eviction.
+// A session that is not remembered is looked up whole, so marks are exact after a restart and after eviction; of a remembered session
+// a producer that is not known has nothing stored, because only this process stores its events. A new command costs no look-up.
 
 import type { ClickHouseReader } from './clickhouse.ts';
 import type { ParsedEvent } from './parse-event.ts';
 import { producerKey } from './plan-batch.ts';
 import { quoteString } from './sql-text.ts';
 
-const lookupProducersMax = 500;
+const lookupSessionsMax = 500;
 
 export interface ProducerMarks {
-  /** The marks of the producers of these events, by producer key. */
-  load(events: readonly ParsedEvent[]): Promise<Map<string, number>>;
-  /** Call once the events are stored. */
-  advance(marks: ReadonlyMap<string, number>): void;
+  /** The marks of these events' producers, by producer key; what is missing has nothing stored. */
+  load(events: readonly ParsedEvent[]): Promise<ReadonlyMap<string, number>>;
+  /** Call once the events are stored, with their marks. */
+  advance(events: readonly ParsedEvent[], marks: ReadonlyMap<string, number>): void;
 }
 
-export function createProducerMarks(clickhouse: ClickHouseReader, remembered = 50_000): ProducerMarks {
-  const memory = new Map<string, number>();
+/** `producersMax`: remembered ones, of all sessions together; the sessions that were used last stay. */
+export function createProducerMarks(clickhouse: ClickHouseReader, producersMax = 200_000): ProducerMarks {
+  const sessions = new Map<string, Map<string, number>>();
+  let producers = 0;
 
-  function remember(key: string, number: number): void {
-    memory.delete(key);
-    memory.set(key, number);
-    if (memory.size > remembered) memory.delete(memory.keys().next().value!);
+  function remember(session: string, marks: Map<string, number>): void {
+    sessions.set(session, marks);
+    producers += marks.size;
+  }
+
+  function forget(session: string): Map<string, number> | undefined {
+    const marks = sessions.get(session);
+    sessions.delete(session);
+    producers -= marks?.size ?? 0;
+    return marks;
+  }
+
+  function shrink(): void {
+    for (const session of sessions.keys()) {
+      if (producers <= producersMax) return;
+      forget(session);
+    }
+  }
+
+  async function lookUp(unknown: readonly ParsedEvent[]): Promise<void> {
+    const found = await storedMarks(clickhouse, unknown);
+    for (const { event } of unknown) remember(sessionKey(event), found.get(sessionKey(event)) ?? new Map());
   }
 
   return {
     load: async (events) => {
-      const marks = new Map<string, number>();
-      const unknown = new Map<string, ParsedEvent>();
-      for (const parsed of events) {
-        const key = producerKey(parsed.event);
-        const mark = memory.get(key);
-        if (mark === undefined) unknown.set(key, parsed);
-        else marks.set(key, mark);
+      const bySession = new Map(events.map((parsed) => [sessionKey(parsed.event), parsed] as const));
+      const unknown = [...bySession].filter(([session]) => !sessions.has(session)).map(([, parsed]) => parsed);
+      for (let start = 0; start < unknown.length; start += lookupSessionsMax) {
+        await lookUp(unknown.slice(start, start + lookupSessionsMax));
       }
-      const keys = [...unknown.keys()];
-      for (let start = 0; start < keys.length; start += lookupProducersMax) {
-        const part = keys.slice(start, start + lookupProducersMax);
-        const found = await lookUp(
-          clickhouse,
-          part.map((key) => unknown.get(key)!),
-        );
-        for (const key of part) marks.set(key, found.get(key) ?? 0);
+      const marks = new Map<string, number>();
+      for (const { event } of events) {
+        const mark = sessions.get(sessionKey(event))?.get(event.producer);
+        if (mark !== undefined) marks.set(producerKey(event), mark);
       }
       return marks;
     },
-    advance: (marks) => {
-      for (const [key, number] of marks) remember(key, number);
+    advance: (events, marks) => {
+      for (const { event } of events) {
+        // Taken out and put back: the map's order is that of use.
+        const known = forget(sessionKey(event)) ?? new Map<string, number>();
+        const mark = marks.get(producerKey(event));
+        if (mark !== undefined) known.set(event.producer, mark);
+        remember(sessionKey(event), known);
+      }
+      shrink();
     },
   };
 }
 
-async function lookUp(clickhouse: ClickHouseReader, events: readonly ParsedEvent[]): Promise<Map<string, number>> {
-  const producers = events.map(({ event }) => [event.organizationId, event.sessionId, event.producer] as const);
-  const list = (index: 0 | 1 | 2) =>
-    [...new Set(producers.map((producer) => producer[index]))].map(quoteString).join(',');
-  // The three plain conditions let the sorting key and the producer index skip what cannot match.
-  const rows = await clickhouse.rows<{ o: string; s: string; p: string; number: string | number }>(`
-    SELECT organization_id AS o, session_id AS s, producer AS p, max(number) AS number FROM events_v1
-    WHERE organization_id IN (${list(0)}) AND session_id IN (${list(1)}) AND producer IN (${list(2)})
+function sessionKey(event: { organizationId: string; sessionId: string }): string {
+  return `${event.organizationId}.${event.sessionId}`;
+}
+
+async function storedMarks(
+  clickhouse: ClickHouseReader,
+  events: readonly ParsedEvent[],
+): Promise<Map<string, Map<string, number>>> {
+  const organizations = new Set(events.map(({ event }) => quoteString(event.organizationId)));
+  const sessions = events.map(({ event }) => quoteString(event.sessionId));
+  const rows = await clickhouse.rows<{ o: string; s: string; p: string; highest: string | number }>(`
+    SELECT organization_id AS o, session_id AS s, producer AS p, max(number) AS highest FROM events_v1
+    WHERE organization_id IN (${[...organizations].join(',')}) AND session_id IN (${sessions.join(',')})
     GROUP BY o, s, p`);
-  return new Map(
-    rows.map((row) => [producerKey({ organizationId: row.o, sessionId: row.s, producer: row.p }), Number(row.number)]),
-  );
+  const marks = new Map<string, Map<string, number>>();
+  for (const row of rows) {
+    const session = sessionKey({ organizationId: row.o, sessionId: row.s });
+    const producers = marks.get(session) ?? new Map<string, number>();
+    marks.set(session, producers.set(row.p, Number(row.highest)));
+  }
+  return marks;
 }

@@ -24,7 +24,7 @@ import { applySchema } from './schema.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
 import { createTraceService } from './trace-service.ts';
 
-const batch = { batchRowsMax: 5_000, batchBytesMax: 8 * 1024 * 1024, lingerMs: 100 };
+const batch = { batchRowsMax: 5_000, batchBytesMax: 8 * 1024 * 1024, lingerMs: 200 };
 const purgeIntervalMs = 2_000;
 const auditTail: Tail = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
