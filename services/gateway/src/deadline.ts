@@ -6,8 +6,15 @@ import { Problem } from './problem.ts';
 
 export type Part = 'nats' | 'temporal' | 'orchestrator' | 'trace-store' | 'sandbox-runner';
 
-/** Bounds of single calls. Their longest chain in one request stays below 5 s. */
-export const callTimeoutsMs = { nats: 2_000, query: 2_000, update: 4_000, start: 3_000, traceStore: 3_500 } as const;
+/** Bounds of single calls. Their longest chain in one request stays below 5 s, but for an update that is known to take long. */
+export const callTimeoutsMs = {
+  nats: 2_000,
+  query: 2_000,
+  update: 4_000,
+  longUpdate: 20_000,
+  start: 3_000,
+  traceStore: 3_500,
+} as const;
 
 export function unavailable(part: Part, detail: string, cause?: unknown): Problem {
   return new Problem('dependency_unavailable', `${part}: ${detail}`, { members: { part }, cause });

@@ -17,6 +17,15 @@ import { type ErrorCode, errorKinds, WorktrailError } from '@worktrail/contract/
 import { workflowTaskQueue } from '@worktrail/contract/session-messages';
 import { callTimeoutsMs, type Part, unavailable, within } from './deadline.ts';
 
+export interface UpdateOptions {
+  updateId?: string;
+  /**
+   * The workflow, which has just answered a query, needs some seconds for this: it is waited for longer than the bound within
+   * which a part that is down is told.
+   */
+  takesLong?: boolean;
+}
+
 export interface WorkflowClient {
   /** Starts it, or finds it started already: an id is never used twice. */
   start(workflow: string, workflowId: string, input: unknown): Promise<void>;
@@ -24,7 +33,7 @@ export interface WorkflowClient {
     workflowId: string,
     update: string,
     args: readonly unknown[],
-    updateId?: string,
+    options?: UpdateOptions,
   ): Promise<Result | undefined>;
   query<Result>(workflowId: string, query: string, args: readonly unknown[]): Promise<Result | undefined>;
   /** The server answers. */
@@ -56,8 +65,8 @@ export function createWorkflowClient(client: Client): WorkflowClient {
         }
       });
     },
-    update: (workflowId, update, args, updateId) =>
-      call('orchestrator', callTimeoutsMs.update, () =>
+    update: (workflowId, update, args, { updateId, takesLong } = {}) =>
+      call('orchestrator', takesLong ? callTimeoutsMs.longUpdate : callTimeoutsMs.update, () =>
         orGone(() =>
           client.workflow
             .getHandle(workflowId)

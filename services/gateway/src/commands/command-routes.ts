@@ -100,7 +100,9 @@ function commandSpec(draw: Draw, principal: Principal, body: z.output<typeof cre
 async function run(deps: CommandRouteDeps, session: OpenedSession, spec: CommandSpec): Promise<CommandAccepted> {
   const workflowId = sessionWorkflowId(session.document.id);
   try {
-    const accepted = await deps.workflows.update<CommandAccepted>(workflowId, runCommand, [spec], spec.id);
+    const accepted = await deps.workflows.update<CommandAccepted>(workflowId, runCommand, [spec], {
+      updateId: spec.id,
+    });
     if (accepted) return accepted;
   } catch (error) {
     throw withCommandId(error, spec.id);

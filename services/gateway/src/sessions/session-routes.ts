@@ -5,6 +5,7 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
 import {
   archiveSession,
+  describeSession,
   type PatchSessionRequest,
   patchSession,
   sessionWorkflow,
@@ -264,7 +265,10 @@ async function updateSession(
   update: string,
   args: readonly unknown[],
 ): Promise<SessionDocument> {
-  const changed = await deps.workflows.update<SessionDocument>(sessionWorkflowId(document.id), update, args);
+  const workflowId = sessionWorkflowId(document.id);
+  const takesLong =
+    update === archiveSession && (await deps.workflows.query(workflowId, describeSession, [])) !== undefined;
+  const changed = await deps.workflows.update<SessionDocument>(workflowId, update, args, { takesLong });
   if (changed) return changed;
   throw await closedSession(deps.sessions, document);
 }

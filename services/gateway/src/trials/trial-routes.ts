@@ -5,6 +5,7 @@ import type { TrialDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
 import {
   cancelTrial,
+  describeTrial,
   type TrialAttempt,
   type TrialSpec,
   trialWorkflow,
@@ -214,7 +215,9 @@ function addCancel(api: Api, { trials, workflows }: TrialRouteDeps): void {
     async ({ principal, params: { trialId } }) => {
       const document = await trials.open(principal, trialId, 'trial.cancel');
       if (document.state === 'canceled') return json(200, trialJson(document));
-      const canceled = await workflows.update<TrialDocument>(trialWorkflowId(trialId), cancelTrial, []);
+      const workflowId = trialWorkflowId(trialId);
+      const takesLong = (await workflows.query(workflowId, describeTrial, [])) !== undefined;
+      const canceled = await workflows.update<TrialDocument>(workflowId, cancelTrial, [], { takesLong });
       if (canceled) return json(200, trialJson(canceled));
       const ended = (await trials.find(principal.organizationId, trialId)) ?? document;
       if (ended.state === 'canceled') return json(200, trialJson(ended));
