@@ -66,7 +66,7 @@ async function stopAll(deps: ClusterStopDeps): Promise<StopCounts> {
 
 async function stopEach({ sandboxes, commands, ...deps }: ClusterStopDeps, counts: StopCounts): Promise<void> {
   await sandboxes.attachAll(AbortSignal.timeout(stopMsMax));
-  sandboxes.drain();
+  const drained = sandboxes.drain();
   const open = sandboxes.attached();
   const live = commands.list();
   counts.sandboxes = open.length;
@@ -85,6 +85,7 @@ async function stopEach({ sandboxes, commands, ...deps }: ClusterStopDeps, count
       }
     }),
   );
+  await drained;
 }
 
 /** Waits until the ends of the session's commands are in the history, within a bound. */

@@ -13,20 +13,15 @@ export interface CommandEnvironment {
   secrets: string[];
 }
 
-/** The value of a project's secret; undefined when there is none of this name. */
+/** The value of a project's secret; undefined when there is none of this name. @throws SecretUnusable */
 export type ReadSecret = (projectId: string, name: string) => Promise<string | undefined>;
 
-/** The project names a secret that does not exist. */
-export class SecretMissing extends Error {
-  override readonly name = 'SecretMissing';
-  readonly secret: string;
-  constructor(variable: string, secret: string) {
-    super(`the project has no secret "${secret}", which the variable ${variable} needs`);
-    this.secret = secret;
-  }
+/** A secret that the environment names does not exist, or cannot be opened here. */
+export class SecretUnusable extends Error {
+  override readonly name = 'SecretUnusable';
 }
 
-/** @throws SecretMissing */
+/** @throws SecretUnusable */
 export async function resolveCommandEnvironment(
   input: RunCommandInput,
   imageEnv: readonly string[],
@@ -39,7 +34,9 @@ export async function resolveCommandEnvironment(
       continue;
     }
     const secret = await readSecret(input.projectId, value.secret);
-    if (secret === undefined) throw new SecretMissing(name, value.secret);
+    if (secret === undefined) {
+      throw new SecretUnusable(`the project has no secret "${value.secret}", which the variable ${name} needs`);
+    }
     project[name] = secret;
   }
   const system = { [sandboxVariables.sessionId]: input.sessionId, [sandboxVariables.commandId]: input.command.id };

@@ -23,7 +23,7 @@ import {
   type ReadSecret,
   readRequestedSecrets,
   resolveCommandEnvironment,
-  SecretMissing,
+  SecretUnusable,
 } from './command-environment.ts';
 import { readCommandFrames } from './command-frames.ts';
 import { type Publication, publishCommand, publishUnstarted } from './command-publication.ts';
@@ -278,7 +278,7 @@ class CanceledBefore extends Error {}
 function whyNotStarted(error: unknown): { outcome: 'failed_to_start' | 'canceled'; reason: string } | undefined {
   if (!(error instanceof Error)) return undefined;
   if (error instanceof CanceledBefore) return { outcome: 'canceled', reason: error.message };
-  const hopeless = error instanceof SecretMissing || (error instanceof SupervisorError && !error.retryable);
+  const hopeless = error instanceof SecretUnusable || (error instanceof SupervisorError && !error.retryable);
   return hopeless ? { outcome: 'failed_to_start', reason: error.message } : undefined;
 }
 

@@ -33,6 +33,8 @@ export interface DerivedImageDeps {
   driver: SandboxDriver;
   dataDirectory: string;
   log: Logger;
+  /** Ends builds with the process. */
+  signal: AbortSignal;
 }
 
 export function createDerivedImages(deps: DerivedImageDeps): DerivedImages {
@@ -70,7 +72,7 @@ export function checkPackages(packages: readonly string[]): string[] {
 }
 
 async function buildImage(
-  { driver, dataDirectory, log }: DerivedImageDeps,
+  { driver, dataDirectory, log, signal }: DerivedImageDeps,
   base: SandboxImage,
   baseName: string,
   name: string,
@@ -94,8 +96,8 @@ async function buildImage(
     const suite = base.labels[imageLabels.suite] ?? 'bookworm';
     const args = mmdebstrapArguments(suite, [...basePackages, ...packages]);
     // Says within seconds what cannot be installed.
-    await runBuilder(['--simulate', ...args, '/dev/null'], scratch);
-    await runBuilder([...args, tarPath], scratch);
+    await runBuilder(['--simulate', ...args, '/dev/null'], scratch, signal);
+    await runBuilder([...args, tarPath], scratch, signal);
     await driver.importImage(name, tarPath, { env: base.env, labels: base.labels });
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -119,11 +121,12 @@ function mmdebstrapArguments(suite: string, packages: string[]): string[] {
   ];
 }
 
-async function runBuilder(args: string[], scratch: string): Promise<void> {
+async function runBuilder(args: string[], scratch: string, signal: AbortSignal): Promise<void> {
   const env = { ...process.env, TMPDIR: scratch };
   try {
-    await program('mmdebstrap', args, { timeout: buildTimeoutMs, maxBuffer: 16 * 1024 * 1024, env });
+    await program('mmdebstrap', args, { timeout: buildTimeoutMs, maxBuffer: 16 * 1024 * 1024, env, signal });
   } catch (error) {
+    signal.throwIfAborted();
     const { code, stderr, killed } = error as { code?: string; stderr?: string; killed?: boolean };
     if (code === 'ENOENT')
       throw new SessionFailure('packages_failed', 'the runner has no mmdebstrap: install it with apt-get');

@@ -29,15 +29,15 @@ export interface DockerDriverOptions extends DockerOwner {
   control: HostFacts['control'];
 }
 
-/** Asks the engine once, for the number of its processors. */
-export async function openDockerDriver(options: DockerDriverOptions): Promise<SandboxDriver> {
+export function createDockerDriver(options: DockerDriverOptions): SandboxDriver {
   const docker = new Docker({ socketPath: options.socketPath });
-  const info = (await docker.info()) as { NCPU: number };
-  const host: HostFacts = { cpus: info.NCPU, supervisorPath: options.supervisorPath, control: options.control };
-  return createDockerDriver(docker, options, host);
-}
-
-function createDockerDriver(docker: Docker, owner: DockerOwner, host: HostFacts): SandboxDriver {
+  const { supervisorPath, control } = options;
+  const owner: DockerOwner = options;
+  let cpus: number | undefined;
+  const hostFacts = async (): Promise<HostFacts> => {
+    cpus ??= ((await docker.info()) as { NCPU: number }).NCPU;
+    return { cpus, supervisorPath, control };
+  };
   const startGate = createStartGate(startsMax);
   const filters = { label: Object.entries(ownerFilter(owner)).map(([name, value]) => `${name}=${value}`) };
   const driver: SandboxDriver = {
@@ -65,7 +65,8 @@ function createDockerDriver(docker: Docker, owner: DockerOwner, host: HostFacts)
       await unlessMissing(() => docker.getVolume(name).remove({ force: true }));
     },
     async createContainer(spec) {
-      const create = () => docker.createContainer(containerOptions(spec, owner, host));
+      const wanted = containerOptions(spec, owner, await hostFacts());
+      const create = () => docker.createContainer(wanted);
       try {
         return (await create()).id;
       } catch (error) {

@@ -34,11 +34,11 @@ const configuration = `[safe]
 	defaultBranch = main
 `;
 
-/** Runs git with these arguments and answers what it printed; rejects with its error text. */
-export type Git = (directory: string, args: string[], signal?: AbortSignal) => Promise<string>;
+/** Runs git with these arguments and answers what it printed; rejects with its error text, or with the signal's reason. */
+export type Git = (directory: string, args: string[]) => Promise<string>;
 
-/** Writes git's own configuration below `dataDirectory`. */
-export async function openGit(dataDirectory: string): Promise<Git> {
+/** Writes git's own configuration below `dataDirectory`. What runs ends with the signal. */
+export async function openGit(dataDirectory: string, signal: AbortSignal): Promise<Git> {
   const home = join(dataDirectory, 'git');
   const configPath = join(home, 'config');
   await mkdir(home, { recursive: true, mode: 0o700 });
@@ -51,15 +51,21 @@ export async function openGit(dataDirectory: string): Promise<Git> {
     GIT_TERMINAL_PROMPT: '0',
   };
   for (const name of passedOn) if (process.env[name] !== undefined) environment[name] = process.env[name];
-  return async (directory, args, signal) => {
+  return async (directory, args) => {
     const git = simpleGit({
       baseDir: directory,
       timeout: { block: silentMsMax },
       // The configuration file is ours.
       unsafe: { allowUnsafeConfigPaths: true },
       allowEnvironment: Object.keys(environment),
-      ...(signal && { abort: signal }),
+      abort: signal,
     });
-    return await git.env(environment).raw(args);
+    try {
+      return await git.env(environment).raw(args);
+    } catch (error) {
+      // Not git's own failure.
+      signal.throwIfAborted();
+      throw error;
+    }
   };
 }

@@ -5,12 +5,17 @@ import type { SecretDocument } from '@worktrail/contract/documents';
 import { secretKey } from '@worktrail/contract/subjects';
 import { readDocument } from '@worktrail/runtime/buckets';
 import type { SecretBox } from '@worktrail/runtime/secret-box';
-import type { ReadSecret } from './command-environment.ts';
+import { type ReadSecret, SecretUnusable } from './command-environment.ts';
 
 export function createSecretReader(deps: { configuration: KV; secretBox: SecretBox }): ReadSecret {
   return async (projectId, name) => {
     const key = secretKey(projectId, name);
     const stored = await readDocument<SecretDocument>(deps.configuration, key);
-    return stored && deps.secretBox.open(stored.value.sealed, key);
+    if (!stored) return undefined;
+    try {
+      return deps.secretBox.open(stored.value.sealed, key);
+    } catch (error) {
+      throw new SecretUnusable(`the secret "${name}" cannot be opened with the key of this runner`, { cause: error });
+    }
   };
 }

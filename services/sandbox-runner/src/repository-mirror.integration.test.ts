@@ -29,10 +29,10 @@ async function commit(message: string): Promise<string> {
 beforeAll(async () => {
   scratch = await makeScratch('mirror');
   const dataDirectory = join(scratch.path, 'data');
-  git = await openGit(dataDirectory);
-  const counted: Git = (directory, args, signal) => {
+  git = await openGit(dataDirectory, new AbortController().signal);
+  const counted: Git = (directory, args) => {
     calls.push(args);
-    return git(directory, args, signal);
+    return git(directory, args);
   };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory };
   mirrors = createRepositoryMirrors({ dataDirectory, roots, git: counted });

@@ -90,6 +90,7 @@ async function fetchAll(git: Git, path: string, address: RepositoryAddress, sour
       ...refspecs,
     ]);
   } catch (error) {
+    if (isAbort(error)) throw error;
     throw new SessionFailure('repository_unreachable', `the repository cannot be fetched: ${lastLine(error)}`);
   }
 }
@@ -132,10 +133,20 @@ async function resolveBase(git: Git, path: string, source: string, url: string, 
 async function resolveCommit(git: Git, path: string, names: string[]): Promise<string | undefined> {
   for (const name of names) {
     const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`];
-    const commit = (await git(path, args).catch(() => '')).trim();
+    const commit = (await git(path, args).catch(emptyUnlessAborted)).trim();
     if (/^[0-9a-f]{40,64}$/.test(commit)) return commit;
   }
   return undefined;
+}
+
+/** The runner is stopping: says nothing about the repository. */
+function isAbort(error: unknown): boolean {
+  return (error as Error).name === 'AbortError';
+}
+
+function emptyUnlessAborted(error: unknown): string {
+  if (isAbort(error)) throw error;
+  return '';
 }
 
 /** What git allows as a ref name or commit; revision operators are none. */

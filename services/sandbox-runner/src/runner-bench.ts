@@ -24,7 +24,7 @@ import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { executeCommand } from './command-execution.ts';
 import { createDerivedImages } from './derived-image.ts';
-import { openDockerDriver } from './docker-driver.ts';
+import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { type ActivityRun, createLiveCommands, type LiveCommands } from './live-commands.ts';
 import { createSecretReader } from './project-secrets.ts';
@@ -97,11 +97,11 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
       socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
       supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
     };
-    const driver = await openDockerDriver({ ...owner, ...engine, control });
-    const derived = createDerivedImages({ driver, dataDirectory, log });
+    const driver = createDockerDriver({ ...owner, ...engine, control });
+    const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
     const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
     const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory };
-    const mirrors = createRepositoryMirrors({ dataDirectory, roots, git: await openGit(dataDirectory) });
+    const mirrors = createRepositoryMirrors({ dataDirectory, roots, git: await openGit(dataDirectory, alive.signal) });
     const directories = createSessionDirectories(dataDirectory);
     const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
     sandboxes.watch(alive.signal);

@@ -30,7 +30,7 @@ import { startTemporalServer, type TemporalServer } from '@worktrail/testing/tem
 import { toolPath } from '@worktrail/testing/tool-paths';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SandboxRunnerConfig } from './config.ts';
-import { openDockerDriver } from './docker-driver.ts';
+import { createDockerDriver } from './docker-driver.ts';
 import { log, makeRepository, newCommand, newSession, plainEnvironment, removeOwned } from './runner-bench.ts';
 import { type RunningSandboxRunner, startSandboxRunner } from './sandbox-runner.ts';
 
@@ -89,7 +89,7 @@ afterAll(async () => {
   const { runnerId } = runner;
   const { clusterId, dockerSocket: socketPath, supervisorPath, control } = config;
   await lifetime.close();
-  await removeOwned(await openDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control }));
+  await removeOwned(createDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control }));
   await client.connection.close();
   await connection.close();
   await temporal.stop();

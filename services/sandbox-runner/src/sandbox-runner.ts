@@ -1,5 +1,6 @@
 // The sandbox-runner: everything it opens, in order.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Worker } from '@temporalio/worker';
 import { buckets } from '@worktrail/contract/subjects';
@@ -25,7 +26,7 @@ import { executeCommand } from './command-execution.ts';
 import type { SandboxRunnerConfig } from './config.ts';
 import { startControlRequests } from './control-requests.ts';
 import { createDerivedImages } from './derived-image.ts';
-import { openDockerDriver } from './docker-driver.ts';
+import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { createLiveCommands } from './live-commands.ts';
 import { createPlacements } from './placement.ts';
@@ -59,7 +60,7 @@ export async function startSandboxRunner(
   const { dataDirectory, clusterId, control } = config;
   const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
   const secretBox = await openSecretBox(config.secretsKeyFile);
-  const git = await openGit(dataDirectory);
+  const git = await openGit(dataDirectory, lifetime.signal);
 
   const nats = await connectNats(config.nats, 'sandbox-runner', lifetime, log);
   const js = jetstream(nats);
@@ -68,21 +69,21 @@ export async function startSandboxRunner(
   const runners = await openBucket(nats, buckets.runners, { ttlMs: announcementTtlMs });
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
 
-  const driver = await openDockerDriver({
+  const driver = createDockerDriver({
     clusterId,
     runnerId,
     socketPath: config.dockerSocket,
     supervisorPath: config.supervisorPath,
     control,
   });
-  const derived = createDerivedImages({ driver, dataDirectory, log });
+  const derived = createDerivedImages({ driver, dataDirectory, log, signal: lifetime.signal });
   const images = createSandboxImages({ driver, baseImage: config.sandboxImage, derived });
   const roots = { allowed: config.repositoryRoots, stateDirectory: config.stateDirectory };
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git });
   const directories = createSessionDirectories(dataDirectory);
   const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
   lifetime.onClose('sandboxes', () => sandboxes.close());
-  await sandboxes.removeOrphans();
+  await untilDone('Docker', () => sandboxes.removeOrphans(), lifetime.signal, log);
   sandboxes.watch(lifetime.signal);
 
   const readSecret = createSecretReader({ configuration, secretBox });
@@ -135,4 +136,17 @@ export async function startSandboxRunner(
   const describe = () => ({ id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots() });
   await startRunnerAnnouncement(runners, describe, lifetime, log);
   return { runnerId, port };
+}
+
+/** Services may start in any order: what is not there yet is waited for. */
+async function untilDone(part: string, work: () => Promise<void>, signal: AbortSignal, log: Logger): Promise<void> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      log.warn({ reason: (error as Error).message }, `waiting for ${part}`);
+      await delay(500, undefined, { signal });
+    }
+  }
 }

@@ -11,6 +11,7 @@ import {
   type RunnerBench,
   startRunnerBench,
 } from './runner-bench.ts';
+import { RunnerDraining } from './sandboxes.ts';
 import { StaleGeneration } from './session-failure.ts';
 
 let bench: RunnerBench;
@@ -189,4 +190,16 @@ test('a volume that is gone is said to be lost, instead of starting over', async
   await expect(open({ ...session, generation: 2 })).rejects.toMatchObject({ code: 'workspace_lost' });
   await sandboxes.remove({ ...session, generation: 2 });
   expect(await readdir(join(bench.path, 'data', 'sessions'))).not.toContain(session.sessionId);
+}, 60_000);
+
+test('a runner that is told to stop takes away what it was just opening', async () => {
+  const before = await everything();
+  const session = newSession(bench);
+  const opening = open(session);
+  const refused = expect(opening).rejects.toThrow(RunnerDraining);
+  await bench.parts().sandboxes.drain();
+  await refused;
+  expect(await everything()).toEqual(before);
+  await bench.restart();
+  expect(await open(session)).toMatchObject({ from: 'new' });
 }, 60_000);

@@ -32,8 +32,8 @@ export interface Sandboxes {
   attachAll(signal: AbortSignal): Promise<void>;
   /** Keeps the record of open sandboxes true by what the engine reports. */
   watch(signal: AbortSignal): void;
-  /** From now on nothing is opened and nothing new is attached to. */
-  drain(): void;
+  /** From now on nothing is opened and nothing new is attached to. Resolves once what was being opened is taken away again. */
+  drain(): Promise<void>;
   /** Removes containers and volumes of this runner whose session has no directory here. */
   removeOrphans(): Promise<void>;
   close(): void;
@@ -53,11 +53,11 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
   const open = createOpenSandboxes();
   const making = createSandboxMaking({ ...deps, open });
   const lock = createKeyedLock();
-  let draining = false;
+  const draining = new AbortController();
+  const opening = new Set<Promise<unknown>>();
 
   async function openLocked(input: OpenSandboxInput, signal: AbortSignal): Promise<OpenedSandbox> {
     signal.throwIfAborted();
-    if (draining) throw new RunnerDraining('the runner is stopping');
     refuseNetwork(input.environment);
     const record = await directories.at(input.sessionId).readRecord();
     if (record && record.generation > input.generation) throw stale(input, record);
@@ -80,7 +80,7 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
   async function attachLocked(ref: SandboxRef): Promise<OpenSandbox | undefined> {
     const known = open.find(ref.sessionId);
     if (known?.record.generation === ref.generation) return known;
-    if (draining) return undefined;
+    if (draining.signal.aborted) return undefined;
     const record = await directories.at(ref.sessionId).readRecord();
     if (record && record.generation > ref.generation) throw stale(ref, record);
     return record?.generation === ref.generation ? making.attach(record) : undefined;
@@ -94,7 +94,18 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
   }
 
   return {
-    open: (input, signal) => lock.run(input.sessionId, () => openLocked(input, signal)),
+    async open(input, signal) {
+      const until = AbortSignal.any([signal, draining.signal]);
+      const work = lock.run(input.sessionId, () => openLocked(input, until));
+      opening.add(work);
+      try {
+        return await work;
+      } catch (error) {
+        throw draining.signal.aborted ? new RunnerDraining('the runner is stopping', { cause: error }) : error;
+      } finally {
+        opening.delete(work);
+      }
+    },
     async attach(ref) {
       const known = open.find(ref.sessionId);
       if (known?.record.generation === ref.generation) return known;
@@ -134,8 +145,9 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
         void verifyAll().catch((err: unknown) => log.warn({ err }, 'sandboxes could not be verified'));
       driver.watchExits({ onExit: open.forgetContainer, onResync }, signal);
     },
-    drain() {
-      draining = true;
+    async drain() {
+      draining.abort();
+      await Promise.allSettled(opening);
     },
     async removeOrphans() {
       const known = new Set(await directories.list());
