@@ -14,6 +14,8 @@ export interface StreamLimits {
   /** What stays in an events stream after it was stored, for live readers. */
   tailMessages: number;
   tailBytes: number;
+  /** What was stored less long ago stays too, while there is space. */
+  settleSeconds: number;
 }
 
 export interface TraceStoreConfig extends ServiceConfig {
@@ -38,6 +40,7 @@ const variables = {
     .default(8 * 1024 * mebibyte),
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   WORKTRAIL_STREAM_TAIL_MESSAGES: z.coerce.number().int().min(0).default(20_000),
+  WORKTRAIL_STREAM_SETTLE_SECONDS: z.coerce.number().int().min(0).max(300).default(60),
   WORKTRAIL_QUERY_SECONDS_MAX: z.coerce.number().int().min(1).max(600).default(10),
   WORKTRAIL_STREAM_TAIL_BYTES: z.coerce
     .number()
@@ -57,6 +60,7 @@ export function traceStoreConfig(environment: NodeJS.ProcessEnv): TraceStoreConf
       replicas: values.WORKTRAIL_STREAM_REPLICAS,
       tailMessages: values.WORKTRAIL_STREAM_TAIL_MESSAGES,
       tailBytes: values.WORKTRAIL_STREAM_TAIL_BYTES,
+      settleSeconds: values.WORKTRAIL_STREAM_SETTLE_SECONDS,
     },
     querySecondsMax: values.WORKTRAIL_QUERY_SECONDS_MAX,
   };

@@ -172,7 +172,7 @@ test('a hole inside a producer is counted, and what comes after it is kept', asy
 
 test('producers go on after what they published was purged from the stream', async () => {
   await fixture.start({
-    streams: { ...fixture.config.streams, tailMessages: 0, eventBytesMax: 2 * 1024 * 1024 },
+    streams: { ...fixture.config.streams, tailMessages: 0, settleSeconds: 0, eventBytesMax: 2 * 1024 * 1024 },
   });
   const session = newSession();
   const producerId = newId('command');

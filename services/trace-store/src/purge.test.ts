@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { planPurge } from './purge.ts';
+import { createSettling, planPurge } from './purge.ts';
 
 const extent = fc
   .record({
@@ -33,4 +33,14 @@ test('a stream that is stored and has no tail to keep is emptied', () => {
 test('nothing is purged for a few messages beyond a long tail', () => {
   const stream = { firstSequence: 1, lastSequence: 1_010, messages: 1_010, bytes: 50_500 };
   expect(planPurge(stream, 1_010, { messages: 1_000, bytes: 10 ** 9 })).toBeUndefined();
+});
+
+test('what was stored a moment ago is not settled, and a new epoch settles anew', () => {
+  const settling = createSettling();
+  expect(settling.at(1_000)).toBe(0);
+  settling.add({ epoch: 1, sequence: 10 }, 1_000);
+  settling.add({ epoch: 1, sequence: 25 }, 2_000);
+  expect([settling.at(999), settling.at(1_000), settling.at(1_999), settling.at(5_000)]).toEqual([0, 10, 10, 25]);
+  settling.add({ epoch: 2, sequence: 3 }, 3_000);
+  expect([settling.at(2_999), settling.at(3_000)]).toEqual([0, 3]);
 });

@@ -1,8 +1,11 @@
 // Frees the stream of what is stored, but for a tail that live readers still ask for.
 //
-// Only what ClickHouse has is purged, so a producer whose last message is gone goes on from its stored mark.
+// 1. Only what ClickHouse has is purged, so a producer whose last message is gone goes on from its stored mark.
+// 2. The stream is synced to disk with each message, ClickHouse's files are not: what was stored a moment ago stays in the stream
+//    until the system has written it out, unless the stream is filling up.
 
 import type { JetStreamManager } from '@nats-io/jetstream';
+import type { Cursor } from '@worktrail/contract/cursor';
 import type { Logger } from '@worktrail/runtime/log';
 import type { Ingest } from './ingest.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
@@ -32,27 +35,55 @@ export function planPurge(stream: StreamExtent, storedSequence: number, tail: Ta
   return purged > 0 && purged >= kept / worthwhileShare ? firstKept : undefined;
 }
 
+/** Positions by the time they were reached: what is old enough counts as written out. */
+export interface Settling {
+  add(position: Cursor, timeMs: number): void;
+  /** The sequence that was stored at that time; 0 where that is not known. */
+  at(timeMs: number): number;
+}
+
+const samplesMax = 200;
+
+export function createSettling(): Settling {
+  let samples: { position: Cursor; timeMs: number }[] = [];
+  return {
+    add: (position, timeMs) => {
+      if (samples.at(-1)?.position.epoch !== position.epoch) samples = [];
+      samples.push({ position, timeMs });
+      if (samples.length > samplesMax) samples.shift();
+    },
+    at: (timeMs) => samples.findLast((sample) => sample.timeMs <= timeMs)?.position.sequence ?? 0,
+  };
+}
+
 export interface PurgeDeps {
   jsm: JetStreamManager;
+  now: () => Date;
   metrics: IngestMetrics;
   log: Logger;
 }
 
-/** Call now and then; asks the stream only when something was stored since the last time. */
-export function createPurge(deps: PurgeDeps, ingest: Ingest, tail: Tail): () => Promise<void> {
-  let lookedAt = -1;
+/** A stream beyond this share of its space is purged of all that is stored. */
+const pressingShare = 0.5;
+
+/** Call every few seconds. */
+export function createPurge(deps: PurgeDeps, ingest: Ingest, tail: Tail, settleMs: number): () => Promise<void> {
+  const settling = createSettling();
   return async () => {
     const position = ingest.position();
-    if (!position || position.sequence === lookedAt) return;
-    const { state } = await deps.jsm.streams.info(ingest.stream);
+    if (!position) return;
+    const nowMs = deps.now().getTime();
+    settling.add(position, nowMs);
+    const { state, config } = await deps.jsm.streams.info(ingest.stream);
     const extent = {
       firstSequence: state.first_seq,
       lastSequence: state.last_seq,
       messages: state.messages,
       bytes: state.bytes,
     };
-    const firstKept = planPurge(extent, position.sequence, tail);
-    lookedAt = position.sequence;
+    const isPressing = config.max_bytes > 0 && state.bytes > config.max_bytes * pressingShare;
+    const storedSequence = isPressing ? position.sequence : settling.at(nowMs - settleMs);
+    const firstKept = planPurge(extent, storedSequence, tail);
     if (firstKept === undefined) return;
     const { purged } = await deps.jsm.streams.purge(ingest.stream, { seq: firstKept });
     deps.metrics.purged.inc({ stream: ingest.stream }, purged);

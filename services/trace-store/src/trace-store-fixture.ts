@@ -87,7 +87,13 @@ export function testConfig(path: string, natsUrl: string): TraceStoreConfig {
     operatorConfigPath: undefined,
     partitions: 1,
     clickhouse: { kind: 'embedded', path: `${path}/clickhouse` },
-    streams: { eventBytesMax: 256 * 1024 * 1024, replicas: 1, tailMessages: 20_000, tailBytes: 64 * 1024 * 1024 },
+    streams: {
+      eventBytesMax: 256 * 1024 * 1024,
+      replicas: 1,
+      tailMessages: 20_000,
+      tailBytes: 64 * 1024 * 1024,
+      settleSeconds: 60,
+    },
     querySecondsMax: 2,
   };
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { newId } from '@worktrail/contract/ids';
+import { auditSubject } from '@worktrail/contract/subjects';
 import { Stream } from '@worktrail/proto/event';
-import { SessionScopeSchema } from '@worktrail/proto/trace';
+import { AuditRecordSchema, SessionScopeSchema } from '@worktrail/proto/trace';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -247,6 +249,31 @@ describe('commands, sessions and marks', () => {
       position: 20n,
       ended: true,
     });
+  });
+});
+
+describe('audit', () => {
+  test('who changed what is listed newest first, once, for its own organization', async () => {
+    const organizationId = newId('organization');
+    const ids = ['aud_1', 'aud_2', 'aud_3'];
+    for (const id of [...ids, 'aud_2']) {
+      const record = create(AuditRecordSchema, {
+        id,
+        organizationId,
+        time: timestampFromMs(1_790_000_000_000),
+        actor: { kind: 1, id: 'prn_1' },
+        action: 'key.created',
+        detailJson: '{"a":1}',
+      });
+      await fixture.js.publish(auditSubject(organizationId), toBinary(AuditRecordSchema, record));
+    }
+    const first = await fixture.trace.listAudit({ organizationId, limit: 2 });
+    expect(first.records.map(({ id }) => id)).toEqual(['aud_3', 'aud_2']);
+    expect(first.records[0]).toMatchObject({ action: 'key.created', detailJson: '{"a":1}', actor: { id: 'prn_1' } });
+    expect(first.more).toBe(true);
+    const rest = await fixture.trace.listAudit({ organizationId, limit: 2, beforeId: 'aud_2' });
+    expect(rest.records.map(({ id }) => id)).toEqual(['aud_1']);
+    expect((await fixture.trace.listAudit({ organizationId: newId('organization') })).records).toEqual([]);
   });
 });
 

@@ -67,10 +67,11 @@ export async function startTraceStore(
   void interruptOnDisconnect(connection, all);
 
   const tail = { messages: config.streams.tailMessages, bytes: config.streams.tailBytes };
-  const purgeDeps = { jsm, metrics, log };
+  const purgeDeps = { jsm, metrics, log, now };
+  const settleMs = config.streams.settleSeconds * 1000;
   const purges = [
-    ...ingests.map((ingest) => createPurge(purgeDeps, ingest, tail)),
-    createPurge(purgeDeps, audit, auditTail),
+    ...ingests.map((ingest) => createPurge(purgeDeps, ingest, tail, settleMs)),
+    createPurge(purgeDeps, audit, auditTail, settleMs),
   ];
   lifetime.onClose(
     'purge',
