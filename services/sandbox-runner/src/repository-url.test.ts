@@ -15,7 +15,7 @@ const codeOf = (url: string) =>
 
 beforeAll(async () => {
   scratch = await makeScratch('urls');
-  for (const path of ['root/project', 'root/state/mirrors', 'outside/project'])
+  for (const path of ['root/project', 'root/state/mirrors', 'root/.worktrail-2/runner', 'outside/project'])
     await mkdir(at(path), { recursive: true });
   await symlink(at('outside', 'project'), at('root', 'way-out'));
   await symlink(at('root', 'state', 'mirrors'), at('root', 'way-in'));
@@ -49,7 +49,12 @@ test('a local path is allowed below a root, also as a file URL and through a sym
 
 test('a local path outside of the roots or inside the state directory is refused, whatever leads there', async () => {
   const outside = [at('outside', 'project'), `${at('root')}/../outside/project`, at('root', 'way-out'), '/'];
-  const state = [at('root', 'state'), at('root', 'state', 'mirrors'), at('root', 'way-in')];
+  const state = [
+    at('root', 'state'),
+    at('root', 'state', 'mirrors'),
+    at('root', 'way-in'),
+    at('root', '.worktrail-2', 'runner'),
+  ];
   for (const url of [...outside, ...state]) expect(await codeOf(url), url).toBe('repository_not_allowed');
 });
 

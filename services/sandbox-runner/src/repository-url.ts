@@ -1,7 +1,7 @@
 // Which repositories a session may be made from, and what of their addresses may be shown.
 //
 // 1. https, ssh and git URLs are remote. A path or file:// URL is local, and allowed only below one of the operator's roots and
-//    outside the state directory, after every symlink is followed. Nothing else is a repository.
+//    outside of state directories, after every symlink is followed. Nothing else is a repository.
 // 2. Whether a path outside the roots exists is not told.
 // 3. `withoutCredentials` and `redact` leave no password or token of a URL behind.
 
@@ -13,6 +13,9 @@ import { SessionFailure } from './session-failure.ts';
 const remoteProtocols = ['https:', 'ssh:', 'git:'];
 /** user@host:path, as ssh is often written. */
 const scpLike = /^[A-Za-z0-9_][\w.-]*@[A-Za-z0-9][\w.-]*:(?!\/\/)[^\s]+$/;
+
+/** Where other clusters of the same clone keep theirs, by custom. */
+const foreignState = /\/\.worktrail[^/]*(\/|$)/;
 
 export type RepositoryAddress = { kind: 'remote'; url: string } | { kind: 'local'; path: string };
 
@@ -42,7 +45,8 @@ async function resolveLocal(path: string, roots: RepositoryRoots): Promise<strin
     new SessionFailure('repository_not_allowed', `"${path}" is not below a repository root that the operator allowed`);
   const allowed = await Promise.all(roots.allowed.map(realOrSame));
   const state = await realOrSame(roots.stateDirectory);
-  const isAllowed = (at: string) => allowed.some((root) => isWithin(at, root)) && !isWithin(at, state);
+  const isState = (at: string) => isWithin(at, state) || foreignState.test(at);
+  const isAllowed = (at: string) => allowed.some((root) => isWithin(at, root)) && !isState(at);
   const real = await realpath(path).catch(() => undefined);
   if (real === undefined) {
     if (!isAllowed(resolve(path))) throw notAllowed();
