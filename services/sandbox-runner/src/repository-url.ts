@@ -45,8 +45,8 @@ async function resolveLocal(path: string, roots: RepositoryRoots): Promise<strin
     new SessionFailure('repository_not_allowed', `"${path}" is not below a repository root that the operator allowed`);
   const allowed = await Promise.all(roots.allowed.map(realOrSame));
   const state = await realOrSame(roots.stateDirectory);
-  const isState = (at: string) => isWithin(at, state) || foreignState.test(at);
-  const isAllowed = (at: string) => allowed.some((root) => isWithin(at, root)) && !isState(at);
+  const isBelow = (at: string, root: string) => isWithin(at, root) && !foreignState.test(`/${relative(root, at)}`);
+  const isAllowed = (at: string) => allowed.some((root) => isBelow(at, root)) && !isWithin(at, state);
   const real = await realpath(path).catch(() => undefined);
   if (real === undefined) {
     if (!isAllowed(resolve(path))) throw notAllowed();
