@@ -66,16 +66,19 @@ export interface Ingest {
 
 const consumerName = 'trace-store';
 const retryDelayMsMax = 5_000;
+const stuckMs = 30_000;
 
 export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
   const stream = options.definition.name;
   let feed: Feed | undefined;
   let position: Cursor | undefined;
   let problem: string | undefined = 'not started';
+  let storingSinceMs: number | undefined;
   const waiting = new Set<{ sequence: number; resolve: (position: Cursor) => void }>();
 
   function advance(to: Cursor): void {
     position = to;
+    storingSinceMs = undefined;
     for (const waiter of waiting) {
       if (waiter.sequence > to.sequence) continue;
       waiting.delete(waiter);
@@ -96,10 +99,12 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
         for (;;) {
           const batch = await feed.take();
           failures = 0;
+          storingSinceMs = performance.now();
           advance(await storeBatch(batch, attached));
         }
       } catch (error) {
         position = undefined;
+        storingSinceMs = undefined;
         if (deps.signal.aborted) break;
         problem = (error as Error).message;
         deps.log.warn({ err: error, stream }, 'ingest was interrupted; opening it again');
@@ -165,7 +170,10 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
         feed?.hurry(sequence);
       });
     },
-    problem: () => problem,
+    problem: () => {
+      const isStuck = storingSinceMs !== undefined && performance.now() - storingSinceMs > stuckMs;
+      return problem ?? (isStuck ? `ClickHouse has not answered a batch of ${stream} for ${stuckMs} ms` : undefined);
+    },
     pending: () => feed?.pending() ?? 0,
     interrupt: () => {
       position = undefined;
