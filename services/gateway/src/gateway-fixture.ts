@@ -10,6 +10,7 @@ import type { RunnerDocument } from '@worktrail/contract/documents';
 import { buckets } from '@worktrail/contract/subjects';
 import { createLifetime } from '@worktrail/runtime/lifetime';
 import { createLogger, type Logger } from '@worktrail/runtime/log';
+import { createTraceClient, type TraceClient } from '@worktrail/runtime/trace-client';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
 import { freePort, type ServerProcess, startProcess } from '@worktrail/testing/server-process';
@@ -37,6 +38,7 @@ export interface Fixture {
   log: Logger;
   nats: NatsServer;
   connection: NatsConnection;
+  trace: TraceClient;
   temporal: TemporalServer;
   traceStore: { kill(): Promise<void>; restart(): Promise<void> };
   organizationId: string;
@@ -74,6 +76,7 @@ export async function openFixture(name: string): Promise<Fixture> {
   return {
     ...{ url, path: scratch.path, repositories, log, nats, connection, temporal, key, callWith },
     organizationId: made.body.organization.id,
+    trace: createTraceClient(config.traceStoreUrl, internalToken),
     call: callWith(key),
     traceStore: {
       kill: () => traceStore.kill(),

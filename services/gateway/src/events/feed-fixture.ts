@@ -15,7 +15,7 @@ export interface TestSession {
   producer(commandId?: string): Producer & { commandId: string };
 }
 
-export async function makeSession({ connection, organizationId, log }: Fixture): Promise<TestSession> {
+export async function makeSession({ connection, trace, organizationId, log }: Fixture): Promise<TestSession> {
   const now = new Date().toISOString();
   const document: SessionDocument = {
     version: 1,
@@ -42,7 +42,7 @@ export async function makeSession({ connection, organizationId, log }: Fixture):
   const deps = {
     js: jetstream(connection),
     jsm: await jetstreamManager(connection),
-    trace: { getProducerMark: () => Promise.reject(new Error('not asked for in these tests')) },
+    trace,
     log,
   };
   return {

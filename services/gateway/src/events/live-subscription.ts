@@ -7,6 +7,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { type Event, EventSchema } from '@worktrail/proto/event';
+import { callTimeoutsMs, within } from '../deadline.ts';
 
 export interface LiveMessage {
   subject: string;
@@ -19,7 +20,7 @@ export interface LiveMessage {
 
 export interface LiveSubscription {
   isWhole(): boolean;
-  /** From here on it is whole: reading the history must begin after this. */
+  /** From here on it is whole: reading the history must begin after this. @throws dependency_unavailable */
   renew(): Promise<void>;
   take(): LiveMessage | undefined;
   more(timeoutMs: number, signal?: AbortSignal): Promise<void>;
@@ -105,7 +106,7 @@ function openSubscription(connection: NatsConnection, subject: string, interrupt
       drop();
       overflowed = false;
       interruptionsSeen = interruptions.count();
-      await connection.flush();
+      await within('nats', callTimeoutsMs.nats, () => connection.flush());
     },
     take() {
       if (!isWhole()) drop();
