@@ -1,4 +1,5 @@
 import { CommandOutcome } from '@worktrail/proto/event';
+import type { TrialDocument } from '@worktrail/contract/documents';
 import { sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
@@ -57,7 +58,9 @@ describe.each([
 
   it('has no more attempts running at once than maxParallel', async () => {
     const trial = await startTrial(bed, sampleTrial([['hold'], ['hold'], ['hold']], { maxParallel: 2 }));
-    const running = await until(trial.describe, ({ sessions }) => sessions[1]!.commandIds.length === 1);
+    const bothRun = ({ sessions }: TrialDocument) =>
+      sessions.slice(0, 2).every(({ commandIds }) => commandIds.length === 1);
+    const running = await until(trial.describe, bothRun);
     expect(running.sessions.map(({ state }) => state)).toEqual(['running', 'running', 'pending']);
 
     await until(async () => bed.runner.isHeld(running.sessions[0]!.commandIds[0]!), Boolean);
