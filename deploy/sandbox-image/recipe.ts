@@ -6,6 +6,7 @@
  * but the supervisor that the runner mounts.
  */
 import { createHash } from 'node:crypto';
+import { imageLabels } from '@worktrail/contract/sandbox-image';
 
 export interface ImageRecipe {
   suite: string;
@@ -20,6 +21,8 @@ export interface ImageRecipe {
 
 export const IMAGE_REPOSITORY = 'worktrail-sandbox';
 export const RECIPE_LABEL = 'worktrail.recipe';
+
+const SUITE = 'bookworm';
 
 const PACKAGES = [
   'bash',
@@ -52,7 +55,7 @@ const FINISH = [
 /** `architecture` as Node names it (x64, arm64). */
 export function sandboxImageRecipe(architecture: string): ImageRecipe {
   return {
-    suite: 'bookworm',
+    suite: SUITE,
     architecture: architecture === 'x64' ? 'amd64' : architecture,
     packages: PACKAGES,
     finish: FINISH,
@@ -62,6 +65,8 @@ export function sandboxImageRecipe(architecture: string): ImageRecipe {
       'ENV LANG=C.UTF-8',
       'WORKDIR /workspace',
       'CMD ["/bin/bash"]',
+      `LABEL ${imageLabels.suite}=${SUITE}`,
+      `LABEL ${imageLabels.packages}="${PACKAGES.join(' ')}"`,
     ],
   };
 }

@@ -76,3 +76,6 @@ export function partitionOf(sessionId: string, partitions: number): number {
   for (const character of sessionId) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) >>> 0;
   return hash % partitions;
 }
+
+/** In the metadata of an event stream that lost what was stored: the epoch its cursors have from then on. */
+export const streamEpochMetadata = 'worktrail.epoch';

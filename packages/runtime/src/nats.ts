@@ -23,6 +23,8 @@ export async function connectNats(
     pingInterval: 5_000,
     maxPingOut: 2,
     ignoreAuthErrorAbort: true,
+    // An error object for each request, in case it fails, is the largest cost of a request.
+    noAsyncTraces: true,
   });
   lifetime.onClose('nats', async () => {
     // Draining needs the server; where it is away, closing must do.

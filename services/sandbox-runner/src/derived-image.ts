@@ -9,13 +9,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { imageLabels } from '@worktrail/contract/sandbox-image';
 import type { Logger } from '@worktrail/runtime/log';
 import type { SandboxDriver, SandboxImage } from './sandbox-driver.ts';
 import { SessionFailure } from './session-failure.ts';
 import { createStartGate } from './start-gate.ts';
-
-/** Labels by which an image says what it was built of. */
-export const imageLabels = { packages: 'worktrail.packages', suite: 'worktrail.suite' } as const;
 
 const repository = 'worktrail-derived';
 const buildTimeoutMs = 600_000;

@@ -7,6 +7,7 @@
 
 import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
 import type { Cursor } from '@worktrail/contract/cursor';
+import { streamEpochMetadata } from '@worktrail/contract/subjects';
 import type { Logger } from '@worktrail/runtime/log';
 import type { DeadLetters } from './dead-letters.ts';
 import { type Feed, openFeed } from './feed.ts';
@@ -14,7 +15,7 @@ import type { IngestMetrics } from './ingest-metrics.ts';
 import type { StreamMessage } from './parse-event.ts';
 import type { ProducerHole } from './plan-batch.ts';
 import { ensureStream, type StreamDefinition } from './streams.ts';
-import { epochMetadata, streamEpoch, streamPosition } from './stream-position.ts';
+import { streamEpoch, streamPosition } from './stream-position.ts';
 
 export interface StoreResult {
   rows: number;
@@ -198,7 +199,7 @@ async function attach(deps: IngestDeps, options: IngestOptions): Promise<Attache
   const { epoch, storedSequence, declare } = streamPosition(streamEpoch(info), info.state.last_seq, stored);
   if (declare) {
     deps.log.warn({ stream, epoch, stored }, 'the stream is not what was stored from: a new epoch begins');
-    const metadata = { ...info.config.metadata, [epochMetadata]: String(epoch) };
+    const metadata = { ...info.config.metadata, [streamEpochMetadata]: String(epoch) };
     await deps.jsm.streams.update(stream, { ...info.config, metadata });
   }
   const consumer = await deps.jsm.consumers.info(stream, consumerName).catch(() => undefined);

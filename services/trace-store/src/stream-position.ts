@@ -6,9 +6,7 @@
 
 import type { StreamInfo } from '@nats-io/jetstream';
 import type { Cursor } from '@worktrail/contract/cursor';
-
-/** Of a stream: its epoch, where that is not its creation time. */
-export const epochMetadata = 'worktrail.epoch';
+import { streamEpochMetadata } from '@worktrail/contract/subjects';
 
 export interface StreamPosition {
   epoch: number;
@@ -19,7 +17,7 @@ export interface StreamPosition {
 }
 
 export function streamEpoch(info: StreamInfo): number {
-  const declared = Number(info.config.metadata?.[epochMetadata] ?? 0);
+  const declared = Number(info.config.metadata?.[streamEpochMetadata] ?? 0);
   return Math.max(Date.parse(info.created), Number.isSafeInteger(declared) ? declared : 0);
 }
 

@@ -4,7 +4,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Cursor } from '@worktrail/contract/cursor';
-import { type EventScope, eventStream, eventSubject } from '@worktrail/contract/subjects';
+import { type EventScope, eventStream, eventSubject, streamEpochMetadata } from '@worktrail/contract/subjects';
 import { type Event, EventSchema } from '@worktrail/proto/event';
 import { callTimeoutsMs, within } from '../deadline.ts';
 import type { LiveSubscriber } from './live-subscription.ts';
@@ -25,9 +25,6 @@ interface StreamState {
   interruptions: number;
 }
 
-/** In a stream's metadata: its epoch, where that is not its creation time. Written by the trace-store. */
-const epochMetadata = 'worktrail.epoch';
-
 export function createStreamPosition(
   connection: NatsConnection,
   jsm: JetStreamManager,
@@ -38,7 +35,7 @@ export function createStreamPosition(
   async function readState(partition: number): Promise<StreamState> {
     const interruptions = live.interruptions();
     const info = await jsm.streams.info(eventStream(partition));
-    const declared = Number(info.config.metadata?.[epochMetadata] ?? 0);
+    const declared = Number(info.config.metadata?.[streamEpochMetadata] ?? 0);
     const epoch = Math.max(Date.parse(info.created), Number.isSafeInteger(declared) ? declared : 0);
     const state = { epoch, lastSequence: info.state.last_seq, interruptions };
     states.set(partition, state);
