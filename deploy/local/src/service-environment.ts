@@ -4,7 +4,7 @@
  * A service gets the caller's environment too (PATH, proxies, locale), but none of the caller's own WORKTRAIL_ variables: what a
  * service is told comes from the plan alone.
  */
-import { delimiter, join } from 'node:path';
+import { delimiter } from 'node:path';
 import { type ClusterPlan, NATS_USER, serviceUrl, TEMPORAL_NAMESPACE } from './cluster-plan.ts';
 import type { ServiceName } from './process-names.ts';
 
@@ -44,7 +44,7 @@ function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
     case 'trace-store':
       return { WORKTRAIL_CLICKHOUSE_PATH: plan.state.clickhouse };
     case 'orchestrator':
-      return { ...traceStore, WORKTRAIL_WORKFLOW_BUNDLE: join(plan.state.bundles, 'workflows.js') };
+      return { ...traceStore, WORKTRAIL_WORKFLOW_BUNDLE: plan.state.bundles };
     case 'gateway':
       return { ...traceStore, ...repositories, WORKTRAIL_OPERATOR_TOKEN: plan.secrets.operatorToken };
     case 'sandbox-runner':

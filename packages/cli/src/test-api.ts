@@ -26,13 +26,16 @@ export interface TestApi {
 
 export async function startTestApi(route: Route): Promise<TestApi> {
   const requests: ReceivedRequest[] = [];
-  const server = createServer(async (message, response) => {
+  const server = createServer((message, response) => {
+    take(message, response).catch((error: unknown) => response.destroy(error as Error));
+  });
+  async function take(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = Buffer.concat(await Array.fromAsync(message as AsyncIterable<Buffer>));
     const url = new URL(message.url!, 'http://api');
     const request = { method: message.method!, path: url.pathname, url, headers: message.headers, body };
     requests.push(request);
     if (!route(request, response)) answer(response, 404, { code: 'not_found', detail: `there is no ${url.pathname}` });
-  });
+  }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

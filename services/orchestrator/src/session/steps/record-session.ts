@@ -15,7 +15,7 @@ import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
 import type { SessionState, TrialReport } from '../state.ts';
 
-const settlingTime = '250 milliseconds';
+const settlingTime = '1 second';
 
 const { recordSession } = proxyActivities<RecordActivities>({
   startToCloseTimeout: '1 minute',
