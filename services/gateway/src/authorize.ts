@@ -46,6 +46,7 @@ const scopeByAction = {
   'command.read': 'read',
   'event.read': 'read',
   'runner.read': 'read',
+  'config.read': 'admin',
   'trace.query': 'read',
 } as const satisfies Record<string, Scope | null>;
 

@@ -28,6 +28,7 @@ import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
 import { addDescriptionRoutes, addHealthRoutes } from './http/open-routes.ts';
 import { createIdempotency } from './idempotency.ts';
+import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
 import { addProjectRoutes } from './projects/project-routes.ts';
 import type { RepositoryRoots } from './projects/repository-url.ts';
@@ -99,6 +100,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, metrics, stopping, log });
   addRunnerRoutes(api, { runners });
+  addOperatorConfigRoutes(api, { operator });
   addQueryRoutes(api, { trace });
   addDescriptionRoutes(api.app);
   return api.app;
