@@ -24,6 +24,8 @@ export async function createOrchestratorWorker(deps: OrchestratorWorkerDeps): Pr
     workflowBundle: deps.bundle,
     activities: deps.activities,
     maxCachedWorkflows: deps.cachedWorkflowsMax,
+    // How long a session waits for a worker that was killed before another takes it over, from its history.
+    stickyQueueScheduleToStartTimeout: '2 seconds',
     maxConcurrentWorkflowTaskExecutions: 120,
     workflowTaskPollerBehavior: { type: 'simple-maximum', maximum: 20 },
     maxConcurrentActivityTaskExecutions: 200,
