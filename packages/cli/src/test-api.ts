@@ -77,6 +77,7 @@ export interface RanCli {
 
 export interface CliOptions {
   stdinIsTerminal?: boolean;
+  stderrIsTerminal?: boolean;
   /** As when the reader of a pipe has gone. */
   stdoutIsClosed?: boolean;
 }
@@ -94,7 +95,7 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv, option
     cwd: '/nowhere',
     stdin,
     stdout: options.stdoutIsClosed ? closedPipe() : out,
-    stderr: collect('stderr'),
+    stderr: Object.assign(collect('stderr'), { isTTY: options.stderrIsTerminal === true }),
     onSignal(signals, listener) {
       for (const signal of signals) listeners.set(signal, (listeners.get(signal) ?? new Set()).add(listener));
       return () => {

@@ -1,6 +1,7 @@
 // From an accepted command to its exit code: output as it comes, signals and input on their way.
 //
-// 1. Output is byte-exact across lost connections; the command's outcome decides the exit code.
+// 1. Output is byte-exact across lost connections, which are mentioned on a terminal only; the command's outcome decides the exit
+//    code.
 // 2. First Ctrl-C: INT. Second: cancel. Third, or TERM or HUP to the CLI: the CLI leaves, the command goes on.
 // 3. When stdout's reader has gone (a closed pipe) the command is canceled: nobody is left to see its output.
 
@@ -75,7 +76,7 @@ async function showUntilEnd(
 ): Promise<WorktrailEvent> {
   const writer = createOutputWriter(client, screen, sessionId, commandId);
   const onReconnect = (_: unknown, attempt: number) => {
-    if (attempt === 3) screen.note('worktrail: connection lost, trying again');
+    if (attempt === 3 && screen.stderr.isTTY) screen.note('worktrail: connection lost, trying again');
   };
   for await (const event of client.events.follow(sessionId, { after, types, signal, onReconnect })) {
     if (event.type === 'gap' && event.data['producer'] === commandId) screen.note(gapText(event));

@@ -109,6 +109,22 @@ describe('run', () => {
     );
   });
 
+  test("says that the connection is lost on a terminal only: anywhere else stderr is the command's", async () => {
+    const written = [{ stream: 'stderr' as const, bytes: Buffer.from('warning\n') }];
+    const events = history(written, { outcome: 'exited', exitCode: 0 });
+    for (const stderrIsTerminal of [true, false]) {
+      let connections = 0;
+      const { env } = await setUp((request, response) => {
+        if (++connections > 3) return void response.write(eventStream(events, request));
+        response.write(': \n\n', () => response.destroy());
+      });
+      const cli = startCli(['run', 'ses_1', '--', 'make'], env, { stdinIsTerminal: true, stderrIsTerminal });
+      expect(await cli.exitCode).toBe(0);
+      const notice = stderrIsTerminal ? 'worktrail: connection lost, trying again\n' : '';
+      expect(cli.stderr()).toBe(`${notice}warning\n`);
+    }
+  });
+
   test('reads what the events skipped from the stored output', async () => {
     const events = [
       event(0, 'command.started'),
