@@ -32,6 +32,7 @@ export async function loadWorkflowBundle(cacheDirectory: string | undefined): Pr
 async function makeBundle(): Promise<WorkflowBundle> {
   return await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+    preloadModules: [fileURLToPath(new URL('./stack-trace-limit.ts', import.meta.url))],
     logger: new DefaultLogger('WARN'),
   });
 }
