@@ -1,5 +1,6 @@
-// A short command, three ways in one run: through the API with wait, through Docker's exec API on the same container (alternating,
-// so that both see the same machine), and through the API in 20 sessions at once.
+// A short command, in one run and alternating, so that all ways see the same machine: through the API with wait; through Docker's
+// exec API on the same container; and, for the rate of 20 sessions at once, through Temporal alone, which is the limit of what is
+// durable.
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,18 +14,27 @@ import { startCluster } from '../../deploy/local/src/cluster.ts';
 import { createTerminalReport, createStyle } from '../../deploy/local/src/terminal.ts';
 import { type Api, createApi } from '../e2e/api.ts';
 import { makeRepository } from '../e2e/repository.ts';
+import { startDurableFloor } from './durable-floor.ts';
 import { type Quantiles, quantiles } from './quantiles.ts';
 
 const warmUps = 30;
 const rounds = 200;
 const sessionsAtOnce = 20;
-const commandsPerSession = 40;
+const rateRounds = 4;
+const commandsPerRound = 10;
 const root = join(import.meta.dirname, '../..');
 
 interface Figures {
   api: Quantiles;
   docker: Quantiles;
-  commandsPerSecond: number;
+  rates: Rates;
+}
+
+/** Commands per second, 20 at once. */
+interface Rates {
+  api: number;
+  docker: number;
+  floor: number;
 }
 
 async function main(): Promise<void> {
@@ -41,7 +51,7 @@ async function main(): Promise<void> {
     const api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
     const docker = new Docker({ socketPath: cluster.connection.dockerSocket });
     const project = await api.make('/v1/projects', { name: 'bench', repository: { url: repository.path } });
-    const figures = await measure(api, docker, project.id);
+    const figures = await measure({ api, docker, temporal: cluster.connection.addresses.temporal }, project.id);
     const page = render(figures, await describeMachine(docker));
     console.log(page);
     await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
@@ -51,11 +61,17 @@ async function main(): Promise<void> {
   }
 }
 
-async function measure(api: Api, docker: Docker, projectId: string): Promise<Figures> {
+interface Ways {
+  api: Api;
+  docker: Docker;
+  /** Address of the cluster's Temporal. */
+  temporal: string;
+}
+
+async function measure(ways: Ways, projectId: string): Promise<Figures> {
+  const { api, docker } = ways;
   const session = await newSession(api, projectId);
-  const [info] = await docker.listContainers({ filters: { label: [`worktrail.session=${session}`] } });
-  if (!info) throw new Error(`session ${session} has no container`);
-  const container = docker.getContainer(info.Id);
+  const container = await containerOf(docker, session);
   const throughApi: number[] = [];
   const throughDocker: number[] = [];
   for (let round = -warmUps; round < rounds; round++) {
@@ -66,24 +82,41 @@ async function measure(api: Api, docker: Docker, projectId: string): Promise<Fig
       throughDocker.push(dockerMs);
     }
   }
-  return {
-    api: quantiles(throughApi),
-    docker: quantiles(throughDocker),
-    commandsPerSecond: await measureRate(api, projectId),
-  };
+  return { api: quantiles(throughApi), docker: quantiles(throughDocker), rates: await measureRates(ways, projectId) };
 }
 
-async function measureRate(api: Api, projectId: string): Promise<number> {
+async function measureRates({ api, docker, temporal }: Ways, projectId: string): Promise<Rates> {
   const sessions = await Promise.all(Array.from({ length: sessionsAtOnce }, () => newSession(api, projectId)));
-  const runAll = (count: number) =>
-    Promise.all(
-      sessions.map(async (session) => {
-        for (let i = 0; i < count; i++) await echo(api, session);
-      }),
-    );
-  await runAll(3);
-  const ms = await timed(() => runAll(commandsPerSession));
-  return (sessionsAtOnce * commandsPerSession) / (ms / 1_000);
+  const containers = await Promise.all(sessions.map((session) => containerOf(docker, session)));
+  const floor = await startDurableFloor(temporal);
+  try {
+    const ways: Record<keyof Rates, (() => Promise<void>)[]> = {
+      api: sessions.map((session) => () => echo(api, session)),
+      floor: await floor.start(sessionsAtOnce),
+      docker: containers.map((container) => () => execEcho(container)),
+    };
+    const ms: Rates = { api: 0, docker: 0, floor: 0 };
+    for (let round = -1; round < rateRounds; round++) {
+      for (const [way, runs] of Object.entries(ways) as [keyof Rates, (() => Promise<void>)[]][]) {
+        const tookMs = await timed(() => Promise.all(runs.map((run) => repeat(run, round < 0 ? 3 : commandsPerRound))));
+        if (round >= 0) ms[way] += tookMs;
+      }
+    }
+    const perSecond = (tookMs: number) => (rateRounds * sessionsAtOnce * commandsPerRound) / (tookMs / 1_000);
+    return { api: perSecond(ms.api), docker: perSecond(ms.docker), floor: perSecond(ms.floor) };
+  } finally {
+    await floor.stop();
+  }
+}
+
+async function repeat(run: () => Promise<void>, times: number): Promise<void> {
+  for (let time = 0; time < times; time++) await run();
+}
+
+async function containerOf(docker: Docker, session: string): Promise<Docker.Container> {
+  const [info] = await docker.listContainers({ filters: { label: [`worktrail.session=${session}`] } });
+  if (!info) throw new Error(`session ${session} has no container`);
+  return docker.getContainer(info.Id);
 }
 
 async function newSession(api: Api, projectId: string): Promise<string> {
@@ -122,7 +155,7 @@ async function describeMachine(docker: Docker): Promise<string> {
   return `${cpus().length} cores, Node ${process.version}, Docker ${version.Version}, commit ${stdout.trim()}`;
 }
 
-function render({ api, docker, commandsPerSecond }: Figures, machine: string): string {
+function render({ api, docker, rates }: Figures, machine: string): string {
   const row = (name: string, times: Quantiles) =>
     `| ${name} | ${times.p50.toFixed(1)} | ${times.p95.toFixed(1)} | ${times.max.toFixed(1)} |`;
   return `# A short command: \`npm run bench -- exec\`
@@ -135,7 +168,13 @@ ${row('through the API, with wait', api)}
 ${row("through Docker's exec API", docker)}
 | **ratio API : Docker** | **${(api.p50 / docker.p50).toFixed(2)}** | **${(api.p95 / docker.p95).toFixed(2)}** | |
 
-${sessionsAtOnce} sessions at once, ${commandsPerSession} commands each, one after the other in a session: **${commandsPerSecond.toFixed(0)} commands per second**.
+${sessionsAtOnce} sessions at once, each running one command after the other (${rateRounds} rounds of ${commandsPerRound}, the three ways in turn):
+
+| \`echo hi\`, ${sessionsAtOnce} at once | commands per second | ratio API : this |
+|---|---|---|
+| **through the API, with wait** | **${rates.api.toFixed(0)}** | |
+| Temporal alone: update, empty activity, result | ${rates.floor.toFixed(0)} | ${(rates.api / rates.floor).toFixed(2)} |
+| through Docker's exec API | ${rates.docker.toFixed(0)} | ${(rates.api / rates.docker).toFixed(2)} |
 
 Each command through the API is durable before it answers: recorded by its workflow in Temporal, its output in the sandbox's journal
 and in JetStream (fsynced). Docker's exec keeps nothing.
