@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createSettling, planPurge } from './purge.ts';
+import { createSettling, planPurge, tailWithin } from './purge.ts';
 
 const extent = fc
   .record({
@@ -33,6 +33,21 @@ test('a stream that is stored and has no tail to keep is emptied', () => {
 test('nothing is purged for a few messages beyond a long tail', () => {
   const stream = { firstSequence: 1, lastSequence: 1_010, messages: 1_010, bytes: 50_500 };
   expect(planPurge(stream, 1_010, { messages: 1_000, bytes: 10 ** 9 })).toBeUndefined();
+});
+
+test('a full stream whose messages are all stored is purged, whatever its size and its tail', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 2 ** 20, max: 2 ** 33 }),
+      fc.integer({ min: 100, max: 2 ** 20 }),
+      (bytesMax, size) => {
+        const messages = Math.max(1, Math.floor(bytesMax / size));
+        const stream = { firstSequence: 1, lastSequence: messages, messages, bytes: messages * size };
+        const firstKept = planPurge(stream, messages, tailWithin({ messages: 20_000, bytes: 512 * 2 ** 20 }, bytesMax));
+        expect(firstKept).toBeGreaterThan(messages / 4);
+      },
+    ),
+  );
 });
 
 test('what was stored a moment ago is not settled, and a new epoch settles anew', () => {

@@ -63,8 +63,15 @@ export interface PurgeDeps {
   log: Logger;
 }
 
-/** A stream beyond this share of its space is purged of all that is stored. */
+/** A stream beyond this share of its space is purged of all that is stored, but for the tail. */
 const pressingShare = 0.5;
+/** The tail has at most this share of it: what is beyond half can go, whatever the stream's size. */
+const tailShareMax = 1 / 8;
+
+/** The tail that a stream of this size keeps. @param bytesMax 0 or less: without a limit. */
+export function tailWithin(tail: Tail, bytesMax: number): Tail {
+  return bytesMax > 0 ? { ...tail, bytes: Math.min(tail.bytes, Math.floor(bytesMax * tailShareMax)) } : tail;
+}
 
 /** Call every few seconds. */
 export function createPurge(deps: PurgeDeps, ingest: Ingest, tail: Tail, settleMs: number): () => Promise<void> {
@@ -83,7 +90,7 @@ export function createPurge(deps: PurgeDeps, ingest: Ingest, tail: Tail, settleM
     };
     const isPressing = config.max_bytes > 0 && state.bytes > config.max_bytes * pressingShare;
     const storedSequence = isPressing ? position.sequence : settling.at(nowMs - settleMs);
-    const firstKept = planPurge(extent, storedSequence, tail);
+    const firstKept = planPurge(extent, storedSequence, tailWithin(tail, config.max_bytes));
     if (firstKept === undefined) return;
     const { purged } = await deps.jsm.streams.purge(ingest.stream, { seq: firstKept });
     deps.metrics.purged.inc({ stream: ingest.stream }, purged);
