@@ -5,7 +5,7 @@
 // 3. Two processes never have one embedded directory: the engine locks it, and the second is told so.
 // 4. A statement from outside gets a connection of its own that cannot write to tables, and that nobody uses after it.
 
-import { type ClickHouseClient, createClient } from '@clickhouse/client';
+import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import { createChdbConnection } from 'chdb/connection';
 import type { ClickHouseConfig } from './config.ts';
@@ -21,8 +21,14 @@ export interface ClickHouse extends ClickHouseReader {
   command(sql: string): Promise<void>;
   /** Rows as one block, in the order of `columns`. Resolves when they are stored. */
   insert(table: string, columns: readonly [string, ...string[]], rows: readonly object[]): Promise<void>;
-  /** For statements that come from outside. */
-  confined<T>(work: (connection: ConfinedConnection) => Promise<T>): Promise<T>;
+  /** For statements that come from outside. The bounds hold for everything on the connection, the analysis of a statement too. */
+  confined<T>(bounds: StatementBounds, work: (connection: ConfinedConnection) => Promise<T>): Promise<T>;
+}
+
+export interface StatementBounds {
+  seconds: number;
+  memoryBytes: number;
+  threads: number;
 }
 
 export interface ConfinedConnection {
@@ -54,18 +60,28 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
       const insertion = { table, columns: [first, ...others], values: rows, format: 'JSONEachRow' } as const;
       await writers.use((client) => client.insert(insertion as never));
     },
-    confined: (work) => confined.use(() => withReadOnlyClient(config, work)),
+    confined: (bounds, work) => confined.use(() => withReadOnlyClient(config, bounds, work)),
   };
 }
 
 async function withReadOnlyClient<T>(
   config: ClickHouseConfig,
+  { seconds, memoryBytes, threads }: StatementBounds,
   work: (connection: ConfinedConnection) => Promise<T>,
 ): Promise<T> {
-  const client = openClient(config, { readonly: '2' });
+  const settings = {
+    max_execution_time: seconds,
+    max_memory_usage: String(memoryBytes),
+    max_threads: threads,
+    readonly: '2',
+  } as const;
+  const client = openClient(config, settings);
   try {
     // In process a setting belongs to the connection; a server takes it with each statement.
-    if (config.kind === 'embedded') await client.command({ query: 'SET readonly = 2' });
+    if (config.kind === 'embedded') {
+      const assignments = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
+      await client.command({ query: `SET ${assignments.join(', ')}` });
+    }
     return await work({ text: (sql) => statementText(client, sql) });
   } finally {
     await client.close();
@@ -79,7 +95,7 @@ async function statementText(client: ClickHouseClient, sql: string): Promise<str
   return Buffer.concat(parts).toString('utf8');
 }
 
-function openClient(config: ClickHouseConfig, serverSettings: { readonly?: '2' } = {}): ClickHouseClient {
+function openClient(config: ClickHouseConfig, serverSettings: ClickHouseSettings = {}): ClickHouseClient {
   if (config.kind === 'server') {
     const { url, database, user: username, password } = config;
     return createClient({

@@ -20,6 +20,19 @@ test('a connection on which a statement failed is closed and not used again', as
   expect(await pool.use(async ({ id }) => id)).toBe(2);
 });
 
+test('where no new connection can be opened, the failed one is still not used, and the pool recovers', async () => {
+  const connections = counted();
+  let refusals = 0;
+  const open = () => {
+    if (connections.opened() > 0 && refusals++ === 0) throw new Error('the engine refuses');
+    return connections.open();
+  };
+  const pool = createConnectionPool(open, 1, 10);
+  await expect(pool.use(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  await expect(pool.use(async ({ id }) => id)).rejects.toThrow('the engine refuses');
+  expect(await pool.use(async ({ id }) => id)).toBe(2);
+});
+
 test('a connection runs one statement at a time, and too many waiting are refused', async () => {
   const pool = createConnectionPool(counted().open, 1, 1);
   let release = () => {};

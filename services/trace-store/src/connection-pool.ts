@@ -1,7 +1,7 @@
 // A few connections, each used by one statement at a time.
 //
-// A connection on which a statement failed is replaced: in process, the rows that a failed statement had written are prepended to
-// the next answer of the same connection, which would show one tenant's rows to another.
+// A connection on which a statement failed is not used again: in process, the rows that a failed statement had written are prepended
+// to the next answer of the same connection, which would show one tenant's rows to another. The next statement opens a new one.
 
 export interface Closable {
   close(): Promise<unknown>;
@@ -18,18 +18,18 @@ export function createConnectionPool<Connection extends Closable>(
   connectionsMax: number,
   waitingMax: number,
 ): ConnectionPool<Connection> {
-  const idle = Array.from({ length: connectionsMax }, open);
-  const waiting: ((connection: Connection) => void)[] = [];
+  /** Free places; one without a connection opens it when it is used. */
+  const free: (Connection | undefined)[] = Array.from({ length: connectionsMax }, open);
+  const waiting: ((place: Connection | undefined) => void)[] = [];
 
-  function release(connection: Connection): void {
+  function release(place: Connection | undefined): void {
     const next = waiting.shift();
-    if (next) next(connection);
-    else idle.push(connection);
+    if (next) next(place);
+    else free.push(place);
   }
 
-  function acquire(): Promise<Connection> {
-    const connection = idle.pop();
-    if (connection) return Promise.resolve(connection);
+  function acquire(): Promise<Connection | undefined> {
+    if (free.length > 0) return Promise.resolve(free.pop());
     if (waiting.length >= waitingMax) return Promise.reject(new Error(`too many statements wait for ClickHouse`));
     return new Promise((resolve) => waiting.push(resolve));
   }
@@ -38,18 +38,19 @@ export function createConnectionPool<Connection extends Closable>(
     use: async (work) => {
       let connection = await acquire();
       try {
+        connection ??= open();
         return await work(connection);
       } catch (error) {
         const failed = connection;
-        connection = open();
-        await failed.close().catch(() => {});
+        connection = undefined;
+        await failed?.close().catch(() => {});
         throw error;
       } finally {
         release(connection);
       }
     },
     close: async () => {
-      for (const connection of idle.splice(0)) await connection.close();
+      for (const connection of free.splice(0)) await connection?.close();
     },
   };
 }

@@ -211,4 +211,10 @@ describe('confinement', () => {
     }
     expect((await ask('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
   }, 60_000);
+
+  test('what ClickHouse computes while it analyses a statement is bounded too', async () => {
+    const pairs = '(SELECT arrayJoin(range(3000000)) AS a) AS x, (SELECT arrayJoin(range(3000)) AS b) AS y';
+    const scalar = `SELECT (SELECT max(cityHash64(a + b)) FROM ${pairs}) AS v`;
+    await expect(ask(scalar)).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  }, 60_000);
 });

@@ -7,7 +7,8 @@ import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type QueryResponse, QueryResponseSchema } from '@worktrail/proto/trace';
 import type { ClickHouse, ConfinedConnection } from './clickhouse.ts';
-import { checkResolvedTables, checkTokens, checkTree, QueryRefused, tokenize } from './query-confinement.ts';
+import { checkResolvedTables, checkTokens, checkTree, tokenize } from './query-confinement.ts';
+import { queryError } from './query-errors.ts';
 import { tableFilters, viewDefinitions, viewNames, viewTables } from './query-views.ts';
 import { quoteString } from './sql-text.ts';
 
@@ -17,6 +18,7 @@ const sqlBytesMax = 64 * 1024;
 const resultRowsMax = 10_000;
 const resultBytesMax = 16 * 1024 * 1024;
 const memoryBytesMax = 1024 ** 3;
+const threadsMax = 2;
 
 export interface Question {
   organizationId: string;
@@ -31,14 +33,15 @@ export async function answerQuery(clickhouse: ClickHouse, question: Question): P
   }
   if (sql.includes('\0')) throw new ConnectError('sql contains a NUL byte', Code.InvalidArgument);
   try {
-    return await clickhouse.confined((connection) => answer(connection, question));
+    const bounds = { seconds: question.secondsMax, memoryBytes: memoryBytesMax, threads: threadsMax };
+    return await clickhouse.confined(bounds, (connection) => answer(connection, question));
   } catch (error) {
-    throw connectError(error);
+    throw queryError(error);
   }
 }
 
 async function answer(connection: ConfinedConnection, question: Question): Promise<QueryResponse> {
-  const { organizationId, sql, secondsMax } = question;
+  const { organizationId, sql } = question;
   const statement = await confine(connection, sql);
   const database = String((await rows(connection, 'SELECT currentDatabase()'))[0]?.[0]);
   const views = viewDefinitions(organizationId);
@@ -47,7 +50,7 @@ async function answer(connection: ConfinedConnection, question: Question): Promi
     `EXPLAIN QUERY TREE run_passes = 1 WITH ${views} SELECT * FROM (${statement})`,
   );
   checkResolvedTables(resolved, new Set([noTable, ...viewTables.map((table) => `${database}.${table}`)]));
-  const settings = boundedSettings(tableFilters(database, organizationId), secondsMax);
+  const settings = boundedSettings(tableFilters(database, organizationId));
   const empty = await connection.text(
     `WITH ${views} SELECT * FROM (${statement}) LIMIT 0 FORMAT JSONCompact SETTINGS ${settings}`,
   );
@@ -69,14 +72,11 @@ async function answer(connection: ConfinedConnection, question: Question): Promi
  * Each row is answered as one materialized string: the engine's own bounds on memory and result then count every byte. A constant or
  * repeated column would count once and be written out for each row.
  */
-function boundedSettings(filters: string, secondsMax: number): string {
+function boundedSettings(filters: string): string {
   return [
     `additional_table_filters = ${filters}`,
     `limit = ${resultRowsMax + 1}`,
     `max_result_bytes = ${resultBytesMax}`,
-    `max_execution_time = ${secondsMax}`,
-    `max_memory_usage = ${memoryBytesMax}`,
-    'max_threads = 2',
     'enable_lazy_columns_replication = 0',
     'query_plan_remove_redundant_sorting = 0',
     'output_format_json_quote_64bit_integers = 0',
@@ -107,19 +107,4 @@ async function explain(connection: ConfinedConnection, sql: string): Promise<str
 
 async function rows(connection: ConfinedConnection, sql: string, settings = ''): Promise<unknown[][]> {
   return (JSON.parse(await connection.text(`${sql} FORMAT JSONCompact ${settings}`)) as { data: unknown[][] }).data;
-}
-
-/** ClickHouse's codes for too much time, memory or result. */
-const exhausted = /Timeout exceeded|[Mm]emory limit|Limit for result exceeded|TOO_MANY_ROWS_OR_BYTES|too big/;
-const broken = /Cannot create connection|ECONNREFUSED|socket hang up|timeout of/;
-
-function connectError(error: unknown): ConnectError {
-  if (error instanceof ConnectError) return error;
-  const message = (error as Error).message
-    .replace(/: ?(?:In scope|While executing|while executing)[\s\S]*$/, '')
-    .trim();
-  if (error instanceof QueryRefused) return new ConnectError(message, Code.InvalidArgument);
-  if (exhausted.test(message)) return new ConnectError(message, Code.ResourceExhausted);
-  if (broken.test(message)) return new ConnectError(`ClickHouse: ${message}`, Code.Unavailable);
-  return new ConnectError(message, Code.InvalidArgument);
 }

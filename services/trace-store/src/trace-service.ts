@@ -12,6 +12,7 @@ import { ListEventsResponseSchema, type SessionScope, type TraceService } from '
 import type { ClickHouse } from './clickhouse.ts';
 import { readOutput } from './command-output.ts';
 import { commandRecord, listCommandIds, readCommands } from './commands.ts';
+import { createFairShare } from './fair-share.ts';
 import { type FlushBarrier, organizationSubjects, sessionSubjects } from './flush-barrier.ts';
 import { readHistory } from './history.ts';
 import type { Ingest } from './ingest.ts';
@@ -38,8 +39,12 @@ const listRowsMax = 1_000;
 const readTimeoutMs = 12_000;
 const name = /^[A-Za-z0-9_-]{1,128}$/;
 
+/** Running and waiting ones together: others find a place, too. */
+const statementsPerOrganizationMax = 4;
+
 export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof TraceService> {
   const { clickhouse, barrier } = deps;
+  const statements = createFairShare(statementsPerOrganizationMax);
 
   function scopeOf(scope: SessionScope | undefined): { scope: SessionScope; ingest: Ingest } {
     if (!scope) throw invalid('scope is missing');
@@ -169,7 +174,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
         ),
       );
       const { organizationId, sql } = request;
-      return answerQuery(clickhouse, { organizationId, sql, secondsMax: deps.querySecondsMax });
+      const question = { organizationId, sql, secondsMax: deps.querySecondsMax };
+      return await statements.use(organizationId, () => answerQuery(clickhouse, question));
     },
 
     getStatus: () => fromClickHouse(readStatus(deps)),

@@ -42,6 +42,7 @@ export function addQueryRoutes(api: Api, { trace }: { trace: Pick<TraceClient, '
         {
           timeoutMs: queryTimeoutMs,
           refusals: {
+            [Code.Aborted]: 'rate_limited',
             [Code.InvalidArgument]: 'validation_failed',
             [Code.PermissionDenied]: 'validation_failed',
             [Code.ResourceExhausted]: 'validation_failed',
