@@ -47,7 +47,8 @@ export interface OpenedSandbox {
 
 export interface RunCommandInput extends SandboxRef {
   command: CommandSpec;
-  environment: Environment;
+  /** What a command needs of its session's environment. The rest would stand in the workflow's history once for each command. */
+  environment: Pick<Environment, 'env'> & { resources: Pick<Environment['resources'], 'outputBytesMax'> };
   /** The session's own variables. */
   env: Record<string, string>;
   cancelGraceSeconds: number;

@@ -9,6 +9,7 @@
 
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { SessionSpec } from '@worktrail/contract/session-messages';
+import { historyState } from './history-bounds.ts';
 import { archived, becameReady, created, resumed } from './life.ts';
 import { answerMessages } from './messages.ts';
 import { isQuiet, nextStep, type Step } from './next-step.ts';
@@ -29,7 +30,6 @@ export interface ContinuedSession {
 }
 
 const updatesMaxDefault = 1_500;
-const historyEventsMax = 8_192;
 
 export async function session(spec: SessionSpec, continued: ContinuedSession = {}): Promise<void> {
   await CancellationScope.nonCancellable(() => live(spec, continued));
@@ -93,14 +93,13 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
   }
 }
 
-/** Due after many updates or events. A moment in which no command runs is preferred, but not waited for without end. */
 function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: ContinuedSession): boolean {
   const info = workflowInfo();
-  const due = info.continueAsNewSuggested || run.updates >= updatesMax;
-  if (!due || run.state.phase === 'archived') return false;
+  const { historyLength: events, historySize: bytes, continueAsNewSuggested } = info;
+  const history = historyState({ events, bytes, updates: run.updates, continueAsNewSuggested }, updatesMax);
+  if (history === 'short' || run.state.phase === 'archived') return false;
   // Where something else happens during the task, the server drops an update that the task has just accepted.
-  if (run.updatedAtLength === info.historyLength) return false;
-  const overdue = info.historyLength >= historyEventsMax || run.updates >= updatesMax * 1.2;
-  const unoccupied = underwayIn(run).following.length === 0 || overdue;
+  if (run.updatedAtLength === events) return false;
+  const unoccupied = underwayIn(run).following.length === 0 || history === 'overdue';
   return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();
 }

@@ -46,10 +46,11 @@ async function follow(state: SessionState, command: LiveCommandState): Promise<v
 }
 
 function runCommandInput(state: SessionState, command: LiveCommandState): RunCommandInput {
+  const { env, resources } = state.spec.environment;
   return {
     ...sandboxRef(state),
     command: command.spec,
-    environment: state.spec.environment,
+    environment: { env, resources: { outputBytesMax: resources.outputBytesMax } },
     env: state.spec.env,
     cancelGraceSeconds: state.spec.cancelGraceSeconds,
     queuedRecorded: command.queuedEvent === 'recorded',
