@@ -164,12 +164,15 @@ test('drafts of a workflow are appended once, whichever part of them was there b
     actor: { kind: 'system' as const, id: 'session' },
     payload: { case: 'sessionBusy' as const, value: { commandId: `c${i}` } },
   }));
-  await appendDrafts(deps(), ref, drafts.slice(0, 2));
-  await appendDrafts(deps(), ref, drafts.slice(0, 4));
-  await appendDrafts(deps(), ref, drafts.slice(2));
-  await appendDrafts(deps(), ref, drafts.slice(2));
+  await appendDrafts(deps(), ref, drafts.slice(0, 2), true);
+  await appendDrafts(deps(), ref, drafts.slice(0, 4), true);
+  await appendDrafts(deps(), ref, drafts.slice(2), true);
+  await appendDrafts(deps(), ref, drafts.slice(2), false);
   expect(await numbersOf(ref)).toEqual([1, 2, 3, 4, 5]);
-  await expect(appendDrafts(deps(), ref, [{ ...drafts[0]!, number: 7 }])).rejects.toThrow(/does not follow 5/);
+  await expect(appendDrafts(deps(), ref, [{ ...drafts[0]!, number: 7 }], true)).rejects.toThrow(/does not follow 5/);
+  await jsm.streams.purge(eventStream(0), { filter: eventSubject(ref, ref.producer) });
+  await appendDrafts(deps({ number: 5n }), ref, drafts, false);
+  expect(await numbersOf(ref)).toEqual([]);
 });
 
 test('a new producer state is never shared between producers', () => {

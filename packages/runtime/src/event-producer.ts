@@ -109,10 +109,18 @@ export function createProducer(
   };
 }
 
-/** Appends events numbered by a workflow, skipping those that are stored already. @throws StaleProducerError on a hole. */
-export async function appendDrafts(deps: ProducerDeps, ref: ProducerRef, drafts: readonly EventDraft[]): Promise<void> {
+/**
+ * Appends events numbered by a workflow, skipping those that are stored already. @throws StaleProducerError on a hole.
+ * `isFirstTry`: nobody tried to append these very events before, so a producer's first one cannot have been stored and purged.
+ */
+export async function appendDrafts(
+  deps: ProducerDeps,
+  ref: ProducerRef,
+  drafts: readonly EventDraft[],
+  isFirstTry: boolean,
+): Promise<void> {
   if (drafts.length === 0) return;
-  const fresh = drafts[0]!.number === 1;
+  const fresh = isFirstTry && drafts[0]!.number === 1;
   let state: ProducerState = fresh ? newProducerState : await recoverUntilKnown(deps, ref);
   try {
     await appendFrom(deps, ref, state, drafts);

@@ -24,9 +24,9 @@ export interface RecordDeps {
 export function createRecordActivities({ producer, sessions, trials }: RecordDeps): RecordActivities {
   return {
     async recordSession({ ref, events, document }) {
-      const signal = Context.current().cancellationSignal;
+      const { cancellationSignal: signal, info } = Context.current();
       for (const run of byProducer(events)) {
-        await appendDrafts(producer, { ...ref, producer: run.producer, signal }, run.drafts);
+        await appendDrafts(producer, { ...ref, producer: run.producer, signal }, run.drafts, info.attempt === 1);
       }
       await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);
     },
