@@ -126,6 +126,10 @@ async function startSession(
   try {
     await deps.sessions.announce(document);
     await deps.workflows.start(sessionWorkflow, sessionWorkflowId(spec.sessionId), spec);
+    if (request.retried) {
+      const known = await deps.sessions.newest(document);
+      if (known.state !== 'creating') return await shown(deps, 201, known);
+    }
     const waitMs = request.query.waitSeconds * 1_000;
     const signal = AbortSignal.any([request.signal, deps.stopping]);
     const wait = waitMs > 0 ? { cases: settled, timeoutMs: waitMs } : { cases: created, timeoutMs: createdWaitMs };
@@ -233,8 +237,11 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
     async ({ principal, params: { sessionId }, body, headers }) => {
       const { document } = await deps.sessions.open(principal, sessionId, 'session.update');
       const newest = await deps.sessions.newest(document);
-      checkPrecondition(headers.get('if-match'), sessionEtag(newest));
+      const ifMatch = headers.get('if-match');
+      checkPrecondition(ifMatch, sessionEtag(newest));
       const change: PatchSessionRequest = {
+        // Checked again where it is changed: another change may be on its way.
+        ...(ifMatch !== null && ifMatch.trim() !== '*' && { expected: { title: newest.title, labels: newest.labels } }),
         ...(body.title !== undefined && { title: body.title }),
         ...(body.labels !== undefined && { labels: body.labels }),
       };

@@ -124,6 +124,17 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   reportSession(state, 'failed');
 }
 
+/** False when somebody else changed it meanwhile. */
+export function isAsExpected(state: SessionState, { expected }: PatchSessionRequest): boolean {
+  if (!expected) return true;
+  const names = Object.keys(state.labels);
+  return (
+    expected.title === state.title &&
+    names.length === Object.keys(expected.labels).length &&
+    names.every((name) => Object.hasOwn(expected.labels, name) && expected.labels[name] === state.labels[name])
+  );
+}
+
 export function patched(state: SessionState, patch: PatchSessionRequest): void {
   state.title = patch.title ?? state.title;
   state.labels = patch.labels ?? state.labels;

@@ -7,7 +7,7 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
-import { archiveRequested, patched, reportSession, sandboxStopped } from './life.ts';
+import { archiveRequested, isAsExpected, patched, reportSession, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
@@ -36,8 +36,10 @@ export function answerMessages(run: SessionRun): void {
   });
   setHandler(cancel, (request) => count(run, () => ({ accepted: stopCommand(run, request) })));
   setHandler(patch, (request) => count(run, () => patchAndRecord(state, request)), {
-    validator: (_request) => {
+    validator: (request) => {
       if (state.archiveRequested) throw refuse('session_archived', 'the session is archived');
+      if (!isAsExpected(state, request))
+        throw refuse('precondition_failed', 'If-Match: the session was changed meanwhile');
     },
   });
   setHandler(archive, () => count(run, () => archiveAndRecord(run)));

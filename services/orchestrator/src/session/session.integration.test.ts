@@ -231,6 +231,16 @@ describe.each([
     expect(await session.stored()).toMatchObject({ title: 'Another', labels: { a: 'b' } });
   });
 
+  it('takes a change only of what its asker has seen', async () => {
+    const session = await readySession();
+    const { title, labels } = await session.patch({ title: 'Seen', labels: { a: '1' } });
+    const expected = { title, labels };
+    await session.patch({ labels: { a: '2' }, expected });
+    const refused = session.patch({ labels: { a: '3' }, expected });
+    await expect(refused).rejects.toMatchObject({ cause: { type: 'precondition_failed' } });
+    expect(await session.stored()).toMatchObject({ title: 'Seen', labels: { a: '2' } });
+  });
+
   it('refuses and loses no command while it continues in new runs all the time', async () => {
     const session = await startSession(bed, sampleSession(), { updatesMax: 2 });
     await session.untilState('ready');
