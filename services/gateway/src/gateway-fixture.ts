@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { RunnerDocument } from '@worktrail/contract/documents';
-import { buckets } from '@worktrail/contract/subjects';
+import { buckets, type HealthPart } from '@worktrail/contract/subjects';
 import { createLifetime } from '@worktrail/runtime/lifetime';
 import { createLogger, type Logger } from '@worktrail/runtime/log';
+import { answerHealth } from '@worktrail/runtime/part-health';
 import { createTraceClient, type TraceClient } from '@worktrail/runtime/trace-client';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
@@ -48,6 +49,8 @@ export interface Fixture {
   key: string;
   /** As a runner would announce itself. */
   announceRunner(): Promise<void>;
+  /** As a process of the part would; the returned function ends it. */
+  answerHealth(part: HealthPart): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
@@ -85,6 +88,15 @@ export async function openFixture(name: string): Promise<Fixture> {
       },
     },
     announceRunner: () => announceRunner(connection),
+    answerHealth: async (part) => {
+      const answering = createLifetime(log);
+      answerHealth(connection, part, () => true, answering);
+      await connection.flush();
+      return async () => {
+        await answering.close();
+        await connection.flush();
+      };
+    },
     close: async () => {
       await lifetime.close();
       await connection.close();

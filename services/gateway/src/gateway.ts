@@ -14,6 +14,7 @@ import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
 import { loadOperatorConfig } from '@worktrail/runtime/operator-config';
+import { askHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { openSecretBox } from '@worktrail/runtime/secret-box';
 import { connectTemporalClient } from '@worktrail/runtime/temporal';
@@ -59,8 +60,7 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
   readiness.add('nats', () => nats.flush());
   readiness.add('temporal', () => workflows.checkServer());
   readiness.add('trace-store', () => checkTraceStore(config.traceStoreUrl));
-  readiness.add('orchestrator', () => workflows.checkWorker());
-  readiness.add('sandbox-runner', () => runners.check());
+  for (const part of ['orchestrator', 'sandbox-runner'] as const) readiness.add(part, () => askHealth(nats, part));
 
   const app = createGatewayApp({
     settings: {

@@ -11,6 +11,7 @@ import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
+import { answerHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { openSecretBox } from '@worktrail/runtime/secret-box';
 import {
@@ -131,6 +132,7 @@ export async function startSandboxRunner(
   readiness.add('workers', async () => {
     for (const worker of workers) if (worker.failed()) throw worker.failed();
   });
+  answerHealth(nats, 'sandbox-runner', () => workers.every((worker) => !worker.failed()), lifetime);
 
   const hostQueue = hostTaskQueue(runnerId);
   const describe = () => ({ id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots() });
