@@ -3,6 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
+import { type SocketProxy, startSocketProxy } from '@worktrail/testing/socket-proxy';
+import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, type ClusterOptions, startCluster } from '../../deploy/local/src/cluster.ts';
@@ -10,6 +12,7 @@ import { type Answer, type Api, createApi, followEvents, readHistory } from './a
 import { makeRepository } from './repository.ts';
 
 let scratch: Scratch;
+let engine: SocketProxy;
 let options: ClusterOptions;
 let cluster: Cluster;
 let api: Api;
@@ -18,7 +21,9 @@ let projectId: string;
 beforeAll(async () => {
   scratch = await makeScratch('stop');
   const repository = await makeRepository(join(scratch.path, 'repositories/one'), 20);
+  engine = await startSocketProxy(join(scratch.path, 'docker.sock'), toolPath('WORKTRAIL_DOCKER_SOCKET'));
   options = {
+    env: { WORKTRAIL_DOCKER_SOCKET: engine.path },
     stateDirectory: join(scratch.path, 'state'),
     repositoryRoots: [join(scratch.path, 'repositories')],
     onProgress: () => undefined,
@@ -30,6 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cluster.stop();
+  await engine.close();
   await scratch.remove();
 }, 60_000);
 
@@ -66,7 +72,7 @@ test('after a stop and a start sessions go on where they were, and their history
   await cluster.stop();
   const docker = new Docker({ socketPath: cluster.connection.dockerSocket });
   const filters = { label: [`worktrail.session=${session.id}`] };
-  if (process.env['WORKTRAIL_DOCKER_SOCKET']) expect(await docker.listContainers({ all: true, filters })).toEqual([]);
+  expect(await docker.listContainers({ all: true, filters })).toEqual([]);
   cluster = await startCluster(options);
   api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
 
@@ -147,3 +153,19 @@ test('while a part does not answer, requests say 503 within 5 s, readyz names it
     expect(await endOf(session.id, command.id), part).toMatchObject({ outcome: 'exited', exitCode: 0 });
   }
 }, 180_000);
+
+test('while the container engine is away new sessions are refused, those that are open go on, and all is well when it is back', async () => {
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Open' });
+  await engine.refuse();
+  await expect
+    .poll(async () => (await api.get('/readyz')).body.parts, { timeout: 5_000 })
+    .toMatchObject({ docker: { ok: false }, 'sandbox-runner': { ok: true } });
+  const refused = await inTime(() => api.post(`/v1/projects/${projectId}/sessions`, {}));
+  expect(refused.body).toMatchObject({ status: 503, code: 'dependency_unavailable', part: 'docker' });
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await run(session.id, 'echo open')).toMatchObject({ outcome: 'exited', output: { text: 'open\n' } });
+  await engine.pass();
+  await expect.poll(async () => (await api.get('/readyz')).status, { timeout: 5_000 }).toBe(200);
+  const made = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'After' });
+  expect(made.state).toBe('ready');
+}, 120_000);

@@ -48,7 +48,7 @@ export interface Fixture {
   callWith(key: string): Call;
   key: string;
   /** As a runner would announce itself. */
-  announceRunner(): Promise<void>;
+  announceRunner(unavailable?: RunnerDocument['unavailable']): Promise<void>;
   /** As a process of the part would; the returned function ends it. */
   answerHealth(part: HealthPart): Promise<() => Promise<void>>;
   close(): Promise<void>;
@@ -87,7 +87,7 @@ export async function openFixture(name: string): Promise<Fixture> {
         traceStore = await startTraceStore();
       },
     },
-    announceRunner: () => announceRunner(connection),
+    announceRunner: (unavailable = null) => announceRunner(connection, unavailable),
     answerHealth: async (part) => {
       const answering = createLifetime(log);
       answerHealth(connection, part, () => true, answering);
@@ -168,7 +168,7 @@ function caller(url: string, token: string): Call {
   };
 }
 
-async function announceRunner(connection: NatsConnection): Promise<void> {
+async function announceRunner(connection: NatsConnection, unavailable: RunnerDocument['unavailable']): Promise<void> {
   const document: RunnerDocument = {
     id: 'run-test',
     hostQueue: 'sandbox-runner.run-test',
@@ -176,6 +176,7 @@ async function announceRunner(connection: NatsConnection): Promise<void> {
     version: 'test',
     labels: {},
     slots: { total: 1, used: 0 },
+    unavailable,
   };
   const bucket = await new Kvm(connection).create(buckets.runners);
   await bucket.put(document.id, JSON.stringify(document));

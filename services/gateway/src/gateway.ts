@@ -60,7 +60,9 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
   readiness.add('nats', () => nats.flush());
   readiness.add('temporal', () => workflows.checkServer());
   readiness.add('trace-store', () => checkTraceStore(config.traceStoreUrl));
-  for (const part of ['orchestrator', 'sandbox-runner'] as const) readiness.add(part, () => askHealth(nats, part));
+  for (const part of ['orchestrator', 'sandbox-runner', 'docker'] as const) {
+    readiness.add(part, () => askHealth(nats, part));
+  }
 
   const app = createGatewayApp({
     settings: {

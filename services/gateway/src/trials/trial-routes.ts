@@ -110,7 +110,7 @@ async function startTrial(
 ): Promise<Reply> {
   const { principal, draw } = request;
   const project = await deps.projects.open(principal, task.projectId, 'trial.create');
-  await deps.runners.checkPresent();
+  await deps.runners.checkPlaceable();
   const trialId = draw.id('trial');
   const createdAt = new Date(draw.timeMs).toISOString();
   const attempts = input.attempts.map(({ title, commands }): TrialAttempt => {
