@@ -5,10 +5,6 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { KV } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { buckets } from '@worktrail/contract/subjects';
-import { openBucket } from '@worktrail/runtime/buckets';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
@@ -22,10 +18,10 @@ import { createTraceClient } from '@worktrail/runtime/trace-client';
 import type { GatewayConfig } from './config.ts';
 import { callTimeoutsMs, unavailable } from './deadline.ts';
 import { createGatewayApp } from './gateway-app.ts';
+import { openGatewayBuckets } from './gateway-buckets.ts';
 import { createHttpMetrics } from './http/http-metrics.ts';
 import { addHealthRoutes } from './http/open-routes.ts';
 import { startHttpServer } from './http/server.ts';
-import { idempotencyTtlMs } from './idempotency.ts';
 import { problemResponse } from './problem.ts';
 import { createRunnerView } from './runners/runner-view.ts';
 import { createWorkflowClient } from './workflow-client.ts';
@@ -55,7 +51,7 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken, callTimeoutsMs.traceStore);
   const workflows = createWorkflowClient(temporal);
   const runners = createRunnerView(jsm);
-  const opened = await untilAnswered(lifetime, log, () => openBuckets(nats));
+  const opened = await untilAnswered(lifetime, log, () => openGatewayBuckets(nats));
 
   readiness.add('nats', () => nats.flush());
   readiness.add('temporal', () => workflows.checkServer());
@@ -88,22 +84,6 @@ function answerWhileStarting(health: OpenAPIHono, request: Request): Response | 
   const { pathname } = new URL(request.url);
   if (['/healthz', '/readyz', '/metrics'].includes(pathname)) return health.fetch(request);
   return problemResponse(unavailable('nats', 'the gateway has not reached it yet'), crypto.randomUUID());
-}
-
-export interface GatewayBuckets {
-  configuration: KV;
-  sessions: KV;
-  trials: KV;
-  idempotency: KV;
-}
-
-async function openBuckets(nats: NatsConnection): Promise<GatewayBuckets> {
-  return {
-    configuration: await openBucket(nats, buckets.configuration),
-    sessions: await openBucket(nats, buckets.sessions),
-    trials: await openBucket(nats, buckets.trials),
-    idempotency: await openBucket(nats, buckets.idempotency, { ttlMs: idempotencyTtlMs }),
-  };
 }
 
 const startRetryMs = 500;
