@@ -25,7 +25,6 @@ export const operatorToken = 'the-operator-token-of-the-tests-of-the-gateway';
 export interface Answer {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: the tests look into it
   body: any;
 }
 
