@@ -17,3 +17,18 @@ test('it tells each loss and each return of the engine once, with the last reaso
   await expect.poll(() => told).toEqual(['refused', null, 'refused']);
   lifetime.abort();
 });
+
+test('what needs the engine waits until it answers, or until it need not any more', async () => {
+  const lifetime = new AbortController();
+  let answers = false;
+  const ping = () => (answers ? Promise.resolve() : Promise.reject(new Error('refused')));
+  const watch = startEngineWatch({ ping }, lifetime.signal, 1);
+  await expect.poll(() => watch.failure()).toBe('refused');
+  const canceled = new AbortController();
+  const waits = [watch.whenAnswering(lifetime.signal), watch.whenAnswering(canceled.signal)];
+  canceled.abort(new Error('canceled'));
+  await expect(waits[1]).rejects.toThrow('canceled');
+  answers = true;
+  await waits[0];
+  lifetime.abort();
+});

@@ -132,12 +132,17 @@ test('while its engine is away or hangs it says so and takes no session, and doe
   for (const lose of [engine.refuse, engine.hang]) {
     await lose();
     await expect.poll(announced, { timeout: 5_000 }).toMatchObject({ part: 'docker' });
+    const input = newSession({ repositoryPath: session.repository.url });
+    const opening = onHost('openSandbox', input, 1);
+    opening.catch(() => undefined);
     await expect(askHealth(connection, 'docker', 500)).rejects.toThrow();
     await askHealth(connection, 'sandbox-runner');
     await expect(place(1)).rejects.toMatchObject({ cause: { type: 'no_free_slot' } });
     const waiting = place();
     await engine.pass();
     expect(await waiting).toMatchObject({ runnerId: runner.runnerId });
+    expect(await opening).toMatchObject({ from: 'new' });
+    await onHost('removeSandbox', input);
     await expect.poll(announced, { timeout: 2_000 }).toBeNull();
     await askHealth(connection, 'docker');
   }
@@ -225,8 +230,8 @@ function stopCluster(token: string): Promise<Response> {
   return fetch(address('/stop-cluster'), { method: 'POST', headers: { authorization: `Bearer ${token}` } });
 }
 
-function onHost(activity: keyof SandboxActivities, input: object): Promise<unknown> {
-  return execute(activity, hostTaskQueue(runner.runnerId), input);
+function onHost(activity: keyof SandboxActivities, input: object, attempts?: number): Promise<unknown> {
+  return execute(activity, hostTaskQueue(runner.runnerId), input, attempts);
 }
 
 function execute<T>(activity: string, taskQueue: string, input: object, attempts?: number): Promise<T> {

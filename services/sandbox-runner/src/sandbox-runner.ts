@@ -124,7 +124,7 @@ export async function startSandboxRunner(
     connection,
     namespace,
     taskQueue: hostTaskQueue(runnerId),
-    activities: createSandboxActivities({ sandboxes, commands, driver }),
+    activities: createSandboxActivities({ sandboxes, commands, driver, engine }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
