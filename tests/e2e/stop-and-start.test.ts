@@ -3,13 +3,16 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
+import { type SocketProxy, startSocketProxy } from '@worktrail/testing/socket-proxy';
+import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Cluster, type ClusterOptions, startCluster } from '../../deploy/local/src/cluster.ts';
-import { type Api, createApi, followEvents, readHistory } from './api.ts';
+import { type Answer, type Api, createApi, followEvents, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 let scratch: Scratch;
+let engine: SocketProxy;
 let options: ClusterOptions;
 let cluster: Cluster;
 let api: Api;
@@ -18,7 +21,9 @@ let projectId: string;
 beforeAll(async () => {
   scratch = await makeScratch('stop');
   const repository = await makeRepository(join(scratch.path, 'repositories/one'), 20);
+  engine = await startSocketProxy(join(scratch.path, 'docker.sock'), toolPath('WORKTRAIL_DOCKER_SOCKET'));
   options = {
+    env: { WORKTRAIL_DOCKER_SOCKET: engine.path },
     stateDirectory: join(scratch.path, 'state'),
     repositoryRoots: [join(scratch.path, 'repositories')],
     onProgress: () => undefined,
@@ -30,6 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cluster.stop();
+  await engine.close();
   await scratch.remove();
 }, 60_000);
 
@@ -66,7 +72,7 @@ test('after a stop and a start sessions go on where they were, and their history
   await cluster.stop();
   const docker = new Docker({ socketPath: cluster.connection.dockerSocket });
   const filters = { label: [`worktrail.session=${session.id}`] };
-  if (process.env['WORKTRAIL_DOCKER_SOCKET']) expect(await docker.listContainers({ all: true, filters })).toEqual([]);
+  expect(await docker.listContainers({ all: true, filters })).toEqual([]);
   cluster = await startCluster(options);
   api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
 
@@ -113,24 +119,32 @@ async function endOf(sessionId: string, commandId: string): Promise<any> {
   }
 }
 
+async function inTime(ask: () => Promise<Answer>): Promise<Answer> {
+  const startedAt = Date.now();
+  const answer = await ask();
+  expect(Date.now() - startedAt).toBeLessThan(5_000);
+  return answer;
+}
+
 test('while a part does not answer, requests say 503 within 5 s, readyz names it, and all goes on when it is back', async () => {
   const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Waiting' });
   const request = {
     temporal: () => api.post(`/v1/sessions/${session.id}/commands`, { command: 'true', stdin: '' }),
     nats: () => api.get('/v1/projects'),
     'trace-store': () => api.get(`/v1/sessions/${session.id}/events`),
+    orchestrator: () => api.post(`/v1/sessions/${session.id}/commands`, { command: 'true', stdin: '' }),
+    // What a runner that hangs was asked waits for it: only readyz tells.
+    'sandbox-runner': () => api.get('/readyz'),
   };
-  for (const part of ['trace-store', 'nats', 'temporal'] as const) {
+  for (const part of ['trace-store', 'nats', 'temporal', 'orchestrator', 'sandbox-runner'] as const) {
     cluster.kill(part, 'SIGSTOP');
     try {
-      const startedAt = Date.now();
-      const answer = await request[part]();
-      expect(Date.now() - startedAt, part).toBeLessThan(6_000);
-      expect([answer.status, answer.body.code], part).toEqual([503, 'dependency_unavailable']);
+      const ready = await inTime(() => api.get('/readyz'));
+      expect([ready.status, ready.body.parts[part].ok], part).toEqual([503, false]);
+      const answer = await inTime(request[part]);
+      expect(answer.status, part).toBe(503);
       expect(Number(answer.headers.get('retry-after')), part).toBeGreaterThan(0);
-      const ready = await api.get('/readyz');
-      expect(ready.status, part).toBe(503);
-      expect(JSON.stringify(ready.body), part).toMatch(new RegExp(part.replace('-', '.?'), 'i'));
+      if (part !== 'sandbox-runner') expect(answer.body.code, part).toBe('dependency_unavailable');
     } finally {
       cluster.kill(part, 'SIGCONT');
     }
@@ -139,3 +153,19 @@ test('while a part does not answer, requests say 503 within 5 s, readyz names it
     expect(await endOf(session.id, command.id), part).toMatchObject({ outcome: 'exited', exitCode: 0 });
   }
 }, 180_000);
+
+test('while the container engine is away new sessions are refused, those that are open go on, and all is well when it is back', async () => {
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Open' });
+  await engine.refuse();
+  await expect
+    .poll(async () => (await api.get('/readyz')).body.parts, { timeout: 5_000 })
+    .toMatchObject({ docker: { ok: false }, 'sandbox-runner': { ok: true } });
+  const refused = await inTime(() => api.post(`/v1/projects/${projectId}/sessions`, {}));
+  expect(refused.body).toMatchObject({ status: 503, code: 'dependency_unavailable', part: 'docker' });
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await run(session.id, 'echo open')).toMatchObject({ outcome: 'exited', output: { text: 'open\n' } });
+  await engine.pass();
+  await expect.poll(async () => (await api.get('/readyz')).status, { timeout: 5_000 }).toBe(200);
+  const made = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'After' });
+  expect(made.state).toBe('ready');
+}, 120_000);

@@ -15,6 +15,13 @@ export const limits = {
   envValueBytesMax: 32 * 1024,
   envTotalBytesMax: 96 * 1024,
   setupCommandsMax: 64,
+  /** A project's environment as JSON: all of its setup commands, variables, packages. */
+  environmentBytesMax: 128 * 1024,
+  /** What a session starts with as JSON: the environment, its own variables and labels. Each of its live commands carries it. */
+  sessionSpecBytesMax: 160 * 1024,
+  /** What a trial starts with as JSON: all commands, and what each of its sessions starts with. Below Temporal's 2 MiB. */
+  trialSpecBytesMax: 1536 * 1024,
+  requiredChecksBytesMax: 256 * 1024,
   attemptsMax: 16,
   attemptCommandsMax: 200,
   liveCommandsMax: 16,

@@ -5,6 +5,7 @@
 // worktrail.audit.<organization>                                     stored in stream worktrail-audit
 // worktrail.dead.<partition>                                         what could not be stored, stream worktrail-dead-letters
 // worktrail.runner.<runnerId>.control                                requests to one runner (runner.proto)
+// worktrail.health.<part>                                            answered by each process that can do the part's work
 
 export interface EventScope {
   partition: number;
@@ -46,6 +47,13 @@ export function deadLetterSubject(partition: number): string {
 
 export function runnerControlSubject(runnerId: string): string {
   return `worktrail.runner.${runnerId}.control`;
+}
+
+/** `docker`: runners whose container engine answers. */
+export type HealthPart = 'orchestrator' | 'sandbox-runner' | 'docker';
+
+export function healthSubject(part: HealthPart): string {
+  return `worktrail.health.${part}`;
 }
 
 /** Key-value buckets. `configuration`: organizations, principals, keys, projects, secrets, tasks. */

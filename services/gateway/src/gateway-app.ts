@@ -23,7 +23,7 @@ import { addEventRoutes } from './events/event-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
-import type { GatewayBuckets } from './gateway.ts';
+import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
 import { addDescriptionRoutes, addHealthRoutes } from './http/open-routes.ts';

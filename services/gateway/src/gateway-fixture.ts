@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { Kvm } from '@nats-io/kv';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { RunnerDocument } from '@worktrail/contract/documents';
-import { buckets } from '@worktrail/contract/subjects';
+import { buckets, type HealthPart } from '@worktrail/contract/subjects';
 import { createLifetime } from '@worktrail/runtime/lifetime';
 import { createLogger, type Logger } from '@worktrail/runtime/log';
+import { answerHealth } from '@worktrail/runtime/part-health';
 import { createTraceClient, type TraceClient } from '@worktrail/runtime/trace-client';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
@@ -24,7 +25,6 @@ export const operatorToken = 'the-operator-token-of-the-tests-of-the-gateway';
 export interface Answer {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: the tests look into it
   body: any;
 }
 
@@ -47,7 +47,9 @@ export interface Fixture {
   callWith(key: string): Call;
   key: string;
   /** As a runner would announce itself. */
-  announceRunner(): Promise<void>;
+  announceRunner(unavailable?: RunnerDocument['unavailable']): Promise<void>;
+  /** As a process of the part would; the returned function ends it. */
+  answerHealth(part: HealthPart): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
@@ -84,7 +86,16 @@ export async function openFixture(name: string): Promise<Fixture> {
         traceStore = await startTraceStore();
       },
     },
-    announceRunner: () => announceRunner(connection),
+    announceRunner: (unavailable = null) => announceRunner(connection, unavailable),
+    answerHealth: async (part) => {
+      const answering = createLifetime(log);
+      answerHealth(connection, part, () => true, answering);
+      await connection.flush();
+      return async () => {
+        await answering.close();
+        await connection.flush();
+      };
+    },
     close: async () => {
       await lifetime.close();
       await connection.close();
@@ -156,7 +167,7 @@ function caller(url: string, token: string): Call {
   };
 }
 
-async function announceRunner(connection: NatsConnection): Promise<void> {
+async function announceRunner(connection: NatsConnection, unavailable: RunnerDocument['unavailable']): Promise<void> {
   const document: RunnerDocument = {
     id: 'run-test',
     hostQueue: 'sandbox-runner.run-test',
@@ -164,6 +175,7 @@ async function announceRunner(connection: NatsConnection): Promise<void> {
     version: 'test',
     labels: {},
     slots: { total: 1, used: 0 },
+    unavailable,
   };
   const bucket = await new Kvm(connection).create(buckets.runners);
   await bucket.put(document.id, JSON.stringify(document));

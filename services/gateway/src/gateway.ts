@@ -5,15 +5,12 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { KV } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { buckets } from '@worktrail/contract/subjects';
-import { openBucket } from '@worktrail/runtime/buckets';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
 import { loadOperatorConfig } from '@worktrail/runtime/operator-config';
+import { askHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { openSecretBox } from '@worktrail/runtime/secret-box';
 import { connectTemporalClient } from '@worktrail/runtime/temporal';
@@ -21,10 +18,10 @@ import { createTraceClient } from '@worktrail/runtime/trace-client';
 import type { GatewayConfig } from './config.ts';
 import { callTimeoutsMs, unavailable } from './deadline.ts';
 import { createGatewayApp } from './gateway-app.ts';
+import { openGatewayBuckets } from './gateway-buckets.ts';
 import { createHttpMetrics } from './http/http-metrics.ts';
 import { addHealthRoutes } from './http/open-routes.ts';
 import { startHttpServer } from './http/server.ts';
-import { idempotencyTtlMs } from './idempotency.ts';
 import { problemResponse } from './problem.ts';
 import { createRunnerView } from './runners/runner-view.ts';
 import { createWorkflowClient } from './workflow-client.ts';
@@ -54,13 +51,14 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken, callTimeoutsMs.traceStore);
   const workflows = createWorkflowClient(temporal);
   const runners = createRunnerView(jsm);
-  const opened = await untilAnswered(lifetime, log, () => openBuckets(nats));
+  const opened = await untilAnswered(lifetime, log, () => openGatewayBuckets(nats));
 
   readiness.add('nats', () => nats.flush());
   readiness.add('temporal', () => workflows.checkServer());
   readiness.add('trace-store', () => checkTraceStore(config.traceStoreUrl));
-  readiness.add('orchestrator', () => workflows.checkWorker());
-  readiness.add('sandbox-runner', () => runners.check());
+  for (const part of ['orchestrator', 'sandbox-runner', 'docker'] as const) {
+    readiness.add(part, () => askHealth(nats, part));
+  }
 
   const app = createGatewayApp({
     settings: {
@@ -86,22 +84,6 @@ function answerWhileStarting(health: OpenAPIHono, request: Request): Response | 
   const { pathname } = new URL(request.url);
   if (['/healthz', '/readyz', '/metrics'].includes(pathname)) return health.fetch(request);
   return problemResponse(unavailable('nats', 'the gateway has not reached it yet'), crypto.randomUUID());
-}
-
-export interface GatewayBuckets {
-  configuration: KV;
-  sessions: KV;
-  trials: KV;
-  idempotency: KV;
-}
-
-async function openBuckets(nats: NatsConnection): Promise<GatewayBuckets> {
-  return {
-    configuration: await openBucket(nats, buckets.configuration),
-    sessions: await openBucket(nats, buckets.sessions),
-    trials: await openBucket(nats, buckets.trials),
-    idempotency: await openBucket(nats, buckets.idempotency, { ttlMs: idempotencyTtlMs }),
-  };
 }
 
 const startRetryMs = 500;

@@ -30,8 +30,26 @@ const part = async (name: string) => (await fixture.call('GET', '/readyz')).body
 test('without a runner a session is refused for now, and readyz names the runner', async () => {
   expect((await part('sandbox-runner')).ok).toBe(false);
   await expectUnavailable(fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}), 'sandbox-runner');
+});
+
+test('while no runner has an engine that answers, a session is refused for now, by the name of the engine', async () => {
+  await fixture.announceRunner({ part: 'docker', detail: 'connect ENOENT' });
+  await expectUnavailable(fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}), 'docker');
+  const runners = (await fixture.call('GET', '/v1/runners')).body.items;
+  expect(runners).toMatchObject([{ id: 'run-test', unavailable: 'docker' }]);
   await fixture.announceRunner();
-  expect((await part('sandbox-runner')).ok).toBe(true);
+});
+
+test('readyz names a part as soon as none of its processes is there, until one is again', async () => {
+  for (const name of ['orchestrator', 'sandbox-runner', 'docker'] as const) {
+    for (let life = 0; life < 2; life++) {
+      expect((await part(name)).ok).toBe(false);
+      const end = await fixture.answerHealth(name);
+      expect((await part(name)).ok).toBe(true);
+      await end();
+    }
+    expect((await part(name)).ok).toBe(false);
+  }
 });
 
 test('without an orchestrator a session is kept until there is one; what asks its workflow is refused for now', async () => {

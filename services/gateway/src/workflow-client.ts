@@ -38,12 +38,7 @@ export interface WorkflowClient {
   query<Result>(workflowId: string, query: string, args: readonly unknown[]): Promise<Result | undefined>;
   /** The server answers. */
   checkServer(): Promise<void>;
-  /** A worker asks for workflow tasks. */
-  checkWorker(): Promise<void>;
 }
-
-/** How lately a worker must have asked: its polls last a minute. */
-const pollerAgeMaxMs = 75_000;
 
 export function createWorkflowClient(client: Client): WorkflowClient {
   const call = <T>(part: Part, timeoutMs: number, run: () => Promise<T>) =>
@@ -82,22 +77,7 @@ export function createWorkflowClient(client: Client): WorkflowClient {
         client.workflowService.describeNamespace({ namespace: client.options.namespace }),
       );
     },
-    async checkWorker() {
-      const answer = await client.withDeadline(Date.now() + 1_900, () =>
-        client.workflowService.describeTaskQueue({
-          namespace: client.options.namespace,
-          taskQueue: { name: workflowTaskQueue },
-          taskQueueType: 1,
-        }),
-      );
-      const newestMs = Math.max(0, ...(answer.pollers ?? []).map((poller) => timestampMs(poller.lastAccessTime)));
-      if (Date.now() - newestMs > pollerAgeMaxMs) throw new Error('no orchestrator asks for work');
-    },
   };
-}
-
-function timestampMs(time: { seconds?: unknown } | null | undefined): number {
-  return Number(time?.seconds ?? 0) * 1_000;
 }
 
 async function orGone<T>(run: () => Promise<T>): Promise<T | undefined> {

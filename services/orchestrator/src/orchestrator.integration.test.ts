@@ -63,9 +63,19 @@ describe('the orchestrator', () => {
     const command = sampleCommand('hold');
     await session.run(command);
     await until(async () => bed.runner.isHeld(command.id), Boolean);
+    await bed.askHealth();
     await bed.stopOrchestrator();
+    await expect(bed.askHealth()).rejects.toThrow();
     await bed.runner.release(command.id);
     await bed.startOrchestrator();
+    await until(
+      () =>
+        bed.askHealth().then(
+          () => true,
+          () => false,
+        ),
+      Boolean,
+    );
     await session.untilState('ready');
     const next = sampleCommand('exit 0');
     await session.run(next);

@@ -8,6 +8,7 @@ import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
+import { answerHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { connectTemporalNative, installTemporalRuntime, runWorker } from '@worktrail/runtime/temporal';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
@@ -45,6 +46,7 @@ export async function startOrchestrator(
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });
   const running = runWorker(worker, 'orchestrator', lifetime, log);
+  answerHealth(nats, 'orchestrator', () => worker.getState() === 'RUNNING', lifetime);
 
   const readiness = createReadiness();
   readiness.add('nats', () => nats.flush());

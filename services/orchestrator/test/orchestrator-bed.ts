@@ -12,6 +12,7 @@ import { openBucket } from '@worktrail/runtime/buckets';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
+import { askHealth } from '@worktrail/runtime/part-health';
 import { installTemporalRuntime } from '@worktrail/runtime/temporal';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
@@ -35,6 +36,8 @@ export interface OrchestratorBed {
   sessions: KV;
   trials: KV;
   readonly port: number;
+  /** Rejects when the orchestrator does not answer that it works. */
+  askHealth(): Promise<void>;
   /** Every event of a session that is in the stream, in the stream's order. */
   events(sessionId: string): Promise<Event[]>;
   stopOrchestrator(): Promise<void>;
@@ -82,6 +85,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     get port() {
       return port;
     },
+    askHealth: () => askHealth(nats, 'orchestrator'),
     events: (sessionId) => readEvents(jsm, sessionId),
     stopOrchestrator: () => lifetime.close(),
     startOrchestrator: start,

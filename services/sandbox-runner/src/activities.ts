@@ -8,6 +8,7 @@ import {
   sandboxGone,
 } from '@worktrail/contract/sandbox-activities';
 import { SandboxGone } from './command-execution.ts';
+import type { EngineWatch } from './engine-watch.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
 import { NoFreeSlot, type Placements } from './placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
@@ -21,19 +22,29 @@ export interface SandboxActivityDeps {
   sandboxes: Sandboxes;
   commands: LiveCommands;
   driver: Pick<SandboxDriver, 'ping'>;
+  engine: Pick<EngineWatch, 'whenAnswering'>;
 }
 
 export function createPlacementActivities(placements: Placements): PlacementActivities {
   return { placeSession: (input) => withFailures(async () => placements.place(input)) };
 }
 
-export function createSandboxActivities({ sandboxes, commands, driver }: SandboxActivityDeps): SandboxActivities {
+export function createSandboxActivities({
+  sandboxes,
+  commands,
+  driver,
+  engine,
+}: SandboxActivityDeps): SandboxActivities {
   return {
     openSandbox: (input) =>
       withFailures(async () => {
         const activity = currentRun();
         try {
-          return await beating(activity, () => sandboxes.open(input, activity.signal));
+          return await beating(activity, async () => {
+            // The time of an engine that is away is not for attempts, of which there are few.
+            await engine.whenAnswering(activity.signal);
+            return await sandboxes.open(input, activity.signal);
+          });
         } catch (error) {
           if (!activity.signal.aborted && Context.current().info.attempt >= openAttemptsMax)
             await giveUp(driver, error);

@@ -22,6 +22,7 @@ import { createStartGate } from './start-gate.ts';
 
 const startsMax = 4;
 const eventsRetryMs = 500;
+const pingTimeoutMs = 3_000;
 
 export interface DockerDriverOptions extends DockerOwner {
   socketPath: string;
@@ -42,7 +43,9 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
   const filters = { label: Object.entries(ownerFilter(owner)).map(([name, value]) => `${name}=${value}`) };
   const driver: SandboxDriver = {
     async ping() {
-      await docker.ping();
+      const options: object = { abortSignal: AbortSignal.timeout(pingTimeoutMs) };
+      // The types of dockerode know no options here.
+      await (docker.ping as (options: object) => Promise<unknown>).call(docker, options);
     },
     findImage: (name) => unlessMissing(async () => imageOf(await docker.getImage(name).inspect())),
     async pullImage(name, timeoutMs) {

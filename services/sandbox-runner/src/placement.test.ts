@@ -5,8 +5,13 @@ import { plainEnvironment } from './runner-bench.ts';
 
 function runner(sessionsMax: number, occupied = new Set<string>()) {
   const time = { nowMs: 0 };
-  const shared = { runnerId: 'run-1', labels: { disk: 'ssd' }, sessionsMax };
-  return { placements: createPlacements({ ...shared, occupied: () => occupied, clock: () => time.nowMs }), time };
+  const engine = { problem: null as string | null, failure: () => engine.problem };
+  const shared = { runnerId: 'run-1', labels: { disk: 'ssd' }, sessionsMax, engine };
+  return {
+    placements: createPlacements({ ...shared, occupied: () => occupied, clock: () => time.nowMs }),
+    time,
+    engine,
+  };
 }
 
 const ask = (sessionId = newId('session'), runnerLabels = {}) => ({
@@ -19,6 +24,14 @@ test('a promised slot counts until it is used or too old', () => {
   expect(placements.place(ask()).hostQueue).toBe('sandbox-runner.run-1');
   expect(() => placements.place(ask())).toThrow(NoFreeSlot);
   time.nowMs = 60_001;
+  expect(() => placements.place(ask())).not.toThrow();
+});
+
+test('a runner whose engine does not answer takes no session until it does', () => {
+  const { placements, engine } = runner(1);
+  engine.problem = 'connect ENOENT';
+  expect(() => placements.place(ask())).toThrow(/engine of runner run-1 does not answer: connect ENOENT/);
+  engine.problem = null;
   expect(() => placements.place(ask())).not.toThrow();
 });
 

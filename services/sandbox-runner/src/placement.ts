@@ -1,9 +1,10 @@
-// Whether this runner takes a session: it has the labels that are asked for, and a free slot.
+// Whether this runner takes a session: its engine answers, it has the labels that are asked for, and a free slot.
 //
 // A place that was promised is held until the sandbox is opened, at most `promiseMsMax`.
 
 import type { PlaceInput, Placement } from '@worktrail/contract/sandbox-activities';
 import { hostTaskQueue } from '@worktrail/contract/sandbox-activities';
+import type { EngineWatch } from './engine-watch.ts';
 
 const promiseMsMax = 60_000;
 
@@ -22,6 +23,7 @@ export interface PlacementDeps {
   runnerId: string;
   labels: Record<string, string>;
   sessionsMax: number;
+  engine: Pick<EngineWatch, 'failure'>;
   /** Sessions that hold a container here. */
   occupied(): ReadonlySet<string>;
   clock: () => number;
@@ -35,6 +37,8 @@ export function createPlacements(deps: PlacementDeps): Placements {
   };
   return {
     place({ sessionId, environment }) {
+      const failure = deps.engine.failure();
+      if (failure !== null) throw new NoFreeSlot(`the engine of runner ${deps.runnerId} does not answer: ${failure}`);
       const missing = Object.entries(environment.runnerLabels).find(([name, value]) => deps.labels[name] !== value);
       if (missing) throw new NoFreeSlot(`this runner has no label ${missing.join('=')}`);
       const used = taken();

@@ -151,7 +151,6 @@ function emptyUnlessAborted(error: unknown): string {
 
 /** What git allows as a ref name or commit; revision operators are none. */
 function isRefLike(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   return text.length <= 255 && !/^[-/.]|\.\.|\/\/|@\{|[\x00-\x20\x7f~^:?*[\\]|\.lock$|[/.]$/.test(text) && text !== '';
 }
 

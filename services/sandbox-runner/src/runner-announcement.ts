@@ -8,27 +8,33 @@ import type { Logger } from '@worktrail/runtime/log';
 export const announcementTtlMs = 30_000;
 const renewEveryMs = 3_000;
 
-/** The first announcement is made before it resolves. */
+/** The first announcement is made before it resolves; the function it answers with makes one at once. */
 export async function startRunnerAnnouncement(
   runners: KV,
   describe: () => RunnerDocument,
   lifetime: Lifetime,
   log: Logger,
-): Promise<void> {
+): Promise<() => void> {
   const announce = async (): Promise<void> => {
     const document = describe();
     await runners.put(document.id, JSON.stringify(document));
   };
   await announce();
   let renewing = false;
-  const timer = setInterval(() => {
-    if (renewing) return;
+  let isStale = false;
+  const renew = (): void => {
+    isStale = true;
+    if (!renewing) void renewStale();
+  };
+  const renewStale = async (): Promise<void> => {
     renewing = true;
-    announce()
-      .catch((err: unknown) => log.warn({ err }, 'the runner could not be announced'))
-      .finally(() => {
-        renewing = false;
-      });
-  }, renewEveryMs);
+    while (isStale) {
+      isStale = false;
+      await announce().catch((err: unknown) => log.warn({ err }, 'the runner could not be announced'));
+    }
+    renewing = false;
+  };
+  const timer = setInterval(renew, renewEveryMs);
   lifetime.onClose('runner announcement', () => clearInterval(timer));
+  return renew;
 }

@@ -38,7 +38,7 @@ export interface OwnedVolume {
 }
 
 export interface SandboxDriver {
-  /** Rejects when the engine does not answer. */
+  /** Rejects when the engine does not answer within seconds. */
   ping(): Promise<void>;
   /** Undefined when the engine does not have it. */
   findImage(name: string): Promise<SandboxImage | undefined>;

@@ -24,8 +24,10 @@ import { ControlReplySchema, ControlRequestSchema } from '@worktrail/proto/runne
 import { openBucket, readDocument } from '@worktrail/runtime/buckets';
 import { Client, Connection } from '@temporalio/client';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
+import { askHealth } from '@worktrail/runtime/part-health';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
+import { type SocketProxy, startSocketProxy } from '@worktrail/testing/socket-proxy';
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -37,6 +39,7 @@ import { type RunningSandboxRunner, startSandboxRunner } from './sandbox-runner.
 let scratch: Scratch;
 let nats: NatsServer;
 let temporal: TemporalServer;
+let engine: SocketProxy;
 let connection: NatsConnection;
 let config: SandboxRunnerConfig;
 let lifetime: Lifetime;
@@ -50,6 +53,7 @@ beforeAll(async () => {
     startNatsServer(join(scratch.path, 'nats')),
     startTemporalServer(join(scratch.path, 'temporal')),
   ]);
+  engine = await startSocketProxy(join(scratch.path, 'docker.sock'), toolPath('WORKTRAIL_DOCKER_SOCKET'));
   connection = await connect({ servers: nats.url });
   const jsm = await jetstreamManager(connection);
   await jsm.streams.add({ name: eventStream(0), subjects: [eventStreamSubjects(0).stored] });
@@ -66,7 +70,7 @@ beforeAll(async () => {
     operatorConfigPath: undefined,
     partitions: 1,
     dataDirectory: join(scratch.path, 'data'),
-    dockerSocket: toolPath('WORKTRAIL_DOCKER_SOCKET'),
+    dockerSocket: engine.path,
     sandboxImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'),
     supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
     secretsKeyFile,
@@ -90,6 +94,7 @@ afterAll(async () => {
   const { clusterId, dockerSocket: socketPath, supervisorPath, control } = config;
   await lifetime.close();
   await removeOwned(createDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control }));
+  await engine.close();
   await client.connection.close();
   await connection.close();
   await temporal.stop();
@@ -113,8 +118,35 @@ test('it announces itself to the cluster', async () => {
     id: runner.runnerId,
     hostQueue: hostTaskQueue(runner.runnerId),
     slots: { total: 4, used: 0 },
+    unavailable: null,
   });
 });
+
+test('while its engine is away or hangs it says so and takes no session, and does as soon as the engine is back', async () => {
+  const bucket = await openBucket(connection, buckets.runners, { ttlMs: 30_000 });
+  const announced = async () => (await readDocument<RunnerDocument>(bucket, runner.runnerId))?.value.unavailable;
+  const place = (attempts?: number) => {
+    const input = { sessionId: newId('session'), environment: plainEnvironment };
+    return execute<Placement>('placeSession', placementTaskQueue, input, attempts);
+  };
+  for (const lose of [engine.refuse, engine.hang]) {
+    await lose();
+    await expect.poll(announced, { timeout: 5_000 }).toMatchObject({ part: 'docker' });
+    const input = newSession({ repositoryPath: session.repository.url });
+    const opening = onHost('openSandbox', input, 1);
+    opening.catch(() => undefined);
+    await expect(askHealth(connection, 'docker', 500)).rejects.toThrow();
+    await askHealth(connection, 'sandbox-runner');
+    await expect(place(1)).rejects.toMatchObject({ cause: { type: 'no_free_slot' } });
+    const waiting = place();
+    await engine.pass();
+    expect(await waiting).toMatchObject({ runnerId: runner.runnerId });
+    expect(await opening).toMatchObject({ from: 'new' });
+    await onHost('removeSandbox', input);
+    await expect.poll(announced, { timeout: 2_000 }).toBeNull();
+    await askHealth(connection, 'docker');
+  }
+}, 30_000);
 
 test('a second runner on the same data directory is refused', async () => {
   const other = createLifetime(log);
@@ -198,11 +230,16 @@ function stopCluster(token: string): Promise<Response> {
   return fetch(address('/stop-cluster'), { method: 'POST', headers: { authorization: `Bearer ${token}` } });
 }
 
-function onHost(activity: keyof SandboxActivities, input: object): Promise<unknown> {
-  return execute(activity, hostTaskQueue(runner.runnerId), input);
+function onHost(activity: keyof SandboxActivities, input: object, attempts?: number): Promise<unknown> {
+  return execute(activity, hostTaskQueue(runner.runnerId), input, attempts);
 }
 
-function execute<T>(activity: string, taskQueue: string, input: object): Promise<T> {
+function execute<T>(activity: string, taskQueue: string, input: object, attempts?: number): Promise<T> {
   const timeouts = { startToCloseTimeout: '1 minute', heartbeatTimeout: '10 seconds' } as const;
-  return client.activity.execute<T>(activity, { id: newId('event'), taskQueue, args: [input], ...timeouts });
+  const retry = {
+    initialInterval: 200,
+    backoffCoefficient: 1,
+    ...(attempts !== undefined && { maximumAttempts: attempts }),
+  };
+  return client.activity.execute<T>(activity, { id: newId('event'), taskQueue, args: [input], retry, ...timeouts });
 }

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Worker } from '@temporalio/worker';
+import type { RunnerDocument } from '@worktrail/contract/documents';
 import { buckets } from '@worktrail/contract/subjects';
 import { hostTaskQueue, placementTaskQueue } from '@worktrail/contract/sandbox-activities';
 import { openBucket } from '@worktrail/runtime/buckets';
@@ -11,6 +12,7 @@ import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
+import { answerHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { openSecretBox } from '@worktrail/runtime/secret-box';
 import {
@@ -27,6 +29,7 @@ import type { SandboxRunnerConfig } from './config.ts';
 import { startControlRequests } from './control-requests.ts';
 import { createDerivedImages } from './derived-image.ts';
 import { createDockerDriver } from './docker-driver.ts';
+import { startEngineWatch } from './engine-watch.ts';
 import { openGit } from './git-program.ts';
 import { createLiveCommands } from './live-commands.ts';
 import { createPlacements } from './placement.ts';
@@ -85,20 +88,21 @@ export async function startSandboxRunner(
   lifetime.onClose('sandboxes', () => sandboxes.close());
   await untilDone('Docker', () => sandboxes.removeOrphans(), lifetime.signal, log);
   sandboxes.watch(lifetime.signal);
+  const engine = startEngineWatch(driver, lifetime.signal);
 
   const readSecret = createSecretReader({ configuration, secretBox });
   const events = { js, jsm, trace, log };
   const execution = { sandboxes, directories, events, readSecret, clock };
   const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
   const { labels, sessionsMax } = config;
-  const placements = createPlacements({ runnerId, labels, sessionsMax, occupied: sandboxes.occupied, clock });
+  const placements = createPlacements({ runnerId, labels, sessionsMax, engine, occupied: sandboxes.occupied, clock });
   startControlRequests({ nats, runnerId, commands, directories, log }, lifetime);
 
   const temporal = await connectTemporalClient(config.temporal, lifetime);
   const metrics = createMetrics('sandbox-runner');
   registerRunnerMetrics(metrics, { placements, commands });
   const readiness = createReadiness();
-  addRunnerChecks(readiness, { driver, nats, temporal, supervisorPath: config.supervisorPath });
+  addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
   const { port } = await startHealthServer(
@@ -120,7 +124,7 @@ export async function startSandboxRunner(
     connection,
     namespace,
     taskQueue: hostTaskQueue(runnerId),
-    activities: createSandboxActivities({ sandboxes, commands, driver }),
+    activities: createSandboxActivities({ sandboxes, commands, driver, engine }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
@@ -131,10 +135,16 @@ export async function startSandboxRunner(
   readiness.add('workers', async () => {
     for (const worker of workers) if (worker.failed()) throw worker.failed();
   });
+  answerHealth(nats, 'docker', () => engine.failure() === null, lifetime);
+  answerHealth(nats, 'sandbox-runner', () => workers.every((worker) => !worker.failed()), lifetime);
 
   const hostQueue = hostTaskQueue(runnerId);
-  const describe = () => ({ id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots() });
-  await startRunnerAnnouncement(runners, describe, lifetime, log);
+  const describe = (): RunnerDocument => {
+    const failure = engine.failure();
+    const unavailable = failure === null ? null : { part: 'docker' as const, detail: failure };
+    return { id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots(), unavailable };
+  };
+  engine.onChange(await startRunnerAnnouncement(runners, describe, lifetime, log));
   return { runnerId, port };
 }
 

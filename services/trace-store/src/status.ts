@@ -1,11 +1,20 @@
 // What the trace-store says of itself: versions, positions, lag, sizes.
 
 import { create } from '@bufbuild/protobuf';
+import type { JetStreamManager } from '@nats-io/jetstream';
 import { deadLetterStream, deadLetterSubject } from '@worktrail/contract/subjects';
 import { type GetStatusResponse, GetStatusResponseSchema } from '@worktrail/proto/trace';
-import type { TraceServiceDeps } from './trace-service.ts';
+import type { ClickHouse } from './clickhouse.ts';
+import type { Ingest } from './ingest.ts';
 
-export async function readStatus({ clickhouse, jsm, ingests }: TraceServiceDeps): Promise<GetStatusResponse> {
+export interface StatusDeps {
+  clickhouse: ClickHouse;
+  jsm: JetStreamManager;
+  /** By partition. */
+  ingests: readonly Ingest[];
+}
+
+export async function readStatus({ clickhouse, jsm, ingests }: StatusDeps): Promise<GetStatusResponse> {
   const [version] = await clickhouse.rows<{ version: string }>('SELECT version() AS version');
   const [size] = await clickhouse.rows<{ events: string; bytes: string }>(
     `SELECT sumIf(rows, table = 'events_v1') AS events, sum(bytes_on_disk) AS bytes FROM system.parts
@@ -28,7 +37,7 @@ export async function readStatus({ clickhouse, jsm, ingests }: TraceServiceDeps)
   });
 }
 
-async function countDeadLetters(jsm: TraceServiceDeps['jsm']): Promise<Record<string, number>> {
+async function countDeadLetters(jsm: JetStreamManager): Promise<Record<string, number>> {
   const info = await jsm.streams.info(deadLetterStream, { subjects_filter: '>' });
   return info.state.subjects ?? {};
 }

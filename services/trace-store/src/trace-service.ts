@@ -5,11 +5,9 @@
 
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
-import type { JetStreamManager } from '@nats-io/jetstream';
 import { eventCase, type EventType } from '@worktrail/contract/event-types';
 import { limits } from '@worktrail/contract/limits';
 import { ListEventsResponseSchema, type SessionScope, type TraceService } from '@worktrail/proto/trace';
-import type { ClickHouse } from './clickhouse.ts';
 import { readOutput } from './command-output.ts';
 import { commandRecord, listCommandIds, readCommands } from './commands.ts';
 import { createFairShare } from './fair-share.ts';
@@ -20,14 +18,10 @@ import { offsetMax } from './parse-event.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { answerQuery } from './query.ts';
 import { listAuditRecords, listSessionIds } from './sessions.ts';
-import { readStatus } from './status.ts';
+import { readStatus, type StatusDeps } from './status.ts';
 
-export interface TraceServiceDeps {
-  clickhouse: ClickHouse;
-  jsm: JetStreamManager;
+export interface TraceServiceDeps extends StatusDeps {
   barrier: FlushBarrier;
-  /** By partition. */
-  ingests: readonly Ingest[];
   audit: Ingest;
   querySecondsMax: number;
 }

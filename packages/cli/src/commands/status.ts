@@ -65,15 +65,17 @@ async function printRunners({ screen, surroundings }: Cli, { runners }: ClusterS
     { title: 'VERSION' },
     { title: 'SLOTS', align: 'right' as const },
     { title: 'STARTED' },
+    { title: 'LACKS' },
   ];
   const nowMs = surroundings.nowMs();
   await screen.table(
     columns,
-    runners.map(({ id, version, slots, startedAt }) => [
+    runners.map(({ id, version, slots, startedAt, unavailable }) => [
       id,
       version,
       `${slots.used}/${slots.total}`,
       formatAge(startedAt, nowMs),
+      unavailable ?? '',
     ]),
   );
 }

@@ -69,7 +69,8 @@ function addCreation(api: Api, deps: CommandRouteDeps): void {
         throw invalid({ path: 'timeoutSeconds', message: `is over the operator's ceiling of ${ceiling}` });
       }
       const session = await deps.sessions.open(principal, params.sessionId, 'command.create');
-      await deps.runners.checkPresent();
+      // A command wakes a session that sleeps; in one that is awake it needs no engine.
+      await (session.document.state === 'hibernated' ? deps.runners.checkPlaceable() : deps.runners.checkPresent());
       const spec = commandSpec(draw, principal, body);
       const timeoutMs = query.waitSeconds * 1_000;
       const command =

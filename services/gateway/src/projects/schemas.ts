@@ -2,6 +2,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { limits } from '@worktrail/contract/limits';
+import { jsonBytes } from '../json-size.ts';
 import { gitRef } from '../sessions/git-ref.ts';
 import { commandText, environmentName, environmentValue, id, labels, name, text, time } from '../text.ts';
 
@@ -62,7 +63,13 @@ export const environmentSchema = z
 const approvalFields = {
   requiredApprovals: z.int().min(0).max(100),
   authorMayApprove: z.boolean(),
-  requiredChecks: z.array(commandText).max(limits.setupCommandsMax),
+  requiredChecks: z
+    .array(commandText)
+    .max(limits.setupCommandsMax)
+    .refine(
+      (checks) => jsonBytes(checks) <= limits.requiredChecksBytesMax,
+      `hold over ${limits.requiredChecksBytesMax} bytes in all`,
+    ),
   mergeMethod: z.enum(['merge', 'squash', 'pull_request']),
 };
 

@@ -14,6 +14,10 @@ const runnerSchema = z
     version: z.string(),
     labels: z.record(z.string(), z.string()),
     slots: z.object({ total: z.int(), used: z.int() }),
+    unavailable: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The part whose absence keeps it from making sandboxes: docker.' }),
   })
   .openapi('Runner');
 
@@ -34,7 +38,10 @@ export function addRunnerRoutes(api: Api, { runners }: { runners: RunnerView }):
       const items = rest.slice(0, query.limit);
       const nextCursor = rest.length > items.length ? items.at(-1)!.id : null;
       return json(200, {
-        items: items.map(({ id, startedAt, version, labels, slots }) => ({ id, startedAt, version, labels, slots })),
+        items: items.map(({ id, startedAt, version, labels, slots, unavailable }) => ({
+          ...{ id, startedAt, version, labels, slots },
+          unavailable: unavailable?.part ?? null,
+        })),
         nextCursor,
       });
     },

@@ -3,12 +3,12 @@
 import { JetStreamError, type JetStreamManager } from '@nats-io/jetstream';
 import type { RunnerDocument } from '@worktrail/contract/documents';
 import { buckets } from '@worktrail/contract/subjects';
-import { callTimeoutsMs, unavailable, within } from '../deadline.ts';
+import { callTimeoutsMs, type Part, unavailable, within } from '../deadline.ts';
 
 export interface RunnerView {
   list(): Promise<RunnerDocument[]>;
-  /** Asks now. @throws dependency_unavailable when no runner is alive. */
-  check(): Promise<void>;
+  /** For what needs a new sandbox. @throws dependency_unavailable, of the part that keeps every runner from making one. */
+  checkPlaceable(): Promise<void>;
   /**
    * For every command: answers from what was seen in the last seconds, and looks again meanwhile.
    * @throws dependency_unavailable when no runner is alive.
@@ -29,17 +29,29 @@ export function createRunnerView(jsm: JetStreamManager): RunnerView {
     if (documents.length > 0) seenMs = Date.now();
     return documents;
   };
-  const check = async () => {
-    if ((await list()).length === 0) throw unavailable('sandbox-runner', 'no runner is alive');
-  };
   return {
     list,
-    check,
+    async checkPlaceable() {
+      const hindrance = placementHindrance(await list());
+      if (hindrance) throw unavailable(hindrance.part, hindrance.detail);
+    },
     async checkPresent() {
-      if (Date.now() - seenMs > seenMaxAgeMs) return await check();
+      if (Date.now() - seenMs > seenMaxAgeMs && (await list()).length === 0)
+        throw unavailable(noRunner.part, noRunner.detail);
       if (Date.now() - lookedMs > lookAgainMs) void list().catch(() => undefined);
     },
   };
+}
+
+const noRunner = { part: 'sandbox-runner', detail: 'no runner is alive' } as const;
+
+/** What keeps every runner from making a sandbox; undefined when one of them can. */
+export function placementHindrance(
+  runners: readonly Pick<RunnerDocument, 'unavailable'>[],
+): { part: Part; detail: string } | undefined {
+  if (runners.length === 0) return noRunner;
+  const hindrances = runners.map(({ unavailable }) => unavailable ?? undefined);
+  return hindrances.includes(undefined) ? undefined : hindrances[0];
 }
 
 /**

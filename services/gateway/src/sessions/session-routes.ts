@@ -85,7 +85,7 @@ function addCreation(api: Api, deps: SessionRouteDeps): void {
       const { principal, params, body, draw } = request;
       const project = await deps.projects.open(principal, params.projectId, 'session.create');
       const taskId = await checkParents(deps, principal, project.value.id, body);
-      await deps.runners.checkPresent();
+      await deps.runners.checkPlaceable();
       const input: NewSession = {
         sessionId: draw.id('session'),
         title: body.title ?? 'session',

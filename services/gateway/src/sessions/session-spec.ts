@@ -1,10 +1,12 @@
 // What a new session's workflow starts with, and the document that announces it.
 
 import type { SessionDocument } from '@worktrail/contract/documents';
+import { limits } from '@worktrail/contract/limits';
 import type { SessionSpec } from '@worktrail/contract/session-messages';
 import { partitionOf } from '@worktrail/contract/subjects';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { Principal } from '../authorize.ts';
+import { checkJsonSize } from '../json-size.ts';
 import type { ProjectDocument } from '../projects/project-document.ts';
 import { environmentOf } from '../projects/project-environment.ts';
 import { branchName } from './branch-name.ts';
@@ -20,14 +22,14 @@ export interface NewSession {
   createdAt: string;
 }
 
-/** @throws validation_failed when the operator no longer allows the project's environment. */
+/** @throws validation_failed when the operator no longer allows the project's environment, or the whole is too large. */
 export function sessionSpec(
   input: NewSession,
   project: ProjectDocument,
   principal: Principal,
   settings: { operator: OperatorConfig; partitions: number },
 ): SessionSpec {
-  return {
+  const spec: SessionSpec = {
     organizationId: principal.organizationId,
     projectId: project.id,
     sessionId: input.sessionId,
@@ -45,6 +47,8 @@ export function sessionSpec(
     createdAt: input.createdAt,
     createdBy: { kind: 'user', id: principal.id },
   };
+  checkJsonSize(spec, limits.sessionSpecBytesMax, 'env', 'makes, with the environment of the project,');
+  return spec;
 }
 
 /** Version 0: whatever the workflow reports is newer. */

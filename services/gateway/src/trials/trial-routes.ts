@@ -3,6 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import type { TrialDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
+import { limits } from '@worktrail/contract/limits';
 import {
   cancelTrial,
   describeTrial,
@@ -15,6 +16,7 @@ import { trialList } from '../configuration-keys.ts';
 import type { ConfigurationStore } from '../configuration-store.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
 import { json, type Reply } from '../http/reply.ts';
+import { checkJsonSize } from '../json-size.ts';
 import { cursorId, pageOf, pageOfIds, pageQuery } from '../pagination.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
@@ -110,7 +112,7 @@ async function startTrial(
 ): Promise<Reply> {
   const { principal, draw } = request;
   const project = await deps.projects.open(principal, task.projectId, 'trial.create');
-  await deps.runners.checkPresent();
+  await deps.runners.checkPlaceable();
   const trialId = draw.id('trial');
   const createdAt = new Date(draw.timeMs).toISOString();
   const attempts = input.attempts.map(({ title, commands }): TrialAttempt => {
@@ -130,6 +132,8 @@ async function startTrial(
     createdAt,
     createdBy: { kind: 'user', id: principal.id },
   };
+  const what = 'make, with the environment of the project for each of them,';
+  checkJsonSize(spec, limits.trialSpecBytesMax, 'attempts', what);
   const document = firstTrialDocument(spec);
   await deps.store.create(`${trialList(task.id)}.${trialId}`, {});
   await deps.trials.announce(document);

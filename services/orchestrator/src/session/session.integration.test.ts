@@ -5,6 +5,7 @@ import { sandboxStopped } from '@worktrail/contract/session-messages';
 import { CommandOutcome, type Event } from '@worktrail/proto/event';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
+import { liveCommandBytesMax } from './commands.ts';
 import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
 import { type SessionClient, startSession, until } from '../../test/session-client.ts';
 
@@ -256,6 +257,35 @@ describe.each([
     const events = await until(session.events, (all) => all.filter(isEnd).length >= commands.length);
     expect(new Set(events.filter(isEnd).map(({ commandId }) => commandId)).size).toBe(commands.length);
     expect((await session.handle.describe()).runId).not.toBe(first.runId);
+  });
+
+  const once = it.runIf(cachedWorkflowsMax > 0);
+
+  once('carries as much into a new run as its specification and its live commands may hold', async () => {
+    const spec = { ...sampleSession(), env: { FILL: 'x'.repeat(limits.sessionSpecBytesMax - 1_000) } };
+    const session = await startSession(bed, spec, { updatesMax: 13 });
+    await session.untilState('ready');
+    const { runId } = await session.handle.describe();
+    const bytes = Math.floor(liveCommandBytesMax / limits.liveCommandsMax) - 1_000;
+    const held = Array.from({ length: limits.liveCommandsMax }, () =>
+      sampleCommand('hold', { background: true, env: { FILL: 'x'.repeat(bytes) } }),
+    );
+    for (const command of held) expect(await session.run(command)).toEqual({ state: 'running' });
+    // Something has to happen after the last update: one of them ends.
+    const [ended, ...live] = held;
+    await bed.runner.release(ended!.id);
+    await until(
+      () => session.handle.describe(),
+      (run) => run.runId !== runId,
+    );
+    for (const { id } of live) {
+      await until(
+        async () => attemptsOf(id).length,
+        (attempts) => attempts > 1,
+      );
+      await bed.runner.release(id);
+      await session.untilEnded(id);
+    }
   });
 
   it('carries its live commands into a new run: nothing is canceled, lost or run twice', async () => {

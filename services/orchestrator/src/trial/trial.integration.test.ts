@@ -1,5 +1,6 @@
 import { CommandOutcome } from '@worktrail/proto/event';
 import type { TrialDocument } from '@worktrail/contract/documents';
+import { limits } from '@worktrail/contract/limits';
 import { sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
@@ -44,6 +45,15 @@ describe.each([
     const session = sessionOf(trial, 0);
     expect((await session.describe()).trialId).toBe(trial.spec.trialId);
     expect((await session.events()).filter((event) => event.payload.case === 'commandEnded')).toHaveLength(2);
+  });
+
+  it('starts with as much as a trial may', async () => {
+    const attempts = Array.from({ length: 10 }, () => ['exit 0']);
+    const spec = sampleTrial(attempts, { maxParallel: attempts.length });
+    const bytes = limits.trialSpecBytesMax / attempts.length - 1_500;
+    for (const { session } of spec.attempts) session.env['FILL'] = 'x'.repeat(bytes);
+    const document = await (await startTrial(bed, spec)).ended();
+    expect(document.sessions.map(({ verdict }) => verdict)).toEqual(attempts.map(() => 'passed'));
   });
 
   it('verifies after the commands, and the verifying commands decide', async () => {
