@@ -65,9 +65,14 @@ test('without an orchestrator a session is kept until there is one; what asks it
 
 test('while Temporal is down it is named, the rest goes on, and all is well when it is back', async () => {
   const { call, temporal } = fixture;
+  const task = (await call('POST', `/v1/projects/${projectId}/tasks`, { title: 'try it' })).body;
+  const trials = `/v1/tasks/${task.id}/trials`;
+  const attempts = [{ title: 'one', commands: ['true'] }];
   await temporal.kill();
   expect(await part('temporal')).toMatchObject({ ok: false });
   await expectUnavailable(call('POST', `/v1/projects/${projectId}/sessions`, {}), 'temporal');
+  await expectUnavailable(call('POST', trials, { name: 'first', attempts }), 'temporal');
+  expect((await call('GET', trials)).body.items).toEqual([]);
   expect((await call('GET', '/v1/projects')).status).toBe(200);
   await temporal.restart();
   await expect.poll(async () => (await part('temporal')).ok, { timeout: 20_000 }).toBe(true);

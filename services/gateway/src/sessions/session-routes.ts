@@ -124,8 +124,9 @@ async function startSession(
   const subscription = deps.live.subscribe(liveSubject(scope, sessionProducer));
   deps.metrics.waiters.inc();
   try {
-    await deps.sessions.announce(document);
+    // What could not be started must not be shown as creating; what was started writes its own document, whoever dies here.
     await deps.workflows.start(sessionWorkflow, sessionWorkflowId(spec.sessionId), spec);
+    await deps.sessions.announce(document);
     if (request.retried) {
       const known = await deps.sessions.newest(document);
       if (known.state !== 'creating') return await shown(deps, 201, known);

@@ -136,9 +136,10 @@ async function startTrial(
   checkJsonSize(spec, limits.trialSpecBytesMax, 'attempts', what);
   const document = firstTrialDocument(spec);
   await deps.store.create(`${trialList(task.id)}.${trialId}`, {});
+  // What could not be started must not be shown as running; what was started writes its own document, whoever dies here.
+  await deps.workflows.start(trialWorkflow, trialWorkflowId(trialId), spec);
   await deps.trials.announce(document);
   for (const { session } of attempts) await deps.sessions.announce(firstDocument(session));
-  await deps.workflows.start(trialWorkflow, trialWorkflowId(trialId), spec);
   return json(201, trialJson(request.retried ? await deps.trials.newest(document) : document));
 }
 
