@@ -3,6 +3,8 @@
 // 1. `signal` aborts before the first closer runs, so loops stop taking new work.
 // 2. A closer that fails or hangs is named in the log and does not keep the others from running.
 // 3. `close` is idempotent.
+// 4. A part without which the service is of no use ends it by `fail`: a process that is gone is started again, one that only looks
+//    alive is not.
 
 import type { Logger } from './log.ts';
 
@@ -11,11 +13,15 @@ export interface Lifetime {
   readonly signal: AbortSignal;
   onClose(name: string, close: () => unknown): void;
   close(): Promise<void>;
+  fail(error: Error): void;
+  /** Resolves with the first error that `fail` was called with. */
+  readonly failed: Promise<Error>;
 }
 
 export function createLifetime(log: Logger, closerTimeoutMs = 10_000): Lifetime {
   const controller = new AbortController();
   const closers: { name: string; close: () => unknown }[] = [];
+  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
   let closing: Promise<void> | undefined;
 
   async function closeAll(): Promise<void> {
@@ -43,5 +49,7 @@ export function createLifetime(log: Logger, closerTimeoutMs = 10_000): Lifetime 
     signal: controller.signal,
     onClose: (name, close) => closers.push({ name, close }),
     close: () => (closing ??= closeAll()),
+    fail,
+    failed,
   };
 }

@@ -1,5 +1,5 @@
 // What every service's main.ts does: read the environment, listen to signals, exit. Exit code 0 after a stop that was asked
-// for, 1 after a start that failed.
+// for, 1 after a start that failed or when a part it cannot do without has ended.
 
 import { ConfigurationError } from './environment.ts';
 import { createLifetime, type Lifetime } from './lifetime.ts';
@@ -18,13 +18,21 @@ export async function runService(
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  const exitWithFailure = async () => {
+    await lifetime.close();
+    process.exit(1);
+  };
+  void lifetime.failed.then((error) => {
+    if (lifetime.signal.aborted) return;
+    log.fatal({ err: error }, 'stopping: a part of this service has ended');
+    return exitWithFailure();
+  });
   try {
     await start(process.env, lifetime, log);
     log.info('started');
   } catch (error) {
     if (error instanceof ConfigurationError) log.fatal(error.message);
     else log.fatal({ err: error }, 'could not start');
-    await lifetime.close();
-    process.exit(1);
+    await exitWithFailure();
   }
 }

@@ -46,21 +46,19 @@ export function installTemporalRuntime(log: Logger): void {
   }
 }
 
-/** Runs a worker until the lifetime closes. `failed` tells the reason should it end on its own. */
-export function runWorker(
-  worker: Worker,
-  name: string,
-  lifetime: Lifetime,
-  log: Logger,
-): { failed(): Error | undefined } {
-  let failure: Error | undefined;
-  const running = worker.run().catch((error: unknown) => {
-    failure = error instanceof Error ? error : new Error(String(error));
-    log.fatal({ err: failure, worker: name }, 'the worker has ended');
-  });
+/** Runs a worker until the lifetime closes. One that ends on its own ends the service. */
+export function runWorker(worker: Worker, name: string, lifetime: Lifetime, log: Logger): void {
+  const running = worker.run().then(
+    () => {
+      if (!lifetime.signal.aborted) lifetime.fail(new Error(`the ${name} worker has ended`));
+    },
+    (error: unknown) => {
+      log.fatal({ err: error, worker: name }, 'the worker has ended');
+      lifetime.fail(error instanceof Error ? error : new Error(String(error)));
+    },
+  );
   lifetime.onClose(`worker ${name}`, async () => {
     if (worker.getState() === 'RUNNING') worker.shutdown();
     await running;
   });
-  return { failed: () => failure };
 }

@@ -45,7 +45,7 @@ export async function startOrchestrator(
     ),
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });
-  const running = runWorker(worker, 'orchestrator', lifetime, log);
+  runWorker(worker, 'orchestrator', lifetime, log);
   answerHealth(nats, 'orchestrator', () => worker.getState() === 'RUNNING', lifetime);
 
   const readiness = createReadiness();
@@ -53,7 +53,7 @@ export async function startOrchestrator(
   readiness.add('kv', () => sessions.status());
   readiness.add('temporal', () => connection.workflowService.getSystemInfo({}));
   readiness.add('worker', async () => {
-    if (worker.getState() !== 'RUNNING') throw running.failed() ?? new Error(`the worker is ${worker.getState()}`);
+    if (worker.getState() !== 'RUNNING') throw new Error(`the worker is ${worker.getState()}`);
   });
   return await startHealthServer({ host: config.host, port: config.port, readiness, metrics }, lifetime);
 }

@@ -128,15 +128,14 @@ export async function startSandboxRunner(
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
-  const workers = [
-    runWorker(hostWorker, 'sandbox host', lifetime, log),
-    runWorker(placementWorker, 'placement', lifetime, log),
-  ];
+  runWorker(hostWorker, 'sandbox host', lifetime, log);
+  runWorker(placementWorker, 'placement', lifetime, log);
+  const isWorking = () => [hostWorker, placementWorker].every((worker) => worker.getState() === 'RUNNING');
   readiness.add('workers', async () => {
-    for (const worker of workers) if (worker.failed()) throw worker.failed();
+    if (!isWorking()) throw new Error('a worker does not run');
   });
   answerHealth(nats, 'docker', () => engine.failure() === null, lifetime);
-  answerHealth(nats, 'sandbox-runner', () => workers.every((worker) => !worker.failed()), lifetime);
+  answerHealth(nats, 'sandbox-runner', isWorking, lifetime);
 
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
