@@ -1,5 +1,6 @@
 /** Everything that is settled before the first process starts: paths, ports, secrets, tools, engine. */
 import { delimiter, join, resolve } from 'node:path';
+import { abortable } from './abortable.ts';
 import { chooseEngine, type EngineChoice } from './engine-setup.ts';
 import type { Ports } from './ports.ts';
 import type { ServiceName } from './process-names.ts';
@@ -38,6 +39,8 @@ export interface PlanInput {
   repositoryRoots: string[] | undefined;
   serviceEntries: Partial<Record<ServiceName, string>> | undefined;
   report: Report;
+  /** Ends the downloads, and the wait for the engine. */
+  signal: AbortSignal | undefined;
 }
 
 export const REPOSITORY_DIRECTORY = resolve(import.meta.dirname, '../../..');
@@ -45,14 +48,14 @@ export const NATS_USER = 'worktrail';
 export const TEMPORAL_NAMESPACE = 'default';
 
 export async function planCluster(input: PlanInput): Promise<ClusterPlan> {
-  const { state, env, report } = input;
+  const { state, env, report, signal } = input;
   const socketRoot = await openSocketRoot(state.root, env);
   const [temporal, nats, supervisor, engine] = await Promise.all([
     fetchTool('temporal', input),
     fetchTool('nats-server', input),
     step(report, 'Build the sandbox supervisor', () => resolveSupervisor(REPOSITORY_DIRECTORY, state.tools, env)),
     step(report, 'Find Docker', async () => {
-      const choice = await chooseEngine(state.root, socketRoot, env, report);
+      const choice = await abortable(chooseEngine(state.root, socketRoot, env, report), signal);
       return { choice, detail: choice.kind === 'found' ? choice.detail : 'an engine of its own' };
     }),
   ]);
@@ -78,9 +81,9 @@ export function serviceUrl(plan: Pick<ClusterPlan, 'host' | 'ports'>, name: Serv
   return `http://${plan.host}:${plan.ports[name]}`;
 }
 
-function fetchTool(name: ToolName, { state, env, report }: PlanInput) {
+function fetchTool(name: ToolName, { state, env, report, signal }: PlanInput) {
   return step(report, `Fetch ${name}`, async () => {
-    const { path, version, source } = await resolveTool(name, state.tools, env);
+    const { path, version, source } = await resolveTool(name, state.tools, env, signal);
     return { path, detail: `${version}, ${source}` };
   });
 }
