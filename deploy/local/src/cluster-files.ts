@@ -65,6 +65,7 @@ export function connectionOf(plan: ClusterPlan, group: ProcessGroup, access: Acc
     apiKey: access.apiKey,
     dockerSocket: plan.engine.socket,
     stateDirectory: plan.state.root,
+    configPath: plan.configPath,
     pids: { supervisor: process.pid, ...Object.fromEntries(pids) } as Connection['pids'],
     addresses: {
       nats: `nats://${plan.host}:${plan.ports.nats}`,

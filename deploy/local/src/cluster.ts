@@ -28,7 +28,7 @@ const HOST = '127.0.0.1';
 
 export interface ClusterOptions {
   stateDirectory: string;
-  /** Beside the clone itself; by default those of WORKTRAIL_REPOSITORY_ROOTS. */
+  /** Beside the clone itself; by default those of the operator's configuration. */
   repositoryRoots?: string[];
   /** Where fetched tools and the image's root are kept; by default WORKTRAIL_TOOLS_DIR or in the state directory. */
   toolsDirectory?: string;

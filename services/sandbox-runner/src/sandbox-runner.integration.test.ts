@@ -63,7 +63,6 @@ beforeAll(async () => {
     internalToken: 'internal-token-internal-token-internal',
     nats: { url: nats.url, user: '', password: '' },
     temporal: { address: temporal.address, namespace: 'default' },
-    operatorConfigPath: undefined,
     partitions: 1,
     dataDirectory: join(scratch.path, 'data'),
     dockerSocket: toolPath('WORKTRAIL_DOCKER_SOCKET'),
@@ -74,6 +73,7 @@ beforeAll(async () => {
     stateDirectory: join(scratch.path, 'data'),
     traceStoreUrl: 'http://127.0.0.1:9',
     sessionsMax: 4,
+    startsAtOnceMax: 4,
     labels: {},
     control: 'fifo',
   };
@@ -87,9 +87,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   const { runnerId } = runner;
-  const { clusterId, dockerSocket: socketPath, supervisorPath, control } = config;
+  const { clusterId, dockerSocket: socketPath, supervisorPath, control, startsAtOnceMax } = config;
   await lifetime.close();
-  await removeOwned(createDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control }));
+  await removeOwned(createDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control, startsAtOnceMax }));
   await client.connection.close();
   await connection.close();
   await temporal.stop();

@@ -18,6 +18,7 @@ import { json, type Reply } from '../http/reply.ts';
 import { cursorId, pageOf, pageOfIds, pageQuery } from '../pagination.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
+import type { SessionQuota } from '../sessions/session-quota.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { firstDocument } from '../sessions/session-spec.ts';
 import type { TaskDocument, TaskReader } from '../tasks/task-reader.ts';
@@ -38,6 +39,7 @@ export interface TrialRouteDeps {
   tasks: TaskReader;
   trials: TrialReader;
   sessions: SessionReader;
+  quota: SessionQuota;
   runners: RunnerView;
   workflows: WorkflowClient;
 }
@@ -131,6 +133,7 @@ async function startTrial(
     createdBy: { kind: 'user', id: principal.id },
   };
   const document = firstTrialDocument(spec);
+  await deps.quota.admit(attempts.map(({ session }) => session));
   await deps.store.create(`${trialList(task.id)}.${trialId}`, {});
   await deps.trials.announce(document);
   for (const { session } of attempts) await deps.sessions.announce(firstDocument(session));
