@@ -64,7 +64,7 @@ export function createSessionQuota(bucket: KV, quotas: OperatorConfig['quotas'],
 
 function refuseOver(whose: 'organization' | 'project', live: number, added: number, max: number | null): void {
   if (max === null || live + added <= max) return;
-  const detail = `the ${whose} has ${live} live sessions, ${added} more are over the operator's ${max}: archive some`;
+  const detail = `live sessions of the ${whose}: ${live} of at most ${max}, asked for ${added} more; archive some`;
   throw new WorktrailError(`${whose}_sessions_exceeded`, detail);
 }
 
