@@ -26,8 +26,9 @@ export async function createClusterFiles(plan: ClusterPlan): Promise<ClusterFile
   let writes: Promise<void> = Promise.resolve();
 
   const write = (group: ProcessGroup) => {
-    writes = writes.then(() => (isRemoved ? undefined : writeAll(plan, supervisor, group, published)));
-    return writes;
+    const own = writes.then(() => (isRemoved ? undefined : writeAll(plan, supervisor, group, published)));
+    writes = own.catch(() => undefined); // a write that fails is told to who asked for it; the next one is tried
+    return own;
   };
   return {
     update: write,
@@ -37,7 +38,7 @@ export async function createClusterFiles(plan: ClusterPlan): Promise<ClusterFile
     },
     async remove() {
       isRemoved = true;
-      await writes.catch(() => undefined);
+      await writes;
       await removeConnection(plan.state.connection);
       await removeRunRecord(plan.state.lock);
     },
@@ -65,6 +66,7 @@ export function connectionOf(plan: ClusterPlan, group: ProcessGroup, access: Acc
     apiKey: access.apiKey,
     dockerSocket: plan.engine.socket,
     stateDirectory: plan.state.root,
+    configPath: plan.configPath,
     pids: { supervisor: process.pid, ...Object.fromEntries(pids) } as Connection['pids'],
     addresses: {
       nats: `nats://${plan.host}:${plan.ports.nats}`,

@@ -1,5 +1,7 @@
 /** Everything that is settled before the first process starts: paths, ports, secrets, tools, engine. */
 import { delimiter, join, resolve } from 'node:path';
+import { readOperatorSettings } from '@worktrail/runtime/operator-config';
+import { abortable } from './abortable.ts';
 import { chooseEngine, type EngineChoice } from './engine-setup.ts';
 import type { Ports } from './ports.ts';
 import type { ServiceName } from './process-names.ts';
@@ -26,7 +28,8 @@ export interface ClusterPlan {
   serviceEntries: Record<ServiceName, string>;
   env: NodeJS.ProcessEnv;
   logLevel: string;
-  configPath: string | undefined;
+  /** The worktrail.yaml in force, if there is one. */
+  configPath: string | null;
 }
 
 export interface PlanInput {
@@ -34,10 +37,12 @@ export interface PlanInput {
   host: string;
   ports: Ports;
   env: NodeJS.ProcessEnv;
-  /** Undefined: those of WORKTRAIL_REPOSITORY_ROOTS. */
+  /** Undefined: those of the operator's configuration. */
   repositoryRoots: string[] | undefined;
   serviceEntries: Partial<Record<ServiceName, string>> | undefined;
   report: Report;
+  /** Ends the downloads, and the wait for the engine. */
+  signal: AbortSignal | undefined;
 }
 
 export const REPOSITORY_DIRECTORY = resolve(import.meta.dirname, '../../..');
@@ -45,21 +50,22 @@ export const NATS_USER = 'worktrail';
 export const TEMPORAL_NAMESPACE = 'default';
 
 export async function planCluster(input: PlanInput): Promise<ClusterPlan> {
-  const { state, env, report } = input;
+  const { state, env, report, signal } = input;
+  const { configPath, operator } = await step(report, 'Read the configuration', () => readConfiguration(input));
   const socketRoot = await openSocketRoot(state.root, env);
   const [temporal, nats, supervisor, engine] = await Promise.all([
     fetchTool('temporal', input),
     fetchTool('nats-server', input),
     step(report, 'Build the sandbox supervisor', () => resolveSupervisor(REPOSITORY_DIRECTORY, state.tools, env)),
     step(report, 'Find Docker', async () => {
-      const choice = await chooseEngine(state.root, socketRoot, env, report);
+      const choice = await abortable(chooseEngine(state.root, socketRoot, env, report), signal);
       return { choice, detail: choice.kind === 'found' ? choice.detail : 'an engine of its own' };
     }),
   ]);
   return {
     state,
     socketRoot,
-    repositoryRoots: [REPOSITORY_DIRECTORY, ...(input.repositoryRoots ?? splitPaths(env.WORKTRAIL_REPOSITORY_ROOTS))],
+    repositoryRoots: [REPOSITORY_DIRECTORY, ...(input.repositoryRoots ?? operator.values.repositoryRoots)],
     host: input.host,
     ports: input.ports,
     secrets: await openSecrets(state.secrets),
@@ -70,7 +76,7 @@ export async function planCluster(input: PlanInput): Promise<ClusterPlan> {
     serviceEntries: { ...defaultEntries(), ...input.serviceEntries },
     env: { ...env, PATH: [join(REPOSITORY_DIRECTORY, 'node_modules/.bin'), env.PATH].join(delimiter) },
     logLevel: env.WORKTRAIL_LOG_LEVEL || 'info',
-    configPath: await findConfig(state, env),
+    configPath,
   };
 }
 
@@ -78,9 +84,9 @@ export function serviceUrl(plan: Pick<ClusterPlan, 'host' | 'ports'>, name: Serv
   return `http://${plan.host}:${plan.ports[name]}`;
 }
 
-function fetchTool(name: ToolName, { state, env, report }: PlanInput) {
+function fetchTool(name: ToolName, { state, env, report, signal }: PlanInput) {
   return step(report, `Fetch ${name}`, async () => {
-    const { path, version, source } = await resolveTool(name, state.tools, env);
+    const { path, version, source } = await resolveTool(name, state.tools, env, signal);
     return { path, detail: `${version}, ${source}` };
   });
 }
@@ -95,16 +101,23 @@ function defaultEntries(): Record<ServiceName, string> {
   };
 }
 
-function splitPaths(list: string | undefined): string[] {
-  return (list ?? '').split(delimiter).filter(Boolean);
+/** Read here too, so that its mistakes are told before anything starts. */
+async function readConfiguration({ state, env }: PlanInput) {
+  const configPath = await findConfig(state.root, env);
+  const operator = readOperatorSettings({ ...env, WORKTRAIL_CONFIG: configPath ?? '' });
+  const variables = Object.values(operator.origins).filter(({ from }) => from === 'environment');
+  const file = configPath ?? 'no worktrail.yaml';
+  const detail =
+    variables.length > 0 ? `${file}, over it ${variables.map(({ variable }) => variable).join(', ')}` : file;
+  return { configPath, operator, detail };
 }
 
 /** WORKTRAIL_CONFIG, or `worktrail.yaml` in the state directory or in the clone. */
-async function findConfig(state: StatePaths, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  if (env.WORKTRAIL_CONFIG) return env.WORKTRAIL_CONFIG;
-  for (const directory of [state.root, REPOSITORY_DIRECTORY]) {
+async function findConfig(root: string, env: NodeJS.ProcessEnv): Promise<string | null> {
+  if (env.WORKTRAIL_CONFIG) return resolve(env.WORKTRAIL_CONFIG);
+  for (const directory of [root, REPOSITORY_DIRECTORY]) {
     const path = join(directory, 'worktrail.yaml');
     if (await isFile(path)) return path;
   }
-  return undefined;
+  return null;
 }

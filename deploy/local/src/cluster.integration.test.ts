@@ -1,7 +1,7 @@
 /** The supervisor over a real nats-server and a real Temporal; the four services are stand-ins. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startStandInCluster } from '../test/start-stand-in-cluster.ts';
@@ -53,6 +53,23 @@ describe('a cluster', { timeout: TIMEOUT_MS }, () => {
     const cluster = await start();
     await expect(start()).rejects.toThrow(`runs already on ${cluster.state.root}: ${cluster.connection.apiUrl}`);
     expect(await livePids(cluster.connection)).toHaveLength(6);
+  });
+
+  test('tells every mistake of the configuration before anything starts, and which file is in force', async () => {
+    const path = join(directory, 'a', 'worktrail.yaml');
+    const events: ProgressEvent[] = [];
+    const env = { WORKTRAIL_CEILINGS_PIDS: 'many', WORKTRAIL_DEFAULTS_MEMORY_MB: '1024' };
+    const options = { env, onProgress: (event: ProgressEvent) => void events.push(event) };
+    await mkdir(join(directory, 'a'));
+    await writeFile(path, 'defaults: {cpus: lots}\n');
+    await expect(start('a', options)).rejects.toThrow(/worktrail.yaml: defaults.cpus[^]*WORKTRAIL_CEILINGS_PIDS/);
+    expect(events.map(({ title }) => title)).toEqual(['Read the configuration']);
+
+    await writeFile(path, 'defaults: {cpus: 1}\n');
+    const cluster = await start('a', { ...options, env: { ...env, WORKTRAIL_CEILINGS_PIDS: '' } });
+    const told = events.filter(({ kind, title }) => kind === 'done' && title === 'Read the configuration');
+    expect(told).toMatchObject([{ detail: `${path}, over it WORKTRAIL_DEFAULTS_MEMORY_MB` }]);
+    expect(cluster.connection.configPath).toBe(path);
   });
 
   test('keeps its key from start to start and makes the organization once', async () => {

@@ -7,6 +7,7 @@
  * 4. `connection.json` exists while the cluster answers, and names the processes that run now.
  */
 import { join } from 'node:path';
+import { abortable } from './abortable.ts';
 import { createClusterFiles, connectionOf } from './cluster-files.ts';
 import { type ClusterPlan, planCluster, REPOSITORY_DIRECTORY, serviceUrl } from './cluster-plan.ts';
 import { type Connection, readConnection, removeConnection } from './connection-file.ts';
@@ -27,7 +28,7 @@ const HOST = '127.0.0.1';
 
 export interface ClusterOptions {
   stateDirectory: string;
-  /** Beside the clone itself; by default those of WORKTRAIL_REPOSITORY_ROOTS. */
+  /** Beside the clone itself; by default those of the operator's configuration. */
   repositoryRoots?: string[];
   /** Where fetched tools and the image's root are kept; by default WORKTRAIL_TOOLS_DIR or in the state directory. */
   toolsDirectory?: string;
@@ -93,6 +94,7 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
       repositoryRoots,
       serviceEntries,
       report,
+      signal,
     });
     signal?.throwIfAborted();
     const startSignal = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
@@ -168,12 +170,4 @@ async function closeAll(closers: Closer[]): Promise<void> {
       .catch((error) => failures.push(error));
   }
   if (failures.length > 0) throw failures[0];
-}
-
-function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  return Promise.race([work, aborted]);
 }

@@ -14,6 +14,8 @@ export const connectionSchema = z.object({
   apiKey: z.string(),
   dockerSocket: z.string(),
   stateDirectory: z.string(),
+  /** The worktrail.yaml in force. */
+  configPath: z.string().nullable(),
   pids: z.object({
     supervisor: pid,
     gateway: pid,

@@ -1,10 +1,10 @@
 /**
- * The steps between "some machine" and "an engine that can run": find one, or install what an own one needs and lay out its files.
- * Who starts the own engine's process is the caller's business.
+ * The steps between "some machine" and "an engine that can run": find one, or install what an own one needs and plan it.
+ * Who starts the own engine's process lays out its files first.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DaemonPlan, planDaemon, prepareDaemon } from './docker-daemon.ts';
+import { type DaemonPlan, planDaemon } from './docker-daemon.ts';
 import { type Engine, engineCandidates, findEngine, type RememberedEngine } from './docker-engine.ts';
 import { findProgram, installPackages } from './install-packages.ts';
 import { type Report, step } from './progress.ts';
@@ -38,7 +38,6 @@ export async function chooseEngine(
   }
   const program = (await findProgram('dockerd', env)) ?? (await installEngine(env, report));
   const plan = await planDaemon(root, socketRoot);
-  await prepareDaemon(plan, socketRoot);
   await remember(memory, { kind: 'own' });
   return { kind: 'own', socket: plan.socket, plan, program };
 }

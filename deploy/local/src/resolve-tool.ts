@@ -22,10 +22,12 @@ export interface ResolvedTool {
 /** Yields a binary, or says in one sentence why this source has none. */
 export type ToolSource = () => Promise<ResolvedTool | string>;
 
-export async function firstOf(pin: ToolPin, sources: ToolSource[]): Promise<ResolvedTool> {
+/** An abort ends the search: a source that was cut short is no reason to ask the next one. */
+export async function firstOf(pin: ToolPin, sources: ToolSource[], signal?: AbortSignal): Promise<ResolvedTool> {
   const tried: string[] = [];
   for (const source of sources) {
     const found = await source();
+    signal?.throwIfAborted();
     if (typeof found !== 'string') return found;
     tried.push(found);
   }

@@ -4,6 +4,7 @@
  * A failure names the program, its exit and the last lines it wrote, so that the message alone tells what to do.
  */
 import { spawn } from 'node:child_process';
+import { signalQuietly } from './process-identity.ts';
 
 const OUTPUT_TAIL_MAX = 64 * 1024;
 
@@ -13,6 +14,8 @@ export interface ProgramOptions {
   cwd?: string;
   /** Kills the program. */
   signal?: AbortSignal;
+  /** The program gets a process group of its own, and whatever it left in there is ended with it. */
+  ownGroup?: boolean;
 }
 
 export interface ProgramResult {
@@ -30,8 +33,11 @@ const CLEAN_UP_TIMEOUT_MS = 10_000;
  */
 export function runProgram(program: string, args: string[], options: ProgramOptions): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
-    const { cwd, env = process.env, signal, timeoutMs } = options;
-    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { cwd, env = process.env, ownGroup = false, signal, timeoutMs } = options;
+    const child = spawn(program, args, { cwd, env, detached: ownGroup, stdio: ['ignore', 'pipe', 'pipe'] });
+    const endGroup = () => {
+      if (ownGroup && child.pid) signalQuietly(-child.pid, 'SIGKILL');
+    };
     const output = { stdout: '', stderr: '' };
     child.stdout.on('data', (bytes) => (output.stdout = tail(output.stdout + bytes)));
     child.stderr.on('data', (bytes) => (output.stderr = tail(output.stderr + bytes)));
@@ -59,6 +65,7 @@ export function runProgram(program: string, args: string[], options: ProgramOpti
     child.once('error', (cause) =>
       settle(() => reject(new Error(`${program} could not be started: ${cause.message}`, { cause }))),
     );
+    child.once('exit', endGroup);
     child.once('close', (exitCode) =>
       settle(() => (stoppedBecause ? reject(stoppedBecause) : resolve({ exitCode, ...output }))),
     );

@@ -22,9 +22,15 @@ const plan: ClusterPlan = {
   supervisorProgram: '/supervisor',
   engine: { kind: 'found', socket: '/docker.sock', detail: '' },
   serviceEntries: { gateway: 'g', 'trace-store': 't', orchestrator: 'o', 'sandbox-runner': 's' },
-  env: { PATH: '/bin', WORKTRAIL_HOME: '/state', WORKTRAIL_DOCKER_SOCKET: '/from-the-caller' },
+  env: {
+    PATH: '/bin',
+    WORKTRAIL_HOME: '/state',
+    WORKTRAIL_DOCKER_SOCKET: '/from-the-caller',
+    WORKTRAIL_REPOSITORY_ROOTS: '/other',
+    WORKTRAIL_DEFAULTS_CPUS: '1',
+  },
   logLevel: 'info',
-  configPath: undefined,
+  configPath: '/state/worktrail.yaml',
 };
 
 test('every service is told its own port and the addresses all share', () => {
@@ -49,4 +55,12 @@ test('only the gateway knows the operator token, and only it and the runner wher
 test('what the caller set for Worktrail reaches services only through the plan', () => {
   expect(serviceEnvironment(plan, 'trace-store').WORKTRAIL_HOME).toBeUndefined();
   expect(serviceEnvironment(plan, 'sandbox-runner').WORKTRAIL_DOCKER_SOCKET).toBe('/docker.sock');
+});
+
+test("the operator's variables and the file in force reach every service, the roots together with the clone", () => {
+  for (const name of SERVICE_NAMES) {
+    const said = { WORKTRAIL_CONFIG: '/state/worktrail.yaml', WORKTRAIL_DEFAULTS_CPUS: '1' };
+    expect(serviceEnvironment(plan, name)).toMatchObject(said);
+  }
+  expect(serviceEnvironment(plan, 'gateway').WORKTRAIL_REPOSITORY_ROOTS).toBe('/clone:/other');
 });

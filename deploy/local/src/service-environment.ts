@@ -1,10 +1,11 @@
 /**
  * The environment of each service: what all have, and what is each one's own.
  *
- * A service gets the caller's environment too (PATH, proxies, locale), but none of the caller's own WORKTRAIL_ variables: what a
- * service is told comes from the plan alone.
+ * A service gets the caller's environment too (PATH, proxies, locale), but of the caller's own WORKTRAIL_ variables only those that
+ * say a value of worktrail.yaml: what else a service is told comes from the plan alone.
  */
 import { delimiter } from 'node:path';
+import { operatorVariableNames } from '@worktrail/runtime/operator-config';
 import { type ClusterPlan, NATS_USER, serviceUrl, TEMPORAL_NAMESPACE } from './cluster-plan.ts';
 import type { ServiceName } from './process-names.ts';
 
@@ -13,7 +14,8 @@ export function serviceEnvironment(plan: ClusterPlan, name: ServiceName): Record
 }
 
 function inherited(env: NodeJS.ProcessEnv): Record<string, string> {
-  const entries = Object.entries(env).filter(([name, value]) => value !== undefined && !name.startsWith('WORKTRAIL_'));
+  const isPassedOn = (name: string) => !name.startsWith('WORKTRAIL_') || operatorVariableNames.includes(name);
+  const entries = Object.entries(env).filter(([name, value]) => value !== undefined && isPassedOn(name));
   return Object.fromEntries(entries) as Record<string, string>;
 }
 

@@ -15,3 +15,14 @@ test('signals within a second are one request, a later one urges', () => {
   source.emit('SIGTERM');
   expect(urged.aborted).toBe(true);
 });
+
+test('a program that asks by itself is urged by the first signal, a second later', () => {
+  let time = 0;
+  const source = new EventEmitter();
+  const requests = listenForStopRequests(source, () => time);
+  requests.ask();
+  expect([requests.asked.aborted, requests.urged.aborted]).toEqual([true, false]);
+  time = 1_500;
+  source.emit('SIGINT');
+  expect(requests.urged.aborted).toBe(true);
+});

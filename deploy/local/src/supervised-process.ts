@@ -130,36 +130,44 @@ export function createSupervisedProcess(
   };
 }
 
+/** Never rejects: what keeps a process from being started, or from being recorded, is told as its end, and tried again like one. */
 async function launch(
   spec: ProcessSpec,
   onSpawn: (name: ProcessName, identity: ProcessIdentity) => Promise<void>,
 ): Promise<Run> {
-  const refusal = await spec.prepare?.().then(
-    () => null,
-    (error: Error) => error.message,
-  );
-  if (refusal) return { identity: null, exited: Promise.resolve(refusal), hasExited: true, readyAt: null };
+  let run: Run | null = null;
+  try {
+    await spec.prepare?.();
+    run = await spawnProcess(spec);
+    if (run.identity) await onSpawn(spec.name, run.identity);
+    return run;
+  } catch (error) {
+    if (run?.identity) signalQuietly(-run.identity.pid, 'SIGKILL');
+    await run?.exited;
+    return { identity: null, exited: Promise.resolve((error as Error).message), hasExited: true, readyAt: null };
+  }
+}
+
+async function spawnProcess(spec: ProcessSpec): Promise<Run> {
   const log = await open(spec.logPath, 'a', 0o600);
-  const child = spawn(spec.program, spec.args, {
-    cwd: spec.cwd,
-    env: spec.env,
-    detached: true,
-    stdio: ['ignore', log.fd, log.fd],
-  });
-  const run: Run = { identity: null, exited: Promise.resolve(''), hasExited: false, readyAt: null };
-  run.exited = new Promise((resolve) => {
-    const end = (how: string) => {
-      run.hasExited = true;
-      if (child.pid) signalQuietly(-child.pid, 'SIGKILL');
-      resolve(how);
-    };
-    child.once('error', (error) => end(error.message));
-    child.once('exit', (code, signal) => end(signal ? `signal ${signal}` : `exit code ${code}`));
-  });
-  await log.close();
-  run.identity = child.pid ? await identifyProcess(child.pid) : null;
-  if (run.identity) await onSpawn(spec.name, run.identity);
-  return run;
+  try {
+    const { program, args, cwd, env } = spec;
+    const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd] });
+    const run: Run = { identity: null, exited: Promise.resolve(''), hasExited: false, readyAt: null };
+    run.exited = new Promise((resolve) => {
+      const end = (how: string) => {
+        run.hasExited = true;
+        if (child.pid) signalQuietly(-child.pid, 'SIGKILL');
+        resolve(how);
+      };
+      child.once('error', (error) => end(error.message));
+      child.once('exit', (code, signal) => end(signal ? `signal ${signal}` : `exit code ${code}`));
+    });
+    run.identity = child.pid ? await identifyProcess(child.pid) : null;
+    return run;
+  } finally {
+    await log.close();
+  }
 }
 
 /** True once the check answers; false when the process ended, the time passed or a stop came first. */

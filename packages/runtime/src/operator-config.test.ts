@@ -1,10 +1,16 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { ConfigurationError } from './environment.ts';
-import { effectiveEnvironment, parseOperatorConfig } from './operator-config.ts';
+import {
+  effectiveEnvironment,
+  operatorSettings,
+  operatorVariableNames,
+  readOperatorSettings,
+} from './operator-config.ts';
 
-function problemsOf(text: string): readonly string[] {
+function problemsOf(text: string, environment: NodeJS.ProcessEnv = {}): readonly string[] {
   try {
-    parseOperatorConfig(text, 'worktrail.yaml');
+    operatorSettings(text, 'worktrail.yaml', environment);
   } catch (error) {
     if (error instanceof ConfigurationError) return error.problems;
     throw error;
@@ -13,7 +19,7 @@ function problemsOf(text: string): readonly string[] {
 }
 
 test('an absent file is a valid configuration', () => {
-  expect(parseOperatorConfig('', 'worktrail.yaml').defaults.memoryMb).toBe(2_048);
+  expect(operatorSettings('', 'worktrail.yaml', {}).values.defaults.memoryMb).toBe(2_048);
 });
 
 test('every mistake is named at once with its path', () => {
@@ -36,10 +42,8 @@ test('a default over its ceiling is a mistake', () => {
 });
 
 test("a project's environment is filled with defaults and held under the ceilings", () => {
-  const config = parseOperatorConfig(
-    'ceilings: {memoryMb: 4096, networks: [none]}\nimages: {allowed: [team/*]}\n',
-    'f',
-  );
+  const text = 'ceilings: {memoryMb: 4096, networks: [none]}\nimages: {allowed: [team/*]}\n';
+  const config = operatorSettings(text, 'f', {}).values;
   const filled = effectiveEnvironment(config, { resources: { cpus: 3 } });
   expect(filled.problems).toEqual([]);
   expect(filled.environment.resources).toEqual({ cpus: 3, memoryMb: 2_048, pids: 512, outputBytesMax: 1024 ** 3 });
@@ -49,4 +53,102 @@ test("a project's environment is filled with defaults and held under the ceiling
     resources: { memoryMb: 8_192 },
   });
   expect(refused.problems.map((problem) => problem.path)).toEqual(['resources.memoryMb', 'network.mode', 'image']);
+});
+
+test('a variable counts over the file, the file over the default, and each value tells where it comes from', () => {
+  const { values, origins } = operatorSettings('defaults: {cpus: 1, pids: 100}\n', 'f', {
+    WORKTRAIL_DEFAULTS_CPUS: '1.5',
+    WORKTRAIL_DEFAULTS_MEMORY_MB: '',
+  });
+  expect(values.defaults).toMatchObject({ cpus: 1.5, pids: 100, memoryMb: 2_048 });
+  expect(origins['defaults.cpus']).toEqual({ from: 'environment', variable: 'WORKTRAIL_DEFAULTS_CPUS' });
+  expect(origins['defaults.pids']).toEqual({ from: 'file', variable: 'WORKTRAIL_DEFAULTS_PIDS' });
+  expect(origins['defaults.memoryMb']).toEqual({ from: 'default', variable: 'WORKTRAIL_DEFAULTS_MEMORY_MB' });
+});
+
+test('every value of the file has a variable', () => {
+  const environment = {
+    WORKTRAIL_DEFAULTS_IMAGE: 'team/base',
+    WORKTRAIL_DEFAULTS_NETWORK: 'open',
+    WORKTRAIL_DEFAULTS_RUNTIME: 'runsc',
+    WORKTRAIL_DEFAULTS_CPUS: '1',
+    WORKTRAIL_DEFAULTS_MEMORY_MB: '2',
+    WORKTRAIL_DEFAULTS_PIDS: '3',
+    WORKTRAIL_DEFAULTS_OUTPUT_BYTES_MAX: '4',
+    WORKTRAIL_DEFAULTS_HIBERNATE_AFTER_SECONDS: '5',
+    WORKTRAIL_DEFAULTS_CANCEL_GRACE_SECONDS: '6',
+    WORKTRAIL_CEILINGS_CPUS: '7',
+    WORKTRAIL_CEILINGS_MEMORY_MB: '8',
+    WORKTRAIL_CEILINGS_PIDS: '9',
+    WORKTRAIL_CEILINGS_OUTPUT_BYTES_MAX: '10',
+    WORKTRAIL_CEILINGS_COMMAND_TIMEOUT_SECONDS: '11',
+    WORKTRAIL_CEILINGS_NETWORKS: 'none, open',
+    WORKTRAIL_QUOTAS_SESSIONS_PER_ORGANIZATION_MAX: '12',
+    WORKTRAIL_QUOTAS_SESSIONS_PER_PROJECT_MAX: '13',
+    WORKTRAIL_IMAGES_ALLOWED: 'team/*,other/image',
+    WORKTRAIL_REPOSITORY_ROOTS: '/a:/b',
+    WORKTRAIL_RUNNER_SESSIONS_MAX: '14',
+    WORKTRAIL_RUNNER_STARTS_AT_ONCE_MAX: '15',
+    WORKTRAIL_RUNNER_LABELS: 'zone=a,disk=fast',
+    WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
+    WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
+  };
+  const { values, origins } = operatorSettings('', 'f', environment);
+  expect(values).toEqual({
+    defaults: {
+      ...{ image: 'team/base', network: 'open', runtime: 'runsc', cpus: 1, memoryMb: 2, pids: 3, outputBytesMax: 4 },
+      ...{ hibernateAfterSeconds: 5, cancelGraceSeconds: 6 },
+    },
+    ceilings: {
+      ...{ cpus: 7, memoryMb: 8, pids: 9, outputBytesMax: 10, commandTimeoutSeconds: 11, networks: ['none', 'open'] },
+    },
+    quotas: { sessionsPerOrganizationMax: 12, sessionsPerProjectMax: 13 },
+    images: { allowed: ['team/*', 'other/image'] },
+    repositoryRoots: ['/a', '/b'],
+    runner: { sessionsMax: 14, startsAtOnceMax: 15, labels: { zone: 'a', disk: 'fast' } },
+    events: { streamBytesMax: 1_048_576, tailMessages: 0 },
+  });
+  expect(Object.values(origins).filter(({ from }) => from !== 'environment')).toEqual([]);
+  expect(Object.keys(environment).filter((name) => !operatorVariableNames.includes(name))).toEqual([]);
+});
+
+test('an older name of a variable goes on working', () => {
+  const { values, origins } = operatorSettings('', 'f', { WORKTRAIL_STREAM_TAIL_MESSAGES: '7' });
+  expect(values.events.tailMessages).toBe(7);
+  expect(origins['events.tailMessages']).toEqual({ from: 'environment', variable: 'WORKTRAIL_STREAM_TAIL_MESSAGES' });
+});
+
+test('mistakes of file and environment are named together, each by where it stands', () => {
+  const problems = problemsOf('ceilings: {pids: -1}\n', {
+    WORKTRAIL_DEFAULTS_MEMORY_MB: 'much',
+    WORKTRAIL_CEILINGS_NETWORKS: 'none,some',
+    WORKTRAIL_RUNNER_LABELS: 'zone',
+    WORKTRAIL_DEFAULTS_MEMROY: '1',
+    WORKTRAIL_RUNNER_DATA: '/data',
+  });
+  expect(problems.map((problem) => problem.split(': ', 2).join(' '))).toEqual([
+    'worktrail.yaml ceilings.pids',
+    expect.stringContaining('WORKTRAIL_DEFAULTS_MEMORY_MB'),
+    expect.stringContaining('WORKTRAIL_CEILINGS_NETWORKS'),
+    expect.stringContaining('WORKTRAIL_RUNNER_LABELS'),
+    'WORKTRAIL_DEFAULTS_MEMROY names no value of worktrail.yaml',
+  ]);
+});
+
+test('a contradiction names file and variable', () => {
+  expect(problemsOf('defaults: {memoryMb: 4096}\n', { WORKTRAIL_CEILINGS_MEMORY_MB: '1024' })).toEqual([
+    'worktrail.yaml: defaults.memoryMb: 4096 is over WORKTRAIL_CEILINGS_MEMORY_MB (1024)',
+  ]);
+});
+
+test('a file that is not there is a mistake that names it', () => {
+  expect(() => readOperatorSettings({ WORKTRAIL_CONFIG: '/nowhere/worktrail.yaml' })).toThrow(
+    /nowhere\/worktrail.yaml cannot be read/,
+  );
+});
+
+test('the page on configuration names every value', async () => {
+  const page = await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
+  const paths = Object.keys(operatorSettings('', 'f', {}).origins);
+  expect(paths.filter((path) => !page.includes(`\`${path}\``))).toEqual([]);
 });

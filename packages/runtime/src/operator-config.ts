@@ -1,16 +1,19 @@
-// What the operator decides: defaults and ceilings, from worktrail.yaml, then the environment. Every value has a default, so an
-// absent file is a valid configuration; every mistake is named at once with its path.
+// What the operator decides: defaults, ceilings and quotas. A variable of the environment counts over worktrail.yaml, which counts
+// over the default. Every value has a default, so an absent file is a valid configuration; every mistake is named at once, with its
+// path in the file or the name of its variable.
 //
 // Precedence for a session's environment: the operator's ceiling over the session over the project over the operator's default.
 
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { Environment } from '@worktrail/contract/environment';
 import { limits } from '@worktrail/contract/limits';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { ConfigurationError } from './environment.ts';
+import { readVariable, variableName, variablesOf } from './operator-variables.ts';
 
 const positive = z.int().positive();
+const label = z.string().regex(/^[\w.-]+$/, 'letters, digits, "_", "." and "-"');
 
 const schema = z.strictObject({
   defaults: z
@@ -36,6 +39,13 @@ const schema = z.strictObject({
       networks: z.array(z.enum(['none', 'restricted', 'open'])).default(['none', 'restricted', 'open']),
     })
     .prefault({}),
+  quotas: z
+    .strictObject({
+      /** Sessions that are neither archived nor failed; null: any number. */
+      sessionsPerOrganizationMax: positive.nullable().default(null),
+      sessionsPerProjectMax: positive.nullable().default(null),
+    })
+    .prefault({}),
   images: z
     .strictObject({
       /** Names a project may ask for; "*" at the end stands for anything. Empty: only the operator's own. */
@@ -46,39 +56,95 @@ const schema = z.strictObject({
   runner: z
     .strictObject({
       /** Live sandboxes at once; null: from the host's memory. */
-      sessionsMax: positive.nullable().default(null),
-      startsAtOnceMax: positive.default(4),
-      labels: z.record(z.string(), z.string()).default({}),
+      sessionsMax: positive.max(10_000).nullable().default(null),
+      startsAtOnceMax: positive.max(1_000).default(4),
+      labels: z.record(label, label).default({}),
     })
     .prefault({}),
   events: z
     .strictObject({
-      streamBytesMax: positive.default(8 * 1024 ** 3),
+      streamBytesMax: z
+        .int()
+        .min(1024 ** 2)
+        .default(8 * 1024 ** 3),
       /** Stored messages kept in the stream for live readers. */
-      tailMessages: positive.default(20_000),
+      tailMessages: z.int().min(0).default(20_000),
     })
     .prefault({}),
 });
 
 export type OperatorConfig = z.infer<typeof schema>;
 
-/** @throws ConfigurationError naming every mistake with its path in the file. */
-export async function loadOperatorConfig(path: string | undefined): Promise<OperatorConfig> {
-  return parseOperatorConfig(path === undefined ? '' : await readFile(path, 'utf8'), path ?? 'worktrail.yaml');
+const variables = variablesOf(schema);
+const sections = Object.keys(schema.shape).filter((name) => name !== 'repositoryRoots');
+/** Begins like a value of the file, and is none. */
+const otherVariables: readonly string[] = ['WORKTRAIL_RUNNER_DATA'];
+
+/** The variables that may say a value of the file. */
+export const operatorVariableNames: readonly string[] = variables.flatMap(({ names }) => names);
+
+export interface ValueOrigin {
+  from: 'default' | 'file' | 'environment';
+  /** The variable that says it, or would. */
+  variable: string;
 }
 
-export function parseOperatorConfig(text: string, source: string): OperatorConfig {
-  let document: unknown;
+export interface OperatorSettings {
+  values: OperatorConfig;
+  /** By path: "defaults.memoryMb". */
+  origins: Record<string, ValueOrigin>;
+}
+
+/** From the file that WORKTRAIL_CONFIG names, if any, and the other variables. @throws ConfigurationError naming every mistake. */
+export function readOperatorSettings(environment: NodeJS.ProcessEnv): OperatorSettings {
+  const path = environment['WORKTRAIL_CONFIG'];
+  if (!path) return operatorSettings('', 'worktrail.yaml', environment);
+  let text: string;
   try {
-    document = parse(text) ?? {};
+    text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigurationError([`${source}: ${(error as Error).message}`]);
+    throw new ConfigurationError([`${path} cannot be read: ${(error as Error).message}`]);
   }
-  const result = schema.safeParse(document);
-  if (!result.success) throw new ConfigurationError(result.error.issues.map((issue) => describe(source, issue)));
-  const problems = contradictions(result.data).map((problem) => `${source}: ${problem}`);
-  if (problems.length > 0) throw new ConfigurationError(problems);
-  return result.data;
+  return operatorSettings(text, path, environment);
+}
+
+/** `source` is what mistakes in the text are named after. @throws ConfigurationError naming every mistake. */
+export function operatorSettings(text: string, source: string, environment: NodeJS.ProcessEnv): OperatorSettings {
+  const problems: string[] = [];
+  const document = parseYaml(text, source, problems);
+  const fromFile = schema.safeParse(document ?? {});
+  for (const issue of fromFile.error?.issues ?? []) problems.push(describe(source, issue));
+  const read = variables.flatMap((variable) => {
+    const found = readVariable(variable, environment);
+    if (found === undefined) return [];
+    const checked = z.safeParse(variable.schema, found.value);
+    for (const issue of checked.error?.issues ?? []) problems.push(`${found.name}: ${issue.message}`);
+    return [{ ...found, value: checked.data }];
+  });
+  problems.push(...unknownVariables(environment));
+  if (!fromFile.success || problems.length > 0) throw new ConfigurationError(problems);
+
+  const values = fromFile.data;
+  for (const { path, value } of read) setAt(values, path, value);
+  const origins: OperatorSettings['origins'] = {};
+  for (const { path, names } of variables) {
+    const variable = read.find((one) => one.path === path)?.name;
+    const from = variable ? 'environment' : hasAt(document, path) ? 'file' : 'default';
+    origins[path.join('.')] = { from, variable: variable ?? (names[0] as string) };
+  }
+  const settings = { values, origins };
+  const contradicting = contradictions(settings, source);
+  if (contradicting.length > 0) throw new ConfigurationError(contradicting);
+  return settings;
+}
+
+function parseYaml(text: string, source: string, problems: string[]): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    problems.push(`${source}: ${(error as Error).message}`);
+    return undefined;
+  }
 }
 
 function describe(source: string, issue: z.core.$ZodIssue): string {
@@ -86,12 +152,37 @@ function describe(source: string, issue: z.core.$ZodIssue): string {
   return `${source}: ${path}: ${issue.message}`;
 }
 
-function contradictions(config: OperatorConfig): string[] {
+/** A variable that is spelled wrong would otherwise be silently without effect. */
+function unknownVariables(environment: NodeJS.ProcessEnv): string[] {
+  const prefixes = sections.map((section) => `${variableName([section])}_`);
+  return Object.keys(environment)
+    .filter((name) => prefixes.some((prefix) => name.startsWith(prefix)))
+    .filter((name) => !operatorVariableNames.includes(name) && !otherVariables.includes(name))
+    .map((name) => `${name}: names no value of worktrail.yaml`);
+}
+
+function hasAt(document: unknown, [name, ...rest]: readonly string[]): boolean {
+  if (name === undefined) return true;
+  return typeof document === 'object' && document !== null && Object.hasOwn(document, name)
+    ? hasAt((document as Record<string, unknown>)[name], rest)
+    : false;
+}
+
+function setAt(document: object, path: readonly string[], value: unknown): void {
+  const [name = '', ...rest] = path;
+  const fields = document as Record<string, unknown>;
+  if (rest.length === 0) fields[name] = value;
+  else setAt(fields[name] as object, rest, value);
+}
+
+function contradictions({ values, origins }: OperatorSettings, source: string): string[] {
   const problems: string[] = [];
+  const named = (path: string) => (origins[path]?.from === 'environment' ? origins[path].variable : path);
   for (const name of ['cpus', 'memoryMb', 'pids', 'outputBytesMax'] as const) {
-    if (config.defaults[name] > config.ceilings[name]) {
-      problems.push(`defaults.${name}: ${config.defaults[name]} is over ceilings.${name} (${config.ceilings[name]})`);
-    }
+    const [byDefault, ceiling] = [values.defaults[name], values.ceilings[name]];
+    if (byDefault <= ceiling) continue;
+    const problem = `${named(`defaults.${name}`)}: ${byDefault} is over ${named(`ceilings.${name}`)} (${ceiling})`;
+    problems.push(origins[`defaults.${name}`]?.from === 'environment' ? problem : `${source}: ${problem}`);
   }
   return problems;
 }

@@ -1,7 +1,7 @@
-// The gateway's configuration from its environment.
+// The gateway's configuration: its environment and what the operator decided.
 
-import { delimiter } from 'node:path';
-import { readEnvironment, type ServiceConfig, serviceConfig, serviceEnvironment } from '@worktrail/runtime/environment';
+import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import { type OperatorSettings, readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { z } from 'zod';
 
 export interface GatewayConfig extends ServiceConfig {
@@ -10,8 +10,7 @@ export interface GatewayConfig extends ServiceConfig {
   secretsKeyFile: string;
   /** Shown by the operator to make organizations. */
   operatorToken: string;
-  /** Local repositories are allowed below these. */
-  repositoryRoots: readonly string[];
+  operator: OperatorSettings;
   /** Never a place for a repository. */
   stateDirectory: string | undefined;
 }
@@ -20,22 +19,22 @@ const own = {
   WORKTRAIL_TRACE_STORE_URL: z.url(),
   WORKTRAIL_SECRETS_KEY_FILE: z.string().min(1),
   WORKTRAIL_OPERATOR_TOKEN: z.string().min(32, 'at least 32 characters'),
-  WORKTRAIL_REPOSITORY_ROOTS: z
-    .string()
-    .default('')
-    .transform((roots) => roots.split(delimiter).filter((root) => root !== ''))
-    .refine((roots) => roots.every((root) => root.startsWith('/')), 'absolute paths, separated by colons'),
   WORKTRAIL_STATE_DIRECTORY: z.string().startsWith('/').optional(),
 };
 
+/** @throws ConfigurationError that names everything that is missing or wrong. */
 export function gatewayConfig(environment: NodeJS.ProcessEnv): GatewayConfig {
-  const values = readEnvironment({ ...serviceEnvironment, ...own }, environment);
+  const { common, values, operator } = readTogether({
+    common: () => serviceConfig(environment),
+    values: () => readEnvironment(own, environment),
+    operator: () => readOperatorSettings(environment),
+  });
   return {
-    ...serviceConfig(environment),
+    ...common,
+    operator,
     traceStoreUrl: values.WORKTRAIL_TRACE_STORE_URL,
     secretsKeyFile: values.WORKTRAIL_SECRETS_KEY_FILE,
     operatorToken: values.WORKTRAIL_OPERATOR_TOKEN,
-    repositoryRoots: values.WORKTRAIL_REPOSITORY_ROOTS,
     stateDirectory: values.WORKTRAIL_STATE_DIRECTORY,
   };
 }

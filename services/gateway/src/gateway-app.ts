@@ -5,7 +5,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Logger } from '@worktrail/runtime/log';
 import type { Metrics } from '@worktrail/runtime/metrics';
-import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import type { OperatorConfig, OperatorSettings } from '@worktrail/runtime/operator-config';
 import type { Readiness } from '@worktrail/runtime/readiness';
 import type { SecretBox } from '@worktrail/runtime/secret-box';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
@@ -37,6 +37,7 @@ import { addQueryRoutes } from './query/query-routes.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
 import type { RunnerView } from './runners/runner-view.ts';
 import { createSessionReader } from './sessions/session-reader.ts';
+import { createSessionQuota } from './sessions/session-quota.ts';
 import { addSessionRoutes } from './sessions/session-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
@@ -45,7 +46,13 @@ import { addTrialRoutes } from './trials/trial-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
 export interface GatewayAppDeps {
-  settings: { operator: OperatorConfig; partitions: number; operatorToken: string; roots: RepositoryRoots };
+  settings: {
+    operator: OperatorConfig;
+    origins: OperatorSettings['origins'];
+    partitions: number;
+    operatorToken: string;
+    roots: RepositoryRoots;
+  };
   parts: GatewayBuckets & {
     nats: NatsConnection;
     js: JetStreamClient;
@@ -63,13 +70,14 @@ export interface GatewayAppDeps {
 }
 
 export function createGatewayApp({ settings, parts, health, httpMetrics, stopping, log }: GatewayAppDeps): OpenAPIHono {
-  const { operator, operatorToken, roots } = settings;
+  const { operator, origins, operatorToken, roots } = settings;
   const { nats, workflows, trace, runners, box } = parts;
   const metrics = httpMetrics;
 
   const store = createConfigurationStore(parts.configuration);
   const audit = createAudit(parts.js);
   const sessions = createSessionReader(parts.sessions, workflows);
+  const quota = createSessionQuota(parts.sessions, operator.quotas, Date.now);
   const trials = createTrialReader(parts.trials, workflows);
   const projects = createProjectReader(store, settings);
   const tasks = createTaskReader(store);
@@ -87,9 +95,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addProjectRoutes(api, { store, projects, sessions, trace, audit, operator, roots });
   addSecretRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
-  addTrialRoutes(api, { store, projects, tasks, trials, sessions, runners, workflows });
+  addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
   addSessionRoutes(api, {
-    ...{ sessions, projects, tasks, trials, runners, workflows },
+    ...{ sessions, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, trace, metrics, stopping },
   });
   addCommandRoutes(api, {
@@ -100,7 +108,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, metrics, stopping, log });
   addRunnerRoutes(api, { runners });
-  addOperatorConfigRoutes(api, { operator });
+  addOperatorConfigRoutes(api, { operator, origins });
   addQueryRoutes(api, { trace });
   addDescriptionRoutes(api.app);
   return api.app;

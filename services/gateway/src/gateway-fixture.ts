@@ -10,6 +10,7 @@ import type { RunnerDocument } from '@worktrail/contract/documents';
 import { buckets, type HealthPart } from '@worktrail/contract/subjects';
 import { createLifetime } from '@worktrail/runtime/lifetime';
 import { createLogger, type Logger } from '@worktrail/runtime/log';
+import { operatorSettings } from '@worktrail/runtime/operator-config';
 import { answerHealth } from '@worktrail/runtime/part-health';
 import { createTraceClient, type TraceClient } from '@worktrail/runtime/trace-client';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
@@ -53,7 +54,8 @@ export interface Fixture {
   close(): Promise<void>;
 }
 
-export async function openFixture(name: string): Promise<Fixture> {
+/** `operatorVariables`: what the operator says beside the defaults. */
+export async function openFixture(name: string, operatorVariables: NodeJS.ProcessEnv = {}): Promise<Fixture> {
   const scratch = await makeScratch(`gateway-${name}`);
   const log = createLogger({ service: 'test', level: process.env['WORKTRAIL_TEST_LOG'] ?? 'silent' });
   const nats = await startNatsServer(join(scratch.path, 'nats'));
@@ -65,7 +67,8 @@ export async function openFixture(name: string): Promise<Fixture> {
   const repositories = join(scratch.path, 'repositories');
   await mkdir(repositories);
   const lifetime = createLifetime(log);
-  const config = await gatewayConfig(scratch.path, nats.url, temporal.address, tracePort, repositories);
+  const variables = { ...operatorVariables, WORKTRAIL_REPOSITORY_ROOTS: repositories };
+  const config = await gatewayConfig(scratch.path, nats.url, temporal.address, tracePort, variables);
   const { port } = await startGateway(config, lifetime, log);
   const url = `http://127.0.0.1:${port}`;
   const callWith = (token: string) => caller(url, token);
@@ -133,7 +136,7 @@ async function gatewayConfig(
   natsUrl: string,
   temporalAddress: string,
   tracePort: number,
-  repositories: string,
+  variables: NodeJS.ProcessEnv,
 ): Promise<GatewayConfig> {
   const secretsKeyFile = join(path, 'secrets-key');
   await writeFile(secretsKeyFile, randomBytes(32).toString('hex'), { mode: 0o600 });
@@ -145,12 +148,11 @@ async function gatewayConfig(
     internalToken,
     nats: { url: natsUrl, user: '', password: '' },
     temporal: { address: temporalAddress, namespace: 'default' },
-    operatorConfigPath: undefined,
     partitions: 1,
     traceStoreUrl: `http://127.0.0.1:${tracePort}`,
     secretsKeyFile,
     operatorToken,
-    repositoryRoots: [repositories],
+    operator: operatorSettings('', 'test', variables),
     stateDirectory: join(path, 'state'),
   };
 }

@@ -9,7 +9,6 @@ import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
-import { loadOperatorConfig } from '@worktrail/runtime/operator-config';
 import { askHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { openSecretBox } from '@worktrail/runtime/secret-box';
@@ -31,7 +30,6 @@ export interface Gateway {
 }
 
 export async function startGateway(config: GatewayConfig, lifetime: Lifetime, log: Logger): Promise<Gateway> {
-  const operator = await loadOperatorConfig(config.operatorConfigPath);
   const box = await openSecretBox(config.secretsKeyFile);
   const registry = createMetrics('gateway');
   const readiness = createReadiness();
@@ -62,13 +60,11 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
 
   const app = createGatewayApp({
     settings: {
-      operator,
+      operator: config.operator.values,
+      origins: config.operator.origins,
       partitions: config.partitions,
       operatorToken: config.operatorToken,
-      roots: {
-        allowed: [...config.repositoryRoots, ...operator.repositoryRoots],
-        stateDirectory: config.stateDirectory,
-      },
+      roots: { allowed: config.operator.values.repositoryRoots, stateDirectory: config.stateDirectory },
     },
     parts: { nats, js: jetstream(nats), jsm, workflows, trace, runners, box, ...opened },
     health: { readiness, metrics: registry },

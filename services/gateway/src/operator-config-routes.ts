@@ -1,18 +1,29 @@
 // What the operator decided, as far as it concerns who uses the cluster: defaults, ceilings, images. Paths of the host stay out.
 
 import { z } from '@hono/zod-openapi';
-import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import type { OperatorConfig, OperatorSettings } from '@worktrail/runtime/operator-config';
 import type { Api } from './http/api.ts';
 import { json } from './http/reply.ts';
 
 const section = z.record(z.string(), z.unknown());
 
+const origin = z.object({
+  from: z.enum(['default', 'file', 'environment']),
+  variable: z.string().describe('The variable of the environment that says the value, or would.'),
+});
+
 const configSchema = z
-  .object({ defaults: section, ceilings: section, images: section, runner: section, events: section })
+  .object({
+    ...{ defaults: section, ceilings: section, quotas: section, images: section, runner: section, events: section },
+    origins: z.record(z.string(), origin).describe('Where each value comes from, by its path: "defaults.memoryMb".'),
+  })
   .openapi('OperatorConfig');
 
-export function addOperatorConfigRoutes(api: Api, { operator }: { operator: OperatorConfig }): void {
-  const { defaults, ceilings, images, runner, events } = operator;
+export function addOperatorConfigRoutes(
+  api: Api,
+  { operator, origins }: { operator: OperatorConfig; origins: OperatorSettings['origins'] },
+): void {
+  const { repositoryRoots: _, ...shown } = operator;
   api.route(
     {
       method: 'get',
@@ -22,6 +33,6 @@ export function addOperatorConfigRoutes(api: Api, { operator }: { operator: Oper
       action: 'config.read',
       answers: { 200: { description: 'Defaults, ceilings and limits in force', schema: configSchema } },
     },
-    async () => json(200, { defaults, ceilings, images, runner, events }),
+    async () => json(200, { ...shown, origins }),
   );
 }

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { createLogger } from '@worktrail/runtime/log';
-import { parseOperatorConfig } from '@worktrail/runtime/operator-config';
+import { operatorSettings } from '@worktrail/runtime/operator-config';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { createGatewayApp, type GatewayAppDeps } from './gateway-app.ts';
 import { createHttpMetrics } from './http/http-metrics.ts';
@@ -18,7 +18,8 @@ function describedApp() {
   const registry = createMetrics('gateway');
   return createGatewayApp({
     settings: {
-      operator: parseOperatorConfig('', 'defaults'),
+      operator: operatorSettings('', 'defaults', {}).values,
+      origins: {},
       partitions: 1,
       operatorToken: '',
       roots: { allowed: [], stateDirectory: undefined },

@@ -108,7 +108,6 @@ function config(servers: Servers, cachedWorkflowsMax: number) {
     internalToken: 'x'.repeat(32),
     nats: { url: servers.nats.url, user: '', password: '' },
     temporal: { address: servers.temporal.address, namespace: 'default' },
-    operatorConfigPath: undefined,
     partitions: 1,
     // Asked only for producers whose subject is empty although they have published: there is none here.
     traceStoreUrl: 'http://127.0.0.1:1',

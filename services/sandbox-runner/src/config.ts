@@ -1,8 +1,9 @@
-// The sandbox-runner's configuration.
+// The sandbox-runner's configuration: its environment, and what the operator says about runners and repositories.
 
 import { totalmem } from 'node:os';
 import { isAbsolute } from 'node:path';
-import { ConfigurationError, readEnvironment, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import { readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { z } from 'zod';
 
 export interface SandboxRunnerConfig extends ServiceConfig {
@@ -15,6 +16,7 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   stateDirectory: string;
   traceStoreUrl: string;
   sessionsMax: number;
+  startsAtOnceMax: number;
   labels: Record<string, string>;
   /** "exec" where a FIFO cannot be shared with the container. */
   control: 'fifo' | 'exec';
@@ -29,32 +31,18 @@ const shape = {
   WORKTRAIL_SANDBOX_IMAGE: z.string().min(1),
   WORKTRAIL_SUPERVISOR: absolute,
   WORKTRAIL_SECRETS_KEY_FILE: absolute,
-  WORKTRAIL_REPOSITORY_ROOTS: z.string().default(''),
   WORKTRAIL_STATE_DIRECTORY: absolute,
   WORKTRAIL_TRACE_STORE_URL: z.url(),
-  WORKTRAIL_RUNNER_SESSIONS_MAX: z.coerce.number().int().min(1).max(10_000).default(defaultSessionsMax()),
-  WORKTRAIL_RUNNER_LABELS: z
-    .string()
-    .regex(/^([\w.-]+=[\w.-]+(,|$))*$/, 'name=value,name=value')
-    .default(''),
   WORKTRAIL_SANDBOX_CONTROL: z.enum(['fifo', 'exec']).default('fifo'),
 };
 
-/** @throws ConfigurationError that names every variable that is missing or wrong. */
+/** @throws ConfigurationError that names everything that is missing or wrong. */
 export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig {
-  const problems: string[] = [];
-  const collect = <T>(read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      problems.push(...error.problems);
-      return undefined;
-    }
-  };
-  const common = collect(() => serviceConfig(environment));
-  const own = collect(() => readEnvironment(shape, environment));
-  if (!common || !own) throw new ConfigurationError(problems);
+  const { common, own, operator } = readTogether({
+    common: () => serviceConfig(environment),
+    own: () => readEnvironment(shape, environment),
+    operator: () => readOperatorSettings(environment).values,
+  });
   return {
     ...common,
     dataDirectory: own.WORKTRAIL_RUNNER_DATA,
@@ -62,11 +50,12 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     sandboxImage: own.WORKTRAIL_SANDBOX_IMAGE,
     supervisorPath: own.WORKTRAIL_SUPERVISOR,
     secretsKeyFile: own.WORKTRAIL_SECRETS_KEY_FILE,
-    repositoryRoots: own.WORKTRAIL_REPOSITORY_ROOTS.split(':').filter((root) => root !== ''),
+    repositoryRoots: operator.repositoryRoots,
     stateDirectory: own.WORKTRAIL_STATE_DIRECTORY,
     traceStoreUrl: own.WORKTRAIL_TRACE_STORE_URL,
-    sessionsMax: own.WORKTRAIL_RUNNER_SESSIONS_MAX,
-    labels: Object.fromEntries(pairs(own.WORKTRAIL_RUNNER_LABELS)),
+    sessionsMax: operator.runner.sessionsMax ?? defaultSessionsMax(),
+    startsAtOnceMax: operator.runner.startsAtOnceMax,
+    labels: operator.runner.labels,
     control: own.WORKTRAIL_SANDBOX_CONTROL,
   };
 }
@@ -74,11 +63,4 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
 /** Sandboxes share memory: most of them are idle most of the time. */
 function defaultSessionsMax(): number {
   return Math.min(1_000, Math.max(24, Math.floor(totalmem() / memoryPerSessionBytes)));
-}
-
-function pairs(text: string): [string, string][] {
-  return text
-    .split(',')
-    .filter((pair) => pair !== '')
-    .map((pair) => pair.split('=') as [string, string]);
 }

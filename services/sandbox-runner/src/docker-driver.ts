@@ -1,7 +1,7 @@
 // Sandboxes as containers of a Docker engine on this host (see docker-container-spec.ts for what confines them).
 //
 // 1. Removing what is not there succeeds; making what is there finds it.
-// 2. At most `startsMax` containers start at once.
+// 2. At most `startsAtOnceMax` containers start at once.
 // 3. An engine that does not answer is an ordinary error: trying again can help.
 
 import { createReadStream } from 'node:fs';
@@ -20,7 +20,6 @@ import type { SandboxDriver, SandboxImage } from './sandbox-driver.ts';
 import { SessionFailure } from './session-failure.ts';
 import { createStartGate } from './start-gate.ts';
 
-const startsMax = 4;
 const eventsRetryMs = 500;
 const pingTimeoutMs = 3_000;
 
@@ -28,18 +27,19 @@ export interface DockerDriverOptions extends DockerOwner {
   socketPath: string;
   supervisorPath: string;
   control: HostFacts['control'];
+  startsAtOnceMax: number;
 }
 
 export function createDockerDriver(options: DockerDriverOptions): SandboxDriver {
   const docker = new Docker({ socketPath: options.socketPath });
-  const { supervisorPath, control } = options;
+  const { supervisorPath, control, startsAtOnceMax } = options;
   const owner: DockerOwner = options;
   let cpus: number | undefined;
   const hostFacts = async (): Promise<HostFacts> => {
     cpus ??= ((await docker.info()) as { NCPU: number }).NCPU;
     return { cpus, supervisorPath, control };
   };
-  const startGate = createStartGate(startsMax);
+  const startGate = createStartGate(startsAtOnceMax);
   const filters = { label: Object.entries(ownerFilter(owner)).map(([name, value]) => `${name}=${value}`) };
   const driver: SandboxDriver = {
     async ping() {

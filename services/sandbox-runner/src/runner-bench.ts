@@ -97,7 +97,7 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
       socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
       supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
     };
-    const driver = createDockerDriver({ ...owner, ...engine, control });
+    const driver = createDockerDriver({ ...owner, ...engine, control, startsAtOnceMax: 4 });
     const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
     const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
     const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory };

@@ -67,7 +67,6 @@ beforeAll(async () => {
     internalToken: 'internal-token-internal-token-internal',
     nats: { url: nats.url, user: '', password: '' },
     temporal: { address: temporal.address, namespace: 'default' },
-    operatorConfigPath: undefined,
     partitions: 1,
     dataDirectory: join(scratch.path, 'data'),
     dockerSocket: engine.path,
@@ -78,6 +77,7 @@ beforeAll(async () => {
     stateDirectory: join(scratch.path, 'data'),
     traceStoreUrl: 'http://127.0.0.1:9',
     sessionsMax: 4,
+    startsAtOnceMax: 4,
     labels: {},
     control: 'fifo',
   };
@@ -91,9 +91,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   const { runnerId } = runner;
-  const { clusterId, dockerSocket: socketPath, supervisorPath, control } = config;
+  const { clusterId, dockerSocket: socketPath, supervisorPath, control, startsAtOnceMax } = config;
   await lifetime.close();
-  await removeOwned(createDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control }));
+  await removeOwned(createDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control, startsAtOnceMax }));
   await engine.close();
   await client.connection.close();
   await connection.close();

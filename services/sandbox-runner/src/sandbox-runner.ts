@@ -78,6 +78,7 @@ export async function startSandboxRunner(
     socketPath: config.dockerSocket,
     supervisorPath: config.supervisorPath,
     control,
+    startsAtOnceMax: config.startsAtOnceMax,
   });
   const derived = createDerivedImages({ driver, dataDirectory, log, signal: lifetime.signal });
   const images = createSandboxImages({ driver, baseImage: config.sandboxImage, derived });

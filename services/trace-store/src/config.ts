@@ -1,6 +1,14 @@
-// The trace-store's configuration: the common variables, where ClickHouse is, and the bounds of streams and batches.
+// The trace-store's configuration: the common variables, where ClickHouse is, and the bounds of streams and batches, some of them the
+// operator's.
 
-import { ConfigurationError, readEnvironment, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import {
+  ConfigurationError,
+  readEnvironment,
+  readTogether,
+  type ServiceConfig,
+  serviceConfig,
+} from '@worktrail/runtime/environment';
+import { readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { z } from 'zod';
 
 export type ClickHouseConfig =
@@ -33,13 +41,7 @@ const variables = {
   WORKTRAIL_CLICKHOUSE_DATABASE: z.string().default('default'),
   WORKTRAIL_CLICKHOUSE_USER: z.string().default('default'),
   WORKTRAIL_CLICKHOUSE_PASSWORD: z.string().default(''),
-  WORKTRAIL_EVENT_STREAM_BYTES_MAX: z.coerce
-    .number()
-    .int()
-    .min(mebibyte)
-    .default(8 * 1024 * mebibyte),
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
-  WORKTRAIL_STREAM_TAIL_MESSAGES: z.coerce.number().int().min(0).default(20_000),
   WORKTRAIL_STREAM_SETTLE_SECONDS: z.coerce.number().int().min(0).max(300).default(60),
   WORKTRAIL_QUERY_SECONDS_MAX: z.coerce.number().int().min(1).max(600).default(10),
   WORKTRAIL_STREAM_TAIL_BYTES: z.coerce
@@ -51,14 +53,22 @@ const variables = {
 
 /** @throws ConfigurationError that names every problem. */
 export function traceStoreConfig(environment: NodeJS.ProcessEnv): TraceStoreConfig {
+  const { common, own, operator } = readTogether({
+    common: () => serviceConfig(environment),
+    own: () => readOwn(environment),
+    operator: () => readOperatorSettings(environment).values,
+  });
+  const { streamBytesMax, tailMessages } = operator.events;
+  const { streams, ...rest } = own;
+  return { ...common, ...rest, streams: { ...streams, eventBytesMax: streamBytesMax, tailMessages } };
+}
+
+function readOwn(environment: NodeJS.ProcessEnv) {
   const values = readEnvironment(variables, environment);
   return {
-    ...serviceConfig(environment),
     clickhouse: clickhouseConfig(values),
     streams: {
-      eventBytesMax: values.WORKTRAIL_EVENT_STREAM_BYTES_MAX,
       replicas: values.WORKTRAIL_STREAM_REPLICAS,
-      tailMessages: values.WORKTRAIL_STREAM_TAIL_MESSAGES,
       tailBytes: values.WORKTRAIL_STREAM_TAIL_BYTES,
       settleSeconds: values.WORKTRAIL_STREAM_SETTLE_SECONDS,
     },

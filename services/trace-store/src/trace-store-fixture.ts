@@ -84,7 +84,6 @@ export function testConfig(path: string, natsUrl: string): TraceStoreConfig {
     internalToken,
     nats: { url: natsUrl, user: '', password: '' },
     temporal: { address: '127.0.0.1:1', namespace: 'default' },
-    operatorConfigPath: undefined,
     partitions: 1,
     clickhouse: { kind: 'embedded', path: `${path}/clickhouse` },
     streams: {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cliConfiguration, flatten } from './config.ts';
+import { cliConfiguration, flatten, operatorLines } from './config.ts';
 
 test('no secret is shown, neither of the connection nor of the environment', () => {
   const connection = {
@@ -33,5 +33,18 @@ test('a configuration reads as one line for each value', () => {
     'd = null',
     'e.0.f = true',
     'g = {}',
+  ]);
+});
+
+test("the operator's values tell where each comes from", () => {
+  const origins = {
+    'defaults.cpus': { from: 'file', variable: 'WORKTRAIL_DEFAULTS_CPUS' },
+    'defaults.pids': { from: 'default', variable: 'WORKTRAIL_DEFAULTS_PIDS' },
+    'runner.labels': { from: 'environment', variable: 'WORKTRAIL_RUNNER_LABELS' },
+  };
+  expect(operatorLines({ defaults: { cpus: 1, pids: 512 }, runner: { labels: { zone: 'a' } }, origins })).toEqual([
+    'defaults.cpus = 1  # worktrail.yaml',
+    'defaults.pids = 512  # default',
+    'runner.labels.zone = "a"  # WORKTRAIL_RUNNER_LABELS',
   ]);
 });

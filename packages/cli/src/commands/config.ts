@@ -17,10 +17,27 @@ export async function config(cli: Cli): Promise<number> {
   if (screen.json) await screen.document(effective);
   else {
     for (const line of flatten(effective.cli, 'cli')) await screen.line(line);
-    for (const line of flatten(operator ?? {}, '')) await screen.line(line);
+    for (const line of operatorLines(operator ?? {})) await screen.line(line);
     if (operator === null) screen.note("This gateway does not show the operator's configuration.");
   }
   return exitCodes.ok;
+}
+
+interface ValueOrigin {
+  from: 'default' | 'file' | 'environment';
+  variable: string;
+}
+
+/** Each value with where it comes from: the default, worktrail.yaml, or the variable that says it. */
+export function operatorLines({ origins = {}, ...values }: Record<string, unknown>): string[] {
+  const known = Object.entries(origins as Record<string, ValueOrigin>);
+  return flatten(values, '').map((line) => {
+    const path = line.split(' = ', 1)[0] ?? '';
+    const origin = known.find(([name]) => path === name || path.startsWith(`${name}.`))?.[1];
+    if (origin === undefined) return line;
+    const told = { default: 'default', file: 'worktrail.yaml', environment: origin.variable }[origin.from];
+    return `${line}  # ${visible(told)}`;
+  });
 }
 
 /** What this CLI goes by; secrets by their presence only. */

@@ -37,6 +37,7 @@ import {
   sessionSchema,
   sessionState,
 } from './schemas.ts';
+import type { SessionQuota } from './session-quota.ts';
 import type { SessionReader } from './session-reader.ts';
 import { scopeOf } from './session-reader.ts';
 import { firstDocument, type NewSession } from './session-spec.ts';
@@ -48,6 +49,7 @@ const createdWaitMs = 3_000;
 
 export interface SessionRouteDeps {
   sessions: SessionReader;
+  quota: SessionQuota;
   projects: ProjectReader;
   tasks: TaskReader;
   trials: TrialReader;
@@ -124,6 +126,7 @@ async function startSession(
   const subscription = deps.live.subscribe(liveSubject(scope, sessionProducer));
   deps.metrics.waiters.inc();
   try {
+    await deps.quota.admit([spec]);
     // What could not be started must not be shown as creating; what was started writes its own document, whoever dies here.
     await deps.workflows.start(sessionWorkflow, sessionWorkflowId(spec.sessionId), spec);
     await deps.sessions.announce(document);

@@ -20,6 +20,7 @@ import { checkJsonSize } from '../json-size.ts';
 import { cursorId, pageOf, pageOfIds, pageQuery } from '../pagination.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
+import type { SessionQuota } from '../sessions/session-quota.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { firstDocument } from '../sessions/session-spec.ts';
 import type { TaskDocument, TaskReader } from '../tasks/task-reader.ts';
@@ -40,6 +41,7 @@ export interface TrialRouteDeps {
   tasks: TaskReader;
   trials: TrialReader;
   sessions: SessionReader;
+  quota: SessionQuota;
   runners: RunnerView;
   workflows: WorkflowClient;
 }
@@ -135,6 +137,7 @@ async function startTrial(
   const what = 'make, with the environment of the project for each of them,';
   checkJsonSize(spec, limits.trialSpecBytesMax, 'attempts', what);
   const document = firstTrialDocument(spec);
+  await deps.quota.admit(attempts.map(({ session }) => session));
   await deps.store.create(`${trialList(task.id)}.${trialId}`, {});
   // What could not be started must not be shown as running; what was started writes its own document, whoever dies here.
   await deps.workflows.start(trialWorkflow, trialWorkflowId(trialId), spec);
