@@ -124,6 +124,15 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   reportSession(state, 'failed');
 }
 
+/** Whether title and labels are still what the asker has seen. */
+export function isAsSeen({ title, labels }: SessionState, { seen }: PatchSessionRequest): boolean {
+  if (!seen) return true;
+  const names = Object.keys(labels);
+  const sameLabels =
+    names.length === Object.keys(seen.labels).length && names.every((name) => labels[name] === seen.labels[name]);
+  return seen.title === title && sameLabels;
+}
+
 export function patched(state: SessionState, patch: PatchSessionRequest): void {
   state.title = patch.title ?? state.title;
   state.labels = patch.labels ?? state.labels;

@@ -227,6 +227,9 @@ describe.each([
 
   it('shows a new title in its read model before the change is answered', async () => {
     const session = await readySession();
+    const seen = { title: session.spec.title, labels: session.spec.labels };
+    const changes = await Promise.allSettled([1, 2, 3].map((n) => session.patch({ title: `Change ${n}`, seen })));
+    expect(changes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
     expect((await session.patch({ title: 'Another', labels: { a: 'b' } })).title).toBe('Another');
     expect(await session.stored()).toMatchObject({ title: 'Another', labels: { a: 'b' } });
   });
