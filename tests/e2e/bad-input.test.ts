@@ -94,6 +94,20 @@ const refused: [string, () => ReturnType<typeof api.post>, number, string, strin
     'cursor_invalid',
   ],
   [
+    'processor time that no container can have',
+    () => api.post('/v1/projects', project({ environment: { resources: { cpus: 0.001 } } })),
+    422,
+    'validation_failed',
+    'environment.resources.cpus',
+  ],
+  [
+    'memory that no container can have',
+    () => api.post('/v1/projects', project({ environment: { resources: { memoryMb: 1 } } })),
+    422,
+    'validation_failed',
+    'environment.resources.memoryMb',
+  ],
+  [
     'a malformed base ref',
     () => api.post(`/v1/projects/${projectId}/sessions`, { baseRef: '-x..y' }),
     422,
