@@ -19,6 +19,7 @@ beforeAll(async () => {
   sessionId = (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, {})).id;
 });
 
+const unknownCommand = 'cmd_01jd0000000000000000000000';
 const project = (fields: object) => ({ name: 'p', repository: { url: repositoryPath }, ...fields });
 
 const refused: [string, () => ReturnType<typeof api.post>, number, string, string?][] = [
@@ -69,6 +70,39 @@ const refused: [string, () => ReturnType<typeof api.post>, number, string, strin
   [
     'memory over the ceiling',
     () => api.post('/v1/projects', project({ environment: { resources: { memoryMb: 10_000_000 } } })),
+    422,
+    'validation_failed',
+    'environment.resources.memoryMb',
+  ],
+  [
+    'input for a command that does not exist',
+    () => api.request('POST', `/v1/sessions/${sessionId}/commands/${unknownCommand}/stdin`),
+    404,
+    'not_found',
+  ],
+  [
+    'an offset that no output reaches',
+    () => api.get(`/v1/sessions/${sessionId}/commands/${unknownCommand}/output?offset=${Number.MAX_SAFE_INTEGER}`),
+    422,
+    'validation_failed',
+    'offset',
+  ],
+  [
+    'an over-long cursor',
+    () => api.get(`/v1/sessions/${sessionId}/events?after=${'x'.repeat(500)}`),
+    400,
+    'cursor_invalid',
+  ],
+  [
+    'processor time that no container can have',
+    () => api.post('/v1/projects', project({ environment: { resources: { cpus: 0.001 } } })),
+    422,
+    'validation_failed',
+    'environment.resources.cpus',
+  ],
+  [
+    'memory that no container can have',
+    () => api.post('/v1/projects', project({ environment: { resources: { memoryMb: 1 } } })),
     422,
     'validation_failed',
     'environment.resources.memoryMb',

@@ -33,6 +33,8 @@ export const limits = {
   /** Output given with a waited command: its tail. */
   outputTailBytes: 64 * 1024,
   outputReadBytesMax: 8 * 1024 * 1024,
+  /** Further no output reaches, and no number of JSON is exact. */
+  outputOffsetMax: 2 ** 52,
   outputBytesMaxDefault: 1024 * 1024 * 1024,
   /** Coalescing of output into events. */
   outputEventBytesMax: 64 * 1024,

@@ -51,8 +51,8 @@ export const patchSession = 'patchSession';
 export interface PatchSessionRequest {
   title?: string;
   labels?: Record<string, string>;
-  /** What the asker saw. Refused with `precondition_failed` when it is not so any more. */
-  expected?: { title: string; labels: Record<string, string> };
+  /** What the change is made to: refused with `precondition_failed` once title or labels are others. */
+  seen?: { title: string; labels: Record<string, string> };
 }
 
 /** Update → SessionDocument. Refused with `session_busy` while a command is live. Returns once recorded as archived. */

@@ -5,16 +5,22 @@
 //    not one that is being changed. An entry without its document is passed over.
 
 import type { KV } from '@nats-io/kv';
+import { WorktrailError } from '@worktrail/contract/errors';
 import { createDocument, readDocument, replaceDocument, type Stored } from '@worktrail/runtime/buckets';
 import { callTimeoutsMs, within } from './deadline.ts';
+import { checkPrecondition } from './precondition.ts';
+import { notFound } from './problem.ts';
 import { type Page, pageOfIds } from './pagination.ts';
 
 export interface ConfigurationStore {
   read<T>(key: string): Promise<Stored<T> | undefined>;
   /** Makes the document, or answers what is there already under this key. */
   create<T>(key: string, value: T, lists?: readonly string[]): Promise<Stored<T>>;
-  /** The new revision; undefined when the document has another than this. */
-  replace(key: string, value: unknown, revision: number): Promise<number | undefined>;
+  /**
+   * Makes of the newest document another one. With an If-Match, only of the one that it names.
+   * @throws precondition_failed, not_found
+   */
+  change<T>(key: string, ifMatch: string | null, make: (value: T) => T): Promise<Stored<T>>;
   /** Whatever was there before. */
   put(key: string, value: unknown): Promise<void>;
   remove(key: string): Promise<void>;
@@ -27,6 +33,9 @@ export interface ConfigurationStore {
     options: { limit: number; after: string | undefined },
   ): Promise<Page<Stored<T>>>;
 }
+
+/** Each one that fails is a change of someone else's. */
+const changeAttemptsMax = 100;
 
 export function createConfigurationStore(bucket: KV): ConfigurationStore {
   const bounded = <T>(call: () => Promise<T>) => within('nats', callTimeoutsMs.nats, call);
@@ -43,7 +52,18 @@ export function createConfigurationStore(bucket: KV): ConfigurationStore {
         if (!stored) throw new Error(`document ${key} has vanished`);
         return stored;
       }),
-    replace: (key, value, revision) => bounded(() => replaceDocument(bucket, key, value, revision)),
+    change: <T>(key: string, ifMatch: string | null, make: (value: T) => T) =>
+      bounded(async () => {
+        for (let attempt = 0; attempt < changeAttemptsMax; attempt++) {
+          const stored = await readDocument<T>(bucket, key);
+          if (!stored) throw notFound(key.slice(key.lastIndexOf('.') + 1));
+          checkPrecondition(ifMatch, stored.revision);
+          const value = make(stored.value);
+          const revision = await replaceDocument(bucket, key, value, stored.revision);
+          if (revision !== undefined) return { value, revision };
+        }
+        throw new WorktrailError('rate_limited', 'the resource is being changed by many at once');
+      }),
     put: (key, value) => bounded(async () => void (await bucket.put(key, JSON.stringify(value)))),
     remove: (key) => bounded(() => bucket.delete(key)),
     page: async <T>(list: string, documentKey: (id: string) => string, options: { limit: number; after?: string }) => {

@@ -166,3 +166,20 @@ test('every change of the configuration is in the audit, with who made it and ne
   expect(ours[0]).toMatchObject({ actor: { kind: 'user', id: principal.id }, requestId: 'the-deletion' });
   expect(JSON.stringify(items)).not.toContain('not-to-be-seen');
 });
+
+test('changes made at once are all made, and of those to what the same client has seen only one', async () => {
+  const { call } = fixture;
+  const made = await call('POST', '/v1/projects', project('changed'));
+  const task = await call('POST', `/v1/projects/${made.body.id}/tasks`, { title: 'changed' });
+  const ten = Array.from({ length: 10 }, (_, index) => index);
+  for (const [path, field, etag] of [
+    [`/v1/projects/${made.body.id}`, 'name', made.headers.get('etag')!],
+    [`/v1/tasks/${task.body.id}`, 'title', task.headers.get('etag')!],
+  ] as const) {
+    const change = (n: number, headers = {}) => call('PATCH', path, { [field]: `change ${n}` }, headers);
+    const seen = await Promise.all(ten.map((n) => change(n, { 'if-match': etag })));
+    expect(seen.map(({ status }) => status).toSorted()).toEqual([200, ...Array(9).fill(412)]);
+    const unseen = await Promise.all(ten.map((n) => change(n)));
+    expect(unseen.map(({ status }) => status)).toEqual(Array(10).fill(200));
+  }
+});

@@ -20,6 +20,7 @@ import { createGatewayApp } from './gateway-app.ts';
 import { openGatewayBuckets } from './gateway-buckets.ts';
 import { createHttpMetrics } from './http/http-metrics.ts';
 import { addHealthRoutes } from './http/open-routes.ts';
+import { requestIdOf } from './http/request-id.ts';
 import { startHttpServer } from './http/server.ts';
 import { problemResponse } from './problem.ts';
 import { createRunnerView } from './runners/runner-view.ts';
@@ -79,7 +80,7 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
 function answerWhileStarting(health: OpenAPIHono, request: Request): Response | Promise<Response> {
   const { pathname } = new URL(request.url);
   if (['/healthz', '/readyz', '/metrics'].includes(pathname)) return health.fetch(request);
-  return problemResponse(unavailable('nats', 'the gateway has not reached it yet'), crypto.randomUUID());
+  return problemResponse(unavailable('nats', 'the gateway has not reached it yet'), requestIdOf(request.headers));
 }
 
 const startRetryMs = 500;

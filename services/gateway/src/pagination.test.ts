@@ -1,7 +1,7 @@
 import { newId } from '@worktrail/contract/ids';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cursorId, pageOfIds } from './pagination.ts';
+import { cursorId, pageOfIds, pageQuery } from './pagination.ts';
 
 test('the pages of a list, one after the other, are the whole list, newest first', () => {
   fc.assert(
@@ -23,7 +23,8 @@ test('a cursor is an id of the list, and nothing else', () => {
   const sessionId = newId('session');
   expect(cursorId(sessionId, 'session')).toBe(sessionId);
   expect(cursorId(undefined, 'session')).toBe(undefined);
-  for (const wrong of ['', 'x', newId('task'), `${sessionId}x`]) {
+  for (const wrong of ['', 'x', newId('task'), `${sessionId}x`, 'x'.repeat(5_000)]) {
+    expect(pageQuery.cursor.safeParse(wrong).success).toBe(true);
     expect(() => cursorId(wrong, 'session')).toThrow(expect.objectContaining({ code: 'cursor_invalid' }));
   }
 });

@@ -8,7 +8,7 @@ import { Problem } from './problem.ts';
 
 export const pageQuery = {
   limit: queryInteger({ min: 1, max: limits.pageMax, byDefault: limits.pageDefault }),
-  cursor: z.string().max(200).optional().openapi({ description: '`nextCursor` of the page before.' }),
+  cursor: z.string().optional().openapi({ description: '`nextCursor` of the page before.' }),
 };
 
 export interface Page<T> {

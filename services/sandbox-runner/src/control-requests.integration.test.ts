@@ -88,6 +88,16 @@ test('input for a command that was given its whole input is refused', async () =
   expect(await result).toMatchObject({ outcome: 'canceled', reason: 'enough' });
 }, 30_000);
 
+test('input that comes after its end was announced is refused, and the end may be announced again', async () => {
+  const { input, result } = await start('echo ready; cat; sleep 60', { stdin: null });
+  expect(await ask(input, stdin('all', true))).toBe('');
+  expect(await ask(input, stdin('more'))).toBe('conflict');
+  expect(await ask(input, stdin('', true))).toBe('');
+  expect(await ask(input, cancel('enough'))).toBe('');
+  expect(await result).toMatchObject({ outcome: 'canceled' });
+  expect(outputOf(await bench.events(input)).toString()).toBe('ready\nall');
+}, 30_000);
+
 test('a signal reaches the command, and one that does not exist is refused', async () => {
   const { input, result } = await start('trap "echo got it; exit 3" INT; echo ready; while :; do sleep 0.05; done');
   expect(await ask(input, signal('NONSENSE'))).toBe('validation_failed');

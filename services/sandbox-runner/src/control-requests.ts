@@ -36,18 +36,24 @@ interface Refusal {
 
 const ended: Refusal = { code: 'command_ended', detail: 'the command has ended' };
 
+const inputClosed: Refusal = { code: 'conflict', detail: "the command's input was closed" };
+
+/** Commands whose input was closed by a request: what comes later would reach nobody. */
+type Closed = WeakSet<LiveCommand>;
+
 export function startControlRequests(deps: ControlRequestDeps, lifetime: Lifetime): void {
+  const closed: Closed = new WeakSet();
   const subscription = deps.nats.subscribe(runnerControlSubject(deps.runnerId), {
     callback: (error, message) => {
       if (error) deps.log.error({ err: error }, 'the subscription to control requests failed');
-      else void answer(deps, message);
+      else void answer(deps, closed, message);
     },
   });
   lifetime.onClose('control requests', () => subscription.unsubscribe());
 }
 
-async function answer(deps: ControlRequestDeps, message: Msg): Promise<void> {
-  const refusal = await handle(deps, message.data).catch((error: unknown): Refusal => {
+async function answer(deps: ControlRequestDeps, closed: Closed, message: Msg): Promise<void> {
+  const refusal = await handle(deps, closed, message.data).catch((error: unknown): Refusal => {
     deps.log.error({ err: error }, 'a control request failed');
     return { code: 'internal', detail: 'the request could not be carried out' };
   });
@@ -55,7 +61,7 @@ async function answer(deps: ControlRequestDeps, message: Msg): Promise<void> {
   message.respond(toBinary(ControlReplySchema, reply));
 }
 
-async function handle(deps: ControlRequestDeps, bytes: Uint8Array): Promise<Refusal | undefined> {
+async function handle(deps: ControlRequestDeps, closed: Closed, bytes: Uint8Array): Promise<Refusal | undefined> {
   const request = decode(bytes);
   if (!request || !isId(request.sessionId, 'session') || !isId(request.commandId, 'command')) {
     return { code: 'malformed_request', detail: 'the control request cannot be read' };
@@ -65,7 +71,7 @@ async function handle(deps: ControlRequestDeps, bytes: Uint8Array): Promise<Refu
   if (!live || !isTheirs) return notLive(deps.directories, request);
   if (live.ended()) return ended;
   try {
-    return await carryOut(live, request);
+    return await carryOut(live, closed, request);
   } catch (error) {
     if (!(error instanceof SupervisorError)) throw error;
     if (!error.retryable) return { code: 'validation_failed', detail: error.message };
@@ -86,7 +92,7 @@ function notLive(directories: SessionDirectories, { sessionId, commandId }: Cont
   return { code: 'command_not_running', detail: 'the command is not running on this runner' };
 }
 
-async function carryOut(live: LiveCommand, request: ControlRequest): Promise<Refusal | undefined> {
+async function carryOut(live: LiveCommand, closed: Closed, request: ControlRequest): Promise<Refusal | undefined> {
   const { operation, commandId } = request;
   if (operation.case === 'cancelCommand') {
     const { graceSeconds, reason } = operation.value;
@@ -97,7 +103,7 @@ async function carryOut(live: LiveCommand, request: ControlRequest): Promise<Ref
   if (!link) return { code: 'command_not_running', detail: 'the command is not running yet' };
   switch (operation.case) {
     case 'writeStdin':
-      return writeStdin(link, live, operation.value);
+      return writeStdin(link, live, closed, operation.value);
     case 'sendSignal':
       return sendSignal(link, commandId, operation.value.signal);
     default:
@@ -108,6 +114,7 @@ async function carryOut(live: LiveCommand, request: ControlRequest): Promise<Ref
 async function writeStdin(
   link: SupervisorLink,
   live: LiveCommand,
+  closed: Closed,
   { bytes, close }: { bytes: Uint8Array; close: boolean },
 ): Promise<Refusal | undefined> {
   if (bytes.length > limits.stdinChunkBytesMax) {
@@ -118,7 +125,9 @@ async function writeStdin(
   }
   if (live.input.command.stdin !== null)
     return { code: 'conflict', detail: "the command's input was closed when it started" };
+  if (closed.has(live)) return bytes.length > 0 ? inputClosed : undefined;
   await link.writeStdin(live.input.command.id, bytes, { close });
+  if (close) closed.add(live);
   return undefined;
 }
 

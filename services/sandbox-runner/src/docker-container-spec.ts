@@ -23,6 +23,9 @@ export const sandboxPaths = {
 /** Between TERM and KILL of the commands when the container is told to stop. */
 export const stopGraceMs = 3_000;
 
+/** Before the host's own processes; below the 500 that the supervisor gives each command, so that a command goes before it. */
+const oomScore = 250;
+
 export interface DockerOwner {
   clusterId: string;
   runnerId: string;
@@ -88,7 +91,7 @@ export function containerOptions(spec: ContainerSpec, owner: DockerOwner, host: 
       Memory: memoryBytes,
       MemorySwap: memoryBytes,
       NanoCpus: Math.round(Math.min(resources.cpus, host.cpus) * 1e9),
-      OomScoreAdj: 500,
+      OomScoreAdj: oomScore,
       // Open files are bounded by the engine's own limit.
       Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],
       // Agents put executables there.
@@ -105,7 +108,8 @@ function supervisorArguments(host: HostFacts): string[] {
 }
 
 function temporaryFileSystems(host: HostFacts, memoryBytes: number): Record<string, string> {
-  const tmp = { '/tmp': `rw,exec,nosuid,nodev,mode=1777,size=${memoryBytes}` };
+  // What is in /tmp is in the sandbox's memory: where all of it could be, no command could run any more, not even to remove it.
+  const tmp = { '/tmp': `rw,exec,nosuid,nodev,mode=1777,size=${Math.floor(memoryBytes / 2)}` };
   return host.control === 'exec' ? { ...tmp, [sandboxPaths.control]: 'rw,noexec,nosuid,nodev,mode=0700,size=1m' } : tmp;
 }
 

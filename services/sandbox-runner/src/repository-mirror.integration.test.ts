@@ -1,10 +1,10 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { newId } from '@worktrail/contract/ids';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Git, openGit } from './git-program.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
 import { makeRepository } from './runner-bench.ts';
@@ -114,4 +114,42 @@ test('a directory that is no repository, and a server that does not answer, are 
   await new Promise((resolve) => server.close(resolve));
   expect(failure).toMatchObject({ code: 'repository_unreachable' });
   expect(failure.message).not.toContain('hunter2');
+});
+
+describe('a repository below the roots', () => {
+  const outside = () => join(scratch.path, 'outside');
+  const inside = (name: string) => join(scratch.path, 'repositories', name);
+  beforeAll(() => makeRepository(outside()));
+
+  test.each<[string, (path: string) => Promise<unknown>]>([
+    ['a .git file', (path) => writeFile(join(path, '.git'), `gitdir: ${outside()}/.git\n`)],
+    ['a .git symlink', (path) => symlink(join(outside(), '.git'), join(path, '.git'))],
+    [
+      'alternates',
+      async (path) => {
+        await git(path, ['init', '-q']);
+        await writeFile(join(path, '.git/objects/info/alternates'), `${outside()}/.git/objects\n`);
+        const commit = (await git(outside(), ['rev-parse', 'main'])).trim();
+        await git(path, ['update-ref', 'refs/heads/main', commit]);
+      },
+    ],
+    [
+      'a common directory',
+      async (path) => {
+        await git(path, ['init', '-q']);
+        await writeFile(join(path, '.git/commondir'), `${outside()}/.git\n`);
+        await writeFile(join(path, '.git/gitdir'), `${path}/.git\n`);
+      },
+    ],
+  ])('whose objects lie outside, by %s, is not allowed', async (name, make) => {
+    const path = inside(`by ${name}`);
+    await mkdir(path);
+    await make(path);
+    await expect(ask(null, path)).rejects.toMatchObject({ code: 'repository_not_allowed' });
+  });
+
+  test('that is a work tree of a repository outside is allowed: that one names it back', async () => {
+    await git(outside(), ['worktree', 'add', '-q', '--detach', inside('linked')]);
+    expect((await ask(null, inside('linked'))).baseCommit).toBe((await git(outside(), ['rev-parse', 'main'])).trim());
+  });
 });

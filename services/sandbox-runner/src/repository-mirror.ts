@@ -10,6 +10,7 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RepositoryRef } from '@worktrail/contract/environment';
 import type { Git } from './git-program.ts';
+import { requireAllowedObjects } from './repository-borrowing.ts';
 import {
   type RepositoryAddress,
   type RepositoryRoots,
@@ -58,7 +59,7 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
       const source = address.kind === 'local' ? address.path : address.url;
       const name = createHash('sha256').update(source).digest('hex').slice(0, 32);
       const path = join(deps.dataDirectory, 'mirrors', organizationId, `${name}.git`);
-      await fetches.run(path, () => fetchAll(deps.git, path, address, source));
+      await fetches.run(path, () => fetchAll(deps, path, address, source));
       const defaultRef = `refs/heads/${repository.defaultBranch}`;
       const defaultCommit = await resolveCommit(deps.git, path, [defaultRef]);
       if (!defaultCommit) throw missing(repository.url, `default branch "${repository.defaultBranch}"`);
@@ -75,8 +76,14 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
   };
 }
 
-async function fetchAll(git: Git, path: string, address: RepositoryAddress, source: string): Promise<void> {
+async function fetchAll(
+  { git, roots }: MirrorDeps,
+  path: string,
+  address: RepositoryAddress,
+  source: string,
+): Promise<void> {
   try {
+    if (address.kind === 'local') await requireAllowedObjects(git, address.path, roots);
     if (!existsSync(path)) await makeMirror(git, path, address);
     const refspecs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
     await git(path, [
@@ -90,7 +97,7 @@ async function fetchAll(git: Git, path: string, address: RepositoryAddress, sour
       ...refspecs,
     ]);
   } catch (error) {
-    if (isAbort(error)) throw error;
+    if (isAbort(error) || error instanceof SessionFailure) throw error;
     throw new SessionFailure('repository_unreachable', `the repository cannot be fetched: ${lastLine(error)}`);
   }
 }

@@ -40,13 +40,18 @@ export async function resolveRepository(url: string, roots: RepositoryRoots): Pr
   );
 }
 
-async function resolveLocal(path: string, roots: RepositoryRoots): Promise<string> {
-  const notAllowed = () =>
-    new SessionFailure('repository_not_allowed', `"${path}" is not below a repository root that the operator allowed`);
+/** Tells of a path without symlinks whether it is below an allowed root and outside of state directories. */
+export async function openAllowedPaths(roots: RepositoryRoots): Promise<(at: string) => boolean> {
   const allowed = await Promise.all(roots.allowed.map(realOrSame));
   const state = await realOrSame(roots.stateDirectory);
   const isBelow = (at: string, root: string) => isWithin(at, root) && !foreignState.test(`/${relative(root, at)}`);
-  const isAllowed = (at: string) => allowed.some((root) => isBelow(at, root)) && !isWithin(at, state);
+  return (at) => allowed.some((root) => isBelow(at, root)) && !isWithin(at, state);
+}
+
+async function resolveLocal(path: string, roots: RepositoryRoots): Promise<string> {
+  const notAllowed = () =>
+    new SessionFailure('repository_not_allowed', `"${path}" is not below a repository root that the operator allowed`);
+  const isAllowed = await openAllowedPaths(roots);
   const real = await realpath(path).catch(() => undefined);
   if (real === undefined) {
     if (!isAllowed(resolve(path))) throw notAllowed();
@@ -60,7 +65,7 @@ function realOrSame(path: string): Promise<string> {
   return realpath(path).catch(() => resolve(path));
 }
 
-function isWithin(path: string, root: string): boolean {
+export function isWithin(path: string, root: string): boolean {
   const way = relative(root, path);
   return way === '' || (!way.startsWith('../') && way !== '..' && !isAbsolute(way));
 }

@@ -166,11 +166,11 @@ export async function removeOwned(driver: SandboxDriver): Promise<void> {
 }
 
 /** A repository with a few files, a tag, and a second branch. */
-export async function makeRepository(path: string): Promise<void> {
+export async function makeRepository(path: string, objectFormat = 'sha1'): Promise<void> {
   await mkdir(join(path, 'src'), { recursive: true });
   const git = (...args: string[]) =>
     run('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], { cwd: path });
-  await git('init', '-q', '-b', 'main');
+  await git('init', '-q', '-b', 'main', `--object-format=${objectFormat}`);
   await writeFile(join(path, 'README.md'), '# upstream\n');
   await writeFile(join(path, 'src', 'index.js'), 'console.log(1)\n');
   await git('add', '.');

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SandboxGone } from './command-execution.ts';
 import {
   activityRun,
+  makeRepository,
   newCommand,
   newSession,
   outputOf,
@@ -70,6 +71,30 @@ test('a command is confined: no capability, no network, no writing outside of it
   expect(await output(session, 'for p in /tmp ~ .; do touch $p/x && echo -n y; done')).toBe('yyy');
   const inspected = 'for l in memory.max memory/memory.limit_in_bytes; do cat /sys/fs/cgroup/$l 2>/dev/null; done';
   expect(await output(session, inspected)).toBe(`${512 * 1024 * 1024}\n`);
+}, 60_000);
+
+test('a command that fills /tmp runs into its end, and memory runs out for a command before the supervisor', async () => {
+  const session = newSession(bench);
+  await open(session);
+  expect(
+    await output(
+      session,
+      'head -c 600M /dev/zero > /tmp/full 2>/dev/null; echo $?; touch x && rm /tmp/full && echo free',
+    ),
+  ).toBe('1\nfree\n');
+  const scores = (await output(session, 'cat /proc/1/oom_score_adj /proc/self/oom_score_adj')).trim().split('\n');
+  expect(Number(scores[1])).toBeGreaterThan(Number(scores[0]));
+}, 60_000);
+
+test('a repository of SHA-256 objects opens like any other', async () => {
+  const path = join(bench.path, 'repositories', 'sha256');
+  await makeRepository(path, 'sha256');
+  const session = newSession(bench);
+  Object.assign(session, { repository: { url: path, defaultBranch: 'main' } });
+  expect((await open(session)).baseCommit).toMatch(/^[0-9a-f]{64}$/);
+  expect(await output(session, 'cat README.md; git commit -q --allow-empty -m more && git log --oneline | wc -l')).toBe(
+    '# upstream\n2\n',
+  );
 }, 60_000);
 
 test('opening again is answered the same, also by the next runner process, and files survive it', async () => {

@@ -17,7 +17,7 @@ const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 const setupScript = `set -eu
 command -v git >/dev/null 2>&1 || exit ${gitMissing}
-git init -q .
+git init -q \${WORKTRAIL_SHA256:+--object-format=sha256} .
 printf '%s\\n' "$WORKTRAIL_OBJECTS" > .git/objects/info/alternates
 [ -z "$WORKTRAIL_SHALLOW" ] || printf '%s\\n' "$WORKTRAIL_SHALLOW" > .git/shallow
 git config remote.origin.url "$WORKTRAIL_URL"
@@ -48,6 +48,7 @@ export async function setUpWorkspace(
     WORKTRAIL_DEFAULT_COMMIT: upstream.defaultCommit,
     WORKTRAIL_BRANCH: branch,
     WORKTRAIL_BASE: upstream.baseCommit,
+    WORKTRAIL_SHA256: upstream.baseCommit.length === 64 ? '1' : '',
   };
   const command = { argv: ['sh', '-c', setupScript], env, timeoutMs: setupTimeoutMs, signal };
   const result = await runInternalCommand(link, command);

@@ -6,6 +6,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type EventCase, type EventPayload, type EventType, eventType } from '@worktrail/contract/event-types';
+import { limits } from '@worktrail/contract/limits';
 import { type Event, EventSchema } from '@worktrail/proto/event';
 
 /** One message as the stream holds it. */
@@ -30,7 +31,7 @@ export class UnstorableMessage extends Error {}
 
 const token = /^[A-Za-z0-9_-]{1,128}$/;
 /** So that an offset and a length together are exact. */
-export const offsetMax = 2n ** 52n;
+export const offsetMax = BigInt(limits.outputOffsetMax);
 const timeMsMin = Date.parse('1970-01-01T00:00:00Z');
 const timeMsMax = Date.parse('2200-01-01T00:00:00Z');
 

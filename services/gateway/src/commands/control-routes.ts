@@ -77,7 +77,6 @@ function addInput(api: Api, deps: ControlRouteDeps): void {
 }
 
 function* inputChunks(bytes: Uint8Array, close: boolean): Generator<{ bytes: Uint8Array; close: boolean }> {
-  if (bytes.byteLength === 0 && !close) return;
   let offset = 0;
   do {
     const chunk = bytes.subarray(offset, offset + limits.stdinChunkBytesMax);

@@ -25,7 +25,7 @@ export function addOutputRoutes(
       params: z.object({ sessionId: id('session'), commandId: id('command') }),
       query: z.object({
         stream: z.enum(['stdout', 'stderr', 'both']).default('both'),
-        offset: queryInteger({ min: 0, byDefault: 0 }),
+        offset: queryInteger({ min: 0, max: limits.outputOffsetMax, byDefault: 0 }),
         limit: queryInteger({ min: 1, max: limits.outputReadBytesMax, byDefault: readDefaultBytes }),
       }),
       answers: {

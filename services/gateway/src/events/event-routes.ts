@@ -45,7 +45,7 @@ const eventPageSchema = z
   .openapi('EventPage');
 
 const querySchema = z.object({
-  after: z.string().max(200).optional().openapi({ description: 'A cursor: what came later is answered.' }),
+  after: z.string().optional().openapi({ description: 'A cursor: what came later is answered.' }),
   limit: pageQuery.limit,
   types: z
     .string()

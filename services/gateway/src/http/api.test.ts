@@ -40,8 +40,14 @@ function app(scopes: Scope[] = ['read', 'run', 'approve', 'admin']) {
       return json(200, request.params);
     },
   );
+  api.route({ ...spec, method: 'get', path: '/v1/feed', action: 'project.read' }, async () => ({
+    status: 200,
+    body: new ReadableStream<Uint8Array>({ cancel: () => void (canceledFeeds += 1) }, { highWaterMark: 0 }),
+  }));
   return api.app;
 }
+
+let canceledFeeds = 0;
 
 const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
   app().request('/v1/things', { method: 'POST', body, headers: { authorization: 'Bearer right', ...headers } });
@@ -152,4 +158,11 @@ test('an unexpected error is 500 and keeps its cause to itself', async () => {
 test.each(['', ' ', 'ü', 'x'.repeat(256)])('the idempotency key %.20j is refused by name', async (key) => {
   const answer = await post('{"name":"x"}', { 'idempotency-key': key === 'ü' ? '\u00fc' : key });
   expect(await problem(answer)).toMatchObject({ status: 422, errors: [{ path: 'Idempotency-Key' }] });
+});
+
+test('an answer without end ends at once for who asks for its head only', async () => {
+  const before = canceledFeeds;
+  const answer = await get('/v1/feed', 'HEAD');
+  expect(answer.status).toBe(200);
+  expect(canceledFeeds).toBe(before + 1);
 });

@@ -4,7 +4,7 @@
 // 2. Every answer carries X-Request-Id; every error is rendered by `problemResponse`.
 // 3. A path that exists under another method is 405 with Allow.
 
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
@@ -17,6 +17,7 @@ import { invalid, notFound, Problem, problemResponse } from '../problem.ts';
 import { parseJson, parseWith, readBody } from './body.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import type { Reply } from './reply.ts';
+import { requestIdOf } from './request-id.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -87,7 +88,7 @@ export function createApi(deps: ApiDeps): Api {
   const app = new OpenAPIHono();
   const paths: { method: string; pattern: RegExp }[] = [];
   app.notFound((context) => unmatched(context, paths));
-  app.onError((error, context) => failed(deps.log, error, requestIdOf(context)));
+  app.onError((error, context) => failed(deps.log, error, requestIdOf(context.req.raw.headers)));
   return {
     app,
     route(spec, handler) {
@@ -102,10 +103,14 @@ export function createApi(deps: ApiDeps): Api {
 
 async function answer(deps: ApiDeps, spec: AnySpec, handler: AnyHandler, context: Context): Promise<Response> {
   const started = performance.now();
-  const requestId = requestIdOf(context);
+  const requestId = requestIdOf(context.req.raw.headers);
   let response: Response;
   try {
-    response = toResponse(await handle(deps, spec, handler, context, requestId), requestId);
+    const reply = await handle(deps, spec, handler, context, requestId);
+    // The framework leaves out the body of an answer to HEAD without telling what produces it.
+    const isDropped = context.req.raw.method === 'HEAD' && reply.body instanceof ReadableStream;
+    if (isDropped) await (reply.body as ReadableStream).cancel();
+    response = toResponse(isDropped ? { ...reply, body: null } : reply, requestId);
   } catch (error) {
     response = failed(deps.log, error, requestId);
   }
@@ -185,19 +190,12 @@ function failed(log: Logger, error: unknown, requestId: string): Response {
 }
 
 function unmatched(context: Context, paths: readonly { method: string; pattern: RegExp }[]): Response {
-  const requestId = requestIdOf(context);
+  const requestId = requestIdOf(context.req.raw.headers);
   const allowed = paths.filter(({ pattern }) => pattern.test(context.req.path)).map(({ method }) => method);
   if (allowed.length === 0) return problemResponse(notFound(`${context.req.method} ${context.req.path}`), requestId);
   const allow = [...new Set(allowed)].join(', ');
   const detail = `${context.req.method} is not possible here; ${allow} is`;
   return problemResponse(new Problem('method_not_allowed', detail, { headers: { allow } }), requestId);
-}
-
-/** The client's own where it is a plain token, so that it finds its request in our logs. */
-function requestIdOf(context: Context): string {
-  const given = context.req.raw.headers.get('x-request-id');
-  if (given !== null && /^[\w.:-]{1,128}$/.test(given)) return given;
-  return `req_${randomUUID().replaceAll('-', '')}`;
 }
 
 function pathPattern(path: string): RegExp {

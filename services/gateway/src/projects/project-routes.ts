@@ -3,7 +3,6 @@
 import { z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
-import type { Stored } from '@worktrail/runtime/buckets';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Audit } from '../audit.ts';
@@ -13,7 +12,6 @@ import type { ConfigurationStore } from '../configuration-store.ts';
 import type { Api } from '../http/api.ts';
 import { etag, json, noContent } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
-import { checkPrecondition } from '../precondition.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { id } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
@@ -135,12 +133,18 @@ function addChange(api: Api, { store, projects, audit, operator, roots }: Projec
     },
     async (request) => {
       const { principal, body, headers } = request;
-      const stored = await projects.open(principal, request.params.projectId, 'project.update');
-      checkPrecondition(headers.get('if-match'), stored.revision);
+      const { projectId } = request.params;
+      await projects.open(principal, projectId, 'project.update');
       if (body.repository?.url !== undefined) await checkRepository(body.repository.url, roots);
-      const project = changed(stored.value, body);
-      environmentOf(operator, project.environment);
-      const revision = await replace(store, stored, project);
+      const { value: project, revision } = await store.change<ProjectDocument>(
+        projectKey(principal.organizationId, projectId),
+        headers.get('if-match'),
+        (value) => {
+          const project = changed(value, body);
+          environmentOf(operator, project.environment);
+          return project;
+        },
+      );
       await audit.record(request, {
         organizationId: project.organizationId,
         action: 'project.updated',
@@ -165,17 +169,6 @@ function changed(project: ProjectDocument, body: z.output<typeof patchProjectSch
     approval: { ...project.approval, ...body.approval },
     updatedAt: new Date().toISOString(),
   };
-}
-
-async function replace(
-  store: ConfigurationStore,
-  stored: Stored<ProjectDocument>,
-  project: ProjectDocument,
-): Promise<number> {
-  const key = projectKey(project.organizationId, project.id);
-  const revision = await store.replace(key, project, stored.revision);
-  if (revision !== undefined) return revision;
-  throw new WorktrailError('precondition_failed', `${project.id} was changed at the same time: read it again`);
 }
 
 function addDeletion(api: Api, deps: ProjectRouteDeps): void {

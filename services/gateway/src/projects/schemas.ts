@@ -51,8 +51,9 @@ export const environmentSchema = z
     runnerLabels: labels.optional(),
     resources: z
       .strictObject({
-        cpus: z.number().positive().optional(),
-        memoryMb: positive.optional(),
+        // Less than this no container engine gives.
+        cpus: z.number().min(0.01).optional(),
+        memoryMb: z.int().min(6).optional(),
         pids: positive.optional(),
         outputBytesMax: positive.optional(),
       })

@@ -21,7 +21,7 @@ import type { HttpMetrics } from '../http/http-metrics.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { etag, json, type Reply } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
-import { checkPrecondition } from '../precondition.ts';
+import { checkPrecondition, isAnyState, matches } from '../precondition.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
 import type { TaskReader } from '../tasks/task-reader.ts';
@@ -240,16 +240,13 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
     },
     async ({ principal, params: { sessionId }, body, headers }) => {
       const { document } = await deps.sessions.open(principal, sessionId, 'session.update');
-      const newest = await deps.sessions.newest(document);
-      const ifMatch = headers.get('if-match');
-      checkPrecondition(ifMatch, sessionEtag(newest));
+      const seen = await seenDocument(deps, document, headers.get('if-match'));
       const change: PatchSessionRequest = {
-        // Checked again where it is changed: another change may be on its way.
-        ...(ifMatch !== null && ifMatch.trim() !== '*' && { expected: { title: newest.title, labels: newest.labels } }),
+        ...(seen && { seen: { title: seen.title, labels: seen.labels } }),
         ...(body.title !== undefined && { title: body.title }),
         ...(body.labels !== undefined && { labels: body.labels }),
       };
-      return await shown(deps, 200, await updateSession(deps, newest, patchSession, [change]));
+      return await shown(deps, 200, await updateSession(deps, document, patchSession, [change]));
     },
   );
   api.route(
@@ -268,6 +265,20 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
       return await shown(deps, 200, await updateSession(deps, document, archiveSession, []));
     },
   );
+}
+
+/** The session as the asker has seen it, by If-Match; undefined where any will do. */
+async function seenDocument(
+  deps: SessionRouteDeps,
+  document: SessionDocument,
+  ifMatch: string | null,
+): Promise<SessionDocument | undefined> {
+  if (isAnyState(ifMatch)) return undefined;
+  // A change is answered once it is in the document; only who reads while one is being made has seen more.
+  if (matches(ifMatch, sessionEtag(document))) return document;
+  const newest = await deps.sessions.newest(document);
+  checkPrecondition(ifMatch, sessionEtag(newest));
+  return newest;
 }
 
 async function updateSession(

@@ -1,7 +1,6 @@
 // Tasks: what is to be achieved in a project.
 
 import { z } from '@hono/zod-openapi';
-import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { Audit } from '../audit.ts';
 import { taskKey, taskList } from '../configuration-keys.ts';
@@ -9,7 +8,6 @@ import type { ConfigurationStore } from '../configuration-store.ts';
 import type { Api } from '../http/api.ts';
 import { etag, json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
-import { checkPrecondition } from '../precondition.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
 import { id, name, text, time } from '../text.ts';
 import type { TaskDocument, TaskReader } from './task-reader.ts';
@@ -131,20 +129,19 @@ function addOne(api: Api, { store, tasks, audit }: TaskRouteDeps): void {
     },
     async (request) => {
       const { principal, body, headers } = request;
-      const stored = await tasks.open(principal, request.params.taskId, 'task.update');
-      checkPrecondition(headers.get('if-match'), stored.revision);
-      const task: TaskDocument = {
-        ...stored.value,
-        title: body.title ?? stored.value.title,
-        description: body.description ?? stored.value.description,
-        state: body.state ?? stored.value.state,
-        updatedAt: new Date().toISOString(),
-      };
-      const { organizationId } = task;
-      const revision = await store.replace(taskKey(organizationId, task.id), task, stored.revision);
-      if (revision === undefined) {
-        throw new WorktrailError('precondition_failed', `${task.id} was changed at the same time: read it again`);
-      }
+      const { taskId } = request.params;
+      const { organizationId } = (await tasks.open(principal, taskId, 'task.update')).value;
+      const { value: task, revision } = await store.change<TaskDocument>(
+        taskKey(organizationId, taskId),
+        headers.get('if-match'),
+        (value) => ({
+          ...value,
+          title: body.title ?? value.title,
+          description: body.description ?? value.description,
+          state: body.state ?? value.state,
+          updatedAt: new Date().toISOString(),
+        }),
+      );
       const detail = { members: Object.keys(body) };
       await audit.record(request, { organizationId, action: 'task.updated', resourceId: task.id, detail });
       return json(200, taskJson(task), { etag: etag(revision) });

@@ -124,15 +124,13 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   reportSession(state, 'failed');
 }
 
-/** False when somebody else changed it meanwhile. */
-export function isAsExpected(state: SessionState, { expected }: PatchSessionRequest): boolean {
-  if (!expected) return true;
-  const names = Object.keys(state.labels);
-  return (
-    expected.title === state.title &&
-    names.length === Object.keys(expected.labels).length &&
-    names.every((name) => Object.hasOwn(expected.labels, name) && expected.labels[name] === state.labels[name])
-  );
+/** Whether title and labels are still what the asker has seen. */
+export function isAsSeen({ title, labels }: SessionState, { seen }: PatchSessionRequest): boolean {
+  if (!seen) return true;
+  const names = Object.keys(labels);
+  const sameLabels =
+    names.length === Object.keys(seen.labels).length && names.every((name) => labels[name] === seen.labels[name]);
+  return seen.title === title && sameLabels;
 }
 
 export function patched(state: SessionState, patch: PatchSessionRequest): void {

@@ -7,7 +7,7 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
-import { archiveRequested, isAsExpected, patched, reportSession, sandboxStopped } from './life.ts';
+import { archiveRequested, isAsSeen, patched, reportSession, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
@@ -36,10 +36,8 @@ export function answerMessages(run: SessionRun): void {
   });
   setHandler(cancel, (request) => count(run, () => ({ accepted: stopCommand(run, request) })));
   setHandler(patch, (request) => count(run, () => patchAndRecord(state, request)), {
-    validator: (request) => {
+    validator: (_request) => {
       if (state.archiveRequested) throw refuse('session_archived', 'the session is archived');
-      if (!isAsExpected(state, request))
-        throw refuse('precondition_failed', 'If-Match: the session was changed meanwhile');
     },
   });
   setHandler(archive, () => count(run, () => archiveAndRecord(run)));
@@ -74,6 +72,7 @@ function stopCommand(run: SessionRun, { commandId, reason }: messages.CancelComm
 }
 
 async function patchAndRecord(state: SessionState, request: messages.PatchSessionRequest): Promise<SessionDocument> {
+  if (!isAsSeen(state, request)) throw refuse('precondition_failed', 'the session was changed at the same time');
   patched(state, request);
   const { version } = state;
   await condition(() => state.recordedVersion >= version);

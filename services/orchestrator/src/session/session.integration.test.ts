@@ -228,6 +228,9 @@ describe.each([
 
   it('shows a new title in its read model before the change is answered', async () => {
     const session = await readySession();
+    const seen = { title: session.spec.title, labels: session.spec.labels };
+    const changes = await Promise.allSettled([1, 2, 3].map((n) => session.patch({ title: `Change ${n}`, seen })));
+    expect(changes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
     expect((await session.patch({ title: 'Another', labels: { a: 'b' } })).title).toBe('Another');
     expect(await session.stored()).toMatchObject({ title: 'Another', labels: { a: 'b' } });
   });
@@ -235,9 +238,9 @@ describe.each([
   it('takes a change only of what its asker has seen', async () => {
     const session = await readySession();
     const { title, labels } = await session.patch({ title: 'Seen', labels: { a: '1' } });
-    const expected = { title, labels };
-    await session.patch({ labels: { a: '2' }, expected });
-    const refused = session.patch({ labels: { a: '3' }, expected });
+    const seen = { title, labels };
+    await session.patch({ labels: { a: '2' }, seen });
+    const refused = session.patch({ labels: { a: '3' }, seen });
     await expect(refused).rejects.toMatchObject({ cause: { type: 'precondition_failed' } });
     expect(await session.stored()).toMatchObject({ title: 'Seen', labels: { a: '2' } });
   });
