@@ -40,6 +40,17 @@ export interface CreatedOrganization {
   key: ApiKey & { secret: string };
 }
 
+/** Who changed what. */
+export interface AuditRecord {
+  id: string;
+  time: string;
+  actor: ActorRef;
+  action: string;
+  resourceId: string;
+  requestId: string;
+  detail: Record<string, unknown>;
+}
+
 export interface Principal {
   id: string;
   name: string;

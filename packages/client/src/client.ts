@@ -7,7 +7,7 @@
 //
 // Needs fetch, AbortSignal.any and web streams: Node 20 or newer.
 
-import { createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
+import { createAudit, createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
 import { createHealth, createQuery } from './resources/operation.ts';
@@ -52,6 +52,7 @@ export function createClient(options: ClientOptions) {
     organizations: createOrganizations(transport),
     principals: createPrincipals(transport),
     keys: createKeys(transport),
+    audit: createAudit(transport),
     projects: createProjects(transport),
     tasks: createTasks(transport),
     trials: createTrials(transport),

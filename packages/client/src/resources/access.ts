@@ -1,7 +1,8 @@
-// Who may do what: organizations (made with the operator's token as key), principals, keys.
+// Who may do what, and who did: organizations (made with the operator's token as key), principals, keys, the audit.
 
 import type {
   ApiKey,
+  AuditRecord,
   CreatedOrganization,
   KeyInput,
   Me,
@@ -45,5 +46,14 @@ export function createKeys(transport: Transport) {
     list,
     all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
     delete: (keyId: string, options?: CallOptions) => transport.send('DELETE', pathOf`/v1/keys/${keyId}`, options),
+  };
+}
+
+export function createAudit(transport: Transport) {
+  const list = (query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<AuditRecord>>('GET', '/v1/audit', { query: { ...query }, ...options });
+  return {
+    list,
+    all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
   };
 }

@@ -16,6 +16,9 @@ export function createTasks(transport: Transport) {
     get: (taskId: string, options?: CallOptions) => transport.json<Task>('GET', pathOf`/v1/tasks/${taskId}`, options),
     update: (taskId: string, body: Partial<TaskInput> & { state?: Task['state'] }, options?: CallOptions) =>
       transport.json<Task>('PATCH', pathOf`/v1/tasks/${taskId}`, { body, ...options }),
+    /** A trial with one session. */
+    start: (taskId: string, body: { commands?: string[] } = {}, options?: CallOptions) =>
+      transport.json<Trial>('POST', pathOf`/v1/tasks/${taskId}/start`, { body, ...options }),
   };
 }
 
