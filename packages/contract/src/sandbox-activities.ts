@@ -83,5 +83,4 @@ export interface SandboxActivities {
 /** Failure type: reopen the sandbox, then schedule the command again. */
 export const sandboxGone = 'sandbox_gone';
 export const noFreeSlot = 'no_free_slot';
-export type RunCommandResult = CommandResult;
 export type { CommandSpec };

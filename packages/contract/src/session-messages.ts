@@ -1,7 +1,6 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
 import type { ActorRef, CommandSpec } from './commands.ts';
-import type { SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
@@ -84,6 +83,3 @@ export interface RunTrialCommand {
 
 /** Signal from a trial (CancelCommandRequest): stop this command if it is live. */
 export const cancelTrialCommand = 'cancelTrialCommand';
-
-/** ApplicationFailure types with which an update is refused are error codes of the contract. */
-export type SessionUpdateResult = SessionDocument;
