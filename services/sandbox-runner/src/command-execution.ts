@@ -27,8 +27,8 @@ import {
 } from './command-environment.ts';
 import { readCommandFrames } from './command-frames.ts';
 import { type Publication, publishCommand, publishUnstarted } from './command-publication.ts';
-import type { JournalFrame } from './journal-format.ts';
-import { openIfThere } from './journal-reader.ts';
+import { JournalCorrupt, type JournalFrame } from './journal-format.ts';
+import { readJournalHeader } from './journal-reader.ts';
 import type { OpenSandbox } from './open-sandboxes.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import { createSecretMask } from './secret-mask.ts';
@@ -38,6 +38,8 @@ import { SupervisorError } from './supervisor-control.ts';
 import { argumentBytesMax, type CommandSpec as SupervisedCommand } from './supervisor-request.ts';
 
 const recoveriesMax = 5;
+/** No container's: the command was started, and nothing tells in which. */
+const unknownBoot = '';
 
 export interface CommandExecutionDeps {
   sandboxes: Sandboxes;
@@ -76,11 +78,11 @@ export async function executeCommand(
   if (known) return { result: known, settle: async () => undefined };
   const sandbox = await deps.sandboxes.attach(input);
   const requested = directory.wasRequested(commandId);
-  let bootId = requested ? await readStartedBoot(directory, commandId) : undefined;
+  let bootId = requested ? readStartedBoot(directory, commandId) : undefined;
   if (requested && bootId === undefined && input.cancelReason !== null) {
     // Without its request a command that was not started yet never will be.
     directory.withdrawRequest(commandId);
-    bootId = await readStartedBoot(directory, commandId);
+    bootId = readStartedBoot(directory, commandId);
   }
   if (!sandbox && bootId === undefined && input.cancelReason === null)
     throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
@@ -168,10 +170,9 @@ interface Running {
 
 /** Starts the command, unless that happened before, while its first event is on its way. */
 function begin(attempt: Attempt): Running {
-  const { deps, input, directory, sandbox } = attempt;
+  const { deps, input, sandbox } = attempt;
   if (attempt.bootId !== undefined) {
-    const secrets = readRequestedSecrets(input, () => directory.readRequest(input.command.id));
-    const environment = secrets.then((values) => ({ env: {}, secrets: values }));
+    const environment = requestedSecrets(attempt).then((values) => ({ env: {}, secrets: values }));
     return { environment, started: joinStarted(attempt) };
   }
   if (input.cancelReason !== null) {
@@ -191,12 +192,18 @@ async function start(attempt: Attempt, env: Record<string, string>): Promise<voi
   } catch (error) {
     if (!(error instanceof SupervisorError) || !error.retryable || (await deps.sandboxes.verify(sandbox))) throw error;
     // The container is gone. Whether the command was started before that is in its journal.
-    const bootId = await readStartedBoot(attempt.directory, input.command.id);
+    const bootId = readStartedBoot(attempt.directory, input.command.id);
     if (bootId === undefined) throw new SandboxGone(`the sandbox of ${input.sessionId} stopped`, { cause: error });
     return;
   }
   await giveInput(attempt, sandbox);
   control.onStarted(sandbox);
+}
+
+async function requestedSecrets({ input, directory, bootId }: Attempt): Promise<string[]> {
+  // Without a header nothing of the journal is read: there is nothing to mask.
+  if (bootId === unknownBoot) return [];
+  return readRequestedSecrets(input, () => directory.readRequest(input.command.id));
 }
 
 /** After a restart of the runner: input may not have been handed over yet. */
@@ -230,10 +237,20 @@ async function* framesOf(
   });
   // The journal is watched while the command is being started: what it prints at once is not waited for twice.
   const failed = running.started.then(() => new Promise<never>(() => undefined));
-  const first = await Promise.race([frames.next(), failed]);
-  if (first.done) return await running.started;
-  yield first.value;
-  yield* frames;
+  try {
+    const first = await Promise.race([frames.next(), failed]);
+    if (first.done) return await running.started;
+    yield first.value;
+    yield* frames;
+  } catch (error) {
+    if (error instanceof JournalCorrupt) await stopRunning(attempt, 'journal_corrupt');
+    throw error;
+  }
+}
+
+/** The command's end is told without its journal: it must not run on here. */
+async function stopRunning({ input, sandbox }: Attempt, reason: string): Promise<void> {
+  await sandbox?.link.cancel(input.command.id, { graceMs: 0, reason }).catch(() => undefined);
 }
 
 function supervised(input: RunCommandInput, shell: string, env: Record<string, string>): SupervisedCommand {
@@ -260,14 +277,13 @@ export function shellArguments(shell: string, command: string): string[] {
   return [shell, '-c', 'eval "$0$1"', bytes.toString('utf8', 0, half), bytes.toString('utf8', half)];
 }
 
-/** The boot id in the header of the command's journal: it was started. */
-async function readStartedBoot(directory: SessionDirectory, commandId: string): Promise<string | undefined> {
-  const reader = openIfThere(join(directory.runPath, 'journals', commandId));
+/** The boot id in the header of the command's journal: it was started. What follows the header is judged by who follows it. */
+function readStartedBoot(directory: SessionDirectory, commandId: string): string | undefined {
   try {
-    const [first] = (await reader?.read()) ?? [];
-    return first?.type === 'header' ? first.bootId : undefined;
-  } finally {
-    reader?.close();
+    return readJournalHeader(join(directory.runPath, 'journals', commandId))?.bootId;
+  } catch (error) {
+    if (error instanceof JournalCorrupt) return unknownBoot;
+    throw error;
   }
 }
 
@@ -282,9 +298,8 @@ function whyNotStarted(error: unknown): { outcome: 'failed_to_start' | 'canceled
   return hopeless ? { outcome: 'failed_to_start', reason: error.message } : undefined;
 }
 
-/** The history has its end already, written by another attempt or generation: the command must not run on here. */
-async function endedElsewhere({ deps, input, sandbox }: Attempt, ref: ProducerRef): Promise<CommandResult> {
-  const cancel = { graceMs: 0, reason: 'the command has ended elsewhere' };
-  await sandbox?.link.cancel(input.command.id, cancel).catch(() => undefined);
-  return readStoredEnd(deps.events, ref);
+/** The history has its end already, written by another attempt or generation. */
+async function endedElsewhere(attempt: Attempt, ref: ProducerRef): Promise<CommandResult> {
+  await stopRunning(attempt, 'the command has ended elsewhere');
+  return readStoredEnd(attempt.deps.events, ref);
 }

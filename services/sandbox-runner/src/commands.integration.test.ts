@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { appendFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
 import { secretKey } from '@worktrail/contract/subjects';
@@ -239,3 +241,21 @@ test('a killed container ends its commands as lost, with what they wrote, and th
   expect(await run({ ...next, generation: 2 })).toMatchObject({ outcome: 'exited', exitCode: 0 });
   expect(outputOf(await bench.events(next)).toString()).toBe('kept\n');
 }, 60_000);
+
+const journalOf = ({ sessionId, command }: RunCommandInput) =>
+  join(bench.parts().directories.at(sessionId).runPath, 'journals', command.id);
+
+test.each([
+  ['behind its output', (path: string) => appendFile(path, Buffer.alloc(200))],
+  ['from its first byte on', (path: string) => writeFile(path, Buffer.alloc(200))],
+])('a command whose journal is found corrupt %s ends as lost, and does not run on', async (_where, damage) => {
+  const command = newCommand(session, 'echo written; sleep 4711');
+  const first = run(command).catch((error: unknown) => error);
+  await untilEvent(command, hasOutput);
+  await bench.restart();
+  await first;
+  await damage(journalOf(command));
+  expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost', reason: 'journal_corrupt', stdoutBytes: 8 });
+  const gone = newCommand(session, 'while pgrep -fx "sleep 4711"; do sleep 0.05; done', { timeoutSeconds: 10 });
+  expect(await run(gone)).toMatchObject({ outcome: 'exited' });
+});

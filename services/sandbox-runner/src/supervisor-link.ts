@@ -11,7 +11,7 @@ import { chmod, mkdir, open, rm } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import type { HeaderFrame, JournalFrame } from './journal-format.ts';
-import { type FollowOptions, followJournal, openIfThere } from './journal-reader.ts';
+import { type FollowOptions, followJournal, readJournalHeader } from './journal-reader.ts';
 import { type JournalGrowth, openJournalWatch } from './journal-watch.ts';
 import { controlLines, createFifoSender, type SendControlLine, SupervisorError } from './supervisor-control.ts';
 import { assertRunnableId, type CommandSpec, encodeRequest } from './supervisor-request.ts';
@@ -95,7 +95,7 @@ export function openSupervisorLink(options: { runDirectory: string; send?: SendC
         what: 'the supervisor did not start the command',
       });
     },
-    header: (id) => readHeader(at('journals', id)),
+    header: async (id) => readJournalHeader(at('journals', id)),
     async signal(id, signal) {
       await sendFor(id, controlLines.signal(id, signalNumber(signal)));
     },
@@ -169,16 +169,6 @@ async function readBootId(path: string): Promise<string | null> {
     }
   } catch {
     return null;
-  }
-}
-
-async function readHeader(path: string): Promise<HeaderFrame | undefined> {
-  const reader = openIfThere(path);
-  try {
-    const [first] = (await reader?.read()) ?? [];
-    return first?.type === 'header' ? first : undefined;
-  } finally {
-    reader?.close();
   }
 }
 
