@@ -1,9 +1,10 @@
 // One command, from its request to its end in the history: started once, followed, published, whoever is restarted in between.
 //
 // 1. A command that has a result is not run again; one that was requested before is attached to, by its journal.
-// 2. A command whose sandbox is gone ends `sandbox_lost` with all output that was kept. One that never started there is
-//    `SandboxGone`, and nothing of it is in the history but that it was queued.
-// 3. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
+// 2. A command whose sandbox or journal is gone, or whose journal is corrupt, ends `sandbox_lost` with all output that was kept. It
+//    was started when its journal or its history says so: a journal is not synced to disk, the history is.
+// 3. One that never started in a sandbox that is gone is `SandboxGone`, and nothing of it is in the history but that it was queued.
+// 4. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
 
 import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
@@ -38,6 +39,8 @@ import { SupervisorError } from './supervisor-control.ts';
 import { argumentBytesMax, type CommandSpec as SupervisedCommand } from './supervisor-request.ts';
 
 const recoveriesMax = 5;
+/** The number of `command.started` among a command's events. */
+const startedNumber = 2;
 /** No container's: the command was started, and nothing tells in which. */
 const unknownBoot = '';
 
@@ -78,16 +81,17 @@ export async function executeCommand(
   if (known) return { result: known, settle: async () => undefined };
   const sandbox = await deps.sandboxes.attach(input);
   const requested = directory.wasRequested(commandId);
+  // Without its request a command that was not started yet never will be.
+  if (input.cancelReason !== null) directory.withdrawRequest(commandId);
+  const ref: ProducerRef = { ...input, producer: commandId, signal: control.signal };
+  const mayBeStored = requested || input.queuedRecorded || !sandbox;
+  const stored = mayBeStored ? await recoverProducer(deps.events, ref) : newProducerState;
   let bootId = requested ? readStartedBoot(directory, commandId) : undefined;
-  if (requested && bootId === undefined && input.cancelReason !== null) {
-    // Without its request a command that was not started yet never will be.
-    directory.withdrawRequest(commandId);
-    bootId = readStartedBoot(directory, commandId);
-  }
+  if (stored.number >= startedNumber) bootId ??= unknownBoot;
   if (!sandbox && bootId === undefined && input.cancelReason === null)
     throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
-  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, requested };
-  return { result: await execute(attempt), settle: (result) => settle(attempt, result) };
+  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId };
+  return { result: await execute(attempt, ref, stored), settle: (result) => settle(attempt, result) };
 }
 
 /** Not before its result is kept is a command's journal removed: one of both says that it must not be started again. */
@@ -109,15 +113,10 @@ interface Attempt {
   sandbox: OpenSandbox | undefined;
   /** Of the container in which the command was started; undefined when it was not yet. */
   bootId: string | undefined;
-  /** An earlier attempt may have started it. */
-  requested: boolean;
 }
 
-async function execute(attempt: Attempt): Promise<CommandResult> {
-  const { deps, input, control, requested } = attempt;
-  const ref: ProducerRef = { ...input, producer: input.command.id, signal: control.signal };
-  let state: ProducerState =
-    requested || input.queuedRecorded ? await recoverProducer(deps.events, ref) : newProducerState;
+async function execute(attempt: Attempt, ref: ProducerRef, stored: ProducerState): Promise<CommandResult> {
+  let state = stored;
   const running = begin(attempt);
   running.environment.catch(() => undefined);
   running.started.catch(() => undefined);
@@ -127,7 +126,7 @@ async function execute(attempt: Attempt): Promise<CommandResult> {
       return await publish(attempt, ref, state, running);
     } catch (error) {
       if (!(error instanceof StaleProducerError) || recoveries === recoveriesMax) throw error;
-      state = await recoverProducer(deps.events, ref);
+      state = await recoverProducer(attempt.deps.events, ref);
     }
   }
 }

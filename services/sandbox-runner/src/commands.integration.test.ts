@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
@@ -259,3 +259,35 @@ test.each([
   const gone = newCommand(session, 'while pgrep -fx "sleep 4711"; do sleep 0.05; done', { timeoutSeconds: 10 });
   expect(await run(gone)).toMatchObject({ outcome: 'exited' });
 });
+
+test.each(['while its sandbox is gone', 'in the sandbox that was opened since'])(
+  'a started command whose journal went with the power ends as lost, asked for %s, and is not run again',
+  async (when) => {
+    const own = newSession(bench);
+    await bench.parts().sandboxes.open(own, signal);
+    const command = newCommand(own, 'echo ran >> runs; echo written; sleep 60');
+    const first = run(command).catch((error: unknown) => error);
+    await untilEvent(command, hasOutput);
+    await bench.restart();
+    await first;
+    const { driver, directories, sandboxes } = bench.parts();
+    const container = (await driver.listContainers()).find((one) => one.sessionId === own.sessionId)!;
+    await driver.removeContainer(container.id);
+    await rm(journalOf(command));
+    const lost = { outcome: 'sandbox_lost', stdoutBytes: 8 };
+    const reopened = { generation: 2 };
+    if (when === 'while its sandbox is gone') {
+      await rm(join(directories.at(own.sessionId).runPath, 'requests', command.command.id));
+      expect(await run(command)).toMatchObject(lost);
+      await sandboxes.open({ ...own, ...reopened }, signal);
+    } else {
+      await sandboxes.open({ ...own, ...reopened }, signal);
+      expect(await run({ ...command, ...reopened })).toMatchObject(lost);
+    }
+    const events = await bench.events(command);
+    expect(outputOf(events).toString()).toBe('written\n');
+    expect(events.at(-1)?.payload.case).toBe('commandEnded');
+    expect(await run({ ...newCommand(own, '[ "$(cat runs)" = ran ]'), ...reopened })).toMatchObject({ exitCode: 0 });
+  },
+  30_000,
+);

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -42,10 +45,15 @@ let config: SandboxRunnerConfig;
 let lifetime: Lifetime;
 let runner: RunningSandboxRunner;
 let client: Client;
+/** A trace-store that has nothing: to every question it answers an empty message. */
+const traceStore = createServer((_request, response) => {
+  response.writeHead(200, { 'content-type': 'application/proto' }).end();
+});
 let session: OpenSandboxInput;
 
 beforeAll(async () => {
   scratch = await makeScratch('runner');
+  await once(traceStore.listen(0, '127.0.0.1'), 'listening');
   [nats, temporal] = await Promise.all([
     startNatsServer(join(scratch.path, 'nats')),
     startTemporalServer(join(scratch.path, 'temporal')),
@@ -72,7 +80,7 @@ beforeAll(async () => {
     secretsKeyFile,
     repositoryRoots: [join(scratch.path, 'repositories')],
     stateDirectory: join(scratch.path, 'data'),
-    traceStoreUrl: 'http://127.0.0.1:9',
+    traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
     labels: {},
     control: 'fifo',
@@ -94,6 +102,7 @@ afterAll(async () => {
   await connection.close();
   await temporal.stop();
   await nats.stop();
+  traceStore.close();
   await scratch.remove();
 }, 60_000);
 

@@ -39,7 +39,7 @@ export interface SessionDirectory {
   writeResult(commandId: string, result: CommandResult): Promise<void>;
   /** A request of this command was written: it may have been started. */
   wasRequested(commandId: string): boolean;
-  /** A supervisor does not start a command without its request. It is kept aside: it tells the values of secrets. */
+  /** A supervisor does not start a command without its request. Where there is one it is kept aside: it tells the values of secrets. */
   withdrawRequest(commandId: string): void;
   /** The request's bytes, also of one that was withdrawn. */
   readRequest(commandId: string): Promise<string>;

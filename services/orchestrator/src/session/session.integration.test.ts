@@ -268,6 +268,8 @@ describe.each([
       async () => attemptsOf(held.id).length,
       (attempts) => attempts > 1,
     );
+    const asked = attemptsOf(held.id).map(({ queuedRecorded }) => queuedRecorded);
+    expect(asked.slice(0, 2)).toEqual([false, true]);
     // Known from the run before.
     expect(await session.run(beside[0]!)).toEqual({ state: 'running' });
     expect(attemptsOf(beside[0]!.id)).toHaveLength(1);

@@ -20,13 +20,15 @@ const unexpectedFailureDelay = '5 seconds';
 export function followCommand(run: SessionRun, commandId: string): void {
   const command = findLive(run.state, commandId);
   if (!command) return;
+  // A runner may have had it before, and have written more than that it was queued.
+  const mayBeRecorded = command.state === 'running' || command.queuedEvent === 'recorded';
   command.state = 'running';
-  run.background.begin(commandId, () => follow(run.state, command));
+  run.background.begin(commandId, () => follow(run.state, command, mayBeRecorded));
 }
 
-async function follow(state: SessionState, command: LiveCommandState): Promise<void> {
+async function follow(state: SessionState, command: LiveCommandState, queuedRecorded: boolean): Promise<void> {
   const commandId = command.spec.id;
-  const input = runCommandInput(state, command);
+  const input = runCommandInput(state, command, queuedRecorded);
   try {
     commandEnded(state, commandId, await runOnHost(state, input), now());
   } catch (error) {
@@ -45,14 +47,14 @@ async function follow(state: SessionState, command: LiveCommandState): Promise<v
   }
 }
 
-function runCommandInput(state: SessionState, command: LiveCommandState): RunCommandInput {
+function runCommandInput(state: SessionState, command: LiveCommandState, queuedRecorded: boolean): RunCommandInput {
   return {
     ...sandboxRef(state),
     command: command.spec,
     environment: state.spec.environment,
     env: state.spec.env,
     cancelGraceSeconds: state.spec.cancelGraceSeconds,
-    queuedRecorded: command.queuedEvent === 'recorded',
+    queuedRecorded,
     cancelReason: command.cancelReason,
   };
 }
