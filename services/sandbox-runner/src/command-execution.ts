@@ -4,7 +4,8 @@
 // 2. A command whose sandbox or journal is gone, or whose journal is corrupt, ends `sandbox_lost` with all output that was kept. It
 //    was started when its journal or its history says so: a journal is not synced to disk, the history is.
 // 3. One that never started in a sandbox that is gone is `SandboxGone`, and nothing of it is in the history but that it was queued.
-// 4. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
+// 4. A runner that drains starts nothing: what was not started waits for the next one.
+// 5. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
 
 import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
@@ -31,7 +32,7 @@ import { type Publication, publishCommand, publishUnstarted } from './command-pu
 import { JournalCorrupt, type JournalFrame } from './journal-format.ts';
 import { readJournalHeader } from './journal-reader.ts';
 import type { OpenSandbox } from './open-sandboxes.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import { createSecretMask } from './secret-mask.ts';
 import type { SessionDirectories, SessionDirectory } from './session-directory.ts';
 import { readStoredEnd, type StoredEndDeps } from './stored-end.ts';
@@ -88,8 +89,10 @@ export async function executeCommand(
   const stored = mayBeStored ? await recoverProducer(deps.events, ref) : newProducerState;
   let bootId = requested ? readStartedBoot(directory, commandId) : undefined;
   if (stored.number >= startedNumber) bootId ??= unknownBoot;
-  if (!sandbox && bootId === undefined && input.cancelReason === null)
-    throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
+  if (bootId === undefined && input.cancelReason === null) {
+    if (deps.sandboxes.isDraining()) throw new RunnerDraining('the runner is stopping');
+    if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
+  }
   const attempt: Attempt = { deps, input, control, directory, sandbox, bootId };
   return { result: await execute(attempt, ref, stored), settle: (result) => settle(attempt, result) };
 }

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { queuedPayload } from './command-events.ts';
 import { SandboxGone } from './command-execution.ts';
 import { Detached } from './live-commands.ts';
+import { RunnerDraining } from './sandboxes.ts';
 import {
   activityRun,
   log,
@@ -291,3 +292,18 @@ test.each(['while its sandbox is gone', 'in the sandbox that was opened since'])
   },
   30_000,
 );
+
+test('a runner that is told to stop starts no command any more, and sees those that run to their end', async () => {
+  const running = newCommand(session, 'echo ready; sleep 60');
+  const result = run(running);
+  await untilEvent(running, hasOutput);
+  const { sandboxes, commands } = bench.parts();
+  await sandboxes.drain();
+  const next = newCommand(session, 'echo started >> started; cat started');
+  await expect(run(next)).rejects.toThrow(RunnerDraining);
+  commands.find(running.command.id)?.cancel({ graceMs: 0, reason: 'cluster_stopped' });
+  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'cluster_stopped' });
+  await bench.restart();
+  expect(await run(next)).toMatchObject({ outcome: 'exited' });
+  expect(outputOf(await bench.events(next)).toString()).toBe('started\n');
+});

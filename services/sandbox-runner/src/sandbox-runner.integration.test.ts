@@ -168,17 +168,25 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
   const running = onHost('runCommand', command);
   const live = connection.subscribe(eventSubject(session, command.command.id), { max: 3 });
   for await (const message of live) if (fromBinary(EventSchema, message.data).payload.case === 'commandOutput') break;
-  const response = await stopCluster(config.internalToken);
-  expect(await response.json()).toEqual({ sandboxes: 1, stopped: 1, commandsCanceled: 1 });
-  expect(await running).toMatchObject({ outcome: 'canceled', reason: 'cluster_stopped' });
-
-  await restart();
-  await expect(onHost('runCommand', newCommand(session, 'true'))).rejects.toMatchObject({
+  const quick = onHost('runCommand', newCommand(session, 'echo running > quick; sleep 60'));
+  expect(await onHost('runCommand', newCommand(session, 'until [ -e quick ]; do sleep 0.05; done'))).toBeDefined();
+  const stopped = stopCluster(config.internalToken);
+  const canceled = { outcome: 'canceled', reason: 'cluster_stopped' };
+  expect(await quick).toMatchObject(canceled);
+  // What waited for it is asked for at once, while the other one still has its grace.
+  const queued = expect(onHost('runCommand', newCommand(session, 'touch started'))).rejects.toMatchObject({
     cause: { type: 'sandbox_gone' },
   });
+  expect(await (await stopped).json()).toEqual({ sandboxes: 1, stopped: 1, commandsCanceled: 2 });
+  expect(await running).toMatchObject(canceled);
+
+  await restart();
+  await queued;
   const next = { ...session, generation: 2 };
   expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume' });
-  expect(await onHost('runCommand', newCommand(next, 'grep -q kept kept.txt'))).toMatchObject({ exitCode: 0 });
+  expect(await onHost('runCommand', newCommand(next, 'grep -q kept kept.txt && [ ! -e started ]'))).toMatchObject({
+    exitCode: 0,
+  });
   await expect(onHost('openSandbox', session)).rejects.toMatchObject({
     cause: { type: 'stale_generation' },
   });
