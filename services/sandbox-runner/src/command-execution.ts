@@ -8,6 +8,7 @@
 // 5. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
 
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
@@ -40,6 +41,8 @@ import { SupervisorError } from './supervisor-control.ts';
 import { argumentBytesMax, type CommandSpec as SupervisedCommand } from './supervisor-request.ts';
 
 const recoveriesMax = 5;
+const inputTriesMax = 6;
+const inputRetryMsMax = 5_000;
 /** The number of `command.started` among a command's events. */
 const startedNumber = 2;
 /** No container's: the command was started, and nothing tells in which. */
@@ -93,8 +96,13 @@ export async function executeCommand(
     if (deps.sandboxes.isDraining()) throw new RunnerDraining('the runner is stopping');
     if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
   }
-  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId };
-  return { result: await execute(attempt, ref, stored), settle: (result) => settle(attempt, result) };
+  const over = new AbortController();
+  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, over: over.signal };
+  try {
+    return { result: await execute(attempt, ref, stored), settle: (result) => settle(attempt, result) };
+  } finally {
+    over.abort();
+  }
 }
 
 /** Not before its result is kept is a command's journal removed: one of both says that it must not be started again. */
@@ -116,6 +124,8 @@ interface Attempt {
   sandbox: OpenSandbox | undefined;
   /** Of the container in which the command was started; undefined when it was not yet. */
   bootId: string | undefined;
+  /** Aborted once its end is known, or this attempt has failed. */
+  over: AbortSignal;
 }
 
 async function execute(attempt: Attempt, ref: ProducerRef, stored: ProducerState): Promise<CommandResult> {
@@ -198,8 +208,8 @@ async function start(attempt: Attempt, env: Record<string, string>): Promise<voi
     if (bootId === undefined) throw new SandboxGone(`the sandbox of ${input.sessionId} stopped`, { cause: error });
     return;
   }
-  await giveInput(attempt, sandbox);
   control.onStarted(sandbox);
+  await giveInput(attempt, sandbox);
 }
 
 async function requestedSecrets({ input, directory, bootId }: Attempt): Promise<string[]> {
@@ -212,13 +222,25 @@ async function requestedSecrets({ input, directory, bootId }: Attempt): Promise<
 async function joinStarted(attempt: Attempt): Promise<void> {
   const sandbox = liveSandbox(attempt);
   if (!sandbox) return;
-  await giveInput(attempt, sandbox).catch(() => undefined);
   attempt.control.onStarted(sandbox);
+  await giveInput(attempt, sandbox);
 }
 
-async function giveInput({ input }: Attempt, sandbox: OpenSandbox): Promise<void> {
-  const { id, stdin } = input.command;
-  if (stdin) await sandbox.link.writeStdin(id, Buffer.from(stdin, 'utf8'), { offset: 0, close: true });
+/** The command waits for its input: where that cannot be handed over, it is canceled. Never rejects. */
+async function giveInput(attempt: Attempt, { link, lost }: OpenSandbox): Promise<void> {
+  const { id, stdin } = attempt.input.command;
+  if (!stdin) return;
+  const over = AbortSignal.any([attempt.over, attempt.control.signal, lost]);
+  for (let tries = 1; !over.aborted; tries += 1) {
+    try {
+      if (tries > inputTriesMax) await link.cancel(id, { graceMs: 0, reason: 'its input could not be handed over' });
+      else await link.writeStdin(id, Buffer.from(stdin, 'utf8'), { offset: 0, close: true });
+      return;
+    } catch (error) {
+      attempt.deps.events.log.warn({ err: error, commandId: id }, 'the input of a command could not be handed over');
+      await delay(Math.min(inputRetryMsMax, 50 * 2 ** tries), undefined, { signal: over }).catch(() => undefined);
+    }
+  }
 }
 
 /** The sandbox, if it is the very one in which the command runs. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
@@ -307,3 +307,33 @@ test('a runner that is told to stop starts no command any more, and sees those t
   expect(await run(next)).toMatchObject({ outcome: 'exited' });
   expect(outputOf(await bench.events(next)).toString()).toBe('started\n');
 });
+
+/** A command that reads its input, which cannot be put into its place. */
+async function startWithoutInput() {
+  const command = newCommand(session, 'cat', { stdin: 'late' });
+  const place = join(bench.parts().directories.at(session.sessionId).runPath, 'stdin', command.command.id);
+  await mkdir(place);
+  const result = run(command);
+  await untilEvent(command, (events) => events.some((event) => event.payload.case === 'commandStarted'));
+  return { command, place, result };
+}
+
+test('input that cannot be handed over at once is handed over later', async () => {
+  const { command, place, result } = await startWithoutInput();
+  await rmdir(place);
+  expect(await result).toMatchObject({ outcome: 'exited', exitCode: 0 });
+  expect(outputOf(await bench.events(command)).toString()).toBe('late');
+});
+
+test('a command that does not get its input can be canceled', async () => {
+  const { command, place, result } = await startWithoutInput();
+  bench.parts().commands.find(command.command.id)?.cancel({ graceMs: 0, reason: 'enough' });
+  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'enough' });
+  await rmdir(place);
+});
+
+test('a command whose input cannot be handed over at all is canceled, and says why', async () => {
+  const { place, result } = await startWithoutInput();
+  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'its input could not be handed over' });
+  await rmdir(place);
+}, 30_000);
