@@ -82,7 +82,7 @@ export async function executeCommand(
   const commandId = input.command.id;
   const directory = deps.directories.at(input.sessionId);
   const known = directory.readResult(commandId);
-  if (known) return { result: known, settle: async () => undefined };
+  if (known) return { result: known, settle: () => directory.removeCommand(commandId) };
   const sandbox = await deps.sandboxes.attach(input);
   const requested = directory.wasRequested(commandId);
   // Without its request a command that was not started yet never will be.
@@ -94,7 +94,7 @@ export async function executeCommand(
   if (stored.number >= startedNumber) bootId ??= unknownBoot;
   if (bootId === undefined && input.cancelReason === null) {
     if (deps.sandboxes.isDraining()) throw new RunnerDraining('the runner is stopping');
-    if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
+    if (!sandbox) throw await sandboxGone(directory, input);
   }
   const over = new AbortController();
   const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, over: over.signal };
@@ -106,14 +106,20 @@ export async function executeCommand(
 }
 
 /** Not before its result is kept is a command's journal removed: one of both says that it must not be started again. */
-async function settle({ deps, directory, sandbox, input }: Attempt, result: CommandResult): Promise<void> {
+async function settle({ deps, directory, input }: Attempt, result: CommandResult): Promise<void> {
   const commandId = input.command.id;
   try {
     await directory.writeResult(commandId, result);
-    await sandbox?.link.removeCommand(commandId);
+    await directory.removeCommand(commandId);
   } catch (error) {
     deps.events.log.warn({ err: error, commandId }, 'the files of an ended command could not be removed');
   }
+}
+
+/** Nothing can start the command there any more: its request, which can hold secrets, goes with the sandbox. */
+async function sandboxGone(directory: SessionDirectory, input: RunCommandInput, cause?: unknown): Promise<SandboxGone> {
+  await directory.removeCommand(input.command.id);
+  return new SandboxGone(`the sandbox of ${input.sessionId} is not here`, { cause });
 }
 
 interface Attempt {
@@ -205,7 +211,7 @@ async function start(attempt: Attempt, env: Record<string, string>): Promise<voi
     if (!(error instanceof SupervisorError) || !error.retryable || (await deps.sandboxes.verify(sandbox))) throw error;
     // The container is gone. Whether the command was started before that is in its journal.
     const bootId = readStartedBoot(attempt.directory, input.command.id);
-    if (bootId === undefined) throw new SandboxGone(`the sandbox of ${input.sessionId} stopped`, { cause: error });
+    if (bootId === undefined) throw await sandboxGone(attempt.directory, input, error);
     return;
   }
   control.onStarted(sandbox);

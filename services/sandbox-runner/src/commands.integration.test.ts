@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
@@ -336,4 +336,68 @@ test('a command whose input cannot be handed over at all is canceled, and says w
   const { place, result } = await startWithoutInput();
   expect(await result).toMatchObject({ outcome: 'canceled', reason: 'its input could not be handed over' });
   await rmdir(place);
+}, 30_000);
+
+/** Files of a session that belong to the command, but for its result. */
+async function filesOf({ sessionId, command }: RunCommandInput): Promise<string[]> {
+  const { path } = bench.parts().directories.at(sessionId);
+  const names = await readdir(path, { recursive: true });
+  return names.filter((name) => name.includes(command.id) && name !== join('results', command.id));
+}
+
+const untilSettled = ({ command }: RunCommandInput) => bench.parts().commands.find(command.id)?.settled;
+
+test('of a command that was lost with its sandbox only the result is kept', async () => {
+  const own = newSession(bench);
+  const { sandboxes, driver } = bench.parts();
+  await sandboxes.open(own, signal);
+  const command = newCommand(own, 'cat; sleep 60', { stdin: 'input' });
+  const first = run(command).catch((error: unknown) => error);
+  await untilEvent(command, hasOutput);
+  expect(await filesOf(command)).toHaveLength(3);
+  await bench.restart();
+  await first;
+  const container = (await driver.listContainers()).find((one) => one.sessionId === own.sessionId)!;
+  await driver.removeContainer(container.id);
+  expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost' });
+  await untilSettled(command);
+  expect(await filesOf(command)).toEqual([]);
+}, 30_000);
+
+test('of a command that was canceled while no runner held it only the result is kept', async () => {
+  const command = newCommand(session, 'echo ready; sleep 60');
+  const first = run(command).catch((error: unknown) => error);
+  await untilEvent(command, hasOutput);
+  await bench.restart();
+  await first;
+  expect(await run({ ...command, cancelReason: 'asked' })).toMatchObject({ outcome: 'canceled', reason: 'asked' });
+  await untilSettled(command);
+  expect(await filesOf(command)).toEqual([]);
+});
+
+test('what a killed runner did not tidy away after a command goes when it is asked for again', async () => {
+  const command = newCommand(session, 'echo ready; sleep 60');
+  const result = run(command);
+  await untilEvent(command, hasOutput);
+  const requests = join(bench.parts().directories.at(session.sessionId).runPath, 'requests');
+  await cp(join(requests, command.command.id), join(requests, 'kept'));
+  bench.parts().commands.find(command.command.id)?.cancel({ graceMs: 0, reason: 'enough' });
+  await result;
+  await untilSettled(command);
+  await rename(join(requests, 'kept'), join(requests, command.command.id));
+  await bench.restart();
+  expect(await run(command)).toEqual(await result);
+  await untilSettled(command);
+  expect(await filesOf(command)).toEqual([]);
+});
+
+test('a command that was never started in a sandbox that is gone leaves no request behind', async () => {
+  const own = newSession(bench);
+  const { sandboxes, directories } = bench.parts();
+  await sandboxes.open(own, signal);
+  await sandboxes.stop(own.sessionId);
+  const command = newCommand(own, 'true');
+  await writeFile(join(directories.at(own.sessionId).runPath, 'requests', command.command.id), 'with a secret');
+  await expect(run(command)).rejects.toThrow(SandboxGone);
+  expect(await filesOf(command)).toEqual([]);
 }, 30_000);
