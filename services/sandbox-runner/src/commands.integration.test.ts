@@ -257,6 +257,8 @@ test.each([
   await first;
   await damage(journalOf(command));
   expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost', reason: 'journal_corrupt', stdoutBytes: 8 });
+  const cases = (await bench.events(command)).map((event) => event.payload.case);
+  expect(cases).toEqual(['commandQueued', 'commandStarted', 'commandOutput', 'commandEnded']);
   const gone = newCommand(session, 'while pgrep -fx "sleep 4711"; do sleep 0.05; done', { timeoutSeconds: 10 });
   expect(await run(gone)).toMatchObject({ outcome: 'exited' });
 });
