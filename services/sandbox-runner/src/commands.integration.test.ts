@@ -85,15 +85,12 @@ test('a command of 128 KiB runs', async () => {
   expect(outputOf(await bench.events(input)).toString()).toBe(`${text}\n`);
 });
 
-test('a command that is canceled by its workflow ends canceled and still gives its result', async () => {
+test('a command that is asked for again with the reason of its cancel ends with that', async () => {
   const command = newCommand(session, 'echo ready; sleep 60');
-  const controller = new AbortController();
-  const result = bench
-    .parts()
-    .commands.run(command, activityRun({ signal: controller.signal, cancelRequested: () => true }));
+  const result = run(command);
   await untilEvent(command, hasOutput);
-  controller.abort();
-  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'canceled' });
+  expect(await run({ ...command, cancelReason: 'asked' })).toMatchObject({ outcome: 'canceled', reason: 'asked' });
+  expect(await result).toMatchObject({ outcome: 'canceled' });
 });
 
 test('an attempt that times out lets go of the command, and the next one gets its result', async () => {

@@ -255,7 +255,7 @@ export function newCommand(
 /** An activity's attempt that is never canceled, unless by `changes`. */
 export function activityRun(changes: Partial<ActivityRun> = {}): ActivityRun {
   const { signal } = new AbortController();
-  return { heartbeat: () => undefined, heartbeatEveryMs: 60_000, signal, cancelRequested: () => false, ...changes };
+  return { heartbeat: () => undefined, heartbeatEveryMs: 60_000, signal, ...changes };
 }
 
 /** A command's output as its events tell it, both streams in order; fails on a hole. */

@@ -193,6 +193,26 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
   await onHost('removeSandbox', next);
 }, 60_000);
 
+test('a cancel of its workflow ends a command with the reason that the workflow gives when it asks again', async () => {
+  const own = newSession({ repositoryPath: session.repository.url });
+  await onHost('openSandbox', own);
+  const command = newCommand(own, 'echo running; sleep 60');
+  const first = await client.activity.start('runCommand', {
+    id: newId('event'),
+    taskQueue: hostTaskQueue(runner.runnerId),
+    args: [command],
+    startToCloseTimeout: '1 minute',
+    heartbeatTimeout: '1 second',
+  });
+  const live = connection.subscribe(eventSubject(own, command.command.id), { max: 3 });
+  for await (const message of live) if (fromBinary(EventSchema, message.data).payload.case === 'commandOutput') break;
+  await first.cancel('canceled');
+  await expect(first.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+  const again = await onHost('runCommand', { ...command, cancelReason: 'trial_canceled' });
+  expect(again).toMatchObject({ outcome: 'canceled', reason: 'trial_canceled' });
+  await onHost('removeSandbox', own);
+}, 60_000);
+
 test('an opening that cannot succeed fails with the code for it', async () => {
   await expect(onHost('openSandbox', newSession({ repositoryPath: '/etc' }))).rejects.toMatchObject({
     cause: { type: 'repository_not_allowed' },

@@ -159,7 +159,7 @@ describe.each([
     });
     expect(await session.cancel(running.id)).toEqual({ accepted: true });
     expect(await session.untilEnded(running.id)).toMatchObject({
-      payload: { value: { outcome: CommandOutcome.CANCELED } },
+      payload: { value: { outcome: CommandOutcome.CANCELED, reason: 'asked' } },
     });
     await session.untilState('ready');
     expect(await session.cancel(running.id)).toEqual({ accepted: false });
