@@ -66,7 +66,7 @@ test('a trial that is canceled stops what runs and ends', async () => {
   expect((await trialEnd(trial.id)).state).toBe('canceled');
   for await (const event of followEvents(api, key, sessionId)) {
     if (event.type !== 'command.ended') continue;
-    expect(event.data['outcome']).toBe('canceled');
+    expect(event.data).toMatchObject({ outcome: 'canceled', reason: 'trial_canceled' });
     break;
   }
 }, 120_000);

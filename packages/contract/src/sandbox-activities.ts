@@ -52,10 +52,10 @@ export interface RunCommandInput extends SandboxRef {
   /** The session's own variables. */
   env: Record<string, string>;
   cancelGraceSeconds: number;
-  /** command.queued is in the history already; else the runner writes it. */
+  /** command.queued is in the history, or may be, and what follows it too: the runner looks. Else it writes it. */
   queuedRecorded: boolean;
   /**
-   * Set when the command was canceled while no runner held it: if it never started, its end (`canceled`, with this reason) is
+   * Set when the command was canceled: if it never started, its end (`canceled`, with this reason) is
    * written down without starting it; if it runs, it is stopped as by a cancel.
    */
   cancelReason: string | null;

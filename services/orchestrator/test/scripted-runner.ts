@@ -4,7 +4,7 @@
 // A command's text is its script: `exit 3` ends at once with 3, `hold` runs until it is released or canceled.
 
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { CommandResult } from '@worktrail/contract/commands';
 import {
@@ -66,7 +66,9 @@ export async function startScriptedRunner(
       attempts.push(input);
       const held = commands.get(input.command.id);
       if (!held && gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
-      return await follow(held ?? start(input), Context.current(), input);
+      const command = held ?? start(input);
+      if (input.cancelReason !== null) command.end(canceled(input.cancelReason));
+      return await follow(command, Context.current());
     },
     removeSandbox: async (ref) => {
       removed.push(ref);
@@ -79,7 +81,6 @@ export async function startScriptedRunner(
     commands.set(input.command.id, command);
     const exit = /^exit (\d+)$/.exec(input.command.command);
     if (exit) resolve(exited(Number(exit[1])));
-    if (input.cancelReason !== null) resolve(canceled(input.cancelReason));
     return command;
   }
 
@@ -109,14 +110,10 @@ export async function startScriptedRunner(
   };
 }
 
-async function follow(command: HeldCommand, context: Context, input: RunCommandInput): Promise<CommandResult> {
+async function follow(command: HeldCommand, context: Context): Promise<CommandResult> {
   const beat = setInterval(() => context.heartbeat(), 50);
   try {
     return await Promise.race([command.ended, context.cancelled]);
-  } catch (error) {
-    if (!(error instanceof CancelledFailure) || !context.cancellationDetails?.cancelRequested) throw error;
-    command.end(canceled(input.cancelReason ?? 'asked'));
-    return await command.ended;
   } finally {
     clearInterval(beat);
   }

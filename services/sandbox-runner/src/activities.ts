@@ -1,6 +1,6 @@
 // The runner's activities as Temporal calls them: what each error means for the workflow is decided here.
 
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
   noFreeSlot,
   type PlacementActivities,
@@ -51,7 +51,16 @@ export function createSandboxActivities({
           throw error;
         }
       }),
-    runCommand: (input) => withFailures(() => commands.run(input, currentRun())),
+    runCommand: (input) =>
+      withFailures(async () => {
+        try {
+          return await commands.run(input, currentRun());
+        } catch (error) {
+          // Its workflow has recorded why, and asks for the command again with that.
+          const isCanceled = Context.current().cancellationDetails?.cancelRequested === true;
+          throw error instanceof Detached && isCanceled ? new CancelledFailure(error.message) : error;
+        }
+      }),
     removeSandbox: (input) => withFailures(() => beating(currentRun(), () => sandboxes.remove(input))),
   };
 }
@@ -76,7 +85,6 @@ function currentRun(): ActivityRun {
     heartbeat: () => context.heartbeat(),
     heartbeatEveryMs: Math.min(5_000, Math.max(250, timeoutMs / 3)),
     signal: context.cancellationSignal,
-    cancelRequested: () => context.cancellationDetails?.cancelRequested === true,
   };
 }
 

@@ -1,11 +1,14 @@
 // One command, from its request to its end in the history: started once, followed, published, whoever is restarted in between.
 //
 // 1. A command that has a result is not run again; one that was requested before is attached to, by its journal.
-// 2. A command whose sandbox is gone ends `sandbox_lost` with all output that was kept. One that never started there is
-//    `SandboxGone`, and nothing of it is in the history but that it was queued.
-// 3. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
+// 2. A command whose sandbox or journal is gone, or whose journal is corrupt, ends `sandbox_lost` with all output that was kept. It
+//    was started when its journal or its history says so: a journal is not synced to disk, the history is.
+// 3. One that never started in a sandbox that is gone is `SandboxGone`, and nothing of it is in the history but that it was queued.
+// 4. A runner that drains starts nothing: what was not started waits for the next one.
+// 5. Where another writer is ahead, what it wrote counts, and this one goes on from there or stops.
 
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
@@ -27,10 +30,10 @@ import {
 } from './command-environment.ts';
 import { readCommandFrames } from './command-frames.ts';
 import { type Publication, publishCommand, publishUnstarted } from './command-publication.ts';
-import type { JournalFrame } from './journal-format.ts';
-import { openIfThere } from './journal-reader.ts';
+import { JournalCorrupt, type JournalFrame } from './journal-format.ts';
+import { readJournalHeader } from './journal-reader.ts';
 import type { OpenSandbox } from './open-sandboxes.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import { createSecretMask } from './secret-mask.ts';
 import type { SessionDirectories, SessionDirectory } from './session-directory.ts';
 import { readStoredEnd, type StoredEndDeps } from './stored-end.ts';
@@ -38,6 +41,12 @@ import { SupervisorError } from './supervisor-control.ts';
 import { argumentBytesMax, type CommandSpec as SupervisedCommand } from './supervisor-request.ts';
 
 const recoveriesMax = 5;
+const inputTriesMax = 6;
+const inputRetryMsMax = 5_000;
+/** The number of `command.started` among a command's events. */
+const startedNumber = 2;
+/** No container's: the command was started, and nothing tells in which. */
+const unknownBoot = '';
 
 export interface CommandExecutionDeps {
   sandboxes: Sandboxes;
@@ -73,30 +82,44 @@ export async function executeCommand(
   const commandId = input.command.id;
   const directory = deps.directories.at(input.sessionId);
   const known = directory.readResult(commandId);
-  if (known) return { result: known, settle: async () => undefined };
+  if (known) return { result: known, settle: () => directory.removeCommand(commandId) };
   const sandbox = await deps.sandboxes.attach(input);
   const requested = directory.wasRequested(commandId);
-  let bootId = requested ? await readStartedBoot(directory, commandId) : undefined;
-  if (requested && bootId === undefined && input.cancelReason !== null) {
-    // Without its request a command that was not started yet never will be.
-    directory.withdrawRequest(commandId);
-    bootId = await readStartedBoot(directory, commandId);
+  // Without its request a command that was not started yet never will be.
+  if (input.cancelReason !== null) directory.withdrawRequest(commandId);
+  const ref: ProducerRef = { ...input, producer: commandId, signal: control.signal };
+  const mayBeStored = requested || input.queuedRecorded || !sandbox;
+  const stored = mayBeStored ? await recoverProducer(deps.events, ref) : newProducerState;
+  let bootId = requested ? readStartedBoot(directory, commandId) : undefined;
+  if (stored.number >= startedNumber) bootId ??= unknownBoot;
+  if (bootId === undefined && input.cancelReason === null) {
+    if (deps.sandboxes.isDraining()) throw new RunnerDraining('the runner is stopping');
+    if (!sandbox) throw await sandboxGone(directory, input);
   }
-  if (!sandbox && bootId === undefined && input.cancelReason === null)
-    throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
-  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, requested };
-  return { result: await execute(attempt), settle: (result) => settle(attempt, result) };
+  const over = new AbortController();
+  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, over: over.signal };
+  try {
+    return { result: await execute(attempt, ref, stored), settle: (result) => settle(attempt, result) };
+  } finally {
+    over.abort();
+  }
 }
 
 /** Not before its result is kept is a command's journal removed: one of both says that it must not be started again. */
-async function settle({ deps, directory, sandbox, input }: Attempt, result: CommandResult): Promise<void> {
+async function settle({ deps, directory, input }: Attempt, result: CommandResult): Promise<void> {
   const commandId = input.command.id;
   try {
     await directory.writeResult(commandId, result);
-    await sandbox?.link.removeCommand(commandId);
+    await directory.removeCommand(commandId);
   } catch (error) {
     deps.events.log.warn({ err: error, commandId }, 'the files of an ended command could not be removed');
   }
+}
+
+/** Nothing can start the command there any more: its request, which can hold secrets, goes with the sandbox. */
+async function sandboxGone(directory: SessionDirectory, input: RunCommandInput, cause?: unknown): Promise<SandboxGone> {
+  await directory.removeCommand(input.command.id);
+  return new SandboxGone(`the sandbox of ${input.sessionId} is not here`, { cause });
 }
 
 interface Attempt {
@@ -107,15 +130,12 @@ interface Attempt {
   sandbox: OpenSandbox | undefined;
   /** Of the container in which the command was started; undefined when it was not yet. */
   bootId: string | undefined;
-  /** An earlier attempt may have started it. */
-  requested: boolean;
+  /** Aborted once its end is known, or this attempt has failed. */
+  over: AbortSignal;
 }
 
-async function execute(attempt: Attempt): Promise<CommandResult> {
-  const { deps, input, control, requested } = attempt;
-  const ref: ProducerRef = { ...input, producer: input.command.id, signal: control.signal };
-  let state: ProducerState =
-    requested || input.queuedRecorded ? await recoverProducer(deps.events, ref) : newProducerState;
+async function execute(attempt: Attempt, ref: ProducerRef, stored: ProducerState): Promise<CommandResult> {
+  let state = stored;
   const running = begin(attempt);
   running.environment.catch(() => undefined);
   running.started.catch(() => undefined);
@@ -125,7 +145,7 @@ async function execute(attempt: Attempt): Promise<CommandResult> {
       return await publish(attempt, ref, state, running);
     } catch (error) {
       if (!(error instanceof StaleProducerError) || recoveries === recoveriesMax) throw error;
-      state = await recoverProducer(deps.events, ref);
+      state = await recoverProducer(attempt.deps.events, ref);
     }
   }
 }
@@ -168,10 +188,9 @@ interface Running {
 
 /** Starts the command, unless that happened before, while its first event is on its way. */
 function begin(attempt: Attempt): Running {
-  const { deps, input, directory, sandbox } = attempt;
+  const { deps, input, sandbox } = attempt;
   if (attempt.bootId !== undefined) {
-    const secrets = readRequestedSecrets(input, () => directory.readRequest(input.command.id));
-    const environment = secrets.then((values) => ({ env: {}, secrets: values }));
+    const environment = requestedSecrets(attempt).then((values) => ({ env: {}, secrets: values }));
     return { environment, started: joinStarted(attempt) };
   }
   if (input.cancelReason !== null) {
@@ -191,25 +210,43 @@ async function start(attempt: Attempt, env: Record<string, string>): Promise<voi
   } catch (error) {
     if (!(error instanceof SupervisorError) || !error.retryable || (await deps.sandboxes.verify(sandbox))) throw error;
     // The container is gone. Whether the command was started before that is in its journal.
-    const bootId = await readStartedBoot(attempt.directory, input.command.id);
-    if (bootId === undefined) throw new SandboxGone(`the sandbox of ${input.sessionId} stopped`, { cause: error });
+    const bootId = readStartedBoot(attempt.directory, input.command.id);
+    if (bootId === undefined) throw await sandboxGone(attempt.directory, input, error);
     return;
   }
-  await giveInput(attempt, sandbox);
   control.onStarted(sandbox);
+  await giveInput(attempt, sandbox);
+}
+
+async function requestedSecrets({ input, directory, bootId }: Attempt): Promise<string[]> {
+  // Without a header nothing of the journal is read: there is nothing to mask.
+  if (bootId === unknownBoot) return [];
+  return readRequestedSecrets(input, () => directory.readRequest(input.command.id));
 }
 
 /** After a restart of the runner: input may not have been handed over yet. */
 async function joinStarted(attempt: Attempt): Promise<void> {
   const sandbox = liveSandbox(attempt);
   if (!sandbox) return;
-  await giveInput(attempt, sandbox).catch(() => undefined);
   attempt.control.onStarted(sandbox);
+  await giveInput(attempt, sandbox);
 }
 
-async function giveInput({ input }: Attempt, sandbox: OpenSandbox): Promise<void> {
-  const { id, stdin } = input.command;
-  if (stdin) await sandbox.link.writeStdin(id, Buffer.from(stdin, 'utf8'), { offset: 0, close: true });
+/** The command waits for its input: where that cannot be handed over, it is canceled. Never rejects. */
+async function giveInput(attempt: Attempt, { link, lost }: OpenSandbox): Promise<void> {
+  const { id, stdin } = attempt.input.command;
+  if (!stdin) return;
+  const over = AbortSignal.any([attempt.over, attempt.control.signal, lost]);
+  for (let tries = 1; !over.aborted; tries += 1) {
+    try {
+      if (tries > inputTriesMax) await link.cancel(id, { graceMs: 0, reason: 'its input could not be handed over' });
+      else await link.writeStdin(id, Buffer.from(stdin, 'utf8'), { offset: 0, close: true });
+      return;
+    } catch (error) {
+      attempt.deps.events.log.warn({ err: error, commandId: id }, 'the input of a command could not be handed over');
+      await delay(Math.min(inputRetryMsMax, 50 * 2 ** tries), undefined, { signal: over }).catch(() => undefined);
+    }
+  }
 }
 
 /** The sandbox, if it is the very one in which the command runs. */
@@ -230,10 +267,20 @@ async function* framesOf(
   });
   // The journal is watched while the command is being started: what it prints at once is not waited for twice.
   const failed = running.started.then(() => new Promise<never>(() => undefined));
-  const first = await Promise.race([frames.next(), failed]);
-  if (first.done) return await running.started;
-  yield first.value;
-  yield* frames;
+  try {
+    const first = await Promise.race([frames.next(), failed]);
+    if (first.done) return await running.started;
+    yield first.value;
+    yield* frames;
+  } catch (error) {
+    if (error instanceof JournalCorrupt) await stopRunning(attempt, 'journal_corrupt');
+    throw error;
+  }
+}
+
+/** The command's end is told without its journal: it must not run on here. */
+async function stopRunning({ input, sandbox }: Attempt, reason: string): Promise<void> {
+  await sandbox?.link.cancel(input.command.id, { graceMs: 0, reason }).catch(() => undefined);
 }
 
 function supervised(input: RunCommandInput, shell: string, env: Record<string, string>): SupervisedCommand {
@@ -260,14 +307,13 @@ export function shellArguments(shell: string, command: string): string[] {
   return [shell, '-c', 'eval "$0$1"', bytes.toString('utf8', 0, half), bytes.toString('utf8', half)];
 }
 
-/** The boot id in the header of the command's journal: it was started. */
-async function readStartedBoot(directory: SessionDirectory, commandId: string): Promise<string | undefined> {
-  const reader = openIfThere(join(directory.runPath, 'journals', commandId));
+/** The boot id in the header of the command's journal: it was started. What follows the header is judged by who follows it. */
+function readStartedBoot(directory: SessionDirectory, commandId: string): string | undefined {
   try {
-    const [first] = (await reader?.read()) ?? [];
-    return first?.type === 'header' ? first.bootId : undefined;
-  } finally {
-    reader?.close();
+    return readJournalHeader(join(directory.runPath, 'journals', commandId))?.bootId;
+  } catch (error) {
+    if (error instanceof JournalCorrupt) return unknownBoot;
+    throw error;
   }
 }
 
@@ -282,9 +328,8 @@ function whyNotStarted(error: unknown): { outcome: 'failed_to_start' | 'canceled
   return hopeless ? { outcome: 'failed_to_start', reason: error.message } : undefined;
 }
 
-/** The history has its end already, written by another attempt or generation: the command must not run on here. */
-async function endedElsewhere({ deps, input, sandbox }: Attempt, ref: ProducerRef): Promise<CommandResult> {
-  const cancel = { graceMs: 0, reason: 'the command has ended elsewhere' };
-  await sandbox?.link.cancel(input.command.id, cancel).catch(() => undefined);
-  return readStoredEnd(deps.events, ref);
+/** The history has its end already, written by another attempt or generation. */
+async function endedElsewhere(attempt: Attempt, ref: ProducerRef): Promise<CommandResult> {
+  await stopRunning(attempt, 'the command has ended elsewhere');
+  return readStoredEnd(attempt.deps.events, ref);
 }

@@ -1,6 +1,7 @@
 // Turns a command's journal into its events.
 //
-// 1. Order: queued, started, output in the order of positions, ended. Each is stored before the next is published.
+// 1. Order: queued, started, output in the order of positions, ended, and nothing else: from the last of them alone it is known what
+//    is stored. Each is stored before the next is published.
 // 2. What the producer's state says is stored is not published again; it goes on at the very byte.
 // 3. The supervisor is told what is stored, so that it never has to hold back output that is safe.
 
@@ -49,7 +50,6 @@ export async function publishCommand(
   }
   await progress.flush();
   const end = progress.end() ?? lostEnd(publication, corrupt, progress.startedMs());
-  if (corrupt) await progress.append(endedGap(publication), end.endedMs);
   await progress.append(endedPayload(end), end.endedMs);
   return end;
 }
@@ -169,12 +169,6 @@ function lostEnd(
     ...(startedMs !== undefined && { startedMs }),
     endedMs: clock(),
   };
-}
-
-function endedGap({ command, producer }: Publication): EventPayloadInit {
-  const position = BigInt(producer.state.position);
-  const value = { producer: command.id, fromPosition: position, toPosition: position, reason: 'journal_corrupt' };
-  return { case: 'gap', value };
 }
 
 async function orTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {

@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { appendFile, cp, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
 import { secretKey } from '@worktrail/contract/subjects';
@@ -9,6 +11,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { queuedPayload } from './command-events.ts';
 import { SandboxGone } from './command-execution.ts';
 import { Detached } from './live-commands.ts';
+import { RunnerDraining } from './sandboxes.ts';
 import {
   activityRun,
   log,
@@ -82,15 +85,12 @@ test('a command of 128 KiB runs', async () => {
   expect(outputOf(await bench.events(input)).toString()).toBe(`${text}\n`);
 });
 
-test('a command that is canceled by its workflow ends canceled and still gives its result', async () => {
+test('a command that is asked for again with the reason of its cancel ends with that', async () => {
   const command = newCommand(session, 'echo ready; sleep 60');
-  const controller = new AbortController();
-  const result = bench
-    .parts()
-    .commands.run(command, activityRun({ signal: controller.signal, cancelRequested: () => true }));
+  const result = run(command);
   await untilEvent(command, hasOutput);
-  controller.abort();
-  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'canceled' });
+  expect(await run({ ...command, cancelReason: 'asked' })).toMatchObject({ outcome: 'canceled', reason: 'asked' });
+  expect(await result).toMatchObject({ outcome: 'canceled' });
 });
 
 test('an attempt that times out lets go of the command, and the next one gets its result', async () => {
@@ -239,3 +239,164 @@ test('a killed container ends its commands as lost, with what they wrote, and th
   expect(await run({ ...next, generation: 2 })).toMatchObject({ outcome: 'exited', exitCode: 0 });
   expect(outputOf(await bench.events(next)).toString()).toBe('kept\n');
 }, 60_000);
+
+const journalOf = ({ sessionId, command }: RunCommandInput) =>
+  join(bench.parts().directories.at(sessionId).runPath, 'journals', command.id);
+
+test.each([
+  ['behind its output', (path: string) => appendFile(path, Buffer.alloc(200))],
+  ['from its first byte on', (path: string) => writeFile(path, Buffer.alloc(200))],
+])('a command whose journal is found corrupt %s ends as lost, and does not run on', async (_where, damage) => {
+  const command = newCommand(session, 'echo written; sleep 4711');
+  const first = run(command).catch((error: unknown) => error);
+  await untilEvent(command, hasOutput);
+  await bench.restart();
+  await first;
+  await damage(journalOf(command));
+  expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost', reason: 'journal_corrupt', stdoutBytes: 8 });
+  const cases = (await bench.events(command)).map((event) => event.payload.case);
+  expect(cases).toEqual(['commandQueued', 'commandStarted', 'commandOutput', 'commandEnded']);
+  const gone = newCommand(session, 'while pgrep -fx "sleep 4711"; do sleep 0.05; done', { timeoutSeconds: 10 });
+  expect(await run(gone)).toMatchObject({ outcome: 'exited' });
+});
+
+test.each(['while its sandbox is gone', 'in the sandbox that was opened since'])(
+  'a started command whose journal went with the power ends as lost, asked for %s, and is not run again',
+  async (when) => {
+    const own = newSession(bench);
+    await bench.parts().sandboxes.open(own, signal);
+    const command = newCommand(own, 'echo ran >> runs; echo written; sleep 60');
+    const first = run(command).catch((error: unknown) => error);
+    await untilEvent(command, hasOutput);
+    await bench.restart();
+    await first;
+    const { driver, directories, sandboxes } = bench.parts();
+    const container = (await driver.listContainers()).find((one) => one.sessionId === own.sessionId)!;
+    await driver.removeContainer(container.id);
+    await rm(journalOf(command));
+    const lost = { outcome: 'sandbox_lost', stdoutBytes: 8 };
+    const reopened = { generation: 2 };
+    if (when === 'while its sandbox is gone') {
+      await rm(join(directories.at(own.sessionId).runPath, 'requests', command.command.id));
+      expect(await run(command)).toMatchObject(lost);
+      await sandboxes.open({ ...own, ...reopened }, signal);
+    } else {
+      await sandboxes.open({ ...own, ...reopened }, signal);
+      expect(await run({ ...command, ...reopened })).toMatchObject(lost);
+    }
+    const events = await bench.events(command);
+    expect(outputOf(events).toString()).toBe('written\n');
+    expect(events.at(-1)?.payload.case).toBe('commandEnded');
+    expect(await run({ ...newCommand(own, '[ "$(cat runs)" = ran ]'), ...reopened })).toMatchObject({ exitCode: 0 });
+  },
+  30_000,
+);
+
+test('a runner that is told to stop starts no command any more, and sees those that run to their end', async () => {
+  const running = newCommand(session, 'echo ready; sleep 60');
+  const result = run(running);
+  await untilEvent(running, hasOutput);
+  const { sandboxes, commands } = bench.parts();
+  await sandboxes.drain();
+  const next = newCommand(session, 'echo started >> started; cat started');
+  await expect(run(next)).rejects.toThrow(RunnerDraining);
+  commands.find(running.command.id)?.cancel({ graceMs: 0, reason: 'cluster_stopped' });
+  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'cluster_stopped' });
+  await bench.restart();
+  expect(await run(next)).toMatchObject({ outcome: 'exited' });
+  expect(outputOf(await bench.events(next)).toString()).toBe('started\n');
+});
+
+/** A command that reads its input, which cannot be put into its place. */
+async function startWithoutInput() {
+  const command = newCommand(session, 'cat', { stdin: 'late' });
+  const place = join(bench.parts().directories.at(session.sessionId).runPath, 'stdin', command.command.id);
+  await mkdir(place);
+  const result = run(command);
+  await untilEvent(command, (events) => events.some((event) => event.payload.case === 'commandStarted'));
+  return { command, place, result };
+}
+
+test('input that cannot be handed over at once is handed over later', async () => {
+  const { command, place, result } = await startWithoutInput();
+  await rmdir(place);
+  expect(await result).toMatchObject({ outcome: 'exited', exitCode: 0 });
+  expect(outputOf(await bench.events(command)).toString()).toBe('late');
+});
+
+test('a command that does not get its input can be canceled', async () => {
+  const { command, place, result } = await startWithoutInput();
+  bench.parts().commands.find(command.command.id)?.cancel({ graceMs: 0, reason: 'enough' });
+  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'enough' });
+  await rmdir(place);
+});
+
+test('a command whose input cannot be handed over at all is canceled, and says why', async () => {
+  const { place, result } = await startWithoutInput();
+  expect(await result).toMatchObject({ outcome: 'canceled', reason: 'its input could not be handed over' });
+  await rmdir(place);
+}, 30_000);
+
+/** Files of a session that belong to the command, but for its result. */
+async function filesOf({ sessionId, command }: RunCommandInput): Promise<string[]> {
+  const { path } = bench.parts().directories.at(sessionId);
+  const names = await readdir(path, { recursive: true });
+  return names.filter((name) => name.includes(command.id) && name !== join('results', command.id));
+}
+
+const untilSettled = ({ command }: RunCommandInput) => bench.parts().commands.find(command.id)?.settled;
+
+test('of a command that was lost with its sandbox only the result is kept', async () => {
+  const own = newSession(bench);
+  const { sandboxes, driver } = bench.parts();
+  await sandboxes.open(own, signal);
+  const command = newCommand(own, 'cat; sleep 60', { stdin: 'input' });
+  const first = run(command).catch((error: unknown) => error);
+  await untilEvent(command, hasOutput);
+  expect(await filesOf(command)).toHaveLength(3);
+  await bench.restart();
+  await first;
+  const container = (await driver.listContainers()).find((one) => one.sessionId === own.sessionId)!;
+  await driver.removeContainer(container.id);
+  expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost' });
+  await untilSettled(command);
+  expect(await filesOf(command)).toEqual([]);
+}, 30_000);
+
+test('of a command that was canceled while no runner held it only the result is kept', async () => {
+  const command = newCommand(session, 'echo ready; sleep 60');
+  const first = run(command).catch((error: unknown) => error);
+  await untilEvent(command, hasOutput);
+  await bench.restart();
+  await first;
+  expect(await run({ ...command, cancelReason: 'asked' })).toMatchObject({ outcome: 'canceled', reason: 'asked' });
+  await untilSettled(command);
+  expect(await filesOf(command)).toEqual([]);
+});
+
+test('what a killed runner did not tidy away after a command goes when it is asked for again', async () => {
+  const command = newCommand(session, 'echo ready; sleep 60');
+  const result = run(command);
+  await untilEvent(command, hasOutput);
+  const requests = join(bench.parts().directories.at(session.sessionId).runPath, 'requests');
+  await cp(join(requests, command.command.id), join(requests, 'kept'));
+  bench.parts().commands.find(command.command.id)?.cancel({ graceMs: 0, reason: 'enough' });
+  await result;
+  await untilSettled(command);
+  await rename(join(requests, 'kept'), join(requests, command.command.id));
+  await bench.restart();
+  expect(await run(command)).toEqual(await result);
+  await untilSettled(command);
+  expect(await filesOf(command)).toEqual([]);
+});
+
+test('a command that was never started in a sandbox that is gone leaves no request behind', async () => {
+  const own = newSession(bench);
+  const { sandboxes, directories } = bench.parts();
+  await sandboxes.open(own, signal);
+  await sandboxes.stop(own.sessionId);
+  const command = newCommand(own, 'true');
+  await writeFile(join(directories.at(own.sessionId).runPath, 'requests', command.command.id), 'with a secret');
+  await expect(run(command)).rejects.toThrow(SandboxGone);
+  expect(await filesOf(command)).toEqual([]);
+}, 30_000);

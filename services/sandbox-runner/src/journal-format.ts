@@ -14,6 +14,8 @@ export const reasonBytesMax = 512;
 const magic = Buffer.from('WTJRNL\r\n', 'latin1');
 const frameTypes = { header: 1, started: 2, output: 3, end: 4 } as const;
 const headerBodyBytes = 88;
+/** Of the first frame as a whole. */
+export const journalHeaderBytes = frameHeaderBytes + headerBodyBytes;
 const startedBodyBytes = 16;
 const outputPrefixBytes = 32;
 const endPrefixBytes = 64;

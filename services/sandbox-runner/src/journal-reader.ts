@@ -9,7 +9,15 @@
 import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
-import { type EndFrame, type JournalFrame, JournalCorrupt, type OutputFrame, parseFrame } from './journal-format.ts';
+import {
+  type EndFrame,
+  type HeaderFrame,
+  type JournalFrame,
+  JournalCorrupt,
+  journalHeaderBytes,
+  type OutputFrame,
+  parseFrame,
+} from './journal-format.ts';
 import type { JournalWatch } from './journal-watch.ts';
 
 const readBytesMax = 262_144;
@@ -145,11 +153,30 @@ export async function* followJournal(path: string, options: FollowOptions): Asyn
 
 /** The journal, or `undefined` where none is yet. */
 export function openIfThere(path: string): JournalReader | undefined {
+  return unlessMissing(() => openJournal(path));
+}
+
+function unlessMissing<T>(open: () => T): T | undefined {
   try {
-    return openJournal(path);
+    return open();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/** A journal's header, once it is whole; what follows it is not looked at. @throws JournalCorrupt */
+export function readJournalHeader(path: string): HeaderFrame | undefined {
+  const fd = unlessMissing(() => openHostile(path));
+  if (fd === undefined) return undefined;
+  try {
+    const buffer = Buffer.alloc(journalHeaderBytes);
+    if (readSync(fd, buffer, 0, buffer.length, 0) < buffer.length) return undefined;
+    const frame = parseFrame(buffer, 0)?.frame;
+    if (frame?.type !== 'header') throw new JournalCorrupt('not a journal header', 0);
+    return frame;
+  } finally {
+    closeSync(fd);
   }
 }
 

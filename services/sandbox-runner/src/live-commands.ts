@@ -1,7 +1,7 @@
 // The commands that this process follows: one follower per command, however many activities ask for it.
 //
-// 1. An activity that is canceled by its workflow cancels the command and still answers with its end. Every other kind of
-//    cancellation (not found, timed out, shutting down) lets go of the command, which goes on.
+// 1. An activity that is canceled, in whatever way, lets go of the command, which goes on. Only what names a reason stops it: the
+//    `cancelReason` with which its workflow asks for it again, a gateway's request, a stop of the cluster.
 // 2. A follower lives until the command's end is in the history, or the process stops.
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,8 +16,6 @@ export interface ActivityRun {
   heartbeatEveryMs: number;
   /** Aborted by a cancellation of any kind. */
   signal: AbortSignal;
-  /** The workflow asked for it, and it is recorded. */
-  cancelRequested(): boolean;
 }
 
 /** This attempt lets go of the command; another one finds it again. */
@@ -95,7 +93,9 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
       if (input.cancelReason !== null) followed.cancel(cancelOf(input, input.cancelReason));
       const beat = setInterval(() => activity.heartbeat(), activity.heartbeatEveryMs);
       try {
-        return await answer(followed, input, activity);
+        const result = await untilAborted(followed.result, activity.signal);
+        if (result === 'aborted') throw new Detached('the attempt ended; the command goes on');
+        return result;
       } finally {
         clearInterval(beat);
       }
@@ -103,14 +103,6 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
     find: (commandId) => live.get(commandId),
     list: () => [...live.values()].filter((followed) => !followed.ended()),
   };
-
-  async function answer(followed: Followed, input: RunCommandInput, activity: ActivityRun): Promise<CommandResult> {
-    const first = await untilAborted(followed.result, activity.signal);
-    if (first !== 'aborted') return first;
-    if (!activity.cancelRequested() || signal.aborted) throw new Detached('the attempt ended; the command goes on');
-    followed.cancel(cancelOf(input, 'canceled'));
-    return await followed.result;
-  }
 }
 
 function cancelOf({ cancelGraceSeconds }: RunCommandInput, reason: string): { graceMs: number; reason: string } {

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -45,10 +48,15 @@ let config: SandboxRunnerConfig;
 let lifetime: Lifetime;
 let runner: RunningSandboxRunner;
 let client: Client;
+/** A trace-store that has nothing: to every question it answers an empty message. */
+const traceStore = createServer((_request, response) => {
+  response.writeHead(200, { 'content-type': 'application/proto' }).end();
+});
 let session: OpenSandboxInput;
 
 beforeAll(async () => {
   scratch = await makeScratch('runner');
+  await once(traceStore.listen(0, '127.0.0.1'), 'listening');
   [nats, temporal] = await Promise.all([
     startNatsServer(join(scratch.path, 'nats')),
     startTemporalServer(join(scratch.path, 'temporal')),
@@ -75,7 +83,7 @@ beforeAll(async () => {
     secretsKeyFile,
     repositoryRoots: [join(scratch.path, 'repositories')],
     stateDirectory: join(scratch.path, 'data'),
-    traceStoreUrl: 'http://127.0.0.1:9',
+    traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
     startsAtOnceMax: 4,
     labels: {},
@@ -99,6 +107,7 @@ afterAll(async () => {
   await connection.close();
   await temporal.stop();
   await nats.stop();
+  traceStore.close();
   await scratch.remove();
 }, 60_000);
 
@@ -191,21 +200,49 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
   const running = onHost('runCommand', command);
   const live = connection.subscribe(eventSubject(session, command.command.id), { max: 3 });
   for await (const message of live) if (fromBinary(EventSchema, message.data).payload.case === 'commandOutput') break;
-  const response = await stopCluster(config.internalToken);
-  expect(await response.json()).toEqual({ sandboxes: 1, stopped: 1, commandsCanceled: 1 });
-  expect(await running).toMatchObject({ outcome: 'canceled', reason: 'cluster_stopped' });
-
-  await restart();
-  await expect(onHost('runCommand', newCommand(session, 'true'))).rejects.toMatchObject({
+  const quick = onHost('runCommand', newCommand(session, 'echo running > quick; sleep 60'));
+  expect(await onHost('runCommand', newCommand(session, 'until [ -e quick ]; do sleep 0.05; done'))).toBeDefined();
+  const stopped = stopCluster(config.internalToken);
+  const canceled = { outcome: 'canceled', reason: 'cluster_stopped' };
+  expect(await quick).toMatchObject(canceled);
+  // What waited for it is asked for at once, while the other one still has its grace.
+  const queued = expect(onHost('runCommand', newCommand(session, 'touch started'))).rejects.toMatchObject({
     cause: { type: 'sandbox_gone' },
   });
+  expect(await (await stopped).json()).toEqual({ sandboxes: 1, stopped: 1, commandsCanceled: 2 });
+  expect(await running).toMatchObject(canceled);
+
+  await restart();
+  await queued;
   const next = { ...session, generation: 2 };
   expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume' });
-  expect(await onHost('runCommand', newCommand(next, 'grep -q kept kept.txt'))).toMatchObject({ exitCode: 0 });
+  expect(await onHost('runCommand', newCommand(next, 'grep -q kept kept.txt && [ ! -e started ]'))).toMatchObject({
+    exitCode: 0,
+  });
   await expect(onHost('openSandbox', session)).rejects.toMatchObject({
     cause: { type: 'stale_generation' },
   });
   await onHost('removeSandbox', next);
+}, 60_000);
+
+test('a cancel of its workflow ends a command with the reason that the workflow gives when it asks again', async () => {
+  const own = newSession({ repositoryPath: session.repository.url });
+  await onHost('openSandbox', own);
+  const command = newCommand(own, 'echo running; sleep 60');
+  const first = await client.activity.start('runCommand', {
+    id: newId('event'),
+    taskQueue: hostTaskQueue(runner.runnerId),
+    args: [command],
+    startToCloseTimeout: '1 minute',
+    heartbeatTimeout: '1 second',
+  });
+  const live = connection.subscribe(eventSubject(own, command.command.id), { max: 3 });
+  for await (const message of live) if (fromBinary(EventSchema, message.data).payload.case === 'commandOutput') break;
+  await first.cancel('canceled');
+  await expect(first.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+  const again = await onHost('runCommand', { ...command, cancelReason: 'trial_canceled' });
+  expect(again).toMatchObject({ outcome: 'canceled', reason: 'trial_canceled' });
+  await onHost('removeSandbox', own);
 }, 60_000);
 
 test('an opening that cannot succeed fails with the code for it', async () => {

@@ -34,6 +34,7 @@ export interface Sandboxes {
   watch(signal: AbortSignal): void;
   /** From now on nothing is opened and nothing new is attached to. Resolves once what was being opened is taken away again. */
   drain(): Promise<void>;
+  isDraining(): boolean;
   /** Removes containers and volumes of this runner whose session has no directory here. */
   removeOrphans(): Promise<void>;
   close(): void;
@@ -43,7 +44,7 @@ export interface SandboxesDeps extends Omit<SandboxMakingDeps, 'open'> {
   log: Logger;
 }
 
-/** Opening while the runner goes down; another try finds it back, or another runner. */
+/** Asked to open or to start something while the runner goes down; another try finds it back, or another runner. */
 export class RunnerDraining extends Error {
   override readonly name = 'RunnerDraining';
 }
@@ -149,6 +150,7 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
       draining.abort();
       await Promise.allSettled(opening);
     },
+    isDraining: () => draining.signal.aborted,
     async removeOrphans() {
       const known = new Set(await directories.list());
       for (const { id, sessionId, running } of await driver.listContainers()) {

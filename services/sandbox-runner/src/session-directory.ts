@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { isId } from '@worktrail/contract/ids';
 import type { OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
+import { removeCommandFiles } from './supervisor-link.ts';
 
 export interface SandboxRecord extends SandboxRef {
   /** "creating": a crash left it half made. "open": it has a container. "stopped": volumes are kept, no container. */
@@ -39,10 +40,12 @@ export interface SessionDirectory {
   writeResult(commandId: string, result: CommandResult): Promise<void>;
   /** A request of this command was written: it may have been started. */
   wasRequested(commandId: string): boolean;
-  /** A supervisor does not start a command without its request. It is kept aside: it tells the values of secrets. */
+  /** A supervisor does not start a command without its request. Where there is one it is kept aside: it tells the values of secrets. */
   withdrawRequest(commandId: string): void;
   /** The request's bytes, also of one that was withdrawn. */
   readRequest(commandId: string): Promise<string>;
+  /** Removes everything of a command but its result. */
+  removeCommand(commandId: string): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -101,6 +104,10 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
     },
     readRequest: (commandId) =>
       readFile(requestPath(commandId), 'utf8').catch(() => readFile(withdrawnPath(commandId), 'utf8')),
+    async removeCommand(commandId) {
+      await removeCommandFiles(runPath, commandId);
+      await rm(withdrawnPath(commandId), { force: true });
+    },
     remove: () => rm(path, { recursive: true, force: true }),
   };
 }

@@ -11,7 +11,7 @@ import { chmod, mkdir, open, rm } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import type { HeaderFrame, JournalFrame } from './journal-format.ts';
-import { type FollowOptions, followJournal, openIfThere } from './journal-reader.ts';
+import { type FollowOptions, followJournal, readJournalHeader } from './journal-reader.ts';
 import { type JournalGrowth, openJournalWatch } from './journal-watch.ts';
 import { controlLines, createFifoSender, type SendControlLine, SupervisorError } from './supervisor-control.ts';
 import { assertRunnableId, type CommandSpec, encodeRequest } from './supervisor-request.ts';
@@ -53,7 +53,6 @@ export type SupervisorLink = {
     options?: { offset?: number; close?: boolean },
   ): Promise<{ lengthTotal: number }>;
   follow(id: string, options?: Omit<FollowOptions, 'wake'>): AsyncGenerator<JournalFrame, void, void>;
-  /** Removes what belongs to an ended command, in the order that keeps a late `start` from running it again. */
   removeCommand(id: string): Promise<void>;
   /** Stops watching; followers go on by polling. The supervisor is not touched. */
   close(): void;
@@ -64,6 +63,12 @@ export async function createRunDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   await chmod(path, 0o700);
   for (const part of ['requests', 'stdin', 'journals']) await mkdir(join(path, part), { recursive: true, mode: 0o700 });
+}
+
+/** Removes what belongs to an ended command, in the order that keeps a late `start` from running it again. */
+export async function removeCommandFiles(runDirectory: string, id: string): Promise<void> {
+  assertRunnableId(id);
+  for (const part of ['requests', 'stdin', 'journals']) await rm(join(runDirectory, part, id), { force: true });
 }
 
 /** `runDirectory` exists (`createRunDirectory`); the supervisor need not run yet. */
@@ -95,7 +100,7 @@ export function openSupervisorLink(options: { runDirectory: string; send?: SendC
         what: 'the supervisor did not start the command',
       });
     },
-    header: (id) => readHeader(at('journals', id)),
+    header: async (id) => readJournalHeader(at('journals', id)),
     async signal(id, signal) {
       await sendFor(id, controlLines.signal(id, signalNumber(signal)));
     },
@@ -112,10 +117,7 @@ export function openSupervisorLink(options: { runDirectory: string; send?: SendC
       return { lengthTotal };
     },
     follow: (id, follow = {}) => followJournal(at('journals', id), { ...follow, wake }),
-    async removeCommand(id) {
-      assertRunnableId(id);
-      for (const part of ['requests', 'stdin', 'journals']) await rm(at(part, id), { force: true });
-    },
+    removeCommand: (id) => removeCommandFiles(runDirectory, id),
     close() {
       wake.close();
       bootWake.close();
@@ -169,16 +171,6 @@ async function readBootId(path: string): Promise<string | null> {
     }
   } catch {
     return null;
-  }
-}
-
-async function readHeader(path: string): Promise<HeaderFrame | undefined> {
-  const reader = openIfThere(path);
-  try {
-    const [first] = (await reader?.read()) ?? [];
-    return first?.type === 'header' ? first : undefined;
-  } finally {
-    reader?.close();
   }
 }
 

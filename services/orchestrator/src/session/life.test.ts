@@ -101,6 +101,14 @@ describe('a setup command', () => {
     expect(state).toMatchObject({ phase: 'failed', failure: { code: 'setup_failed' } });
   });
 
+  it.each(['cluster_stopped', 'supervisor_stopped'])('that ended because of %s is run again', (reason) => {
+    const state = placedState(withSetup(['install']));
+    life.opened(state, 1, sandbox);
+    const stopped = ended({ outcome: 'canceled', reason, exitCode: null });
+    life.commandEnded(state, startCommand(state, setupCommand()), stopped, noon);
+    expect(state).toMatchObject({ phase: 'creating', setup: { done: 0, retries: 1 } });
+  });
+
   it('is run again in a workspace that was made anew', () => {
     const state = placedState(withSetup(['install']));
     life.opened(state, 1, { ...sandbox, from: 'new' });

@@ -189,10 +189,13 @@ function setupEnded(state: SessionState, command: string, result: CommandResult,
   }
 }
 
+/** A runner ended it because the cluster stops; or its supervisor, which was stopped with it still running. */
+const stopReasons: ReadonlySet<string> = new Set(['cluster_stopped', 'supervisor_stopped']);
+
 /** The command did not fail: what it ran in went away. */
 function isLostWithSandbox(result: CommandResult): boolean {
   if (result.outcome === 'sandbox_lost' || result.outcome === 'host_lost') return true;
-  return result.outcome === 'canceled' && result.reason === 'cluster_stopped';
+  return result.outcome === 'canceled' && stopReasons.has(result.reason ?? '');
 }
 
 function describeSetupFailure(state: SessionState, command: string, result: CommandResult): string {

@@ -160,7 +160,7 @@ describe.each([
     });
     expect(await session.cancel(running.id)).toEqual({ accepted: true });
     expect(await session.untilEnded(running.id)).toMatchObject({
-      payload: { value: { outcome: CommandOutcome.CANCELED } },
+      payload: { value: { outcome: CommandOutcome.CANCELED, reason: 'asked' } },
     });
     await session.untilState('ready');
     expect(await session.cancel(running.id)).toEqual({ accepted: false });
@@ -311,6 +311,8 @@ describe.each([
       async () => attemptsOf(held.id).length,
       (attempts) => attempts > 1,
     );
+    const asked = attemptsOf(held.id).map(({ queuedRecorded }) => queuedRecorded);
+    expect(asked.slice(0, 2)).toEqual([false, true]);
     // Known from the run before.
     expect(await session.run(beside[0]!)).toEqual({ state: 'running' });
     expect(attemptsOf(beside[0]!.id)).toHaveLength(1);

@@ -89,7 +89,10 @@ describe.each([
     expect((await trial.cancel()).state).toBe('canceled');
     expect(await trial.ended()).toMatchObject({ state: 'canceled', sessions: [{ verdict: null }, { verdict: null }] });
     const end = await sessionOf(trial, 0).untilEnded(commandId!);
-    expect(end.payload).toMatchObject({ case: 'commandEnded', value: { outcome: CommandOutcome.CANCELED } });
+    expect(end.payload).toMatchObject({
+      case: 'commandEnded',
+      value: { outcome: CommandOutcome.CANCELED, reason: 'trial_canceled' },
+    });
     expect((await sessionOf(trial, 0).untilState('ready')).state).toBe('ready');
   });
 

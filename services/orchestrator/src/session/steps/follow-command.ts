@@ -1,8 +1,8 @@
 // Running a command: scheduled on the queue of the session's host, and again until its true outcome is known.
 //
 // 1. A failure of the activity says nothing about the command, but one: `sandbox_gone`, it was never started there.
-// 2. A cancel is delivered to the runner, whose answer counts. Where nobody held the command when it was canceled, it is scheduled
-//    once more with the cancel in its input.
+// 2. A cancel makes the runner let go of the command, which is then scheduled once more with the reason in its input. The runner's
+//    answer counts: the command may have ended otherwise meanwhile.
 
 import { ActivityCancellationType, isCancellation, log, proxyActivities, sleep } from '@temporalio/workflow';
 import type { CommandResult } from '@worktrail/contract/commands';
@@ -20,17 +20,19 @@ const unexpectedFailureDelay = '5 seconds';
 export function followCommand(run: SessionRun, commandId: string): void {
   const command = findLive(run.state, commandId);
   if (!command) return;
+  // A runner may have had it before, and have written more than that it was queued.
+  const mayBeRecorded = command.state === 'running' || command.queuedEvent === 'recorded';
   command.state = 'running';
-  run.background.begin(commandId, () => follow(run.state, command));
+  run.background.begin(commandId, () => follow(run.state, command, mayBeRecorded));
 }
 
-async function follow(state: SessionState, command: LiveCommandState): Promise<void> {
+async function follow(state: SessionState, command: LiveCommandState, queuedRecorded: boolean): Promise<void> {
   const commandId = command.spec.id;
-  const input = runCommandInput(state, command);
+  const input = runCommandInput(state, command, queuedRecorded);
   try {
     commandEnded(state, commandId, await runOnHost(state, input), now());
   } catch (error) {
-    // Canceled before a runner had it, or no runner took it: the loop follows it again.
+    // Canceled, or no runner took it: the loop follows it again.
     if (isCancellation(error) || wasNotTakenUp(error)) return;
     if (failureType(error) === sandboxGone) {
       return commandNotStarted(state, commandId, { generation: input.generation, sandboxGone: true }, now());
@@ -45,7 +47,7 @@ async function follow(state: SessionState, command: LiveCommandState): Promise<v
   }
 }
 
-function runCommandInput(state: SessionState, command: LiveCommandState): RunCommandInput {
+function runCommandInput(state: SessionState, command: LiveCommandState, queuedRecorded: boolean): RunCommandInput {
   const { env, resources } = state.spec.environment;
   return {
     ...sandboxRef(state),
@@ -53,7 +55,7 @@ function runCommandInput(state: SessionState, command: LiveCommandState): RunCom
     environment: { env, resources: { outputBytesMax: resources.outputBytesMax } },
     env: state.spec.env,
     cancelGraceSeconds: state.spec.cancelGraceSeconds,
-    queuedRecorded: command.queuedEvent === 'recorded',
+    queuedRecorded,
     cancelReason: command.cancelReason,
   };
 }
