@@ -26,6 +26,8 @@ export const stopGraceMs = 3_000;
 /** Before the host's own processes; below the 500 that the supervisor gives each command, so that a command goes before it. */
 const oomScore = 250;
 
+export const sessionLabel = 'worktrail.session';
+
 export interface DockerOwner {
   clusterId: string;
   runnerId: string;
@@ -43,7 +45,7 @@ export function ownerLabels(owner: DockerOwner, ref: SandboxRef): Record<string,
     ...ownerFilter(owner),
     'worktrail.organization': ref.organizationId,
     'worktrail.project': ref.projectId,
-    'worktrail.session': ref.sessionId,
+    [sessionLabel]: ref.sessionId,
     'worktrail.generation': String(ref.generation),
   };
 }
@@ -52,7 +54,7 @@ export function ownerFilter(owner: DockerOwner): Record<string, string> {
   return { 'worktrail.cluster': owner.clusterId, 'worktrail.runner': owner.runnerId };
 }
 
-export function containerName(owner: DockerOwner, ref: SandboxRef): string {
+function containerName(owner: DockerOwner, ref: SandboxRef): string {
   return `worktrail-${owner.clusterId}-${ref.sessionId}-${ref.generation}`;
 }
 

@@ -1,6 +1,6 @@
 // Sandboxes as containers of a Docker engine on this host (see docker-container-spec.ts for what confines them).
 //
-// 1. Removing what is not there succeeds; making what is there finds it.
+// 1. Removing what is not there succeeds; making a volume that is there finds it.
 // 2. At most `startsAtOnceMax` containers start at once.
 // 3. An engine that does not answer is an ordinary error: trying again can help.
 
@@ -8,13 +8,13 @@ import { createReadStream } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import Docker from 'dockerode';
 import {
-  containerName,
   containerOptions,
   type DockerOwner,
   type HostFacts,
   ownerFilter,
   ownerLabels,
   sandboxPaths,
+  sessionLabel,
 } from './docker-container-spec.ts';
 import type { SandboxDriver, SandboxImage } from './sandbox-driver.ts';
 import { SessionFailure } from './session-failure.ts';
@@ -41,7 +41,7 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
   };
   const startGate = createStartGate(startsAtOnceMax);
   const filters = { label: Object.entries(ownerFilter(owner)).map(([name, value]) => `${name}=${value}`) };
-  const driver: SandboxDriver = {
+  return {
     async ping() {
       const options: object = { abortSignal: AbortSignal.timeout(pingTimeoutMs) };
       // The types of dockerode know no options here.
@@ -69,14 +69,10 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
     },
     async createContainer(spec) {
       const wanted = containerOptions(spec, owner, await hostFacts());
-      const create = () => docker.createContainer(wanted);
       try {
-        return (await create()).id;
+        return (await docker.createContainer(wanted)).id;
       } catch (error) {
-        if (statusOf(error) !== 409) throw refusal(error, spec.runtime);
-        // Left by a runner that was killed in between: of the same generation, so ours to remove.
-        await driver.removeContainer(containerName(owner, spec.ref));
-        return (await create()).id;
+        throw refusal(error, spec.runtime);
       }
     },
     async startContainer(containerId) {
@@ -99,11 +95,12 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
       if (graceMs > 0) await unlessMissing(() => container.stop({ t: Math.ceil(graceMs / 1000) }));
       await unlessMissing(() => container.remove({ force: true, v: true }));
     },
-    async listContainers() {
-      const found = await docker.listContainers({ all: true, filters });
+    async listContainers(sessionId) {
+      const label = sessionId === undefined ? filters.label : [...filters.label, `${sessionLabel}=${sessionId}`];
+      const found = await docker.listContainers({ all: true, filters: { label } });
       return found.map(({ Id, Labels, State }) => ({
         id: Id,
-        sessionId: Labels['worktrail.session'] ?? '',
+        sessionId: Labels[sessionLabel] ?? '',
         generation: Number(Labels['worktrail.generation']),
         running: State === 'running',
       }));
@@ -112,7 +109,7 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
       const { Volumes } = await docker.listVolumes({ filters });
       return (Volumes ?? []).map(({ Name, Labels }) => ({
         name: Name,
-        sessionId: Labels?.['worktrail.session'] ?? '',
+        sessionId: Labels?.[sessionLabel] ?? '',
       }));
     },
     async sendControlLine(containerId, line) {
@@ -132,7 +129,6 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
       void followExits(docker, filters, handlers, signal);
     },
   };
-  return driver;
 }
 
 async function followExits(

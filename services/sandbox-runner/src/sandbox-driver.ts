@@ -57,7 +57,8 @@ export interface SandboxDriver {
   waitForExit(containerId: string, signal: AbortSignal): Promise<string>;
   /** Stops within the grace and removes; what is gone already is fine. */
   removeContainer(containerId: string, options?: { graceMs?: number }): Promise<void>;
-  listContainers(): Promise<OwnedContainer[]>;
+  /** Of one session, or of all. */
+  listContainers(sessionId?: string): Promise<OwnedContainer[]>;
   listVolumes(): Promise<OwnedVolume[]>;
   /** Gives a supervisor a control line by running its binary in the container. */
   sendControlLine(containerId: string, line: string): Promise<void>;

@@ -1,6 +1,7 @@
 // How a sandbox is made, made again from its volumes, attached to, and taken away: the steps, without their order between callers.
 //
-// The record is written before what it records is started: after a crash it says what there may be to remove.
+// The record is written before anything is made: without one there is nothing to remove. Which containers and volumes a session has is
+// asked of the engine, by their owner: a process that dies while one is made never learns its id.
 
 import { access, chown } from 'node:fs/promises';
 import type { Environment } from '@worktrail/contract/environment';
@@ -36,7 +37,7 @@ export interface SandboxMaking {
   makeAgain(before: SandboxRecord, input: OpenSandboxInput, signal: AbortSignal): Promise<OpenedSandbox>;
   /** Undefined where the recorded container does not run. */
   attach(record: SandboxRecord): Promise<OpenSandbox | undefined>;
-  removeContainer(record: SandboxRecord, graceMs?: number): Promise<void>;
+  removeContainers(sessionId: string, graceMs?: number): Promise<void>;
   removeEverything(sessionId: string): Promise<void>;
 }
 
@@ -80,9 +81,9 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
     }
   }
 
-  async function removeContainer(record: SandboxRecord, graceMs = 0): Promise<void> {
-    if (record.containerId !== null) await driver.removeContainer(record.containerId, { graceMs });
-    open.forget(record.sessionId);
+  async function removeContainers(sessionId: string, graceMs = 0): Promise<void> {
+    for (const { id } of await driver.listContainers(sessionId)) await driver.removeContainer(id, { graceMs });
+    open.forget(sessionId);
   }
 
   async function requireKept(record: SandboxRecord): Promise<void> {
@@ -116,7 +117,7 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
 
     async makeAgain(before, input, signal) {
       const directory = directories.at(input.sessionId);
-      await removeContainer(before);
+      await removeContainers(input.sessionId);
       await requireKept(before);
       const image = await deps.images.ensure(input.environment);
       const record: SandboxRecord = { ...before, ...refOf(input), state: 'creating', containerId: null };
@@ -131,7 +132,7 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
         await directory.writeRecord(record);
         return record.opened;
       } catch (error) {
-        await removeContainer(record);
+        await removeContainers(input.sessionId);
         throw error;
       }
     },
@@ -150,15 +151,13 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
       return undefined;
     },
 
-    removeContainer,
+    removeContainers,
 
     async removeEverything(sessionId) {
       const directory = directories.at(sessionId);
-      const record = await directory.readRecord();
-      if (record) await removeContainer(record);
+      await removeContainers(sessionId);
       await Promise.all(Object.values(volumesOf(sessionId)).map((name) => driver.removeVolume(name)));
       await directory.remove();
-      open.forget(sessionId);
     },
   };
 }

@@ -179,16 +179,32 @@ test('an image without git is told to be unsuitable and leaves nothing behind', 
   }
 }, 60_000);
 
-test('what a killed runner left half made is made anew', async () => {
+test('what a killed runner left half made is made anew, also when it died before it knew the container', async () => {
+  for (const known of [true, false]) {
+    const session = newSession(bench);
+    const directory = bench.parts().directories.at(session.sessionId);
+    await open(session);
+    const record = (await directory.readRecord())!;
+    await output(session, 'touch half-made');
+    const containerId = known ? record.containerId : null;
+    await directory.writeRecord({ ...record, state: 'creating', workspaceReady: false, opened: null, containerId });
+    await bench.restart();
+    expect(await open(session)).toMatchObject({ from: 'new' });
+    expect(await output(session, 'ls half-made 2>&1 | wc -l; git status --short')).toBe('1\n');
+  }
+}, 60_000);
+
+test('removing a session removes a container that its record does not know', async () => {
   const session = newSession(bench);
   const directory = bench.parts().directories.at(session.sessionId);
   await open(session);
   const record = (await directory.readRecord())!;
-  await output(session, 'touch half-made');
-  await directory.writeRecord({ ...record, state: 'creating', workspaceReady: false, opened: null });
+  await directory.writeRecord({ ...record, state: 'creating', containerId: null });
   await bench.restart();
-  expect(await open(session)).toMatchObject({ from: 'new' });
-  expect(await output(session, 'ls half-made 2>&1 | wc -l; git status --short')).toBe('1\n');
+  await bench.parts().sandboxes.remove(session);
+  const { driver } = bench.parts();
+  const left = [...(await driver.listContainers()), ...(await driver.listVolumes())];
+  expect(left.filter((one) => one.sessionId === session.sessionId)).toEqual([]);
 }, 60_000);
 
 test('a container whose session is not here any more goes with the next start', async () => {

@@ -117,7 +117,7 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
         const directory = directories.at(sessionId);
         const record = await directory.readRecord();
         if (record?.state !== 'open') return;
-        await making.removeContainer(record, stopGraceMs);
+        await making.removeContainers(sessionId, stopGraceMs);
         await directory.writeRecord({ ...record, state: 'stopped', containerId: null });
       }),
     remove: (ref) =>
