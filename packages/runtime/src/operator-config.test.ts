@@ -90,6 +90,7 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_RUNNER_SESSIONS_MAX: '14',
     WORKTRAIL_RUNNER_STARTS_AT_ONCE_MAX: '15',
     WORKTRAIL_RUNNER_LABELS: 'zone=a,disk=fast',
+    WORKTRAIL_RUNNER_SSH_CONFIG: '/etc/worktrail/ssh_config',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -105,7 +106,12 @@ test('every value of the file has a variable', () => {
     quotas: { sessionsPerOrganizationMax: 12, sessionsPerProjectMax: 13 },
     images: { allowed: ['team/*', 'other/image'] },
     repositoryRoots: ['/a', '/b'],
-    runner: { sessionsMax: 14, startsAtOnceMax: 15, labels: { zone: 'a', disk: 'fast' } },
+    runner: {
+      sessionsMax: 14,
+      startsAtOnceMax: 15,
+      labels: { zone: 'a', disk: 'fast' },
+      sshConfig: '/etc/worktrail/ssh_config',
+    },
     events: { streamBytesMax: 1_048_576, tailMessages: 0 },
   });
   expect(Object.values(origins).filter(({ from }) => from !== 'environment')).toEqual([]);

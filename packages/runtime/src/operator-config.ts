@@ -59,6 +59,8 @@ const schema = z.strictObject({
       sessionsMax: positive.max(10_000).nullable().default(null),
       startsAtOnceMax: positive.max(1_000).default(4),
       labels: z.record(label, label).default({}),
+      /** Of the ssh that repositories are fetched with, for every tenant; null: there is none. */
+      sshConfig: z.string().startsWith('/').nullable().default(null),
     })
     .prefault({}),
   events: z

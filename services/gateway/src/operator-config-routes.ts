@@ -23,7 +23,9 @@ export function addOperatorConfigRoutes(
   api: Api,
   { operator, origins }: { operator: OperatorConfig; origins: OperatorSettings['origins'] },
 ): void {
-  const { repositoryRoots: _, ...shown } = operator;
+  const { repositoryRoots: _, runner, ...sections } = operator;
+  const { sshConfig: _path, ...shownRunner } = runner;
+  const shown = { ...sections, runner: shownRunner };
   api.route(
     {
       method: 'get',

@@ -14,6 +14,8 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   secretsKeyFile: string;
   repositoryRoots: string[];
   stateDirectory: string;
+  /** Of the ssh that repositories are fetched with; without it there is none. */
+  sshConfig: string | undefined;
   traceStoreUrl: string;
   sessionsMax: number;
   startsAtOnceMax: number;
@@ -52,6 +54,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     secretsKeyFile: own.WORKTRAIL_SECRETS_KEY_FILE,
     repositoryRoots: operator.repositoryRoots,
     stateDirectory: own.WORKTRAIL_STATE_DIRECTORY,
+    sshConfig: operator.runner.sshConfig ?? undefined,
     traceStoreUrl: own.WORKTRAIL_TRACE_STORE_URL,
     sessionsMax: operator.runner.sessionsMax ?? defaultSessionsMax(),
     startsAtOnceMax: operator.runner.startsAtOnceMax,

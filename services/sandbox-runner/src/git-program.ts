@@ -1,24 +1,21 @@
 // git on the host, for bare repositories that only the runner writes to. Never for a work tree: a work tree's configuration runs code.
 //
-// Nothing of the machine's own git configuration applies, nothing asks for a password, and a command that prints nothing for a
-// minute is ended.
+// 1. Nothing of the machine's own git configuration applies, and nothing asks for a password.
+// 2. No key, configuration or agent of the operator's own ssh is used: without `sshConfig` there is no ssh at all, with it there is
+//    what that file names and nothing else (decision 11).
+// 3. A command that prints nothing for a minute is ended.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { simpleGit } from 'simple-git';
 
 const silentMsMax = 60_000;
-const passedOn = ['PATH', 'SSH_AUTH_SOCK', 'SSL_CERT_FILE', 'http_proxy', 'https_proxy', 'no_proxy', 'all_proxy'];
+const passedOn = ['PATH', 'SSL_CERT_FILE', 'http_proxy', 'https_proxy', 'no_proxy', 'all_proxy'];
 
 const configuration = `[safe]
 	directory = *
-[protocol "ext"]
-	allow = never
-[protocol "fd"]
-	allow = never
 [core]
 	hooksPath = /dev/null
-	sshCommand = ssh -o BatchMode=yes -o ConnectTimeout=15 -o StrictHostKeyChecking=accept-new
 [credential]
 	helper =
 [gc]
@@ -37,18 +34,25 @@ const configuration = `[safe]
 /** Runs git with these arguments and answers what it printed; rejects with its error text, or with the signal's reason. */
 export type Git = (directory: string, args: string[]) => Promise<string>;
 
-/** Writes git's own configuration below `dataDirectory`. What runs ends with the signal. */
-export async function openGit(dataDirectory: string, signal: AbortSignal): Promise<Git> {
+/**
+ * Writes git's own configuration below `dataDirectory`. What runs ends with the signal.
+ *
+ * @param sshConfig path of the file that says all of how ssh is used.
+ */
+export async function openGit(dataDirectory: string, signal: AbortSignal, sshConfig?: string): Promise<Git> {
+  if (sshConfig !== undefined) await access(sshConfig, constants.R_OK);
   const home = join(dataDirectory, 'git');
   const configPath = join(home, 'config');
   await mkdir(home, { recursive: true, mode: 0o700 });
-  await writeFile(configPath, configuration, { mode: 0o600 });
+  await writeFile(configPath, configuration + sshSection(sshConfig), { mode: 0o600 });
   const environment: Record<string, string> = {
     HOME: home,
     LC_ALL: 'C',
     GIT_CONFIG_GLOBAL: configPath,
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',
+    // Above any configuration, also that of a local repository.
+    GIT_ALLOW_PROTOCOL: sshConfig === undefined ? 'file:git:https' : 'file:git:https:ssh',
   };
   for (const name of passedOn) if (process.env[name] !== undefined) environment[name] = process.env[name];
   return async (directory, args) => {
@@ -68,4 +72,11 @@ export async function openGit(dataDirectory: string, signal: AbortSignal): Promi
       throw error;
     }
   };
+}
+
+function sshSection(sshConfig: string | undefined): string {
+  if (sshConfig === undefined) return '';
+  const file = `'${sshConfig.replaceAll("'", "'\\''")}'`;
+  const command = `ssh -F ${file} -o BatchMode=yes -o ConnectTimeout=15 -o IdentityFile=none`;
+  return `[core]\n\tsshCommand = ${JSON.stringify(command)}\n`;
 }

@@ -34,7 +34,7 @@ beforeAll(async () => {
     calls.push(args);
     return git(directory, args);
   };
-  const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory };
+  const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
   mirrors = createRepositoryMirrors({ dataDirectory, roots, git: counted });
   await makeRepository(upstream());
 });

@@ -6,7 +6,7 @@ import { redact, resolveRepository, withoutCredentials } from './repository-url.
 
 let scratch: Scratch;
 const at = (...parts: string[]) => join(scratch.path, ...parts);
-const roots = () => ({ allowed: [at('root')], stateDirectory: at('root', 'state') });
+const roots = () => ({ allowed: [at('root')], stateDirectory: at('root', 'state'), ssh: true });
 const codeOf = (url: string) =>
   resolveRepository(url, roots()).then(
     (found) => found.kind,
@@ -31,6 +31,17 @@ test('https, ssh and git addresses are remote', async () => {
     'git://example.org/a',
   ];
   for (const url of urls) expect(await resolveRepository(url, roots())).toEqual({ kind: 'remote', url });
+});
+
+test('an ssh address is refused, and the setting is named, unless the operator allows ssh', async () => {
+  for (const url of ['ssh://git@example.org/a', 'git@example.org:a/b.git', 'ssh@git.example.org:c']) {
+    await expect(resolveRepository(url, { ...roots(), ssh: false }), url).rejects.toMatchObject({
+      code: 'repository_not_allowed',
+      message: expect.stringContaining('runner.sshConfig'),
+    });
+  }
+  const https = 'https://example.org/a.git';
+  expect(await resolveRepository(https, { ...roots(), ssh: false })).toEqual({ kind: 'remote', url: https });
 });
 
 test('anything that git would run or read otherwise is no repository', async () => {

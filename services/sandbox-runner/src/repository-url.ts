@@ -1,7 +1,8 @@
 // Which repositories a session may be made from, and what of their addresses may be shown.
 //
 // 1. https, ssh and git URLs are remote. A path or file:// URL is local, and allowed only below one of the operator's roots and
-//    outside of state directories, after every symlink is followed. Nothing else is a repository.
+//    outside of state directories, after every symlink is followed. Nothing else is a repository, and without an ssh configuration of
+//    the operator's (decision 11) no ssh address is.
 // 2. Whether a path outside the roots exists is not told.
 // 3. `withoutCredentials` and `redact` leave no password or token of a URL behind.
 
@@ -22,22 +23,31 @@ export type RepositoryAddress = { kind: 'remote'; url: string } | { kind: 'local
 export interface RepositoryRoots {
   allowed: readonly string[];
   stateDirectory: string;
+  /** Whether repositories are fetched over ssh. */
+  ssh: boolean;
 }
 
 /** @throws SessionFailure `repository_not_allowed` or, for a path that is not there, `repository_unreachable`. */
 export async function resolveRepository(url: string, roots: RepositoryRoots): Promise<RepositoryAddress> {
-  if (scpLike.test(url)) return { kind: 'remote', url };
   if (isAbsolute(url)) return { kind: 'local', path: await resolveLocal(url, roots) };
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol === 'file:' && ['', 'localhost'].includes(parsed.hostname)) {
     return { kind: 'local', path: await resolveLocal(fileURLToPath(parsed), roots) };
   }
-  const remote = parsed && remoteProtocols.includes(parsed.protocol) && /^[A-Za-z0-9[]/.test(parsed.hostname);
-  if (remote) return { kind: 'remote', url };
+  const hasHost = parsed && remoteProtocols.includes(parsed.protocol) && /^[A-Za-z0-9[]/.test(parsed.hostname);
+  if (scpLike.test(url) || hasHost) {
+    if (!roots.ssh && parsed?.protocol !== 'https:' && parsed?.protocol !== 'git:') throw withoutSsh(url);
+    return { kind: 'remote', url };
+  }
   throw new SessionFailure(
     'repository_not_allowed',
     `"${redact(url)}" is not a repository address: an https, ssh or git URL, or an absolute path below an allowed root`,
   );
+}
+
+function withoutSsh(url: string): SessionFailure {
+  const detail = 'is an ssh address, and this runner uses no ssh: its operator has not set runner.sshConfig';
+  return new SessionFailure('repository_not_allowed', `"${redact(url)}" ${detail}`);
 }
 
 /** Tells of a path without symlinks whether it is below an allowed root and outside of state directories. */

@@ -82,6 +82,7 @@ beforeAll(async () => {
     supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
     secretsKeyFile,
     repositoryRoots: [join(scratch.path, 'repositories')],
+    sshConfig: undefined,
     stateDirectory: join(scratch.path, 'data'),
     traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,

@@ -60,10 +60,10 @@ export async function startSandboxRunner(
 ): Promise<RunningSandboxRunner> {
   const clock = Date.now;
   const startedAt = new Date(clock()).toISOString();
-  const { dataDirectory, clusterId, control } = config;
+  const { dataDirectory, clusterId, control, sshConfig } = config;
   const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
   const secretBox = await openSecretBox(config.secretsKeyFile);
-  const git = await openGit(dataDirectory, lifetime.signal);
+  const git = await openGit(dataDirectory, lifetime.signal, sshConfig);
 
   const nats = await connectNats(config.nats, 'sandbox-runner', lifetime, log);
   const js = jetstream(nats);
@@ -82,7 +82,8 @@ export async function startSandboxRunner(
   });
   const derived = createDerivedImages({ driver, dataDirectory, log, signal: lifetime.signal });
   const images = createSandboxImages({ driver, baseImage: config.sandboxImage, derived });
-  const roots = { allowed: config.repositoryRoots, stateDirectory: config.stateDirectory };
+  const { repositoryRoots: allowed, stateDirectory } = config;
+  const roots = { allowed, stateDirectory, ssh: sshConfig !== undefined };
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git });
   const directories = createSessionDirectories(dataDirectory);
   const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
