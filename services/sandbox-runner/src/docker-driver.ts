@@ -16,7 +16,7 @@ import {
   sandboxPaths,
   sessionLabel,
 } from './docker-container-spec.ts';
-import type { SandboxDriver, SandboxImage } from './sandbox-driver.ts';
+import type { ExitHandlers, SandboxDriver, SandboxImage } from './sandbox-driver.ts';
 import { SessionFailure } from './session-failure.ts';
 import { createStartGate } from './start-gate.ts';
 
@@ -134,22 +134,25 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
 async function followExits(
   docker: Docker,
   filters: { label: string[] },
-  handlers: { onExit(containerId: string): void; onResync(): void },
+  handlers: ExitHandlers,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
+    const attempt = new AbortController();
     try {
       const stream = await docker.getEvents({
         filters: { ...filters, type: ['container'], event: ['die'] },
-        abortSignal: signal,
+        abortSignal: AbortSignal.any([signal, attempt.signal]),
       });
-      handlers.onResync();
+      await handlers.onResync();
       for await (const line of linesOf(stream)) {
         const id = (JSON.parse(line) as { Actor?: { ID?: string } }).Actor?.ID;
         if (id) handlers.onExit(id);
       }
     } catch {
-      // The engine is away, or the lifetime ends; either way the loop's condition decides.
+      // The engine is away, or what was missed could not be found out, or the lifetime ends: the loop's condition decides.
+    } finally {
+      attempt.abort();
     }
     if (!signal.aborted) await delay(eventsRetryMs, undefined, { signal }).catch(() => undefined);
   }

@@ -37,6 +37,11 @@ export interface OwnedVolume {
   sessionId: string;
 }
 
+export interface ExitHandlers {
+  onExit(containerId: string): void;
+  onResync(): Promise<void>;
+}
+
 export interface SandboxDriver {
   /** Rejects when the engine does not answer within seconds. */
   ping(): Promise<void>;
@@ -63,7 +68,8 @@ export interface SandboxDriver {
   /** Gives a supervisor a control line by running its binary in the container. */
   sendControlLine(containerId: string, line: string): Promise<void>;
   /**
-   * Reports each container of this runner that stops. `onResync` is called whenever some may have been missed.
+   * Reports each container of this runner that stops. `onResync` is called whenever some may have been missed, and called again
+   * until it resolves.
    */
-  watchExits(handlers: { onExit(containerId: string): void; onResync(): void }, signal: AbortSignal): void;
+  watchExits(handlers: ExitHandlers, signal: AbortSignal): void;
 }

@@ -143,7 +143,10 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     },
     watch(signal) {
       const onResync = () =>
-        void verifyAll().catch((err: unknown) => log.warn({ err }, 'sandboxes could not be verified'));
+        verifyAll().catch((err: unknown) => {
+          log.warn({ err }, 'sandboxes could not be verified');
+          throw err;
+        });
       driver.watchExits({ onExit: open.forgetContainer, onResync }, signal);
     },
     async drain() {
