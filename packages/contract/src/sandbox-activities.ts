@@ -68,7 +68,8 @@ export interface PlacementActivities {
 
 export interface SandboxActivities {
   /**
-   * Makes or reopens the session's sandbox. Idempotent. Fails for good with a SessionFailureCode as type.
+   * Makes or reopens the session's sandbox. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with
+   * `no_free_slot`.
    */
   openSandbox(input: OpenSandboxInput): Promise<OpenedSandbox>;
   /**

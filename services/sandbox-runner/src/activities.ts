@@ -15,11 +15,12 @@ import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
 import { SessionFailure, StaleGeneration } from './session-failure.ts';
 
-/** An engine that answers and still refuses so often will not make this sandbox. */
-const openAttemptsMax = 5;
+/** An engine that answers and still refuses so often in a row will not make this sandbox. */
+const openFailuresMax = 5;
 
 export interface SandboxActivityDeps {
   sandboxes: Sandboxes;
+  placements: Pick<Placements, 'opening'>;
   commands: LiveCommands;
   driver: Pick<SandboxDriver, 'ping'>;
   engine: Pick<EngineWatch, 'whenAnswering'>;
@@ -31,23 +32,31 @@ export function createPlacementActivities(placements: Placements): PlacementActi
 
 export function createSandboxActivities({
   sandboxes,
+  placements,
   commands,
   driver,
   engine,
 }: SandboxActivityDeps): SandboxActivities {
+  /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
+  const failures = new Map<string, number>();
   return {
     openSandbox: (input) =>
       withFailures(async () => {
         const activity = currentRun();
+        const { sessionId } = input;
         try {
           return await beating(activity, async () => {
             // The time of an engine that is away is not for attempts, of which there are few.
             await engine.whenAnswering(activity.signal);
-            return await sandboxes.open(input, activity.signal);
+            const opened = await placements.opening(sessionId, () => sandboxes.open(input, activity.signal));
+            failures.delete(sessionId);
+            return opened;
           });
         } catch (error) {
-          if (!activity.signal.aborted && Context.current().info.attempt >= openAttemptsMax)
-            await giveUp(driver, error);
+          if (activity.signal.aborted || toFailure(error) !== error) throw error;
+          const failed = (failures.get(sessionId) ?? 0) + 1;
+          failures.set(sessionId, failed);
+          if (failed >= openFailuresMax) await giveUp(driver, error);
           throw error;
         }
       }),
@@ -61,13 +70,16 @@ export function createSandboxActivities({
           throw error instanceof Detached && isCanceled ? new CancelledFailure(error.message) : error;
         }
       }),
-    removeSandbox: (input) => withFailures(() => beating(currentRun(), () => sandboxes.remove(input))),
+    removeSandbox: (input) =>
+      withFailures(async () => {
+        failures.delete(input.sessionId);
+        await beating(currentRun(), () => sandboxes.remove(input));
+      }),
   };
 }
 
-/** @throws SessionFailure unless the engine is away, or the error says itself what it means. */
+/** @throws SessionFailure unless the engine is away. */
 async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Promise<void> {
-  if (toFailure(error) !== error) return;
   const answers = await driver.ping().then(
     () => true,
     () => false,

@@ -27,6 +27,18 @@ test('a promised slot counts until it is used or too old', () => {
   expect(() => placements.place(ask())).not.toThrow();
 });
 
+test('while a sandbox is opened it holds a slot, however long that takes, and gives it back when it fails', async () => {
+  const { placements, time } = runner(1);
+  const { promise, reject } = Promise.withResolvers<void>();
+  const opening = placements.opening(newId('session'), () => promise);
+  time.nowMs = 3_600_000;
+  await expect(placements.opening(newId('session'), async () => 'opened')).rejects.toThrow(NoFreeSlot);
+  expect(() => placements.place(ask())).toThrow(NoFreeSlot);
+  reject(new Error('it fails'));
+  await expect(opening).rejects.toThrow('it fails');
+  expect(await placements.opening(newId('session'), async () => 'opened')).toBe('opened');
+});
+
 test('a runner whose engine does not answer takes no session until it does', () => {
   const { placements, engine } = runner(1);
   engine.problem = 'connect ENOENT';

@@ -252,6 +252,21 @@ test('an opening that cannot succeed fails with the code for it', async () => {
   });
 });
 
+test('a sandbox is opened only where there is a free slot, also for a session that was placed here before', async () => {
+  const slots = config.sessionsMax;
+  config.sessionsMax = 1;
+  await restart();
+  const [first, second] = [session, session].map(({ repository }) => newSession({ repositoryPath: repository.url }));
+  await onHost('openSandbox', first!);
+  expect(await onHost('openSandbox', first!)).toMatchObject({ from: 'new' });
+  await expect(onHost('openSandbox', second!, 1)).rejects.toMatchObject({ cause: { type: 'no_free_slot' } });
+  const opening = onHost('openSandbox', second!);
+  await onHost('removeSandbox', first!);
+  expect(await opening).toMatchObject({ from: 'new' });
+  await onHost('removeSandbox', second!);
+  config.sessionsMax = slots;
+}, 60_000);
+
 test('it keeps its identity over a restart', async () => {
   const before = runner.runnerId;
   await restart();

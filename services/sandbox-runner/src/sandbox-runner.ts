@@ -126,7 +126,7 @@ export async function startSandboxRunner(
     connection,
     namespace,
     taskQueue: hostTaskQueue(runnerId),
-    activities: createSandboxActivities({ sandboxes, commands, driver, engine }),
+    activities: createSandboxActivities({ sandboxes, placements, commands, driver, engine }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
