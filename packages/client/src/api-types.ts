@@ -271,6 +271,6 @@ export interface Runner {
   startedAt: string;
   labels: Record<string, string>;
   slots: { total: number; used: number };
-  /** The part whose absence keeps it from making sandboxes: docker. */
+  /** The part whose absence keeps it from making sandboxes: docker or disk. */
   unavailable: string | null;
 }

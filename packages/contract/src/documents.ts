@@ -70,8 +70,8 @@ export interface RunnerDocument {
   version: string;
   labels: Record<string, string>;
   slots: { total: number; used: number };
-  /** Why it takes no session now: a part that it needs and that does not answer. */
-  unavailable: { part: 'docker'; detail: string } | null;
+  /** Why it takes no session now: an engine that does not answer, or a disk with less free than the reserve. */
+  unavailable: { part: 'docker' | 'disk'; detail: string } | null;
 }
 
 /** A project's secret as stored: AES-256-GCM, opened only by gateway and runners. */

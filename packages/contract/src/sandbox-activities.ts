@@ -69,12 +69,12 @@ export interface PlacementActivities {
 export interface SandboxActivities {
   /**
    * Makes or reopens the session's sandbox. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with
-   * `no_free_slot`.
+   * `no_free_slot` or `no_disk_space`.
    */
   openSandbox(input: OpenSandboxInput): Promise<OpenedSandbox>;
   /**
    * Runs a command, or attaches to it when it was started before, until its end is in the stream. Fails for good with type
-   * `sandbox_gone` only when the sandbox is not there and the command was never started in it.
+   * `sandbox_gone` only when the sandbox is not there and the command was never started in it, and retryably with `no_disk_space`.
    */
   runCommand(input: RunCommandInput): Promise<CommandResult>;
   /** Removes container, volumes and directories of a session. Idempotent. */
@@ -84,4 +84,6 @@ export interface SandboxActivities {
 /** Failure type: reopen the sandbox, then schedule the command again. */
 export const sandboxGone = 'sandbox_gone';
 export const noFreeSlot = 'no_free_slot';
+/** Retryable failure type: the host's free space is below the operator's reserve. */
+export const noDiskSpace = 'no_disk_space';
 export type { CommandSpec };

@@ -59,6 +59,11 @@ const schema = z.strictObject({
       sessionsMax: positive.max(10_000).nullable().default(null),
       startsAtOnceMax: positive.max(1_000).default(4),
       labels: z.record(label, label).default({}),
+      /** Free space of the host's disks below which nothing is opened or started; 0: no such bound. */
+      diskReserveBytes: z
+        .int()
+        .min(0)
+        .default(1024 ** 3),
       /** Of the ssh that repositories are fetched with, for every tenant; null: there is none. */
       sshConfig: z.string().startsWith('/').nullable().default(null),
     })

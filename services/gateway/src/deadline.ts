@@ -4,7 +4,7 @@
 import { WorktrailError } from '@worktrail/contract/errors';
 import { Problem } from './problem.ts';
 
-export type Part = 'nats' | 'temporal' | 'orchestrator' | 'trace-store' | 'sandbox-runner' | 'docker';
+export type Part = 'nats' | 'temporal' | 'orchestrator' | 'trace-store' | 'sandbox-runner' | 'docker' | 'disk';
 
 /** Bounds of single calls. Their longest chain in one request stays below 5 s, but for an update that is known to take long. */
 export const callTimeoutsMs = {

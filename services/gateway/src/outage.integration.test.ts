@@ -32,11 +32,13 @@ test('without a runner a session is refused for now, and readyz names the runner
   await expectUnavailable(fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}), 'sandbox-runner');
 });
 
-test('while no runner has an engine that answers, a session is refused for now, by the name of the engine', async () => {
-  await fixture.announceRunner({ part: 'docker', detail: 'connect ENOENT' });
-  await expectUnavailable(fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}), 'docker');
-  const runners = (await fixture.call('GET', '/v1/runners')).body.items;
-  expect(runners).toMatchObject([{ id: 'run-test', unavailable: 'docker' }]);
+test('while no runner has an engine that answers, and room on its disk, a session is refused for now, by the name of either', async () => {
+  for (const lacking of ['docker', 'disk'] as const) {
+    await fixture.announceRunner({ part: lacking, detail: 'for the test' });
+    await expectUnavailable(fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}), lacking);
+    const runners = (await fixture.call('GET', '/v1/runners')).body.items;
+    expect(runners).toMatchObject([{ id: 'run-test', unavailable: lacking }]);
+  }
   await fixture.announceRunner();
 });
 

@@ -2,17 +2,21 @@
 
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
+  noDiskSpace,
   noFreeSlot,
   type PlacementActivities,
+  type RunCommandInput,
   type SandboxActivities,
   sandboxGone,
 } from '@worktrail/contract/sandbox-activities';
 import { SandboxGone } from './command-execution.ts';
-import type { EngineWatch } from './engine-watch.ts';
+import { NoDiskSpace } from './disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
+import type { PartWatch } from './part-watch.ts';
 import { NoFreeSlot, type Placements } from './placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
+import type { SessionDirectories } from './session-directory.ts';
 import { SessionFailure, StaleGeneration } from './session-failure.ts';
 
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
@@ -23,7 +27,9 @@ export interface SandboxActivityDeps {
   placements: Pick<Placements, 'opening'>;
   commands: LiveCommands;
   driver: Pick<SandboxDriver, 'ping'>;
-  engine: Pick<EngineWatch, 'whenAnswering'>;
+  engine: Pick<PartWatch, 'whenWell'>;
+  disk: Pick<PartWatch, 'failure'>;
+  directories: SessionDirectories;
 }
 
 export function createPlacementActivities(placements: Placements): PlacementActivities {
@@ -36,9 +42,20 @@ export function createSandboxActivities({
   commands,
   driver,
   engine,
+  disk,
+  directories,
 }: SandboxActivityDeps): SandboxActivities {
   /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
   const failures = new Map<string, number>();
+  const requireSpace = () => {
+    const failure = disk.failure();
+    if (failure !== null) throw new NoDiskSpace(failure);
+  };
+  /** Or is only to be recorded as canceled: nothing new is started. */
+  const hasBegun = ({ sessionId, command: { id }, cancelReason }: RunCommandInput) => {
+    const directory = directories.at(sessionId);
+    return cancelReason !== null || directory.wasRequested(id) || directory.readResult(id) !== undefined;
+  };
   return {
     openSandbox: (input) =>
       withFailures(async () => {
@@ -47,7 +64,8 @@ export function createSandboxActivities({
         try {
           return await beating(activity, async () => {
             // The time of an engine that is away is not for attempts, of which there are few.
-            await engine.whenAnswering(activity.signal);
+            await engine.whenWell(activity.signal);
+            requireSpace();
             const opened = await placements.opening(sessionId, () => sandboxes.open(input, activity.signal));
             failures.delete(sessionId);
             return opened;
@@ -62,6 +80,7 @@ export function createSandboxActivities({
       }),
     runCommand: (input) =>
       withFailures(async () => {
+        if (!commands.find(input.command.id) && !hasBegun(input)) requireSpace();
         try {
           return await commands.run(input, currentRun());
         } catch (error) {
@@ -122,6 +141,7 @@ export function toFailure(error: unknown): unknown {
   if (error instanceof SandboxGone) return ApplicationFailure.nonRetryable(error.message, sandboxGone);
   if (error instanceof StaleGeneration) return ApplicationFailure.nonRetryable(error.message, 'stale_generation');
   if (error instanceof NoFreeSlot) return ApplicationFailure.retryable(error.message, noFreeSlot);
+  if (error instanceof NoDiskSpace) return ApplicationFailure.retryable(error.message, noDiskSpace);
   if (error instanceof Detached) return ApplicationFailure.retryable(error.message, 'detached');
   if (error instanceof RunnerDraining) return ApplicationFailure.retryable(error.message, 'runner_draining');
   return error;

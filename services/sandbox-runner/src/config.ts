@@ -20,6 +20,7 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   sessionsMax: number;
   startsAtOnceMax: number;
   labels: Record<string, string>;
+  diskReserveBytes: number;
   /** "exec" where a FIFO cannot be shared with the container. */
   control: 'fifo' | 'exec';
 }
@@ -59,6 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     sessionsMax: operator.runner.sessionsMax ?? defaultSessionsMax(),
     startsAtOnceMax: operator.runner.startsAtOnceMax,
     labels: operator.runner.labels,
+    diskReserveBytes: operator.runner.diskReserveBytes,
     control: own.WORKTRAIL_SANDBOX_CONTROL,
   };
 }

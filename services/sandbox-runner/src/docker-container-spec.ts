@@ -3,7 +3,8 @@
 // 1. The supervisor is the only process that starts as root, with SETUID, SETGID and KILL and nothing else; nobody can gain privileges.
 // 2. No network, no Docker socket, no device, no host path but the run directory (root only), the supervisor and the
 //    upstream objects, both read-only.
-// 3. The root file system is read-only; work tree, home and /tmp are writable, and count against the sandbox's own limits.
+// 3. The root file system is read-only. /tmp is writable and counts against the sandbox's memory; work tree and home are writable and lie
+//    on the host's disk, where no limit of the sandbox's own bounds them (disk-space.ts).
 // 4. Every object names its owner.
 
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';

@@ -47,6 +47,7 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
       // The types of dockerode know no options here.
       await (docker.ping as (options: object) => Promise<unknown>).call(docker, options);
     },
+    storagePath: async () => ((await docker.info()) as { DockerRootDir: string }).DockerRootDir,
     findImage: (name) => unlessMissing(async () => imageOf(await docker.getImage(name).inspect())),
     async pullImage(name, timeoutMs) {
       await followProgress(docker, await docker.pull(name, { abortSignal: AbortSignal.timeout(timeoutMs) }));

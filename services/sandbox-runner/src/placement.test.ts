@@ -1,3 +1,4 @@
+import type { RunnerDocument } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
 import { expect, test } from 'vitest';
 import { createPlacements, NoFreeSlot } from './placement.ts';
@@ -5,12 +6,12 @@ import { plainEnvironment } from './runner-bench.ts';
 
 function runner(sessionsMax: number, occupied = new Set<string>()) {
   const time = { nowMs: 0 };
-  const engine = { problem: null as string | null, failure: () => engine.problem };
-  const shared = { runnerId: 'run-1', labels: { disk: 'ssd' }, sessionsMax, engine };
+  const state: { lacking: RunnerDocument['unavailable'] } = { lacking: null };
+  const shared = { runnerId: 'run-1', labels: { disk: 'ssd' }, sessionsMax, lacking: () => state.lacking };
   return {
     placements: createPlacements({ ...shared, occupied: () => occupied, clock: () => time.nowMs }),
     time,
-    engine,
+    state,
   };
 }
 
@@ -39,11 +40,11 @@ test('while a sandbox is opened it holds a slot, however long that takes, and gi
   expect(await placements.opening(newId('session'), async () => 'opened')).toBe('opened');
 });
 
-test('a runner whose engine does not answer takes no session until it does', () => {
-  const { placements, engine } = runner(1);
-  engine.problem = 'connect ENOENT';
-  expect(() => placements.place(ask())).toThrow(/engine of runner run-1 does not answer: connect ENOENT/);
-  engine.problem = null;
+test('a runner that lacks a part takes no session until it has it again', () => {
+  const { placements, state } = runner(1);
+  state.lacking = { part: 'docker', detail: 'connect ENOENT' };
+  expect(() => placements.place(ask())).toThrow('runner run-1 lacks docker: connect ENOENT');
+  state.lacking = null;
   expect(() => placements.place(ask())).not.toThrow();
 });
 

@@ -1,11 +1,11 @@
-// Whether this runner takes a session: its engine answers, it has the labels that are asked for, and a free slot.
+// Whether this runner takes a session: it lacks nothing, has the labels that are asked for, and a free slot.
 //
 // A place that was promised is held until the sandbox is being opened, at most `promiseMsMax`; from then on the opening holds it, and at
 // last the container. What was placed here before and sleeps holds none: it is opened again when there is one.
 
 import type { PlaceInput, Placement } from '@worktrail/contract/sandbox-activities';
 import { hostTaskQueue } from '@worktrail/contract/sandbox-activities';
-import type { EngineWatch } from './engine-watch.ts';
+import type { RunnerDocument } from '@worktrail/contract/documents';
 
 const promiseMsMax = 60_000;
 
@@ -26,7 +26,8 @@ export interface PlacementDeps {
   runnerId: string;
   labels: Record<string, string>;
   sessionsMax: number;
-  engine: Pick<EngineWatch, 'failure'>;
+  /** What keeps it from making sandboxes. */
+  lacking(): RunnerDocument['unavailable'];
   /** Sessions that hold a container here. */
   occupied(): ReadonlySet<string>;
   clock: () => number;
@@ -47,8 +48,8 @@ export function createPlacements(deps: PlacementDeps): Placements {
   };
   return {
     place({ sessionId, environment }) {
-      const failure = deps.engine.failure();
-      if (failure !== null) throw new NoFreeSlot(`the engine of runner ${deps.runnerId} does not answer: ${failure}`);
+      const lacking = deps.lacking();
+      if (lacking) throw new NoFreeSlot(`runner ${deps.runnerId} lacks ${lacking.part}: ${lacking.detail}`);
       const missing = Object.entries(environment.runnerLabels).find(([name, value]) => deps.labels[name] !== value);
       if (missing) throw new NoFreeSlot(`this runner has no label ${missing.join('=')}`);
       requirePlace(sessionId);

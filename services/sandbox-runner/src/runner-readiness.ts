@@ -5,10 +5,10 @@ import { access } from 'node:fs/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Client } from '@temporalio/client';
 import type { Readiness } from '@worktrail/runtime/readiness';
-import type { EngineWatch } from './engine-watch.ts';
+import type { PartWatch } from './part-watch.ts';
 
 export interface RunnerCheckDeps {
-  engine: EngineWatch;
+  engine: PartWatch;
   nats: NatsConnection;
   temporal: Client;
   supervisorPath: string;

@@ -45,6 +45,8 @@ export interface ExitHandlers {
 export interface SandboxDriver {
   /** Rejects when the engine does not answer within seconds. */
   ping(): Promise<void>;
+  /** Where volumes are, if that is a directory of this host. */
+  storagePath(): Promise<string>;
   /** Undefined when the engine does not have it. */
   findImage(name: string): Promise<SandboxImage | undefined>;
   pullImage(name: string, timeoutMs: number): Promise<void>;

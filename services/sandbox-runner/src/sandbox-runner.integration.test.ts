@@ -86,6 +86,7 @@ beforeAll(async () => {
     stateDirectory: join(scratch.path, 'data'),
     traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
+    diskReserveBytes: 0,
     startsAtOnceMax: 4,
     labels: {},
     control: 'fifo',
@@ -265,6 +266,28 @@ test('a sandbox is opened only where there is a free slot, also for a session th
   expect(await opening).toMatchObject({ from: 'new' });
   await onHost('removeSandbox', second!);
   config.sessionsMax = slots;
+}, 60_000);
+
+test('below the reserve of its disk it says so, and opens and starts nothing until there is room', async () => {
+  const sandbox = newSession({ repositoryPath: session.repository.url });
+  await onHost('openSandbox', sandbox);
+  const [before, after] = [newCommand(sandbox, 'true'), newCommand(sandbox, 'true')];
+  await onHost('runCommand', before);
+  config.diskReserveBytes = 2 ** 52;
+  await restart();
+  const bucket = await openBucket(connection, buckets.runners, { ttlMs: 30_000 });
+  const announced = await readDocument<RunnerDocument>(bucket, runner.runnerId);
+  expect(announced?.value.unavailable).toMatchObject({ part: 'disk', detail: expect.stringContaining('reserve') });
+  const other = newSession({ repositoryPath: session.repository.url });
+  const noSpace = { cause: { type: 'no_disk_space' } };
+  await expect(onHost('openSandbox', other, 1)).rejects.toMatchObject(noSpace);
+  await expect(onHost('runCommand', after, 1)).rejects.toMatchObject(noSpace);
+  expect(await onHost('runCommand', before, 1)).toMatchObject({ exitCode: 0 });
+  const waiting = onHost('runCommand', after);
+  config.diskReserveBytes = 0;
+  await restart();
+  expect(await waiting).toMatchObject({ outcome: 'exited', exitCode: 0 });
+  await onHost('removeSandbox', sandbox);
 }, 60_000);
 
 test('it keeps its identity over a restart', async () => {

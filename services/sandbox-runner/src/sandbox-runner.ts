@@ -1,5 +1,6 @@
 // The sandbox-runner: everything it opens, in order.
 
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Worker } from '@temporalio/worker';
@@ -28,10 +29,11 @@ import { executeCommand } from './command-execution.ts';
 import type { SandboxRunnerConfig } from './config.ts';
 import { startControlRequests } from './control-requests.ts';
 import { createDerivedImages } from './derived-image.ts';
+import { requireDiskSpace } from './disk-space.ts';
 import { createDockerDriver } from './docker-driver.ts';
-import { startEngineWatch } from './engine-watch.ts';
 import { openGit } from './git-program.ts';
 import { createLiveCommands } from './live-commands.ts';
+import { startPartWatch } from './part-watch.ts';
 import { createPlacements } from './placement.ts';
 import { createSecretReader } from './project-secrets.ts';
 import { createRepositoryMirrors } from './repository-mirror.ts';
@@ -90,14 +92,33 @@ export async function startSandboxRunner(
   lifetime.onClose('sandboxes', () => sandboxes.close());
   await untilDone('Docker', () => sandboxes.removeOrphans(), lifetime.signal, log);
   sandboxes.watch(lifetime.signal);
-  const engine = startEngineWatch(driver, lifetime.signal);
+  const engine = startPartWatch(() => driver.ping(), lifetime.signal);
+  const disks = [dataDirectory, await untilDone('Docker', () => driver.storagePath(), lifetime.signal, log)];
+  const onThisHost = disks.filter((path) => existsSync(path));
+  const disk = startPartWatch(() => requireDiskSpace(onThisHost, config.diskReserveBytes), lifetime.signal);
+  disk.onChange(() =>
+    log.warn(
+      { disks: onThisHost, failure: disk.failure() },
+      'the free space of a disk fell below the reserve, or rose',
+    ),
+  );
+  const lacking = (): RunnerDocument['unavailable'] => {
+    for (const [part, watch] of [
+      ['docker', engine],
+      ['disk', disk],
+    ] as const) {
+      const detail = watch.failure();
+      if (detail !== null) return { part, detail };
+    }
+    return null;
+  };
 
   const readSecret = createSecretReader({ configuration, secretBox });
   const events = { js, jsm, trace, log };
   const execution = { sandboxes, directories, events, readSecret, clock };
   const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
   const { labels, sessionsMax } = config;
-  const placements = createPlacements({ runnerId, labels, sessionsMax, engine, occupied: sandboxes.occupied, clock });
+  const placements = createPlacements({ runnerId, labels, sessionsMax, lacking, occupied: sandboxes.occupied, clock });
   startControlRequests({ nats, runnerId, commands, directories, log }, lifetime);
 
   const temporal = await connectTemporalClient(config.temporal, lifetime);
@@ -126,7 +147,7 @@ export async function startSandboxRunner(
     connection,
     namespace,
     taskQueue: hostTaskQueue(runnerId),
-    activities: createSandboxActivities({ sandboxes, placements, commands, driver, engine }),
+    activities: createSandboxActivities({ sandboxes, placements, commands, driver, engine, disk, directories }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
@@ -141,16 +162,16 @@ export async function startSandboxRunner(
 
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
-    const failure = engine.failure();
-    const unavailable = failure === null ? null : { part: 'docker' as const, detail: failure };
-    return { id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots(), unavailable };
+    return { id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots(), unavailable: lacking() };
   };
-  engine.onChange(await startRunnerAnnouncement(runners, describe, lifetime, log));
+  const announce = await startRunnerAnnouncement(runners, describe, lifetime, log);
+  engine.onChange(announce);
+  disk.onChange(announce);
   return { runnerId, port };
 }
 
 /** Services may start in any order: what is not there yet is waited for. */
-async function untilDone(part: string, work: () => Promise<void>, signal: AbortSignal, log: Logger): Promise<void> {
+async function untilDone<T>(part: string, work: () => Promise<T>, signal: AbortSignal, log: Logger): Promise<T> {
   for (;;) {
     try {
       return await work();

@@ -70,7 +70,9 @@ function addCreation(api: Api, deps: CommandRouteDeps): void {
       }
       const session = await deps.sessions.open(principal, params.sessionId, 'command.create');
       // A command wakes a session that sleeps; in one that is awake it needs no engine.
-      await (session.document.state === 'hibernated' ? deps.runners.checkPlaceable() : deps.runners.checkPresent());
+      const { state, runnerId } = session.document;
+      if (state === 'hibernated') await deps.runners.checkPlaceable();
+      await deps.runners.checkPresent(runnerId);
       const spec = commandSpec(draw, principal, body);
       const timeoutMs = query.waitSeconds * 1_000;
       const command =

@@ -17,7 +17,7 @@ const runnerSchema = z
     unavailable: z
       .string()
       .nullable()
-      .openapi({ description: 'The part whose absence keeps it from making sandboxes: docker.' }),
+      .openapi({ description: 'The part whose absence keeps it from making sandboxes: docker or disk.' }),
   })
   .openapi('Runner');
 

@@ -10,10 +10,10 @@ export interface RunnerView {
   /** For what needs a new sandbox. @throws dependency_unavailable, of the part that keeps every runner from making one. */
   checkPlaceable(): Promise<void>;
   /**
-   * For every command: answers from what was seen in the last seconds, and looks again meanwhile.
-   * @throws dependency_unavailable when no runner is alive.
+   * For every command, with its session's runner: answers from what was seen in the last seconds, and looks again meanwhile.
+   * @throws dependency_unavailable when no runner is alive, or this one lacks the space to start a command.
    */
-  checkPresent(): Promise<void>;
+  checkPresent(runnerId: string | null): Promise<void>;
 }
 
 /** So long a runner that was seen counts as alive without asking. */
@@ -23,10 +23,12 @@ const lookAgainMs = 1_000;
 export function createRunnerView(jsm: JetStreamManager): RunnerView {
   let seenMs = 0;
   let lookedMs = 0;
+  let seen: RunnerDocument[] = [];
   const list = async () => {
     lookedMs = Date.now();
     const documents = await within('nats', callTimeoutsMs.nats, () => readAll(jsm));
     if (documents.length > 0) seenMs = Date.now();
+    seen = documents;
     return documents;
   };
   return {
@@ -35,9 +37,12 @@ export function createRunnerView(jsm: JetStreamManager): RunnerView {
       const hindrance = placementHindrance(await list());
       if (hindrance) throw unavailable(hindrance.part, hindrance.detail);
     },
-    async checkPresent() {
-      if (Date.now() - seenMs > seenMaxAgeMs && (await list()).length === 0)
+    async checkPresent(runnerId) {
+      const isOld = Date.now() - seenMs > seenMaxAgeMs;
+      if ((isOld || startHindrance(seen, runnerId)) && (await list()).length === 0)
         throw unavailable(noRunner.part, noRunner.detail);
+      const hindrance = startHindrance(seen, runnerId);
+      if (hindrance) throw unavailable(hindrance.part, hindrance.detail);
       if (Date.now() - lookedMs > lookAgainMs) void list().catch(() => undefined);
     },
   };
@@ -52,6 +57,15 @@ export function placementHindrance(
   if (runners.length === 0) return noRunner;
   const hindrances = runners.map(({ unavailable }) => unavailable ?? undefined);
   return hindrances.includes(undefined) ? undefined : hindrances[0];
+}
+
+/** What keeps this runner from starting a command in a sandbox that is open: only a full disk does. */
+export function startHindrance(
+  runners: readonly Pick<RunnerDocument, 'id' | 'unavailable'>[],
+  runnerId: string | null,
+): { part: Part; detail: string } | undefined {
+  const lacking = runners.find(({ id }) => id === runnerId)?.unavailable;
+  return lacking?.part === 'disk' ? lacking : undefined;
 }
 
 /**

@@ -1,32 +1,27 @@
-// Whether the container engine answers, asked again and again.
+// Whether a part that sandboxes need is well, the container engine or the disk, asked again and again.
 //
-// 1. An engine that refuses is known within a second, one that hangs within four: a busy one is not taken for it.
+// 1. A part that refuses is known within a second; one that hangs, as soon as the check gives up.
 // 2. `onChange` is told at once.
 
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SandboxDriver } from './sandbox-driver.ts';
 
-export interface EngineWatch {
-  /** Why it does not answer; null while it does. */
+export interface PartWatch {
+  /** Why it is not well; null while it is. */
   failure(): string | null;
   onChange(listener: () => void): void;
-  /** Resolves at once while it answers, else when it does again. @throws the signal's reason */
-  whenAnswering(signal: AbortSignal): Promise<void>;
+  /** Resolves at once while it is well, else when it is again. @throws the signal's reason */
+  whenWell(signal: AbortSignal): Promise<void>;
 }
 
 const askEveryMs = 1_000;
 
-/** Called when the engine has just answered. `signal`: aborted when the runner stops. */
-export function startEngineWatch(
-  driver: Pick<SandboxDriver, 'ping'>,
-  signal: AbortSignal,
-  everyMs = askEveryMs,
-): EngineWatch {
+/** `check` rejects while the part is not well. `signal`: aborted when the runner stops. */
+export function startPartWatch(check: () => Promise<void>, signal: AbortSignal, everyMs = askEveryMs): PartWatch {
   const changes = new EventEmitter().setMaxListeners(0);
   let failure: string | null = null;
   const ask = async (): Promise<void> => {
-    const found = await driver.ping().then(
+    const found = await check().then(
       () => null,
       (error: unknown) => (error as Error).message || String(error),
     );
@@ -44,7 +39,7 @@ export function startEngineWatch(
   return {
     failure: () => failure,
     onChange: (listener) => changes.on('change', listener),
-    async whenAnswering(until) {
+    async whenWell(until) {
       while (failure !== null) {
         until.throwIfAborted();
         await once(changes, 'change', { signal: until }).catch(() => undefined);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { startEngineWatch } from './engine-watch.ts';
+import { startPartWatch } from './part-watch.ts';
 
 test('it tells each loss and each return of the engine once, with the last reason', async () => {
   const answers = ['ok', 'refused', 'hangs', 'ok', 'ok', 'refused'];
@@ -10,7 +10,7 @@ test('it tells each loss and each return of the engine once, with the last reaso
     if (answers.length === 0) asked.resolve();
     if (answer !== 'ok') throw new Error(answer);
   };
-  const watch = startEngineWatch({ ping }, lifetime.signal, 1);
+  const watch = startPartWatch(ping, lifetime.signal, 1);
   const told: (string | null)[] = [];
   watch.onChange(() => told.push(watch.failure()));
   await asked.promise;
@@ -22,10 +22,10 @@ test('what needs the engine waits until it answers, or until it need not any mor
   const lifetime = new AbortController();
   let answers = false;
   const ping = () => (answers ? Promise.resolve() : Promise.reject(new Error('refused')));
-  const watch = startEngineWatch({ ping }, lifetime.signal, 1);
+  const watch = startPartWatch(ping, lifetime.signal, 1);
   await expect.poll(() => watch.failure()).toBe('refused');
   const canceled = new AbortController();
-  const waits = [watch.whenAnswering(lifetime.signal), watch.whenAnswering(canceled.signal)];
+  const waits = [watch.whenWell(lifetime.signal), watch.whenWell(canceled.signal)];
   canceled.abort(new Error('canceled'));
   await expect(waits[1]).rejects.toThrow('canceled');
   answers = true;

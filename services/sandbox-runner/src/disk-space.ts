@@ -1,0 +1,22 @@
+// Room on the disks that sandboxes fill with volumes and journals. Nothing bounds what one sandbox writes there, so below the
+// operator's reserve nothing is opened and nothing is started: what runs, and the other parts on that disk, need the rest.
+
+import { statfs } from 'node:fs/promises';
+
+/** Trying again helps once there is room. */
+export class NoDiskSpace extends Error {
+  override readonly name = 'NoDiskSpace';
+}
+
+/** @throws NoDiskSpace with a message for people who may not know the host's paths. */
+export async function requireDiskSpace(paths: readonly string[], reserveBytes: number): Promise<void> {
+  for (const path of paths) {
+    const { bavail, bsize } = await statfs(path);
+    if (bavail * bsize >= reserveBytes) continue;
+    throw new NoDiskSpace(`${mib(bavail * bsize)} MiB are free, less than the reserve of ${mib(reserveBytes)} MiB`);
+  }
+}
+
+function mib(bytes: number): number {
+  return Math.floor(bytes / 1024 ** 2);
+}
