@@ -1,4 +1,6 @@
-// git on the host, for bare repositories that only the runner writes to. Never for a work tree: a work tree's configuration runs code.
+// git on the host: for bare repositories that only the runner writes to, and to read a local repository below one of the operator's roots
+// (rev-parse, and upload-pack for clone and fetch), whoever owns it and with its own configuration. A repository's configuration can run
+// code, so never in anything that a sandbox can write to; who may write below a root is trusted as the operator is.
 //
 // 1. Nothing of the machine's own git configuration applies, and nothing asks for a password.
 // 2. No key, configuration or agent of the operator's own ssh is used: without `sshConfig` there is no ssh at all, with it there is
