@@ -1,5 +1,11 @@
-import { expect, test } from 'vitest';
-import { checkPackages, derivedImageName, errorLines } from './derived-image.ts';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { imageLabels } from '@worktrail/contract/sandbox-image';
+import { createLogger } from '@worktrail/runtime/log';
+import { makeScratch } from '@worktrail/testing/scratch';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { checkPackages, createDerivedImages, derivedImageName, errorLines } from './derived-image.ts';
+import type { SandboxDriver } from './sandbox-driver.ts';
 
 test('the same packages in any order are the same image', () => {
   const one = checkPackages(['make', 'gcc', 'make']);
@@ -23,4 +29,28 @@ test("a failed build tells apt's own error", () => {
     'E: mmdebstrap failed to run',
   ].join('\n');
   expect(errorLines(stderr)).toBe('E: Unable to locate package no-such');
+});
+
+test('the builder is told where programs are and how to reach the network, and no secret of the runner', async () => {
+  const scratch = await makeScratch('derived-image');
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    await scratch.remove();
+  });
+  const bin = join(scratch.path, 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'mmdebstrap'), `#!/bin/sh\nenv > '${scratch.path}/told'\nexit 1\n`);
+  await chmod(join(bin, 'mmdebstrap'), 0o755);
+  vi.stubEnv('PATH', `${bin}${delimiter}${process.env['PATH']}`);
+  vi.stubEnv('http_proxy', 'http://proxy:3128');
+  vi.stubEnv('WORKTRAIL_INTERNAL_TOKEN', 'internal-secret');
+  const driver = { findImage: async () => undefined } as Partial<SandboxDriver> as SandboxDriver;
+  const { signal } = new AbortController();
+  const log = createLogger({ service: 'test', level: 'silent' });
+  const images = createDerivedImages({ driver, dataDirectory: scratch.path, log, signal });
+  const base = { id: 'sha256:a', env: [], labels: { [imageLabels.packages]: 'bash git' } };
+  await expect(images.ensure(base, 'base', ['tree'])).rejects.toMatchObject({ code: 'packages_failed' });
+  const told = await readFile(join(scratch.path, 'told'), 'utf8');
+  expect(told).toContain('http_proxy=http://proxy:3128\n');
+  expect(told).not.toContain('internal-secret');
 });

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { imageLabels } from '@worktrail/contract/sandbox-image';
 import type { Logger } from '@worktrail/runtime/log';
+import { programEnvironment } from './program-environment.ts';
 import type { SandboxDriver, SandboxImage } from './sandbox-driver.ts';
 import { SessionFailure } from './session-failure.ts';
 import { createStartGate } from './start-gate.ts';
@@ -120,7 +121,7 @@ function mmdebstrapArguments(suite: string, packages: string[]): string[] {
 }
 
 async function runBuilder(args: string[], scratch: string, signal: AbortSignal): Promise<void> {
-  const env = { ...process.env, TMPDIR: scratch };
+  const env = programEnvironment({ HOME: scratch, LC_ALL: 'C', TMPDIR: scratch });
   try {
     await program('mmdebstrap', args, { timeout: buildTimeoutMs, maxBuffer: 16 * 1024 * 1024, env, signal });
   } catch (error) {

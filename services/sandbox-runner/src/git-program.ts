@@ -10,9 +10,9 @@
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { simpleGit } from 'simple-git';
+import { programEnvironment } from './program-environment.ts';
 
 const silentMsMax = 60_000;
-const passedOn = ['PATH', 'SSL_CERT_FILE', 'http_proxy', 'https_proxy', 'no_proxy', 'all_proxy'];
 
 const configuration = `[safe]
 	directory = *
@@ -47,7 +47,7 @@ export async function openGit(dataDirectory: string, signal: AbortSignal, sshCon
   const configPath = join(home, 'config');
   await mkdir(home, { recursive: true, mode: 0o700 });
   await writeFile(configPath, configuration + sshSection(sshConfig), { mode: 0o600 });
-  const environment: Record<string, string> = {
+  const environment = programEnvironment({
     HOME: home,
     LC_ALL: 'C',
     GIT_CONFIG_GLOBAL: configPath,
@@ -55,8 +55,7 @@ export async function openGit(dataDirectory: string, signal: AbortSignal, sshCon
     GIT_TERMINAL_PROMPT: '0',
     // Above any configuration, also that of a local repository.
     GIT_ALLOW_PROTOCOL: sshConfig === undefined ? 'file:git:https' : 'file:git:https:ssh',
-  };
-  for (const name of passedOn) if (process.env[name] !== undefined) environment[name] = process.env[name];
+  });
   return async (directory, args) => {
     const git = simpleGit({
       baseDir: directory,
