@@ -15,6 +15,7 @@ export const limits = {
   envValueBytesMax: 32 * 1024,
   envTotalBytesMax: 96 * 1024,
   setupCommandsMax: 64,
+  packagesMax: 200,
   /** A project's environment as JSON: all of its setup commands, variables, packages. */
   environmentBytesMax: 128 * 1024,
   /** What a session starts with as JSON: the environment, its own variables and labels. Each of its live commands carries it. */

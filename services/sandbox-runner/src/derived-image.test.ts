@@ -15,8 +15,24 @@ test('the same packages in any order are the same image', () => {
   expect(derivedImageName('sha256:a', one)).not.toBe(derivedImageName('sha256:a', ['gcc']));
 });
 
+test('a package may be pinned to a version, as the API takes it', () => {
+  expect(checkPackages(['tree=2.1.0-1', 'git=1:2.39.5-0+deb12u2'])).toEqual(['git=1:2.39.5-0+deb12u2', 'tree=2.1.0-1']);
+});
+
 test('what is no package name never reaches the builder', () => {
-  for (const name of ['--option', 'a;b', 'UPPER', 'a,b', '', 'x', 'a b', '$(id)']) {
+  for (const name of [
+    '--option',
+    'a;b',
+    'UPPER',
+    'a,b',
+    '',
+    'x',
+    'a b',
+    '$(id)',
+    'tree=',
+    'tree=1,git',
+    'tree=1 git',
+  ]) {
     expect(() => checkPackages([name]), name).toThrow(expect.objectContaining({ code: 'packages_failed' }));
   }
 });

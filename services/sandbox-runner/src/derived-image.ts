@@ -9,7 +9,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { imageLabels } from '@worktrail/contract/sandbox-image';
+import { limits } from '@worktrail/contract/limits';
+import { debianPackage, imageLabels } from '@worktrail/contract/sandbox-image';
 import type { Logger } from '@worktrail/runtime/log';
 import { programEnvironment } from './program-environment.ts';
 import type { SandboxDriver, SandboxImage } from './sandbox-driver.ts';
@@ -19,8 +20,6 @@ import { createStartGate } from './start-gate.ts';
 const repository = 'worktrail-derived';
 const buildTimeoutMs = 600_000;
 const buildsMax = 2;
-const packageName = /^[a-z0-9][a-z0-9+.-]+$/;
-const packagesMax = 200;
 const program = promisify(execFile);
 
 export interface DerivedImages {
@@ -62,11 +61,11 @@ export function derivedImageName(baseId: string, packages: readonly string[]): s
 
 /** Sorted and each once. @throws SessionFailure */
 export function checkPackages(packages: readonly string[]): string[] {
-  const wrong = packages.find((name) => !packageName.test(name) || name.length > 100);
+  const wrong = packages.find((name) => !debianPackage.test(name));
   if (wrong !== undefined)
     throw new SessionFailure('packages_failed', `"${wrong.slice(0, 100)}" is not a package name`);
-  if (packages.length > packagesMax)
-    throw new SessionFailure('packages_failed', `at most ${packagesMax} packages can be added`);
+  if (packages.length > limits.packagesMax)
+    throw new SessionFailure('packages_failed', `at most ${limits.packagesMax} packages can be added`);
   return [...new Set(packages)].sort();
 }
 
@@ -79,7 +78,7 @@ async function buildImage(
 ): Promise<SandboxImage> {
   const basePackages = (base.labels[imageLabels.packages] ?? '')
     .split(/[\s,]+/)
-    .filter((entry) => packageName.test(entry));
+    .filter((entry) => debianPackage.test(entry));
   if (basePackages.length === 0) {
     throw new SessionFailure(
       'packages_failed',

@@ -2,6 +2,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { limits } from '@worktrail/contract/limits';
+import { debianPackage } from '@worktrail/contract/sandbox-image';
 import { jsonBytes } from '../json-size.ts';
 import { gitRef } from '../sessions/git-ref.ts';
 import { commandText, environmentName, environmentValue, id, labels, name, text, time } from '../text.ts';
@@ -12,10 +13,6 @@ const environmentVariables = z
     (value) => Object.keys(value).length <= limits.envVariablesMax,
     `has over ${limits.envVariablesMax} variables`,
   );
-
-const debianPackage = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9.+-]{1,99}(=[A-Za-z0-9.+:~-]{1,100})?$/, 'is no Debian package');
 
 /** Inside the work tree or the home directory. */
 const persistPath = text(1_000)
@@ -37,7 +34,7 @@ export const environmentSchema = z
       .max(500)
       .regex(/^[\w][\w./:@-]*$/, 'is no image name')
       .optional(),
-    packages: z.array(debianPackage).max(200).optional(),
+    packages: z.array(z.string().regex(debianPackage, 'is no Debian package')).max(limits.packagesMax).optional(),
     env: environmentVariables.optional(),
     setup: z.array(commandText).max(limits.setupCommandsMax).optional(),
     persist: z.array(persistPath).max(100).optional(),
