@@ -31,7 +31,7 @@ import { createIdempotency } from './idempotency.ts';
 import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
 import { addProjectRoutes } from './projects/project-routes.ts';
-import type { RepositoryRoots } from './projects/repository-url.ts';
+import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
 import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';

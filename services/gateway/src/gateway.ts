@@ -65,7 +65,11 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
       origins: config.operator.origins,
       partitions: config.partitions,
       operatorToken: config.operatorToken,
-      roots: { allowed: config.operator.values.repositoryRoots, stateDirectory: config.stateDirectory },
+      roots: {
+        allowed: config.operator.values.repositoryRoots,
+        stateDirectory: config.stateDirectory,
+        ssh: config.operator.values.runner.sshConfig !== null,
+      },
     },
     parts: { nats, js: jetstream(nats), jsm, workflows, trace, runners, box, ...opened },
     health: { readiness, metrics: registry },

@@ -5,8 +5,8 @@
 
 import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { isWithin, openAllowedPaths, type RepositoryRoots } from '@worktrail/runtime/repository-address';
 import type { Git } from './git-program.ts';
-import { isWithin, openAllowedPaths, type RepositoryRoots } from './repository-url.ts';
 import { SessionFailure } from './session-failure.ts';
 
 /** As deep as git itself follows alternates. */

@@ -9,15 +9,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RepositoryRef } from '@worktrail/contract/environment';
+import type { RepositoryAddress, RepositoryRoots } from '@worktrail/runtime/repository-address';
 import type { Git } from './git-program.ts';
 import { requireAllowedObjects } from './repository-borrowing.ts';
-import {
-  type RepositoryAddress,
-  type RepositoryRoots,
-  redact,
-  resolveRepository,
-  withoutCredentials,
-} from './repository-url.ts';
+import { redact, resolveRepository, withoutCredentials } from './repository-url.ts';
 import { SessionFailure } from './session-failure.ts';
 
 export interface Upstream {

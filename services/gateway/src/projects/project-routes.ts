@@ -18,7 +18,8 @@ import { askTraceStore } from '../trace-store.ts';
 import type { ProjectDocument } from './project-document.ts';
 import { environmentOf } from './project-environment.ts';
 import type { ProjectReader } from './project-reader.ts';
-import { checkRepository, type RepositoryRoots } from './repository-url.ts';
+import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
+import { checkRepository } from './repository-url.ts';
 import { approvalDefaults, createProjectSchema, patchProjectSchema, projectSchema } from './schemas.ts';
 
 const tag = 'Projects';

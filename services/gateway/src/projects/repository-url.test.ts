@@ -2,7 +2,8 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Scratch, makeScratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { checkRepository, type RepositoryRoots } from './repository-url.ts';
+import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
+import { checkRepository } from './repository-url.ts';
 
 let scratch: Scratch;
 let roots: RepositoryRoots;
@@ -17,9 +18,10 @@ beforeAll(async () => {
   await mkdir(join(allowed, 'linked'));
   await writeFile(join(allowed, 'linked', '.git'), 'gitdir: ../app/.git\n');
   await mkdir(join(allowed, 'state', 'mirror'), { recursive: true });
+  await mkdir(join(allowed, '.worktrail-2', 'mirror'), { recursive: true });
   await mkdir(join(scratch.path, 'outside'));
   await symlink(join(scratch.path, 'outside'), join(allowed, 'link-out'));
-  roots = { allowed: [allowed], stateDirectory: join(allowed, 'state') };
+  roots = { allowed: [allowed], stateDirectory: join(allowed, 'state'), ssh: true };
 });
 
 afterAll(() => scratch.remove());
@@ -57,15 +59,27 @@ test('the branch of a local repository is the one it has checked out', async () 
   expect(await checkRepository(at('allowed/linked'), roots)).toEqual({ defaultBranch: 'trunk' });
 });
 
-test.each(['outside', 'allowed/../outside', 'allowed/link-out', 'allowed/state', 'allowed/state/mirror', 'nowhere'])(
-  'the local path %s is not allowed',
-  async (path) => {
-    await expect(checkRepository(`${scratch.path}/${path}`, roots)).rejects.toMatchObject({
-      code: 'repository_not_allowed',
-    });
-  },
-);
+test.each([
+  'outside',
+  'allowed/../outside',
+  'allowed/link-out',
+  'allowed/state',
+  'allowed/state/mirror',
+  'allowed/.worktrail-2/mirror',
+  'nowhere',
+])('the local path %s is not allowed', async (path) => {
+  await expect(checkRepository(`${scratch.path}/${path}`, roots)).rejects.toMatchObject({
+    code: 'repository_not_allowed',
+  });
+});
 
 test('a path below a root that is not there is said to be missing', async () => {
   await expect(checkRepository(at('allowed/missing'), roots)).rejects.toMatchObject({ code: 'validation_failed' });
+});
+
+test('an ssh address is not allowed unless the operator allows ssh, and the setting is named', async () => {
+  await expect(checkRepository('git@git.example.org:team/app.git', { ...roots, ssh: false })).rejects.toMatchObject({
+    code: 'repository_not_allowed',
+    message: expect.stringContaining('runner.sshConfig'),
+  });
 });
