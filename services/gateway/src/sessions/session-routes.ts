@@ -5,7 +5,6 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
 import {
   archiveSession,
-  describeSession,
   type PatchSessionRequest,
   patchSession,
   sessionWorkflow,
@@ -288,8 +287,7 @@ async function updateSession(
   args: readonly unknown[],
 ): Promise<SessionDocument> {
   const workflowId = sessionWorkflowId(document.id);
-  const takesLong =
-    update === archiveSession && (await deps.workflows.query(workflowId, describeSession, [])) !== undefined;
+  const takesLong = update === archiveSession;
   const changed = await deps.workflows.update<SessionDocument>(workflowId, update, args, { takesLong });
   if (changed) return changed;
   throw await closedSession(deps.sessions, document);
