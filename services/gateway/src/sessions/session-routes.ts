@@ -209,8 +209,10 @@ async function list(deps: SessionRouteDeps, principal: Principal, query: ListQue
     sessionIds.map((sessionId) => deps.sessions.find(principal.organizationId, sessionId)),
   );
   const found = documents.filter((document) => document !== undefined);
+  // The page was chosen by the history, which the document is ahead of.
+  const matching = found.filter(({ state }) => query.state === undefined || state === query.state);
   const items = await Promise.all(
-    found.map(async (document) => sessionJson(document, await deps.position.lastCursor(scopeOf(document)))),
+    matching.map(async (document) => sessionJson(document, await deps.position.lastCursor(scopeOf(document)))),
   );
   return json(200, { items, nextCursor: more ? (sessionIds.at(-1) ?? null) : null });
 }
