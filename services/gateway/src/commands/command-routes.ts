@@ -10,8 +10,8 @@ import type { Principal } from '../authorize.ts';
 import type { Draw } from '../draw.ts';
 import type { LiveSubscriber } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
+import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
-import type { HttpMetrics } from '../http/http-metrics.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
@@ -38,7 +38,7 @@ export interface CommandRouteDeps {
   live: LiveSubscriber;
   position: StreamPosition;
   operator: OperatorConfig;
-  metrics: HttpMetrics;
+  followers: Followers;
   stopping: AbortSignal;
 }
 
@@ -125,8 +125,8 @@ async function runAndWait(
   wait: { timeoutMs: number; mayHaveBegun: boolean; signal: AbortSignal },
 ): Promise<CommandJson> {
   const { scope } = session;
+  const end = deps.followers.admit('waiters', scope.organizationId);
   const subscription = deps.live.subscribe(liveSubject(scope, spec.id));
-  deps.metrics.waiters.inc();
   try {
     const accepted = await run(deps, session, spec);
     const signal = AbortSignal.any([wait.signal, deps.stopping]);
@@ -135,7 +135,7 @@ async function runAndWait(
     return await withProgress(deps, session, commandOfSpec(session.document.id, spec, accepted.state), progress);
   } finally {
     subscription.close();
-    deps.metrics.waiters.dec();
+    end();
   }
 }
 

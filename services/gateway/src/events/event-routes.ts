@@ -6,8 +6,8 @@ import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 import { type EventType, eventTypes } from '@worktrail/contract/event-types';
 import type { EventScope } from '@worktrail/contract/subjects';
 import type { Logger } from '@worktrail/runtime/log';
+import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
-import type { HttpMetrics } from '../http/http-metrics.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { json, type Reply } from '../http/reply.ts';
 import { pageQuery } from '../pagination.ts';
@@ -61,7 +61,7 @@ type EventQuery = Omit<z.output<typeof querySchema>, 'after'> & { after: Cursor 
 
 export interface EventRouteDeps extends FeedDeps {
   sessions: SessionReader;
-  metrics: HttpMetrics;
+  followers: Followers;
   /** Aborted when the gateway stops. */
   stopping: AbortSignal;
   log: Logger;
@@ -112,12 +112,7 @@ function page({ events, next, complete }: HistoryPage): Reply {
 }
 
 async function stream(deps: EventRouteDeps, scope: EventScope, query: EventQuery, gone: AbortSignal): Promise<Reply> {
-  deps.metrics.eventStreams.inc();
-  let isOpen = true;
-  const onClose = () => {
-    if (isOpen) deps.metrics.eventStreams.dec();
-    isOpen = false;
-  };
+  const onClose = deps.followers.admit('eventStreams', scope.organizationId);
   try {
     const { after } = query;
     const signal = AbortSignal.any([gone, deps.stopping]);
@@ -143,7 +138,7 @@ async function longPoll(
   const signal = AbortSignal.any([gone, deps.stopping, over]);
   let { after } = query;
   let complete = true;
-  deps.metrics.waiters.inc();
+  const end = deps.followers.admit('waiters', scope.organizationId);
   try {
     for await (const batch of openFeed(deps, { scope, after, limit: query.limit, types: query.types, signal })) {
       after = batch.cursor;
@@ -152,7 +147,7 @@ async function longPoll(
       if (batch.events.length > 0) return { events: batch.events, next: batch.cursor, complete };
     }
   } finally {
-    deps.metrics.waiters.dec();
+    end();
   }
   if (after) return { events: [], next: after, complete };
   return await deps.history.page(scope, { after: undefined, limit: query.limit, types: query.types });

@@ -5,9 +5,11 @@ import { type Fixture, openFixture } from '../gateway-fixture.ts';
 import { append, makeSession, outputPayload, readEvents, readStream, type TestSession } from './feed-fixture.ts';
 
 let fixture: Fixture;
+const streamsMax = 20;
 
 beforeAll(async () => {
-  fixture = await openFixture('feed');
+  const quota = { WORKTRAIL_QUOTAS_FOLLOWERS_PER_ORGANIZATION_MAX: String(streamsMax) };
+  fixture = await openFixture('feed', quota);
 });
 afterAll(() => fixture?.close());
 
@@ -114,6 +116,27 @@ test('a cursor of the stream before its end is taken, one behind its end is not'
   const path = `/v1/sessions/${session.document.id}/events?after=${epoch}`;
   expect((await fixture.call('GET', `${path}-0`)).body.items).toHaveLength(3);
   expect((await fixture.call('GET', `${path}-zzzzzz`)).body.code).toBe('cursor_invalid');
+});
+
+test('streams over their number are refused for now, until one of them is closed', async () => {
+  const { document } = await makeSession(fixture);
+  const open = async () => {
+    const gone = new AbortController();
+    const answer = await fetch(`${fixture.url}/v1/sessions/${document.id}/events`, {
+      headers: { authorization: `Bearer ${fixture.key}`, accept: 'text/event-stream' },
+      signal: gone.signal,
+    });
+    return { answer, gone };
+  };
+  const streams = await Promise.all(Array.from({ length: streamsMax }, open));
+  expect(streams.map(({ answer }) => answer.status)).toEqual(streams.map(() => 200));
+  const { answer } = await open();
+  expect(await answer.json()).toMatchObject({ status: 429, code: 'rate_limited' });
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect((await fixture.call('GET', `/v1/sessions/${document.id}/events`)).status).toBe(200);
+  streams[0]!.gone.abort();
+  await expect.poll(async () => (await open()).answer.status).toBe(200);
+  for (const { gone } of streams) gone.abort();
 });
 
 test('a stream lives through a restart of NATS and misses nothing', async () => {

@@ -15,8 +15,8 @@ import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Principal } from '../authorize.ts';
 import type { LiveSubscriber } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
+import type { Followers } from '../followers.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
-import type { HttpMetrics } from '../http/http-metrics.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { etag, json, type Reply } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
@@ -57,7 +57,7 @@ export interface SessionRouteDeps {
   live: LiveSubscriber;
   position: StreamPosition;
   trace: Pick<TraceClient, 'listSessions'>;
-  metrics: HttpMetrics;
+  followers: Followers;
   stopping: AbortSignal;
 }
 
@@ -122,8 +122,8 @@ async function startSession(
 ): Promise<Reply> {
   const document = firstDocument(spec);
   const scope = scopeOf(document);
+  const end = deps.followers.admit('waiters', scope.organizationId);
   const subscription = deps.live.subscribe(liveSubject(scope, sessionProducer));
-  deps.metrics.waiters.inc();
   try {
     await deps.quota.admit([spec]);
     // What could not be started must not be shown as creating; what was started writes its own document, whoever dies here.
@@ -141,7 +141,7 @@ async function startSession(
     return await shown(deps, 201, newest);
   } finally {
     subscription.close();
-    deps.metrics.waiters.dec();
+    end();
   }
 }
 
