@@ -99,8 +99,18 @@ export function addEventRoutes(api: Api, deps: EventRouteDeps): void {
 async function givenCursor(deps: EventRouteDeps, scope: EventScope, text: string | undefined) {
   if (text === undefined || text === '') return undefined;
   const cursor = readCursor(text);
-  if (await deps.position.mayBeGivenOut(scope, cursor)) return cursor;
-  throw new Problem('cursor_invalid', `after: "${text}" is beyond the end of the history`);
+  const place = await deps.position.place(scope, cursor);
+  if (place === 'beyond') throw new Problem('cursor_invalid', `after: "${text}" is beyond the end of the history`);
+  if (place === 'earlier' && cursor.epoch < (await firstEpoch(deps, scope))) {
+    throw new Problem('cursor_invalid', `after: "${text}" is before the beginning of the history`);
+  }
+  return cursor;
+}
+
+/** The incarnation of the stream in which the session's history begins. */
+async function firstEpoch({ history }: EventRouteDeps, scope: EventScope): Promise<number> {
+  const { events, next } = await history.page(scope, { after: undefined, limit: 1, types: [] });
+  return (events[0]?.cursor ?? next).epoch;
 }
 
 function page({ events, next, complete }: HistoryPage): Reply {

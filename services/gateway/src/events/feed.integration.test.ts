@@ -1,5 +1,7 @@
+import { jetstreamManager } from '@nats-io/jetstream';
 import { parseCursor } from '@worktrail/contract/cursor';
 import type { PublicEvent } from '@worktrail/contract/event-json';
+import { eventStream } from '@worktrail/contract/subjects';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Fixture, openFixture } from '../gateway-fixture.ts';
 import { append, makeSession, outputPayload, readEvents, readStream, type TestSession } from './feed-fixture.ts';
@@ -108,14 +110,37 @@ test.each(['garbage', '-', 'zzzzzzzz-1', '1-zzzzzzzzzzz-2'])(
   },
 );
 
-test('a cursor of the stream before its end is taken, one behind its end is not', async () => {
+test('a cursor of the stream before its end is taken, one behind its end or before its beginning is not', async () => {
   const session = await makeSession(fixture);
   await publish(session, 1, 3);
   const { lastCursor } = (await fixture.call('GET', `/v1/sessions/${session.document.id}`)).body;
   const [epoch] = lastCursor.split('-');
   const path = `/v1/sessions/${session.document.id}/events?after=${epoch}`;
   expect((await fixture.call('GET', `${path}-0`)).body.items).toHaveLength(3);
-  expect((await fixture.call('GET', `${path}-zzzzzz`)).body.code).toBe('cursor_invalid');
+  for (const unknown of [`${epoch}-zzzzzz`, '0-0', '1-1', 'zzzzzzzzz-0']) {
+    const answer = await fixture.call('GET', `/v1/sessions/${session.document.id}/events?after=${unknown}`);
+    expect(answer.body.code).toBe('cursor_invalid');
+  }
+});
+
+test('a cursor of an earlier incarnation of the stream goes on behind it in the next one', async () => {
+  const session = await makeSession(fixture);
+  await publish(session, 1, 3);
+  const path = `/v1/sessions/${session.document.id}/events`;
+  const [first] = (await fixture.call('GET', path)).body.items;
+  const jsm = await jetstreamManager(fixture.connection);
+  const stream = eventStream(session.document.partition);
+  await jsm.streams.delete(stream);
+  await expect.poll(() => jsm.streams.info(stream).catch(() => undefined), { timeout: 20_000 }).toBeDefined();
+  await publish(session, 1, 1);
+  const epochsBehind = async () => {
+    const { items } = (await fixture.call('GET', `${path}?after=${first.cursor}`)).body;
+    return items?.map(({ cursor }: PublicEvent) => parseCursor(cursor)!.epoch);
+  };
+  const { epoch } = parseCursor(first.cursor)!;
+  await expect
+    .poll(epochsBehind, { timeout: 20_000 })
+    .toEqual([epoch, epoch, expect.toSatisfy((next: number) => next > epoch)]);
 });
 
 test('streams over their number are refused for now, until one of them is closed', async () => {
