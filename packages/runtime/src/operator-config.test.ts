@@ -85,6 +85,8 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_CEILINGS_NETWORKS: 'none, open',
     WORKTRAIL_QUOTAS_SESSIONS_PER_ORGANIZATION_MAX: '12',
     WORKTRAIL_QUOTAS_SESSIONS_PER_PROJECT_MAX: '13',
+    WORKTRAIL_QUOTAS_FOLLOWERS_PER_ORGANIZATION_MAX: '16',
+    WORKTRAIL_QUOTAS_FOLLOWERS_MAX: '17',
     WORKTRAIL_IMAGES_ALLOWED: 'team/*,other/image',
     WORKTRAIL_REPOSITORY_ROOTS: '/a:/b',
     WORKTRAIL_RUNNER_SESSIONS_MAX: '14',
@@ -104,7 +106,10 @@ test('every value of the file has a variable', () => {
     ceilings: {
       ...{ cpus: 7, memoryMb: 8, pids: 9, outputBytesMax: 10, commandTimeoutSeconds: 11, networks: ['none', 'open'] },
     },
-    quotas: { sessionsPerOrganizationMax: 12, sessionsPerProjectMax: 13 },
+    quotas: {
+      ...{ sessionsPerOrganizationMax: 12, sessionsPerProjectMax: 13 },
+      ...{ followersPerOrganizationMax: 16, followersMax: 17 },
+    },
     images: { allowed: ['team/*', 'other/image'] },
     repositoryRoots: ['/a', '/b'],
     runner: {

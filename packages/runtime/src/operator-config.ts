@@ -44,6 +44,9 @@ const schema = z.strictObject({
       /** Sessions that are neither archived nor failed; null: any number. */
       sessionsPerOrganizationMax: positive.nullable().default(null),
       sessionsPerProjectMax: positive.nullable().default(null),
+      /** Open event streams, and as many requests that wait: of an organization and of all, in one gateway. */
+      followersPerOrganizationMax: positive.default(1_000),
+      followersMax: positive.default(4_000),
     })
     .prefault({}),
   images: z

@@ -6,12 +6,16 @@ import { Problem } from './problem.ts';
 
 export type Part = 'nats' | 'temporal' | 'orchestrator' | 'trace-store' | 'sandbox-runner' | 'docker' | 'disk';
 
-/** Bounds of single calls. Their longest chain in one request stays below 5 s, but for an update that is known to take long. */
+/**
+ * Bounds of single calls. Their longest chain in one request stays below 5 s, but for an update that is known to take long and
+ * is begun when its parts have just answered.
+ */
 export const callTimeoutsMs = {
   nats: 2_000,
+  check: 2_000,
   query: 2_000,
   update: 4_000,
-  longUpdate: 20_000,
+  longUpdate: 30_000,
   start: 3_000,
   traceStore: 3_500,
 } as const;

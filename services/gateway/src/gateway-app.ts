@@ -23,6 +23,7 @@ import { addEventRoutes } from './events/event-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
+import { createFollowers } from './followers.ts';
 import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
@@ -86,6 +87,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const live = createLiveSubscriber(nats);
   const position = createStreamPosition(nats, parts.jsm, live);
   const history = createHistory(trace);
+  const followers = createFollowers(operator.quotas, metrics);
 
   const gate = createGate(store, operatorToken);
   const api = createApi({ gate, idempotency: createIdempotency(parts.idempotency, box), metrics, log });
@@ -98,15 +100,15 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
   addSessionRoutes(api, {
     ...{ sessions, quota, projects, tasks, trials, runners, workflows },
-    ...{ live, position, trace, metrics, stopping },
+    ...{ live, position, trace, followers, stopping },
   });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
-    ...{ live, position, operator, metrics, stopping },
+    ...{ live, position, operator, followers, stopping },
   });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
-  addEventRoutes(api, { sessions, history, live, position, metrics, stopping, log });
+  addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
   addRunnerRoutes(api, { runners });
   addOperatorConfigRoutes(api, { operator, origins });
   addQueryRoutes(api, { trace });

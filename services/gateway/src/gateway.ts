@@ -48,7 +48,7 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
   const jsm = await untilAnswered(lifetime, log, () => jetstreamManager(nats, { checkAPI: false }));
   const temporal = await connectTemporalClient(config.temporal, lifetime);
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken, callTimeoutsMs.traceStore);
-  const workflows = createWorkflowClient(temporal);
+  const workflows = createWorkflowClient(temporal, () => askHealth(nats, 'orchestrator'));
   const runners = createRunnerView(jsm);
   const opened = await untilAnswered(lifetime, log, () => openGatewayBuckets(nats));
 

@@ -61,6 +61,7 @@ test('without an orchestrator a session is kept until there is one; what asks it
   const path = `/v1/sessions/${made.body.id}`;
   expect((await fixture.call('GET', path)).body.state).toBe('creating');
   await expectUnavailable(fixture.call('POST', `${path}/commands`, { command: 'true' }), 'orchestrator');
+  await expectUnavailable(fixture.call('POST', `${path}/archive`), 'orchestrator');
   const again = await fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}, { 'idempotency-key': 'kept' });
   expect([again.status, again.body.id]).toEqual([201, made.body.id]);
 });
@@ -70,10 +71,12 @@ test('while Temporal is down it is named, the rest goes on, and all is well when
   const task = (await call('POST', `/v1/projects/${projectId}/tasks`, { title: 'try it' })).body;
   const trials = `/v1/tasks/${task.id}/trials`;
   const attempts = [{ title: 'one', commands: ['true'] }];
+  const made = (await call('POST', `/v1/projects/${projectId}/sessions`, {})).body;
   await temporal.kill();
   expect(await part('temporal')).toMatchObject({ ok: false });
   await expectUnavailable(call('POST', `/v1/projects/${projectId}/sessions`, {}), 'temporal');
   await expectUnavailable(call('POST', trials, { name: 'first', attempts }), 'temporal');
+  await expectUnavailable(call('POST', `/v1/sessions/${made.id}/archive`), 'temporal');
   expect((await call('GET', trials)).body.items).toEqual([]);
   expect((await call('GET', '/v1/projects')).status).toBe(200);
   await temporal.restart();

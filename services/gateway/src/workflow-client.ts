@@ -2,7 +2,8 @@
 //
 // 1. An update refused by the workflow carries the contract's code as the failure's type.
 // 2. No answer in time, or Temporal away: `dependency_unavailable`. The update may still be carried out: its id is the caller's, so a
-//    repetition is the same update.
+//    repetition is the same update. What takes long is begun only when both have just answered, so that one of them that is down
+//    is told as soon as ever.
 // 3. `undefined` instead of a result: there is no such workflow, or it has closed.
 
 import {
@@ -19,10 +20,7 @@ import { callTimeoutsMs, type Part, unavailable, within } from './deadline.ts';
 
 export interface UpdateOptions {
   updateId?: string;
-  /**
-   * The workflow, which has just answered a query, needs some seconds for this: it is waited for longer than the bound within
-   * which a part that is down is told.
-   */
+  /** The workflow needs some seconds for this, and more when many do it at once. */
   takesLong?: boolean;
 }
 
@@ -40,12 +38,28 @@ export interface WorkflowClient {
   checkServer(): Promise<void>;
 }
 
-export function createWorkflowClient(client: Client): WorkflowClient {
+/** `askOrchestrator` rejects when no orchestrator answers. */
+export function createWorkflowClient(client: Client, askOrchestrator: () => Promise<void>): WorkflowClient {
   const call = <T>(part: Part, timeoutMs: number, run: () => Promise<T>) =>
     within(part, timeoutMs + 250, () => client.withDeadline(Date.now() + timeoutMs, run)).catch((error: unknown) => {
       throw contractError(error);
     });
+  const checkServer = async () => {
+    await client.withDeadline(Date.now() + 1_900, () =>
+      client.workflowService.describeNamespace({ namespace: client.options.namespace }),
+    );
+  };
+  // Not by a query: a workflow that is in no cache answers late when many are asked at once, though nothing is down.
+  const checkParts = async () => {
+    const checks = await Promise.allSettled([
+      within('temporal', callTimeoutsMs.check, checkServer),
+      within('orchestrator', callTimeoutsMs.check, askOrchestrator),
+    ]);
+    // Temporal is named first: without it no orchestrator can work.
+    for (const check of checks) if (check.status === 'rejected') throw check.reason;
+  };
   return {
+    checkServer,
     async start(workflow, workflowId, input) {
       await call('temporal', callTimeoutsMs.start, async () => {
         try {
@@ -60,23 +74,20 @@ export function createWorkflowClient(client: Client): WorkflowClient {
         }
       });
     },
-    update: (workflowId, update, args, { updateId, takesLong } = {}) =>
-      call('orchestrator', takesLong ? callTimeoutsMs.longUpdate : callTimeoutsMs.update, () =>
+    async update(workflowId, update, args, { updateId, takesLong } = {}) {
+      if (takesLong) await checkParts();
+      return await call('orchestrator', takesLong ? callTimeoutsMs.longUpdate : callTimeoutsMs.update, () =>
         orGone(() =>
           client.workflow
             .getHandle(workflowId)
             .executeUpdate<never, [unknown]>(update, { args: args as [unknown], ...(updateId && { updateId }) }),
         ),
-      ),
+      );
+    },
     query: (workflowId, query, args) =>
       call('orchestrator', callTimeoutsMs.query, () =>
         orGone(() => client.workflow.getHandle(workflowId).query<never, unknown[]>(query, ...args)),
       ),
-    async checkServer() {
-      await client.withDeadline(Date.now() + 1_900, () =>
-        client.workflowService.describeNamespace({ namespace: client.options.namespace }),
-      );
-    },
   };
 }
 

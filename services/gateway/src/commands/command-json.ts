@@ -19,8 +19,8 @@ const outcomes: Record<Outcome, CommandOutcome | null> = {
   [Outcome.FAILED_TO_START]: 'failed_to_start',
 };
 
-/** As it was asked for; nothing is known of its course. */
-export function commandOfSpec(sessionId: string, spec: CommandSpec, state: 'queued' | 'running'): CommandJson {
+/** As it was asked for; nothing is known of its course. Running is only what is known to have been started. */
+export function commandOfSpec(sessionId: string, spec: CommandSpec): CommandJson {
   return {
     id: spec.id,
     sessionId,
@@ -29,7 +29,7 @@ export function commandOfSpec(sessionId: string, spec: CommandSpec, state: 'queu
     background: spec.background,
     timeoutSeconds: spec.timeoutSeconds,
     origin: spec.origin,
-    state,
+    state: 'queued',
     outcome: null,
     exitCode: null,
     signal: null,

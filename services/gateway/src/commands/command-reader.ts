@@ -61,7 +61,7 @@ export function createCommandReader(trace: Trace, workflows: Pick<WorkflowClient
       const live = await workflows.query<LiveCommand | null>(sessionWorkflowId(scope.sessionId), describeCommand, [
         commandId,
       ]);
-      return live ? commandOfSpec(scope.sessionId, live.spec, live.state) : undefined;
+      return live ? commandOfSpec(scope.sessionId, live.spec) : undefined;
     },
     async list(scope, { limit, after }) {
       const answer = await askTraceStore(() => trace.listCommands({ scope, limit, afterCommandId: after ?? '' }));

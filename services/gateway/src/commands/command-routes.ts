@@ -10,8 +10,8 @@ import type { Principal } from '../authorize.ts';
 import type { Draw } from '../draw.ts';
 import type { LiveSubscriber } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
+import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
-import type { HttpMetrics } from '../http/http-metrics.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
@@ -38,7 +38,7 @@ export interface CommandRouteDeps {
   live: LiveSubscriber;
   position: StreamPosition;
   operator: OperatorConfig;
-  metrics: HttpMetrics;
+  followers: Followers;
   stopping: AbortSignal;
 }
 
@@ -78,7 +78,7 @@ function addCreation(api: Api, deps: CommandRouteDeps): void {
       const command =
         timeoutMs > 0
           ? await runAndWait(deps, session, spec, { timeoutMs, mayHaveBegun: retried, signal })
-          : commandOfSpec(session.document.id, spec, (await run(deps, session, spec)).state);
+          : await run(deps, session, spec);
       return json(command.state === 'ended' ? 200 : 202, command);
     },
   );
@@ -100,13 +100,13 @@ function commandSpec(draw: Draw, principal: Principal, body: z.output<typeof cre
 }
 
 /** The update's id is the command's: a repetition is the same update. */
-async function run(deps: CommandRouteDeps, session: OpenedSession, spec: CommandSpec): Promise<CommandAccepted> {
+async function run(deps: CommandRouteDeps, session: OpenedSession, spec: CommandSpec): Promise<CommandJson> {
   const workflowId = sessionWorkflowId(session.document.id);
   try {
     const accepted = await deps.workflows.update<CommandAccepted>(workflowId, runCommand, [spec], {
       updateId: spec.id,
     });
-    if (accepted) return accepted;
+    if (accepted) return commandOfSpec(session.document.id, spec);
   } catch (error) {
     throw withCommandId(error, spec.id);
   }
@@ -127,17 +127,17 @@ async function runAndWait(
   wait: { timeoutMs: number; mayHaveBegun: boolean; signal: AbortSignal },
 ): Promise<CommandJson> {
   const { scope } = session;
+  const end = deps.followers.admit('waiters', scope.organizationId);
   const subscription = deps.live.subscribe(liveSubject(scope, spec.id));
-  deps.metrics.waiters.inc();
   try {
-    const accepted = await run(deps, session, spec);
+    const command = await run(deps, session, spec);
     const signal = AbortSignal.any([wait.signal, deps.stopping]);
     const waitDeps = { position: deps.position, find: deps.commands.record };
     const progress = await waitForCommand(waitDeps, subscription, { ...wait, scope, commandId: spec.id, signal });
-    return await withProgress(deps, session, commandOfSpec(session.document.id, spec, accepted.state), progress);
+    return await withProgress(deps, session, command, progress);
   } finally {
     subscription.close();
-    deps.metrics.waiters.dec();
+    end();
   }
 }
 

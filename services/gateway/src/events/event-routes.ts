@@ -6,8 +6,8 @@ import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 import { type EventType, eventTypes } from '@worktrail/contract/event-types';
 import type { EventScope } from '@worktrail/contract/subjects';
 import type { Logger } from '@worktrail/runtime/log';
+import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
-import type { HttpMetrics } from '../http/http-metrics.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { json, type Reply } from '../http/reply.ts';
 import { pageQuery } from '../pagination.ts';
@@ -61,7 +61,7 @@ type EventQuery = Omit<z.output<typeof querySchema>, 'after'> & { after: Cursor 
 
 export interface EventRouteDeps extends FeedDeps {
   sessions: SessionReader;
-  metrics: HttpMetrics;
+  followers: Followers;
   /** Aborted when the gateway stops. */
   stopping: AbortSignal;
   log: Logger;
@@ -99,8 +99,18 @@ export function addEventRoutes(api: Api, deps: EventRouteDeps): void {
 async function givenCursor(deps: EventRouteDeps, scope: EventScope, text: string | undefined) {
   if (text === undefined || text === '') return undefined;
   const cursor = readCursor(text);
-  if (await deps.position.mayBeGivenOut(scope, cursor)) return cursor;
-  throw new Problem('cursor_invalid', `after: "${text}" is beyond the end of the history`);
+  const place = await deps.position.place(scope, cursor);
+  if (place === 'beyond') throw new Problem('cursor_invalid', `after: "${text}" is beyond the end of the history`);
+  if (place === 'earlier' && cursor.epoch < (await firstEpoch(deps, scope))) {
+    throw new Problem('cursor_invalid', `after: "${text}" is before the beginning of the history`);
+  }
+  return cursor;
+}
+
+/** The incarnation of the stream in which the session's history begins. */
+async function firstEpoch({ history }: EventRouteDeps, scope: EventScope): Promise<number> {
+  const { events, next } = await history.page(scope, { after: undefined, limit: 1, types: [] });
+  return (events[0]?.cursor ?? next).epoch;
 }
 
 function page({ events, next, complete }: HistoryPage): Reply {
@@ -112,12 +122,7 @@ function page({ events, next, complete }: HistoryPage): Reply {
 }
 
 async function stream(deps: EventRouteDeps, scope: EventScope, query: EventQuery, gone: AbortSignal): Promise<Reply> {
-  deps.metrics.eventStreams.inc();
-  let isOpen = true;
-  const onClose = () => {
-    if (isOpen) deps.metrics.eventStreams.dec();
-    isOpen = false;
-  };
+  const onClose = deps.followers.admit('eventStreams', scope.organizationId);
   try {
     const { after } = query;
     const signal = AbortSignal.any([gone, deps.stopping]);
@@ -143,7 +148,7 @@ async function longPoll(
   const signal = AbortSignal.any([gone, deps.stopping, over]);
   let { after } = query;
   let complete = true;
-  deps.metrics.waiters.inc();
+  const end = deps.followers.admit('waiters', scope.organizationId);
   try {
     for await (const batch of openFeed(deps, { scope, after, limit: query.limit, types: query.types, signal })) {
       after = batch.cursor;
@@ -152,7 +157,7 @@ async function longPoll(
       if (batch.events.length > 0) return { events: batch.events, next: batch.cursor, complete };
     }
   } finally {
-    deps.metrics.waiters.dec();
+    end();
   }
   if (after) return { events: [], next: after, complete };
   return await deps.history.page(scope, { after: undefined, limit: query.limit, types: query.types });

@@ -1,13 +1,17 @@
+import { jetstreamManager } from '@nats-io/jetstream';
 import { parseCursor } from '@worktrail/contract/cursor';
 import type { PublicEvent } from '@worktrail/contract/event-json';
+import { eventStream } from '@worktrail/contract/subjects';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Fixture, openFixture } from '../gateway-fixture.ts';
 import { append, makeSession, outputPayload, readEvents, readStream, type TestSession } from './feed-fixture.ts';
 
 let fixture: Fixture;
+const streamsMax = 20;
 
 beforeAll(async () => {
-  fixture = await openFixture('feed');
+  const quota = { WORKTRAIL_QUOTAS_FOLLOWERS_PER_ORGANIZATION_MAX: String(streamsMax) };
+  fixture = await openFixture('feed', quota);
 });
 afterAll(() => fixture?.close());
 
@@ -106,14 +110,58 @@ test.each(['garbage', '-', 'zzzzzzzz-1', '1-zzzzzzzzzzz-2'])(
   },
 );
 
-test('a cursor of the stream before its end is taken, one behind its end is not', async () => {
+test('a cursor of the stream before its end is taken, one behind its end or before its beginning is not', async () => {
   const session = await makeSession(fixture);
   await publish(session, 1, 3);
   const { lastCursor } = (await fixture.call('GET', `/v1/sessions/${session.document.id}`)).body;
   const [epoch] = lastCursor.split('-');
   const path = `/v1/sessions/${session.document.id}/events?after=${epoch}`;
   expect((await fixture.call('GET', `${path}-0`)).body.items).toHaveLength(3);
-  expect((await fixture.call('GET', `${path}-zzzzzz`)).body.code).toBe('cursor_invalid');
+  for (const unknown of [`${epoch}-zzzzzz`, '0-0', '1-1', 'zzzzzzzzz-0']) {
+    const answer = await fixture.call('GET', `/v1/sessions/${session.document.id}/events?after=${unknown}`);
+    expect(answer.body.code).toBe('cursor_invalid');
+  }
+});
+
+test('a cursor of an earlier incarnation of the stream goes on behind it in the next one', async () => {
+  const session = await makeSession(fixture);
+  await publish(session, 1, 3);
+  const path = `/v1/sessions/${session.document.id}/events`;
+  const [first] = (await fixture.call('GET', path)).body.items;
+  const jsm = await jetstreamManager(fixture.connection);
+  const stream = eventStream(session.document.partition);
+  await jsm.streams.delete(stream);
+  await expect.poll(() => jsm.streams.info(stream).catch(() => undefined), { timeout: 20_000 }).toBeDefined();
+  await publish(session, 1, 1);
+  const epochsBehind = async () => {
+    const { items } = (await fixture.call('GET', `${path}?after=${first.cursor}`)).body;
+    return items?.map(({ cursor }: PublicEvent) => parseCursor(cursor)!.epoch);
+  };
+  const { epoch } = parseCursor(first.cursor)!;
+  await expect
+    .poll(epochsBehind, { timeout: 20_000 })
+    .toEqual([epoch, epoch, expect.toSatisfy((next: number) => next > epoch)]);
+});
+
+test('streams over their number are refused for now, until one of them is closed', async () => {
+  const { document } = await makeSession(fixture);
+  const open = async () => {
+    const gone = new AbortController();
+    const answer = await fetch(`${fixture.url}/v1/sessions/${document.id}/events`, {
+      headers: { authorization: `Bearer ${fixture.key}`, accept: 'text/event-stream' },
+      signal: gone.signal,
+    });
+    return { answer, gone };
+  };
+  const streams = await Promise.all(Array.from({ length: streamsMax }, open));
+  expect(streams.map(({ answer }) => answer.status)).toEqual(streams.map(() => 200));
+  const { answer } = await open();
+  expect(await answer.json()).toMatchObject({ status: 429, code: 'rate_limited' });
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect((await fixture.call('GET', `/v1/sessions/${document.id}/events`)).status).toBe(200);
+  streams[0]!.gone.abort();
+  await expect.poll(async () => (await open()).answer.status).toBe(200);
+  for (const { gone } of streams) gone.abort();
 });
 
 test('a stream lives through a restart of NATS and misses nothing', async () => {

@@ -35,12 +35,28 @@ export interface LiveSubscriber {
 
 const messagesMax = 2_000;
 const bytesMax = 16 * 1024 * 1024;
+/** Of all subscriptions together: where there are many, each has its share of this. */
+export const allBytesMax = 512 * 1024 * 1024;
 
 export function createLiveSubscriber(connection: NatsConnection): LiveSubscriber {
   const interruptions = countInterruptions(connection);
+  let open = 0;
+  const bufferBytesMax = () => Math.min(bytesMax, allBytesMax / open);
   return {
     interruptions: interruptions.count,
-    subscribe: (subject) => openSubscription(connection, subject, interruptions),
+    subscribe(subject) {
+      open += 1;
+      const subscription = openSubscription(connection, subject, { interruptions, bufferBytesMax });
+      let isOpen = true;
+      return {
+        ...subscription,
+        close() {
+          if (isOpen) open -= 1;
+          isOpen = false;
+          subscription.close();
+        },
+      };
+    },
   };
 }
 
@@ -74,7 +90,11 @@ function countInterruptions(connection: NatsConnection): Interruptions {
   };
 }
 
-function openSubscription(connection: NatsConnection, subject: string, interruptions: Interruptions): LiveSubscription {
+function openSubscription(
+  connection: NatsConnection,
+  subject: string,
+  { interruptions, bufferBytesMax }: { interruptions: Interruptions; bufferBytesMax: () => number },
+): LiveSubscription {
   let buffer: LiveMessage[] = [];
   let bytes = 0;
   let overflowed = false;
@@ -90,7 +110,7 @@ function openSubscription(connection: NatsConnection, subject: string, interrupt
     callback: (error, message) => {
       if (error || !isWhole()) return;
       const live = parse(message);
-      if (live === undefined || buffer.length >= messagesMax || bytes > bytesMax) {
+      if (live === undefined || buffer.length >= messagesMax || bytes > bufferBytesMax()) {
         overflowed = true;
         drop();
       } else {

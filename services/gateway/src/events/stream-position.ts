@@ -14,8 +14,8 @@ export interface StreamPosition {
   lastEvent(scope: EventScope, producer: string): Promise<{ sequence: number; event: Event } | undefined>;
   /** A cursor at the session's newest event. */
   lastCursor(scope: EventScope): Promise<Cursor>;
-  /** False for a cursor beyond the end of the stream: no event ever had it. */
-  mayBeGivenOut(scope: EventScope, cursor: Cursor): Promise<boolean>;
+  /** Where a cursor points: into the stream, before this incarnation of it, or beyond its end, where no event ever was. */
+  place(scope: EventScope, cursor: Cursor): Promise<'inside' | 'earlier' | 'beyond'>;
 }
 
 /** Where a stream stands: its incarnation, and how far it is known to reach. */
@@ -23,6 +23,11 @@ interface StreamState {
   epoch: number;
   lastSequence: number;
   interruptions: number;
+}
+
+function placeIn({ epoch, lastSequence }: StreamState, cursor: Cursor): 'inside' | 'earlier' | 'beyond' {
+  if (cursor.epoch < epoch) return 'earlier';
+  return cursor.epoch === epoch && cursor.sequence <= lastSequence ? 'inside' : 'beyond';
 }
 
 export function createStreamPosition(
@@ -70,11 +75,10 @@ export function createStreamPosition(
         const state = await readState(scope.partition);
         return { epoch: state.epoch, sequence: state.lastSequence };
       }),
-    mayBeGivenOut: (scope, cursor) =>
+    place: (scope, cursor) =>
       within('nats', callTimeoutsMs.nats, async () => {
-        const contains = ({ epoch, lastSequence }: StreamState) =>
-          cursor.epoch < epoch || (cursor.epoch === epoch && cursor.sequence <= lastSequence);
-        return contains(await knownState(scope.partition)) || contains(await readState(scope.partition));
+        const known = placeIn(await knownState(scope.partition), cursor);
+        return known === 'beyond' ? placeIn(await readState(scope.partition), cursor) : known;
       }),
   };
 }

@@ -6,7 +6,7 @@ import { createMetrics } from '@worktrail/runtime/metrics';
 import { expect, test } from 'vitest';
 import type { Scope } from '../authorize.ts';
 import type { Idempotency } from '../idempotency.ts';
-import { name } from '../text.ts';
+import { labels, name, variables } from '../text.ts';
 import { createApi } from './api.ts';
 import { createHttpMetrics } from './http-metrics.ts';
 import { json } from './reply.ts';
@@ -28,7 +28,12 @@ function app(scopes: Scope[] = ['read', 'run', 'approve', 'admin']) {
     log: createLogger({ service: 'test', level: 'silent' }),
   });
   const spec = { tag: 'Things', summary: 'A thing', answers: { 200: { description: 'It' } } };
-  const body = z.strictObject({ name, size: z.strictObject({ width: z.int().positive() }).optional() });
+  const body = z.strictObject({
+    name,
+    size: z.strictObject({ width: z.int().positive() }).optional(),
+    env: variables.optional(),
+    labels: labels.optional(),
+  });
   api.route({ ...spec, method: 'post', path: '/v1/things', action: 'project.create', body }, async (request) =>
     json(200, { body: request.body, id: request.draw.id('task') }),
   );
@@ -77,6 +82,11 @@ test('every field that is wrong is named by its path', async () => {
   expect(paths).toEqual(['colour', 'name', 'size.depth', 'size.width']);
 });
 
+test.each(['env', 'labels'])('a name in %s that no schema sees is refused by its path', async (field) => {
+  const { status, errors } = await problem(post(`{"name":"x","${field}":{"a":"1","__proto__":"x"}}`));
+  expect({ status, errors }).toMatchObject({ status: 422, errors: [{ path: `${field}.__proto__` }] });
+});
+
 test.each([
   ['{"name":', 400, 'malformed_request'],
   ['[]', 422, 'validation_failed'],
@@ -89,6 +99,7 @@ test.each([
   [`{"name":"${'x'.repeat(1024 * 1024)}"}`, 413, 'body_too_large'],
   [new Uint8Array([0x7b, 0xff, 0x7d]), 400, 'malformed_request'],
   ['['.repeat(100_000), 400, 'malformed_request'],
+  [`${'['.repeat(500_000)}${']'.repeat(500_000)}`, 422, 'validation_failed'],
 ])('a body like %.40j is refused', async (body, status, code) => {
   expect(await problem(post(body))).toMatchObject({ status, code });
 });

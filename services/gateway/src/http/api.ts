@@ -14,7 +14,7 @@ import { type Action, authorize, type Principal, requiredScope } from '../author
 import { createDraw, type Draw, newSeed } from '../draw.ts';
 import type { Idempotency } from '../idempotency.ts';
 import { invalid, notFound, Problem, problemResponse } from '../problem.ts';
-import { parseJson, parseWith, readBody } from './body.ts';
+import { parseBody, parseWith, readBody } from './body.ts';
 import type { HttpMetrics } from './http-metrics.ts';
 import type { Reply } from './reply.ts';
 import { requestIdOf } from './request-id.ts';
@@ -130,7 +130,7 @@ async function handle(
   const params = parseParams(spec, context);
   const query = spec.query ? parseWith(spec.query, withoutEmpty(context.req.query())) : {};
   const rawBody = await rawBodyOf(spec, context.req.raw);
-  const body = spec.body ? parseWith(spec.body, parseJson(rawBody)) : undefined;
+  const body = spec.body ? parseBody(spec.body, rawBody) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
   const key = spec.method === 'post' ? headers.get('idempotency-key') : null;
   if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });

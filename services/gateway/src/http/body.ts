@@ -50,13 +50,48 @@ function tooLarge(bytesMax: number): WorktrailError {
 }
 
 /** No body at all counts as an empty object. */
-export function parseJson(bytes: Uint8Array): unknown {
+function parseJson(bytes: Uint8Array): unknown {
   if (bytes.byteLength === 0) return {};
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
     throw new WorktrailError('malformed_request', `the body is not JSON: ${(error as Error).message}`);
   }
+}
+
+/**
+ * A body of JSON by its schema.
+ * @throws malformed_request, validation_failed
+ */
+export function parseBody<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array): z.output<Schema> {
+  const value = parseJson(bytes);
+  refuseLeftOut(value);
+  return parseWith(schema, value);
+}
+
+interface Place {
+  key: string;
+  within: Place | undefined;
+}
+
+/** What a record's schema would leave out without a word, as if it had not been sent. @throws validation_failed */
+function refuseLeftOut(body: unknown): void {
+  const left: { value: unknown; place: Place | undefined }[] = [{ value: body, place: undefined }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { value, place } = next;
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [key, item] of Object.entries(value)) {
+      const here = { key, within: place };
+      if (key === '__proto__') throw invalid({ path: pathOf(here), message: 'is no possible name' });
+      if (typeof item === 'object') left.push({ value: item, place: here });
+    }
+  }
+}
+
+function pathOf(place: Place): string {
+  const keys: string[] = [];
+  for (let at: Place | undefined = place; at !== undefined; at = at.within) keys.push(at.key);
+  return keys.toReversed().join('.');
 }
 
 /** @throws validation_failed that names every field that is wrong. */

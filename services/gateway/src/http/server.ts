@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
 import { serve } from '@hono/node-server';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
+import { answerUnreadableRequests } from './unreadable-request.ts';
 
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
@@ -35,6 +36,7 @@ export async function startHttpServer(
     );
     listening.once('error', reject);
   });
+  answerUnreadableRequests(server);
   lifetime.onClose('http server', async () => {
     const closed = new Promise((resolve) => server.close(resolve));
     server.closeIdleConnections();

@@ -22,7 +22,12 @@ const persistPath = text(1_000)
 const allowedHost = z
   .string()
   .max(300)
-  .regex(/^(\*\.)?[A-Za-z0-9.-]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'must be host:port');
+  .regex(/^(\*\.)?[A-Za-z0-9.-]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'must be host:port')
+  .refine((host) => isPort(Number(/\d*$/.exec(host)?.[0])), 'must have a port from 1 to 65535');
+
+function isPort(port: number): boolean {
+  return port >= 1 && port <= 65_535;
+}
 
 const positive = z.int().positive();
 

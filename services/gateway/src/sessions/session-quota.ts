@@ -31,7 +31,11 @@ interface LiveSession {
   lapsesAt: number | null;
 }
 
-export function createSessionQuota(bucket: KV, quotas: OperatorConfig['quotas'], now: () => number): SessionQuota {
+export function createSessionQuota(
+  bucket: KV,
+  quotas: Pick<OperatorConfig['quotas'], 'sessionsPerOrganizationMax' | 'sessionsPerProjectMax'>,
+  now: () => number,
+): SessionQuota {
   const { sessionsPerOrganizationMax, sessionsPerProjectMax } = quotas;
   if (sessionsPerOrganizationMax === null && sessionsPerProjectMax === null) return { admit: async () => undefined };
   let census: Promise<Map<string, LiveSession>> | undefined;

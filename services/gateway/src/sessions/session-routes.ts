@@ -5,7 +5,6 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
 import {
   archiveSession,
-  describeSession,
   type PatchSessionRequest,
   patchSession,
   sessionWorkflow,
@@ -16,8 +15,8 @@ import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Principal } from '../authorize.ts';
 import type { LiveSubscriber } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
+import type { Followers } from '../followers.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
-import type { HttpMetrics } from '../http/http-metrics.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { etag, json, type Reply } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
@@ -58,7 +57,7 @@ export interface SessionRouteDeps {
   live: LiveSubscriber;
   position: StreamPosition;
   trace: Pick<TraceClient, 'listSessions'>;
-  metrics: HttpMetrics;
+  followers: Followers;
   stopping: AbortSignal;
 }
 
@@ -123,8 +122,8 @@ async function startSession(
 ): Promise<Reply> {
   const document = firstDocument(spec);
   const scope = scopeOf(document);
+  const end = deps.followers.admit('waiters', scope.organizationId);
   const subscription = deps.live.subscribe(liveSubject(scope, sessionProducer));
-  deps.metrics.waiters.inc();
   try {
     await deps.quota.admit([spec]);
     // What could not be started must not be shown as creating; what was started writes its own document, whoever dies here.
@@ -142,7 +141,7 @@ async function startSession(
     return await shown(deps, 201, newest);
   } finally {
     subscription.close();
-    deps.metrics.waiters.dec();
+    end();
   }
 }
 
@@ -210,8 +209,10 @@ async function list(deps: SessionRouteDeps, principal: Principal, query: ListQue
     sessionIds.map((sessionId) => deps.sessions.find(principal.organizationId, sessionId)),
   );
   const found = documents.filter((document) => document !== undefined);
+  // The page was chosen by the history, which the document is ahead of.
+  const matching = found.filter(({ state }) => query.state === undefined || state === query.state);
   const items = await Promise.all(
-    found.map(async (document) => sessionJson(document, await deps.position.lastCursor(scopeOf(document)))),
+    matching.map(async (document) => sessionJson(document, await deps.position.lastCursor(scopeOf(document)))),
   );
   return json(200, { items, nextCursor: more ? (sessionIds.at(-1) ?? null) : null });
 }
@@ -288,8 +289,7 @@ async function updateSession(
   args: readonly unknown[],
 ): Promise<SessionDocument> {
   const workflowId = sessionWorkflowId(document.id);
-  const takesLong =
-    update === archiveSession && (await deps.workflows.query(workflowId, describeSession, [])) !== undefined;
+  const takesLong = update === archiveSession;
   const changed = await deps.workflows.update<SessionDocument>(workflowId, update, args, { takesLong });
   if (changed) return changed;
   throw await closedSession(deps.sessions, document);

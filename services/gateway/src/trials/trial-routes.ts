@@ -6,7 +6,6 @@ import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import {
   cancelTrial,
-  describeTrial,
   type TrialAttempt,
   type TrialSpec,
   trialWorkflow,
@@ -224,8 +223,7 @@ function addCancel(api: Api, { trials, workflows }: TrialRouteDeps): void {
       const document = await trials.open(principal, trialId, 'trial.cancel');
       if (document.state === 'canceled') return json(200, trialJson(document));
       const workflowId = trialWorkflowId(trialId);
-      const takesLong = (await workflows.query(workflowId, describeTrial, [])) !== undefined;
-      const canceled = await workflows.update<TrialDocument>(workflowId, cancelTrial, [], { takesLong });
+      const canceled = await workflows.update<TrialDocument>(workflowId, cancelTrial, [], { takesLong: true });
       if (canceled) return json(200, trialJson(canceled));
       const ended = (await trials.find(principal.organizationId, trialId)) ?? document;
       if (ended.state === 'canceled') return json(200, trialJson(ended));

@@ -1,0 +1,43 @@
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { expect, test } from 'vitest';
+import { allBytesMax, createLiveSubscriber } from './live-subscription.ts';
+
+const headers = { get: () => '1' };
+/** An event of an unknown field: parsed, and as big as it says. */
+const messageOf = (bytes: number) => {
+  const data = new Uint8Array(bytes);
+  const length = bytes - 4;
+  // Field 1000, length-delimited, in three bytes of length at most.
+  data.set([0xc2, 0x3e, (length & 0x7f) | 0x80, length >> 7]);
+  return { subject: 's', headers, data } as unknown as Msg;
+};
+
+/** Every message goes to every subscription. */
+function openLive() {
+  const callbacks: ((error: Error | null, message: Msg) => void)[] = [];
+  const connection = {
+    status: async function* () {},
+    subscribe: (_subject: string, options: { callback: (error: Error | null, message: Msg) => void }) => {
+      callbacks.push(options.callback);
+      return { unsubscribe: () => undefined };
+    },
+  } as unknown as NatsConnection;
+  const publish = (message: Msg) => callbacks.forEach((callback) => callback(null, message));
+  return { live: createLiveSubscriber(connection), publish };
+}
+
+test('many subscriptions share what may be buffered, and one alone has more', () => {
+  const each = 8_192;
+  const { live, publish } = openLive();
+  const alone = live.subscribe('s');
+  const rest = Array.from({ length: allBytesMax / (8 * each) - 1 }, () => live.subscribe('s'));
+  for (let count = 0; count < 9; count++) publish(messageOf(each));
+  expect(alone.isWhole()).toBe(true);
+  publish(messageOf(each));
+  expect(alone.isWhole()).toBe(false);
+  for (const subscription of rest) subscription.close();
+  alone.close();
+  const next = live.subscribe('s');
+  for (let count = 0; count < 20; count++) publish(messageOf(each));
+  expect(next.isWhole()).toBe(true);
+});
