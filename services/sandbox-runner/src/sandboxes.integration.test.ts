@@ -86,6 +86,15 @@ test('a command that fills /tmp runs into its end, and memory runs out for a com
   expect(Number(scores[1])).toBeGreaterThan(Number(scores[0]));
 }, 60_000);
 
+test('a fork bomb that a command left behind does not keep the next ones from starting', async () => {
+  const session = newSession(bench);
+  await open(session);
+  const bomb = 'bomb() { bomb & bomb & wait; }; bomb 2> /tmp/noise & until [ -s /tmp/noise ]; do :; done';
+  expect(await output(session, bomb)).toBe('');
+  const pipeline = () => output(session, "exec sh -c '(echo it; echo runs) 2> /dev/null | cat 2> /dev/null'");
+  await expect.poll(pipeline, { timeout: 20_000 }).toBe('it\nruns\n');
+}, 60_000);
+
 test('a repository of SHA-256 objects opens like any other', async () => {
   const path = join(bench.path, 'repositories', 'sha256');
   await makeRepository(path, 'sha256');
