@@ -1,5 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SandboxGone } from './command-execution.ts';
 import {
@@ -174,6 +176,25 @@ test('an opening that fails leaves nothing behind', async () => {
   }
   expect(await everything()).toEqual(before);
 }, 120_000);
+
+test.each([
+  ['missing', (object: string) => rm(object)],
+  ['damaged', (object: string) => chmod(object, 0o600).then(() => writeFile(object, 'damaged'))],
+])(
+  'a repository with a file whose object is %s is told to be unreadable',
+  async (kind, spoil) => {
+    const path = join(bench.path, 'repositories', kind);
+    await makeRepository(path);
+    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD:README.md'], { cwd: path });
+    await spoil(join(path, '.git', 'objects', stdout.slice(0, 2), stdout.slice(2).trim()));
+    const session = newSession(bench, { repository: { url: path, defaultBranch: 'main' } });
+    await expect(open(session)).rejects.toMatchObject({
+      code: 'repository_unreachable',
+      message: expect.stringContaining(stdout.trim()),
+    });
+  },
+  60_000,
+);
 
 test('an image without git is told to be unsuitable and leaves nothing behind', async () => {
   const image = `worktrail-test-empty:${bench.clusterId}`;
