@@ -50,7 +50,6 @@ export const sessionFailureCodes = [
   'image_unavailable',
   'image_unsuitable',
   'packages_failed',
-  'secret_not_found',
   'setup_failed',
   'network_mode_unsupported',
   'runtime_unavailable',

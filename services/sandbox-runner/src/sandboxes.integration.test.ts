@@ -1,5 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SandboxGone } from './command-execution.ts';
 import {
@@ -86,6 +88,15 @@ test('a command that fills /tmp runs into its end, and memory runs out for a com
   expect(Number(scores[1])).toBeGreaterThan(Number(scores[0]));
 }, 60_000);
 
+test('a fork bomb that a command left behind does not keep the next ones from starting', async () => {
+  const session = newSession(bench);
+  await open(session);
+  const bomb = 'bomb() { bomb & bomb & wait; }; bomb 2> /tmp/noise & until [ -s /tmp/noise ]; do :; done';
+  expect(await output(session, bomb)).toBe('');
+  const pipeline = () => output(session, "exec sh -c '(echo it; echo runs) 2> /dev/null | cat 2> /dev/null'");
+  await expect.poll(pipeline, { timeout: 20_000 }).toBe('it\nruns\n');
+}, 60_000);
+
 test('a repository of SHA-256 objects opens like any other', async () => {
   const path = join(bench.path, 'repositories', 'sha256');
   await makeRepository(path, 'sha256');
@@ -165,6 +176,25 @@ test('an opening that fails leaves nothing behind', async () => {
   }
   expect(await everything()).toEqual(before);
 }, 120_000);
+
+test.each([
+  ['missing', (object: string) => rm(object)],
+  ['damaged', (object: string) => chmod(object, 0o600).then(() => writeFile(object, 'damaged'))],
+])(
+  'a repository with a file whose object is %s is told to be unreadable',
+  async (kind, spoil) => {
+    const path = join(bench.path, 'repositories', kind);
+    await makeRepository(path);
+    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD:README.md'], { cwd: path });
+    await spoil(join(path, '.git', 'objects', stdout.slice(0, 2), stdout.slice(2).trim()));
+    const session = newSession(bench, { repository: { url: path, defaultBranch: 'main' } });
+    await expect(open(session)).rejects.toMatchObject({
+      code: 'repository_unreachable',
+      message: expect.stringContaining(stdout.trim()),
+    });
+  },
+  60_000,
+);
 
 test('an image without git is told to be unsuitable and leaves nothing behind', async () => {
   const image = `worktrail-test-empty:${bench.clusterId}`;

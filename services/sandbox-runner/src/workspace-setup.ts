@@ -13,8 +13,10 @@ import type { SupervisorLink } from './supervisor-link.ts';
 const setupTimeoutMs = 300_000;
 const headTimeoutMs = 20_000;
 const gitMissing = 90;
+const objectsUnreadable = 91;
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+// Where the checkout fails, packing the same tree tells whether an object of it is the cause.
 const setupScript = `set -eu
 command -v git >/dev/null 2>&1 || exit ${gitMissing}
 git init -q \${WORKTRAIL_SHA256:+--object-format=sha256} .
@@ -29,7 +31,10 @@ git update-ref "refs/remotes/origin/$WORKTRAIL_DEFAULT" "$WORKTRAIL_DEFAULT_COMM
 git symbolic-ref refs/remotes/origin/HEAD "refs/remotes/origin/$WORKTRAIL_DEFAULT"
 git update-ref "refs/heads/$WORKTRAIL_BRANCH" "$WORKTRAIL_BASE"
 git symbolic-ref HEAD "refs/heads/$WORKTRAIL_BRANCH"
-git reset -q --hard
+git reset -q --hard || {
+  printf '%s^{tree}\\n' "$WORKTRAIL_BASE" | git pack-objects -q --revs --window=0 --no-reuse-object --stdout > /dev/null || exit ${objectsUnreadable}
+  exit 1
+}
 command -v bash || command -v sh
 `;
 
@@ -65,6 +70,9 @@ function refuseUnsuitable({ end, stderr }: InternalResult): void {
   if (end.outcome === 'exited' && end.exitCode === 0) return;
   const how = end.outcome === 'exited' ? `exit code ${end.exitCode}` : `${end.outcome} ${end.reason}`;
   const said = stderr.trim().split('\n').at(-1)?.slice(0, 500) ?? '';
+  if (end.exitCode === objectsUnreadable) {
+    throw new SessionFailure('repository_unreachable', `the repository has an object that cannot be read: ${said}`);
+  }
   throw new SessionFailure('internal', `the work tree could not be made (${how.trim()}): ${said}`);
 }
 

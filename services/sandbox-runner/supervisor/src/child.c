@@ -72,10 +72,20 @@ static bool inside(const char *path, const char *root) {
   return strncmp(path, root, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
+// A user that took its own right to enter the work tree can enter nothing to give it back: no command would start there again.
+static bool reopen(const char *root) {
+  struct stat status;
+  return stat(root, &status) == 0 && (status.st_mode & S_IXUSR) == 0 && chmod(root, (status.st_mode & 07777) | S_IRWXU) == 0;
+}
+
+static bool enter(const char *cwd, const char *root) {
+  return chdir(cwd) == 0 || (errno == EACCES && reopen(root) && chdir(cwd) == 0);
+}
+
 // Where the symlinks led is looked at after going there, so nothing can change in between.
 static void enter_cwd(const struct child_plan *plan) {
   static char reached[PATH_BYTES_MAX + 1];
-  if (chdir(plan->spec->cwd) != 0) fail(ERROR_FD, "cannot enter cwd", plan->spec->cwd);
+  if (!enter(plan->spec->cwd, plan->root)) fail(ERROR_FD, "cannot enter cwd", plan->spec->cwd);
   if (getcwd(reached, sizeof reached) == NULL) fail(ERROR_FD, "cannot enter cwd", plan->spec->cwd);
   errno = EXDEV;
   if (!inside(reached, plan->root)) fail(ERROR_FD, "cwd leads out of the work tree,", plan->spec->cwd);

@@ -64,6 +64,8 @@ void commands_stop(struct supervisor *supervisor);
 size_t commands_live(void);
 size_t commands_live_of(bool internal);
 struct command *commands_find(const char *id);
+// True for the number of a live command's first process, which is its session's too.
+bool commands_lead(pid_t pid);
 struct command *commands_take_slot(const char *id);
 
 // command_start.c

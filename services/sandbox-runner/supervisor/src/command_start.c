@@ -12,6 +12,7 @@
 #include "command.h"
 #include "oom.h"
 #include "spec.h"
+#include "strays.h"
 
 static struct spec spec;
 static char request[REQUEST_BYTES_MAX + 1];
@@ -117,6 +118,10 @@ static void launch(struct supervisor *supervisor, struct command *command) {
   struct pipes pipes;
   bool opened = open_pipes(supervisor, &pipes);
   if (opened) command->pid = fork_child(supervisor, &pipes);
+  if (command->pid < 0 && errno == EAGAIN) {
+    strays_end();
+    command->pid = fork_child(supervisor, &pipes);
+  }
   if (!opened || command->pid < 0) {
     snprintf(reason, sizeof reason, "cannot start a process: %s", strerror(errno));
     close_pipes(&pipes);

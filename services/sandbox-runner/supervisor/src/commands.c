@@ -50,6 +50,16 @@ size_t commands_live_of(bool internal) {
   return live;
 }
 
+static bool is_live(const struct command *command) {
+  return command->state == STARTING || command->state == RUNNING || command->state == LEAVING;
+}
+
+bool commands_lead(pid_t pid) {
+  for (int i = 0; i < SLOTS; i++)
+    if (is_live(&slots[i]) && slots[i].pid == pid && pid > 0) return true;
+  return false;
+}
+
 static void write_status(const struct supervisor *supervisor) {
   const struct counters *c = &supervisor->counters;
   int fd = openat(supervisor->run_fd, "status.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -69,14 +79,10 @@ static void ack(struct supervisor *supervisor, struct command *command, uint64_t
   command_advance(supervisor, command);
 }
 
-static bool can_be_signaled(const struct command *command) {
-  return command->state == STARTING || command->state == RUNNING || command->state == LEAVING;
-}
-
 static void control_live(struct supervisor *supervisor, struct command *command, const struct control_line *line) {
   switch (line->verb) {
     case CONTROL_SIGNAL:
-      if (can_be_signaled(command)) command_signal(command, (int)line->number);
+      if (is_live(command)) command_signal(command, (int)line->number);
       return;
     case CONTROL_CANCEL:
       command_terminate(command, OUTCOME_CANCELED, line->reason, line->number);

@@ -13,6 +13,9 @@
 // Pipes of ended commands that something left behind still holds.
 #define DISCARD_PIPES_MAX 256
 
+// Processes that are looked at when there is no room for another one.
+#define PROCESSES_MAX 8192
+
 #define ID_BYTES 30
 #define BOOT_ID_BYTES 32
 

@@ -139,7 +139,7 @@ static void read_control(void) {
 }
 
 // Orphans too: PID 1 is everybody's last parent.
-static void reap(void) {
+void supervisor_reap(void) {
   int status;
   struct rusage usage;
   for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) commands_child_ended(&supervisor, pid, status, &usage);
@@ -152,7 +152,7 @@ static void read_signals(void) {
     commands_stop(&supervisor);
     stop_by_ms = clock_monotonic_ms() + supervisor.stop_grace_ms + STOP_EXTRA_MS;
   }
-  reap();
+  supervisor_reap();
 }
 
 static void answer(struct source *source) {

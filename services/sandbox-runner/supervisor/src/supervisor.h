@@ -43,5 +43,7 @@ struct supervisor {
 // Adds the descriptor, or takes it out of the queue. False only where the kernel refuses to add.
 bool supervisor_watch(const struct supervisor *supervisor, int fd, uint32_t events, struct source *source);
 void supervisor_unwatch(const struct supervisor *supervisor, int fd);
+// Takes in every child that has ended, orphans too.
+void supervisor_reap(void);
 
 #endif

@@ -103,6 +103,12 @@ describe('a command', () => {
     expect(stdout).toBe(`hello from ${join(sandbox.workspace, 'hello')}\n`);
   });
 
+  it('can close the work tree to its own user, and the next command opens it again', async () => {
+    await runToEnd(sandbox, sandbox.bash('chmod 000 .'));
+    const { stdout, end } = await runToEnd(sandbox, sandbox.bash('stat -c %a .'));
+    expect([end.reason, stdout]).toEqual(['', '700\n']);
+  });
+
   it('that prints 100 MB is recorded byte for byte', async () => {
     const script = 'head -c 100000000 /dev/urandom > large; sha256sum large >&2; cat large; rm large';
     const spec = sandbox.bash(script);

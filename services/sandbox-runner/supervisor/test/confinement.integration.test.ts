@@ -1,8 +1,7 @@
 // As PID 1 of its own PID namespace with the three capabilities it has in a container, and nothing more.
 
-import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { isRoot, runToEnd, type Supervised, startSupervised } from './supervised.ts';
+import { canRunUnder, runToEnd, type Supervised, startSupervised } from './supervised.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
@@ -12,18 +11,7 @@ const wrapper = [
   ...['setpriv', bounding, '--inh-caps=-all', '--no-new-privs', '--clear-groups'],
 ];
 
-/** Namespaces need more than being root: a container around the tests may forbid them. */
-function canConfine(): boolean {
-  if (!isRoot) return false;
-  try {
-    execFileSync(wrapper[0] ?? '', [...wrapper.slice(1), 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-describe.runIf(canConfine())('a supervisor as PID 1 with SETUID, SETGID and KILL', () => {
+describe.runIf(canRunUnder(wrapper))('a supervisor as PID 1 with SETUID, SETGID and KILL', () => {
   let sandbox: Supervised;
   beforeAll(async () => {
     sandbox = await startSupervised({ wrapper, forks: true });

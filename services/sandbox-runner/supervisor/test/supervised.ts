@@ -1,6 +1,6 @@
 // A real supervisor outside a container, for tests: its own run directory and work tree, commands as uid 1000 when the test runs as root.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -105,6 +105,17 @@ export async function startSupervised(options: SupervisedOptions = {}): Promise<
     },
   };
   return supervised;
+}
+
+/** Namespaces need more than being root: a container around the tests may forbid them. */
+export function canRunUnder(wrapper: string[]): boolean {
+  if (!isRoot) return false;
+  try {
+    execFileSync(wrapper[0] ?? '', [...wrapper.slice(1), 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function firstChildOf(pid: number): number {
