@@ -147,6 +147,22 @@ test('lists are read page by page, newest first', async () => {
   expect((await call('GET', `/v1/projects/${id}/tasks?limit=201`)).body.errors[0].path).toBe('limit');
 });
 
+test('a deleted project takes its tasks with it, and nothing of them is left', async () => {
+  const { call } = fixture;
+  const { id } = (await call('POST', '/v1/projects', project('deleted'))).body;
+  const made = await Promise.all(['a', 'b'].map((title) => call('POST', `/v1/projects/${id}/tasks`, { title })));
+  const tasks = made.map(({ body }) => body.id as string);
+  const bucket = await new Kvm(fixture.connection).open(buckets.configuration);
+  await bucket.put(`trials-of.${tasks[0]}.trl_1`, '{}');
+  expect((await call('DELETE', `/v1/projects/${id}`)).status).toBe(204);
+  for (const method of ['GET', 'PATCH']) {
+    expect((await call(method, `/v1/tasks/${tasks[0]}`, method === 'GET' ? undefined : {})).status).toBe(404);
+  }
+  const keys: string[] = [];
+  for await (const key of await bucket.keys()) keys.push(key);
+  expect(keys.filter((key) => [id, ...tasks].some((one) => key.includes(one)))).toEqual([]);
+});
+
 test('every change of the configuration is in the audit, with who made it and never with a secret', async () => {
   const { call } = fixture;
   const { id } = (await call('POST', '/v1/projects', project('audited'))).body;

@@ -7,7 +7,7 @@ import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Audit } from '../audit.ts';
 import type { Principal } from '../authorize.ts';
-import { projectKey, projectList, secretList } from '../configuration-keys.ts';
+import { projectKey, projectList, secretList, taskKey, taskList, trialList } from '../configuration-keys.ts';
 import type { ConfigurationStore } from '../configuration-store.ts';
 import type { Api } from '../http/api.ts';
 import { etag, json, noContent } from '../http/reply.ts';
@@ -193,6 +193,7 @@ function addDeletion(api: Api, deps: ProjectRouteDeps): void {
       }
       for (const name of await store.names(secretList(project.id)))
         await store.remove(`${secretList(project.id)}.${name}`);
+      await removeTasks(store, project);
       await store.remove(projectKey(project.organizationId, project.id));
       await store.remove(`${projectList(project.organizationId)}.${project.id}`);
       await audit.record(request, {
@@ -204,6 +205,24 @@ function addDeletion(api: Api, deps: ProjectRouteDeps): void {
       return noContent;
     },
   );
+}
+
+const removedAtOnceMax = 20;
+
+/** Before their project: a deletion that broke off is finished by the next. Trials stay, like the sessions that they made. */
+async function removeTasks(
+  store: ConfigurationStore,
+  { id: projectId, organizationId }: ProjectDocument,
+): Promise<void> {
+  const taskIds = await store.names(taskList(projectId));
+  const remove = async (taskId: string) => {
+    for (const trialId of await store.names(trialList(taskId))) await store.remove(`${trialList(taskId)}.${trialId}`);
+    await store.remove(taskKey(organizationId, taskId));
+    await store.remove(`${taskList(projectId)}.${taskId}`);
+  };
+  for (let from = 0; from < taskIds.length; from += removedAtOnceMax) {
+    await Promise.all(taskIds.slice(from, from + removedAtOnceMax).map(remove));
+  }
 }
 
 /** Counts no further than the first page that has any. */
