@@ -68,7 +68,8 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
       roots: {
         allowed: config.operator.values.repositoryRoots,
         stateDirectory: config.stateDirectory,
-        ssh: config.operator.values.runner.sshConfig !== null,
+        // Whether one is fetched over ssh is for the runner that does it to say.
+        ssh: true,
       },
     },
     parts: { nats, js: jetstream(nats), jsm, workflows, trace, runners, box, ...opened },

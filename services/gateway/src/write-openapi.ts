@@ -22,7 +22,7 @@ function describedApp() {
       origins: {},
       partitions: 1,
       operatorToken: '',
-      roots: { allowed: [], stateDirectory: undefined, ssh: false },
+      roots: { allowed: [], stateDirectory: undefined, ssh: true },
     },
     parts: {} as GatewayAppDeps['parts'],
     health: { readiness: createReadiness(), metrics: registry },

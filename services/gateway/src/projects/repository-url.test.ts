@@ -76,10 +76,3 @@ test.each([
 test('a path below a root that is not there is said to be missing', async () => {
   await expect(checkRepository(at('allowed/missing'), roots)).rejects.toMatchObject({ code: 'validation_failed' });
 });
-
-test('an ssh address is not allowed unless the operator allows ssh, and the setting is named', async () => {
-  await expect(checkRepository('git@git.example.org:team/app.git', { ...roots, ssh: false })).rejects.toMatchObject({
-    code: 'repository_not_allowed',
-    message: expect.stringContaining('runner.sshConfig'),
-  });
-});
