@@ -1,9 +1,11 @@
 // Three kinds of tests: unit (no servers), integration (one service's own real servers) and e2e (the whole cluster).
-// Their order is kept, so that the cluster of the e2e tests has the machine to itself.
+// Their order is kept, so that the cluster of the e2e tests has the machine to itself. One of them, which builds an image, goes beside the
+// integration tests: both wait more than they compute.
 
 import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**', '**/.worktrail*/**'];
+const buildingTest = 'tests/e2e/packages.test.ts';
 
 export default defineConfig({
   test: {
@@ -25,7 +27,18 @@ export default defineConfig({
           exclude,
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e-packages',
+          globalSetup: ['tests/e2e/shared-cluster.ts'],
+          include: [buildingTest],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -34,7 +47,7 @@ export default defineConfig({
           name: 'e2e',
           globalSetup: ['tests/e2e/shared-cluster.ts'],
           include: ['tests/e2e/**/*.test.ts'],
-          exclude,
+          exclude: [...exclude, buildingTest],
           testTimeout: 120_000,
           hookTimeout: 180_000,
           maxWorkers: 1,
