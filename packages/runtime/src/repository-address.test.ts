@@ -68,15 +68,3 @@ test('whether something exists is told only below a root', async () => {
   expect(await kindOf(at('root', 'nothing'))).toBe('missing');
   expect(await kindOf(at('outside', 'nothing'))).toBe('not_allowed');
 });
-
-test.each(['git@git.example.org:team/app.git', 'ssh://git@git.example.org/team/app.git'])(
-  '%s is not allowed where the operator does not allow ssh, and the setting is named',
-  async (url) => {
-    const without = { allowed: [], stateDirectory: undefined, ssh: false };
-    await expect(resolveRepositoryAddress(url, without)).rejects.toMatchObject({
-      reason: 'not_allowed',
-      message: expect.stringContaining('runner.sshConfig'),
-    });
-    await expect(resolveRepositoryAddress(url, { ...without, ssh: true })).resolves.toEqual({ kind: 'remote', url });
-  },
-);
