@@ -13,7 +13,10 @@ async function run(start: string): Promise<{ exitCode: number; output: string }>
       lifetime.onClose('part', () => process.stdout.write('closed\\n'));
       ${start}
     });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 15_000,
+  });
   const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   return { exitCode: exitCode as number, output };
 }
