@@ -1,6 +1,8 @@
 // Read models kept in key-value buckets: written by one owner, read by any service.
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
+import type { CheckpointRef } from './checkpoints.ts';
+
 export type SessionState =
   | 'creating'
   | 'ready'
@@ -26,11 +28,28 @@ export interface SessionDocument {
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
+  /** null while it is not placed, also after its host was lost. */
   runnerId: string | null;
   generation: number;
+  /** The generation that last had the files open; 0 before the first. A runner's volume of an older one is out of date. */
+  filesGeneration: number;
+  /** Since when it waits for a place; null while it has one or needs none. */
+  waitingForPlaceSince: string | null;
+  /** The newest stored checkpoint. */
+  checkpoint: CheckpointRef | null;
+  /** Names in the artifact store that the session needs; everything else of it there may go. */
+  artifacts: string[];
   failure: { code: string; detail: string } | null;
   createdAt: string;
   lastActiveAt: string;
+}
+
+/** A stored checkpoint as the API shows it. */
+export interface CheckpointDocument extends CheckpointRef {
+  label: string;
+  commandId: string;
+  filesChanged: number;
+  createdAt: string;
 }
 
 export type Verdict = 'passed' | 'failed';

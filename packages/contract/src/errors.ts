@@ -19,6 +19,7 @@ export const errorKinds = {
   session_busy: { status: 409, retryable: true, title: 'A command is running in the session' },
   session_archived: { status: 409, retryable: false, title: 'The session is archived' },
   session_failed: { status: 409, retryable: false, title: 'The session has failed' },
+  checkpoint_failed: { status: 503, retryable: true, title: "The session's files could not be stored" },
   command_ended: { status: 409, retryable: false, title: 'The command has ended' },
   command_not_running: { status: 409, retryable: true, title: 'The command is not running yet' },
   precondition_failed: { status: 412, retryable: false, title: 'The resource has changed' },

@@ -3,6 +3,7 @@
 // `placeSession` is polled on one shared queue by every runner with a free slot; everything else runs on the queue of the host it
 // answered. Results are references and small facts, never output.
 
+import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 
@@ -36,13 +37,62 @@ export interface OpenSandboxInput extends SandboxRef {
   baseRef: string | null;
   branch: string;
   environment: Environment;
+  /** Of an earlier generation; null when no sandbox of the session was ever open. */
+  restore: RestorePoint | null;
+  /** The generation that last had the files open: a volume here is them only if this very one left it. 0: none. */
+  filesGeneration: number;
 }
 
 export interface OpenedSandbox {
-  /** "new": made from the repository. "volume": what an earlier generation left on this host. */
-  from: 'new' | 'volume';
+  /**
+   * "new": made from the repository. "volume": exactly what `filesGeneration` left on this host. "archive": from what was stored at
+   * hibernation. "checkpoint": from the newest checkpoint (`restore.checkpoint`), because the host that had the volume is lost.
+   */
+  from: 'new' | 'volume' | 'archive' | 'checkpoint';
   baseCommit: string;
   headCommit: string;
+  /** What the files lost on the way, for people: "ignored files", "processes". Empty for "new" and "volume". */
+  notKept: string[];
+}
+
+export interface CheckpointInput extends SandboxRef {
+  /** Issued by the workflow; also the producer of the `files.changed` events that the runner publishes before it answers. */
+  checkpointId: string;
+  number: number;
+  label: string;
+  /** Empty, or the command that it follows. */
+  commandId: string;
+  /** The newest stored one, to which it is the next; null for the first. */
+  previous: CheckpointRef | null;
+  baseCommit: string;
+  /** All that hold the checkpoints so far. A runner that has none of them in its own store fetches them. */
+  bundles: StoredArtifact[];
+  /** Answer with one bundle that holds all checkpoints, in place of `bundles`. */
+  compact: boolean;
+  /** Make it although nothing has changed since `previous`: a person asked for it. */
+  evenIfUnchanged: boolean;
+}
+
+export type CheckpointResult =
+  /** Files, index and refs are as in `previous`. */
+  | { changed: false; headCommit: string | null; headRef: string | null }
+  | {
+      changed: true;
+      checkpoint: CheckpointFacts;
+      /** Stored and verified. With `compact` it holds all checkpoints, else what is new since `previous`. */
+      bundle: StoredArtifact;
+    };
+
+export interface HibernateInput extends SandboxRef {
+  /** `environment.persist`: what is archived where the whole is over `archiveBytesMax`. */
+  persist: string[];
+  /** Compressed size up to which the volumes are archived whole; 0: no archive. */
+  archiveBytesMax: number;
+}
+
+export interface HibernatedSandbox {
+  /** null: not even `persist` could be kept or there is nothing in it; the checkpoint is what travels. */
+  archive: SessionArchive | null;
 }
 
 export interface RunCommandInput extends SandboxRef {
@@ -68,8 +118,8 @@ export interface PlacementActivities {
 
 export interface SandboxActivities {
   /**
-   * Makes or reopens the session's sandbox. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with
-   * `no_free_slot` or `no_disk_space`.
+   * Makes or reopens the session's sandbox: from the volume if it is here, else from the archive, else from the checkpoint, else
+   * anew. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with `no_free_slot` or `no_disk_space`.
    */
   openSandbox(input: OpenSandboxInput): Promise<OpenedSandbox>;
   /**
@@ -77,6 +127,16 @@ export interface SandboxActivities {
    * `sandbox_gone` only when the sandbox is not there and the command was never started in it, and retryably with `no_disk_space`.
    */
   runCommand(input: RunCommandInput): Promise<CommandResult>;
+  /**
+   * Keeps the work tree as a commit and stores its bundle; publishes `files.changed`. Idempotent by `checkpointId`. Fails for good
+   * with type `sandbox_gone` when the sandbox is not open here, and retryably when it cannot be stored.
+   */
+  checkpointSandbox(input: CheckpointInput): Promise<CheckpointResult>;
+  /**
+   * Stops and removes the container, keeps the volumes, archives them. Idempotent. The caller has stored a checkpoint before. A
+   * failure to archive fails it retryably; the sandbox then counts as stopped, and another attempt archives it.
+   */
+  hibernateSandbox(input: HibernateInput): Promise<HibernatedSandbox>;
   /** Removes container, volumes and directories of a session. Idempotent. */
   removeSandbox(input: SandboxRef): Promise<void>;
 }

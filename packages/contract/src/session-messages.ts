@@ -28,6 +28,10 @@ export interface SessionSpec {
   /** The session's own variables, over the project's. */
   env: Record<string, string>;
   cancelGraceSeconds: number;
+  /** So long without a live command the session is hibernated; 0: never. */
+  hibernateAfterSeconds: number;
+  /** As in HibernateInput. */
+  archiveBytesMax: number;
   createdAt: string;
   createdBy: ActorRef;
 }
@@ -56,6 +60,37 @@ export interface PatchSessionRequest {
 
 /** Update → SessionDocument. Refused with `session_busy` while a command is live. Returns once recorded as archived. */
 export const archiveSession = 'archiveSession';
+
+/**
+ * Update → SessionDocument, once hibernated. Refused with `session_busy` while a command is live, and with `checkpoint_failed` when
+ * its files could not be stored: it then stays as it was.
+ */
+export const hibernateSession = 'hibernateSession';
+export interface HibernateSessionRequest {
+  /** "requested", "idle", "slot_needed", "runner_draining". */
+  reason: string;
+}
+
+/** Signal of the same meaning and payload, from a runner that drains or needs the slot: an idle session follows it, others later. */
+export const hibernateWhenIdle = 'hibernateWhenIdle';
+
+/** Update → SessionDocument at once; the session becomes ready later. */
+export const resumeSession = 'resumeSession';
+
+/** Update → CheckpointDocument, once it is stored. Refused with `checkpoint_failed`. Its update id is the checkpoint's id. */
+export const createCheckpoint = 'createCheckpoint';
+export interface CreateCheckpointRequest {
+  checkpointId: string;
+  label: string;
+}
+
+/** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */
+export const hostLost = 'hostLost';
+export interface HostLost {
+  runnerId: string;
+  /** As the session's document shows it: a session that was placed again since ignores it. */
+  generation: number;
+}
 
 /** Query → SessionDocument. */
 export const describeSession = 'describeSession';
