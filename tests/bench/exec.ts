@@ -2,18 +2,9 @@
 // exec API on the same container; and, for the rate of 20 sessions at once, through Temporal alone, which is the limit of what is
 // durable.
 
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { makeScratch } from '@worktrail/testing/scratch';
-import Docker from 'dockerode';
-import { startCluster } from '../../deploy/local/src/cluster.ts';
-import { createTerminalReport, createStyle } from '../../deploy/local/src/terminal.ts';
-import { type Api, createApi } from '../e2e/api.ts';
-import { makeRepository } from '../e2e/repository.ts';
+import type Docker from 'dockerode';
+import type { Api } from '../e2e/api.ts';
+import { type Bench, containerOf, dockerExec, newSession, runBench, timed } from './bench-cluster.ts';
 import { startDurableFloor } from './durable-floor.ts';
 import { type Quantiles, quantiles } from './quantiles.ts';
 
@@ -22,7 +13,6 @@ const rounds = 200;
 const sessionsAtOnce = 20;
 const rateRounds = 4;
 const commandsPerRound = 10;
-const root = join(import.meta.dirname, '../..');
 
 interface Figures {
   api: Quantiles;
@@ -37,56 +27,25 @@ interface Rates {
   floor: number;
 }
 
-async function main(): Promise<void> {
-  await using scratch = await makeScratch('bench');
-  const repositories = join(scratch.path, 'repositories');
-  const repository = await makeRepository(join(repositories, 'bench'), 100);
-  const cluster = await startCluster({
-    stateDirectory: join(scratch.path, 'state'),
-    toolsDirectory: process.env['WORKTRAIL_TOOLS_DIR'] ?? join(root, '.worktrail/tools'),
-    repositoryRoots: [repositories],
-    onProgress: createTerminalReport((text) => process.stderr.write(text), createStyle(process.stderr.isTTY)),
-  });
-  try {
-    const api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
-    const docker = new Docker({ socketPath: cluster.connection.dockerSocket });
-    const project = await api.make('/v1/projects', { name: 'bench', repository: { url: repository.path } });
-    const figures = await measure({ api, docker, temporal: cluster.connection.addresses.temporal }, project.id);
-    const page = render(figures, await describeMachine(docker));
-    console.log(page);
-    await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
-    await writeFile(join(root, 'docs/benchmarks/exec.md'), page);
-  } finally {
-    await cluster.stop();
-  }
-}
-
-interface Ways {
-  api: Api;
-  docker: Docker;
-  /** Address of the cluster's Temporal. */
-  temporal: string;
-}
-
-async function measure(ways: Ways, projectId: string): Promise<Figures> {
-  const { api, docker } = ways;
-  const session = await newSession(api, projectId);
-  const container = await containerOf(docker, session);
+async function measure(bench: Bench): Promise<Figures> {
+  const session = await newSession(bench);
+  const container = await containerOf(bench.docker, session);
   const throughApi: number[] = [];
   const throughDocker: number[] = [];
   for (let round = -warmUps; round < rounds; round++) {
-    const apiMs = await timed(() => echo(api, session));
+    const apiMs = await timed(() => echo(bench.api, session));
     const dockerMs = await timed(() => execEcho(container));
     if (round >= 0) {
       throughApi.push(apiMs);
       throughDocker.push(dockerMs);
     }
   }
-  return { api: quantiles(throughApi), docker: quantiles(throughDocker), rates: await measureRates(ways, projectId) };
+  return { api: quantiles(throughApi), docker: quantiles(throughDocker), rates: await measureRates(bench) };
 }
 
-async function measureRates({ api, docker, temporal }: Ways, projectId: string): Promise<Rates> {
-  const sessions = await Promise.all(Array.from({ length: sessionsAtOnce }, () => newSession(api, projectId)));
+async function measureRates(bench: Bench): Promise<Rates> {
+  const { api, docker, temporal } = bench;
+  const sessions = await Promise.all(Array.from({ length: sessionsAtOnce }, () => newSession(bench)));
   const containers = await Promise.all(sessions.map((session) => containerOf(docker, session)));
   const floor = await startDurableFloor(temporal);
   try {
@@ -113,46 +72,16 @@ async function repeat(run: () => Promise<void>, times: number): Promise<void> {
   for (let time = 0; time < times; time++) await run();
 }
 
-async function containerOf(docker: Docker, session: string): Promise<Docker.Container> {
-  const [info] = await docker.listContainers({ filters: { label: [`worktrail.session=${session}`] } });
-  if (!info) throw new Error(`session ${session} has no container`);
-  return docker.getContainer(info.Id);
-}
-
-async function newSession(api: Api, projectId: string): Promise<string> {
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=120`, {});
-  if (session.state !== 'ready') throw new Error(`session is ${session.state}: ${JSON.stringify(session.failure)}`);
-  return session.id;
-}
-
 async function echo(api: Api, session: string): Promise<void> {
   const path = `/v1/sessions/${session}/commands?waitSeconds=30`;
   const command = await api.make(path, { command: 'echo hi', stdin: '' });
   if (command.output?.text !== 'hi\n' || command.exitCode !== 0) throw new Error(JSON.stringify(command));
 }
 
-/** What `docker exec` does: create, start with output attached, read to the end, inspect for the exit code. */
 async function execEcho(container: Docker.Container): Promise<void> {
-  const exec = await container.exec({ Cmd: ['sh', '-c', 'echo hi'], AttachStdout: true, AttachStderr: true });
-  const stream = await exec.start({});
-  const chunks: Buffer[] = [];
-  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await once(stream, 'end');
-  const { ExitCode } = await exec.inspect();
-  if (ExitCode !== 0 || !Buffer.concat(chunks).toString().includes('hi'))
-    throw new Error(`exec ended with ${ExitCode}`);
-}
-
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now();
-  await action();
-  return performance.now() - startedAt;
-}
-
-async function describeMachine(docker: Docker): Promise<string> {
-  const version = await docker.version();
-  const { stdout } = await promisify(execFile)('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
-  return `${cpus().length} cores, Node ${process.version}, Docker ${version.Version}, commit ${stdout.trim()}`;
+  let said = '';
+  await dockerExec(container, 'echo hi', (chunk) => (said += chunk.toString()));
+  if (!said.includes('hi')) throw new Error(`exec said ${JSON.stringify(said)}`);
 }
 
 function render({ api, docker, rates }: Figures, machine: string): string {
@@ -184,4 +113,4 @@ output, cold sessions, the cost of reading the history afterwards, and other loa
 `;
 }
 
-await main();
+await runBench('exec', { files: 100 }, async (bench) => render(await measure(bench), bench.machine));

@@ -4,13 +4,16 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const names = ['exec'];
+const names = {
+  exec: "latency and rate of a short command, beside Docker's own exec",
+  output: "300 MB of output, and the first byte of little, beside Docker's own exec",
+  lifecycle: 'create, hibernate and resume, and forty sessions at once, beside docker run',
+};
 const [name, ...rest] = process.argv.slice(2);
 
-if (!names.includes(name)) {
-  console.log(
-    `Usage: npm run bench -- <name>\n\nNames:\n  exec   latency and rate of a short command, beside Docker's own exec`,
-  );
+if (name === undefined || !Object.hasOwn(names, name)) {
+  const lines = Object.entries(names).map(([each, what]) => `  ${each.padEnd(11)}${what}`);
+  console.log(`Usage: npm run bench -- <name>\n\nNames:\n${lines.join('\n')}`);
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }
 const node = `${root}/node_modules/.bin/node`;
