@@ -3,10 +3,11 @@
  *
  * The file appears by rename, complete or not at all; whoever shares the cache imports it without building.
  */
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFile } from '../local/src/resolve-tool.ts';
 import { mustRun } from '../local/src/run-program.ts';
+import { inScratch } from '../local/src/scratch-directory.ts';
 import { type ImageRecipe, mmdebstrapArguments, recipeHash } from './recipe.ts';
 
 const BUILD_TIMEOUT_MS = 10 * 60_000;
@@ -24,9 +25,7 @@ export async function buildRoot(options: RootBuildOptions): Promise<{ path: stri
   const path = join(options.cacheDirectory, `sandbox-root-${recipeHash(options.recipe)}.tar`);
   if (await isFile(path)) return { path, wasCached: true };
   await options.requireBuilder();
-  await mkdir(options.cacheDirectory, { recursive: true });
-  const scratch = await mkdtemp(join(options.cacheDirectory, '.image-'));
-  try {
+  await inScratch(options.cacheDirectory, 'image', async (scratch) => {
     const output = join(scratch, 'root.tar');
     await mustRun('mmdebstrap', mmdebstrapArguments(options.recipe, output), {
       timeoutMs: BUILD_TIMEOUT_MS,
@@ -34,8 +33,6 @@ export async function buildRoot(options: RootBuildOptions): Promise<{ path: stri
       signal: options.signal,
     });
     await rename(output, path);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  });
   return { path, wasCached: false };
 }

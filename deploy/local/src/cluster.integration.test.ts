@@ -114,6 +114,19 @@ describe('a cluster', { timeout: TIMEOUT_MS }, () => {
     expect(order).toEqual([...order].sort((a, b) => a - b));
   });
 
+  test('whose every process hangs is stopped within 15 s, and nothing is left', async () => {
+    const cluster = await start();
+    const { connection } = cluster;
+    const pids = await livePids(connection);
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    const startedAt = performance.now();
+    await cluster.stop();
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect(pids).toHaveLength(6);
+    expect(await livePids(connection)).toEqual([]);
+    expect(await readConnection(cluster.state.connection)).toBeNull();
+  });
+
   test('that does not come up ends what it started and shows the log of what broke', async () => {
     const pids: number[] = [];
     const onProgress = (event: ProgressEvent) => {

@@ -19,6 +19,7 @@ import { createProcessGroup } from './process-group.ts';
 import { PROCESS_NAMES, type ProcessName, type ServiceName } from './process-names.ts';
 import { type Report, step } from './progress.ts';
 import { endLeftovers, readRunRecord } from './run-record.ts';
+import { sweepScratch } from './scratch-directory.ts';
 import { startProcesses } from './start-processes.ts';
 import { openStateDirectory, removeSocketRoot, type StatePaths } from './state-directory.ts';
 import { stopProcesses } from './stop-cluster.ts';
@@ -110,6 +111,9 @@ type Closer = () => Promise<void> | void;
 
 async function cleanUpAfterCrash(state: StatePaths, report: Report): Promise<void> {
   await removeConnection(state.connection);
+  const swept = await sweepScratch(state.tools);
+  if (swept.length > 0)
+    report({ kind: 'note', title: `Removed what a killed start had half fetched: ${swept.length}` });
   const record = await readRunRecord(state.lock);
   if (record === null) return;
   await step(report, 'Clean up after a crash', async () => {

@@ -18,6 +18,8 @@ export interface DaemonPlan {
   configPath: string;
   pidFile: string;
   directory: string;
+  /** Below it the engine keeps the sockets of its containers' processes. */
+  execRoot: string;
   network: NetworkPlan;
 }
 
@@ -32,14 +34,15 @@ export async function planDaemon(root: string, socketRoot: string): Promise<Daem
     configPath: join(directory, 'daemon.json'),
     pidFile: join(directory, 'docker.pid'),
     directory,
+    execRoot: join(socketRoot, 'docker', 'run'),
     network,
   };
 }
 
-export function daemonConfig(plan: DaemonPlan, socketRoot: string): Record<string, unknown> {
+export function daemonConfig(plan: DaemonPlan): Record<string, unknown> {
   return {
     'data-root': join(plan.directory, 'data'),
-    'exec-root': join(socketRoot, 'docker', 'run'),
+    'exec-root': plan.execRoot,
     pidfile: plan.pidFile,
     hosts: [`unix://${plan.socket}`],
     group: 'root',
@@ -67,7 +70,7 @@ export async function prepareDaemon(plan: DaemonPlan, socketRoot: string): Promi
   const names = [plan.directory, join(socketRoot, 'docker')];
   await removeStalePidFile(plan.pidFile, names);
   await removeStalePidFile(join(plan.directory, 'run', 'containerd', 'containerd.pid'), names);
-  await writeFile(plan.configPath, `${JSON.stringify(daemonConfig(plan, socketRoot), null, 2)}\n`, { mode: 0o600 });
+  await writeFile(plan.configPath, `${JSON.stringify(daemonConfig(plan), null, 2)}\n`, { mode: 0o600 });
   await openBridge(plan.network);
 }
 

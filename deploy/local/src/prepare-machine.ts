@@ -15,6 +15,7 @@ import { removeAllContainers } from './engine-containers.ts';
 import { chooseEngine } from './engine-setup.ts';
 import { type Report, step } from './progress.ts';
 import { ensureSandboxImage } from './sandbox-image.ts';
+import { sweepScratch } from './scratch-directory.ts';
 import { openSocketRoot, openStateDirectory, removeSocketRoot } from './state-directory.ts';
 import { createStyle, createTerminalReport, wantsColour } from './terminal.ts';
 import { resolveSupervisor, resolveTool } from './tools.ts';
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
 
 async function prepareMachine(stateDirectory: string, env: NodeJS.ProcessEnv, report: Report): Promise<void> {
   const state = await openStateDirectory(stateDirectory, env.WORKTRAIL_TOOLS_DIR);
+  await sweepScratch(state.tools);
   const exports: Record<string, string> = {};
   const tool = async (title: string, name: 'temporal' | 'nats-server') =>
     await step(report, title, async () => {

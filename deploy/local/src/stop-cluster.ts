@@ -4,16 +4,18 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ClusterPlan, serviceUrl } from './cluster-plan.ts';
-import { cleanUpDaemon } from './docker-daemon.ts';
-import { removeAllContainers } from './engine-containers.ts';
+import { cleanUpDaemon, type DaemonPlan } from './docker-daemon.ts';
+import { endContainersLeft, removeAllContainers } from './engine-containers.ts';
 import type { ProcessGroup } from './process-group.ts';
 import { type Report, step } from './progress.ts';
+import { type StopStep, stopTimeMs } from './stop-budget.ts';
 import type { SupervisedProcess } from './supervised-process.ts';
 
-export const STOP_TIMEOUT_MS = 14_000;
+/** Of the 15 s that a stop may take; the rest is for a machine that is busy. */
+const STOP_TIMEOUT_MS = 13_000;
 const HIBERNATE_TIMEOUT_MS = 8_000;
-const REMOVE_CONTAINERS_TIMEOUT_MS = 4_000;
-const STOP_AT_LEAST_MS = 300;
+const EMPTY_ENGINE_TIMEOUT_MS = 4_000;
+const CLEAN_UP_ENGINE_TIMEOUT_MS = 4_000;
 
 export interface StopInput {
   plan: ClusterPlan;
@@ -23,25 +25,44 @@ export interface StopInput {
   hurry: AbortSignal;
 }
 
+interface Step {
+  kind: StopStep;
+  wantedMs: number;
+  run: (timeoutMs: number) => Promise<void>;
+}
+
 export async function stopProcesses(input: StopInput): Promise<void> {
   const deadline = performance.now() + STOP_TIMEOUT_MS;
   input.group.close();
   await hibernateSessions(input);
-  const stopInOrder = async () => {
-    for (const supervised of input.group.inStopOrder()) {
-      if (supervised.name === 'dockerd') await emptyEngine(input);
-      const remainingMs = Math.max(STOP_AT_LEAST_MS, deadline - performance.now());
-      await stopOne(supervised, remainingMs, input);
-    }
-  };
   const killAtOnce = async () => {
     const all = input.group.inStopOrder().filter(({ name }) => name !== 'dockerd');
     await Promise.all(all.map((supervised) => supervised.stop(0)));
   };
   input.hurry.addEventListener('abort', () => void killAtOnce(), { once: true });
   if (input.hurry.aborted) await killAtOnce();
-  await stopInOrder();
-  if (input.plan.engine.kind === 'own') await cleanUpDaemon(input.plan.engine.plan);
+  const steps = stopSteps(input);
+  for (const [index, { kind, wantedMs, run }] of steps.entries()) {
+    const later = steps.slice(index + 1).map((step) => step.kind);
+    await run(stopTimeMs(kind, wantedMs, deadline - performance.now(), later));
+  }
+}
+
+function stopSteps(input: StopInput): Step[] {
+  const { engine } = input.plan;
+  const steps: Step[] = input.group.inStopOrder().flatMap((supervised): Step[] => {
+    const stop: Step = {
+      kind: 'process',
+      wantedMs: supervised.stopTimeoutMs,
+      run: (timeoutMs) => stopOne(supervised, timeoutMs, input),
+    };
+    if (supervised.name !== 'dockerd') return [stop];
+    const run = (timeoutMs: number) => emptyEngine(engine.socket, timeoutMs);
+    return [{ kind: 'empty-engine', wantedMs: EMPTY_ENGINE_TIMEOUT_MS, run }, stop];
+  });
+  if (engine.kind === 'found') return steps;
+  const run = (timeoutMs: number) => atMost(cleanUpEngine(engine.plan), timeoutMs);
+  return [...steps, { kind: 'clean-up-engine', wantedMs: CLEAN_UP_ENGINE_TIMEOUT_MS, run }];
 }
 
 async function hibernateSessions(input: StopInput): Promise<void> {
@@ -56,14 +77,24 @@ async function hibernateSessions(input: StopInput): Promise<void> {
   }).catch(() => undefined);
 }
 
-async function emptyEngine(input: StopInput): Promise<void> {
-  const removal = removeAllContainers(input.plan.engine.socket).catch(() => 0);
-  await Promise.race([removal, delay(REMOVE_CONTAINERS_TIMEOUT_MS, 0, { ref: false })]);
+async function emptyEngine(socket: string, timeoutMs: number): Promise<void> {
+  await atMost(
+    removeAllContainers(socket).catch(() => 0),
+    timeoutMs,
+  );
 }
 
-async function stopOne(supervised: SupervisedProcess, remainingMs: number, input: StopInput): Promise<void> {
+/** What an engine that hung could not remove ends here: containers outlive their engine. */
+async function cleanUpEngine(plan: DaemonPlan): Promise<void> {
+  await endContainersLeft(plan.execRoot).catch(() => undefined);
+  await cleanUpDaemon(plan);
+}
+
+async function atMost(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  await Promise.race([work, delay(timeoutMs, undefined, { ref: false })]);
+}
+
+async function stopOne(supervised: SupervisedProcess, timeoutMs: number, input: StopInput): Promise<void> {
   if (input.hurry.aborted && supervised.name !== 'dockerd') return await supervised.stop(0);
-  await step(input.report, `Stop ${supervised.name}`, () =>
-    supervised.stop(Math.min(remainingMs, supervised.stopTimeoutMs)),
-  );
+  await step(input.report, `Stop ${supervised.name}`, () => supervised.stop(timeoutMs));
 }

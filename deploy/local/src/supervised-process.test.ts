@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -95,7 +97,31 @@ test('one that never starts is an error with the end of its log', async () => {
 });
 
 test('a program or a log that is not there is told by its reason', async () => {
-  await expect(supervise(spec({ program: '/nowhere' })).start()).rejects.toThrow(/did not start \(.*ENOENT/);
+  const noProgram = supervise(spec({ program: '/nowhere' })).start();
+  await expect(noProgram).rejects.toThrow(/did not start \(exit code 127\)[^]*\/nowhere: not found/);
   const noLog = supervise(spec({ logPath: join(directory, 'nowhere', 'log') }));
   await expect(noLog.start()).rejects.toThrow(/did not start \(.*ENOENT/);
+});
+
+test('where its supervisor is killed between starting and recording it, the program never runs and nothing is left', async () => {
+  const script = join(import.meta.dirname, '../test/die-before-recording.ts');
+  const supervisor = spawn(process.execPath, [script, directory], { stdio: 'inherit' });
+  const [, signal] = await once(supervisor, 'exit');
+  expect(signal).toBe('SIGKILL');
+  const orphan = JSON.parse(await readFile(join(directory, 'spawned'), 'utf8')) as ProcessIdentity;
+  spawned.push(orphan);
+  await waitUntil(async () => !(await isAlive(orphan)), { what: 'the orphan to end', timeoutMs: 5_000 });
+  expect(existsSync(join(directory, 'ran'))).toBe(false);
+});
+
+test('one that hangs and cannot be asked any more is stopped in time, also while it is being started', async () => {
+  const neverReady = supervise(spec({ isReady: () => new Promise(() => undefined) }));
+  const starting = neverReady.start();
+  starting.catch(() => undefined);
+  const isSpawned = async () => spawned.length > 0 && existsSync(join(directory, 'pid'));
+  await waitUntil(isSpawned, { what: 'it to be spawned', timeoutMs: 5_000 });
+  neverReady.kill('SIGSTOP');
+  await neverReady.stop(200);
+  await expect(starting).rejects.toThrow('was stopped');
+  expect(await isAlive(spawned[0] as ProcessIdentity)).toBe(false);
 });

@@ -4,11 +4,13 @@
  * - It runs in a process group of its own: a Ctrl-C on the terminal reaches only the supervisor, and stragglers go with it.
  * - It counts as started when its ready check answers; a start that fails three times is an error with the end of its log.
  * - From then on an exit that nobody asked for is reported and answered by a restart, with a growing, bounded delay, for ever.
- * - Its identity is handed on at every start before anything else happens.
+ * - Its identity is handed on at every start before anything else happens: the program itself begins only after that, so that none runs
+ *   that is not recorded, whenever this process is killed.
  */
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { abortable } from './abortable.ts';
 import { logTail } from './log-files.ts';
 import { identifyProcess, type ProcessIdentity, signalQuietly } from './process-identity.ts';
 import type { ProcessName } from './process-names.ts';
@@ -17,6 +19,15 @@ import { countFailure, restartDelayMs } from './restart-delay.ts';
 import { waitUntil } from './wait-until.ts';
 
 const START_ATTEMPTS_MAX = 3;
+
+/** After KILL only the kernel keeps a process: it is not waited for longer than this. */
+const KILLED_TIMEOUT_MS = 1_000;
+
+/**
+ * Becomes the program once it reads a line on its stdin; where that is closed first, because who spawned it has gone, it ends. The
+ * process keeps its number and its start time.
+ */
+const GATE = 'read -r go && exec "$@" < /dev/null';
 
 export interface ProcessSpec {
   name: ProcessName;
@@ -45,7 +56,7 @@ export interface SupervisedProcess {
   whenReady(): Promise<void>;
   /** A signal as from outside: the process is restarted if it ends by it. */
   kill(signal: NodeJS.Signals): void;
-  /** Ends it for good: TERM, and KILL after the time. */
+  /** Ends it for good: TERM, and KILL after the time. Resolves soon after that, whatever hangs. */
   stop(timeoutMs: number): Promise<void>;
 }
 
@@ -54,6 +65,8 @@ interface Run {
   exited: Promise<string>;
   hasExited: boolean;
   readyAt: number | null;
+  /** Lets the program begin. */
+  release(): void;
 }
 
 export function createSupervisedProcess(
@@ -71,7 +84,7 @@ export function createSupervisedProcess(
     let failures = 0;
     let everReady = false;
     while (!stopping.signal.aborted) {
-      const run = (current = await launch(spec, onSpawn));
+      const run = (current = await launch(spec, onSpawn, stopping.signal));
       const timeoutMs = everReady ? Number.POSITIVE_INFINITY : spec.readyTimeoutMs;
       const answers = await becomesReady(run, spec, timeoutMs, stopping.signal);
       if (stopping.signal.aborted) return await endRun(run, spec.stopTimeoutMs);
@@ -124,8 +137,11 @@ export function createSupervisedProcess(
     async stop(timeoutMs) {
       stopping.abort();
       ready.reject(new Error(`${spec.name} was stopped.`));
-      if (current) await endRun(current, timeoutMs);
-      await loop;
+      const end = async () => {
+        if (current) await endRun(current, timeoutMs);
+        await loop;
+      };
+      await Promise.race([end(), delay(timeoutMs + KILLED_TIMEOUT_MS, undefined, { ref: false })]);
     },
   };
 }
@@ -134,17 +150,20 @@ export function createSupervisedProcess(
 async function launch(
   spec: ProcessSpec,
   onSpawn: (name: ProcessName, identity: ProcessIdentity) => Promise<void>,
+  stopping: AbortSignal,
 ): Promise<Run> {
   let run: Run | null = null;
   try {
     await spec.prepare?.();
     run = await spawnProcess(spec);
     if (run.identity) await onSpawn(spec.name, run.identity);
+    stopping.throwIfAborted();
+    run.release();
     return run;
   } catch (error) {
     if (run?.identity) signalQuietly(-run.identity.pid, 'SIGKILL');
     await run?.exited;
-    return { identity: null, exited: Promise.resolve((error as Error).message), hasExited: true, readyAt: null };
+    return { ...createRun(), exited: Promise.resolve((error as Error).message), hasExited: true };
   }
 }
 
@@ -152,8 +171,10 @@ async function spawnProcess(spec: ProcessSpec): Promise<Run> {
   const log = await open(spec.logPath, 'a', 0o600);
   try {
     const { program, args, cwd, env } = spec;
-    const child = spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', log.fd, log.fd] });
-    const run: Run = { identity: null, exited: Promise.resolve(''), hasExited: false, readyAt: null };
+    const gated = ['-c', GATE, 'sh', program, ...args];
+    const child = spawn('/bin/sh', gated, { cwd, env, detached: true, stdio: ['pipe', log.fd, log.fd] });
+    child.stdin?.on('error', () => undefined); // it ended before it was let go: its exit tells
+    const run: Run = { ...createRun(), release: () => child.stdin?.end('go\n') };
     run.exited = new Promise((resolve) => {
       const end = (how: string) => {
         run.hasExited = true;
@@ -170,11 +191,15 @@ async function spawnProcess(spec: ProcessSpec): Promise<Run> {
   }
 }
 
+function createRun(): Run {
+  return { identity: null, exited: Promise.resolve(''), hasExited: false, readyAt: null, release: () => undefined };
+}
+
 /** True once the check answers; false when the process ended, the time passed or a stop came first. */
 async function becomesReady(run: Run, spec: ProcessSpec, timeoutMs: number, stopping: AbortSignal): Promise<boolean> {
   const condition = async () => run.hasExited || (await spec.isReady());
   const limits = { what: spec.name, timeoutMs, signal: stopping };
-  const answered = await waitUntil(condition, limits).then(
+  const answered = await abortable(waitUntil(condition, limits), stopping).then(
     () => true,
     () => false,
   );
