@@ -1,6 +1,6 @@
 // The one cursor of every feed: a position in the stream that holds a session's events.
 //
-// 1. Opaque to clients; ordered by (epoch, sequence); epoch changes when the stream was created anew.
+// 1. Opaque to clients; ordered by (epoch, sequence, fill); epoch changes when the stream was created anew.
 // 2. `parseCursor` accepts exactly what `formatCursor` made and nothing else.
 
 export interface Cursor {
@@ -8,22 +8,34 @@ export interface Cursor {
   epoch: number;
   /** Sequence in the stream; 0 is before the first event. */
   sequence: number;
+  /** Of what stands between this sequence and the next because events were missing there; left out for an event of the stream. */
+  fill?: number;
 }
 
-export function formatCursor(cursor: Cursor): string {
-  return `${cursor.epoch.toString(36)}-${cursor.sequence.toString(36)}`;
+export function formatCursor({ epoch, sequence, fill }: Cursor): string {
+  return [epoch, sequence, ...(fill ? [fill] : [])].map((part) => part.toString(36)).join('-');
 }
 
 /** Undefined for anything that is not a cursor. */
 export function parseCursor(text: string): Cursor | undefined {
-  const match = /^([0-9a-z]{1,10})-([0-9a-z]{1,11})$/.exec(text);
+  const match = /^([0-9a-z]{1,10})-([0-9a-z]{1,11})(?:-([0-9a-z]{1,11}))?$/.exec(text);
   if (!match) return undefined;
-  const cursor = { epoch: Number.parseInt(match[1]!, 36), sequence: Number.parseInt(match[2]!, 36) };
-  const exact = Number.isSafeInteger(cursor.epoch) && Number.isSafeInteger(cursor.sequence);
+  const [epoch, sequence, fill] = match.slice(1).map((part = '0') => Number.parseInt(part, 36)) as [
+    number,
+    number,
+    number,
+  ];
+  const cursor = toCursor(epoch, sequence, fill);
+  const exact = [epoch, sequence, fill].every(Number.isSafeInteger);
   return exact && formatCursor(cursor) === text ? cursor : undefined;
+}
+
+/** `fill`: 0 for an event of the stream. */
+export function toCursor(epoch: number, sequence: number, fill: number): Cursor {
+  return fill === 0 ? { epoch, sequence } : { epoch, sequence, fill };
 }
 
 /** Negative when a is before b. */
 export function compareCursors(a: Cursor, b: Cursor): number {
-  return a.epoch - b.epoch || a.sequence - b.sequence;
+  return a.epoch - b.epoch || a.sequence - b.sequence || (a.fill ?? 0) - (b.fill ?? 0);
 }

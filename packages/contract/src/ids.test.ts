@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareCursors, formatCursor, parseCursor } from './cursor.ts';
+import { compareCursors, formatCursor, parseCursor, toCursor } from './cursor.ts';
 import { idFrom, idPrefixes, isId, newId } from './ids.ts';
 
 test('a new id of every kind is an id of that kind and of no other', () => {
@@ -36,12 +36,28 @@ test('what is no id is refused, whatever it holds', () => {
 test('a cursor survives its text form, and nothing else parses', () => {
   const part = fc.integer({ min: 0, max: 2 ** 45 });
   fc.assert(
-    fc.property(part, part, (epoch, sequence) => {
+    fc.property(part, part, part, (epoch, sequence, fill) => {
+      const cursor = toCursor(epoch, sequence, fill);
+      expect(parseCursor(formatCursor(cursor))).toEqual(cursor);
       expect(parseCursor(formatCursor({ epoch, sequence }))).toEqual({ epoch, sequence });
     }),
   );
-  for (const text of ['', '-', 'a-', '1-2-3', '01-2', 'A-1', '1 -2', 'zzzzzzzzzzz-1', '1-zzzzzzzzzzzz']) {
+  for (const text of [
+    '',
+    '-',
+    'a-',
+    '1-2-0',
+    '1-2-3-4',
+    '1-2-',
+    '01-2',
+    'A-1',
+    '1 -2',
+    'zzzzzzzzzzz-1',
+    '1-zzzzzzzzzzzz',
+  ]) {
     expect(parseCursor(text)).toBeUndefined();
   }
   expect(compareCursors({ epoch: 2, sequence: 1 }, { epoch: 1, sequence: 9 })).toBeGreaterThan(0);
+  expect(compareCursors({ epoch: 1, sequence: 9, fill: 2 }, { epoch: 1, sequence: 9 })).toBeGreaterThan(0);
+  expect(compareCursors({ epoch: 1, sequence: 9, fill: 2 }, { epoch: 1, sequence: 10 })).toBeLessThan(0);
 });

@@ -143,7 +143,7 @@ interface GapReason {
 async function readGapReasons(clickhouse: ClickHouseReader, question: OutputQuestion): Promise<GapReason[]> {
   const rows = await clickhouse.rows<{ message: string }>(
     `SELECT base64Encode(message) AS message FROM events_v1 WHERE ${ofCommand} AND type = 'gap'
-     ORDER BY epoch, sequence LIMIT 1 BY epoch, sequence LIMIT ${gapEventsMax}`,
+     ORDER BY epoch, sequence, fill LIMIT 1 BY epoch, sequence, fill LIMIT ${gapEventsMax}`,
     { organization: question.organizationId, session: question.sessionId, command: question.commandId },
   );
   return rows.flatMap(({ message }) => {

@@ -6,6 +6,7 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse.ts';
 import { createEventSink } from './event-sink.ts';
+import type { JournalSource } from './journal-source.ts';
 import { readHistory } from './history.ts';
 import { applySchema } from './schema.ts';
 import { eventBytes, newSession, type TestSession } from './trace-store-fixture.ts';
@@ -27,6 +28,10 @@ afterAll(async () => {
 });
 
 const now = () => new Date();
+const noJournal = { open: () => ({ read: async () => undefined }) };
+const noLetters = { newestOf: async () => undefined };
+const openSink = (inner: ClickHouse, partition: number, journals: JournalSource = noJournal) =>
+  createEventSink({ clickhouse: inner, journals, deadLetters: noLetters, partition, now });
 const epoch = 1_790_000_000_000;
 
 function messages(session: TestSession, count: number) {
@@ -56,7 +61,7 @@ async function numbers(session: TestSession): Promise<number[]> {
 
 test('a batch whose answer was lost is stored again and read once', async () => {
   const session = newSession();
-  const sink = createEventSink(losingAnswers(clickhouse, 2), 0, now);
+  const sink = openSink(losingAnswers(clickhouse, 2), 0);
   const batch = messages(session, 5);
   await expect(sink.store(batch, epoch)).rejects.toThrow('the answer was lost');
   await expect(sink.store(batch, epoch)).rejects.toThrow('the answer was lost');
@@ -71,7 +76,7 @@ test('a batch whose answer was lost is stored again and read once', async () => 
 
 test('after an interruption what had been stored unnoticed is known', async () => {
   const session = newSession();
-  const sink = createEventSink(losingAnswers(clickhouse, 1), 0, now);
+  const sink = openSink(losingAnswers(clickhouse, 1), 0);
   await expect(sink.store(messages(session, 5), epoch)).rejects.toThrow('the answer was lost');
   expect(await sink.storedPosition()).toMatchObject({ epoch });
   const again = await sink.store(messages(session, 7).slice(3), epoch);
@@ -80,11 +85,11 @@ test('after an interruption what had been stored unnoticed is known', async () =
 });
 
 test('each partition has a position of its own', async () => {
-  const sink = createEventSink(clickhouse, 7, now);
+  const sink = openSink(clickhouse, 7);
   expect(await sink.storedPosition()).toBeUndefined();
   await sink.store(messages({ ...newSession(), partition: 7 }, 3), epoch + 1);
   expect(await sink.storedPosition()).toEqual({ epoch: epoch + 1, sequence: 3 });
-  expect((await createEventSink(clickhouse, 0, now).storedPosition())?.epoch).toBe(epoch);
+  expect((await openSink(clickhouse, 0).storedPosition())?.epoch).toBe(epoch);
 });
 
 test('the schema is applied once, and a changed file is refused', async () => {

@@ -1,73 +1,170 @@
 // One partition's events into ClickHouse.
 //
-// The block of events_v1 is the commit: it holds the position that a restart goes on from. The summaries are written before it and
-// are idempotent, so a kill in between leaves nothing out and counts nothing twice.
+// 1. Blocks of events_v1 are the commit: they hold the position that a restart goes on from. The summaries are written before each
+//    and are idempotent, so a kill in between leaves nothing out and counts nothing twice.
+// 2. What fills a hole is decided once and written again as it was, also when the answer of an insert was lost: where it was written
+//    before a kill, the mark says so.
 
 import type { Cursor } from '@worktrail/contract/cursor';
+import { eventSubject } from '@worktrail/contract/subjects';
 import type { ClickHouse } from './clickhouse.ts';
+import type { DeadLetters } from './dead-letters.ts';
+import { type Block, eventBlocks } from './event-blocks.ts';
 import { type BatchOrigin, type EventRow, eventColumns, eventRow } from './event-row.ts';
-import type { Sink } from './ingest.ts';
+import { positionAfter } from './fill-events.ts';
+import { fillHole, type GapReason } from './fill-hole.ts';
+import type { Sink, StoreResult } from './ingest.ts';
+import type { JournalReader, JournalSource } from './journal-source.ts';
 import { type ParsedEvent, parseEvent, type StreamMessage } from './parse-event.ts';
-import { planBatch } from './plan-batch.ts';
+import { type Hole, planBatch, producerKey } from './plan-batch.ts';
+import { readProducerMark } from './producer-mark.ts';
 import { createProducerMarks } from './producer-marks.ts';
 import { commandColumns, commandRow, type SummaryRow, sessionColumns, sessionRow } from './summary-rows.ts';
 
-export function createEventSink(clickhouse: ClickHouse, partition: number, now: () => Date): Sink {
-  let producerMarks = createProducerMarks(clickhouse);
-  return {
-    storedPosition: () => {
-      // What an interrupted insert left behind is known to ClickHouse only.
-      producerMarks = createProducerMarks(clickhouse);
-      return storedPosition(clickhouse, partition);
-    },
-    store: async (messages, epoch) => {
-      const { prepared, unstorable } = prepareAll(messages, { partition, epoch, ingestedAt: now() });
-      const events = prepared.map(({ parsed }) => parsed);
-      const marks = await producerMarks.load(events);
-      const plan = planBatch(events, (key) => marks.get(key) ?? 0);
-      const kept = new Set(plan.store);
-      const rows = prepared.filter(({ parsed }) => kept.has(parsed));
-      await Promise.all([
-        clickhouse.insert('commands_v1', commandColumns, present(rows.map(({ command }) => command))),
-        clickhouse.insert('sessions_v1', sessionColumns, present(rows.map(({ session }) => session))),
-      ]);
-      await clickhouse.insert('events_v1', eventColumns, present(rows.map(({ event }) => event)));
-      producerMarks.advance(plan.store, plan.marks);
-      return { rows: rows.length, duplicates: plan.duplicates, holes: plan.holes, unstorable };
-    },
-  };
+export interface EventSinkDeps {
+  clickhouse: ClickHouse;
+  journals: JournalSource;
+  deadLetters: Pick<DeadLetters, 'newestOf'>;
+  partition: number;
+  now: () => Date;
 }
 
-interface Prepared {
-  parsed: ParsedEvent;
+interface Rows {
   event: EventRow;
   command: SummaryRow | undefined;
   session: SummaryRow | undefined;
 }
 
+/** A batch on its way: what of it is to be written next, and what was counted so far. */
+interface Storing {
+  messages: readonly StreamMessage[];
+  origin: BatchOrigin;
+  rows: ReadonlyMap<ParsedEvent, Rows>;
+  blocks: AsyncGenerator<Block, void, void>;
+  next: Block | undefined;
+  result: StoreResult;
+}
+
+export function createEventSink(deps: EventSinkDeps): Sink {
+  const { clickhouse, partition } = deps;
+  let producerMarks = createProducerMarks(clickhouse);
+  let storing: Storing | undefined;
+
+  async function begin(messages: readonly StreamMessage[], epoch: number): Promise<Storing> {
+    const origin = { partition, epoch, ingestedAt: deps.now() };
+    const { rows, unstorable } = prepareAll(messages, origin);
+    const events = [...rows.keys()];
+    const marks = await producerMarks.load(events);
+    const plan = planBatch(events, (key) => marks.get(key) ?? 0);
+    const journal = deps.journals.open();
+    const blocks = eventBlocks(plan.store, plan.holes, (hole) => fill({ ...deps, journal, epoch, unstorable }, hole));
+    const result = { rows: 0, duplicates: plan.duplicates, holes: [], unstorable };
+    return { messages, origin, rows, blocks, next: undefined, result };
+  }
+
+  async function write({ events }: Block, { rows, origin }: Storing): Promise<void> {
+    const prepared = events.map((event) => rows.get(event) ?? rowsOf(event, origin));
+    await Promise.all([
+      clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
+      clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
+    ]);
+    await clickhouse.insert('events_v1', eventColumns, present(prepared.map(({ event }) => event)));
+    producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
+  }
+
+  /** What was found out for a block that could not be made is found out again. */
+  async function nextBlock(batch: Storing): Promise<Block | undefined> {
+    try {
+      const { value } = await batch.blocks.next();
+      return value ?? undefined;
+    } catch (error) {
+      storing = undefined;
+      throw error;
+    }
+  }
+
+  return {
+    storedPosition: () => {
+      // What an interrupted insert left behind is known to ClickHouse only.
+      producerMarks = createProducerMarks(clickhouse);
+      storing = undefined;
+      return storedPosition(clickhouse, partition);
+    },
+    store: async (messages, epoch) => {
+      if (storing?.messages !== messages) storing = await begin(messages, epoch);
+      const batch = storing;
+      const { result } = batch;
+      for (;;) {
+        batch.next ??= await nextBlock(batch);
+        if (!batch.next) break;
+        const { events, holes } = batch.next;
+        await write(batch.next, batch);
+        batch.next = undefined;
+        result.rows += events.length;
+        result.holes = [...result.holes, ...holes];
+      }
+      storing = undefined;
+      return result;
+    },
+  };
+}
+
 /** Whatever fails here fails the same way next time: such a message is named and must not hold up the others. */
 function prepareAll(messages: readonly StreamMessage[], origin: BatchOrigin) {
-  const prepared: Prepared[] = [];
+  const rows = new Map<ParsedEvent, Rows>();
   const unstorable: { message: StreamMessage; reason: string }[] = [];
   for (const message of messages) {
     try {
       const parsed = parseEvent(message);
-      const event = eventRow(parsed, origin);
-      prepared.push({ parsed, event, command: commandRow(parsed), session: sessionRow(parsed, origin.epoch) });
+      rows.set(parsed, rowsOf(parsed, origin));
     } catch (error) {
       unstorable.push({ message, reason: (error as Error).message });
     }
   }
-  return { prepared, unstorable };
+  return { rows, unstorable };
+}
+
+function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
+  return { event: eventRow(event, origin), command: commandRow(event), session: sessionRow(event, origin.epoch) };
 }
 
 function present<Row>(rows: readonly (Row | undefined)[]): Row[] {
   return rows.filter((row) => row !== undefined);
 }
 
+interface Filling extends EventSinkDeps {
+  journal: JournalReader;
+  epoch: number;
+  unstorable: StoreResult['unstorable'];
+}
+
+async function* fill(filling: Filling, hole: Hole): AsyncGenerator<ParsedEvent, void, void> {
+  const { clickhouse, journal, epoch } = filling;
+  const { organizationId, sessionId, producer } = hole.before.event;
+  const stored = hole.previous ? undefined : await readProducerMark(clickhouse, organizationId, sessionId, producer);
+  const place = hole.previous ? { epoch, sequence: hole.previous.sequence } : stored!.cursor;
+  const fromPosition = hole.previous ? positionAfter(hole.previous) : stored!.position;
+  yield* fillHole(journal, hole, fromPosition, await reasonOf(filling, hole, place));
+}
+
+/** A message of this producer that could not be read, between the events before and after the hole, is what is missing. */
+async function reasonOf(
+  { deadLetters, partition, epoch, unstorable }: Filling,
+  hole: Hole,
+  previous: Cursor,
+): Promise<GapReason> {
+  const { organizationId, sessionId, producer } = hole.before.event;
+  const subject = eventSubject({ partition, organizationId, sessionId }, producer);
+  const after = previous.epoch === epoch ? previous.sequence : 0;
+  const isBetween = (sequence: number) => sequence > after && sequence < hole.before.sequence;
+  if (unstorable.some(({ message }) => message.subject === subject && isBetween(message.sequence))) return 'unparsable';
+  const letter = await deadLetters.newestOf(subject);
+  return letter?.epoch === epoch && isBetween(letter.sequence) ? 'unparsable' : 'stream_lost';
+}
+
 async function storedPosition(clickhouse: ClickHouse, partition: number): Promise<Cursor | undefined> {
   const [row] = await clickhouse.rows<{ epoch: string; sequence: string }>(
-    `SELECT epoch, max(sequence) AS sequence FROM events_v1 WHERE partition = {partition:UInt16}
+    `SELECT epoch, max(sequence) AS sequence FROM events_v1 WHERE partition = {partition:UInt16} AND fill = 0
      GROUP BY epoch ORDER BY epoch DESC LIMIT 1`,
     { partition },
   );

@@ -1,10 +1,10 @@
 // Pages of a session's history, in cursor order.
 //
-// 1. From any cursor every later event comes once, in order: by (epoch, sequence), a batch stored twice collapsed.
+// 1. From any cursor every later event comes once, in order: by (epoch, sequence, fill), a batch stored twice collapsed.
 // 2. A page ends at its rows or bytes, with at least one event; `next` is what was looked at, also where a filter hid it.
 // 3. `complete` only if nothing was stored beyond `next` when the page was read.
 
-import { type Cursor, compareCursors } from '@worktrail/contract/cursor';
+import { type Cursor, compareCursors, toCursor } from '@worktrail/contract/cursor';
 import type { EventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
 import type { ClickHouseReader } from './clickhouse.ts';
@@ -30,6 +30,7 @@ export interface HistoryPage {
 interface Row {
   epoch: number | string;
   sequence: number | string;
+  fill: number | string;
   running: number | string;
   found: number | string;
   message: string;
@@ -38,22 +39,22 @@ interface Row {
 
 /** `running` counts the bytes of the rows before, `found` the rows within the page's row bound and one more. */
 const pageSql = (typeFilter: string) => `
-  SELECT epoch, sequence, running, found, base64Encode(message) AS message, base64Encode(body) AS body
+  SELECT epoch, sequence, fill, running, found, base64Encode(message) AS message, base64Encode(body) AS body
   FROM (
-    SELECT epoch, sequence, message, body, count() OVER () AS found,
-      sum(size + length(message)) OVER (ORDER BY epoch, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    SELECT epoch, sequence, fill, message, body, count() OVER () AS found,
+      sum(size + length(message)) OVER (ORDER BY epoch, sequence, fill ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         - size - length(message) AS running
     FROM (
-      SELECT epoch, sequence, size, message, body FROM events_v1
+      SELECT epoch, sequence, fill, size, message, body FROM events_v1
       WHERE organization_id = {organization:String} AND session_id = {session:String}
-        AND (epoch, sequence) > ({epoch:UInt64}, {sequence:UInt64}) ${typeFilter}
-      ORDER BY epoch, sequence
-      LIMIT 1 BY epoch, sequence
+        AND (epoch, sequence, fill) > ({epoch:UInt64}, {sequence:UInt64}, {fill:UInt64}) ${typeFilter}
+      ORDER BY epoch, sequence, fill
+      LIMIT 1 BY epoch, sequence, fill
       LIMIT {rows:UInt32}
     )
   )
   WHERE running < {bytes:UInt64}
-  ORDER BY epoch, sequence
+  ORDER BY epoch, sequence, fill
   LIMIT {page:UInt32}
   SETTINGS max_execution_time = 10`;
 
@@ -64,13 +65,14 @@ export async function readHistory(clickhouse: ClickHouseReader, question: Histor
     session: question.sessionId,
     epoch: after.epoch,
     sequence: after.sequence,
+    fill: after.fill ?? 0,
     rows: rowsMax + 1,
     page: rowsMax,
     bytes: bytesMax,
     ...(types.length > 0 && { types }),
   });
   const events = rows.map((row) => ({
-    cursor: { epoch: Number(row.epoch), sequence: Number(row.sequence) },
+    cursor: toCursor(Number(row.epoch), Number(row.sequence), Number(row.fill)),
     event: storedEvent(row.message, row.body),
   }));
   const complete = events.length === Number(rows[0]?.found ?? 0);

@@ -160,16 +160,6 @@ test('what cannot be stored goes to the dead letters with its reason, and what f
   expect((await fixture.trace.getStatus({})).partitions[0]!.deadLetters).toBe(7n);
 });
 
-test('a hole inside a producer is counted, and what comes after it is kept', async () => {
-  await fixture.start();
-  const session = newSession();
-  const publish = publisher(fixture.js, session);
-  await publish('session', 1, { case: 'sessionBusy', value: {} });
-  await publish('session', 4, { case: 'sessionBusy', value: {} });
-  expect((await wholeHistory(fixture.trace, session)).map(({ event }) => Number(event!.number))).toEqual([1, 4]);
-  expect(await metric('holes_total')).toBe(1);
-});
-
 test('producers go on after what they published was purged from the stream', async () => {
   await fixture.start({
     streams: { ...fixture.config.streams, tailMessages: 0, settleSeconds: 0, eventBytesMax: 2 * 1024 * 1024 },

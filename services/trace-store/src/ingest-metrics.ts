@@ -23,6 +23,8 @@ export function createIngestMetrics(registry: Metrics) {
     insertFailures: counter('insert_failures', 'Batches that ClickHouse did not take and that were tried again'),
     duplicates: counter('duplicates', 'Messages dropped because they are stored already'),
     holes: counter('holes', 'Missing numbers found inside a producer'),
+    backfilled: counter('backfilled', 'Missing events that were made again from a journal'),
+    missing: counter('missing', 'Missing events that a gap stands for'),
     deadLetters: counter('dead_letters', 'Messages that could not be stored'),
     purged: counter('purged', 'Messages purged from the stream after they were stored'),
     lag: (stream: string, pending: () => number) => lagGauge(registry).set(stream, pending),

@@ -10,17 +10,17 @@ import type { Cursor } from '@worktrail/contract/cursor';
 import { streamEpochMetadata } from '@worktrail/contract/subjects';
 import type { Logger } from '@worktrail/runtime/log';
 import type { DeadLetters } from './dead-letters.ts';
+import type { FilledHole } from './event-blocks.ts';
 import { type Feed, openFeed } from './feed.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
 import type { StreamMessage } from './parse-event.ts';
-import type { ProducerHole } from './plan-batch.ts';
 import { ensureStream, type StreamDefinition } from './streams.ts';
 import { streamEpoch, streamPosition } from './stream-position.ts';
 
 export interface StoreResult {
   rows: number;
   duplicates: number;
-  holes: readonly ProducerHole[];
+  holes: readonly FilledHole[];
   unstorable: readonly { message: StreamMessage; reason: string }[];
 }
 
@@ -147,7 +147,11 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
     deps.metrics.duplicates.inc(labels, result.duplicates);
     deps.metrics.holes.inc(labels, result.holes.length);
     deps.metrics.deadLetters.inc(labels, result.unstorable.length);
-    for (const hole of result.holes) deps.log.error(hole, 'events are missing inside a producer');
+    for (const hole of result.holes) {
+      deps.metrics.backfilled.inc(labels, hole.backfilled);
+      deps.metrics.missing.inc(labels, hole.missing);
+      deps.log.error(hole, 'events were missing inside a producer');
+    }
   }
 
   return {

@@ -18,6 +18,8 @@ export interface StreamMessage {
 
 export interface ParsedEvent {
   sequence: number;
+  /** 0 for an event of the stream; else its place behind the sequence. */
+  fill: number;
   event: Event;
   payload: EventPayload;
   type: EventType;
@@ -49,7 +51,8 @@ export function parseEvent(message: StreamMessage): ParsedEvent {
   if (!isStorableTime(time)) throw new UnstorableMessage('the time is out of range');
   if (payload.case === 'commandOutput') checkOffsets(payload.value.offset, payload.value.position);
   const type = eventType(payload.case as EventCase);
-  return { sequence: message.sequence, event, payload, type, number: Number(event.number), time, data: message.data };
+  const { sequence, data } = message;
+  return { sequence, fill: 0, event, payload, type, number: Number(event.number), time, data };
 }
 
 /** Whether ClickHouse can hold it; an invalid date is not. */

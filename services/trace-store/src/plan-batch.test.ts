@@ -16,6 +16,7 @@ function parsed(producer: string, number: number, sequence: number): ParsedEvent
   });
   return {
     sequence,
+    fill: 0,
     event,
     payload: event.payload as ParsedEvent['payload'],
     type: 'session.archived',
@@ -70,9 +71,10 @@ test('a stream cut into batches anywhere, and delivered again from anywhere, sto
 
 test('a hole is named from its first to its last missing number', () => {
   const plan = planBatch([parsed('a', 3, 1), parsed('a', 4, 2), parsed('a', 9, 3)], () => 1);
-  expect(plan.holes).toEqual([
-    { sessionId: 'ses', producer: 'a', fromNumber: 2, toNumber: 2 },
-    { sessionId: 'ses', producer: 'a', fromNumber: 5, toNumber: 8 },
+  const [third, fourth, ninth] = plan.store;
+  expect([...plan.holes.values()]).toEqual([
+    { fromNumber: 2, toNumber: 2, before: third, previous: undefined },
+    { fromNumber: 5, toNumber: 8, before: ninth, previous: fourth },
   ]);
   expect(plan.store).toHaveLength(3);
   expect(plan.marks.get(producerKey({ organizationId: 'org', sessionId: 'ses', producer: 'a' }))).toBe(9);

@@ -1,4 +1,4 @@
-// Which events of a batch are stored: every event once, in order, nothing after a hole lost.
+// Which events of a batch are stored: every event once, in order, nothing after a hole lost, and every hole named.
 //
 // 1. An event at or below its producer's mark is a duplicate and dropped, also within the batch.
 // 2. An event that does not follow its producer's mark is stored, and the hole before it named.
@@ -6,17 +6,21 @@
 
 import type { ParsedEvent } from './parse-event.ts';
 
-export interface ProducerHole {
-  sessionId: string;
-  producer: string;
+/** Numbers that are missing in a producer. */
+export interface Hole {
   fromNumber: number;
   toNumber: number;
+  /** The event that shows it: its first after the missing ones. */
+  before: ParsedEvent;
+  /** The event before the missing ones, where that is in the same batch. */
+  previous: ParsedEvent | undefined;
 }
 
 export interface BatchPlan {
   store: ParsedEvent[];
   duplicates: number;
-  holes: ProducerHole[];
+  /** By the event before which it is. */
+  holes: Map<ParsedEvent, Hole>;
   /** By producer key, for what is stored. */
   marks: Map<string, number>;
 }
@@ -27,7 +31,8 @@ export function producerKey(event: { organizationId: string; sessionId: string; 
 
 /** `markOf`: the stored number of a producer, 0 where nothing is stored. */
 export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) => number): BatchPlan {
-  const plan: BatchPlan = { store: [], duplicates: 0, holes: [], marks: new Map() };
+  const plan: BatchPlan = { store: [], duplicates: 0, holes: new Map(), marks: new Map() };
+  const last = new Map<string, ParsedEvent>();
   for (const parsed of events) {
     const key = producerKey(parsed.event);
     const mark = plan.marks.get(key) ?? markOf(key);
@@ -36,11 +41,12 @@ export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) 
       continue;
     }
     if (parsed.number > mark + 1) {
-      const { sessionId, producer } = parsed.event;
-      plan.holes.push({ sessionId, producer, fromNumber: mark + 1, toNumber: parsed.number - 1 });
+      const range = { fromNumber: mark + 1, toNumber: parsed.number - 1 };
+      plan.holes.set(parsed, { ...range, before: parsed, previous: last.get(key) });
     }
     plan.store.push(parsed);
     plan.marks.set(key, parsed.number);
+    last.set(key, parsed);
   }
   return plan;
 }

@@ -10,7 +10,7 @@ export const viewTables = ['events_v1', 'commands_v1', 'sessions_v1'] as const;
 export function viewDefinitions(organizationId: string): string {
   const where = `WHERE organization_id = ${quoteString(organizationId)}`;
   return `events AS (
-      SELECT project_id, session_id, epoch, sequence, producer, number, event_id, type, time, turn_id, command_id, actor_kind,
+      SELECT project_id, session_id, epoch, sequence, fill, producer, number, event_id, type, time, turn_id, command_id, actor_kind,
         actor_id, generation, data, stream, \`offset\`, position, size, body
       FROM events_v1 FINAL ${where}
     ),

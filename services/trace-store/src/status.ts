@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { deadLetterStream, deadLetterSubject } from '@worktrail/contract/subjects';
 import { type GetStatusResponse, GetStatusResponseSchema } from '@worktrail/proto/trace';
-import type { ClickHouse } from './clickhouse.ts';
+import type { ClickHouse, ClickHouseReader } from './clickhouse.ts';
 import type { Ingest } from './ingest.ts';
 
 export interface StatusDeps {
@@ -20,7 +20,8 @@ export async function readStatus({ clickhouse, jsm, ingests }: StatusDeps): Prom
     `SELECT sumIf(rows, table = 'events_v1') AS events, sum(bytes_on_disk) AS bytes FROM system.parts
      WHERE active AND database = currentDatabase()`,
   );
-  const deadLetters = await countDeadLetters(jsm);
+  const letters = await Promise.all(ingests.map((_, partition) => readDeadLetters(jsm, partition)));
+  const fills = await readFills(clickhouse);
   return create(GetStatusResponseSchema, {
     clickhouseVersion: version?.version ?? '',
     events: BigInt(size?.events ?? 0),
@@ -31,13 +32,49 @@ export async function readStatus({ clickhouse, jsm, ingests }: StatusDeps): Prom
         partition,
         stored: position && { epoch: BigInt(position.epoch), sequence: BigInt(position.sequence) },
         pending: BigInt(ingest.pending()),
-        deadLetters: BigInt(deadLetters[deadLetterSubject(partition)] ?? 0),
+        deadLetters: BigInt(letters[partition]!.count),
+        newestDeadLetterReason: letters[partition]!.newestReason,
+        eventsBackfilled: BigInt(fills.get(partition)?.backfilled ?? 0),
+        gaps: BigInt(fills.get(partition)?.gaps ?? 0),
       };
     }),
   });
 }
 
-async function countDeadLetters(jsm: JetStreamManager): Promise<Record<string, number>> {
+/** What is kept for people to look at, and why the newest of it could not be stored. */
+export async function readDeadLetters(
+  jsm: JetStreamManager,
+  partition: number,
+): Promise<{ count: number; newestReason: string }> {
+  const newest = async (subject: string) => jsm.streams.getMessage(deadLetterStream, { last_by_subj: subject });
+  const [count, ...letters] = await Promise.all([
+    countDeadLetters(jsm, partition),
+    newest(deadLetterSubject(partition)),
+    newest(`${deadLetterSubject(partition)}.>`),
+  ]);
+  const last = letters.reduce((a, b) => ((b?.seq ?? 0) > (a?.seq ?? 0) ? b : a));
+  return { count, newestReason: last?.header.get('Worktrail-Reason') ?? '' };
+}
+
+async function countDeadLetters(jsm: JetStreamManager, partition: number): Promise<number> {
+  const subject = deadLetterSubject(partition);
   const info = await jsm.streams.info(deadLetterStream, { subjects_filter: '>' });
-  return info.state.subjects ?? {};
+  return Object.entries(info.state.subjects ?? {})
+    .filter(([name]) => name === subject || name.startsWith(`${subject}.`))
+    .reduce((sum, [, count]) => sum + count, 0);
+}
+
+interface Fills {
+  backfilled: number;
+  gaps: number;
+}
+
+async function readFills(clickhouse: ClickHouseReader): Promise<Map<number, Fills>> {
+  const rows = await clickhouse.rows<{ partition: number; backfilled: string; gaps: string }>(
+    `SELECT partition, countIf(type != 'gap') AS backfilled, countIf(type = 'gap') AS gaps FROM events_v1 FINAL
+     WHERE fill > 0 GROUP BY partition SETTINGS max_execution_time = 10`,
+  );
+  return new Map(
+    rows.map(({ partition, backfilled, gaps }) => [partition, { backfilled: Number(backfilled), gaps: Number(gaps) }]),
+  );
 }

@@ -5,6 +5,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
+import { type Cursor, toCursor } from '@worktrail/contract/cursor';
 import { eventCase, type EventType } from '@worktrail/contract/event-types';
 import { limits } from '@worktrail/contract/limits';
 import { ListEventsResponseSchema, type SessionScope, type TraceService } from '@worktrail/proto/trace';
@@ -57,7 +58,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
   return {
     listEvents: async (request) => {
       const { scope, ingest } = scopeOf(request.scope);
-      const after = { epoch: Number(request.after?.epoch ?? 0n), sequence: Number(request.after?.sequence ?? 0n) };
+      const { epoch = 0n, sequence = 0n, fill = 0n } = request.after ?? {};
+      const after = toCursor(Number(epoch), Number(sequence), Number(fill));
       const stored = request.noBarrier
         ? (ingest.position() ?? after)
         : await barrier.pass(ingest, sessionSubjects(scope));
@@ -72,8 +74,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
           bytesMax: bounded(request.bytesMax, pageBytesDefault, pageBytesMax),
         }),
       );
-      const events = page.events.map(({ cursor, event }) => ({ cursor: toCursor(cursor), event }));
-      return create(ListEventsResponseSchema, { events, next: toCursor(page.next), complete: page.complete });
+      const events = page.events.map(({ cursor, event }) => ({ cursor: cursorMessage(cursor), event }));
+      return create(ListEventsResponseSchema, { events, next: cursorMessage(page.next), complete: page.complete });
     },
 
     readOutput: async (request) => {
@@ -145,7 +147,7 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
         stdoutOffset: BigInt(mark.stdoutOffset),
         stderrOffset: BigInt(mark.stderrOffset),
         position: BigInt(mark.position),
-        cursor: toCursor(mark.cursor),
+        cursor: cursorMessage(mark.cursor),
         ended: mark.ended,
       };
     },
@@ -176,8 +178,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
   };
 }
 
-function toCursor(cursor: { epoch: number; sequence: number }): { epoch: bigint; sequence: bigint } {
-  return { epoch: BigInt(cursor.epoch), sequence: BigInt(cursor.sequence) };
+function cursorMessage({ epoch, sequence, fill }: Cursor): { epoch: bigint; sequence: bigint; fill: bigint } {
+  return { epoch: BigInt(epoch), sequence: BigInt(sequence), fill: BigInt(fill ?? 0) };
 }
 
 function knownType(type: string): EventType {

@@ -3,7 +3,9 @@
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { buckets } from '@worktrail/contract/subjects';
 import { TraceService } from '@worktrail/proto/trace';
+import { openBucket } from '@worktrail/runtime/buckets';
 import { startHealthServer } from '@worktrail/runtime/health-server';
 import { requireBearer } from '@worktrail/runtime/internal-auth';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
@@ -18,6 +20,7 @@ import { createDeadLetters } from './dead-letters.ts';
 import { createEventSink } from './event-sink.ts';
 import { createFlushBarrier } from './flush-barrier.ts';
 import { type Ingest, type IngestDeps, startIngest } from './ingest.ts';
+import { createJournalSource } from './journal-source.ts';
 import { createIngestMetrics } from './ingest-metrics.ts';
 import { createPurge, type Tail } from './purge.ts';
 import { applySchema } from './schema.ts';
@@ -45,13 +48,16 @@ export async function startTraceStore(
   const registry = createMetrics('trace-store');
   const metrics = createIngestMetrics(registry);
   const ingestDeps = (partition: number): IngestDeps => {
-    const deadLetters = createDeadLetters(js, partition);
+    const deadLetters = createDeadLetters(js, jsm, partition);
     return { js, jsm, deadLetters, metrics, log, signal: lifetime.signal };
   };
   const now = () => new Date();
+  const sessions = await openBucket(connection, buckets.sessions);
+  const journals = createJournalSource({ nats: connection, sessions, log, signal: lifetime.signal });
   const ingests = Array.from({ length: config.partitions }, (_, partition) => {
-    const sink = createEventSink(clickhouse, partition, now);
-    return startIngest(ingestDeps(partition), {
+    const deps = ingestDeps(partition);
+    const sink = createEventSink({ clickhouse, journals, deadLetters: deps.deadLetters, partition, now });
+    return startIngest(deps, {
       definition: eventStreamDefinition(partition, config.streams),
       sink,
       ...batch,

@@ -32,6 +32,14 @@ export declare type Cursor = Message<"worktrail.v1.Cursor"> & {
    * @generated from field: uint64 sequence = 2;
    */
   sequence: bigint;
+
+  /**
+   * 0 for an event of the stream. Else a place between this sequence and the next: what was put where
+   * events were missing, in ascending order.
+   *
+   * @generated from field: uint64 fill = 3;
+   */
+  fill: bigint;
 };
 
 /**
@@ -725,9 +733,32 @@ export declare type PartitionStatus = Message<"worktrail.v1.PartitionStatus"> & 
   pending: bigint;
 
   /**
+   * Messages that could not be stored and are kept for people to look at.
+   *
    * @generated from field: uint64 dead_letters = 4;
    */
   deadLetters: bigint;
+
+  /**
+   * Why the newest of them could not be stored; empty when there is none.
+   *
+   * @generated from field: string newest_dead_letter_reason = 5;
+   */
+  newestDeadLetterReason: string;
+
+  /**
+   * Events that were missing in the stream and were made again from a command's journal.
+   *
+   * @generated from field: uint64 events_backfilled = 6;
+   */
+  eventsBackfilled: bigint;
+
+  /**
+   * Events that say what is missing for good.
+   *
+   * @generated from field: uint64 gaps = 7;
+   */
+  gaps: bigint;
 };
 
 /**

@@ -1,7 +1,7 @@
 // Pages of a session's history from the trace-store.
 
 import { Code, ConnectError } from '@connectrpc/connect';
-import { type Cursor, parseCursor } from '@worktrail/contract/cursor';
+import { type Cursor, parseCursor, toCursor } from '@worktrail/contract/cursor';
 import type { EventScope } from '@worktrail/contract/subjects';
 import type { Event } from '@worktrail/proto/event';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
@@ -51,7 +51,11 @@ async function listEvents(trace: Pick<TraceClient, 'listEvents'>, scope: EventSc
     return await trace.listEvents({
       scope,
       ...(query.after && {
-        after: { epoch: BigInt(query.after.epoch), sequence: BigInt(query.after.sequence) },
+        after: {
+          epoch: BigInt(query.after.epoch),
+          sequence: BigInt(query.after.sequence),
+          fill: BigInt(query.after.fill ?? 0),
+        },
       }),
       limit: query.limit,
       types: [...query.types],
@@ -75,8 +79,8 @@ function cursorProblem(error: unknown): unknown {
   return error;
 }
 
-function cursorOf(cursor: { epoch: bigint; sequence: bigint } | undefined): Cursor {
-  return { epoch: Number(cursor?.epoch ?? 0n), sequence: Number(cursor?.sequence ?? 0n) };
+function cursorOf(cursor: { epoch: bigint; sequence: bigint; fill: bigint } | undefined): Cursor {
+  return toCursor(Number(cursor?.epoch ?? 0n), Number(cursor?.sequence ?? 0n), Number(cursor?.fill ?? 0n));
 }
 
 /** @throws cursor_invalid for anything but a cursor that was given out. */

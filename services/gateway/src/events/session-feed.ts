@@ -51,13 +51,16 @@ interface Feed {
   merge: LiveMerge;
   /** Undefined until the first page: from the first event. */
   cursor: Cursor | undefined;
+  /** Where the history was last read up to. */
+  readUpTo: Cursor | undefined;
 }
 
 /** Errors of the trace-store end the feed; it can be opened again at the last batch's cursor. */
 export async function* openFeed(deps: FeedDeps, options: FeedOptions): AsyncGenerator<FeedBatch, void, undefined> {
   const subscription = deps.live.subscribe(liveSubject(options.scope, '>'));
   const merge = createMerge(options.after?.sequence ?? 0);
-  const feed: Feed = { deps, options, subscription, merge, cursor: options.after };
+  const { after } = options;
+  const feed: Feed = { deps, options, subscription, merge, cursor: after, readUpTo: after };
   try {
     await subscription.renew();
     while (!options.signal.aborted) {
@@ -74,19 +77,28 @@ async function* catchUp(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> 
   for (;;) {
     if (options.signal.aborted) return;
     if (!subscription.isWhole()) await subscription.renew();
-    const after = feed.cursor && { epoch: feed.cursor.epoch, sequence: feed.merge.safe };
+    const after = feed.cursor && placeOf(feed, feed.merge.safe);
     const page = await deps.history.page(options.scope, { after, limit: options.limit, types: options.types });
     const events = page.events.filter(({ cursor }) => !wasForwarded(feed, cursor));
     // Sequences of another incarnation of the stream have nothing to do with those before.
     if (page.next.epoch !== after?.epoch) feed.merge = createMerge(page.next.sequence);
     else markReadUpTo(feed.merge, page.next.sequence);
-    feed.cursor = { epoch: page.next.epoch, sequence: feed.merge.position };
+    feed.readUpTo = page.next;
+    feed.cursor = placeOf(feed, feed.merge.position);
     yield { events, cursor: feed.cursor, complete: page.complete };
     if (page.complete && subscription.isWhole()) return;
   }
 }
 
+/** The cursor at a sequence, behind what was read there of a hole's filling. */
+function placeOf({ cursor, readUpTo }: Feed, sequence: number): Cursor {
+  const epoch = readUpTo?.epoch ?? cursor?.epoch ?? 0;
+  return readUpTo?.sequence === sequence ? readUpTo : { epoch, sequence };
+}
+
+/** What fills a hole comes from the history alone. */
 function wasForwarded(feed: Feed, cursor: Cursor): boolean {
+  if (cursor.fill) return false;
   return cursor.epoch === feed.cursor?.epoch && isForwarded(feed.merge, cursor.sequence);
 }
 
