@@ -25,6 +25,7 @@ const anyFrame: fc.Arbitrary<JournalFrame> = fc.oneof(
     timeNs,
     bootId: fixedText(letters.slice(0, 16), 32),
     commandId: fixedText(letters, 26).map((suffix) => `cmd_${suffix}`),
+    mayJump: fc.boolean(),
   }),
   fc.record({ type: fc.constant('started' as const), timeNs, pid: int32 }),
   fc.record({

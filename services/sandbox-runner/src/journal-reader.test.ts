@@ -10,7 +10,13 @@ import { type JournalWatch, openJournalWatch } from './journal-watch.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const header: JournalFrame = { type: 'header', timeNs: 1n, bootId: 'a'.repeat(32), commandId: `cmd_${'0'.repeat(26)}` };
+const header: JournalFrame = {
+  type: 'header',
+  timeNs: 1n,
+  bootId: 'a'.repeat(32),
+  commandId: `cmd_${'0'.repeat(26)}`,
+  mayJump: false,
+};
 const started: JournalFrame = { type: 'started', timeNs: 2n, pid: 7 };
 
 /** A whole journal whose output frames alternate between the streams. */

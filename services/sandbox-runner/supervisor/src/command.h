@@ -5,7 +5,7 @@
 // STARTING  forked, not known yet whether it could exec
 // RUNNING   the leader lives
 // LEAVING   the leader is gone, its group was told to go and has the rest of its grace
-// DRAINING  what was in the pipes at the end goes into the journal
+// DRAINING  what was in the pipes at the end goes into the journal, and the tail that was held
 // ENDING    the end frame is given, and perhaps waits for the disk
 #ifndef WORKTRAIL_COMMAND_H
 #define WORKTRAIL_COMMAND_H
@@ -19,6 +19,7 @@
 #include "journal.h"
 #include "stdin_feed.h"
 #include "supervisor.h"
+#include "tail.h"
 
 enum command_state { FREE, STARTING, RUNNING, LEAVING, DRAINING, ENDING };
 
@@ -42,6 +43,10 @@ struct command {
   struct stdin_feed input;
 
   uint64_t position, acked, unacked_bytes_max, output_bytes_max;
+  uint64_t live_bytes_max;  // where the output's beginning stops: what is beyond is held in the tail, or over the limit
+  bool keeps_tail, withholding;
+  size_t tail_bytes_max;
+  struct tail tail;
   bool truncated;
   int64_t timeout_at_ms, kill_at_ms, look_at_ms, give_up_at_ms;
   uint64_t timeout_ms, grace_ms;

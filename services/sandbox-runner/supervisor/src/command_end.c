@@ -86,6 +86,7 @@ static enum outcome decide_outcome(const struct supervisor *supervisor, struct c
 
 static void finish(struct command *command) {
   journal_close(&command->journal);
+  tail_close(&command->tail);
   command->state = FREE;
 }
 
@@ -143,12 +144,15 @@ void command_deadlines(struct supervisor *supervisor, struct command *command, i
     command->give_up_at_ms = now_ms + KILLED_WAIT_MS;
     command_signal(command, SIGKILL);
   }
+  if (command->state == DRAINING) command_advance(supervisor, command);
   if (command->state == LEAVING && now_ms >= command->look_at_ms) look_whether_gone(supervisor, command, now_ms);
 }
 
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 int64_t command_next_deadline_ms(const struct command *command) {
+  // A tail is written some frames a turn.
+  if (command->state == DRAINING && !journal_waiting(&command->journal)) return 0;
   int64_t next = earlier(command->journal.retry_at_ms, earlier(command->timeout_at_ms, command->kill_at_ms));
   return command->state == LEAVING ? earlier(next, earlier(command->look_at_ms, command->give_up_at_ms)) : next;
 }

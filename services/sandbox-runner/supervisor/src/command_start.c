@@ -75,6 +75,9 @@ static void prepare(const struct supervisor *supervisor, struct command *command
   command->timeout_ms = spec.timeout_ms;
   command->timeout_at_ms = spec.timeout_ms == 0 ? NEVER : clock_monotonic_ms() + (int64_t)spec.timeout_ms;
   command->output_bytes_max = spec.output_bytes_max;
+  command->live_bytes_max = spec.output_bytes_max - spec.output_tail_bytes;
+  command->keeps_tail = spec.keeps_tail;
+  command->tail_bytes_max = (size_t)spec.output_tail_bytes;
   command->unacked_bytes_max = spec.unacked_bytes_max;
   command->oom_before = oom_count(supervisor->oom_fd);
 }
@@ -145,14 +148,16 @@ void command_start(struct supervisor *supervisor, const char *id) {
     *(length < 0 ? &supervisor->counters.unknown_commands : &supervisor->counters.postponed_starts) += 1;
     return;
   }
-  int error = journal_create(&command->journal, supervisor->journals_fd, id, supervisor->boot_id);
+  const char *wrong = "request: larger than 1 MiB";
+  bool valid = length <= REQUEST_BYTES_MAX && spec_parse(request, (size_t)length, &spec, &wrong);
+  bool may_jump = valid && spec.keeps_tail;
+  int error = journal_create(&command->journal, supervisor->journals_fd, id, supervisor->boot_id, may_jump);
   if (error != 0) {
     command->state = FREE;
     *(error == EEXIST ? &supervisor->counters.repeated_starts : &supervisor->counters.postponed_starts) += 1;
     return;
   }
-  const char *wrong = "request: larger than 1 MiB";
-  if (length > REQUEST_BYTES_MAX || !spec_parse(request, (size_t)length, &spec, &wrong)) {
+  if (!valid) {
     refuse(supervisor, command, wrong);
     return;
   }

@@ -73,7 +73,8 @@ describe('a start', () => {
   it('takes over a journal whose header an earlier supervisor did not finish', async () => {
     const sandbox = await supervised();
     const spec = sandbox.bash('echo here');
-    const torn = encodeFrame({ type: 'header', timeNs: 1n, bootId: '0'.repeat(32), commandId: spec.id });
+    const bootId = '0'.repeat(32);
+    const torn = encodeFrame({ type: 'header', timeNs: 1n, bootId, commandId: spec.id, mayJump: false });
     await writeFile(join(sandbox.runDirectory, 'journals', spec.id), torn.subarray(0, 95));
     expect((await runToEnd(sandbox, spec)).stdout).toBe('here\n');
   });
