@@ -171,7 +171,9 @@ describe('a hostile journal', () => {
       frames.forEach((frame, index) => {
         order.accept(frame, index);
       });
-      expect(() => order.accept(refusedFrame as JournalFrame, 77)).toThrowError(expect.objectContaining({ fileOffset: 77 }));
+      expect(() => order.accept(refusedFrame as JournalFrame, 77)).toThrowError(
+        expect.objectContaining({ fileOffset: 77 }),
+      );
     }
   });
 

@@ -80,7 +80,9 @@ test('where output is left out nothing of a secret that lay across is shown, and
       const behind = all.flatMap((one) => cut(one, to, Infinity));
       const shown = [...before.flatMap((one) => subject.push(one)), ...subject.skip()];
       shown.push(...behind.flatMap((one) => subject.push(one)), ...subject.flush());
-      expect(shown.map(({ position }) => position)).toEqual(shown.map(({ position }) => position).sort((a, b) => a - b));
+      expect(shown.map(({ position }) => position)).toEqual(
+        shown.map(({ position }) => position).sort((a, b) => a - b),
+      );
       const near = Math.max(0, ...secrets.map((one) => one.length));
       for (const stream of ['stdout', 'stderr'] as const) {
         const own = all.filter((one) => one.stream === stream);

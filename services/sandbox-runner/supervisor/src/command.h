@@ -55,6 +55,7 @@ struct command {
   char reason[REASON_BYTES_MAX + 1];
   bool kill_sent;
   uint64_t oom_before;
+  bool oom_killed;
   int wait_status;
   struct rusage usage;
   struct journal journal;
@@ -64,7 +65,9 @@ struct command {
 void commands_control(struct supervisor *supervisor, const struct control_line *line);
 void commands_child_ended(struct supervisor *supervisor, pid_t pid, int status, const struct rusage *usage);
 void commands_timers(struct supervisor *supervisor);
-int64_t commands_next_deadline_ms(void);
+int64_t commands_next_deadline_ms(const struct supervisor *supervisor);
+// One kill for want of memory is the end of a command: it is none of another's.
+void commands_oom_explained(const struct command *by);
 void commands_stop(struct supervisor *supervisor);
 size_t commands_live(void);
 size_t commands_live_of(bool internal);
@@ -90,7 +93,7 @@ void command_terminate(struct command *command, enum outcome cause, const char *
 void command_limit_reached(struct command *command);
 void command_leader_ended(struct supervisor *supervisor, struct command *command);
 void command_begin_draining(struct supervisor *supervisor, struct command *command);
-void command_end(struct supervisor *supervisor, struct command *command);
+void command_end(struct command *command);
 // Goes on where the disk, an ack or a deadline had stopped it.
 void command_advance(struct supervisor *supervisor, struct command *command);
 void command_deadlines(struct supervisor *supervisor, struct command *command, int64_t now_ms);

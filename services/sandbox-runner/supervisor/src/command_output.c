@@ -126,5 +126,5 @@ void command_drain(struct supervisor *supervisor, struct command *command) {
     if (command->outputs[i].fd >= 0) discard_take(supervisor, command->outputs[i].fd);
     command->outputs[i].fd = -1;
   }
-  command_end(supervisor, command);
+  command_end(command);
 }

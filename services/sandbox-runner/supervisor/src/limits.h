@@ -36,6 +36,7 @@
 
 #define GRACE_MS_DEFAULT 5000
 #define UNACKED_BYTES_DEFAULT (16ull * 1024 * 1024)
+#define OOM_LOOK_MS 2500
 // About 31 years: what is above is a mistake, and deadlines cannot overflow.
 #define DURATION_MS_MAX 1000000000000ull
 

@@ -260,6 +260,48 @@ describe('out of memory', () => {
   });
 });
 
+describe('a kill for want of memory', () => {
+  const grown = async () => {
+    const first = await supervised();
+    const counter = join(first.workspace, 'memory.events');
+    await writeFile(counter, 'oom_kill 0\n');
+    await chmod(counter, 0o666);
+    return { counter, sandbox: await supervised({ args: ['--oom-file', counter] }) };
+  };
+
+  it('that ended one command does not explain how another one was killed', async () => {
+    const { counter, sandbox } = await grown();
+    const other = sandbox.bash('echo $$; sleep 60');
+    await sandbox.link.start(other);
+    const pid = Number(await waitForOutput(sandbox.link, other.id, '\n'));
+    const victim = await runToEnd(sandbox, sandbox.bash(`echo 'oom_kill 1' > ${counter}; kill -9 $$`));
+    expect(victim.end).toMatchObject({ outcome: 'oom_killed', signal: 9 });
+    await runToEnd(sandbox, sandbox.bash(`kill -9 ${pid}`));
+    expect((await finish(sandbox.link, other.id)).end).toMatchObject({ outcome: 'signaled', signal: 9 });
+  });
+
+  it('of each of two commands names both', async () => {
+    const { counter, sandbox } = await grown();
+    const other = sandbox.bash('echo $$; sleep 60');
+    await sandbox.link.start(other);
+    const pid = Number(await waitForOutput(sandbox.link, other.id, '\n'));
+    const victim = await runToEnd(sandbox, sandbox.bash(`echo 'oom_kill 2' > ${counter}; kill -9 ${pid} $$`));
+    expect(victim.end.outcome).toBe('oom_killed');
+    expect((await finish(sandbox.link, other.id)).end.outcome).toBe('oom_killed');
+  });
+
+  it('some time ago is not why a command is killed now, but it may be why a shell reports one', async () => {
+    const { counter, sandbox } = await grown();
+    const told = `echo 'oom_kill 1' > ${counter}; sleep 7`;
+    const [killed, reported] = await Promise.all([
+      runToEnd(sandbox, sandbox.bash(`${told}; kill -9 $$`)),
+      runToEnd(sandbox, sandbox.bash(`${told}; sleep 1; exit 137`)),
+    ]);
+    expect(killed.end).toMatchObject({ outcome: 'signaled', signal: 9 });
+    expect(reported.end).toMatchObject({ outcome: 'oom_killed', exitCode: 137 });
+  });
+});
+
 describe('a supervisor that is stopped', () => {
   it('ends its commands as canceled, within the grace, and exits 0', async () => {
     const sandbox = await supervised({ args: ['--stop-grace-ms', '300'] });
