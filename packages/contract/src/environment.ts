@@ -11,7 +11,14 @@ export interface Environment {
   network: { mode: 'none' | 'restricted' | 'open'; allow: string[] };
   runtime: 'runc' | 'runsc';
   runnerLabels: Record<string, string>;
-  resources: { cpus: number; memoryMb: number; pids: number; outputBytesMax: number };
+  resources: {
+    cpus: number;
+    memoryMb: number;
+    pids: number;
+    outputBytesMax: number;
+    /** What becomes of a command above `outputBytesMax`: it is ended, which is the default, or goes on and its end is kept. */
+    outputOverflow?: 'end' | 'keep_tail';
+  };
 }
 
 export interface RepositoryRef {

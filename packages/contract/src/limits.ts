@@ -37,6 +37,8 @@ export const limits = {
   /** Further no output reaches, and no number of JSON is exact. */
   outputOffsetMax: 2 ** 52,
   outputBytesMaxDefault: 1024 * 1024 * 1024,
+  /** Of a command whose output is above its limit and that goes on (`keep_tail`): how much of its end is kept. */
+  outputTailKeptBytesMax: 1024 * 1024,
   /** Coalescing of output into events. */
   outputEventBytesMax: 64 * 1024,
   outputEventDelayMs: 50,

@@ -98,7 +98,9 @@ export interface HibernatedSandbox {
 export interface RunCommandInput extends SandboxRef {
   command: CommandSpec;
   /** What a command needs of its session's environment. The rest would stand in the workflow's history once for each command. */
-  environment: Pick<Environment, 'env'> & { resources: Pick<Environment['resources'], 'outputBytesMax'> };
+  environment: Pick<Environment, 'env'> & {
+    resources: Pick<Environment['resources'], 'outputBytesMax' | 'outputOverflow'>;
+  };
   /** The session's own variables. */
   env: Record<string, string>;
   cancelGraceSeconds: number;

@@ -44,7 +44,10 @@ export interface ProducerState {
   number: number;
   /** Expected last sequence of the subject. */
   sequence: number;
-  /** Bytes of each stream, and of both, that are in events. */
+  /**
+   * How far each stream, and both together, are in events: the position is always the sum of the offsets. Output that was not kept
+   * counts; while a gap is the last event, as stdout's.
+   */
   stdoutOffset: number;
   stderrOffset: number;
   position: number;
@@ -290,21 +293,31 @@ function advance(state: ProducerState, event: Event): void {
   state.number = Number(event.number);
   const payload = event.payload;
   if (payload.case === 'commandOutput') {
+    setOffsets(state, event);
     const length = payload.value.bytes.length;
     if (payload.value.stream === Stream.STDERR) state.stderrOffset += length;
     else state.stdoutOffset += length;
     state.position += length;
   }
+  if (payload.case === 'gap' && payload.value.producer === event.producer) {
+    const skipped = Math.max(0, Number(payload.value.toPosition) - state.position);
+    state.stdoutOffset += skipped;
+    state.position += skipped;
+  }
   if (payload.case === 'commandEnded') state.ended = true;
 }
 
-/** The offsets before this event: position is always the sum of both streams' offsets. */
+/** The offsets before this event. */
 function setOffsets(state: ProducerState, event: Event): void {
   const payload = event.payload;
   if (payload.case === 'commandEnded') {
     state.stdoutOffset = Number(payload.value.stdoutBytes);
     state.stderrOffset = Number(payload.value.stderrBytes);
     state.position = state.stdoutOffset + state.stderrOffset;
+  }
+  if (payload.case === 'gap' && payload.value.producer === event.producer) {
+    state.position = Number(payload.value.fromPosition);
+    state.stdoutOffset = state.position;
   }
   if (payload.case === 'commandOutput') {
     state.position = Number(payload.value.position);

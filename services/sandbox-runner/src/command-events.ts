@@ -56,6 +56,12 @@ export function outputPayload(piece: OutputPiece): EventPayloadInit {
   };
 }
 
+/** What of a command's output was above its limit and is not kept. */
+export function outputGapPayload(commandId: string, fromPosition: number, toPosition: number): EventPayloadInit {
+  const range = { fromPosition: BigInt(fromPosition), toPosition: BigInt(toPosition) };
+  return { case: 'gap', value: { producer: commandId, ...range, reason: 'output_limit' } };
+}
+
 export function endedPayload(end: CommandEnd): EventPayloadInit {
   const { result } = end;
   return {

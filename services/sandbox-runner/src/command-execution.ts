@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { workspacePath } from '@worktrail/contract/environment-variables';
+import { limits } from '@worktrail/contract/limits';
 import type { RunCommandInput } from '@worktrail/contract/sandbox-activities';
 import {
   createProducer,
@@ -21,6 +22,7 @@ import {
   recoverProducer,
   StaleProducerError,
 } from '@worktrail/runtime/event-producer';
+import type { Acknowledgements } from './acknowledgements.ts';
 import {
   type CommandEnvironment,
   type ReadSecret,
@@ -52,6 +54,7 @@ export interface CommandExecutionDeps {
   sandboxes: Sandboxes;
   directories: SessionDirectories;
   events: ProducerDeps & StoredEndDeps;
+  acknowledgements: Acknowledgements;
   readSecret: ReadSecret;
   clock: () => number;
 }
@@ -161,6 +164,9 @@ async function publish(
   const { clock } = deps;
   const { command } = input;
   const reading = new AbortController();
+  const stored = deps.acknowledgements.open(async (position) => attempt.sandbox?.link.ack(command.id, position));
+  // What an earlier attempt stored it may not have acknowledged.
+  if (state.position > 0) stored.stored(state.position);
   try {
     const { secrets } = await running.environment;
     const publication: Publication = {
@@ -168,7 +174,8 @@ async function publish(
       producer,
       clock,
       mask: createSecretMask(secrets),
-      acknowledge: (position) => void attempt.sandbox?.link.ack(command.id, position).catch(() => undefined),
+      heldBackFrom: heldBackFrom(input),
+      acknowledge: (position) => stored.stored(position),
     };
     return (await publishCommand(publication, framesOf(attempt, running, reading.signal))).result;
   } catch (error) {
@@ -176,6 +183,7 @@ async function publish(
     if (why === undefined) throw error;
     return (await publishUnstarted({ command, producer, clock }, why)).result;
   } finally {
+    stored.close();
     reading.abort();
   }
 }
@@ -285,6 +293,7 @@ async function stopRunning({ input, sandbox }: Attempt, reason: string): Promise
 
 function supervised(input: RunCommandInput, shell: string, env: Record<string, string>): SupervisedCommand {
   const { command } = input;
+  const { outputBytesMax } = input.environment.resources;
   return {
     id: command.id,
     argv: shellArguments(shell, command.command),
@@ -292,10 +301,23 @@ function supervised(input: RunCommandInput, shell: string, env: Record<string, s
     cwd: command.cwd === '' ? workspacePath : join(workspacePath, command.cwd),
     timeoutMs: Math.round((command.timeoutSeconds ?? 0) * 1000),
     graceMs: Math.round(input.cancelGraceSeconds * 1000),
-    outputBytesMax: input.environment.resources.outputBytesMax,
+    outputBytesMax,
+    ...tailOf(input),
     // An empty input needs no pipe.
     stdin: command.stdin === '' ? 'null' : 'file',
   };
+}
+
+/** How much of the end is kept of an output above its limit: at most half of what may be kept at all. */
+function tailOf({ environment }: RunCommandInput): { outputTailBytes?: number } {
+  const { outputBytesMax, outputOverflow } = environment.resources;
+  if (outputOverflow !== 'keep_tail') return {};
+  return { outputTailBytes: Math.min(limits.outputTailKeptBytesMax, Math.floor(outputBytesMax / 2)) };
+}
+
+function heldBackFrom(input: RunCommandInput): number | undefined {
+  const { outputTailBytes } = tailOf(input);
+  return outputTailBytes === undefined ? undefined : input.environment.resources.outputBytesMax - outputTailBytes;
 }
 
 /** One argument holds a byte less than a command may have: the longest ones go in two. */

@@ -14,7 +14,7 @@ export interface FrameSource {
   signal: AbortSignal;
 }
 
-/** Ends without an `end` frame when the sandbox was lost. Each frame comes once, output without a gap. */
+/** Ends without an `end` frame when the sandbox was lost. Each frame comes once. */
 export async function* readCommandFrames(source: FrameSource): AsyncGenerator<JournalFrame, void, void> {
   const { commandId, sandbox, signal } = source;
   const seen = { types: new Set<JournalFrame['type']>(), position: 0 };

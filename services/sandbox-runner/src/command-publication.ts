@@ -1,7 +1,7 @@
 // Turns a command's journal into its events.
 //
-// 1. Order: queued, started, output in the order of positions, ended, and nothing else: from the last of them alone it is known what
-//    is stored. Each is stored before the next is published.
+// 1. Order: queued, started, output in the order of positions, ended, and nothing else but one gap where output was not kept: from
+//    the last of them alone it is known what is stored. Each is stored before the next is published.
 // 2. What the producer's state says is stored is not published again; it goes on at the very byte.
 // 3. The supervisor is told what is stored, so that it never has to hold back output that is safe.
 
@@ -13,6 +13,7 @@ import {
   endedPayload,
   endOf,
   millisecondsOf,
+  outputGapPayload,
   outputPayload,
   queuedPayload,
   startedPayload,
@@ -30,6 +31,8 @@ export interface Publication {
   producer: Producer;
   mask: SecretMask;
   clock: () => number;
+  /** What follows this position is written at the command's end only. */
+  heldBackFrom?: number | undefined;
   /** Everything below this position is stored. */
   acknowledge(position: number): void;
 }
@@ -99,6 +102,8 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
   let startedMs: number | undefined;
   let outputMs = clock();
   let acknowledged = 0;
+  /** Where the next output begins, unless some was not kept. */
+  let followed = 0;
   let end: CommandEnd | undefined;
 
   const append = async (payload: EventPayloadInit, timeMs: number): Promise<void> => {
@@ -122,6 +127,14 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
     buffer.sent(clock());
   };
 
+  const skipTo = async (position: number, timeMs: number): Promise<void> => {
+    if (position <= followed) return;
+    push(mask.skip());
+    await send();
+    const from = Math.max(followed, producer.state.position);
+    if (from < position) await append(outputGapPayload(command.id, from, position), timeMs);
+  };
+
   return {
     append,
     send,
@@ -141,10 +154,13 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
           if (producer.state.number < 2) await append(startedPayload, startedMs);
           return;
         case 'output':
+          await skipTo(frame.position, millisecondsOf(frame.timeNs));
+          followed = frame.position + frame.bytes.length;
           outputMs = millisecondsOf(frame.timeNs);
           push(mask.push(frame));
           return;
         case 'end':
+          await skipTo(frame.stdoutBytes + frame.stderrBytes, millisecondsOf(frame.timeNs));
           end = endOf(frame, startedMs);
       }
     },
@@ -152,15 +168,17 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
 }
 
 function lostEnd(
-  { producer, clock }: Publication,
+  { producer, clock, heldBackFrom = Infinity }: Publication,
   corrupt: JournalCorrupt | undefined,
   startedMs: number | undefined,
 ): CommandEnd {
-  const { stdoutOffset, stderrOffset } = producer.state;
+  const { stdoutOffset, stderrOffset, position } = producer.state;
+  const stopped = 'the sandbox stopped before the command ended';
+  const reason = position < heldBackFrom ? stopped : `${stopped}, and the end of its output is lost with it`;
   return {
     result: {
       outcome: 'sandbox_lost',
-      reason: corrupt ? 'journal_corrupt' : 'the sandbox stopped before the command ended',
+      reason: corrupt ? 'journal_corrupt' : reason,
       exitCode: null,
       signal: null,
       stdoutBytes: stdoutOffset,

@@ -25,6 +25,7 @@ const anyFrame: fc.Arbitrary<JournalFrame> = fc.oneof(
     timeNs,
     bootId: fixedText(letters.slice(0, 16), 32),
     commandId: fixedText(letters, 26).map((suffix) => `cmd_${suffix}`),
+    mayJump: fc.boolean(),
   }),
   fc.record({ type: fc.constant('started' as const), timeNs, pid: int32 }),
   fc.record({
@@ -61,6 +62,25 @@ function parseAll(bytes: Buffer): JournalFrame[] {
 }
 
 describe('a journal', () => {
+  it('of the version before is read as one without gaps, and one with unknown flags is refused', () => {
+    const header: JournalFrame = {
+      type: 'header',
+      timeNs: 1n,
+      bootId: 'a'.repeat(32),
+      commandId: `cmd_${'0'.repeat(26)}`,
+      mayJump: true,
+    };
+    const bytes = encodeFrame(header);
+    const versionAt = 16;
+    const flagsAt = 20;
+    bytes.writeUInt32LE(3, flagsAt);
+    expect(() => parseFrame(bytes, 0)).toThrow(JournalCorrupt);
+    bytes.writeUInt32LE(1, versionAt);
+    expect(parseFrame(bytes, 0)?.frame).toEqual({ ...header, mayJump: false });
+    bytes.writeUInt32LE(3, versionAt);
+    expect(() => parseFrame(bytes, 0)).toThrow(JournalCorrupt);
+  });
+
   it('is read as it was written', () => {
     fc.assert(
       fc.property(fc.array(anyFrame, { maxLength: 8 }), (frames) => {

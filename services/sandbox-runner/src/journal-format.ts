@@ -5,7 +5,9 @@
 // 2. Bytes are hostile: the only thing thrown is `JournalCorrupt`, and a frame above `frameBodyBytesMax` is refused before it is read.
 // 3. A frame that is not complete yet is `undefined`, never an error.
 
-export const journalVersion = 1;
+export const journalVersion = 2;
+/** Version 1 has no flags. Sandboxes that were opened before go on writing it. */
+const journalVersions: readonly number[] = [1, journalVersion];
 export const frameHeaderBytes = 8;
 export const outputBytesPerFrameMax = 65_536;
 export const frameBodyBytesMax = outputBytesPerFrameMax + 64;
@@ -19,6 +21,7 @@ export const journalHeaderBytes = frameHeaderBytes + headerBodyBytes;
 const startedBodyBytes = 16;
 const outputPrefixBytes = 32;
 const endPrefixBytes = 64;
+const mayJumpFlag = 1;
 const hasExitCode = 1;
 const hasSignal = 2;
 const isTruncated = 4;
@@ -36,7 +39,8 @@ export const journalOutcomes = [
 export type JournalOutcome = (typeof journalOutcomes)[number];
 export type JournalStream = 'stdout' | 'stderr';
 
-export type HeaderFrame = { type: 'header'; timeNs: bigint; bootId: string; commandId: string };
+/** `mayJump`: the output may have one gap, of what was above the command's limit and not kept. */
+export type HeaderFrame = { type: 'header'; timeNs: bigint; bootId: string; commandId: string; mayJump: boolean };
 export type StartedFrame = { type: 'started'; timeNs: bigint; pid: number };
 /** `offset` counts the bytes of its stream, `position` those of both streams together. */
 export type OutputFrame = {
@@ -115,12 +119,14 @@ function parseHeader(body: Buffer, where: number): HeaderFrame {
     throw new JournalCorrupt('not a journal header', where);
   }
   const version = body.readUInt32LE(8);
-  if (version !== journalVersion) throw new JournalCorrupt(`journal version ${version}`, where);
+  if (!journalVersions.includes(version)) throw new JournalCorrupt(`journal version ${version}`, where);
+  const flags = version === 1 ? 0 : body.readUInt32LE(12);
+  if ((flags & ~mayJumpFlag) !== 0) throw new JournalCorrupt(`journal flags ${flags}`, where);
   const bootId = body.toString('latin1', 24, 56);
   const commandId = body.toString('latin1', 56, 88).replace(/\0+$/, '');
   if (!/^[0-9a-f]{32}$/.test(bootId)) throw new JournalCorrupt('malformed boot id', where);
   if (!/^[a-z]{3}_[0-9a-z]{26}$/.test(commandId)) throw new JournalCorrupt('malformed command id', where);
-  return { type: 'header', timeNs: body.readBigUInt64LE(16), bootId, commandId };
+  return { type: 'header', timeNs: body.readBigUInt64LE(16), bootId, commandId, mayJump: flags === mayJumpFlag };
 }
 
 function parseStarted(body: Buffer, where: number): StartedFrame {
@@ -191,6 +197,7 @@ function encodeBody(frame: JournalFrame): Buffer {
       const body = Buffer.alloc(headerBodyBytes);
       magic.copy(body);
       body.writeUInt32LE(journalVersion, 8);
+      body.writeUInt32LE(frame.mayJump ? mayJumpFlag : 0, 12);
       body.writeBigUInt64LE(frame.timeNs, 16);
       body.write(frame.bootId, 24, 32, 'latin1');
       body.write(frame.commandId, 56, 32, 'latin1');

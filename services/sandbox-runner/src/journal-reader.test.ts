@@ -10,7 +10,13 @@ import { type JournalWatch, openJournalWatch } from './journal-watch.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const header: JournalFrame = { type: 'header', timeNs: 1n, bootId: 'a'.repeat(32), commandId: `cmd_${'0'.repeat(26)}` };
+const header: JournalFrame = {
+  type: 'header',
+  timeNs: 1n,
+  bootId: 'a'.repeat(32),
+  commandId: `cmd_${'0'.repeat(26)}`,
+  mayJump: false,
+};
 const started: JournalFrame = { type: 'started', timeNs: 2n, pid: 7 };
 
 /** A whole journal whose output frames alternate between the streams. */
@@ -23,6 +29,13 @@ function journalOf(chunks: string[]): JournalFrame[] {
     return { type: 'output', timeNs: 3n, stream, offset, position, bytes: Buffer.from(chunk, 'latin1') };
   });
   return [header, started, ...output, endOf(bytes.stdout, bytes.stderr)];
+}
+
+/** `ab` on stdout, `cde` on stderr, seven bytes that were not kept, four of them of stdout, and `ghij` on stdout. */
+function withGap(): [JournalFrame, JournalFrame, OutputFrame, OutputFrame, OutputFrame, EndFrame] {
+  const [, , first, second] = journalOf(['ab', 'cde']) as OutputFrame[];
+  const last: OutputFrame = { ...first!, offset: 6, position: 12, bytes: Buffer.from('ghij') };
+  return [{ ...header, mayJump: true }, started, first!, second!, last, { ...endOf(10, 6), outputTruncated: true }];
 }
 
 function endOf(stdoutBytes: number, stderrBytes: number): EndFrame {
@@ -74,6 +87,14 @@ describe('a follower', () => {
     }
   });
 
+  it('that begins at any position of a journal with a gap gets what was kept from there on', async () => {
+    await writeFile(path, Buffer.concat(withGap().map(encodeFrame)));
+    const kept = 'abcde.......ghij';
+    for (let position = 0; position <= kept.length; position += 1) {
+      expect(textOf(await collect(position))).toBe(kept.slice(position).replaceAll('.', ''));
+    }
+  });
+
   it('reads more than it holds at once', async () => {
     const frames = journalOf(Array.from({ length: 40 }, (_, i) => String(i % 10).repeat(60_000)));
     await writeFile(path, Buffer.concat(frames.map(encodeFrame)));
@@ -121,6 +142,7 @@ describe('a hostile journal', () => {
   it('is refused for each frame that a supervisor cannot have written there', () => {
     const whole = journalOf(['ab', 'cd']);
     const [, , first, second, end] = whole as [JournalFrame, JournalFrame, OutputFrame, OutputFrame, EndFrame];
+    const [jumping, , one, two, three, last] = withGap();
     const bad: JournalFrame[][] = [
       [started],
       [header, header],
@@ -132,21 +154,36 @@ describe('a hostile journal', () => {
       [header, started, first, second, { ...end, stdoutBytes: 3 }],
       [...whole, end],
       [...whole, started],
+      [header, started, first, { ...second, offset: 1, position: 3 }],
+      [jumping, started, one, two, { ...three, position: 4 }],
+      [jumping, started, one, two, { ...three, offset: 5, position: 5 }],
+      [jumping, started, one, two, { ...three, offset: 1, position: 12 }],
+      [jumping, started, one, two, { ...three, offset: 10, position: 12 }],
+      [jumping, started, one, two, three, { ...three, offset: 11, position: 17 }],
+      [jumping, started, one, two, three, { ...last, stdoutBytes: 11 }],
+      [jumping, started, one, two, three, { ...last, outputTruncated: false }],
+      [jumping, started, one, two, { ...last, outputTruncated: false }],
+      [jumping, started, one, two, { ...last, stdoutBytes: 1 }],
     ];
     for (const frames of bad) {
       const order = createFrameOrder();
-      const last = frames.pop();
+      const refusedFrame = frames.pop();
       frames.forEach((frame, index) => {
         order.accept(frame, index);
       });
-      expect(() => order.accept(last as JournalFrame, 77)).toThrowError(expect.objectContaining({ fileOffset: 77 }));
+      expect(() => order.accept(refusedFrame as JournalFrame, 77)).toThrowError(
+        expect.objectContaining({ fileOffset: 77 }),
+      );
     }
   });
 
   it('of any bytes, or with any byte changed, is read or refused and nothing else', async () => {
-    const good = Buffer.concat(journalOf(['abc', 'de']).map(encodeFrame));
-    const changed = fc.record({ at: fc.nat({ max: good.length - 1 }), value: fc.nat({ max: 255 }) }).map((change) => {
-      const bytes = Buffer.from(good);
+    const plain = Buffer.concat(journalOf(['abc', 'de']).map(encodeFrame));
+    const gapped = Buffer.concat(withGap().map(encodeFrame));
+    const good = plain;
+    const change = { of: fc.constantFrom(plain, gapped), at: fc.nat({ max: plain.length - 1 }) };
+    const changed = fc.record({ ...change, value: fc.nat({ max: 255 }) }).map((change) => {
+      const bytes = Buffer.from(change.of);
       bytes[change.at] = change.value;
       return bytes;
     });

@@ -3,7 +3,7 @@
 // Promises:
 // 1. Every complete frame comes once and in order; what is torn is waited for.
 // 2. The file is hostile input: no symlink, FIFO or device is opened, at most `readBytesMax` bytes are held, and what the supervisor
-//    cannot have written (a gap in positions, a second end, a file that shrank) throws `JournalCorrupt` and nothing else.
+//    cannot have written (a gap in positions that its header does not allow, a second end, a file that shrank) throws `JournalCorrupt` and nothing else.
 // 3. A follower that starts at a position gets exactly the output from there on, if needed from the middle of a frame.
 
 import { closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
@@ -82,9 +82,14 @@ async function readFrom(fd: number, fileOffset: number): Promise<Buffer> {
   return buffer.subarray(0, bytesRead);
 }
 
-/** The order in which a supervisor writes: header, started, output without gaps, one end. */
+/**
+ * The order in which a supervisor writes: header, started, output, one end. Output has no gap, or one where the header says that
+ * it may: after it offsets and positions are further on, and still a position is the sum of both streams' offsets.
+ */
 export function createFrameOrder() {
   const bytes = { stdout: 0, stderr: 0 };
+  let mayJump = false;
+  let jumped = false;
   let last: JournalFrame['type'] | undefined;
   let startedSeen = false;
 
@@ -93,13 +98,26 @@ export function createFrameOrder() {
   };
   const acceptOutput = (frame: OutputFrame, at: number) => {
     if (!startedSeen) refuse('output before the command started', at);
+    const other = frame.stream === 'stdout' ? 'stderr' : 'stdout';
+    const before = { [frame.stream]: frame.offset, [other]: frame.position - frame.offset } as typeof bytes;
+    if (isFurther(before) && mayJump) jump(before);
     if (frame.offset !== bytes[frame.stream]) refuse(`gap in ${frame.stream}`, at);
     if (frame.position !== bytes.stdout + bytes.stderr) refuse('gap in the positions', at);
     bytes[frame.stream] += frame.bytes.length;
   };
   const acceptEnd = (frame: EndFrame, at: number) => {
-    const agrees = frame.stdoutBytes === bytes.stdout && frame.stderrBytes === bytes.stderr;
+    const total = { stdout: frame.stdoutBytes, stderr: frame.stderrBytes };
+    if (isFurther(total) && mayJump) jump(total);
+    const agrees = total.stdout === bytes.stdout && total.stderr === bytes.stderr;
     if (!agrees) refuse('the end counts other bytes than were written', at);
+    if (jumped && !frame.outputTruncated) refuse('a gap in the output that the end does not know', at);
+  };
+  const isFurther = (to: typeof bytes) =>
+    to.stdout >= bytes.stdout && to.stderr >= bytes.stderr && to.stdout + to.stderr > bytes.stdout + bytes.stderr;
+  const jump = (to: typeof bytes) => {
+    Object.assign(bytes, to);
+    mayJump = false;
+    jumped = true;
   };
 
   return {
@@ -110,6 +128,7 @@ export function createFrameOrder() {
       if (last === 'end') refuse('a frame after the end', at);
       if ((frame.type === 'header') !== (last === undefined)) refuse('header missing or repeated', at);
       if (frame.type === 'started' && last !== 'header') refuse('started out of order', at);
+      if (frame.type === 'header') ({ mayJump } = frame);
       if (frame.type === 'started') startedSeen = true;
       if (frame.type === 'output') acceptOutput(frame, at);
       if (frame.type === 'end') acceptEnd(frame, at);

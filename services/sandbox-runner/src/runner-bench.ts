@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -23,11 +24,13 @@ import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server
 import { makeScratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
+import { createAcknowledgements } from './acknowledgements.ts';
 import { executeCommand } from './command-execution.ts';
 import { createDerivedImages } from './derived-image.ts';
 import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { type ActivityRun, createLiveCommands, type LiveCommands } from './live-commands.ts';
+import { type PartWatch, startPartWatch } from './part-watch.ts';
 import { createSecretReader } from './project-secrets.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
@@ -57,6 +60,8 @@ export interface RunnerBench {
   readonly secretBox: SecretBox;
   /** Of the runner that lives now. */
   parts(): RunnerParts;
+  /** What is wrong with the disk, or null. Resolves when the runner knows. */
+  setDiskFailure(failure: string | null): Promise<void>;
   /** The parts are let go of, as by SIGKILL, and made again. */
   restart(): Promise<void>;
   git(args: string[], directory?: string): Promise<string>;
@@ -95,6 +100,8 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
   };
   const events = { js, jsm, log, trace };
 
+  let diskFailure: string | null = null;
+  let disk: PartWatch | undefined;
   let alive = new AbortController();
   const make = async (): Promise<RunnerParts> => {
     const owner = { clusterId, runnerId: 'run-test' };
@@ -111,7 +118,11 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
     sandboxes.watch(alive.signal);
     const readSecret = createSecretReader({ configuration, secretBox });
-    const execution = { sandboxes, directories, events, readSecret, clock: Date.now };
+    disk = startPartWatch(async () => {
+      if (diskFailure !== null) throw new Error(diskFailure);
+    }, alive.signal);
+    const acknowledgements = createAcknowledgements(disk);
+    const execution = { sandboxes, directories, events, acknowledgements, readSecret, clock: Date.now };
     const commands = createLiveCommands((input, control) => executeCommand(execution, input, control), alive.signal);
     return { sandboxes, commands, mirrors, directories, driver };
   };
@@ -126,6 +137,10 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     configuration,
     secretBox,
     parts: () => parts,
+    async setDiskFailure(failure) {
+      diskFailure = failure;
+      while (disk?.failure() !== failure) await delay(20);
+    },
     async restart() {
       alive.abort();
       parts.sandboxes.close();

@@ -23,6 +23,7 @@ import {
   runWorker,
 } from '@worktrail/runtime/temporal';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
+import { createAcknowledgements } from './acknowledgements.ts';
 import { createPlacementActivities, createSandboxActivities } from './activities.ts';
 import { createClusterStop } from './cluster-stop.ts';
 import { executeCommand } from './command-execution.ts';
@@ -115,7 +116,8 @@ export async function startSandboxRunner(
 
   const readSecret = createSecretReader({ configuration, secretBox });
   const events = { js, jsm, trace, log };
-  const execution = { sandboxes, directories, events, readSecret, clock };
+  const acknowledgements = createAcknowledgements(disk);
+  const execution = { sandboxes, directories, events, acknowledgements, readSecret, clock };
   const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
   const { labels, sessionsMax } = config;
   const placements = createPlacements({ runnerId, labels, sessionsMax, lacking, occupied: sandboxes.occupied, clock });

@@ -66,6 +66,62 @@ test('every occurrence within a stream is hidden and nothing else, however the o
   );
 });
 
+test('where output is left out nothing of a secret that lay across is shown, and elsewhere nothing else is hidden', () => {
+  const range = fc.tuple(fc.nat(120), fc.nat(60));
+  const run = fc.property(
+    fc.array(secret, { maxLength: 4 }),
+    fc.array(piece, { maxLength: 16 }),
+    range,
+    (secrets, written, [from, length]) => {
+      const to = from + length;
+      const subject = createSecretMask(secrets);
+      const all = pieces(written);
+      const before = all.flatMap((one) => cut(one, 0, from));
+      const behind = all.flatMap((one) => cut(one, to, Infinity));
+      const shown = [...before.flatMap((one) => subject.push(one)), ...subject.skip()];
+      shown.push(...behind.flatMap((one) => subject.push(one)), ...subject.flush());
+      expect(shown.map(({ position }) => position)).toEqual(
+        shown.map(({ position }) => position).sort((a, b) => a - b),
+      );
+      const near = Math.max(0, ...secrets.map((one) => one.length));
+      for (const stream of ['stdout', 'stderr'] as const) {
+        const own = all.filter((one) => one.stream === stream);
+        const text = own.map(({ bytes }) => Buffer.from(bytes).toString('latin1')).join('');
+        const hidden = expected(secrets, text);
+        const endBefore = Math.max(0, ...before.filter((one) => one.stream === stream).map(endOf));
+        const startBehind = Math.min(text.length, ...behind.filter((one) => one.stream === stream).map(startOf));
+        let bytes = 0;
+        for (const one of shown.filter((each) => each.stream === stream)) {
+          bytes += one.bytes.length;
+          for (const [index, byte] of one.bytes.entries()) {
+            const offset = one.offset + index;
+            const isNear = offset < endBefore ? offset >= endBefore - near : offset < startBehind + near;
+            const char = String.fromCharCode(byte);
+            if (isNear) expect([hidden[offset], '*']).toContain(char);
+            else expect(char).toBe(hidden[offset]);
+          }
+        }
+        expect(bytes).toBe(endBefore + text.length - startBehind);
+      }
+    },
+  );
+  fc.assert(run, { numRuns: 500 });
+});
+
+const startOf = (one: OutputPiece) => one.offset;
+const endOf = (one: OutputPiece) => one.offset + one.bytes.length;
+
+/** What of a piece is in a range of positions. */
+function cut(one: OutputPiece, from: number, to: number): OutputPiece[] {
+  const start = Math.max(one.position, from);
+  const end = Math.min(one.position + one.bytes.length, to);
+  if (start >= end) return [];
+  const skipped = start - one.position;
+  return [
+    { ...one, offset: one.offset + skipped, position: start, bytes: one.bytes.subarray(skipped, end - one.position) },
+  ];
+}
+
 test('output that cannot be the beginning of a secret is shown at once', () => {
   const subject = createSecretMask(['hunter2']);
   const [shown] = subject.push({ stream: 'stdout', offset: 0, position: 0, bytes: Buffer.from('password: hun') });

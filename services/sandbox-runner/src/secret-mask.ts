@@ -4,7 +4,8 @@
 //    position, come out as they were. Which bytes those are depends on the output alone, not on how it was cut into pieces.
 // 2. Output comes out in the order of its positions. What is held back is a stream's tail that may be the beginning of a secret, and
 //    what follows it in the other stream.
-// 3. At most `heldBytesMax` are held: an occurrence that is interrupted by more of the other stream keeps what was shown before.
+// 3. Where output is left out, what stands before and behind it and can be part of a secret that lay across is hidden too.
+// 4. At most `heldBytesMax` are held: an occurrence that is interrupted by more of the other stream keeps what was shown before.
 
 export interface OutputPiece {
   stream: 'stdout' | 'stderr';
@@ -18,6 +19,8 @@ export interface OutputPiece {
 export interface SecretMask {
   /** The pieces that can be shown now. */
   push(piece: OutputPiece): OutputPiece[];
+  /** The pieces before output that is left out, of both streams. */
+  skip(): OutputPiece[];
   /** What is left, when no more output follows. */
   flush(): OutputPiece[];
 }
@@ -28,8 +31,10 @@ const star = '*'.charCodeAt(0);
 const partBytesMax = 4_096;
 
 export function createSecretMask(secrets: readonly string[]): SecretMask {
-  const patterns = [...new Set(secrets)].filter((secret) => secret !== '').map(createPattern);
-  if (patterns.length === 0) return { push: (piece) => [piece], flush: () => [] };
+  const distinct = [...new Set(secrets)].filter((secret) => secret !== '');
+  const patterns = distinct.map((secret) => createPattern(Buffer.from(secret, 'utf8')));
+  if (patterns.length === 0) return { push: (piece) => [piece], skip: () => [], flush: () => [] };
+  const longest = Math.max(...patterns.map(({ bytes }) => bytes.length));
   const held: OutputPiece[] = [];
   const streams = { stdout: createStreamState(), stderr: createStreamState() };
 
@@ -49,7 +54,29 @@ export function createSecretMask(secrets: readonly string[]): SecretMask {
     }
     const pendingBytes = Math.max(...patterns.map((pattern) => longestBeginning(pattern, window)));
     stream.pending = window.subarray(window.length - pendingBytes);
-    stream.shownBelow = piece.offset + piece.bytes.length - pendingBytes;
+    stream.end = piece.offset + piece.bytes.length;
+    stream.shownBelow = stream.end - pendingBytes;
+    const { resumed } = stream;
+    if (!resumed) return;
+    resumed.offset ??= piece.offset;
+    resumed.bytes = Buffer.concat([resumed.bytes, piece.bytes]);
+    if (resumed.bytes.length < longest) stream.shownBelow = resumed.offset;
+    else hideResumed(piece.stream);
+  }
+
+  /** The first bytes behind a gap, as far as they are the end, or something out of the middle, of a secret. */
+  function hideResumed(name: OutputPiece['stream']): void {
+    const { resumed } = streams[name];
+    streams[name].resumed = undefined;
+    if (resumed?.offset === undefined) return;
+    const bytes = Math.max(...patterns.map((pattern) => longestEndAtStart(pattern.bytes, resumed.bytes)));
+    if (bytes > 0) hide(name, resumed.offset, resumed.offset + bytes - 1, -1);
+  }
+
+  function flush(): OutputPiece[] {
+    hideResumed('stdout');
+    hideResumed('stderr');
+    return held.splice(0);
   }
 
   function hide(stream: OutputPiece['stream'], first: number, last: number, shownPosition: number): void {
@@ -91,7 +118,18 @@ export function createSecretMask(secrets: readonly string[]): SecretMask {
       }
       return shown;
     },
-    flush: () => held.splice(0),
+    skip() {
+      for (const name of ['stdout', 'stderr'] as const) {
+        const { pending, end } = streams[name];
+        if (pending.length > 0) hide(name, end - pending.length, end - 1, -1);
+      }
+      const shown = flush();
+      for (const name of ['stdout', 'stderr'] as const) {
+        streams[name] = { ...createStreamState(), resumed: { offset: undefined, bytes: Buffer.alloc(0) } };
+      }
+      return shown;
+    },
+    flush,
   };
 }
 
@@ -108,12 +146,16 @@ export function cutFront(piece: OutputPiece, count: number): OutputPiece {
 interface StreamState {
   /** The tail that may begin a secret, as it was written. */
   pending: Buffer;
+  /** Offset behind its last byte. */
+  end: number;
   /** Offset below which every byte is settled. */
   shownBelow: number;
+  /** What came since output was left out, until that is longer than any secret. */
+  resumed?: { offset: number | undefined; bytes: Buffer } | undefined;
 }
 
 function createStreamState(): StreamState {
-  return { pending: Buffer.alloc(0), shownBelow: 0 };
+  return { pending: Buffer.alloc(0), end: 0, shownBelow: 0 };
 }
 
 interface Pattern {
@@ -122,8 +164,7 @@ interface Pattern {
   fallback: Uint32Array;
 }
 
-function createPattern(secret: string): Pattern {
-  const bytes = Buffer.from(secret, 'utf8');
+function createPattern(bytes: Buffer): Pattern {
   const fallback = new Uint32Array(bytes.length + 1);
   for (let length = 2, matched = 0; length <= bytes.length; length += 1) {
     while (matched > 0 && bytes[length - 1] !== bytes[matched]) matched = fallback[matched]!;
@@ -142,4 +183,10 @@ function longestBeginning({ bytes, fallback }: Pattern, window: Buffer): number 
     if (matched === bytes.length) matched = fallback[matched]!;
   }
   return matched;
+}
+
+/** Length of the longest start of `bytes` that is an end of the secret, but not all of it; all of `bytes` where they lie within it. */
+function longestEndAtStart(secret: Buffer, bytes: Buffer): number {
+  if (secret.includes(bytes)) return bytes.length;
+  return longestBeginning(createPattern(bytes), secret.subarray(1));
 }

@@ -8,6 +8,7 @@ export const requestBytesMax = 1_048_576;
 /** Linux takes no longer argument (with its NUL: 128 KiB). */
 export const argumentBytesMax = 131_071;
 const listEntriesMax = 4096;
+const outputTailBytesMax = 1_048_576;
 
 export type CommandSpec = {
   /** `[a-z]{3}_[0-9a-z]{26}` */
@@ -25,6 +26,8 @@ export type CommandSpec = {
   graceMs?: number;
   /** Both streams together; 0 or absent: no limit. */
   outputBytesMax?: number;
+  /** The command goes on above `outputBytesMax`, and so much of its output's end is kept. At most 1 MiB. Absent: it is ended. */
+  outputTailBytes?: number;
   /** Default 16 MiB. */
   unackedBytesMax?: number;
   /** `file`: a pipe fed by `writeStdin`. Default `null`: `/dev/null`. */
@@ -53,6 +56,7 @@ export function encodeRequest(spec: CommandSpec): Buffer {
   add('timeoutMs', spec.timeoutMs);
   add('graceMs', spec.graceMs);
   add('outputBytesMax', spec.outputBytesMax);
+  add('outputTailBytes', checkTail(spec));
   add('unackedBytesMax', spec.unackedBytesMax);
   add('stdin', spec.stdin);
   add('origin', spec.origin);
@@ -68,6 +72,13 @@ function checkLists(spec: CommandSpec): void {
   const names = Object.keys(spec.env).length;
   if (names > listEntriesMax) refuse(`env has ${names} entries, at most ${listEntriesMax} fit`);
   if (spec.unackedBytesMax === 0) refuse('unackedBytesMax is 0');
+}
+
+function checkTail({ outputTailBytes, outputBytesMax = 0 }: CommandSpec): number | undefined {
+  if (outputTailBytes === undefined) return undefined;
+  if (outputTailBytes > outputTailBytesMax) refuse(`outputTailBytes is above ${outputTailBytesMax}`);
+  if (outputBytesMax === 0 || outputTailBytes > outputBytesMax) refuse('outputTailBytes is more than outputBytesMax');
+  return outputTailBytes;
 }
 
 function checkName(name: string): string {

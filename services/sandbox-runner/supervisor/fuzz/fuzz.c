@@ -1,7 +1,7 @@
 // Feeds the parsers of what comes from outside with inputs that are nearly right, and checks what they promise. Built with sanitizers; every
 // input is made from its number, so `fuzz <target> <number> 1` shows a failure again.
 //
-//   fuzz control|spec|journal FIRST COUNT
+//   fuzz control|spec|journal|tail FIRST COUNT
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "../src/control.h"
 #include "../src/journal.h"
 #include "../src/spec.h"
+#include "../src/tail.h"
 
 enum { INPUT_BYTES_MAX = 70000 };
 
@@ -52,7 +53,7 @@ static void append_token(struct text *text) {
       "1",      "9",      "64",     "65",      "-1",    "4096",   "18446744073709551615", "18446744073709551616",
       "9223372036854775807", "9223372036854775808", "cmd_01hzzzzzzzzzzzzzzzzzzzzzzz", "cmd_01HZZZZZZZZZZZZZZZZZZZZZZZ",
       "cmd_01hzzzzzzzzzzzzzzzzzzzzzz", "../../../../../../etc/passwd...", "a reason of words", "\xff\xfe", "\t", "=",
-      "argv=", "env=", "cwd=", "root=", "timeoutMs=", "graceMs=", "outputBytesMax=", "unackedBytesMax=", "stdin=", "origin=",
+      "argv=", "env=", "cwd=", "root=", "timeoutMs=", "graceMs=", "outputBytesMax=", "outputTailBytes=", "unackedBytesMax=", "stdin=", "origin=",
       "end=", "worktrail-request=1", "A=b", "/", "/workspace", "null", "file", "user", "internal"};
   if (below(12) == 0) {
     char zero = '\0';
@@ -148,7 +149,8 @@ static void make_request(struct text *text) {
   static const char *const entries[] = {"argv=/bin/sh",     "argv=-c",        "argv=",          "env=PATH=/bin",
                                         "env=A=",           "env==x",         "cwd=/workspace", "cwd=relative",
                                         "root=/workspace",  "timeoutMs=5000", "timeoutMs=x",    "graceMs=0",
-                                        "outputBytesMax=9", "unackedBytesMax=1", "unackedBytesMax=0", "stdin=file",
+                                        "outputBytesMax=9", "outputTailBytes=9", "outputTailBytes=10", "outputTailBytes=1048577",
+                                        "unackedBytesMax=1", "unackedBytesMax=0", "stdin=file",
                                         "stdin=tty",        "origin=internal", "nonsense=1",    "nonsense"};
   text->length = 0;
   if (below(20) != 0) append_entry(text, "worktrail-request=1");
@@ -179,6 +181,8 @@ static void fuzz_spec(void) {
     demand(spec.argc >= 1 && spec.argc <= LIST_ENTRIES_MAX && spec.argv[spec.argc] == NULL, "argv is a bounded list");
     demand(spec.envc <= LIST_ENTRIES_MAX && spec.env[spec.envc] == NULL, "env is a bounded list");
     demand(spec.cwd[0] == '/' && spec.unacked_bytes_max > 0, "cwd and unackedBytesMax are usable");
+    demand(!spec.keeps_tail || spec.output_tail_bytes <= spec.output_bytes_max, "a tail is a part of what may be kept");
+    demand(spec.output_tail_bytes <= OUTPUT_TAIL_BYTES_MAX, "a tail is bounded");
     for (size_t i = 0; i < spec.argc; i++) demand(spec.argv[i] >= exact && spec.argv[i] < exact + text.length, "argv is in the input");
     for (size_t i = 0; i < spec.envc; i++) demand(strchr(spec.env[i], '=') > spec.env[i], "env has names");
   } else {
@@ -212,9 +216,56 @@ static void fuzz_journal(void) {
   journal_close(&journal);
 }
 
+// The last bytes of what was added come out, each once, in order, as of the stream they were added to.
+static void fuzz_tail(void) {
+  enum { ALL_MAX = 4000 };
+  static uint8_t all[ALL_MAX], streams[ALL_MAX], piece[ALL_MAX];
+  struct tail tail;
+  size_t size = below(4) == 0 ? below(20) : below(700), total = 0, limit = below(ALL_MAX);
+  uint64_t first = next() >> 12;
+  tail_open(&tail, size, first);
+  while (total < limit) {
+    size_t length = 1 + below(below(2) ? 4 : 300);
+    if (length > limit - total) length = limit - total;
+    int stream = (int)below(2);
+    for (size_t i = 0; i < length; i++) all[total + i] = (uint8_t)next();
+    memset(streams + total, stream, length);
+    tail_add(&tail, stream, all + total, length);
+    total += length;
+    demand(tail.end == first + total && tail.end - tail.begin <= size, "what is held is bounded");
+  }
+  size_t held = total < size ? total : size, at = total - held;
+  demand(tail_dropped(&tail) == (total > size), "what was dropped is known");
+  uint64_t of[2] = {tail_held(&tail, 0), tail_held(&tail, 1)};
+  demand(of[0] + of[1] == held && tail.begin == first + at, "exactly the last bytes are held");
+  while (true) {
+    int stream = -1;
+    size_t max = 1 + below(400), taken = tail_take(&tail, &stream, piece, max);
+    if (taken == 0) break;
+    demand(taken <= max && at + taken <= total, "no more is taken than asked for");
+    demand(memcmp(piece, all + at, taken) == 0, "the bytes are those that were added");
+    for (size_t i = 0; i < taken; i++) demand(streams[at + i] == stream, "a piece is of one stream");
+    at += taken;
+    of[stream] -= taken;
+    demand(tail_held(&tail, stream) == of[stream], "what is held of a stream is counted");
+  }
+  demand(at == total, "all that is held comes out");
+  tail_close(&tail);
+}
+
+static void (*fuzz_of(const char *target))(void) {
+  static const struct {
+    const char *name;
+    void (*run)(void);
+  } targets[] = {{"control", fuzz_control}, {"spec", fuzz_spec}, {"journal", fuzz_journal}, {"tail", fuzz_tail}};
+  for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
+    if (strcmp(target, targets[i].name) == 0) return targets[i].run;
+  return NULL;
+}
+
 int main(int argc, char **argv) {
-  if (argc != 4) return 2;
-  void (*fuzz)(void) = strcmp(argv[1], "control") == 0 ? fuzz_control : strcmp(argv[1], "spec") == 0 ? fuzz_spec : fuzz_journal;
+  void (*fuzz)(void) = argc == 4 ? fuzz_of(argv[1]) : NULL;
+  if (fuzz == NULL) return 2;
   uint64_t first = strtoull(argv[2], NULL, 10), count = strtoull(argv[3], NULL, 10);
   for (number = first; number < first + count; number++) {
     state = number * 0x2545f4914f6cdd1du + 1;

@@ -5,7 +5,7 @@
 // STARTING  forked, not known yet whether it could exec
 // RUNNING   the leader lives
 // LEAVING   the leader is gone, its group was told to go and has the rest of its grace
-// DRAINING  what was in the pipes at the end goes into the journal
+// DRAINING  what was in the pipes at the end goes into the journal, and the tail that was held
 // ENDING    the end frame is given, and perhaps waits for the disk
 #ifndef WORKTRAIL_COMMAND_H
 #define WORKTRAIL_COMMAND_H
@@ -19,6 +19,7 @@
 #include "journal.h"
 #include "stdin_feed.h"
 #include "supervisor.h"
+#include "tail.h"
 
 enum command_state { FREE, STARTING, RUNNING, LEAVING, DRAINING, ENDING };
 
@@ -42,6 +43,10 @@ struct command {
   struct stdin_feed input;
 
   uint64_t position, acked, unacked_bytes_max, output_bytes_max;
+  uint64_t live_bytes_max;  // where the output's beginning stops: what is beyond is held in the tail, or over the limit
+  bool keeps_tail, withholding;
+  size_t tail_bytes_max;
+  struct tail tail;
   bool truncated;
   int64_t timeout_at_ms, kill_at_ms, look_at_ms, give_up_at_ms;
   uint64_t timeout_ms, grace_ms;
@@ -50,6 +55,7 @@ struct command {
   char reason[REASON_BYTES_MAX + 1];
   bool kill_sent;
   uint64_t oom_before;
+  bool oom_killed;
   int wait_status;
   struct rusage usage;
   struct journal journal;
@@ -59,7 +65,9 @@ struct command {
 void commands_control(struct supervisor *supervisor, const struct control_line *line);
 void commands_child_ended(struct supervisor *supervisor, pid_t pid, int status, const struct rusage *usage);
 void commands_timers(struct supervisor *supervisor);
-int64_t commands_next_deadline_ms(void);
+int64_t commands_next_deadline_ms(const struct supervisor *supervisor);
+// One kill for want of memory is the end of a command: it is none of another's.
+void commands_oom_explained(const struct command *by);
 void commands_stop(struct supervisor *supervisor);
 size_t commands_live(void);
 size_t commands_live_of(bool internal);
@@ -85,7 +93,7 @@ void command_terminate(struct command *command, enum outcome cause, const char *
 void command_limit_reached(struct command *command);
 void command_leader_ended(struct supervisor *supervisor, struct command *command);
 void command_begin_draining(struct supervisor *supervisor, struct command *command);
-void command_end(struct supervisor *supervisor, struct command *command);
+void command_end(struct command *command);
 // Goes on where the disk, an ack or a deadline had stopped it.
 void command_advance(struct supervisor *supervisor, struct command *command);
 void command_deadlines(struct supervisor *supervisor, struct command *command, int64_t now_ms);

@@ -9,7 +9,6 @@
 #include "clock.h"
 #include "command.h"
 #include "group.h"
-#include "oom.h"
 
 // After TERM or KILL: how often to look whether the group is gone, and how long a killed one is waited for (a process in the kernel).
 enum { LOOK_MS = 10, KILLED_WAIT_MS = 1000 };
@@ -52,9 +51,19 @@ void command_limit_reached(struct command *command) {
   command_signal(command, SIGKILL);
 }
 
+static bool was_oom_killed(const struct supervisor *supervisor, const struct command *command) {
+  int status = command->wait_status;
+  bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !command->kill_sent;
+  bool shell_says_so = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CODE_KILLED;
+  if (!shell_says_so && !(killed && oom_grew_lately(&supervisor->oom))) return false;
+  return oom_count(&supervisor->oom) > command->oom_before;
+}
+
 void command_leader_ended(struct supervisor *supervisor, struct command *command) {
   if (command->state == STARTING) command_exec_ready(supervisor, command);
   command->leader_gone = true;
+  command->oom_killed = command->cause == OUTCOME_NONE && was_oom_killed(supervisor, command);
+  if (command->oom_killed) commands_oom_explained(command);
   command->timeout_at_ms = NEVER;
   bool told_to_go = command->cause != OUTCOME_NONE && command->cause != OUTCOME_FAILED_TO_START;
   if (!told_to_go || !group_alive(command->pid)) {
@@ -68,16 +77,9 @@ void command_leader_ended(struct supervisor *supervisor, struct command *command
   command_update_reading(supervisor, command);
 }
 
-static bool was_oom_killed(const struct supervisor *supervisor, const struct command *command) {
-  int status = command->wait_status;
-  bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !command->kill_sent;
-  bool shell_says_so = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CODE_KILLED;
-  return (killed || shell_says_so) && oom_count(supervisor->oom_fd) > command->oom_before;
-}
-
-static enum outcome decide_outcome(const struct supervisor *supervisor, struct command *command) {
+static enum outcome decide_outcome(struct command *command) {
   if (command->cause != OUTCOME_NONE) return command->cause;
-  if (was_oom_killed(supervisor, command)) {
+  if (command->oom_killed) {
     snprintf(command->reason, sizeof command->reason, "the sandbox's memory limit was reached");
     return OUTCOME_OOM_KILLED;
   }
@@ -86,11 +88,12 @@ static enum outcome decide_outcome(const struct supervisor *supervisor, struct c
 
 static void finish(struct command *command) {
   journal_close(&command->journal);
+  tail_close(&command->tail);
   command->state = FREE;
 }
 
-void command_end(struct supervisor *supervisor, struct command *command) {
-  enum outcome outcome = decide_outcome(supervisor, command);
+void command_end(struct command *command) {
+  enum outcome outcome = decide_outcome(command);
   bool ran = outcome != OUTCOME_FAILED_TO_START;
   int status = command->wait_status;
   const struct journal_end end = {
@@ -143,12 +146,15 @@ void command_deadlines(struct supervisor *supervisor, struct command *command, i
     command->give_up_at_ms = now_ms + KILLED_WAIT_MS;
     command_signal(command, SIGKILL);
   }
+  if (command->state == DRAINING) command_advance(supervisor, command);
   if (command->state == LEAVING && now_ms >= command->look_at_ms) look_whether_gone(supervisor, command, now_ms);
 }
 
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
 
 int64_t command_next_deadline_ms(const struct command *command) {
+  // A tail is written some frames a turn.
+  if (command->state == DRAINING && !journal_waiting(&command->journal)) return 0;
   int64_t next = earlier(command->journal.retry_at_ms, earlier(command->timeout_at_ms, command->kill_at_ms));
   return command->state == LEAVING ? earlier(next, earlier(command->look_at_ms, command->give_up_at_ms)) : next;
 }

@@ -9,7 +9,7 @@
 static bool may_read(const struct command *command) {
   if (command->state != RUNNING && command->state != LEAVING) return false;
   if (journal_waiting(&command->journal)) return false;
-  return command->truncated || command->position - command->acked <= command->unacked_bytes_max;
+  return command->truncated || command->withholding || command->position - command->acked <= command->unacked_bytes_max;
 }
 
 static void set_watched(struct supervisor *supervisor, struct output *output, bool watched) {
@@ -26,20 +26,34 @@ void command_update_reading(struct supervisor *supervisor, struct command *comma
   for (int i = 0; i < 2; i++) set_watched(supervisor, &command->outputs[i], may_read(command));
 }
 
+static int index_of(const struct command *command, const struct output *output) { return (int)(output - command->outputs); }
+
+// What is beyond the beginning is read without waiting for anybody: only its end is kept.
+static void withhold(struct command *command, struct output *output, const uint8_t *bytes, size_t length) {
+  if (!command->withholding) tail_open(&command->tail, command->tail_bytes_max, command->position);
+  command->withholding = true;
+  tail_add(&command->tail, index_of(command, output), bytes, length);
+  command->truncated = tail_dropped(&command->tail);
+  output->bytes += length;
+  command->position += length;
+}
+
 // Of what was read into the journal's space, keeps what the limit leaves.
 static void keep(struct command *command, struct output *output, size_t length) {
   size_t kept = length;
   if (command->output_bytes_max != 0) {
-    uint64_t left = command->output_bytes_max - command->position;
+    uint64_t left = command->position < command->live_bytes_max ? command->live_bytes_max - command->position : 0;
     if (left < kept) kept = (size_t)left;
   }
   if (kept > 0) {
-    int stream = output == &command->outputs[0] ? 1 : 2;
-    journal_output(&command->journal, stream, output->bytes, command->position, kept);
+    journal_output(&command->journal, index_of(command, output) + 1, output->bytes, command->position, kept);
     output->bytes += kept;
     command->position += kept;
   }
-  if (kept < length && !command->truncated) {
+  if (kept == length) return;
+  if (command->keeps_tail) {
+    withhold(command, output, journal_output_space(&command->journal) + kept, length - kept);
+  } else if (!command->truncated) {
     command->truncated = true;
     command_limit_reached(command);
   }
@@ -87,13 +101,30 @@ static void drain(struct command *command, struct output *output) {
   }
 }
 
+// Writes what was held, some frames a turn. True when nothing is left.
+static bool write_tail(struct command *command) {
+  struct tail *tail = &command->tail;
+  uint64_t offsets[2];
+  for (int i = 0; i < 2; i++) offsets[i] = command->outputs[i].bytes - tail_held(tail, i);
+  for (int frames = 0; frames < TAIL_FRAMES_PER_TURN; frames++) {
+    if (journal_waiting(&command->journal)) return false;
+    int stream = 0;
+    uint64_t position = tail->begin;
+    size_t length = tail_take(tail, &stream, journal_output_space(&command->journal), OUTPUT_BYTES_PER_FRAME_MAX);
+    if (length == 0) return true;
+    journal_output(&command->journal, stream + 1, offsets[stream], position, length);
+    offsets[stream] += length;
+  }
+  return false;
+}
+
 void command_drain(struct supervisor *supervisor, struct command *command) {
   for (int i = 0; i < 2; i++) drain(command, &command->outputs[i]);
   bool drained = command->outputs[0].to_drain == 0 && command->outputs[1].to_drain == 0;
-  if (!drained || journal_waiting(&command->journal)) return;
+  if (!drained || !write_tail(command) || journal_waiting(&command->journal)) return;
   for (int i = 0; i < 2; i++) {
     if (command->outputs[i].fd >= 0) discard_take(supervisor, command->outputs[i].fd);
     command->outputs[i].fd = -1;
   }
-  command_end(supervisor, command);
+  command_end(command);
 }

@@ -10,7 +10,6 @@
 #include "child.h"
 #include "clock.h"
 #include "command.h"
-#include "oom.h"
 #include "spec.h"
 #include "strays.h"
 
@@ -36,10 +35,10 @@ static ssize_t read_request(const struct supervisor *supervisor, const char *id)
   return n < 0 ? -1 : (ssize_t)length;
 }
 
-static void refuse(struct supervisor *supervisor, struct command *command, const char *reason) {
+static void refuse(struct command *command, const char *reason) {
   command->cause = OUTCOME_FAILED_TO_START;
   snprintf(command->reason, sizeof command->reason, "%s", reason);
-  command_end(supervisor, command);
+  command_end(command);
 }
 
 static bool too_many(bool internal) { return commands_live_of(internal) > (internal ? LIVE_INTERNAL_MAX : LIVE_USER_MAX); }
@@ -70,13 +69,17 @@ static bool open_pipes(const struct supervisor *supervisor, struct pipes *pipes)
          set_nonblocking(pipes->exec[0]) && (!spec.stdin_file || set_nonblocking(pipes->input[1]));
 }
 
-static void prepare(const struct supervisor *supervisor, struct command *command) {
+static void prepare(struct supervisor *supervisor, struct command *command) {
   command->grace_ms = spec.grace_ms;
   command->timeout_ms = spec.timeout_ms;
   command->timeout_at_ms = spec.timeout_ms == 0 ? NEVER : clock_monotonic_ms() + (int64_t)spec.timeout_ms;
   command->output_bytes_max = spec.output_bytes_max;
+  command->live_bytes_max = spec.output_bytes_max - spec.output_tail_bytes;
+  command->keeps_tail = spec.keeps_tail;
+  command->tail_bytes_max = (size_t)spec.output_tail_bytes;
   command->unacked_bytes_max = spec.unacked_bytes_max;
-  command->oom_before = oom_count(supervisor->oom_fd);
+  if (commands_live() == 1) oom_forget(&supervisor->oom, clock_monotonic_ms());
+  command->oom_before = oom_count(&supervisor->oom);
 }
 
 static pid_t fork_child(const struct supervisor *supervisor, const struct pipes *pipes) {
@@ -125,7 +128,7 @@ static void launch(struct supervisor *supervisor, struct command *command) {
   if (!opened || command->pid < 0) {
     snprintf(reason, sizeof reason, "cannot start a process: %s", strerror(errno));
     close_pipes(&pipes);
-    refuse(supervisor, command, reason);
+    refuse(command, reason);
     return;
   }
   command->state = STARTING;
@@ -145,20 +148,22 @@ void command_start(struct supervisor *supervisor, const char *id) {
     *(length < 0 ? &supervisor->counters.unknown_commands : &supervisor->counters.postponed_starts) += 1;
     return;
   }
-  int error = journal_create(&command->journal, supervisor->journals_fd, id, supervisor->boot_id);
+  const char *wrong = "request: larger than 1 MiB";
+  bool valid = length <= REQUEST_BYTES_MAX && spec_parse(request, (size_t)length, &spec, &wrong);
+  bool may_jump = valid && spec.keeps_tail;
+  int error = journal_create(&command->journal, supervisor->journals_fd, id, supervisor->boot_id, may_jump);
   if (error != 0) {
     command->state = FREE;
     *(error == EEXIST ? &supervisor->counters.repeated_starts : &supervisor->counters.postponed_starts) += 1;
     return;
   }
-  const char *wrong = "request: larger than 1 MiB";
-  if (length > REQUEST_BYTES_MAX || !spec_parse(request, (size_t)length, &spec, &wrong)) {
-    refuse(supervisor, command, wrong);
+  if (!valid) {
+    refuse(command, wrong);
     return;
   }
   command->internal = spec.internal;
   if (too_many(spec.internal)) {
-    refuse(supervisor, command, spec.internal ? "too many live internal commands (8)" : "too many live commands (64)");
+    refuse(command, spec.internal ? "too many live internal commands (8)" : "too many live commands (64)");
     return;
   }
   prepare(supervisor, command);

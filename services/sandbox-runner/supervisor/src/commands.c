@@ -130,14 +130,20 @@ void commands_child_ended(struct supervisor *supervisor, pid_t pid, int status, 
   }
 }
 
+void commands_oom_explained(const struct command *by) {
+  for (int i = 0; i < SLOTS; i++)
+    if (&slots[i] != by && is_live(&slots[i])) slots[i].oom_before++;
+}
+
 void commands_timers(struct supervisor *supervisor) {
   int64_t now_ms = clock_monotonic_ms();
+  if (now_ms >= supervisor->oom.look_at_ms) oom_look(&supervisor->oom, now_ms);
   for (int i = 0; i < SLOTS; i++)
     if (slots[i].state != FREE) command_deadlines(supervisor, &slots[i], now_ms);
 }
 
-int64_t commands_next_deadline_ms(void) {
-  int64_t next = NEVER;
+int64_t commands_next_deadline_ms(const struct supervisor *supervisor) {
+  int64_t next = commands_live() > 0 ? supervisor->oom.look_at_ms : NEVER;
   for (int i = 0; i < SLOTS; i++) {
     int64_t own = slots[i].state == FREE ? NEVER : command_next_deadline_ms(&slots[i]);
     if (own < next) next = own;

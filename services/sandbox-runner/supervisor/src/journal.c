@@ -11,6 +11,7 @@
 
 enum { TYPE_HEADER = 1, TYPE_STARTED = 2, TYPE_OUTPUT = 3, TYPE_END = 4 };
 enum { HEADER_BODY_BYTES = 88, STARTED_BODY_BYTES = 16, END_PREFIX_BYTES = 64 };
+enum { FLAG_MAY_JUMP = 1 };
 enum { RETRY_MS_MIN = 20, RETRY_MS_MAX = 1000 };
 
 static void put(uint8_t *at, uint64_t value, int bytes) {
@@ -63,7 +64,7 @@ static int open_new(int directory_fd, const char *id) {
   return -1;
 }
 
-int journal_create(struct journal *journal, int directory_fd, const char *id, const char *boot_id) {
+int journal_create(struct journal *journal, int directory_fd, const char *id, const char *boot_id, bool may_jump) {
   journal->length = journal->written = 0;
   journal->backoff_ms = 0;
   journal->retry_at_ms = NEVER;
@@ -72,6 +73,7 @@ int journal_create(struct journal *journal, int directory_fd, const char *id, co
   uint8_t *body = begin_frame(journal, TYPE_HEADER, HEADER_BODY_BYTES, HEADER_BODY_BYTES);
   memcpy(body, "WTJRNL\r\n", 8);
   put(body + 8, PROTOCOL_VERSION, 4);
+  put(body + 12, may_jump ? FLAG_MAY_JUMP : 0, 4);
   put(body + 16, clock_wall_ns(), 8);
   memcpy(body + 24, boot_id, BOOT_ID_BYTES);
   memcpy(body + 56, id, ID_BYTES);

@@ -46,7 +46,8 @@ struct journal_end {
 };
 
 // Makes the file with its header. 0; EEXIST when this command was started before; else errno, and nothing is left that counts as started.
-int journal_create(struct journal *journal, int directory_fd, const char *id, const char *boot_id);
+// `may_jump`: its output may have one gap, of what was not kept.
+int journal_create(struct journal *journal, int directory_fd, const char *id, const char *boot_id, bool may_jump);
 void journal_close(struct journal *journal);
 
 bool journal_waiting(const struct journal *journal);

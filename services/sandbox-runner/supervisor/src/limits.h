@@ -2,7 +2,7 @@
 #ifndef WORKTRAIL_LIMITS_H
 #define WORKTRAIL_LIMITS_H
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 #define LIVE_USER_MAX 64
 #define LIVE_INTERNAL_MAX 8
@@ -28,10 +28,15 @@
 #define PATH_BYTES_MAX 4095
 
 #define OUTPUT_BYTES_PER_FRAME_MAX 65536
+// What may be held in memory of one command's output, to be written at its end.
+#define OUTPUT_TAIL_BYTES_MAX (1024 * 1024)
+// Of that, before the others get their turn.
+#define TAIL_FRAMES_PER_TURN 64
 #define REASON_BYTES_MAX 512
 
 #define GRACE_MS_DEFAULT 5000
 #define UNACKED_BYTES_DEFAULT (16ull * 1024 * 1024)
+#define OOM_LOOK_MS 2500
 // About 31 years: what is above is a mistake, and deadlines cannot overflow.
 #define DURATION_MS_MAX 1000000000000ull
 

@@ -17,7 +17,6 @@
 #include "command.h"
 #include "ctl.h"
 #include "discard.h"
-#include "oom.h"
 #include "options.h"
 
 // After everything was killed, for what the disk has not taken yet.
@@ -120,7 +119,7 @@ static bool set_up(const struct options *options) {
   supervisor.gid = options->gid;
   supervisor.keep_user = options->keep_user;
   supervisor.stop_grace_ms = options->stop_grace_ms;
-  supervisor.oom_fd = oom_open(options->oom_file);
+  oom_open(&supervisor.oom, options->oom_file);
   supervisor.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
   supervisor.events_fd = epoll_create1(EPOLL_CLOEXEC);
   if (supervisor.null_fd < 0 || supervisor.events_fd < 0) return complain("/dev/null or epoll");
@@ -168,7 +167,7 @@ static void answer(struct source *source) {
 }
 
 static int timeout_ms(void) {
-  int64_t next = commands_next_deadline_ms();
+  int64_t next = commands_next_deadline_ms(&supervisor);
   if (stop_by_ms < next) next = stop_by_ms;
   if (next == NEVER) return -1;
   int64_t left = next - clock_monotonic_ms();

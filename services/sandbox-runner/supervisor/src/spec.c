@@ -8,7 +8,7 @@
 static const char first_entry[] = "worktrail-request=1";
 
 // Which keys were seen, so that one that may come once is not taken twice.
-enum once { CWD = 1, ROOT = 2, TIMEOUT = 4, GRACE = 8, OUTPUT = 16, UNACKED = 32, STDIN = 64, ORIGIN = 128 };
+enum once { CWD = 1, ROOT = 2, TIMEOUT = 4, GRACE = 8, OUTPUT = 16, UNACKED = 32, STDIN = 64, ORIGIN = 128, TAIL = 256 };
 
 static const char *add_argument(struct spec *spec, char *value) {
   if (spec->argc == LIST_ENTRIES_MAX) return "request: too many argv";
@@ -52,6 +52,9 @@ static const char *set_once(struct spec *spec, enum once key, const char *value)
       return set_number(&spec->grace_ms, value, DURATION_MS_MAX, "request: bad graceMs");
     case OUTPUT:
       return set_number(&spec->output_bytes_max, value, UINT64_MAX, "request: bad outputBytesMax");
+    case TAIL:
+      spec->keeps_tail = true;
+      return set_number(&spec->output_tail_bytes, value, OUTPUT_TAIL_BYTES_MAX, "request: bad outputTailBytes");
     case UNACKED:
       return set_number(&spec->unacked_bytes_max, value, UINT64_MAX, "request: bad unackedBytesMax");
     case STDIN:
@@ -71,6 +74,7 @@ static const char *take_entry(struct spec *spec, char *entry, unsigned *seen) {
               {"timeoutMs", TIMEOUT},
               {"graceMs", GRACE},
               {"outputBytesMax", OUTPUT},
+              {"outputTailBytes", TAIL},
               {"unackedBytesMax", UNACKED},
               {"stdin", STDIN},
               {"origin", ORIGIN}};
@@ -92,10 +96,14 @@ static const char *take_entry(struct spec *spec, char *entry, unsigned *seen) {
 static void set_defaults(struct spec *spec) {
   spec->argc = spec->envc = 0;
   spec->cwd = spec->root = NULL;
-  spec->timeout_ms = spec->output_bytes_max = 0;
+  spec->timeout_ms = spec->output_bytes_max = spec->output_tail_bytes = 0;
   spec->grace_ms = GRACE_MS_DEFAULT;
   spec->unacked_bytes_max = UNACKED_BYTES_DEFAULT;
-  spec->stdin_file = spec->internal = false;
+  spec->stdin_file = spec->internal = spec->keeps_tail = false;
+}
+
+static bool tail_fits(const struct spec *spec) {
+  return !spec->keeps_tail || (spec->output_bytes_max > 0 && spec->output_tail_bytes <= spec->output_bytes_max);
 }
 
 bool spec_parse(char *bytes, size_t length, struct spec *spec, const char **reason) {
@@ -114,6 +122,7 @@ bool spec_parse(char *bytes, size_t length, struct spec *spec, const char **reas
                 : spec->argc == 0              ? "request: no argv"
                 : spec->cwd == NULL            ? "request: no cwd"
                 : spec->unacked_bytes_max == 0 ? "request: bad unackedBytesMax"
+                : !tail_fits(spec)             ? "request: outputTailBytes is more than outputBytesMax"
                                                : NULL;
       spec->argv[spec->argc] = spec->env[spec->envc] = NULL;
       return *reason == NULL;

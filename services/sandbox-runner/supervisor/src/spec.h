@@ -18,6 +18,8 @@ struct spec {
   uint64_t timeout_ms;
   uint64_t grace_ms;
   uint64_t output_bytes_max;
+  bool keeps_tail;  // above the limit the command goes on, and so much of its end is kept:
+  uint64_t output_tail_bytes;
   uint64_t unacked_bytes_max;
   bool stdin_file;
   bool internal;

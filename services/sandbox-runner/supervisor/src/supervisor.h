@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "limits.h"
+#include "oom.h"
 
 // What a descriptor in the event queue is, first member of what belongs to it.
 enum source_kind { SOURCE_CONTROL, SOURCE_SIGNALS, SOURCE_OUTPUT, SOURCE_STDIN, SOURCE_EXEC, SOURCE_DISCARD };
@@ -34,7 +35,7 @@ struct supervisor {
   int events_fd;
   int run_fd, requests_fd, stdin_fd, journals_fd;
   int null_fd;
-  int oom_fd;
+  struct oom oom;
   char boot_id[BOOT_ID_BYTES + 1];
   struct counters counters;
   bool stopping;

@@ -73,7 +73,8 @@ describe('a start', () => {
   it('takes over a journal whose header an earlier supervisor did not finish', async () => {
     const sandbox = await supervised();
     const spec = sandbox.bash('echo here');
-    const torn = encodeFrame({ type: 'header', timeNs: 1n, bootId: '0'.repeat(32), commandId: spec.id });
+    const bootId = '0'.repeat(32);
+    const torn = encodeFrame({ type: 'header', timeNs: 1n, bootId, commandId: spec.id, mayJump: false });
     await writeFile(join(sandbox.runDirectory, 'journals', spec.id), torn.subarray(0, 95));
     expect((await runToEnd(sandbox, spec)).stdout).toBe('here\n');
   });
@@ -256,6 +257,48 @@ describe('out of memory', () => {
     expect((await runToEnd(sandbox, sandbox.bash(killed))).end).toMatchObject({ outcome: 'oom_killed', signal: 9 });
     const shell = `printf 'oom_kill 5\\n' > ${counter}; bash -c 'kill -9 $$'; exit $?`;
     expect((await runToEnd(sandbox, sandbox.bash(shell))).end).toMatchObject({ outcome: 'oom_killed', exitCode: 137 });
+  });
+});
+
+describe('a kill for want of memory', () => {
+  const grown = async () => {
+    const first = await supervised();
+    const counter = join(first.workspace, 'memory.events');
+    await writeFile(counter, 'oom_kill 0\n');
+    await chmod(counter, 0o666);
+    return { counter, sandbox: await supervised({ args: ['--oom-file', counter] }) };
+  };
+
+  it('that ended one command does not explain how another one was killed', async () => {
+    const { counter, sandbox } = await grown();
+    const other = sandbox.bash('echo $$; sleep 60');
+    await sandbox.link.start(other);
+    const pid = Number(await waitForOutput(sandbox.link, other.id, '\n'));
+    const victim = await runToEnd(sandbox, sandbox.bash(`echo 'oom_kill 1' > ${counter}; kill -9 $$`));
+    expect(victim.end).toMatchObject({ outcome: 'oom_killed', signal: 9 });
+    await runToEnd(sandbox, sandbox.bash(`kill -9 ${pid}`));
+    expect((await finish(sandbox.link, other.id)).end).toMatchObject({ outcome: 'signaled', signal: 9 });
+  });
+
+  it('of each of two commands names both', async () => {
+    const { counter, sandbox } = await grown();
+    const other = sandbox.bash('echo $$; sleep 60');
+    await sandbox.link.start(other);
+    const pid = Number(await waitForOutput(sandbox.link, other.id, '\n'));
+    const victim = await runToEnd(sandbox, sandbox.bash(`echo 'oom_kill 2' > ${counter}; kill -9 ${pid} $$`));
+    expect(victim.end.outcome).toBe('oom_killed');
+    expect((await finish(sandbox.link, other.id)).end.outcome).toBe('oom_killed');
+  });
+
+  it('some time ago is not why a command is killed now, but it may be why a shell reports one', async () => {
+    const { counter, sandbox } = await grown();
+    const told = `echo 'oom_kill 1' > ${counter}; sleep 7`;
+    const [killed, reported] = await Promise.all([
+      runToEnd(sandbox, sandbox.bash(`${told}; kill -9 $$`)),
+      runToEnd(sandbox, sandbox.bash(`${told}; sleep 1; exit 137`)),
+    ]);
+    expect(killed.end).toMatchObject({ outcome: 'signaled', signal: 9 });
+    expect(reported.end).toMatchObject({ outcome: 'oom_killed', exitCode: 137 });
   });
 });
 

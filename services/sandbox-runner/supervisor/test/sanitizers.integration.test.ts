@@ -49,6 +49,7 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
     ['control', 40_000],
     ['spec', 40_000],
     ['journal', 3_000],
+    ['tail', 20_000],
   ])(
     'the %s code keeps its promises for %i generated inputs',
     async (target, inputs) => {
@@ -71,6 +72,10 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
     expect(failed.end.outcome).toBe('failed_to_start');
     const limited = await runToEnd(sandbox, sandbox.bash('yes', { outputBytesMax: 100_003 }));
     expect(limited.end).toMatchObject({ outcome: 'output_limit', stdoutBytes: 100_003 });
+    const both = 'for ((i = 0; i < 5000; i++)); do echo "out $i"; echo "err $i" >&2; done';
+    const tailed = await runToEnd(sandbox, sandbox.bash(both, { outputBytesMax: 50_000, outputTailBytes: 33_333 }));
+    expect(tailed.end).toMatchObject({ outcome: 'exited', outputTruncated: true });
+    expect(tailed.both).toHaveLength(50_000);
     const late = await runToEnd(
       sandbox,
       sandbox.bash('trap "" TERM; sleep 5 & wait; wait', { timeoutMs: 50, graceMs: 50 }),
@@ -116,5 +121,5 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
 });
 
 function isParser(path: string): boolean {
-  return ['control.c', 'ident.c', 'journal.c', 'spec.c'].some((name) => path.endsWith(`/${name}`));
+  return ['control.c', 'ident.c', 'journal.c', 'spec.c', 'tail.c'].some((name) => path.endsWith(`/${name}`));
 }

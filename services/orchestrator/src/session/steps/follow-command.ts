@@ -49,10 +49,11 @@ async function follow(state: SessionState, command: LiveCommandState, queuedReco
 
 function runCommandInput(state: SessionState, command: LiveCommandState, queuedRecorded: boolean): RunCommandInput {
   const { env, resources } = state.spec.environment;
+  const { outputBytesMax, outputOverflow } = resources;
   return {
     ...sandboxRef(state),
     command: command.spec,
-    environment: { env, resources: { outputBytesMax: resources.outputBytesMax } },
+    environment: { env, resources: { outputBytesMax, ...(outputOverflow && { outputOverflow }) } },
     env: state.spec.env,
     cancelGraceSeconds: state.spec.cancelGraceSeconds,
     queuedRecorded,
