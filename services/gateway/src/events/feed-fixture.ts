@@ -15,7 +15,10 @@ export interface TestSession {
   producer(commandId?: string): Producer & { commandId: string };
 }
 
-export async function makeSession({ connection, trace, organizationId, log }: Fixture): Promise<TestSession> {
+export async function makeSession(
+  { connection, trace, organizationId, log }: Fixture,
+  fields: Partial<SessionDocument> = {},
+): Promise<TestSession> {
   const now = new Date().toISOString();
   const document: SessionDocument = {
     version: 1,
@@ -33,9 +36,14 @@ export async function makeSession({ connection, trace, organizationId, log }: Fi
     headCommit: null,
     runnerId: null,
     generation: 1,
+    filesGeneration: 0,
+    waitingForPlaceSince: null,
+    checkpoint: null,
+    artifacts: [],
     failure: null,
     createdAt: now,
     lastActiveAt: now,
+    ...fields,
   };
   const bucket = await openBucket(connection, buckets.sessions);
   await createDocument(bucket, sessionKey(organizationId, document.id), document);
