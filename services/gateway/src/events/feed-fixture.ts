@@ -47,20 +47,21 @@ export async function makeSession(
   };
   const bucket = await openBucket(connection, buckets.sessions);
   await createDocument(bucket, sessionKey(organizationId, document.id), document);
-  const deps = {
-    js: jetstream(connection),
-    jsm: await jetstreamManager(connection),
-    trace,
-    log,
-  };
+  const producer = await openProducers({ connection, trace, log }, document);
   return {
     document,
-    producer: (commandId = newId('command')) => {
-      const { organizationId: _, ...scope } = { ...document, sessionId: document.id };
-      const ref = { ...scope, organizationId, producer: commandId, signal: new AbortController().signal };
-      return { ...createProducer(deps, ref), commandId };
-    },
+    producer: (commandId = newId('command')) => ({ ...producer(commandId), commandId }),
   };
+}
+
+/** Producers of a session's events, by name. */
+export async function openProducers(
+  { connection, trace, log }: Pick<Fixture, 'connection' | 'trace' | 'log'>,
+  document: SessionDocument,
+): Promise<(name: string) => Producer> {
+  const deps = { js: jetstream(connection), jsm: await jetstreamManager(connection), trace, log };
+  const scope = { ...document, sessionId: document.id };
+  return (name) => createProducer(deps, { ...scope, producer: name, signal: new AbortController().signal });
 }
 
 export function append(producer: Producer & { commandId: string }, payload: EventPayloadInit) {
