@@ -3,12 +3,15 @@
 import { Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { config } from './commands/config.ts';
+import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
 import { projectCreate, projectList, projectShow } from './commands/project.ts';
 import { query } from './commands/query.ts';
 import { run } from './commands/run.ts';
+import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
+import { sessionCheckpoint, sessionCheckpoints, sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { taskCreate, taskList } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
@@ -142,6 +145,28 @@ function addSessions(program: Command, action: Action): void {
     .command('archive <session...>')
     .description('end sessions for good; their history stays')
     .action(action(sessionArchive));
+  addSleep(session, action);
+}
+
+function addSleep(session: Command, action: Action): void {
+  session
+    .command('hibernate <session...>')
+    .description('store the files of idle sessions and free their places; the next command resumes them')
+    .action(action(sessionHibernate));
+  session
+    .command('resume <session...>')
+    .description('open hibernated sessions again, as their next command would')
+    .option('--wait <seconds>', 'how long to wait until one is ready; 0: not at all', wholeNumber(0, 290), 120)
+    .action(action(sessionResume));
+  session
+    .command('checkpoint <session>')
+    .description("keep a session's files as they are now; prints the id of the checkpoint")
+    .option('-l, --label <text>', 'what it is called')
+    .action(action(sessionCheckpoint));
+  session
+    .command('checkpoints <session>')
+    .description('the checkpoints of a session, oldest first')
+    .action(action(sessionCheckpoints));
 }
 
 function addRun(program: Command, action: Action): void {
@@ -215,5 +240,17 @@ function addOperation(program: Command, action: Action): void {
     .command('status')
     .description('every part with its state, addresses and disk use; exits 5 when it is not ready')
     .action(action(status));
+  const runner = program.command('runner').description('the hosts that sessions are placed on');
+  runner.command('list').description('the runners that are alive').action(action(runnerList));
+  runner
+    .command('drain <runner>')
+    .description('let a runner take no session any more, and hibernate its own as they become idle')
+    .option('--undo', 'let it take sessions again')
+    .action(action(runnerDrain));
+  program
+    .command('limits')
+    .description('the quotas of the organization, and how much of them is used')
+    .option('-p, --project <id or name>', 'of this project alone, beside those of the organization')
+    .action(action(limits));
   program.command('config').description('the effective configuration, without secrets').action(action(config));
 }

@@ -119,6 +119,125 @@ describe('session', () => {
   });
 });
 
+describe('what is kept of a session', () => {
+  const session = { id: 'ses_1', state: 'ready', labels: {}, queuePosition: null };
+  const checkpoint = (number: number, more: object) => ({
+    ...{ id: `chk_${number}`, number, commit: 'c'.repeat(40), tree: 't', cursor: `k-${number}`, filesChanged: 2 },
+    ...{ createdAt: '2025-12-31T23:58:00.000Z', ...more },
+  });
+
+  test('hibernate puts each session to sleep and says so', async () => {
+    const { api, run } = await setUp(({ path }, response) =>
+      path === '/v1/sessions/ses_2/hibernate'
+        ? answer(response, 202, { ...session, id: 'ses_2', state: 'hibernating' })
+        : answer(response, 200, { ...session, state: 'hibernated' }),
+    );
+    const cli = run('session', 'hibernate', 'ses_1', 'ses_2');
+    expect(await cli.exitCode).toBe(0);
+    expect(cli.stdout().toString()).toBe('ses_1  hibernated\nses_2  hibernating\n');
+    expect(cli.stderr()).toBe('ses_2: storing its files goes on.\n');
+    expect(api.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /v1/sessions/ses_1/hibernate',
+      'POST /v1/sessions/ses_2/hibernate',
+    ]);
+  });
+
+  test('a busy session is not put to sleep: exits 1 and says what to do', async () => {
+    const { run } = await setUp((_, response) =>
+      answer(response, 409, { code: 'session_busy', detail: 'cmd_1 is live' }),
+    );
+    const cli = run('session', 'hibernate', 'ses_1');
+    expect(await cli.exitCode).toBe(1);
+    expect(cli.stderr()).toMatch(/^error: cmd_1 is live \(session_busy\)\n {2}→ Wait for a command/);
+  });
+
+  test('resume waits until it is ready, and tells its place in the queue when it is not', async () => {
+    const waiting = { ...session, state: 'resuming', queuePosition: 3 };
+    const { api, run } = await setUp(({ url }, response) =>
+      answer(response, 200, url.searchParams.get('waitSeconds') === '120' ? session : waiting),
+    );
+    const ready = run('session', 'resume', 'ses_1');
+    expect([await ready.exitCode, ready.stdout().toString(), ready.stderr()]).toEqual([0, 'ses_1  ready\n', '']);
+    const queued = run('session', 'resume', 'ses_1', '--wait', '7', '--json');
+    expect(await queued.exitCode).toBe(0);
+    expect(JSON.parse(queued.stdout().toString())).toEqual(waiting);
+    expect(queued.stderr()).toContain('not ready after 7 s; commands wait for it. It waits for a place, as number 3.');
+    expect(api.requests).toHaveLength(2);
+  });
+
+  test('checkpoint prints the id alone; checkpoints are a table, or a document', async () => {
+    const items = [checkpoint(1, {}), checkpoint(2, { label: 'before the change' })];
+    const { api, run } = await setUp(({ method, url }, response) => {
+      if (method === 'POST') return answer(response, 201, items[1]);
+      const first = url.searchParams.get('cursor') === null;
+      return answer(response, 200, { items: [items[first ? 0 : 1]], nextCursor: first ? 'next' : null });
+    });
+    const made = run('session', 'checkpoint', 'ses_1', '--label', 'before the change');
+    expect([await made.exitCode, made.stdout().toString()]).toEqual([0, 'chk_2\n']);
+    expect(JSON.parse(api.requests[0]!.body.toString())).toEqual({ label: 'before the change' });
+    const table = run('session', 'checkpoints', 'ses_1');
+    expect(await table.exitCode).toBe(0);
+    expect(table.stdout().toString().split('\n').slice(0, 3)).toEqual([
+      'CHECKPOINT  NUMBER  COMMIT        FILES  CREATED    CURSOR  LABEL',
+      'chk_1            1  cccccccccccc      2  2 min ago  k-1     ',
+      'chk_2            2  cccccccccccc      2  2 min ago  k-2     before the change',
+    ]);
+    const document = run('session', 'checkpoints', 'ses_1', '--json');
+    expect(await document.exitCode).toBe(0);
+    expect(JSON.parse(document.stdout().toString())).toEqual({ items });
+  });
+});
+
+describe('runner and limits', () => {
+  const runner = {
+    ...{ id: 'run-1', version: '1', startedAt: '2025-12-31T23:58:00.000Z', labels: { zone: 'a' } },
+    ...{ slots: { total: 8, used: 3 }, sessions: 3, draining: true, unavailable: 'disk' },
+  };
+
+  test('list tells what keeps a runner from taking sessions', async () => {
+    const ready = { ...runner, id: 'run-2', draining: false, unavailable: null };
+    const { run } = await setUp((_, response) => answer(response, 200, { items: [runner, ready], nextCursor: null }));
+    const cli = run('runner', 'list');
+    expect(await cli.exitCode).toBe(0);
+    const lines = cli.stdout().toString().split('\n');
+    expect(lines[1]).toMatch(/^run-1 {3}draining, lacks disk +3\/8 +3 +1 +2 min ago +zone=a$/);
+    expect(lines[2]).toMatch(/^run-2 {3}ready /);
+  });
+
+  test('drain gives the order, --undo takes it back, and an unknown runner exits 3', async () => {
+    const { api, run } = await setUp(({ path, body }, response) => {
+      if (path !== '/v1/runners/run-1/drain') return false;
+      const draining = JSON.parse(body.toString()).undo !== true;
+      return answer(response, 200, { runnerId: 'run-1', draining, by: 'prn_1', at: '2026-01-01T00:00:00.000Z' });
+    });
+    const drained = run('runner', 'drain', 'run-1');
+    expect([await drained.exitCode, drained.stdout().toString()]).toEqual([0, 'run-1  draining\n']);
+    const undone = run('runner', 'drain', 'run-1', '--undo');
+    expect([await undone.exitCode, undone.stdout().toString()]).toEqual([0, 'run-1  takes sessions\n']);
+    expect(api.requests).toHaveLength(2);
+    expect(await run('runner', 'drain', 'run-2').exitCode).toBe(3);
+  });
+
+  test('limits are a table of what is used and its maximum, or a document', async () => {
+    const use = (used: number, max: number | null) => ({ used, max });
+    const found = {
+      ...{ liveSessions: use(4, 10), runningCommands: use(1, null), eventStreams: use(0, 1000) },
+      ...{ waitingRequests: use(2, 1000), projectsLeftOut: 1 },
+      projects: [{ projectId, liveSessions: use(4, 5), runningCommands: use(1, null) }],
+    };
+    const { api, run } = await setUp((_, response) => answer(response, 200, found));
+    const table = run('limits', '-p', projectId);
+    expect(await table.exitCode).toBe(0);
+    expect(table.stdout().toString()).toContain('organization                    live sessions        4       10\n');
+    expect(table.stdout().toString()).toContain(`${projectId}  running commands     1     none\n`);
+    expect(table.stderr()).toContain('1 more projects were left out');
+    expect(api.requests[0]!.url.searchParams.get('projectId')).toBe(projectId);
+    const document = run('limits', '--json');
+    expect(await document.exitCode).toBe(0);
+    expect(JSON.parse(document.stdout().toString())).toEqual(found);
+  });
+});
+
 describe('logs', () => {
   const actor = { kind: 'system', id: 'x' };
   const event = (cursor: string, type: string, data: object, commandId?: string) => ({

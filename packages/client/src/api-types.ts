@@ -194,6 +194,8 @@ export interface Session {
   baseCommit: string | null;
   headCommit: string | null;
   runner: string | null;
+  /** Its rank, from 1, among all sessions that wait for a place on a runner; null: it does not wait. */
+  queuePosition: number | null;
   /** Of the newest event: what comes later is read with `after`. */
   lastCursor: string;
   failure?: { code: string; detail: string };
@@ -206,6 +208,22 @@ export interface SessionFilter extends PageQuery {
   taskId?: string;
   trialId?: string;
   state?: SessionState;
+}
+
+/** The work tree as it was at a position of the history. */
+export interface Checkpoint {
+  id: string;
+  /** Counts the session's checkpoints from 1. */
+  number: number;
+  commit: string;
+  tree: string;
+  label?: string;
+  /** The command that it follows. */
+  commandId?: string;
+  /** Of its event: the history up to it led to these files. */
+  cursor: string;
+  createdAt: string;
+  filesChanged: number;
 }
 
 export interface CommandInput {
@@ -271,6 +289,38 @@ export interface Runner {
   startedAt: string;
   labels: Record<string, string>;
   slots: { total: number; used: number };
+  /** Live sessions that are placed there and not hibernated. */
+  sessions: number;
+  /** It is told to take no session and to hibernate its own. */
+  draining: boolean;
   /** The part whose absence keeps it from making sandboxes: docker or disk. */
   unavailable: string | null;
+}
+
+/** What a runner was told last. */
+export interface RunnerOrder {
+  runnerId: string;
+  draining: boolean;
+  /** Principal id. */
+  by: string;
+  at: string;
+}
+
+/** `max` null: no such bound. */
+export interface LimitUse {
+  used: number;
+  max: number | null;
+}
+
+export interface Limits {
+  /** Sessions that are neither archived nor failed. */
+  liveSessions: LimitUse;
+  /** `used`: sessions with a running command, so at least so many commands run, but for those of less than a second. */
+  runningCommands: LimitUse;
+  /** Of one gateway. */
+  eventStreams: LimitUse;
+  waitingRequests: LimitUse;
+  /** Those with live sessions, the most first. */
+  projects: { projectId: string; liveSessions: LimitUse; runningCommands: LimitUse }[];
+  projectsLeftOut: number;
 }

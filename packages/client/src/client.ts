@@ -10,9 +10,9 @@
 import { createAudit, createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
-import { createHealth, createQuery } from './resources/operation.ts';
+import { createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
 import { createProjects } from './resources/projects.ts';
-import { createSessions } from './resources/sessions.ts';
+import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
@@ -57,9 +57,12 @@ export function createClient(options: ClientOptions) {
     tasks: createTasks(transport),
     trials: createTrials(transport),
     sessions: createSessions(transport),
+    checkpoints: createCheckpoints(transport),
     commands: createCommands(transport, events),
     events,
     query: createQuery(transport),
+    runners: createRunners(transport),
+    limits: createLimits(transport),
     health: createHealth(transport),
   };
 }

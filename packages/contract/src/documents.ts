@@ -93,6 +93,19 @@ export interface RunnerDocument {
   unavailable: { part: 'docker' | 'disk'; detail: string } | null;
 }
 
+/**
+ * What an administrator wants of a runner: kept in a bucket of its own, by the runner's id, also while the runner is away. The runner
+ * follows its key; without a document, or with `draining: false`, it takes sessions as ever. The newest order counts.
+ */
+export interface RunnerOrder {
+  runnerId: string;
+  /** Take no new session, and hibernate those that are here once they are idle. */
+  draining: boolean;
+  /** Principal id. */
+  by: string;
+  at: string;
+}
+
 /** A project's secret as stored: AES-256-GCM, opened only by gateway and runners. */
 export interface SecretDocument {
   name: string;

@@ -56,13 +56,17 @@ export function healthSubject(part: HealthPart): string {
   return `worktrail.health.${part}`;
 }
 
-/** Key-value buckets. `configuration`: organizations, principals, keys, projects, secrets, tasks. */
+/**
+ * Key-value buckets. `configuration`: organizations, principals, keys, projects, secrets, tasks. `runnerOrders`: RunnerOrder by
+ * runner id, written by the gateway.
+ */
 export const buckets = {
   configuration: 'worktrail-configuration',
   sessions: 'worktrail-sessions',
   trials: 'worktrail-trials',
   idempotency: 'worktrail-idempotency',
   runners: 'worktrail-runners',
+  runnerOrders: 'worktrail-runner-orders',
 } as const;
 
 export function sessionKey(organizationId: string, sessionId: string): string {

@@ -85,6 +85,8 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_CEILINGS_NETWORKS: 'none, open',
     WORKTRAIL_QUOTAS_SESSIONS_PER_ORGANIZATION_MAX: '12',
     WORKTRAIL_QUOTAS_SESSIONS_PER_PROJECT_MAX: '13',
+    WORKTRAIL_QUOTAS_RUNNING_COMMANDS_PER_ORGANIZATION_MAX: '18',
+    WORKTRAIL_QUOTAS_RUNNING_COMMANDS_PER_PROJECT_MAX: '19',
     WORKTRAIL_QUOTAS_FOLLOWERS_PER_ORGANIZATION_MAX: '16',
     WORKTRAIL_QUOTAS_FOLLOWERS_MAX: '17',
     WORKTRAIL_IMAGES_ALLOWED: 'team/*,other/image',
@@ -94,6 +96,7 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_RUNNER_LABELS: 'zone=a,disk=fast',
     WORKTRAIL_RUNNER_DISK_RESERVE_BYTES: '16',
     WORKTRAIL_RUNNER_SSH_CONFIG: '/etc/worktrail/ssh_config',
+    WORKTRAIL_ARTIFACTS_ARCHIVE_BYTES_MAX: '0',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -108,6 +111,7 @@ test('every value of the file has a variable', () => {
     },
     quotas: {
       ...{ sessionsPerOrganizationMax: 12, sessionsPerProjectMax: 13 },
+      ...{ runningCommandsPerOrganizationMax: 18, runningCommandsPerProjectMax: 19 },
       ...{ followersPerOrganizationMax: 16, followersMax: 17 },
     },
     images: { allowed: ['team/*', 'other/image'] },
@@ -119,6 +123,7 @@ test('every value of the file has a variable', () => {
       diskReserveBytes: 16,
       sshConfig: '/etc/worktrail/ssh_config',
     },
+    artifacts: { archiveBytesMax: 0 },
     events: { streamBytesMax: 1_048_576, tailMessages: 0 },
   });
   expect(Object.values(origins).filter(({ from }) => from !== 'environment')).toEqual([]);

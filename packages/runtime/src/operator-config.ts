@@ -25,7 +25,8 @@ const schema = z.strictObject({
       memoryMb: positive.default(2_048),
       pids: positive.default(512),
       outputBytesMax: positive.default(limits.outputBytesMaxDefault),
-      hibernateAfterSeconds: positive.default(1_800),
+      /** 0: never. */
+      hibernateAfterSeconds: z.int().min(0).default(1_800),
       cancelGraceSeconds: z.int().min(0).max(300).default(limits.cancelGraceSecondsDefault),
     })
     .prefault({}),
@@ -44,6 +45,9 @@ const schema = z.strictObject({
       /** Sessions that are neither archived nor failed; null: any number. */
       sessionsPerOrganizationMax: positive.nullable().default(null),
       sessionsPerProjectMax: positive.nullable().default(null),
+      /** More are accepted and wait as `queued`; null: any number. */
+      runningCommandsPerOrganizationMax: positive.nullable().default(null),
+      runningCommandsPerProjectMax: positive.nullable().default(null),
       /** Open event streams, and as many requests that wait: of an organization and of all, in one gateway. */
       followersPerOrganizationMax: positive.default(1_000),
       followersMax: positive.default(4_000),
@@ -69,6 +73,15 @@ const schema = z.strictObject({
         .default(1024 ** 3),
       /** Of the ssh that repositories are fetched with, for every tenant; null: there is none. */
       sshConfig: z.string().startsWith('/').nullable().default(null),
+    })
+    .prefault({}),
+  artifacts: z
+    .strictObject({
+      /** Compressed size up to which a hibernated session's volumes are archived whole; 0: none is. */
+      archiveBytesMax: z
+        .int()
+        .min(0)
+        .default(1024 ** 3),
     })
     .prefault({}),
   events: z

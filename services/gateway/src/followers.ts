@@ -10,6 +10,8 @@ export type FollowerKind = 'eventStreams' | 'waiters';
 export interface Followers {
   /** Counts one in until the returned function is called. @throws rate_limited */
   admit(kind: FollowerKind, organizationId: string): () => void;
+  /** Those of an organization now. */
+  count(kind: FollowerKind, organizationId: string): number;
 }
 
 const names: Record<FollowerKind, string> = { eventStreams: 'open event streams', waiters: 'waiting requests' };
@@ -21,6 +23,7 @@ export function createFollowers(
   const counts = { eventStreams: new Map<string, number>(), waiters: new Map<string, number>() };
   const totals = { eventStreams: 0, waiters: 0 };
   return {
+    count: (kind, organizationId) => counts[kind].get(organizationId) ?? 0,
     admit(kind, organizationId) {
       const own = counts[kind];
       const count = own.get(organizationId) ?? 0;

@@ -13,6 +13,7 @@ import { addAccessRoutes } from './access/access-routes.ts';
 import { addAuditRoutes } from './access/audit-routes.ts';
 import { createGate } from './access/gate.ts';
 import { createAudit } from './audit.ts';
+import { addCheckpointRoutes } from './checkpoints/checkpoint-routes.ts';
 import { createCommandReader } from './commands/command-reader.ts';
 import { addCommandRoutes } from './commands/command-routes.ts';
 import { addControlRoutes } from './commands/control-routes.ts';
@@ -29,17 +30,22 @@ import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
 import { addDescriptionRoutes, addHealthRoutes } from './http/open-routes.ts';
 import { createIdempotency } from './idempotency.ts';
+import { addLimitRoutes } from './limits/limit-routes.ts';
 import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
 import { addProjectRoutes } from './projects/project-routes.ts';
 import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
 import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
+import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
 import type { RunnerView } from './runners/runner-view.ts';
+import { createSessionCensus } from './sessions/session-census.ts';
 import { createSessionReader } from './sessions/session-reader.ts';
 import { createSessionQuota } from './sessions/session-quota.ts';
 import { addSessionRoutes } from './sessions/session-routes.ts';
+import { createSessionView } from './sessions/session-view.ts';
+import { addSleepRoutes } from './sessions/sleep-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
@@ -78,7 +84,8 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const store = createConfigurationStore(parts.configuration);
   const audit = createAudit(parts.js);
   const sessions = createSessionReader(parts.sessions, workflows);
-  const quota = createSessionQuota(parts.sessions, operator.quotas, Date.now);
+  const census = createSessionCensus(parts.sessions, Date.now);
+  const quota = createSessionQuota(census, operator.quotas);
   const trials = createTrialReader(parts.trials, workflows);
   const projects = createProjectReader(store, settings);
   const tasks = createTaskReader(store);
@@ -86,6 +93,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const control = createRunnerControl(nats);
   const live = createLiveSubscriber(nats);
   const position = createStreamPosition(nats, parts.jsm, live);
+  const view = createSessionView(position, census);
   const history = createHistory(trace);
   const followers = createFollowers(operator.quotas, metrics);
 
@@ -99,9 +107,11 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addTaskRoutes(api, { store, projects, tasks, audit });
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
   addSessionRoutes(api, {
-    ...{ sessions, quota, projects, tasks, trials, runners, workflows },
+    ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, trace, followers, stopping },
   });
+  addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
+  addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },
@@ -109,7 +119,8 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
-  addRunnerRoutes(api, { runners });
+  addRunnerRoutes(api, { runners, orders: createRunnerOrders(parts.runnerOrders), census, audit });
+  addLimitRoutes(api, { census, projects, followers, operator });
   addOperatorConfigRoutes(api, { operator, origins });
   addQueryRoutes(api, { trace });
   addDescriptionRoutes(api.app);

@@ -10,6 +10,7 @@ export interface GatewayBuckets {
   configuration: KV;
   sessions: KV;
   trials: KV;
+  runnerOrders: KV;
   idempotency: KV;
 }
 
@@ -18,6 +19,7 @@ export async function openGatewayBuckets(nats: NatsConnection): Promise<GatewayB
     configuration: await openBucket(nats, buckets.configuration),
     sessions: await openBucket(nats, buckets.sessions),
     trials: await openBucket(nats, buckets.trials),
+    runnerOrders: await openBucket(nats, buckets.runnerOrders),
     idempotency: await openBucket(nats, buckets.idempotency, { ttlMs: idempotencyTtlMs }),
   };
 }

@@ -61,7 +61,9 @@ test('without an orchestrator a session is kept until there is one; what asks it
   const path = `/v1/sessions/${made.body.id}`;
   expect((await fixture.call('GET', path)).body.state).toBe('creating');
   await expectUnavailable(fixture.call('POST', `${path}/commands`, { command: 'true' }), 'orchestrator');
-  await expectUnavailable(fixture.call('POST', `${path}/archive`), 'orchestrator');
+  for (const what of ['archive', 'hibernate', 'resume', 'checkpoints']) {
+    await expectUnavailable(fixture.call('POST', `${path}/${what}`), 'orchestrator');
+  }
   const again = await fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}, { 'idempotency-key': 'kept' });
   expect([again.status, again.body.id]).toEqual([201, made.body.id]);
 });
@@ -76,7 +78,9 @@ test('while Temporal is down it is named, the rest goes on, and all is well when
   expect(await part('temporal')).toMatchObject({ ok: false });
   await expectUnavailable(call('POST', `/v1/projects/${projectId}/sessions`, {}), 'temporal');
   await expectUnavailable(call('POST', trials, { name: 'first', attempts }), 'temporal');
-  await expectUnavailable(call('POST', `/v1/sessions/${made.id}/archive`), 'temporal');
+  for (const what of ['archive', 'hibernate', 'resume', 'checkpoints']) {
+    await expectUnavailable(call('POST', `/v1/sessions/${made.id}/${what}`), 'temporal');
+  }
   expect((await call('GET', trials)).body.items).toEqual([]);
   expect((await call('GET', '/v1/projects')).status).toBe(200);
   await temporal.restart();
@@ -89,7 +93,13 @@ test('while the trace-store is down it is named, and all is well when it is back
   const { id } = (await call('POST', `/v1/projects/${projectId}/sessions`, {})).body;
   await traceStore.kill();
   expect(await part('trace-store')).toMatchObject({ ok: false });
-  for (const path of ['/v1/sessions', `/v1/sessions/${id}/events`, `/v1/sessions/${id}/commands`, '/v1/audit']) {
+  for (const path of [
+    '/v1/sessions',
+    `/v1/sessions/${id}/events`,
+    `/v1/sessions/${id}/commands`,
+    `/v1/sessions/${id}/checkpoints`,
+    '/v1/audit',
+  ]) {
     await expectUnavailable(call('GET', path), 'trace-store');
   }
   expect((await call('GET', `/v1/sessions/${id}`)).status).toBe(200);
@@ -102,7 +112,7 @@ test('while NATS is down it is named, and all is well when it is back', async ()
   await nats.kill();
   expect(await part('nats')).toMatchObject({ ok: false });
   expect((await call('GET', '/healthz')).status).toBe(200);
-  await expectUnavailable(call('GET', '/v1/projects'), 'nats');
+  for (const path of ['/v1/projects', '/v1/runners', '/v1/limits']) await expectUnavailable(call('GET', path), 'nats');
   await nats.restart();
   await expect.poll(async () => (await call('GET', '/v1/projects')).status, { timeout: 20_000 }).toBe(200);
 });

@@ -108,6 +108,7 @@ async function printSession({ screen }: Cli, session: Session): Promise<void> {
     ['base commit', session.baseCommit],
     ['head commit', session.headCommit],
     ['runner', session.runner],
+    ['queue position', session.queuePosition?.toString()],
     ['labels', labels.join(' ')],
     ['last cursor', session.lastCursor],
     ['created', session.createdAt],

@@ -42,6 +42,8 @@ function adviceFor(error: WorktrailApiError): string | undefined {
     case 'cursor_expired':
     case 'cursor_invalid':
       return 'Leave --after out to read from the beginning.';
+    case 'checkpoint_failed':
+      return `${later} The session stays as it was; "worktrail status" shows which part is down.`;
     case 'session_busy':
     case 'live_commands_exceeded':
     case 'queued_commands_exceeded':

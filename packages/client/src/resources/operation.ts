@@ -1,8 +1,9 @@
-// SQL over the traces, and the state of the system.
+// SQL over the traces, the state of the system, its runners and limits.
 
-import type { Page, QueryResult, Readiness, Runner } from '../api-types.ts';
+import type { Limits, Page, PageQuery, QueryResult, Readiness, Runner, RunnerOrder } from '../api-types.ts';
+import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
-import type { CallOptions } from './call.ts';
+import { type CallOptions, pathOf } from './call.ts';
 
 export function createQuery(transport: Transport) {
   return {
@@ -21,5 +22,25 @@ export function createHealth(transport: Transport) {
     runners: (options?: CallOptions) => transport.json<Page<Runner>>('GET', '/v1/runners', options),
     /** The operator's effective configuration, secrets redacted. */
     config: (options?: CallOptions) => transport.json<Record<string, unknown>>('GET', '/v1/config', options),
+  };
+}
+
+export function createRunners(transport: Transport) {
+  const list = (query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<Runner>>('GET', '/v1/runners', { query: { ...query }, ...options });
+  return {
+    list,
+    all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
+    /** It takes no session any more and hibernates its own as they become idle; `undo`: it takes sessions again. */
+    drain: (runnerId: string, body: { undo?: boolean } = {}, options?: CallOptions) =>
+      transport.json<RunnerOrder>('POST', pathOf`/v1/runners/${runnerId}/drain`, { body, ...options }),
+  };
+}
+
+export function createLimits(transport: Transport) {
+  return {
+    /** Quotas of the organization and their use. */
+    get: (query: { projectId?: string } = {}, options?: CallOptions) =>
+      transport.json<Limits>('GET', '/v1/limits', { query: { ...query }, ...options }),
   };
 }

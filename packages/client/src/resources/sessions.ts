@@ -1,6 +1,6 @@
-// Sessions: persistent workspaces on a branch of their own.
+// Sessions: persistent workspaces on a branch of their own, and their checkpoints.
 
-import type { Page, Session, SessionFilter, SessionInput } from '../api-types.ts';
+import type { Checkpoint, Page, PageQuery, Session, SessionFilter, SessionInput } from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -23,7 +23,36 @@ export function createSessions(transport: Transport) {
       transport.json<Session>('GET', pathOf`/v1/sessions/${sessionId}`, options),
     update: (sessionId: string, body: { title?: string; labels?: Record<string, string> }, options?: CallOptions) =>
       transport.json<Session>('PATCH', pathOf`/v1/sessions/${sessionId}`, { body, ...options }),
+    /**
+     * Answers once it is hibernated; `state` is still `hibernating` where storing its files takes longer than the API waits. Throws
+     * `session_busy` while a command is live, and `checkpoint_failed` when the files could not be stored.
+     */
+    hibernate: (sessionId: string, options?: CallOptions) =>
+      transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/hibernate`, options),
+    /** As its next command would. With `waitSeconds` it answers once the session is ready, or when the wait is over. */
+    resume: (sessionId: string, options: CallOptions & { waitSeconds?: number } = {}) => {
+      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
+      const path = pathOf`/v1/sessions/${sessionId}/resume`;
+      return transport.json<Session>('POST', path, { ...options, query: { waitSeconds }, waitSeconds });
+    },
     archive: (sessionId: string, options?: CallOptions) =>
       transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/archive`, options),
+  };
+}
+
+export function createCheckpoints(transport: Transport) {
+  const list = (sessionId: string, query: PageQuery = {}, options?: CallOptions) =>
+    transport.json<Page<Checkpoint>>('GET', pathOf`/v1/sessions/${sessionId}/checkpoints`, {
+      query: { ...query },
+      ...options,
+    });
+  return {
+    /** Keeps the files as they are now; answers once they are stored. */
+    create: (sessionId: string, body: { label?: string } = {}, options?: CallOptions) =>
+      transport.json<Checkpoint>('POST', pathOf`/v1/sessions/${sessionId}/checkpoints`, { body, ...options }),
+    /** Oldest first. */
+    list,
+    all: (sessionId: string, options?: CallOptions) =>
+      allItems((cursor) => list(sessionId, { cursor, limit: 200 }, options)),
   };
 }

@@ -15,7 +15,10 @@ export interface TestSession {
   producer(commandId?: string): Producer & { commandId: string };
 }
 
-export async function makeSession({ connection, trace, organizationId, log }: Fixture): Promise<TestSession> {
+export async function makeSession(
+  { connection, trace, organizationId, log }: Fixture,
+  fields: Partial<SessionDocument> = {},
+): Promise<TestSession> {
   const now = new Date().toISOString();
   const document: SessionDocument = {
     version: 1,
@@ -33,26 +36,32 @@ export async function makeSession({ connection, trace, organizationId, log }: Fi
     headCommit: null,
     runnerId: null,
     generation: 1,
+    filesGeneration: 0,
+    waitingForPlaceSince: null,
+    checkpoint: null,
+    artifacts: [],
     failure: null,
     createdAt: now,
     lastActiveAt: now,
+    ...fields,
   };
   const bucket = await openBucket(connection, buckets.sessions);
   await createDocument(bucket, sessionKey(organizationId, document.id), document);
-  const deps = {
-    js: jetstream(connection),
-    jsm: await jetstreamManager(connection),
-    trace,
-    log,
-  };
+  const producer = await openProducers({ connection, trace, log }, document);
   return {
     document,
-    producer: (commandId = newId('command')) => {
-      const { organizationId: _, ...scope } = { ...document, sessionId: document.id };
-      const ref = { ...scope, organizationId, producer: commandId, signal: new AbortController().signal };
-      return { ...createProducer(deps, ref), commandId };
-    },
+    producer: (commandId = newId('command')) => ({ ...producer(commandId), commandId }),
   };
+}
+
+/** Producers of a session's events, by name. */
+export async function openProducers(
+  { connection, trace, log }: Pick<Fixture, 'connection' | 'trace' | 'log'>,
+  document: SessionDocument,
+): Promise<(name: string) => Producer> {
+  const deps = { js: jetstream(connection), jsm: await jetstreamManager(connection), trace, log };
+  const scope = { ...document, sessionId: document.id };
+  return (name) => createProducer(deps, { ...scope, producer: name, signal: new AbortController().signal });
 }
 
 export function append(producer: Producer & { commandId: string }, payload: EventPayloadInit) {

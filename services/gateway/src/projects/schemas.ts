@@ -84,7 +84,11 @@ export const approvalDefaults = {
 };
 
 const approvalInput = z.strictObject(approvalFields).partial();
-const hibernateAfterSeconds = z.int().min(10).max(31_536_000);
+const hibernateAfterSeconds = z
+  .int()
+  .min(0)
+  .max(31_536_000)
+  .openapi({ description: 'A session without a live command for so long is hibernated; 0: never.' });
 const repositoryUrl = text(2_000).min(1).openapi({ example: 'https://git.example.org/team/app.git' });
 
 export const createProjectSchema = z

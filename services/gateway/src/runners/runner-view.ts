@@ -9,6 +9,8 @@ export interface RunnerView {
   list(): Promise<RunnerDocument[]>;
   /** For what needs a new sandbox. @throws dependency_unavailable, of the part that keeps every runner from making one. */
   checkPlaceable(): Promise<void>;
+  /** @throws dependency_unavailable when no runner is alive. */
+  checkAlive(): Promise<void>;
   /**
    * For every command, with its session's runner: answers from what was seen in the last seconds, and looks again meanwhile.
    * @throws dependency_unavailable when no runner is alive, or this one lacks the space to start a command.
@@ -36,6 +38,11 @@ export function createRunnerView(jsm: JetStreamManager): RunnerView {
     async checkPlaceable() {
       const hindrance = placementHindrance(await list());
       if (hindrance) throw unavailable(hindrance.part, hindrance.detail);
+    },
+    async checkAlive() {
+      if (Date.now() - seenMs > seenMaxAgeMs && (await list()).length === 0) {
+        throw unavailable(noRunner.part, noRunner.detail);
+      }
     },
     async checkPresent(runnerId) {
       const isOld = Date.now() - seenMs > seenMaxAgeMs;

@@ -18,7 +18,15 @@ const states = [
   'archived',
 ] as const satisfies readonly SessionDocument['state'][];
 
-export const sessionState = z.enum(states);
+export const sessionState = z.enum(states).openapi({
+  description: [
+    'creating → ready ⇄ busy (a command is live)',
+    'ready → hibernating (its files are being stored) → hibernated, or ready again when they could not be stored',
+    'hibernated → resuming (by a command or a request) → ready, or hibernated again',
+    'busy → resuming (its sandbox or its host was lost)',
+    'any → failed (see `failure`), archived',
+  ].join('; '),
+});
 
 export const sessionSchema = z
   .object({
@@ -33,6 +41,9 @@ export const sessionSchema = z
     baseCommit: z.string().nullable(),
     headCommit: z.string().nullable(),
     runner: z.string().nullable(),
+    queuePosition: z.int().nullable().openapi({
+      description: 'Its rank, from 1, among all sessions that wait for a place on a runner; null: it does not wait.',
+    }),
     lastCursor: z.string().openapi({ description: 'Of the newest event: what comes later is read with after=.' }),
     createdAt: time,
     lastActiveAt: time,
@@ -61,7 +72,7 @@ export const patchSessionSchema = z
   .strictObject({ title: name.optional(), labels: labels.optional() })
   .openapi('PatchSession');
 
-export function sessionJson(document: SessionDocument, lastCursor: Cursor) {
+export function sessionJson(document: SessionDocument, lastCursor: Cursor, queuePosition: number | null) {
   return {
     id: document.id,
     projectId: document.projectId,
@@ -74,6 +85,7 @@ export function sessionJson(document: SessionDocument, lastCursor: Cursor) {
     baseCommit: document.baseCommit,
     headCommit: document.headCommit,
     runner: document.runnerId,
+    queuePosition,
     lastCursor: formatCursor(lastCursor),
     createdAt: document.createdAt,
     lastActiveAt: document.lastActiveAt,

@@ -6,6 +6,9 @@ import { expect, test } from 'vitest';
 import { createApi } from '../http/api.ts';
 import { createHttpMetrics } from '../http/http-metrics.ts';
 import { addSessionRoutes, type SessionRouteDeps } from './session-routes.ts';
+import { createSessionView } from './session-view.ts';
+
+const noCensus = { live: () => Promise.reject(new Error('no session waits')) };
 
 /** The history has chosen these sessions; their documents may be newer. */
 function appOf(documents: SessionDocument[]) {
@@ -27,12 +30,13 @@ function appOf(documents: SessionDocument[]) {
   addSessionRoutes(api, {
     trace: { listSessions: async () => ({ sessionIds: documents.map(({ id }) => id), more: true }) },
     sessions: { find: async (_organization: string, id: string) => documents.find((document) => document.id === id) },
-    position: { lastCursor: async () => ({ epoch: 1, sequence: 1 }) },
+    view: createSessionView({ lastCursor: async () => ({ epoch: 1, sequence: 1 }) }, noCensus),
   } as unknown as SessionRouteDeps);
   return api.app;
 }
 
-const session = (state: SessionDocument['state']) => ({ id: newId('session'), state }) as SessionDocument;
+const session = (state: SessionDocument['state']) =>
+  ({ id: newId('session'), state, waitingForPlaceSince: null }) as SessionDocument;
 
 test('a list by state holds no session that has another one by now, and goes on behind it', async () => {
   const documents = [session('ready'), session('busy')];

@@ -5,6 +5,7 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import { createDocument, putVersioned } from '@worktrail/runtime/buckets';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Fixture, openFixture } from '../gateway-fixture.ts';
+import { createSessionCensus } from './session-census.ts';
 import { createSessionQuota } from './session-quota.ts';
 
 const ofProject = 'project_sessions_exceeded';
@@ -27,7 +28,10 @@ beforeEach(async () => {
 });
 
 const quotaOf = (sessionsPerOrganizationMax: number | null, sessionsPerProjectMax: number | null) =>
-  createSessionQuota(bucket, { sessionsPerOrganizationMax, sessionsPerProjectMax }, () => now);
+  createSessionQuota(
+    createSessionCensus(bucket, () => now),
+    { sessionsPerOrganizationMax, sessionsPerProjectMax },
+  );
 
 function session(projectId: string, sessionId: string) {
   return { organizationId: 'org', projectId, sessionId };

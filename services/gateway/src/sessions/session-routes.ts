@@ -2,7 +2,6 @@
 
 import { z } from '@hono/zod-openapi';
 import type { SessionDocument } from '@worktrail/contract/documents';
-import { WorktrailError } from '@worktrail/contract/errors';
 import {
   archiveSession,
   type PatchSessionRequest,
@@ -18,7 +17,7 @@ import type { StreamPosition } from '../events/stream-position.ts';
 import type { Followers } from '../followers.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
 import { waitSeconds } from '../http/query-number.ts';
-import { etag, json, type Reply } from '../http/reply.ts';
+import { json, type Reply } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
 import { checkPrecondition, isAnyState, matches } from '../precondition.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
@@ -28,18 +27,13 @@ import { id } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 import type { TrialReader } from '../trials/trial-reader.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
-import {
-  createSessionSchema,
-  patchSessionSchema,
-  sessionEtag,
-  sessionJson,
-  sessionSchema,
-  sessionState,
-} from './schemas.ts';
+import { createSessionSchema, patchSessionSchema, sessionEtag, sessionSchema, sessionState } from './schemas.ts';
 import type { SessionQuota } from './session-quota.ts';
 import type { SessionReader } from './session-reader.ts';
 import { scopeOf } from './session-reader.ts';
 import { firstDocument, type NewSession } from './session-spec.ts';
+import { updateSession } from './session-update.ts';
+import type { SessionView } from './session-view.ts';
 import { created, settled, waitForSession } from './session-wait.ts';
 
 const tag = 'Sessions';
@@ -48,6 +42,7 @@ const createdWaitMs = 3_000;
 
 export interface SessionRouteDeps {
   sessions: SessionReader;
+  view: SessionView;
   quota: SessionQuota;
   projects: ProjectReader;
   tasks: TaskReader;
@@ -131,14 +126,14 @@ async function startSession(
     await deps.sessions.announce(document);
     if (request.retried) {
       const known = await deps.sessions.newest(document);
-      if (known.state !== 'creating') return await shown(deps, 201, known);
+      if (known.state !== 'creating') return await deps.view.reply(201, known);
     }
     const waitMs = request.query.waitSeconds * 1_000;
     const signal = AbortSignal.any([request.signal, deps.stopping]);
     const wait = waitMs > 0 ? { cases: settled, timeoutMs: waitMs } : { cases: created, timeoutMs: createdWaitMs };
     await waitForSession(subscription, deps.position, { scope, ...wait, signal });
     const newest = waitMs > 0 || request.retried ? await deps.sessions.newest(document) : document;
-    return await shown(deps, 201, newest);
+    return await deps.view.reply(201, newest);
   } finally {
     subscription.close();
     end();
@@ -211,9 +206,7 @@ async function list(deps: SessionRouteDeps, principal: Principal, query: ListQue
   const found = documents.filter((document) => document !== undefined);
   // The page was chosen by the history, which the document is ahead of.
   const matching = found.filter(({ state }) => query.state === undefined || state === query.state);
-  const items = await Promise.all(
-    matching.map(async (document) => sessionJson(document, await deps.position.lastCursor(scopeOf(document)))),
-  );
+  const items = await Promise.all(matching.map((document) => deps.view.json(document)));
   return json(200, { items, nextCursor: more ? (sessionIds.at(-1) ?? null) : null });
 }
 
@@ -225,7 +218,7 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
     { method: 'get', path, tag, summary: 'A session', action: 'session.read', params, answers },
     async ({ principal, params: { sessionId } }) => {
       const { document } = await deps.sessions.open(principal, sessionId, 'session.read');
-      return await shown(deps, 200, await deps.sessions.newest(document));
+      return await deps.view.reply(200, await deps.sessions.newest(document));
     },
   );
   api.route(
@@ -247,7 +240,7 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
         ...(body.title !== undefined && { title: body.title }),
         ...(body.labels !== undefined && { labels: body.labels }),
       };
-      return await shown(deps, 200, await updateSession(deps, document, patchSession, [change]));
+      return await deps.view.reply(200, await updateSession(deps, document, patchSession, [change]));
     },
   );
   api.route(
@@ -262,8 +255,8 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
     },
     async ({ principal, params: { sessionId } }) => {
       const { document } = await deps.sessions.open(principal, sessionId, 'session.archive');
-      if (document.state === 'archived') return await shown(deps, 200, document);
-      return await shown(deps, 200, await updateSession(deps, document, archiveSession, []));
+      if (document.state === 'archived') return await deps.view.reply(200, document);
+      return await deps.view.reply(200, await updateSession(deps, document, archiveSession, [], { takesLong: true }));
     },
   );
 }
@@ -280,38 +273,4 @@ async function seenDocument(
   const newest = await deps.sessions.newest(document);
   checkPrecondition(ifMatch, sessionEtag(newest));
   return newest;
-}
-
-async function updateSession(
-  deps: SessionRouteDeps,
-  document: SessionDocument,
-  update: string,
-  args: readonly unknown[],
-): Promise<SessionDocument> {
-  const workflowId = sessionWorkflowId(document.id);
-  const takesLong = update === archiveSession;
-  const changed = await deps.workflows.update<SessionDocument>(workflowId, update, args, { takesLong });
-  if (changed) return changed;
-  throw await closedSession(deps.sessions, document);
-}
-
-/** Why a session's workflow takes nothing any more. */
-export async function closedSession(
-  sessions: Pick<SessionReader, 'find'>,
-  known: SessionDocument,
-): Promise<WorktrailError> {
-  const document = (await sessions.find(known.organizationId, known.id)) ?? known;
-  switch (document.state) {
-    case 'archived':
-      return new WorktrailError('session_archived', `${document.id} is archived`);
-    case 'failed':
-      return new WorktrailError('session_failed', `${document.id} has failed: ${document.failure?.detail ?? ''}`);
-    default:
-      return new WorktrailError('conflict', `${document.id} has not been started, or its workflow has gone`);
-  }
-}
-
-async function shown(deps: SessionRouteDeps, status: number, document: SessionDocument): Promise<Reply> {
-  const lastCursor = await deps.position.lastCursor(scopeOf(document));
-  return json(status, sessionJson(document, lastCursor), { etag: etag(sessionEtag(document)) });
 }
