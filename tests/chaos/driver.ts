@@ -14,7 +14,8 @@ const ATTEMPTS_MAX = 200;
 
 export interface Driver {
   readonly target: Target;
-  run(plan: RoundPlan): Promise<RoundResult>;
+  /** An abort of `signal` ends the round without a verdict. */
+  run(plan: RoundPlan, signal?: AbortSignal): Promise<RoundResult>;
   /** Stops everything and says what is left. */
   close(): Promise<Violation[]>;
 }
@@ -28,20 +29,28 @@ export interface DriverOptions {
 
 export async function startDriver({ directory, ownEngine, paceMs, note }: DriverOptions): Promise<Driver> {
   const target = await startTarget(directory, ownEngine);
-  const clientWith = (attemptsMax: number): WorktrailClient =>
-    createClient({ apiUrl: target.apiUrl, apiKey: target.apiKey, attemptsMax });
-  const client = clientWith(ATTEMPTS_MAX);
-  const impatient = clientWith(1);
-  const repository = await makeRepository(join(target.repositoryRoot, 'work'), 50);
-  const project = await client.projects.create({ name: 'work', repository: { url: repository.path } });
-  return {
-    target,
-    run: (plan) => runRound({ target, client, impatient, projectId: project.id, plan, paceMs, note }),
-    async close() {
-      await target.stopCluster();
-      const left = await checkClusterGone(target);
-      await target.close();
-      return left;
-    },
+  let closing: Promise<Violation[]> | null = null;
+  const close = async () => {
+    await target.stopCluster();
+    const left = await checkClusterGone(target);
+    await target.close();
+    return left;
   };
+  try {
+    const clientWith = (attemptsMax: number): WorktrailClient =>
+      createClient({ apiUrl: target.apiUrl, apiKey: target.apiKey, attemptsMax });
+    const client = clientWith(ATTEMPTS_MAX);
+    const impatient = clientWith(1);
+    const repository = await makeRepository(join(target.repositoryRoot, 'work'), 50);
+    const project = await client.projects.create({ name: 'work', repository: { url: repository.path } });
+    const input = { target, client, impatient, projectId: project.id, paceMs, note };
+    return {
+      target,
+      run: (plan, signal) => runRound({ ...input, plan }, signal),
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }

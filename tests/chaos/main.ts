@@ -61,7 +61,8 @@ async function main(): Promise<number> {
     const isLate = performance.now() - startedAt > options.minutes * 60_000;
     if (stopping.signal.aborted || results.length >= options.rounds || isLate) break;
     say(`round ${plan.number}: ${plan.faults.map(faultName).join(' and ')}`);
-    const result = await driver.run(plan);
+    const result = await driver.run(plan, stopping.signal);
+    if (stopping.signal.aborted) break;
     result.violations.push(...slowness(result, options.recoveryMaxMs));
     results.push(result);
     for (const { kind, what } of result.violations) say(`  ${kind}: ${what}`);

@@ -49,7 +49,8 @@ export interface RoundResult {
   elapsedMs: number;
 }
 
-export async function runRound(input: RoundInput): Promise<RoundResult> {
+export async function runRound(input: RoundInput, stopping?: AbortSignal): Promise<RoundResult> {
+  const within = (ms: number) => AbortSignal.any([AbortSignal.timeout(ms), ...(stopping ? [stopping] : [])]);
   const startedAt = performance.now();
   const result: RoundResult = {
     plan: input.plan,
@@ -65,8 +66,8 @@ export async function runRound(input: RoundInput): Promise<RoundResult> {
   const works: SessionWork[] = [];
   try {
     const lastMs = input.plan.faults.reduce((sum, { lastMs, delayMs }) => sum + lastMs + delayMs, 0);
-    await work(input, result, sessions, works, AbortSignal.timeout(ROUND_TIMEOUT_MS + lastMs));
-    const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
+    await work(input, result, sessions, works, within(ROUND_TIMEOUT_MS + lastMs));
+    const signal = within(READ_TIMEOUT_MS);
     for (const one of works) await readBack(input.client, one, result, signal);
     await Promise.all(sessions.map((id) => input.client.sessions.archive(id, { signal })));
     result.violations.push(...(await checkSessionsGone(input.target, sessions)));

@@ -84,7 +84,18 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
     return pid!;
   }
 
-  await startCluster();
+  async function close(): Promise<void> {
+    await links.close();
+    await engineProxy.close();
+    await engine?.stop();
+  }
+
+  try {
+    await startCluster();
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     apiUrl: `http://127.0.0.1:${gatewayProxy.port}`,
     apiKey: ((await connection()) as Connection).apiKey,
@@ -115,11 +126,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
       await ended;
       clearTimeout(force);
     },
-    async close() {
-      await links.close();
-      await engineProxy.close();
-      await engine?.stop();
-    },
+    close,
   };
 }
 
