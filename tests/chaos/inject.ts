@@ -1,4 +1,4 @@
-// Does a fault to a target, and ends it. `struck` is when it hit; `over` is when nothing of ours holds the part back any more.
+// Does a fault to a target, and ends it.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { sessionLabel } from './labels.ts';
@@ -8,7 +8,7 @@ import { isProcess, type Target } from './target.ts';
 export interface Injection {
   /** performance.now() when the part was gone, or stopped, or cut off. */
   struckAt: number;
-  /** Resolves with performance.now() when the part was allowed to come back. */
+  /** Resolves once the part was let back, or started where that is the driver's to do, with the performance.now() of its begin. */
   over: Promise<number>;
 }
 

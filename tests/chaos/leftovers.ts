@@ -30,12 +30,13 @@ export async function checkClusterGone(target: Target): Promise<Violation[]> {
     const containers = await target.docker.listContainers({ all: true, filters: { label: [sessionLabel] } });
     const ours = containers.filter(({ Mounts }) => Mounts.some(({ Source }) => Source.startsWith(target.directory)));
     const processes = await processesWith(target.stateDirectory);
-    const names = await readdir(target.stateDirectory);
+    const names = [...(await readdir(target.stateDirectory)), ...(await readdir(join(target.stateDirectory, 'run')))];
+    const isTrace = (name: string) => name === 'connection.json' || name === 'supervisor.json';
     const sessions = await readdir(join(target.stateDirectory, 'runner', 'sessions')).catch(() => []);
     return [
       ...ours.map(({ Id }) => `container ${Id}`),
       ...processes.map(({ pid, commandLine }) => `process ${pid}: ${commandLine.slice(0, 200)}`),
-      ...names.filter((name) => name === 'connection.json').map((name) => `file ${name}`),
+      ...names.filter(isTrace).map((name) => `file ${name}`),
       ...sessions.map((name) => `directory of session ${name}`),
     ];
   });

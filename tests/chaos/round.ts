@@ -62,6 +62,7 @@ export async function runRound(input: RoundInput, stopping?: AbortSignal): Promi
     recovery: null,
     elapsedMs: 0,
   };
+  /** All that were made, whatever came of them. */
   const sessions: string[] = [];
   const works: SessionWork[] = [];
   try {
@@ -95,22 +96,17 @@ async function work(
   const planned = planWork(plan.seed, input.paceMs);
   const create = async (title: string) => {
     const session = await client.sessions.create(projectId, { title }, { waitSeconds: 60, signal });
-    if (session.state !== 'ready') throw new Error(`session ${session.id} is ${session.state} after its creation`);
     sessions.push(session.id);
+    if (session.state !== 'ready') throw new Error(`session ${session.id} is ${session.state} after its creation`);
     return session.id;
   };
-  const probe = await create('probe');
+  const titles = ['probe', ...planned.map((_, index) => `work ${index}`)];
+  const [probe, ...workers] = (await Promise.all(titles.map(create))) as [string, ...string[]];
   for (const [index, { tasks }] of planned.entries()) {
-    const sessionId = await create(`work ${index}`);
-    works.push(await startSessionWork(client, sessionId, tasks, allowedOutcomes(plan, index), signal));
+    const allowed = allowedOutcomes(plan, index);
+    works.push(await startSessionWork(client, workers[index]!, tasks, allowed, signal));
   }
-  const paced = works[0]!.commands[0]!;
-  const threshold = Math.floor(paced.stdout.length * plan.triggerShare);
-  await works[0]!.followers.sse.until((event) => {
-    const { offset, stream } = event.data as { offset?: number; stream?: string };
-    const isOutput = event.type === 'command.output' && event.commandId === paced.id && stream === 'stdout';
-    return isOutput && offset! >= threshold;
-  }, signal);
+  await works[0]!.untilShare(plan.triggerShare, signal);
 
   const enough = new AbortController();
   const echoing = works[1]!.echo(enough.signal, signal);
@@ -139,11 +135,10 @@ async function recover(
   signal: AbortSignal,
 ): Promise<RoundResult['recovery']> {
   const sessionId = typeof probe === 'string' ? probe : probe.sessionId;
-  const over = Promise.all(injections.map((injection) => injection.over));
+  const over = await Promise.all(injections.map((injection) => injection.over));
   const isMomentary = plan.faults.every(({ lastMs }) => lastMs === 0);
-  const endedAt = isMomentary ? injections[0]!.struckAt : Math.max(...(await over));
+  const endedAt = isMomentary ? injections[0]!.struckAt : Math.max(...over);
   const { at, commandId } = await untilRecovered(impatient, sessionId, signal);
-  await over;
   if (typeof probe !== 'string') probe.add('the first after the fault', commandId, 'recovered\n');
   const [fault, second] = plan.faults;
   return fault && !second ? { fault, ms: at - endedAt } : null;

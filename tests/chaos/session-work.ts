@@ -1,6 +1,6 @@
 // One session with its work under way: the commands that were asked for, what each must print, and who reads along.
 
-import type { WorktrailClient } from '@worktrail/client';
+import type { WorktrailClient, WorktrailEvent } from '@worktrail/client';
 import type { CommandOutcome } from '@worktrail/contract/commands';
 import type { ExpectedCommand } from './checks.ts';
 import { type Followers, follow } from './followers.ts';
@@ -18,6 +18,8 @@ export interface SessionWork {
   readonly followers: Followers;
   /** In the order in which they were asked for; grows while echoes come. */
   readonly commands: StartedTask[];
+  /** Resolves when this share of the first command's output was seen by the event stream, or the command has ended. */
+  untilShare(share: number, signal: AbortSignal): Promise<void>;
   /** One that was asked for elsewhere; it prints `stdout`. */
   add(name: string, id: string, stdout: string): void;
   /** Asks for one short command after the other until the signal aborts; resolves when the last one was answered. */
@@ -46,6 +48,15 @@ export async function startSessionWork(
     followers,
     commands,
     add,
+    async untilShare(share, deadline) {
+      const { id, stdout } = commands[0]!;
+      const isEnd = ({ type, commandId }: { type: string; commandId?: string | null }) =>
+        type === 'command.ended' && commandId === id;
+      const isFar = ({ type, commandId, data }: WorktrailEvent) =>
+        type === 'command.output' && commandId === id && Number(data['position']) >= share * stdout.length;
+      if (followers.sse.seen.some(isEnd)) return;
+      await followers.sse.until((event) => isEnd(event) || isFar(event), deadline);
+    },
     async echo(until, deadline) {
       for (let n = 1; n <= ECHOES_MAX && !until.aborted; n++) {
         const name = `echo ${n}`;
