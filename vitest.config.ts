@@ -1,4 +1,5 @@
-// Three kinds of tests: unit (no servers), integration (one service's own real servers) and e2e (the whole cluster).
+// Four kinds of tests: unit (no servers), integration (one service's own real servers), e2e (the whole cluster) and faults (a cluster
+// of its own whose parts are killed).
 // Their order is kept, so that the cluster of the e2e tests has the machine to itself. One of them, which builds an image, goes beside the
 // integration tests: both wait more than they compute.
 
@@ -14,8 +15,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{packages,services,deploy}/**/*.test.ts', 'tests/bench/**/*.test.ts'],
-          exclude: [...exclude, '**/*.integration.test.ts'],
+          include: ['{packages,services,deploy}/**/*.test.ts', 'tests/{bench,chaos}/**/*.test.ts'],
+          exclude: [...exclude, '**/*.{integration,e2e}.test.ts'],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
@@ -52,6 +53,14 @@ export default defineConfig({
           hookTimeout: 180_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['tests/chaos/**/*.e2e.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

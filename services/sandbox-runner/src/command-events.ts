@@ -82,10 +82,14 @@ export function endedPayload(end: CommandEnd): EventPayloadInit {
   };
 }
 
+/** The supervisor's reason when it is told to stop, as an engine without live-restore tells it when it starts again. */
+const supervisorStopped = 'supervisor_stopped';
+
 export function endOf(frame: EndFrame, startedMs: number | undefined): CommandEnd {
+  const isLost = frame.outcome === 'canceled' && frame.reason === supervisorStopped;
   return {
     result: {
-      outcome: frame.outcome,
+      outcome: isLost ? 'sandbox_lost' : frame.outcome,
       reason: frame.reason || null,
       exitCode: frame.exitCode,
       signal: frame.signal === null ? null : (signalNames.get(frame.signal) ?? `SIG${frame.signal}`),

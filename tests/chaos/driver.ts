@@ -1,0 +1,56 @@
+// A run of rounds on one target. `npm run chaos` and the test of `npm test` use the same.
+
+import { join } from 'node:path';
+import { createClient, type WorktrailClient } from '@worktrail/client';
+import { makeRepository } from '../e2e/repository.ts';
+import type { Violation } from './checks.ts';
+import type { RoundPlan } from './faults.ts';
+import { checkClusterGone } from './leftovers.ts';
+import { type RoundResult, runRound } from './round.ts';
+import { startTarget, type Target } from './target.ts';
+
+/** Enough to outlast a machine that is down. */
+const ATTEMPTS_MAX = 200;
+
+export interface Driver {
+  readonly target: Target;
+  /** An abort of `signal` ends the round without a verdict. */
+  run(plan: RoundPlan, signal?: AbortSignal): Promise<RoundResult>;
+  /** Stops everything and says what is left. */
+  close(): Promise<Violation[]>;
+}
+
+export interface DriverOptions {
+  directory: string;
+  ownEngine: boolean;
+  paceMs: number;
+  note: (text: string) => void;
+}
+
+export async function startDriver({ directory, ownEngine, paceMs, note }: DriverOptions): Promise<Driver> {
+  const target = await startTarget(directory, ownEngine);
+  let closing: Promise<Violation[]> | null = null;
+  const close = async () => {
+    await target.stopCluster();
+    const left = await checkClusterGone(target);
+    await target.close();
+    return left;
+  };
+  try {
+    const clientWith = (attemptsMax: number): WorktrailClient =>
+      createClient({ apiUrl: target.apiUrl, apiKey: target.apiKey, attemptsMax });
+    const client = clientWith(ATTEMPTS_MAX);
+    const impatient = clientWith(1);
+    const repository = await makeRepository(join(target.repositoryRoot, 'work'), 50);
+    const project = await client.projects.create({ name: 'work', repository: { url: repository.path } });
+    const input = { target, client, impatient, projectId: project.id, paceMs, note };
+    return {
+      target,
+      run: (plan, signal) => runRound({ ...input, plan }, signal),
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+// How long it takes until all works again: `/readyz` says so, and a new command in a session that was there before has been run.
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { WorktrailClient } from '@worktrail/client';
+
+const AGAIN_AFTER_MS = 100;
+const ATTEMPT_TIMEOUT_MS = 10_000;
+
+export interface Recovery {
+  /** performance.now() */
+  at: number;
+  commandId: string;
+}
+
+/** The command that tells; it prints its last word. */
+export const RECOVERY_COMMAND = 'echo recovered';
+
+/**
+ * Resolves at the moment. `client` must not retry by itself. One command is asked for under one key, however
+ * often the request is sent.
+ */
+export async function untilRecovered(
+  client: WorktrailClient,
+  sessionId: string,
+  signal: AbortSignal,
+): Promise<Recovery> {
+  const idempotencyKey = randomUUID();
+  let commandId = '';
+  const attempt = async () => {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]);
+    const input = { command: RECOVERY_COMMAND, stdin: '' };
+    const command = await client.commands.run(sessionId, input, { waitSeconds: 8, idempotencyKey, signal: within });
+    commandId = command.id;
+    return command.state === 'ended';
+  };
+  const isReady = async () => (await client.health.ready({ signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS) })).ready;
+  for (const done of [attempt, isReady]) {
+    while (!(await done().catch(() => false))) {
+      signal.throwIfAborted();
+      await delay(AGAIN_AFTER_MS);
+    }
+  }
+  return { at: performance.now(), commandId };
+}
