@@ -16,6 +16,6 @@ export interface EventDraft {
   commandId?: string;
   payload: Extract<
     PayloadInit,
-    { case: `session${string}` | 'commandQueued' | 'commandEnded' | 'limitReached' | 'gap' }
+    { case: `session${string}` | 'commandQueued' | 'commandEnded' | 'checkpointCreated' | 'limitReached' | 'gap' }
   >;
 }

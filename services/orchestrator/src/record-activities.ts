@@ -5,7 +5,9 @@ import type { TrialDocument } from '@worktrail/contract/documents';
 import { sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { Context } from '@temporalio/activity';
 import { putVersioned } from '@worktrail/runtime/buckets';
-import { appendDrafts, type ProducerDeps } from '@worktrail/runtime/event-producer';
+import { appendDrafts } from '@worktrail/runtime/event-producer';
+import { endLostCommand, type EndLostCommandsInput, type LostCommandDeps } from './lost-command-ends.ts';
+import type { LostCommandEnd } from './session/host-loss.ts';
 import type { RecordSessionInput } from './session/record.ts';
 import type { PendingEvent } from './session/state.ts';
 
@@ -13,10 +15,12 @@ export interface RecordActivities {
   /** Appends the events in order, skipping what is there, then writes the document unless a newer one is there. */
   recordSession(input: RecordSessionInput): Promise<void>;
   recordTrial(document: TrialDocument): Promise<void>;
+  /** The end of each, once it is stored: the one that its runner has written, else `host_lost`. */
+  endLostCommands(input: EndLostCommandsInput): Promise<LostCommandEnd[]>;
 }
 
 export interface RecordDeps {
-  producer: ProducerDeps;
+  producer: LostCommandDeps;
   sessions: KV;
   trials: KV;
 }
@@ -26,14 +30,30 @@ export function createRecordActivities({ producer, sessions, trials }: RecordDep
     async recordSession({ ref, events, document }) {
       const { cancellationSignal: signal, info } = Context.current();
       for (const run of byProducer(events)) {
-        await appendDrafts(producer, { ...ref, producer: run.producer, signal }, run.drafts, info.attempt === 1);
+        await appendDrafts(
+          producer,
+          { ...ref, producer: run.producer, signal },
+          run.drafts,
+          info.attempt === 1 && !isTakenOver(run.drafts),
+        );
       }
       await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);
+    },
+    async endLostCommands(input) {
+      const { cancellationSignal: signal } = Context.current();
+      const ends: LostCommandEnd[] = [];
+      for (const command of input.commands) ends.push(await endLostCommand(producer, input, command, signal));
+      return ends;
     },
     async recordTrial(document) {
       await putVersioned(trials, trialKey(document.organizationId, document.id), document);
     },
   };
+}
+
+/** Another has written as this producer, perhaps, and what it wrote may have left the stream. */
+function isTakenOver(drafts: readonly PendingEvent['draft'][]): boolean {
+  return drafts[0]?.payload.case === 'gap';
 }
 
 /** Neighbours of one producer together; the order of all stays as it is. */

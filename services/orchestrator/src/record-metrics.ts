@@ -12,11 +12,12 @@ export function measureActivities(activities: RecordActivities, metrics: Metrics
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30],
     registers: [metrics],
   });
-  const measured = async (activity: keyof RecordActivities, work: () => Promise<void>): Promise<void> => {
+  const measured = async <T>(activity: keyof RecordActivities, work: () => Promise<T>): Promise<T> => {
     const stop = seconds.startTimer({ activity });
     try {
-      await work();
+      const result = await work();
       stop({ result: 'ok' });
+      return result;
     } catch (error) {
       stop({ result: 'failed' });
       throw error;
@@ -24,6 +25,7 @@ export function measureActivities(activities: RecordActivities, metrics: Metrics
   };
   return {
     recordSession: (input) => measured('recordSession', () => activities.recordSession(input)),
+    endLostCommands: (input) => measured('endLostCommands', () => activities.endLostCommands(input)),
     recordTrial: (document) => measured('recordTrial', () => activities.recordTrial(document)),
   };
 }

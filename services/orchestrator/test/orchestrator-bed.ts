@@ -33,6 +33,8 @@ export interface Servers {
 export interface OrchestratorBed {
   client: Client;
   runner: ScriptedRunner;
+  /** Another one beside it, for the rest of the bed's life. */
+  startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
   trials: KV;
   readonly port: number;
@@ -70,6 +72,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const native = await NativeConnection.connect({ address: servers.temporal.address });
   const connection = await Connection.connect({ address: servers.temporal.address });
   const runner = await startScriptedRunner(native, producer);
+  const others: ScriptedRunner[] = [];
   let lifetime!: Lifetime;
   let port = 0;
   const start = async () => {
@@ -80,6 +83,11 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   return {
     client: new Client({ connection }),
     runner,
+    startRunner: async (id) => {
+      const other = await startScriptedRunner(native, producer, id);
+      others.push(other);
+      return other;
+    },
     sessions: await openBucket(nats, buckets.sessions),
     trials: await openBucket(nats, buckets.trials),
     get port() {
@@ -91,7 +99,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     startOrchestrator: start,
     stop: async () => {
       await lifetime.close();
-      await runner.stop();
+      for (const each of [runner, ...others]) await each.stop();
       await connection.close();
       await native.close();
       await nats.close();

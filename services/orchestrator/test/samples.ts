@@ -30,6 +30,8 @@ export function sampleSession(changes: Partial<SessionSpec> = {}): SessionSpec {
     },
     env: {},
     cancelGraceSeconds: 5,
+    hibernateAfterSeconds: 0,
+    archiveBytesMax: 1_000_000,
     createdAt: '2026-01-01T00:00:00.000Z',
     createdBy: { kind: 'user', id: 'prn_someone' },
     ...changes,

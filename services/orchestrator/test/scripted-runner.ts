@@ -8,7 +8,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { CommandResult } from '@worktrail/contract/commands';
 import {
+  type CheckpointInput,
+  type CheckpointResult,
+  type HibernateInput,
   hostTaskQueue,
+  noFreeSlot,
+  type OpenedSandbox,
   type OpenSandboxInput,
   type PlacementActivities,
   placementTaskQueue,
@@ -27,40 +32,69 @@ interface HeldCommand {
   end(result: CommandResult): void;
 }
 
+/** How the runner answers from now on. */
+export interface RunnerScript {
+  /** No slot is free: neither for a new session nor for one that comes back. */
+  full: boolean;
+  /** `hold`: it is made, and its events are written, once the script says otherwise. */
+  checkpoints: 'changed' | 'unchanged' | 'fail' | 'hold';
+  archives: 'whole' | 'none' | 'fail';
+  headRef: string | null | undefined;
+}
+
 export interface ScriptedRunner {
+  readonly script: RunnerScript;
   readonly opened: OpenSandboxInput[];
   readonly removed: SandboxRef[];
   readonly attempts: RunCommandInput[];
+  readonly checkpoints: CheckpointInput[];
+  readonly hibernated: HibernateInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
   /** From now on the session has no sandbox until it is opened again; commands in it are lost. */
   loseSandbox(sessionId: string): void;
   release(commandId: string, exitCode?: number): Promise<void>;
   isHeld(commandId: string): boolean;
+  /** Takes nothing up any longer; what it follows it lets go of. */
   stop(): Promise<void>;
 }
 
 export async function startScriptedRunner(
   connection: NativeConnection,
   producer: ProducerDeps,
+  id = runnerId,
 ): Promise<ScriptedRunner> {
   const opened: OpenSandboxInput[] = [];
   const removed: SandboxRef[] = [];
   const attempts: RunCommandInput[] = [];
+  const checkpoints: CheckpointInput[] = [];
+  const hibernated: HibernateInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const gone = new Set<string>();
+  /** The generation that left each session's volume. */
+  const volumes = new Map<string, number>();
+  const script: RunnerScript = { full: false, checkpoints: 'changed', archives: 'whole', headRef: undefined };
   let openFailure: ApplicationFailure | undefined;
+  const requireSlot = () => {
+    if (script.full) throw ApplicationFailure.retryable('no slot is free', noFreeSlot);
+  };
 
   const activities: PlacementActivities & SandboxActivities = {
-    placeSession: async () => ({ runnerId, hostQueue: hostTaskQueue(runnerId) }),
+    placeSession: async () => {
+      requireSlot();
+      return { runnerId: id, hostQueue: hostTaskQueue(id) };
+    },
     openSandbox: async (input) => {
+      requireSlot();
       opened.push(input);
       const failure = openFailure;
       openFailure = undefined;
       if (failure) throw failure;
-      const from = opened.filter(({ sessionId }) => sessionId === input.sessionId).length > 1 ? 'volume' : 'new';
+      const from = restoredFrom(input, volumes.get(input.sessionId));
+      volumes.set(input.sessionId, input.generation);
       gone.delete(input.sessionId);
-      return { from, baseCommit: 'a'.repeat(40), headCommit: 'b'.repeat(40) };
+      const notKept = from === 'checkpoint' ? ['ignored files', 'processes'] : [];
+      return { from, baseCommit: 'a'.repeat(40), headCommit: 'b'.repeat(40), notKept };
     },
     runCommand: async (input) => {
       attempts.push(input);
@@ -69,6 +103,30 @@ export async function startScriptedRunner(
       const command = held ?? start(input);
       if (input.cancelReason !== null) command.end(canceled(input.cancelReason));
       return await follow(command, Context.current());
+    },
+    checkpointSandbox: async (input) => {
+      checkpoints.push(input);
+      const context = Context.current();
+      while (script.checkpoints === 'hold') {
+        context.heartbeat();
+        await context.sleep(20);
+      }
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      if (script.checkpoints === 'fail') throw ApplicationFailure.nonRetryable('the store is full', 'store_full');
+      const headRef = script.headRef === undefined ? 'refs/heads/worktrail/try-something-12345678' : script.headRef;
+      const headCommit = 'c'.repeat(40);
+      if (script.checkpoints === 'unchanged' && input.previous && !input.evenIfUnchanged) {
+        return { changed: false, headCommit, headRef };
+      }
+      await publishFiles(producer, input);
+      return checkpointResult(input, headCommit, headRef);
+    },
+    hibernateSandbox: async (input) => {
+      hibernated.push(input);
+      if (script.archives === 'fail') throw ApplicationFailure.nonRetryable('the store is full', 'store_full');
+      if (script.archives === 'none' || input.archiveBytesMax === 0) return { archive: null };
+      const artifact = { name: `archive/${input.sessionId}/${input.generation}`, sha256: 'd'.repeat(64), bytes: 100 };
+      return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
     removeSandbox: async (ref) => {
       removed.push(ref);
@@ -85,15 +143,18 @@ export async function startScriptedRunner(
   }
 
   const workers = await Promise.all(
-    [placementTaskQueue, hostTaskQueue(runnerId)].map((taskQueue) =>
+    [placementTaskQueue, hostTaskQueue(id)].map((taskQueue) =>
       Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100, shutdownGraceTime: 100 }),
     ),
   );
   const running = workers.map((worker) => worker.run());
   return {
+    script,
     opened,
     removed,
     attempts,
+    checkpoints,
+    hibernated,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
     },
@@ -104,10 +165,32 @@ export async function startScriptedRunner(
     },
     isHeld: (commandId) => commands.has(commandId),
     stop: async () => {
-      for (const worker of workers) worker.shutdown();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.all(running);
     },
   };
+}
+
+function restoredFrom(input: OpenSandboxInput, volume: number | undefined): OpenedSandbox['from'] {
+  if (volume !== undefined && volume === input.filesGeneration) return 'volume';
+  if (input.restore?.archive) return 'archive';
+  return input.restore?.checkpoint ? 'checkpoint' : 'new';
+}
+
+function checkpointResult(input: CheckpointInput, headCommit: string, headRef: string | null): CheckpointResult {
+  const { checkpointId: id, number, generation } = input;
+  const commit = number.toString(16).padStart(40, '0');
+  const checkpoint = { id, number, commit, tree: commit, filesChanged: 1, headCommit, headRef, notKept: [] };
+  return { changed: true, checkpoint, bundle: { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 } };
+}
+
+async function publishFiles(deps: ProducerDeps, input: CheckpointInput): Promise<void> {
+  const ref = { ...input, producer: input.checkpointId, signal: new AbortController().signal };
+  const state = await recoverProducer(deps, ref);
+  if (state.number > 0) return;
+  const actor = { kind: 'system' as const, id: 'runner' };
+  const value = { checkpointId: input.checkpointId };
+  await createProducer(deps, ref, state).append({ time: new Date(), actor, payload: { case: 'filesChanged', value } });
 }
 
 async function follow(command: HeldCommand, context: Context): Promise<CommandResult> {

@@ -2,7 +2,7 @@
 
 import type { WorkflowHandle } from '@temporalio/client';
 import type { CommandSpec } from '@worktrail/contract/commands';
-import type { SessionDocument } from '@worktrail/contract/documents';
+import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/documents';
 import * as messages from '@worktrail/contract/session-messages';
 import { sessionKey } from '@worktrail/contract/subjects';
 import type { Event } from '@worktrail/proto/event';
@@ -15,6 +15,10 @@ export interface SessionClient {
   run(command: CommandSpec): Promise<messages.CommandAccepted>;
   cancel(commandId: string): Promise<{ accepted: boolean }>;
   archive(): Promise<SessionDocument>;
+  hibernate(reason?: string): Promise<SessionDocument>;
+  resume(): Promise<SessionDocument>;
+  checkpoint(checkpointId: string, label?: string): Promise<CheckpointDocument>;
+  loseHost(lost: messages.HostLost): Promise<void>;
   patch(request: messages.PatchSessionRequest): Promise<SessionDocument>;
   describe(): Promise<SessionDocument>;
   /** Types of the session's own events, in order. */
@@ -52,6 +56,14 @@ export function connectSession(
     run: (command) => handle.executeUpdate(messages.runCommand, { args: [command], updateId: command.id }),
     cancel: (commandId) => handle.executeUpdate(messages.cancelCommand, { args: [{ commandId, reason: 'asked' }] }),
     archive: () => handle.executeUpdate(messages.archiveSession),
+    hibernate: (reason = 'requested') => handle.executeUpdate(messages.hibernateSession, { args: [{ reason }] }),
+    resume: () => handle.executeUpdate(messages.resumeSession),
+    checkpoint: (checkpointId, label = '') =>
+      handle.executeUpdate(messages.createCheckpoint, {
+        args: [{ checkpointId, label }],
+        updateId: checkpointId,
+      }),
+    loseHost: (lost) => handle.signal(messages.hostLost, lost),
     patch: (request) => handle.executeUpdate(messages.patchSession, { args: [request] }),
     describe,
     events,

@@ -1,14 +1,25 @@
-// A session without Temporal: its pure decisions, driven by any order of messages and of answers to what it began.
+// A session without Temporal: its pure decisions, driven by any order of messages, faults and answers to what it began, and by time.
+//
+// A host that is lost leaves its answers behind: they may still come, and are then checked to change nothing. So is whatever is told
+// twice.
 
+import type { CheckpointResult } from '@worktrail/contract/sandbox-activities';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
+import { newId } from '@worktrail/contract/ids';
+import * as checkpoints from '../src/session/checkpoints.ts';
 import { acceptCommand, cancelCommand, refusal, settle } from '../src/session/commands.ts';
+import * as hibernation from '../src/session/hibernation.ts';
+import * as hostLoss from '../src/session/host-loss.ts';
 import * as life from '../src/session/life.ts';
 import { nextStep, type Step, type Underway } from '../src/session/next-step.ts';
+import { isOver } from '../src/session/phases.ts';
 import { nextRecord, recorded, type RecordSessionInput } from '../src/session/record.ts';
 import { newSessionState, type PendingEvent, type SessionState } from '../src/session/state.ts';
 import { sampleCommand, withSetup } from './samples.ts';
 
 export const noon = '2026-01-01T12:00:00.000Z';
+
+type How = 'well' | 'badly' | 'not at all';
 
 /** One thing that happens next; `pick` chooses among what it can happen to. */
 export type Happening =
@@ -16,34 +27,61 @@ export type Happening =
   | { kind: 'repeat'; pick: number }
   | { kind: 'cancel'; pick: number }
   | { kind: 'stopped'; generation: number }
+  | { kind: 'hostLost'; runner: 'its own' | 'another'; earlier: number }
+  | { kind: 'hibernate' }
+  | { kind: 'wish' }
+  | { kind: 'resume' }
+  | { kind: 'checkpoint' }
   | { kind: 'archive' }
   | { kind: 'patch' }
   | { kind: 'continueAsNew' }
-  | { kind: 'answer'; pick: number; how: 'well' | 'badly' | 'not at all' };
+  | { kind: 'time'; ms: number }
+  | { kind: 'zombie'; pick: number; how: How }
+  | { kind: 'answer'; pick: number; how: How };
+
+type SandboxStep = Extract<Step['do'], 'place' | 'open' | 'hibernate' | 'remove'>;
 
 type Begun =
   | { what: 'command'; commandId: string; generation: number }
-  | { what: 'sandbox'; step: 'place' | 'open' | 'remove'; generation: number }
+  | { what: 'sandbox'; step: SandboxStep; generation: number }
+  | { what: 'checkpoint'; id: string; generation: number; compact: boolean }
+  | { what: 'endingLost'; commandIds: string[] }
   | { what: 'recording'; batch: RecordSessionInput }
-  | { what: 'reporting' }
-  | { what: 'settling' };
+  | { what: 'reporting' };
 
 export interface Simulation {
   state: SessionState;
+  nowMs: number;
+  alarmAtMs: number | null;
   begun: Begun[];
+  /** Begun on a host that was lost since. */
+  zombies: Begun[];
+  placements: number;
   /** In the order in which they were accepted. */
   accepted: string[];
   started: string[];
-  /** Ends as the history has them: of the runner, and of the session itself. */
+  /** Ends as the history has them: of runners, and of the session itself. The first of a command stands. */
   ends: string[];
   events: PendingEvent[];
   complete: boolean;
 }
 
-export function newSimulation(setup: string[]): Simulation {
-  const state = newSessionState({ ...withSetup(setup), trialId: 'trl_x' });
+export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simulation {
+  const state = newSessionState({ ...withSetup(setup), trialId: 'trl_x', hibernateAfterSeconds });
   life.created(state, noon);
-  const simulation: Simulation = { state, begun: [], accepted: [], started: [], ends: [], events: [], complete: false };
+  const simulation: Simulation = {
+    state,
+    nowMs: Date.parse(noon),
+    alarmAtMs: null,
+    begun: [],
+    zombies: [],
+    placements: 0,
+    accepted: [],
+    started: [],
+    ends: [],
+    events: [],
+    complete: false,
+  };
   act(simulation);
   return simulation;
 }
@@ -54,16 +92,24 @@ export function happen(simulation: Simulation, happening: Happening): void {
   act(simulation);
 }
 
-/** All answers come, well, until nothing is left to answer. */
+/** All answers come, well, and time passes, until nothing is left to answer or to wait for. */
 export function comeToRest(simulation: Simulation): void {
-  for (let turns = 0; simulation.begun.length > 0 && !simulation.complete; turns++) {
+  for (let turns = 0; !simulation.complete; turns++) {
     if (turns > 5_000) throw new Error('the session does not come to rest');
-    happen(simulation, { kind: 'answer', pick: 0, how: 'well' });
+    if (simulation.begun.length > 0) happen(simulation, { kind: 'answer', pick: 0, how: 'well' });
+    else if (simulation.alarmAtMs !== null)
+      happen(simulation, { kind: 'time', ms: simulation.alarmAtMs - simulation.nowMs });
+    else return;
   }
+}
+
+function now({ nowMs }: Simulation): string {
+  return new Date(nowMs).toISOString();
 }
 
 function apply(simulation: Simulation, happening: Happening): void {
   const { state } = simulation;
+  const time = now(simulation);
   switch (happening.kind) {
     case 'run':
       return run(simulation, sampleCommand('x', { background: happening.background }), happening.trial);
@@ -74,11 +120,24 @@ function apply(simulation: Simulation, happening: Happening): void {
     }
     case 'cancel': {
       const command = state.commands[happening.pick % Math.max(1, state.commands.length)];
-      if (command) cancelCommand(state, command.spec.id, 'asked', noon);
+      if (command) cancelCommand(state, command.spec.id, 'asked', time);
       return;
     }
     case 'stopped':
-      return life.sandboxStopped(state, happening.generation, 'cluster_stopped', noon);
+      return twice(state, () => life.sandboxStopped(state, happening.generation, 'cluster_stopped', time));
+    case 'hostLost':
+      return loseHost(simulation, happening.runner, happening.earlier);
+    case 'hibernate':
+      return hibernation.hibernationBegun(state, 'requested', time);
+    case 'wish':
+      return hibernation.hibernationWished(state, 'runner_draining');
+    case 'resume':
+      if (state.phase === 'hibernated' && !isOver(state)) life.resumed(state, 'requested', time);
+      else if (state.phase === 'hibernating') state.hibernation.resumeWanted = true;
+      return;
+    case 'checkpoint':
+      if (!isOver(state)) checkpoints.checkpointAsked(state, { checkpointId: newId('checkpoint'), label: 'x' });
+      return;
     case 'archive':
       if (state.commands.length === 0 && !state.archiveRequested) life.archiveRequested(state);
       return;
@@ -87,63 +146,183 @@ function apply(simulation: Simulation, happening: Happening): void {
     case 'continueAsNew':
       simulation.state = JSON.parse(JSON.stringify(state)) as SessionState;
       simulation.begun = [];
+      simulation.alarmAtMs = null;
       return;
-    case 'answer':
-      return answer(simulation, happening.pick, happening.how);
+    case 'time':
+      simulation.nowMs += happening.ms;
+      if (simulation.alarmAtMs !== null && simulation.alarmAtMs <= simulation.nowMs) simulation.alarmAtMs = null;
+      return;
+    case 'zombie': {
+      const [zombie] = simulation.zombies.splice(happening.pick % Math.max(1, simulation.zombies.length), 1);
+      if (zombie) unchanged(simulation.state, () => answerBegun(simulation, zombie, happening.pick, happening.how));
+      return;
+    }
+    case 'answer': {
+      const [begun] = simulation.begun.splice(happening.pick % Math.max(1, simulation.begun.length), 1);
+      if (begun) answerBegun(simulation, begun, happening.pick, happening.how);
+    }
   }
 }
 
 function run(simulation: Simulation, spec: CommandSpec, trial: boolean): void {
   const known = simulation.accepted.includes(spec.id);
   if (refusal(simulation.state, spec)) return;
-  acceptCommand(simulation.state, spec, trial ? 'trial:trl_x' : null, noon);
+  acceptCommand(simulation.state, spec, trial ? 'trial:trl_x' : null, now(simulation));
   if (!known) simulation.accepted.push(spec.id);
 }
 
-function answer(simulation: Simulation, pick: number, how: 'well' | 'badly' | 'not at all'): void {
-  const [begun] = simulation.begun.splice(pick % Math.max(1, simulation.begun.length), 1);
-  if (!begun) return;
+function loseHost(simulation: Simulation, runner: 'its own' | 'another', earlier: number): void {
   const { state } = simulation;
-  if (begun.what === 'settling') return settle(state, noon);
-  if (begun.what === 'reporting') {
-    state.reports.shift();
-    return;
-  }
-  if (begun.what === 'recording') {
-    simulation.events.push(...begun.batch.events);
-    for (const { draft } of begun.batch.events) {
-      if (draft.payload.case === 'commandEnded') simulation.ends.push(draft.commandId ?? '');
-    }
-    return recorded(state, begun.batch, noon);
-  }
-  if (begun.what === 'sandbox') return answerSandbox(state, begun, how);
-  if (how === 'not at all') return;
-  if (how === 'badly' && !simulation.started.includes(begun.commandId)) {
-    const from = { generation: begun.generation, sandboxGone: true };
-    return life.commandNotStarted(state, begun.commandId, from, noon);
-  }
-  simulation.started.push(begun.commandId);
-  simulation.ends.push(begun.commandId);
-  life.commandEnded(state, begun.commandId, how === 'well' ? exited(0) : exited(1), noon);
+  const runnerId = runner === 'another' ? 'r0' : (state.placement?.runnerId ?? 'r0');
+  const lost = { runnerId, generation: state.generation - earlier };
+  if (!hostLoss.concernsLostHost(state, lost)) return unchanged(state, () => hostLoss.hostLost(state, lost, noon));
+  const onHost = ({ what }: Begun) => what === 'command' || what === 'checkpoint' || what === 'sandbox';
+  simulation.zombies.push(...simulation.begun.filter(onHost));
+  simulation.begun = simulation.begun.filter((begun) => !onHost(begun));
+  hostLoss.hostLost(state, lost, now(simulation));
+  if (state.phase !== 'hibernated') unchanged(state, () => hostLoss.hostLost(state, lost, now(simulation)));
 }
 
-function answerSandbox(state: SessionState, begun: Extract<Begun, { what: 'sandbox' }>, how: string): void {
-  if (how === 'not at all') return;
-  if (begun.step === 'remove') return life.sandboxRemoved(state);
-  if (how === 'badly') return life.failed(state, 'internal', 'it went wrong', noon);
-  if (begun.step === 'place') return life.placed(state, { runnerId: 'r', hostQueue: 'q' }, noon);
-  life.opened(state, begun.generation, { from: 'volume', baseCommit: 'a', headCommit: 'b' });
+function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: How): void {
+  const { state } = simulation;
+  const time = now(simulation);
+  switch (begun.what) {
+    case 'reporting':
+      state.reports.shift();
+      return;
+    case 'recording':
+      simulation.events.push(...begun.batch.events);
+      for (const { draft } of begun.batch.events) {
+        if (draft.payload.case === 'commandEnded') simulation.ends.push(draft.commandId ?? '');
+      }
+      return recorded(state, begun.batch, time);
+    case 'endingLost': {
+      const ends = begun.commandIds.map((commandId) => ({
+        commandId,
+        result: endInHistory(simulation, commandId, hostLost),
+      }));
+      return twice(state, () => hostLoss.lostCommandsEnded(state, ends, time));
+    }
+    case 'checkpoint':
+      return answerCheckpoint(state, begun, how, { gone: pick % 2 === 1, time });
+    case 'sandbox':
+      return answerSandbox(simulation, begun, pick, how);
+    case 'command':
+      return answerCommand(simulation, begun, how);
+  }
 }
+
+function answerCommand(simulation: Simulation, begun: Extract<Begun, { what: 'command' }>, how: How): void {
+  const { state } = simulation;
+  const { commandId, generation } = begun;
+  if (how === 'not at all') return;
+  if (how === 'badly' && !simulation.started.includes(commandId)) {
+    const from = { generation, sandboxGone: true };
+    return twice(state, () => life.commandNotStarted(state, commandId, from, now(simulation)));
+  }
+  simulation.started.push(commandId);
+  const result = endInHistory(simulation, commandId, exited(how === 'well' ? 0 : 1));
+  twice(state, () => life.commandAnswered(state, commandId, result, now(simulation)));
+}
+
+/** Nobody writes after an end: the first one stands. */
+function endInHistory(simulation: Simulation, commandId: string, result: CommandResult): CommandResult {
+  if (!simulation.ends.includes(commandId)) simulation.ends.push(commandId);
+  return result;
+}
+
+function answerCheckpoint(
+  state: SessionState,
+  { id, generation, compact }: Extract<Begun, { what: 'checkpoint' }>,
+  how: How,
+  { gone, time }: { gone: boolean; time: string },
+): void {
+  if (how === 'not at all') return;
+  if (how === 'badly') {
+    const from = { generation, sandboxGone: gone, detail: 'it went wrong' };
+    return twice(state, () => life.checkpointNotMade(state, id, from, time));
+  }
+  const result = checkpointOf(state, id, gone);
+  twice(state, () => checkpoints.checkpointMade(state, id, result, compact, time));
+}
+
+function checkpointOf(state: SessionState, id: string, leftBranch: boolean): CheckpointResult {
+  const headRef = leftBranch ? 'refs/heads/other' : `refs/heads/${state.spec.branch}`;
+  const number = (state.checkpoint?.number ?? 0) + 1;
+  const checkpoint = { id, number, commit: id, tree: id, filesChanged: 1, headCommit: id, headRef, notKept: [] };
+  return { changed: true, checkpoint, bundle: { name: id, sha256: '', bytes: 1 } };
+}
+
+function answerSandbox(
+  simulation: Simulation,
+  begun: Extract<Begun, { what: 'sandbox' }>,
+  pick: number,
+  how: How,
+): void {
+  const { state } = simulation;
+  const { step, generation } = begun;
+  const time = now(simulation);
+  switch (step) {
+    case 'remove':
+      if (how === 'badly' && generation === state.generation) life.sandboxLeftBehind(state);
+      else if (how === 'well') life.sandboxRemoved(state, generation);
+      return;
+    case 'hibernate': {
+      if (how === 'not at all') return;
+      const artifact = { name: `archive.${generation}`, sha256: '', bytes: 1 };
+      const archive = how === 'well' ? { kind: 'whole' as const, artifact, notKept: [] } : null;
+      return twice(state, () => hibernation.hibernated(state, generation, { archive }, time));
+    }
+    case 'place':
+      if (how === 'badly') return life.failed(state, 'internal', 'it went wrong', time);
+      if (how === 'not at all') return;
+      simulation.placements += 1;
+      return twice(state, () => life.placed(state, { runnerId: `r${simulation.placements}`, hostQueue: 'q' }, time));
+    case 'open': {
+      if (generation === state.generation && how !== 'well') {
+        if (how === 'not at all') return life.hostIsFull(state, time);
+        if (hibernation.isMovable(state) && pick % 2 === 1) return life.placementGivenUp(state, time);
+        return life.failed(state, 'internal', 'it went wrong', time);
+      }
+      const from = openedFrom(state);
+      const sandbox = { from, baseCommit: 'a', headCommit: 'b', notKept: from === 'checkpoint' ? ['processes'] : [] };
+      return twice(state, () => life.opened(state, generation, sandbox, time));
+    }
+  }
+}
+
+function openedFrom({ filesGeneration, placedGeneration, archive, checkpoint }: SessionState) {
+  if (filesGeneration >= placedGeneration) return 'volume' as const;
+  if (archive) return 'archive' as const;
+  return checkpoint ? ('checkpoint' as const) : ('new' as const);
+}
+
+const hostLost: CommandResult = { ...exited(0), outcome: 'host_lost', exitCode: null };
 
 function exited(exitCode: number): CommandResult {
   return { outcome: 'exited', reason: null, exitCode, signal: null, stdoutBytes: 0, stderrBytes: 0 };
+}
+
+/** What is told a second time changes nothing. */
+function twice(state: SessionState, tell: () => void): void {
+  tell();
+  unchanged(state, tell);
+}
+
+function unchanged(state: SessionState, tell: () => void): void {
+  const before = JSON.parse(JSON.stringify(state)) as SessionState;
+  tell();
+  for (const [name, value] of Object.entries(state)) {
+    const [then, is] = [JSON.stringify(before[name as keyof SessionState]), JSON.stringify(value)];
+    if (then !== is) throw new Error(`while ${state.phase}, ${name} changed from ${then} to ${is}`);
+  }
 }
 
 /** Takes every step that is due, as the workflow's loop does. */
 function act(simulation: Simulation): void {
   for (let steps = 0; ; steps++) {
     if (steps > 1_000) throw new Error('the session does not stop taking steps');
-    const step = nextStep(simulation.state, underway(simulation));
+    const step = nextStep(simulation.state, underway(simulation), simulation.nowMs);
     if (!step || simulation.complete) return;
     take(simulation, step);
   }
@@ -152,47 +331,74 @@ function act(simulation: Simulation): void {
 function take(simulation: Simulation, step: Step): void {
   const { state, begun } = simulation;
   const { generation } = state;
+  const time = now(simulation);
   switch (step.do) {
     case 'follow': {
       const command = state.commands.find(({ spec }) => spec.id === step.commandId)!;
       command.state = 'running';
+      command.startedAt ??= time;
       return void begun.push({ what: 'command', commandId: step.commandId, generation });
+    }
+    case 'endLost': {
+      const commandIds = state.commands.filter(({ state: is }) => is === 'lost').map(({ spec }) => spec.id);
+      return void begun.push({ what: 'endingLost', commandIds });
     }
     case 'place':
     case 'open':
+    case 'hibernate':
     case 'remove':
       return void begun.push({ what: 'sandbox', step: step.do, generation });
     case 'setup': {
       const spec = sampleCommand(step.command, { origin: 'setup' });
       simulation.accepted.push(spec.id);
-      return void acceptCommand(state, spec, null, noon);
+      return void acceptCommand(state, spec, null, time);
     }
     case 'becomeReady':
-      return life.becameReady(state, noon);
+      return life.becameReady(state, time);
+    case 'beginHibernation':
+      return hibernation.hibernationBegun(state, step.reason, time);
     case 'resume':
-      return life.resumed(state, 'command', noon);
+      return life.resumed(state, step.reason, time);
     case 'archive':
-      return life.archived(state, noon);
+      return life.archived(state, time);
+    case 'planCheckpoint':
+      return checkpoints.checkpointPlanned(state, step.purpose, newId('checkpoint'), time);
+    case 'checkpoint': {
+      const { compact } = checkpoints.checkpointInput(state, state.checkpointing.plan!);
+      return void begun.push({ what: 'checkpoint', id: step.id, generation, compact });
+    }
+    case 'failCheckpoint':
+      return checkpoints.checkpointFailed(state, step.id, 'the sandbox is not open', time);
     case 'record':
       return void begun.push({ what: 'recording', batch: nextRecord(state) });
     case 'report':
       return void begun.push({ what: 'reporting' });
+    case 'noticeUnsettled':
+      state.unsettledSince = time;
+      return;
+    case 'forgetUnsettled':
+      state.unsettledSince = null;
+      return;
     case 'settle':
-      return void begun.push({ what: 'settling' });
-    case 'unsettle':
-      simulation.begun = begun.filter(({ what }) => what !== 'settling');
+      return settle(state, time);
+    case 'setAlarm':
+      if (step.atMs <= simulation.nowMs) throw new Error('an alarm is set for what is due already');
+      simulation.alarmAtMs = step.atMs;
       return;
     case 'complete':
       simulation.complete = true;
   }
 }
 
-function underway({ begun }: Simulation): Underway {
+function underway({ begun, alarmAtMs }: Simulation): Underway {
+  const has = (what: Begun['what']) => begun.some((one) => one.what === what);
   return {
     following: begun.flatMap((one) => (one.what === 'command' ? [one.commandId] : [])),
-    sandbox: begun.some(({ what }) => what === 'sandbox'),
-    recording: begun.some(({ what }) => what === 'recording'),
-    reporting: begun.some(({ what }) => what === 'reporting'),
-    settling: begun.some(({ what }) => what === 'settling'),
+    sandbox: has('sandbox'),
+    checkpoint: has('checkpoint'),
+    endingLost: has('endingLost'),
+    recording: has('recording'),
+    reporting: has('reporting'),
+    alarmAtMs,
   };
 }

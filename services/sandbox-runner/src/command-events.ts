@@ -2,27 +2,12 @@
 
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { constants } from 'node:os';
-import type { CommandOutcome as Outcome, CommandResult, CommandSpec } from '@worktrail/contract/commands';
-import { type CommandEnded, CommandOutcome, Stream } from '@worktrail/proto/event';
+import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
+import { Stream } from '@worktrail/proto/event';
+import { outcomesInEvents } from '@worktrail/runtime/command-outcomes';
 import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
 import type { EndFrame } from './journal-format.ts';
 import type { OutputPiece } from './secret-mask.ts';
-
-const outcomes = {
-  exited: CommandOutcome.EXITED,
-  signaled: CommandOutcome.SIGNALED,
-  timed_out: CommandOutcome.TIMED_OUT,
-  canceled: CommandOutcome.CANCELED,
-  oom_killed: CommandOutcome.OOM_KILLED,
-  output_limit: CommandOutcome.OUTPUT_LIMIT,
-  sandbox_lost: CommandOutcome.SANDBOX_LOST,
-  host_lost: CommandOutcome.HOST_LOST,
-  failed_to_start: CommandOutcome.FAILED_TO_START,
-} as const satisfies Record<Outcome, CommandOutcome>;
-
-const outcomeNames = new Map<CommandOutcome, Outcome>(
-  Object.entries(outcomes).map(([name, value]) => [value, name as Outcome]),
-);
 
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number as number, name]));
 
@@ -67,7 +52,7 @@ export function endedPayload(end: CommandEnd): EventPayloadInit {
   return {
     case: 'commandEnded',
     value: {
-      outcome: outcomes[result.outcome],
+      outcome: outcomesInEvents[result.outcome],
       reason: result.reason ?? '',
       ...(result.exitCode !== null && { exitCode: result.exitCode }),
       signal: result.signal ?? '',
@@ -101,18 +86,6 @@ export function endOf(frame: EndFrame, startedMs: number | undefined): CommandEn
     userTimeUs: frame.userTimeUs,
     systemTimeUs: frame.systemTimeUs,
     maxRssKib: frame.maxRssKib,
-  };
-}
-
-/** The result that a stored end stands for. */
-export function resultOf(ended: CommandEnded): CommandResult {
-  return {
-    outcome: outcomeNames.get(ended.outcome) ?? 'host_lost',
-    reason: ended.reason || null,
-    exitCode: ended.exitCode ?? null,
-    signal: ended.signal || null,
-    stdoutBytes: Number(ended.stdoutBytes),
-    stderrBytes: Number(ended.stderrBytes),
   };
 }
 

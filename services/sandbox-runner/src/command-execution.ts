@@ -22,6 +22,7 @@ import {
   recoverProducer,
   StaleProducerError,
 } from '@worktrail/runtime/event-producer';
+import { readStoredEnd, type StoredEndDeps } from '@worktrail/runtime/stored-end';
 import type { Acknowledgements } from './acknowledgements.ts';
 import {
   type CommandEnvironment,
@@ -38,7 +39,6 @@ import type { OpenSandbox } from './open-sandboxes.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import { createSecretMask } from './secret-mask.ts';
 import type { SessionDirectories, SessionDirectory } from './session-directory.ts';
-import { readStoredEnd, type StoredEndDeps } from './stored-end.ts';
 import { SupervisorError } from './supervisor-control.ts';
 import { argumentBytesMax, type CommandSpec as SupervisedCommand } from './supervisor-request.ts';
 

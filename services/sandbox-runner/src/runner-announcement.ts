@@ -2,11 +2,9 @@
 
 import type { KV } from '@nats-io/kv';
 import type { RunnerDocument } from '@worktrail/contract/documents';
+import { runnerAnnouncementRenewMs } from '@worktrail/contract/runner-announcements';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
-
-export const announcementTtlMs = 30_000;
-const renewEveryMs = 3_000;
 
 /** The first announcement is made before it resolves; the function it answers with makes one at once. */
 export async function startRunnerAnnouncement(
@@ -34,7 +32,7 @@ export async function startRunnerAnnouncement(
     }
     renewing = false;
   };
-  const timer = setInterval(renew, renewEveryMs);
+  const timer = setInterval(renew, runnerAnnouncementRenewMs);
   lifetime.onClose('runner announcement', () => clearInterval(timer));
   return renew;
 }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Worker } from '@temporalio/worker';
 import type { RunnerDocument } from '@worktrail/contract/documents';
+import { runnerAnnouncementTtlMs } from '@worktrail/contract/runner-announcements';
 import { buckets } from '@worktrail/contract/subjects';
 import { hostTaskQueue, placementTaskQueue } from '@worktrail/contract/sandbox-activities';
 import { openBucket } from '@worktrail/runtime/buckets';
@@ -38,7 +39,7 @@ import { startPartWatch } from './part-watch.ts';
 import { createPlacements } from './placement.ts';
 import { createSecretReader } from './project-secrets.ts';
 import { createRepositoryMirrors } from './repository-mirror.ts';
-import { announcementTtlMs, startRunnerAnnouncement } from './runner-announcement.ts';
+import { startRunnerAnnouncement } from './runner-announcement.ts';
 import { openRunnerIdentity } from './runner-identity.ts';
 import { registerRunnerMetrics } from './runner-metrics.ts';
 import { addRunnerChecks } from './runner-readiness.ts';
@@ -72,7 +73,7 @@ export async function startSandboxRunner(
   const js = jetstream(nats);
   const jsm = await jetstreamManager(nats);
   const configuration = await openBucket(nats, buckets.configuration);
-  const runners = await openBucket(nats, buckets.runners, { ttlMs: announcementTtlMs });
+  const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
 
   const driver = createDockerDriver({

@@ -32,7 +32,7 @@ export function refusal(state: SessionState, spec: CommandSpec): Refusal | null 
     return { code: 'session_failed', detail: `the session has failed: ${state.failure?.detail ?? 'no reason known'}` };
   }
   if (isOver(state)) return { code: 'session_archived', detail: 'the session is archived' };
-  const running = state.commands.filter((command) => command.state === 'running').length;
+  const running = state.commands.filter(({ state: is }) => is === 'running' || is === 'lost').length;
   const waiting = state.commands.length - running;
   if (spec.background && running + waitingInBackground(state) >= limits.liveCommandsMax) {
     return { code: 'live_commands_exceeded', detail: `${limits.liveCommandsMax} commands of the session are live` };
@@ -77,6 +77,7 @@ export function acceptCommand(
   const command: LiveCommandState = {
     spec,
     state: 'queued',
+    startedAt: null,
     queuedEvent: 'none',
     accepted: 'queued',
     cancelReason: null,
@@ -93,7 +94,7 @@ export function acceptCommand(
 /** The next command that may start now. */
 export function startableCommand(state: SessionState): LiveCommandState | undefined {
   if (!state.sandboxOpen || isOver(state)) return undefined;
-  const running = state.commands.filter((command) => command.state === 'running');
+  const running = state.commands.filter((command) => command.state === 'running' || command.state === 'lost');
   if (running.length >= limits.liveCommandsMax) return undefined;
   if (isPreparing(state)) {
     return state.commands.find((command) => command.spec.origin === 'setup' && command.state === 'queued');
@@ -136,17 +137,16 @@ export function endUnstarted(
   addUnstartedEnd(state, command, now, outcomeNumbers[outcome]);
 }
 
-/** Takes an ended command out of the live ones. False when it was not live. */
-export function closeCommand(state: SessionState, commandId: string, result: CommandResult, now: string): boolean {
+/** Takes an ended command out of the live ones. */
+export function closeCommand(state: SessionState, commandId: string, result: CommandResult, now: string): void {
   const command = findLive(state, commandId);
-  if (!command) return false;
+  if (!command) return;
   state.commands = state.commands.filter((candidate) => candidate !== command);
   state.ended.push({ id: commandId, accepted: command.accepted, result });
   if (state.ended.length > endedCommandsMax) state.ended.shift();
   if (command.reportTo !== null) reportCommand(state, command.reportTo, commandId, result);
   state.lastActiveAt = now;
   changed(state);
-  return true;
 }
 
 function reportCommand(state: SessionState, to: string, commandId: string, result: CommandResult): void {
@@ -158,6 +158,14 @@ function reportCommand(state: SessionState, to: string, commandId: string, resul
 export function isUnsettled(state: SessionState): boolean {
   if (state.phase === 'ready' && state.commands.length > 0 && !state.busyRecorded) return true;
   return state.commands.some(isWaitingUnrecorded);
+}
+
+/** How long it has to be so. */
+const settlingMs = 1_000;
+
+/** When it is to be written down; null: nothing is. */
+export function settleAtMs({ unsettledSince }: SessionState): number | null {
+  return unsettledSince === null ? null : Date.parse(unsettledSince) + settlingMs;
 }
 
 /** Writes down what is still so after that moment. */

@@ -23,10 +23,27 @@ export function addSessionEvent(
   now: string,
   payload: EventDraft['payload'],
   actor: ActorRef = orchestrator,
+  commandId = '',
 ): void {
   state.eventNumber += 1;
-  state.events.push({ producer: sessionProducer, draft: { number: state.eventNumber, time: now, actor, payload } });
+  const draft = { number: state.eventNumber, time: now, actor, ...(commandId && { commandId }), payload };
+  state.events.push({ producer: sessionProducer, draft });
   changedForReaders(state);
+}
+
+export function addReady(state: SessionState, now: string): void {
+  const value = {
+    branch: state.spec.branch,
+    baseCommit: state.baseCommit ?? '',
+    headCommit: state.headCommit ?? '',
+  };
+  addSessionEvent(state, now, { case: 'sessionReady', value });
+}
+
+/** The first event of a producer that nobody is to write as any longer; nothing, where it has written before. */
+export function addProducerGap(state: SessionState, producer: string, reason: string, now: string): void {
+  const payload: EventDraft['payload'] = { case: 'gap', value: { producer, reason } };
+  state.events.push({ producer, draft: { number: 1, time: now, actor: orchestrator, payload } });
 }
 
 /** Event 1 of a command that has to wait. A command that starts at once is written down by its runner. */

@@ -6,7 +6,7 @@ import * as life from './life.ts';
 import { newSessionState, type SessionState } from './state.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
-const sandbox = { from: 'volume' as const, baseCommit: 'a', headCommit: 'b' };
+const sandbox = { from: 'volume' as const, baseCommit: 'a', headCommit: 'b', notKept: [] };
 
 function placedState(spec = sampleSession()): SessionState {
   const state = newSessionState(spec);
@@ -16,7 +16,7 @@ function placedState(spec = sampleSession()): SessionState {
 
 function readyState(): SessionState {
   const state = placedState();
-  life.opened(state, 1, sandbox);
+  life.opened(state, 1, sandbox, noon);
   life.becameReady(state, noon);
   return state;
 }
@@ -36,9 +36,9 @@ describe('what a runner says late', () => {
     const state = readyState();
     life.sandboxStopped(state, 1, 'cluster_stopped', noon);
     life.resumed(state, 'command', noon);
-    life.opened(state, 1, sandbox);
+    life.opened(state, 1, sandbox, noon);
     expect(state.sandboxOpen).toBe(false);
-    life.opened(state, 2, sandbox);
+    life.opened(state, 2, sandbox, noon);
     expect(state.sandboxOpen).toBe(true);
   });
 
@@ -47,7 +47,7 @@ describe('what a runner says late', () => {
     const commandId = startCommand(state);
     life.sandboxStopped(state, 1, 'cluster_stopped', noon);
     life.resumed(state, 'command', noon);
-    life.opened(state, 2, sandbox);
+    life.opened(state, 2, sandbox, noon);
     life.becameReady(state, noon);
     life.commandNotStarted(state, commandId, { generation: 1, sandboxGone: true }, noon);
     expect(state).toMatchObject({ phase: 'ready', sandboxOpen: true, generation: 2 });
@@ -82,7 +82,7 @@ describe('a command that the runner never started', () => {
 describe('a setup command', () => {
   it('that was lost with its sandbox is run again, a bounded number of times', () => {
     const state = placedState(withSetup(['install']));
-    life.opened(state, 1, sandbox);
+    life.opened(state, 1, sandbox, noon);
     for (let lost = 0; lost < life.setupRetriesMax; lost++) {
       life.commandEnded(
         state,
@@ -103,7 +103,7 @@ describe('a setup command', () => {
 
   it.each(['cluster_stopped', 'supervisor_stopped'])('that ended because of %s is run again', (reason) => {
     const state = placedState(withSetup(['install']));
-    life.opened(state, 1, sandbox);
+    life.opened(state, 1, sandbox, noon);
     const stopped = ended({ outcome: 'canceled', reason, exitCode: null });
     life.commandEnded(state, startCommand(state, setupCommand()), stopped, noon);
     expect(state).toMatchObject({ phase: 'creating', setup: { done: 0, retries: 1 } });
@@ -111,11 +111,11 @@ describe('a setup command', () => {
 
   it('is run again in a workspace that was made anew', () => {
     const state = placedState(withSetup(['install']));
-    life.opened(state, 1, { ...sandbox, from: 'new' });
+    life.opened(state, 1, { ...sandbox, from: 'new' }, noon);
     life.commandEnded(state, startCommand(state, setupCommand()), ended({}), noon);
     expect(state.setup.done).toBe(1);
     life.sandboxStopped(state, 1, 'cluster_stopped', noon);
-    life.opened(state, 2, { ...sandbox, from: 'new' });
+    life.opened(state, 2, { ...sandbox, from: 'new' }, noon);
     expect(state.setup.done).toBe(0);
   });
 });

@@ -5,8 +5,10 @@ import type { SessionFailureCode } from '@worktrail/contract/errors';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { PatchSessionRequest } from '@worktrail/contract/session-messages';
 import { trialWorkflowId } from '@worktrail/contract/trial-messages';
+import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './checkpoints.ts';
 import { closeCommand, endUnstarted, findLive } from './commands.ts';
-import { addSessionEvent, changed, changedForReaders } from './events.ts';
+import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
+import { fallAsleep } from './hibernation.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import type { SessionState } from './state.ts';
 
@@ -22,6 +24,7 @@ export function created(state: SessionState, now: string): void {
     baseRef: spec.baseRef ?? '',
     labels: spec.labels,
   };
+  state.waitingForPlaceSince = now;
   addSessionEvent(state, now, { case: 'sessionCreated', value }, spec.createdBy);
 }
 
@@ -29,26 +32,78 @@ export function placed(state: SessionState, placement: Placement, now: string): 
   if (!isPreparing(state) || state.placement) return;
   state.placement = placement;
   state.generation += 1;
+  state.placedGeneration = state.generation;
+  state.waitingForPlaceSince = null;
   const value = { runnerId: placement.runnerId, generation: state.generation };
   addSessionEvent(state, now, { case: 'sessionPlaced', value });
 }
 
+/** Its host has no slot for it now. */
+export function hostIsFull(state: SessionState, now: string): void {
+  if (state.waitingForPlaceSince !== null) return;
+  state.waitingForPlaceSince = now;
+  changedForReaders(state);
+}
+
+/** Its host does not take it: any other may. */
+export function placementGivenUp(state: SessionState, now: string): void {
+  if (!isPreparing(state)) return;
+  state.placement = null;
+  state.waitingForPlaceSince ??= now;
+  changedForReaders(state);
+}
+
 /** `generation`: the one that was asked for. */
-export function opened(state: SessionState, generation: number, sandbox: OpenedSandbox): void {
-  if (!isPreparing(state) || generation !== state.generation) return;
+export function opened(state: SessionState, generation: number, sandbox: OpenedSandbox, now: string): void {
+  if (!isPreparing(state) || generation !== state.generation || state.sandboxOpen) return;
+  const notKept = notKeptBy(state, sandbox);
   state.sandboxOpen = true;
+  state.waitingForPlaceSince = null;
   state.baseCommit = sandbox.baseCommit;
   state.headCommit = sandbox.headCommit;
   state.openedFrom = sandbox.from;
-  // A workspace that was made anew has nothing in it of what setup did.
-  if (sandbox.from === 'new') state.setup.done = 0;
+  if (needsSetup(state, sandbox)) state.setup.done = 0;
+  if (
+    state.phase === 'resuming' &&
+    (sandbox.from === 'archive' || sandbox.from === 'checkpoint' || notKept.length > 0)
+  ) {
+    const checkpointId = sandbox.from === 'checkpoint' ? (state.checkpoint?.id ?? '') : '';
+    const value = { checkpointId, runnerId: state.placement?.runnerId ?? '', notKept };
+    addSessionEvent(state, now, { case: 'sessionRestored', value });
+  }
+  if (needsSetup(state, sandbox)) filesTouched(state, now);
+  state.filesGeneration = generation;
+  state.archive = null;
+  state.changesLost = false;
   changed(state);
+}
+
+/** A workspace that was made from commits has nothing in it of what setup did beside them. */
+function needsSetup({ archive }: SessionState, { from }: OpenedSandbox): boolean {
+  return from === 'new' || from === 'checkpoint' || (from === 'archive' && archive?.kind === 'persist');
+}
+
+/** For people: what of its files a session that goes on has lost. */
+function notKeptBy(state: SessionState, sandbox: OpenedSandbox): string[] {
+  if (state.filesGeneration === 0 || sandbox.from === 'volume') return sandbox.notKept;
+  const notKept = [...sandbox.notKept];
+  if (sandbox.from === 'new') notKept.push('everything since the session was created');
+  else if (state.changesLost) notKept.push(`changes after checkpoint ${state.checkpoint?.number ?? 0}`);
+  if (needsSetup(state, sandbox) && state.spec.environment.setup.length > 0) {
+    notKept.push('what the setup commands had made, which run again');
+  }
+  return notKept;
 }
 
 /** Placed, opened and set up: commands may run. */
 export function becameReady(state: SessionState, now: string): void {
   const resumed = state.phase === 'resuming';
   enterPhase(state, 'ready');
+  state.readySince = now;
+  state.setup.retries = 0;
+  state.hibernation.resumeWanted = false;
+  // Whatever the setup commands have made, and that there is one at all.
+  if (state.checkpoint === null) filesTouched(state, now);
   if (resumed) {
     const value = { runnerId: state.placement?.runnerId ?? '', restoredFrom: state.openedFrom ?? '' };
     addSessionEvent(state, now, { case: 'sessionResumed', value });
@@ -59,12 +114,22 @@ export function becameReady(state: SessionState, now: string): void {
 
 export function commandEnded(state: SessionState, commandId: string, result: CommandResult, now: string): void {
   const command = findLive(state, commandId);
-  if (!command || !closeCommand(state, commandId, result, now)) return;
+  if (!command) return;
+  if (command.state === 'running') {
+    state.lastEndedCommandId = commandId;
+    filesTouched(state, now);
+  }
+  closeCommand(state, commandId, result, now);
   if (command.spec.origin === 'setup') setupEnded(state, command.spec.command, result, now);
   if (state.commands.length === 0 && state.busyRecorded) {
     state.busyRecorded = false;
     addReady(state, now);
   }
+}
+
+/** A runner says how a command ended; of one that was lost with its host the history says it. */
+export function commandAnswered(state: SessionState, commandId: string, result: CommandResult, now: string): void {
+  if (findLive(state, commandId)?.state === 'running') commandEnded(state, commandId, result, now);
 }
 
 /** A runner will not run the command: it was never started in the sandbox that was meant. */
@@ -78,11 +143,26 @@ export function commandNotStarted(
   if (command?.state !== 'running') return;
   if (command.cancelReason !== null) endUnstarted(state, command, 'canceled', command.cancelReason, now);
   else if (isOver(state)) endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
-  else command.state = 'queued';
+  else {
+    command.state = 'queued';
+    command.startedAt = null;
+  }
   if (from.sandboxGone && from.generation === state.generation) sandboxLost(state, now);
   changed(state);
 }
 
+/** A runner could not make a checkpoint. Commands that are followed find out themselves that their sandbox is gone. */
+export function checkpointNotMade(
+  state: SessionState,
+  id: string,
+  from: { generation: number; sandboxGone: boolean; detail: string },
+  now: string,
+): void {
+  checkpointFailed(state, id, from.detail, now);
+  if (from.sandboxGone && from.generation === state.generation && state.commands.length === 0) sandboxLost(state, now);
+}
+
+/** It is not there, its volume is: it is opened again. */
 function sandboxLost(state: SessionState, now: string): void {
   if (!state.sandboxOpen || isOver(state)) return;
   state.sandboxOpen = false;
@@ -96,19 +176,20 @@ function sandboxLost(state: SessionState, now: string): void {
 /** A runner took the sandbox down on purpose and kept its volume. */
 export function sandboxStopped(state: SessionState, generation: number, reason: string, now: string): void {
   if (generation !== state.generation || isOver(state) || state.phase === 'hibernated') return;
-  state.sandboxOpen = false;
   if (state.phase === 'creating') {
+    state.sandboxOpen = false;
     state.generation += 1;
     return changed(state);
   }
-  enterPhase(state, 'hibernated');
-  addSessionEvent(state, now, { case: 'sessionHibernated', value: { reason, keptIn: 'volume' } });
+  fallAsleep(state, reason, 'volume', now);
 }
 
-/** Back to work, on the host that keeps the volume. */
+/** Back to work: on the host that keeps the volume, or wherever there is a place. */
 export function resumed(state: SessionState, reason: string, now: string): void {
   enterPhase(state, 'resuming');
   state.generation += 1;
+  if (!state.placement) state.waitingForPlaceSince = now;
+  state.hibernation.wish = null;
   addSessionEvent(state, now, { case: 'sessionResuming', value: { reason } });
 }
 
@@ -117,6 +198,8 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   enterPhase(state, 'failed');
   state.failure = { code, detail };
   state.sandboxOpen = false;
+  state.waitingForPlaceSince = null;
+  askedCheckpointsRefused(state, 'the session has failed');
   addSessionEvent(state, now, { case: 'sessionFailed', value: state.failure });
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
@@ -141,16 +224,25 @@ export function patched(state: SessionState, patch: PatchSessionRequest): void {
 
 export function archiveRequested(state: SessionState): void {
   state.archiveRequested = true;
+  askedCheckpointsRefused(state, 'the session is archived');
   changed(state);
 }
 
-export function sandboxRemoved(state: SessionState): void {
+export function sandboxRemoved(state: SessionState, generation: number): void {
+  if (generation !== state.generation) return;
   state.sandboxRemoved = true;
   state.sandboxOpen = false;
   changed(state);
 }
 
+/** Its runner does not answer, and will find on its return that the session is archived. */
+export function sandboxLeftBehind(state: SessionState): void {
+  state.placement = null;
+  changed(state);
+}
+
 export function archived(state: SessionState, now: string): void {
+  state.waitingForPlaceSince = null;
   enterPhase(state, 'archived');
   addSessionEvent(state, now, { case: 'sessionArchived', value: {} });
   reportSession(state, 'archived');
@@ -167,15 +259,6 @@ export function reportSession(
     (report) => report.about === 'session' && report.to === to && report.state === as,
   );
   if (!repeated) state.reports.push({ about: 'session', to, state: as });
-}
-
-function addReady(state: SessionState, now: string): void {
-  const value = {
-    branch: state.spec.branch,
-    baseCommit: state.baseCommit ?? '',
-    headCommit: state.headCommit ?? '',
-  };
-  addSessionEvent(state, now, { case: 'sessionReady', value });
 }
 
 function setupEnded(state: SessionState, command: string, result: CommandResult, now: string): void {

@@ -3,26 +3,37 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { condition, defineQuery, defineSignal, defineUpdate, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { CommandSpec } from '@worktrail/contract/commands';
-import type { SessionDocument } from '@worktrail/contract/documents';
+import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
-import { archiveRequested, isAsSeen, patched, reportSession, sandboxStopped } from './life.ts';
+import { askedCheckpoint, checkpointAsked, checkpointGivenUp, checkpointNotAsked } from './checkpoints.ts';
+import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
+import { concernsLostHost, hostLost } from './host-loss.ts';
+import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { type SessionState, sessionDocument } from './state.ts';
 
-/** How long an archive waits for commands that have just ended to be reported: shorter than a caller waits for the answer. */
-const archivePatience = '3 seconds';
+/** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
+const endingPatience = '5 seconds';
+const checkpointPatience = '60 seconds';
+/** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
+const waitingMax = 4;
 
 const runCommand = defineUpdate<messages.CommandAccepted, [CommandSpec]>(messages.runCommand);
 const cancel = defineUpdate<{ accepted: boolean }, [messages.CancelCommandRequest]>(messages.cancelCommand);
 const patch = defineUpdate<SessionDocument, [messages.PatchSessionRequest]>(messages.patchSession);
 const archive = defineUpdate<SessionDocument>(messages.archiveSession);
+const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionRequest]>(messages.hibernateSession);
+const resume = defineUpdate<SessionDocument>(messages.resumeSession);
+const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
+const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
+const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
 
@@ -41,6 +52,15 @@ export function answerMessages(run: SessionRun): void {
     },
   });
   setHandler(archive, () => count(run, () => archiveAndRecord(run)));
+  setHandler(hibernate, (request) => count(run, () => whileWaiting(run, () => hibernateAndRecord(run, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(resume, () => count(run, () => resumeAndDescribe(state)), { validator: () => refuseOver(state) });
+  setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => checkpointAndRecord(state, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
+  setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
   setHandler(describeCommand, (commandId) => liveCommand(state, commandId));
   setHandler(stopped, ({ generation, reason }) => sandboxStopped(state, generation, reason, now()));
@@ -56,11 +76,28 @@ function count<T>(run: SessionRun, handle: () => T): T {
 
 function liveCommand(state: SessionState, commandId: string): messages.LiveCommand | null {
   const command = findLive(state, commandId);
-  return command ? { spec: command.spec, state: command.state === 'running' ? 'running' : 'queued' } : null;
+  const hasStarted = command?.state === 'running' || command?.state === 'lost';
+  return command ? { spec: command.spec, state: hasStarted ? 'running' : 'queued' } : null;
 }
 
 function refuse(code: ErrorCode, detail: string): ApplicationFailure {
   return ApplicationFailure.nonRetryable(detail, code);
+}
+
+function refuseOver(state: SessionState): void {
+  if (state.phase === 'failed')
+    throw refuse('session_failed', `the session has failed: ${state.failure?.detail ?? ''}`);
+  if (isOver(state)) throw refuse('session_archived', 'the session is archived');
+}
+
+async function whileWaiting<T>(run: SessionRun, wait: () => Promise<T>): Promise<T> {
+  if (run.waiting >= waitingMax) throw refuse('session_busy', `${waitingMax} others wait for this session already`);
+  run.waiting += 1;
+  try {
+    return await wait();
+  } finally {
+    run.waiting -= 1;
+  }
 }
 
 function stopCommand(run: SessionRun, { commandId, reason }: messages.CancelCommandRequest): boolean {
@@ -81,12 +118,82 @@ async function patchAndRecord(state: SessionState, request: messages.PatchSessio
 
 async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   const { state } = run;
-  await condition(() => state.commands.length === 0, archivePatience);
+  await condition(() => state.commands.length === 0, endingPatience);
   if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
-  if (isPreparing(state)) run.background.interrupt('sandbox');
+  if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
+  const isFree = () => [undefined, 'archive'].includes(state.checkpointing.plan?.purpose);
+  if (!isFree() && !(await condition(isFree, endingPatience))) {
+    checkpointGivenUp(state, 'archived', now());
+    run.background.abandon('checkpoint');
+  }
   await condition(() => state.phase === 'archived' && state.recordedVersion >= state.dueVersion);
   return sessionDocument(state);
+}
+
+async function hibernateAndRecord(
+  run: SessionRun,
+  { reason }: messages.HibernateSessionRequest,
+): Promise<SessionDocument> {
+  const { state } = run;
+  const isAsleep = () => state.phase === 'hibernated';
+  await condition(
+    () => isAsleep() || state.phase === 'hibernating' || mayHibernate(state) || isOver(state),
+    endingPatience,
+  );
+  refuseOver(state);
+  if (mayHibernate(state)) hibernationBegun(state, reason, now());
+  if (state.phase === 'hibernating') {
+    const { number } = state.hibernation;
+    await condition(() => state.phase !== 'hibernating');
+    const { failure } = state.hibernation;
+    if (failure?.number === number) throw refuse('checkpoint_failed', failure.detail);
+    refuseOver(state);
+  } else if (!isAsleep()) {
+    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
+  }
+  return await recordedDocument(state);
+}
+
+/** A session that is being put to sleep comes back afterwards. */
+function resumeAndDescribe(state: SessionState): SessionDocument {
+  if (state.phase === 'hibernated') resumed(state, 'requested', now());
+  else if (state.phase === 'hibernating') state.hibernation.resumeWanted = true;
+  return sessionDocument(state);
+}
+
+async function checkpointAndRecord(
+  state: SessionState,
+  request: messages.CreateCheckpointRequest,
+): Promise<CheckpointDocument> {
+  const { checkpointId } = request;
+  if (!checkpointAsked(state, request)) throw refuse('rate_limited', 'many checkpoints are waited for already');
+  await condition(() => askedCheckpoint(state, checkpointId) !== undefined, checkpointPatience);
+  const answer = askedCheckpoint(state, checkpointId);
+  if (!answer?.document) {
+    checkpointNotAsked(state, checkpointId);
+    throw refuse('checkpoint_failed', answer?.failure ?? 'the session was not ready for it in time');
+  }
+  await recordedDocument(state);
+  return answer.document;
+}
+
+/** Once the read model shows as much. */
+async function recordedDocument(state: SessionState): Promise<SessionDocument> {
+  const { dueVersion } = state;
+  const document = sessionDocument(state);
+  await condition(() => state.recordedVersion >= dueVersion);
+  return document;
+}
+
+/** What is under way there is not waited for. */
+function loseHost(run: SessionRun, lost: messages.HostLost): void {
+  const { state, background } = run;
+  if (!concernsLostHost(state, lost)) return;
+  for (const { spec, state: is } of state.commands) if (is === 'running') background.abandon(spec.id);
+  background.abandon('checkpoint');
+  background.abandon('sandbox');
+  hostLost(state, lost, now());
 }
 
 function describeBusy(state: SessionState): string {

@@ -1,49 +1,72 @@
-// What a session does next, decided from its state and from what is under way in this run of the workflow.
+// What a session does next, decided from its state, from what is under way in this run of the workflow, and from the time.
 // Following commands comes first: nothing may stand between an accepted command and its start.
 
-import { isUnsettled, startableCommand } from './commands.ts';
+import { automaticCheckpointAtMs, duePurpose } from './checkpoints.ts';
+import { isUnsettled, settleAtMs, startableCommand } from './commands.ts';
+import { hibernationDue } from './hibernation.ts';
 import { isPreparing } from './phases.ts';
 import { recordIsDue } from './record.ts';
-import type { SessionState } from './state.ts';
+import type { CheckpointPlan, SessionState } from './state.ts';
 
 /** What this run of the workflow has begun and not finished; a new run begins with nothing. */
 export interface Underway {
   following: readonly string[];
-  /** Placing, opening or removing the sandbox. */
+  /** Placing, opening, stopping or removing the sandbox. */
   sandbox: boolean;
+  checkpoint: boolean;
+  endingLost: boolean;
   recording: boolean;
   reporting: boolean;
-  settling: boolean;
+  /** For when it is set; null: it is not. */
+  alarmAtMs: number | null;
 }
 
 export type Step =
   /** Start the command, or attach to it again. */
   | { do: 'follow'; commandId: string }
+  /** Find out how commands ended whose host is lost, or end them. */
+  | { do: 'endLost' }
   | { do: 'place' }
   | { do: 'open' }
   | { do: 'setup'; command: string }
   | { do: 'becomeReady' }
-  | { do: 'resume' }
+  | { do: 'beginHibernation'; reason: string }
+  | { do: 'hibernate' }
+  | { do: 'resume'; reason: string }
   | { do: 'remove' }
   | { do: 'archive' }
+  | { do: 'planCheckpoint'; purpose: CheckpointPlan['purpose'] }
+  /** Make the one that is planned, or attach to it again. */
+  | { do: 'checkpoint'; id: string }
+  /** There is no sandbox any more to make it in. */
+  | { do: 'failCheckpoint'; id: string }
   | { do: 'record' }
   | { do: 'report' }
-  /** Wait a moment, then write down what is still so. */
+  /** Something is so that the history shows if it lasts. */
+  | { do: 'noticeUnsettled' }
+  /** It has lasted: write it down. */
   | { do: 'settle' }
   /** It has passed: nothing to write down. */
-  | { do: 'unsettle' }
+  | { do: 'forgetUnsettled' }
+  /** Come back at this time, if nothing happens before. */
+  | { do: 'setAlarm'; atMs: number }
   | { do: 'complete' };
 
-export function nextStep(state: SessionState, underway: Underway): Step | null {
+export function nextStep(state: SessionState, underway: Underway, nowMs: number): Step | null {
   const commandId = commandToFollow(state, underway);
   if (commandId !== undefined) return { do: 'follow', commandId };
-  const sandboxStep = underway.sandbox ? null : nextSandboxStep(state);
-  if (sandboxStep) return sandboxStep;
+  if (!underway.endingLost && state.commands.some((command) => command.state === 'lost')) return { do: 'endLost' };
+  const step = nextCheckpointStep(state, underway, nowMs) ?? nextSandboxStep(state, underway, nowMs);
+  if (step) return step;
   if (!underway.recording && recordIsDue(state)) return { do: 'record' };
   if (!underway.reporting && state.reports.length > 0) return { do: 'report' };
   const unsettled = isUnsettled(state);
-  if (unsettled !== underway.settling) return { do: unsettled ? 'settle' : 'unsettle' };
-  return isComplete(state, underway) ? { do: 'complete' } : null;
+  if (unsettled !== (state.unsettledSince !== null)) return { do: unsettled ? 'noticeUnsettled' : 'forgetUnsettled' };
+  if ((settleAtMs(state) ?? Infinity) <= nowMs) return { do: 'settle' };
+  if (isComplete(state, underway)) return { do: 'complete' };
+  const atMs = nextAlarmMs(state);
+  // One that rings too early is set anew then: commands that follow each other cost no timer each.
+  return atMs < (underway.alarmAtMs ?? Infinity) ? { do: 'setAlarm', atMs } : null;
 }
 
 function commandToFollow(state: SessionState, underway: Underway): string | undefined {
@@ -53,14 +76,27 @@ function commandToFollow(state: SessionState, underway: Underway): string | unde
   return (dropped ?? startableCommand(state))?.spec.id;
 }
 
-function nextSandboxStep(state: SessionState): Step | null {
-  if (state.phase === 'archived') return null;
+function nextCheckpointStep(state: SessionState, underway: Underway, nowMs: number): Step | null {
+  if (underway.checkpoint) return null;
+  const { plan } = state.checkpointing;
+  if (plan) return { do: state.sandboxOpen ? 'checkpoint' : 'failCheckpoint', id: plan.id };
+  if (underway.sandbox) return null;
+  const purpose = duePurpose(state, nowMs);
+  return purpose && { do: 'planCheckpoint', purpose };
+}
+
+function nextSandboxStep(state: SessionState, underway: Underway, nowMs: number): Step | null {
+  if (state.phase === 'archived' || underway.sandbox) return null;
   const leftBehind = state.placement !== null && !state.sandboxRemoved;
-  if (state.archiveRequested) return { do: leftBehind ? 'remove' : 'archive' };
-  if (state.phase === 'failed') return leftBehind ? { do: 'remove' } : null;
+  // What is being checkpointed is neither stopped nor removed meanwhile.
+  const isOccupied = state.checkpointing.plan !== null;
+  if (state.archiveRequested) return isOccupied ? null : { do: leftBehind ? 'remove' : 'archive' };
+  if (state.phase === 'failed') return leftBehind && !isOccupied ? { do: 'remove' } : null;
   if (isPreparing(state)) return nextPreparation(state);
-  const wanted = state.commands.some((command) => command.state === 'queued');
-  return state.phase === 'hibernated' && wanted ? { do: 'resume' } : null;
+  if (state.phase === 'hibernating') return state.hibernation.checkpointed && !isOccupied ? { do: 'hibernate' } : null;
+  if (state.phase === 'hibernated') return nextAwakening(state);
+  const due = hibernationDue(state);
+  return due && due.atMs <= nowMs ? { do: 'beginHibernation', reason: due.reason } : null;
 }
 
 function nextPreparation(state: SessionState): Step | null {
@@ -71,13 +107,29 @@ function nextPreparation(state: SessionState): Step | null {
   return command === undefined ? { do: 'becomeReady' } : { do: 'setup', command };
 }
 
+function nextAwakening(state: SessionState): Step | null {
+  if (state.commands.some((command) => command.state === 'queued')) return { do: 'resume', reason: 'command' };
+  if (state.checkpointing.asked.length > 0) return { do: 'resume', reason: 'checkpoint' };
+  return state.hibernation.resumeWanted ? { do: 'resume', reason: 'requested' } : null;
+}
+
+/** Infinity: nothing is to happen by itself. */
+function nextAlarmMs(state: SessionState): number {
+  return Math.min(
+    settleAtMs(state) ?? Infinity,
+    automaticCheckpointAtMs(state) ?? Infinity,
+    hibernationDue(state)?.atMs ?? Infinity,
+  );
+}
+
 function isComplete(state: SessionState, underway: Underway): boolean {
-  const busy = underway.sandbox || underway.recording || underway.reporting || underway.following.length > 0;
+  const { sandbox, checkpoint, endingLost, recording, reporting, following } = underway;
+  const busy = sandbox || checkpoint || endingLost || recording || reporting || following.length > 0;
   return state.phase === 'archived' && state.commands.length === 0 && !busy;
 }
 
 /** Nothing is half done that a new run would have to know of: what is left is in the state. */
 export function isQuiet(state: SessionState, underway: Underway): boolean {
-  const busy = underway.sandbox || underway.recording || underway.reporting;
-  return !busy && !recordIsDue(state) && state.reports.length === 0;
+  const { sandbox, endingLost, recording, reporting } = underway;
+  return !sandbox && !endingLost && !recording && !reporting && !recordIsDue(state) && state.reports.length === 0;
 }

@@ -5,7 +5,8 @@ import type { SessionPhase, SessionState } from './state.ts';
 
 export const followingPhases: Readonly<Record<SessionPhase, readonly SessionPhase[]>> = {
   creating: ['ready', 'failed', 'archived'],
-  ready: ['hibernated', 'resuming', 'failed', 'archived'],
+  ready: ['hibernating', 'hibernated', 'resuming', 'failed', 'archived'],
+  hibernating: ['hibernated', 'ready', 'resuming', 'failed', 'archived'],
   hibernated: ['resuming', 'failed', 'archived'],
   resuming: ['ready', 'hibernated', 'failed', 'archived'],
   failed: ['archived'],

@@ -11,22 +11,28 @@ export interface SessionRun {
   updates: number;
   /** The history's length in the workflow task that handled the latest. */
   updatedAtLength: number;
+  /** Updates that wait for a hibernation or a checkpoint. */
+  waiting: number;
+  /** What the one timer is set for; null: there is none. */
+  alarmAtMs: number | null;
 }
 
 /** Names of what a session has under way; a command that is followed goes by its id. */
-export type SessionActivity = 'sandbox' | 'recording' | 'reporting' | 'settling';
+export type SessionActivity = 'sandbox' | 'checkpoint' | 'endingLost' | 'recording' | 'reporting' | 'alarm';
 
 export function createSessionRun(state: SessionState): SessionRun {
-  return { state, background: createBackground(), updates: 0, updatedAtLength: -1 };
+  return { state, background: createBackground(), updates: 0, updatedAtLength: -1, waiting: 0, alarmAtMs: null };
 }
 
-export function underwayIn({ state, background }: SessionRun): Underway {
+export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underway {
   const has = (activity: SessionActivity) => background.has(activity);
   return {
     following: state.commands.map(({ spec }) => spec.id).filter((id) => background.has(id)),
     sandbox: has('sandbox'),
+    checkpoint: has('checkpoint'),
+    endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),
-    settling: has('settling'),
+    alarmAtMs,
   };
 }

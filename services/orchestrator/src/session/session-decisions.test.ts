@@ -15,6 +15,8 @@ import { becameReady, commandEnded, opened, placed } from './life.ts';
 import { followingPhases } from './phases.ts';
 import { endedCommandsMax, newSessionState, type SessionState, sessionDocument } from './state.ts';
 
+const how = fc.constantFrom('well' as const, 'well' as const, 'well' as const, 'badly' as const, 'not at all' as const);
+
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   {
     weight: 4,
@@ -24,26 +26,40 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel' as const), pick: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('stopped' as const), generation: fc.nat(4) }) },
   {
-    weight: 1,
-    arbitrary: fc.constantFrom<Happening>({ kind: 'archive' }, { kind: 'patch' }, { kind: 'continueAsNew' }),
-  },
-  {
-    weight: 10,
+    weight: 2,
     arbitrary: fc.record({
-      kind: fc.constant('answer' as const),
-      pick: fc.nat(20),
-      how: fc.constantFrom('well' as const, 'well' as const, 'well' as const, 'badly' as const, 'not at all' as const),
+      kind: fc.constant('hostLost' as const),
+      runner: fc.constantFrom('its own' as const, 'its own' as const, 'another' as const),
+      earlier: fc.constantFrom(0, 0, 0, 1, 2, -1),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<Happening>(
+      { kind: 'archive' },
+      { kind: 'patch' },
+      { kind: 'continueAsNew' },
+      { kind: 'hibernate' },
+      { kind: 'hibernate' },
+      { kind: 'wish' },
+      { kind: 'resume' },
+      { kind: 'checkpoint' },
+    ),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(300, 1_000, 20_000) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('zombie' as const), pick: fc.nat(20), how }) },
+  { weight: 14, arbitrary: fc.record({ kind: fc.constant('answer' as const), pick: fc.nat(20), how }) },
 );
 
 const lives = fc.record({
   setup: fc.array(fc.constant('install'), { maxLength: 2 }),
-  happenings: fc.array(happening, { maxLength: 60 }),
+  hibernateAfterSeconds: fc.constantFrom(0, 0, 5),
+  happenings: fc.array(happening, { maxLength: 80 }),
 });
+type Life = typeof lives extends fc.Arbitrary<infer T> ? T : never;
 
-function live({ setup, happenings }: { setup: string[]; happenings: Happening[] }, check: (now: Simulation) => void) {
-  const simulation = newSimulation(setup);
+function live({ setup, hibernateAfterSeconds, happenings }: Life, check: (now: Simulation) => void) {
+  const simulation = newSimulation(setup, hibernateAfterSeconds);
   for (const one of happenings) {
     happen(simulation, one);
     check(simulation);
@@ -130,9 +146,37 @@ describe('any life of a session', () => {
       ({ state, begun }) => {
         expect(begun).toEqual([]);
         expect(state.commands).toEqual([]);
+        expect(state.checkpointing.plan).toBeNull();
         expect(['ready', 'hibernated', 'failed', 'archived']).toContain(state.phase);
+        if (state.phase === 'ready') expect(state.uncheckpointedSince).toBeNull();
       },
     );
+  });
+
+  it('numbers its checkpoints from 1 without a hole, and needs a bounded number of bundles for them', () => {
+    property(
+      ({ state }) => expect(state.bundles.length).toBeLessThanOrEqual(33),
+      ({ state, events }) => {
+        const numbers = events.flatMap(({ draft: { payload } }) =>
+          payload.case === 'checkpointCreated' ? [payload.value.number] : [],
+        );
+        expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+        expect(state.checkpoint?.number ?? 0).toBe(numbers.length);
+      },
+    );
+  });
+
+  it('is stopped only once its checkpoint is stored', () => {
+    property(({ state, begun }) => {
+      const stopping = begun.some((one) => one.what === 'sandbox' && one.step === 'hibernate');
+      if (stopping) expect(state.checkpoint).not.toBeNull();
+    });
+  });
+
+  it('has a way from every state to its archive', () => {
+    for (const phase of Object.keys(followingPhases) as SessionState['phase'][]) {
+      expect(reachable(phase)).toContain('archived');
+    }
   });
 });
 
@@ -146,7 +190,7 @@ function reachable(from: SessionState['phase']): Set<SessionState['phase']> {
 function readyState(): SessionState {
   const state = newSessionState(sampleSession());
   placed(state, { runnerId: 'r', hostQueue: 'q' }, noon);
-  opened(state, 1, { from: 'new', baseCommit: 'a', headCommit: 'b' });
+  opened(state, 1, { from: 'new', baseCommit: 'a', headCommit: 'b', notKept: [] }, noon);
   becameReady(state, noon);
   return state;
 }

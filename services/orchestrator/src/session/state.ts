@@ -2,23 +2,29 @@
 //
 // 1. `JSON.parse(JSON.stringify(state))` is the same state: no Map, Set, Date, class or undefined.
 // 2. Every list in it has a bound: live commands by refusal, ended commands by forgetting the oldest, pending events by the live
-//    commands they belong to (a command is live until its end is recorded).
-// 3. The functions beside this file (`commands`, `life`, `record`) are its only writers. They read no clock and do no I/O; the
-//    time is an argument. They change the state they are given, which belongs to one workflow.
+//    commands they belong to (a command is live until its end is recorded), bundles by putting them together.
+// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `host-loss`, `record`) are its only writers.
+//    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
+import type { CheckpointRef, SessionArchive, StoredArtifact } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
-import type { SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
+import type { CheckpointDocument, SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
-import type { CommandAccepted, SessionSpec } from '@worktrail/contract/session-messages';
+import type { CommandAccepted, CreateCheckpointRequest, SessionSpec } from '@worktrail/contract/session-messages';
 
 /** The states of API.md, without `busy`: a ready session is busy while it has live commands. */
-export type SessionPhase = Exclude<DocumentState, 'busy' | 'hibernating'>;
+export type SessionPhase = Exclude<DocumentState, 'busy'>;
 
 export interface LiveCommandState {
   spec: CommandSpec;
-  /** `ending`: it never started, and its end is about to be recorded by the session itself. */
-  state: 'queued' | 'running' | 'ending';
+  /**
+   * `ending`: it never started, and its end is about to be recorded by the session itself. `lost`: its host is, and how it ended is
+   * being looked up or written down.
+   */
+  state: 'queued' | 'running' | 'ending' | 'lost';
+  /** When a runner was first asked for it. */
+  startedAt: string | null;
   /** How `command.queued` is recorded: not (then the runner does), in `events`, or in the stream. */
   queuedEvent: 'none' | 'pending' | 'recorded';
   accepted: CommandAccepted['state'];
@@ -48,6 +54,56 @@ export type TrialReport =
   | { about: 'session'; to: string; state: 'ready' | 'failed' | 'archived' }
   | { about: 'command'; to: string; commandId: string; result: CommandResult };
 
+/** A checkpoint that is being made, by whichever run of the workflow. */
+export interface CheckpointPlan {
+  id: string;
+  number: number;
+  label: string;
+  /** The command that ended last. */
+  commandId: string;
+  purpose: 'automatic' | 'asked' | 'hibernation' | 'archive';
+  /** What `uncheckpointedSince` was before it. */
+  since: string | null;
+}
+
+/** What became of a checkpoint that somebody asked for. */
+export interface AskedCheckpoint {
+  id: string;
+  document: CheckpointDocument | null;
+  failure: string | null;
+}
+
+interface CheckpointingState {
+  plan: CheckpointPlan | null;
+  /** Oldest first. */
+  asked: CreateCheckpointRequest[];
+  /** Newest last. */
+  answered: AskedCheckpoint[];
+  /** Of automatic ones, in a row. */
+  failures: number;
+  /** No automatic one before this, because one has failed. */
+  notBefore: string | null;
+  /** When the newest one was begun. */
+  lastAt: string | null;
+}
+
+interface HibernationState {
+  /** Hibernate as soon as it is idle, for this reason. */
+  wish: string | null;
+  /** Why it is hibernating. */
+  reason: string | null;
+  /** The checkpoint is stored: what is left is to stop. */
+  checkpointed: boolean;
+  /** Counts the times it was begun. */
+  number: number;
+  /** The newest that came to nothing. */
+  failure: { number: number; detail: string } | null;
+  /** Not again by itself before this, because one has failed. */
+  notBefore: string | null;
+  /** Somebody wants it back. */
+  resumeWanted: boolean;
+}
+
 export interface SessionState {
   spec: SessionSpec;
   title: string;
@@ -56,6 +112,10 @@ export interface SessionState {
   placement: Placement | null;
   /** Grows each time the sandbox is to be opened; what a runner says of an older one is void. */
   generation: number;
+  /** The generation with which it came to its host. */
+  placedGeneration: number;
+  /** Since when it waits for a place. */
+  waitingForPlaceSince: string | null;
   sandboxOpen: boolean;
   openedFrom: OpenedSandbox['from'] | null;
   sandboxRemoved: boolean;
@@ -63,10 +123,30 @@ export interface SessionState {
   setup: { done: number; retries: number };
   baseCommit: string | null;
   headCommit: string | null;
+  /** The newest stored one. */
+  checkpoint: CheckpointRef | null;
+  /** They hold together all checkpoints. */
+  bundles: StoredArtifact[];
+  /** Of the last hibernation; null once the sandbox was opened after it. */
+  archive: SessionArchive | null;
+  /** The generation that last had the files open; 0 before the first. */
+  filesGeneration: number;
+  /** Since when something has ended that no checkpoint has; null while nothing has. */
+  uncheckpointedSince: string | null;
+  lastEndedCommandId: string;
+  /** The files have, or may have, changed after the checkpoint that they will be restored from. */
+  changesLost: boolean;
+  /** The work tree is not on the session's branch, and the history says so. */
+  branchLeft: boolean;
+  checkpointing: CheckpointingState;
+  hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
   /** `session.busy` is recorded and no `session.ready` after it. */
   busyRecorded: boolean;
+  /** Since when something is so that the history shows if it lasts. */
+  unsettledSince: string | null;
+  readySince: string | null;
   /** Live commands in the order in which they were accepted. */
   commands: LiveCommandState[];
   /** Newest last. */
@@ -92,15 +172,37 @@ export function newSessionState(spec: SessionSpec): SessionState {
     phase: 'creating',
     placement: null,
     generation: 0,
+    placedGeneration: 0,
+    waitingForPlaceSince: null,
     sandboxOpen: false,
     openedFrom: null,
     sandboxRemoved: false,
     setup: { done: 0, retries: 0 },
     baseCommit: null,
     headCommit: null,
+    checkpoint: null,
+    bundles: [],
+    archive: null,
+    filesGeneration: 0,
+    uncheckpointedSince: null,
+    lastEndedCommandId: '',
+    changesLost: false,
+    branchLeft: false,
+    checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null },
+    hibernation: {
+      wish: null,
+      reason: null,
+      checkpointed: false,
+      number: 0,
+      failure: null,
+      notBefore: null,
+      resumeWanted: false,
+    },
     failure: null,
     archiveRequested: false,
     busyRecorded: false,
+    unsettledSince: null,
+    readySince: null,
     commands: [],
     ended: [],
     eventNumber: 0,
@@ -136,8 +238,18 @@ export function sessionDocument(state: SessionState): SessionDocument {
     headCommit: state.headCommit,
     runnerId: state.placement?.runnerId ?? null,
     generation: state.generation,
+    filesGeneration: state.filesGeneration,
+    waitingForPlaceSince: state.waitingForPlaceSince,
+    checkpoint: state.checkpoint,
+    artifacts: neededArtifacts(state),
     failure: state.failure,
     createdAt: spec.createdAt,
     lastActiveAt: state.lastActiveAt,
   };
+}
+
+/** An archived session has its checkpoints still, and nothing to go on from. */
+function neededArtifacts({ phase, bundles, archive }: SessionState): string[] {
+  const names = bundles.map(({ name }) => name);
+  return archive && phase !== 'archived' ? [...names, archive.artifact.name] : names;
 }

@@ -9,15 +9,22 @@
 
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { SessionSpec } from '@worktrail/contract/session-messages';
+import { checkpointFailed, checkpointPlanned } from './checkpoints.ts';
+import { settle } from './commands.ts';
+import { hibernationBegun } from './hibernation.ts';
 import { historyState } from './history-bounds.ts';
 import { archived, becameReady, created, resumed } from './life.ts';
 import { answerMessages } from './messages.ts';
 import { isQuiet, nextStep, type Step } from './next-step.ts';
-import { now } from '../workflow-clock.ts';
+import { newWorkflowId, now } from '../workflow-clock.ts';
 import { createSessionRun, type SessionRun, underwayIn } from './run.ts';
 import { newSessionState, type SessionState } from './state.ts';
+import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
-import { record, report, settleLater } from './steps/record-session.ts';
+import { endLostCommands } from './steps/lost-commands.ts';
+import { hibernateSandbox } from './steps/hibernate.ts';
+import { makeCheckpoint } from './steps/checkpoint.ts';
+import { record, report } from './steps/record-session.ts';
 import { openSandbox, placeSession, removeSandbox } from './steps/sandbox.ts';
 import { startSetupCommand } from './steps/setup.ts';
 
@@ -41,7 +48,7 @@ async function live(spec: SessionSpec, continued: ContinuedSession): Promise<voi
   answerMessages(run);
 
   for (;;) {
-    await condition(() => nextStep(run.state, underwayIn(run)) !== null || mayContinueAsNew(run, continued));
+    await condition(() => next(run) !== null || mayContinueAsNew(run, continued));
     if (mayContinueAsNew(run, continued)) {
       const { spec: _, ...state } = run.state;
       await continueAsNew<typeof session>(spec, { ...continued, state });
@@ -53,10 +60,14 @@ async function live(spec: SessionSpec, continued: ContinuedSession): Promise<voi
   }
 }
 
+function next(run: SessionRun): Step | null {
+  return nextStep(run.state, underwayIn(run), Date.now());
+}
+
 /** Begins everything that is due. */
 function takeSteps(run: SessionRun): 'complete' | 'waiting' {
   for (;;) {
-    const step = nextStep(run.state, underwayIn(run));
+    const step = next(run);
     if (step === null) return 'waiting';
     if (step.do === 'complete') return 'complete';
     take(run, step);
@@ -76,16 +87,34 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
       return becameReady(run.state, now());
     case 'follow':
       return followCommand(run, step.commandId);
+    case 'endLost':
+      return endLostCommands(run);
+    case 'planCheckpoint':
+      return checkpointPlanned(run.state, step.purpose, newWorkflowId('checkpoint'), now());
+    case 'checkpoint':
+      return makeCheckpoint(run);
+    case 'failCheckpoint':
+      return checkpointFailed(run.state, step.id, 'the sandbox is not open', now());
+    case 'beginHibernation':
+      return hibernationBegun(run.state, step.reason, now());
+    case 'hibernate':
+      return hibernateSandbox(run);
+    case 'noticeUnsettled':
+      run.state.unsettledSince = now();
+      return;
+    case 'forgetUnsettled':
+      run.state.unsettledSince = null;
+      return;
     case 'settle':
-      return settleLater(run);
-    case 'unsettle':
-      return run.background.abandon('settling');
+      return settle(run.state, now());
+    case 'setAlarm':
+      return setAlarm(run, step.atMs);
     case 'record':
       return record(run);
     case 'report':
       return report(run);
     case 'resume':
-      return resumed(run.state, 'command', now());
+      return resumed(run.state, step.reason, now());
     case 'remove':
       return removeSandbox(run);
     case 'archive':
@@ -100,6 +129,7 @@ function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: C
   if (history === 'short' || run.state.phase === 'archived') return false;
   // Where something else happens during the task, the server drops an update that the task has just accepted.
   if (run.updatedAtLength === events) return false;
-  const unoccupied = underwayIn(run).following.length === 0 || history === 'overdue';
+  const { following, checkpoint } = underwayIn(run);
+  const unoccupied = (following.length === 0 && !checkpoint) || history === 'overdue';
   return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();
 }

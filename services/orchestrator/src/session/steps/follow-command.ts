@@ -9,7 +9,7 @@ import type { CommandResult } from '@worktrail/contract/commands';
 import { type RunCommandInput, type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
 import { findLive } from '../commands.ts';
-import { commandEnded, commandNotStarted } from '../life.ts';
+import { commandAnswered, commandNotStarted } from '../life.ts';
 import { sandboxRef } from '../record.ts';
 import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
@@ -23,6 +23,7 @@ export function followCommand(run: SessionRun, commandId: string): void {
   // A runner may have had it before, and have written more than that it was queued.
   const mayBeRecorded = command.state === 'running' || command.queuedEvent === 'recorded';
   command.state = 'running';
+  command.startedAt ??= now();
   run.background.begin(commandId, () => follow(run.state, command, mayBeRecorded));
 }
 
@@ -30,7 +31,7 @@ async function follow(state: SessionState, command: LiveCommandState, queuedReco
   const commandId = command.spec.id;
   const input = runCommandInput(state, command, queuedRecorded);
   try {
-    commandEnded(state, commandId, await runOnHost(state, input), now());
+    commandAnswered(state, commandId, await runOnHost(state, input), now());
   } catch (error) {
     // Canceled, or no runner took it: the loop follows it again.
     if (isCancellation(error) || wasNotTakenUp(error)) return;

@@ -1,7 +1,6 @@
-// Telling the outside: events and document, one batch at a time; reports to the session's trial; and the moment that is waited
-// before a busy session is written down as busy, so that short commands cost no more than themselves.
+// Telling the outside: events and document, one batch at a time; and reports to the session's trial.
 
-import { getExternalWorkflowHandle, log, proxyActivities, sleep } from '@temporalio/workflow';
+import { getExternalWorkflowHandle, log, proxyActivities } from '@temporalio/workflow';
 import {
   type CommandReported,
   commandReported,
@@ -9,13 +8,10 @@ import {
   sessionReported,
 } from '@worktrail/contract/trial-messages';
 import type { RecordActivities } from '../../record-activities.ts';
-import { settle } from '../commands.ts';
 import { nextRecord, recorded } from '../record.ts';
 import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
 import type { SessionState, TrialReport } from '../state.ts';
-
-const settlingTime = '1 second';
 
 const { recordSession } = proxyActivities<RecordActivities>({
   startToCloseTimeout: '1 minute',
@@ -27,13 +23,6 @@ export function record({ state, background }: SessionRun): void {
     const batch = nextRecord(state);
     await recordSession(batch);
     recorded(state, batch, now());
-  });
-}
-
-export function settleLater({ state, background }: SessionRun): void {
-  background.begin('settling', async () => {
-    await sleep(settlingTime);
-    settle(state, now());
   });
 }
 

@@ -1,14 +1,18 @@
-// Placing a session on a host, opening its sandbox there, removing it. Each waits for its runner as long as it takes.
+// Placing a session on a host, opening its sandbox there, removing it.
 
 import { ActivityCancellationType, isCancellation, log, proxyActivities, sleep } from '@temporalio/workflow';
+import type { Duration } from '@temporalio/common';
+import type { RestorePoint } from '@worktrail/contract/checkpoints';
 import { type SessionFailureCode, sessionFailureCodes } from '@worktrail/contract/errors';
 import {
+  noFreeSlot,
   type PlacementActivities,
   placementTaskQueue,
   type SandboxActivities,
 } from '@worktrail/contract/sandbox-activities';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
-import { failed, opened, placed, sandboxRemoved } from '../life.ts';
+import { isMovable } from '../hibernation.ts';
+import { failed, hostIsFull, opened, placed, placementGivenUp, sandboxLeftBehind, sandboxRemoved } from '../life.ts';
 import { sandboxRef } from '../record.ts';
 import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
@@ -16,6 +20,10 @@ import type { SessionState } from '../state.ts';
 
 const failureDetailLengthMax = 2_000;
 const unexpectedFailureDelay = '10 seconds';
+/** How long a host that has no slot or does not answer is asked before the session goes elsewhere. */
+const hostPatienceMs = 10_000;
+const hostRetryDelay = '1 second';
+const hostRefusals: readonly string[] = [noFreeSlot, 'runner_draining'];
 
 export function placeSession({ state, background }: SessionRun): void {
   const { placeSession: place } = proxyActivities<PlacementActivities>({
@@ -35,40 +43,76 @@ export function placeSession({ state, background }: SessionRun): void {
   });
 }
 
+/**
+ * A host that has no slot, or does not answer, is waited for only where the files cannot come from elsewhere. That wait is left to the
+ * server, so that it does not lengthen the history.
+ */
 export function openSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
   const { repository, baseRef, branch, environment } = state.spec;
+  const { filesGeneration } = state;
+  const input = { ...ref, repository, baseRef, branch, environment, restore: restorePoint(state), filesGeneration };
+  const isBound = !isMovable(state);
   background.begin('sandbox', async () => {
-    try {
-      const sandbox = await onHost(state).openSandbox({ ...ref, repository, baseRef, branch, environment });
-      opened(state, ref.generation, sandbox);
-    } catch (error) {
-      // What a runner says of a generation that was given up since is void.
-      if (ref.generation === state.generation) failForGood(state, error);
+    for (const deadlineMs = Date.now() + hostPatienceMs; ; ) {
+      const open = onHost(state, {
+        scheduleToStartTimeout: isBound ? '10 minutes' : hostPatienceMs,
+        refusals: isBound && state.waitingForPlaceSince !== null ? [] : hostRefusals,
+      }).openSandbox;
+      try {
+        return opened(state, ref.generation, await open(input), now());
+      } catch (error) {
+        // What a runner says of a generation that was given up since is void.
+        if (isCancellation(error) || ref.generation !== state.generation) return;
+        const isFull = hostRefusals.includes(failureType(error) ?? '');
+        if (!isFull && !wasNotTakenUp(error)) return failForGood(state, error);
+        if (isFull) hostIsFull(state, now());
+        if (!isBound && Date.now() >= deadlineMs) return placementGivenUp(state, now());
+        if (isFull) await sleep(hostRetryDelay);
+      }
     }
   });
 }
 
+function restorePoint(state: SessionState): RestorePoint | null {
+  if (state.baseCommit === null) return null;
+  const { baseCommit, checkpoint, bundles, archive } = state;
+  return { baseCommit, checkpoint, bundles, archive };
+}
+
 export function removeSandbox({ state, background }: SessionRun): void {
+  const ref = sandboxRef(state);
   background.begin('sandbox', async () => {
     try {
-      await onHost(state).removeSandbox(sandboxRef(state));
-      sandboxRemoved(state);
+      await onHost(state, { scheduleToStartTimeout: '30 seconds', refusals: [] }).removeSandbox(ref);
+      sandboxRemoved(state, ref.generation);
     } catch (error) {
-      if (wasNotTakenUp(error)) return;
+      if (isCancellation(error)) return;
+      if (wasNotTakenUp(error)) return sandboxLeftBehind(state);
       log.warn('a runner could not remove a sandbox; it is asked again', { reason: failureMessage(error) });
       await sleep(unexpectedFailureDelay);
     }
   });
 }
 
-function onHost(state: SessionState): SandboxActivities {
+interface HostPatience {
+  scheduleToStartTimeout: Duration;
+  /** Failure types that the server is not to retry. */
+  refusals: readonly string[];
+}
+
+function onHost(state: SessionState, { scheduleToStartTimeout, refusals }: HostPatience): SandboxActivities {
   return proxyActivities<SandboxActivities>({
     taskQueue: state.placement?.hostQueue ?? '',
     startToCloseTimeout: '1 hour',
-    scheduleToStartTimeout: '10 minutes',
+    scheduleToStartTimeout,
     heartbeatTimeout: '10 seconds',
-    retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+    retry: {
+      initialInterval: '500 milliseconds',
+      backoffCoefficient: 2,
+      maximumInterval: '10 seconds',
+      nonRetryableErrorTypes: [...refusals],
+    },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
 }

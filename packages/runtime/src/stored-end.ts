@@ -5,9 +5,9 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { eventStream, eventSubject } from '@worktrail/contract/subjects';
 import { EventSchema } from '@worktrail/proto/event';
-import type { ProducerRef } from '@worktrail/runtime/event-producer';
-import type { TraceClient } from '@worktrail/runtime/trace-client';
-import { resultOf } from './command-events.ts';
+import { resultOf } from './command-outcomes.ts';
+import type { ProducerRef } from './event-producer.ts';
+import type { TraceClient } from './trace-client.ts';
 
 export interface StoredEndDeps {
   jsm: JetStreamManager;

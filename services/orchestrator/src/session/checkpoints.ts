@@ -1,0 +1,206 @@
+// When a session's files are checkpointed, and what comes of it.
+//
+// 1. One checkpoint at a time, and no command waits for one.
+// 2. After commands have ended: once the session has been quiet for a second, but not later than ten seconds after the first of them.
+//    While a command runs: every minute. A session that has become ready and has none yet: like after a command.
+// 3. A number is taken by what is stored. One that failed is tried again later; the third failure in a row is in the history.
+// 4. What is said of a checkpoint that was given up changes nothing.
+
+import type { CheckpointInput, CheckpointResult } from '@worktrail/contract/sandbox-activities';
+import type { CreateCheckpointRequest } from '@worktrail/contract/session-messages';
+import { addProducerGap, addSessionEvent, changedForReaders } from './events.ts';
+import { hibernationFailed } from './hibernation.ts';
+import type { AskedCheckpoint, CheckpointPlan, SessionState } from './state.ts';
+
+const quietMs = 1_000;
+const patienceMs = 10_000;
+const runningMs = 60_000;
+const failureDelayMs = 30_000;
+const failuresToTell = 3;
+const bundlesMax = 32;
+const askedMax = 4;
+const answeredMax = 16;
+
+/** When the next automatic one is due; null while nothing calls for one. */
+export function automaticCheckpointAtMs(state: SessionState): number | null {
+  if (state.phase !== 'ready' || !state.sandboxOpen || state.archiveRequested || state.checkpointing.plan) return null;
+  const { lastAt, notBefore } = state.checkpointing;
+  const times: number[] = [];
+  if (state.uncheckpointedSince !== null) {
+    const since = Date.parse(state.uncheckpointedSince);
+    times.push(since + patienceMs);
+    if (state.commands.length === 0) times.push(Math.max(since, Date.parse(state.lastActiveAt)) + quietMs);
+  }
+  const starts = state.commands.flatMap(({ startedAt }) => (startedAt === null ? [] : [Date.parse(startedAt)]));
+  if (starts.length > 0)
+    times.push(Math.max(Math.min(...starts), lastAt === null ? 0 : Date.parse(lastAt)) + runningMs);
+  if (times.length === 0) return null;
+  return Math.max(Math.min(...times), notBefore === null ? 0 : Date.parse(notBefore));
+}
+
+/** For what a checkpoint is to be made now; null: none is. */
+export function duePurpose(state: SessionState, nowMs: number): CheckpointPlan['purpose'] | null {
+  if (!state.sandboxOpen || state.checkpointing.plan) return null;
+  if (state.archiveRequested) return state.phase === 'ready' && state.uncheckpointedSince !== null ? 'archive' : null;
+  if (state.phase !== 'ready' && state.phase !== 'hibernating') return null;
+  if (state.checkpointing.asked.length > 0) return 'asked';
+  if (state.phase === 'hibernating') return state.hibernation.checkpointed ? null : 'hibernation';
+  const dueAtMs = automaticCheckpointAtMs(state);
+  return dueAtMs !== null && dueAtMs <= nowMs ? 'automatic' : null;
+}
+
+/** `newId`: of one that nobody asked for. */
+export function checkpointPlanned(
+  state: SessionState,
+  purpose: CheckpointPlan['purpose'],
+  newId: string,
+  now: string,
+): void {
+  const asked = purpose === 'asked' ? state.checkpointing.asked.shift() : undefined;
+  state.checkpointing.plan = {
+    id: asked?.checkpointId ?? newId,
+    number: (state.checkpoint?.number ?? 0) + 1,
+    label: asked?.label ?? '',
+    commandId: state.lastEndedCommandId,
+    purpose,
+    since: state.uncheckpointedSince,
+  };
+  state.checkpointing.lastAt = now;
+  state.uncheckpointedSince = null;
+}
+
+export function checkpointInput(
+  state: SessionState,
+  plan: CheckpointPlan,
+): Omit<CheckpointInput, 'organizationId' | 'projectId' | 'sessionId' | 'partition' | 'generation'> {
+  return {
+    checkpointId: plan.id,
+    number: plan.number,
+    label: plan.label,
+    commandId: plan.commandId,
+    previous: state.checkpoint,
+    baseCommit: state.baseCommit ?? '',
+    bundles: state.bundles,
+    compact: state.bundles.length >= bundlesMax,
+    evenIfUnchanged: plan.purpose === 'asked',
+  };
+}
+
+/** `compacted`: what was asked for. */
+export function checkpointMade(
+  state: SessionState,
+  id: string,
+  result: CheckpointResult,
+  compacted: boolean,
+  now: string,
+): void {
+  const { plan } = state.checkpointing;
+  if (plan?.id !== id) return;
+  if (!result.changed && plan.purpose === 'asked') return checkpointFailed(state, id, 'the runner made none', now);
+  state.checkpointing.plan = null;
+  state.checkpointing.failures = 0;
+  state.checkpointing.notBefore = null;
+  if (plan.purpose === 'hibernation') state.hibernation.checkpointed = true;
+  const { headCommit, headRef } = result.changed ? result.checkpoint : result;
+  if (headCommit !== null && headCommit !== state.headCommit) {
+    state.headCommit = headCommit;
+    changedForReaders(state);
+  }
+  if (result.changed) {
+    const { checkpoint, bundle } = result;
+    const { commit, tree, filesChanged } = checkpoint;
+    state.checkpoint = { id, number: plan.number, commit, tree };
+    state.bundles = compacted ? [bundle] : [...state.bundles, bundle];
+    const { label, commandId, number } = plan;
+    const value = { checkpointId: id, number, commit, tree, label, filesChanged };
+    addSessionEvent(state, now, { case: 'checkpointCreated', value }, undefined, commandId);
+    if (plan.purpose === 'asked') {
+      const document = { ...state.checkpoint, label, commandId, filesChanged, createdAt: now };
+      answerAsked(state, { id, document, failure: null });
+    }
+  }
+  noteBranch(state, headRef, headCommit, now);
+}
+
+/** It was not stored; what it was for goes on without it, or does not. */
+export function checkpointFailed(state: SessionState, id: string, detail: string, now: string): void {
+  const { checkpointing } = state;
+  const { plan } = checkpointing;
+  if (plan?.id !== id) return;
+  checkpointing.plan = null;
+  if (plan.purpose === 'archive') {
+    addSessionEvent(state, now, { case: 'limitReached', value: { limit: 'checkpoint', detail } });
+    return;
+  }
+  state.uncheckpointedSince = earlier(plan.since, state.uncheckpointedSince);
+  if (plan.purpose === 'asked') return answerAsked(state, { id, document: null, failure: detail });
+  checkpointing.failures += 1;
+  checkpointing.notBefore = new Date(Date.parse(now) + failureDelayMs).toISOString();
+  if (checkpointing.failures === failuresToTell) {
+    addSessionEvent(state, now, { case: 'limitReached', value: { limit: 'checkpoint', detail } });
+  }
+  if (plan.purpose === 'hibernation') hibernationFailed(state, detail, now);
+}
+
+/** Nobody waits for it any longer: whoever still makes it finds its producer ended. */
+export function checkpointGivenUp(state: SessionState, reason: string, now: string): void {
+  const { plan } = state.checkpointing;
+  if (!plan) return;
+  state.checkpointing.plan = null;
+  state.uncheckpointedSince = earlier(plan.since, state.uncheckpointedSince);
+  addProducerGap(state, plan.id, reason, now);
+  if (plan.purpose === 'asked') answerAsked(state, { id: plan.id, document: null, failure: reason });
+}
+
+/** Asked again, it is the same one; after a failure it is tried again. False when too many are waited for. */
+export function checkpointAsked(state: SessionState, request: CreateCheckpointRequest): boolean {
+  const { plan, asked, answered } = state.checkpointing;
+  const { checkpointId: id } = request;
+  if (plan?.id === id || asked.some((other) => other.checkpointId === id)) return true;
+  if (answered.some((answer) => answer.id === id && answer.document)) return true;
+  if (asked.length >= askedMax) return false;
+  state.checkpointing.answered = answered.filter((answer) => answer.id !== id);
+  asked.push(request);
+  return true;
+}
+
+/** Whoever asked has stopped waiting for it. */
+export function checkpointNotAsked(state: SessionState, id: string): void {
+  const { asked } = state.checkpointing;
+  state.checkpointing.asked = asked.filter(({ checkpointId }) => checkpointId !== id);
+}
+
+export function askedCheckpoint(state: SessionState, id: string): AskedCheckpoint | undefined {
+  return state.checkpointing.answered.find((answer) => answer.id === id);
+}
+
+/** All that wait are told that there will be none. */
+export function askedCheckpointsRefused(state: SessionState, failure: string): void {
+  for (const { checkpointId } of state.checkpointing.asked.splice(0)) {
+    answerAsked(state, { id: checkpointId, document: null, failure });
+  }
+}
+
+/** Something has ended, or the files were made anew: they may differ from the newest checkpoint. */
+export function filesTouched(state: SessionState, now: string): void {
+  state.uncheckpointedSince ??= now;
+}
+
+function answerAsked(state: SessionState, answer: AskedCheckpoint): void {
+  state.checkpointing.answered = [...state.checkpointing.answered, answer].slice(-answeredMax);
+}
+
+function noteBranch(state: SessionState, headRef: string | null, headCommit: string | null, now: string): void {
+  const expectedBranch = state.spec.branch;
+  const left = headRef !== `refs/heads/${expectedBranch}`;
+  if (left && !state.branchLeft) {
+    const actualRef = headRef ?? (headCommit === null ? '' : 'HEAD');
+    addSessionEvent(state, now, { case: 'sessionBranchLeft', value: { expectedBranch, actualRef } });
+  }
+  state.branchLeft = left;
+}
+
+function earlier(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other;
+  return one < other ? one : other;
+}

@@ -1,0 +1,100 @@
+// How a session is put to sleep: checkpoint, stop, archive; and when.
+//
+// 1. Only a session that is ready and has no live command hibernates; one that is accepted meanwhile waits, and wakes it afterwards.
+// 2. Without a stored checkpoint it stays as it was.
+// 3. By itself: once it has been idle for so long as its specification says, or as soon as it is idle when that was wished for.
+
+import type { HibernatedSandbox } from '@worktrail/contract/sandbox-activities';
+import { addReady, addSessionEvent, changedForReaders } from './events.ts';
+import { enterPhase, isOver } from './phases.ts';
+import type { SessionState } from './state.ts';
+
+const failureDelayMs = 5 * 60_000;
+
+export function mayHibernate(state: SessionState): boolean {
+  return state.phase === 'ready' && state.sandboxOpen && state.commands.length === 0 && !isOver(state);
+}
+
+/** When it hibernates by itself, and why; null while it does not. */
+export function hibernationDue(state: SessionState): { atMs: number; reason: string } | null {
+  if (!mayHibernate(state)) return null;
+  const { wish, notBefore } = state.hibernation;
+  const notBeforeMs = notBefore === null ? 0 : Date.parse(notBefore);
+  if (wish !== null) return { atMs: notBeforeMs, reason: wish };
+  const { hibernateAfterSeconds } = state.spec;
+  if (!hibernateAfterSeconds) return null;
+  const idleSinceMs = Math.max(Date.parse(state.lastActiveAt), Date.parse(state.readySince ?? state.lastActiveAt));
+  return { atMs: Math.max(idleSinceMs + hibernateAfterSeconds * 1_000, notBeforeMs), reason: 'idle' };
+}
+
+/** Follows it when idle; a session that sleeps does already. */
+export function hibernationWished(state: SessionState, reason: string): void {
+  if (isOver(state) || state.phase === 'hibernated' || state.phase === 'hibernating') return;
+  state.hibernation.wish = reason;
+}
+
+export function hibernationBegun(state: SessionState, reason: string, now: string): void {
+  if (!mayHibernate(state)) return;
+  enterPhase(state, 'hibernating');
+  const { hibernation } = state;
+  hibernation.number += 1;
+  hibernation.reason = reason;
+  hibernation.checkpointed = false;
+  hibernation.resumeWanted = false;
+  addSessionEvent(state, now, { case: 'sessionHibernating', value: { reason } });
+}
+
+/** Back to what it was. */
+export function hibernationFailed(state: SessionState, detail: string, now: string): void {
+  if (state.phase !== 'hibernating') return;
+  noteFailure(state, detail, now);
+  enterPhase(state, 'ready');
+  addReady(state, now);
+}
+
+/** The host was lost meanwhile. */
+export function hibernationLost(state: SessionState, now: string): void {
+  if (state.phase === 'hibernating') noteFailure(state, 'its host was lost meanwhile', now);
+}
+
+function noteFailure(state: SessionState, detail: string, now: string): void {
+  const { hibernation } = state;
+  hibernation.failure = { number: hibernation.number, detail };
+  hibernation.notBefore = new Date(Date.parse(now) + failureDelayMs).toISOString();
+  hibernation.reason = null;
+  hibernation.checkpointed = false;
+}
+
+/** The sandbox is stopped; its volume stays on its host, and is archived if it could be. */
+export function hibernated(state: SessionState, generation: number, sandbox: HibernatedSandbox, now: string): void {
+  if (generation !== state.generation || isOver(state)) return;
+  if (state.phase === 'hibernated') {
+    // Its runner has said before that it stopped it.
+    if (state.archive !== null || sandbox.archive === null) return;
+    state.archive = sandbox.archive;
+    return changedForReaders(state);
+  }
+  if (state.phase !== 'hibernating') return;
+  state.archive = sandbox.archive;
+  const reason = state.hibernation.reason ?? 'requested';
+  fallAsleep(state, reason, sandbox.archive ? 'archive' : 'volume', now);
+  // A runner that drains will not have it back.
+  if (reason === 'runner_draining' && isMovable(state)) state.placement = null;
+}
+
+export function fallAsleep(state: SessionState, reason: string, keptIn: 'archive' | 'volume', now: string): void {
+  const { hibernation } = state;
+  state.sandboxOpen = false;
+  hibernation.wish = null;
+  hibernation.reason = null;
+  hibernation.notBefore = null;
+  hibernation.checkpointed = false;
+  enterPhase(state, 'hibernated');
+  addSessionEvent(state, now, { case: 'sessionHibernated', value: { reason, keptIn } });
+}
+
+/** Nothing is on its host that is not stored elsewhere too. */
+export function isMovable(state: SessionState): boolean {
+  if (state.filesGeneration === 0) return true;
+  return (state.checkpoint !== null || state.archive !== null) && state.uncheckpointedSince === null;
+}
