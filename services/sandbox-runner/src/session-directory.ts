@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { isId } from '@worktrail/contract/ids';
 import type { OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
-import { removeCommandFiles, removeIfThere } from './supervisor-link.ts';
+import { removeCommandFiles } from './supervisor-link.ts';
 
 export interface SandboxRecord extends SandboxRef {
   /** "creating": a crash left it half made. "open": it has a container. "stopped": volumes are kept, no container. */
@@ -106,7 +106,8 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
       readFile(requestPath(commandId), 'utf8').catch(() => readFile(withdrawnPath(commandId), 'utf8')),
     async removeCommand(commandId) {
       await removeCommandFiles(runPath, commandId);
-      await removeIfThere(withdrawnPath(commandId));
+      const withdrawn = withdrawnPath(commandId);
+      if (existsSync(withdrawn)) await rm(withdrawn, { force: true });
     },
     remove: () => rm(path, { recursive: true, force: true }),
   };

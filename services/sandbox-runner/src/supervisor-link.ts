@@ -82,7 +82,7 @@ export async function removeCommandFiles(runDirectory: string, id: string): Prom
 }
 
 /** A file, which is mostly not there: looking first, and no more than unlinking it, is what makes this cheap. */
-export async function removeIfThere(path: string): Promise<void> {
+async function removeIfThere(path: string): Promise<void> {
   if (!lstatSync(path, { throwIfNoEntry: false })) return;
   await unlink(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
