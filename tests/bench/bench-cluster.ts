@@ -21,6 +21,8 @@ export interface Bench {
   docker: Docker;
   /** Address of the cluster's Temporal. */
   temporal: string;
+  /** Of the cluster's processes, by name. */
+  pids: Record<string, number>;
   projectId: string;
   /** "2 cores, Node …" */
   machine: string;
@@ -50,11 +52,12 @@ export async function runBench(
   });
   try {
     const { apiUrl, apiKey, dockerSocket, addresses } = cluster.connection;
+    const { supervisor: _, ...pids } = cluster.connection.pids;
     const api = createApi(apiUrl, apiKey);
     const docker = new Docker({ socketPath: dockerSocket });
     const project = await api.make('/v1/projects', { name: 'bench', repository: { url: repository.path } });
     const machine = await describeMachine(docker);
-    const bench = { api, apiKey, docker, temporal: addresses.temporal, projectId: project.id, machine };
+    const bench = { api, apiKey, docker, temporal: addresses.temporal, pids, projectId: project.id, machine };
     const page = await measure(bench);
     console.log(page);
     await mkdir(join(root, 'docs/benchmarks'), { recursive: true });

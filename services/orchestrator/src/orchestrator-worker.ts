@@ -3,9 +3,10 @@
 // A burst of commands is many short workflow tasks at once: there are slots for all of them, and enough pollers to keep the
 // slots fed. What is held in memory is bounded by `cachedWorkflowsMax`, because the isolates share this process's memory.
 
-import { type NativeConnection, Worker } from '@temporalio/worker';
+import type { NativeConnection, Worker } from '@temporalio/worker';
 import { workflowTaskQueue } from '@worktrail/contract/session-messages';
 import type { RecordActivities } from './record-activities.ts';
+import { WatchedWorker } from './workflow-watch.ts';
 import type { WorkflowBundle } from './workflow-bundle.ts';
 
 export interface OrchestratorWorkerDeps {
@@ -17,7 +18,7 @@ export interface OrchestratorWorkerDeps {
 }
 
 export async function createOrchestratorWorker(deps: OrchestratorWorkerDeps): Promise<Worker> {
-  return await Worker.create({
+  return await WatchedWorker.create({
     connection: deps.connection,
     namespace: deps.namespace,
     taskQueue: workflowTaskQueue,

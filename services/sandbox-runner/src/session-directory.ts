@@ -106,7 +106,8 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
       readFile(requestPath(commandId), 'utf8').catch(() => readFile(withdrawnPath(commandId), 'utf8')),
     async removeCommand(commandId) {
       await removeCommandFiles(runPath, commandId);
-      await rm(withdrawnPath(commandId), { force: true });
+      const withdrawn = withdrawnPath(commandId);
+      if (existsSync(withdrawn)) await rm(withdrawn, { force: true });
     },
     remove: () => rm(path, { recursive: true, force: true }),
   };

@@ -6,8 +6,18 @@
 // 2. `start` resolves when the command's journal has its header: from then on the command is recorded, whoever dies.
 // 3. A supervisor that is not there is a `SupervisorError` at once, never a hang.
 
-import { closeSync, constants, existsSync, fstatSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
-import { chmod, mkdir, open, rm } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { chmod, mkdir, open, rm, unlink } from 'node:fs/promises';
 import { constants as osConstants } from 'node:os';
 import { join } from 'node:path';
 import type { HeaderFrame, JournalFrame } from './journal-format.ts';
@@ -68,7 +78,15 @@ export async function createRunDirectory(path: string): Promise<void> {
 /** Removes what belongs to an ended command, in the order that keeps a late `start` from running it again. */
 export async function removeCommandFiles(runDirectory: string, id: string): Promise<void> {
   assertRunnableId(id);
-  for (const part of ['requests', 'stdin', 'journals']) await rm(join(runDirectory, part, id), { force: true });
+  for (const part of ['requests', 'stdin', 'journals']) await removeIfThere(join(runDirectory, part, id));
+}
+
+/** A file, which is mostly not there: looking first, and no more than unlinking it, is what makes this cheap. */
+async function removeIfThere(path: string): Promise<void> {
+  if (!lstatSync(path, { throwIfNoEntry: false })) return;
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 /** `runDirectory` exists (`createRunDirectory`); the supervisor need not run yet. */
