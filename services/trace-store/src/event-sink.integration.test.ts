@@ -6,6 +6,7 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse.ts';
 import { createEventSink } from './event-sink.ts';
+import { ownStore } from './ingest-lease.ts';
 import type { JournalSource } from './journal-source.ts';
 import { readHistory } from './history.ts';
 import { applySchema } from './schema.ts';
@@ -31,7 +32,7 @@ const now = () => new Date();
 const noJournal = { open: () => ({ read: async () => undefined }) };
 const noLetters = { newestOf: async () => undefined };
 const openSink = (inner: ClickHouse, partition: number, journals: JournalSource = noJournal) =>
-  createEventSink({ clickhouse: inner, journals, deadLetters: noLetters, partition, now });
+  createEventSink({ clickhouse: inner, journals, deadLetters: noLetters, partition, right: ownStore, now });
 const epoch = 1_790_000_000_000;
 
 function messages(session: TestSession, count: number) {
