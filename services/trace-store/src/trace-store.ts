@@ -28,6 +28,7 @@ import { type IngestLease, ownStore, startIngestLease } from './ingest-lease.ts'
 import { createIngestMetrics } from './ingest-metrics.ts';
 import { createPurge, type Tail } from './purge.ts';
 import { applySchema } from './schema.ts';
+import { registerStatusMetrics } from './status-metrics.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
 import { createTraceService } from './trace-service.ts';
 
@@ -58,6 +59,7 @@ export async function startTraceStore(
 
   const registry = createMetrics('trace-store');
   const metrics = createIngestMetrics(registry);
+  registerStatusMetrics(registry, { clickhouse, jsm, partitions: config.partitions, log });
   const ingestDeps = (partition: number): IngestDeps => {
     const deadLetters = createDeadLetters(js, jsm, partition);
     return { js, jsm, deadLetters, right, metrics, log, signal: lifetime.signal };
