@@ -145,9 +145,9 @@ function unlessTaken(error: unknown): undefined {
   if (!/wrong last sequence/i.test(String((error as Error).message))) throw error;
 }
 
-/** Throws where the right to store is not the one that was held when `begin` was called. */
+/** `check` throws where the right to store is not the one that was held when `begin` was called last. */
 export function createFence(right: StoringRight): { begin(): void; check(): void } {
-  let fence: number | undefined;
+  let fence = right.fence();
   return {
     begin: () => {
       fence = right.fence();
