@@ -20,6 +20,8 @@ import { ensureStreams, eventStreamDefinition } from './streams.ts';
 import { type Fixture, newSession, openFixture, publisher, type TestSession } from './trace-store-fixture.ts';
 
 const leaseMs = 2_000;
+/** Of a busy machine. */
+const patience = { timeout: 30_000 };
 const log = createLogger({ service: 'test', level: 'silent' });
 let fixture: Fixture;
 let lifetime: Lifetime;
@@ -118,18 +120,18 @@ test('one stores and the other waits, says that it is a standby, and takes over 
   const session = newSession();
   const publish = publisher(fixture.js, session);
   const first = startInstance('first');
-  await expect.poll(() => first.ingest.position()).toBeDefined();
+  await expect.poll(() => first.ingest.position(), patience).toBeDefined();
   const second = startInstance('second');
   for (let number = 1; number <= 20; number++) await publish('session', number, busy);
-  await expect.poll(() => numbers(session)).toEqual(upTo(20));
+  await expect.poll(() => numbers(session), patience).toEqual(upTo(20));
   expect(second.ingest.problem()).toMatch(/standby/);
   expect(second.ingest.position()).toBeUndefined();
   const fence = first.lease.fence()!;
   await first.stop();
-  await expect.poll(() => second.ingest.position()?.sequence).toBe(20);
+  await expect.poll(() => second.ingest.position()?.sequence, patience).toBe(20);
   expect(second.lease.fence()).toBeGreaterThan(fence);
   await publish('session', 21, busy);
-  await expect.poll(() => numbers(session)).toEqual(upTo(21));
+  await expect.poll(() => numbers(session), patience).toEqual(upTo(21));
   expect(await second.rows()).toBe(1);
 });
 
@@ -137,7 +139,7 @@ test('a killed one is followed when its lease has run out, and every event is th
   const session = newSession();
   const publish = publisher(fixture.js, session);
   const first = startInstance('first');
-  await expect.poll(() => holds(first)).toBe(true);
+  await expect.poll(() => holds(first), patience).toBe(true);
   const second = startInstance('second');
   let published = 0;
   const publishMany = async (count: number) => {
@@ -146,7 +148,7 @@ test('a killed one is followed when its lease has run out, and every event is th
   await publishMany(200);
   await first.die();
   await publishMany(200);
-  await expect.poll(() => second.ingest.position()?.sequence, { timeout: 15_000 }).toBe(400);
+  await expect.poll(() => second.ingest.position()?.sequence, patience).toBe(400);
   expect(await numbers(session)).toEqual(upTo(400));
   expect((await first.rows()) + (await second.rows())).toBe(400);
 });
@@ -156,19 +158,19 @@ test('one that cannot renew its lease stops storing before another may, and does
   const publish = publisher(fixture.js, session);
   const faults = { isCutOff: false };
   const first = startInstance('first', faults);
-  await expect.poll(() => first.ingest.position()).toBeDefined();
+  await expect.poll(() => first.ingest.position(), patience).toBeDefined();
   const second = startInstance('second');
   const both: string[] = [];
   const watching = setInterval(() => {
     if (holds(first) && holds(second)) both.push('both');
   }, 1);
   faults.isCutOff = true;
-  await expect.poll(() => holds(second), { timeout: 15_000, interval: 5 }).toBe(true);
+  await expect.poll(() => holds(second), { ...patience, interval: 5 }).toBe(true);
   expect(first.ingest.position()).toBeUndefined();
   faults.isCutOff = false;
   await publish('session', 1, busy);
-  await expect.poll(() => numbers(session)).toEqual([1]);
-  await expect.poll(() => first.ingest.problem()).toMatch(/standby/);
+  await expect.poll(() => numbers(session), patience).toEqual([1]);
+  await expect.poll(() => first.ingest.problem(), patience).toMatch(/standby/);
   expect(await first.rows()).toBe(0);
   clearInterval(watching);
   expect(both).toEqual([]);
@@ -180,7 +182,7 @@ test('even two that both believe they may store leave each event once in every a
   // A lease that is trusted for ever, as by a process that is stopped between its check and its insert.
   const faults = { isCutOff: false };
   const first = startInstance('first', faults, 3_600_000);
-  await expect.poll(() => first.ingest.position()).toBeDefined();
+  await expect.poll(() => first.ingest.position(), patience).toBeDefined();
   faults.isCutOff = true;
   const second = startInstance('second');
   let isPublishing = true;
@@ -188,11 +190,11 @@ test('even two that both believe they may store leave each event once in every a
   const publishing = (async () => {
     while (isPublishing) await publish('session', ++published, busy);
   })();
-  await expect.poll(() => second.rows(), { timeout: 15_000 }).toBeGreaterThan(100);
+  await expect.poll(() => second.rows(), patience).toBeGreaterThan(100);
   isPublishing = false;
   await publishing;
   await expect
-    .poll(async () => (await numbers(session)).length, { timeout: 15_000 })
+    .poll(async () => (await numbers(session)).length, patience)
     .toBe((await fixture.jsm.streams.info(eventStream(0))).state.messages);
   expect(await numbers(session)).toEqual(upTo(published));
   const view = await clickhouse.rows<{ count: string }>(
