@@ -20,7 +20,7 @@ export function formatCursor({ epoch, sequence, fill }: Cursor): string {
 export function parseCursor(text: string): Cursor | undefined {
   const match = /^([0-9a-z]{1,10})-([0-9a-z]{1,11})(?:-([0-9a-z]{1,11}))?$/.exec(text);
   if (!match) return undefined;
-  const [epoch, sequence, fill] = match.slice(1).map((part = '0') => Number.parseInt(part, 36)) as [
+  const [epoch, sequence, fill] = [match[1]!, match[2]!, match[3] ?? '0'].map((part) => Number.parseInt(part, 36)) as [
     number,
     number,
     number,

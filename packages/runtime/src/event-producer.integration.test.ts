@@ -175,6 +175,26 @@ test('drafts of a workflow are appended once, whichever part of them was there b
   expect(await numbersOf(ref)).toEqual([]);
 });
 
+test('a workflow whose events the stream has lost goes on behind the hole, at its second try', async () => {
+  const ref = { ...newRef(), producer: 'session' };
+  const draft = (number: number) => ({
+    number,
+    time: new Date(1_700_000_000_000 + number).toISOString(),
+    actor: { kind: 'system' as const, id: 'session' },
+    payload: { case: 'sessionBusy' as const, value: { commandId: `c${number}` } },
+  });
+  await appendDrafts(deps(), ref, [1, 2, 3, 4].map(draft), true);
+  for (let lost = 0; lost < 2; lost++) {
+    const { sequence } = await recoverProducer(deps(), ref);
+    await jsm.streams.deleteMessage(eventStream(0), sequence);
+  }
+  await expect(appendDrafts(deps(), ref, [draft(5)], true)).rejects.toThrow(/does not follow 2/);
+  await appendDrafts(deps(), ref, [draft(5)], false);
+  await appendDrafts(deps(), ref, [draft(6)], true);
+  expect(await numbersOf(ref)).toEqual([1, 2, 5, 6]);
+  await expect(appendDrafts(deps(), ref, [draft(7), draft(9)], false)).rejects.toThrow(/does not follow 7/);
+});
+
 test('a new producer state is never shared between producers', () => {
   const producer = createProducer(deps(), newRef());
   expect(producer.state).toEqual(newProducerState);

@@ -113,8 +113,10 @@ export function createProducer(
 }
 
 /**
- * Appends events numbered by a workflow, skipping those that are stored already. @throws StaleProducerError on a hole.
+ * Appends events numbered by a workflow, in the order of their numbers, skipping those that are stored already.
  * `isFirstTry`: nobody tried to append these very events before, so a producer's first one cannot have been stored and purged.
+ * What was published before and is stored nowhere any more is not the workflow's to repeat: a first try throws, a later one leaves the
+ * hole, which the trace-store accounts for.
  */
 export async function appendDrafts(
   deps: ProducerDeps,
@@ -126,11 +128,11 @@ export async function appendDrafts(
   const fresh = isFirstTry && drafts[0]!.number === 1;
   let state: ProducerState = fresh ? newProducerState : await recoverUntilKnown(deps, ref);
   try {
-    await appendFrom(deps, ref, state, drafts);
+    await appendFrom(deps, ref, state, drafts, isFirstTry);
   } catch (error) {
     if (!fresh || !(error instanceof StaleProducerError)) throw error;
     state = await recoverUntilKnown(deps, ref);
-    await appendFrom(deps, ref, state, drafts);
+    await appendFrom(deps, ref, state, drafts, isFirstTry);
   }
 }
 
@@ -139,17 +141,24 @@ async function appendFrom(
   ref: ProducerRef,
   state: ProducerState,
   drafts: readonly EventDraft[],
+  isFirstTry: boolean,
 ): Promise<void> {
-  const producer = createProducer(deps, ref, state);
-  for (const draft of drafts) {
-    if (draft.number <= state.number) continue;
-    if (draft.number !== producer.state.number + 1) {
-      throw new Error(
-        `event ${draft.number} of ${ref.sessionId}/${ref.producer} does not follow ${producer.state.number}`,
-      );
+  const missing = drafts.filter(({ number }) => number > state.number);
+  const before = (missing[0]?.number ?? state.number + 1) - 1;
+  const isLost = before > state.number && !isFirstTry;
+  if (isLost) deps.log.error({ ...idsOf(ref), from: state.number + 1, to: before }, 'events of a producer are lost');
+  const producer = createProducer(deps, ref, isLost ? { ...state, number: before } : state);
+  for (const draft of missing) {
+    const { number } = producer.state;
+    if (draft.number !== number + 1) {
+      throw new Error(`event ${draft.number} of ${ref.sessionId}/${ref.producer} does not follow ${number}`);
     }
     await producer.append({ ...draft, time: new Date(draft.time) });
   }
+}
+
+function idsOf({ organizationId, sessionId, producer }: ProducerRef) {
+  return { organizationId, sessionId, producer };
 }
 
 /** What is stored of a producer, by the subject's last message, else by the trace-store's mark. */

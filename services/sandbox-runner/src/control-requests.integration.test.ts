@@ -2,7 +2,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import { newId } from '@worktrail/contract/ids';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
-import { eventSubject, runnerControlSubject } from '@worktrail/contract/subjects';
+import { eventSubject, runnerControlSubject, secretKey } from '@worktrail/contract/subjects';
 import { EventSchema } from '@worktrail/proto/event';
 import { type ControlRequest, ControlReplySchema, ControlRequestSchema } from '@worktrail/proto/runner';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
@@ -43,11 +43,15 @@ async function ask(
   operation: Operation,
   organizationId = input.organizationId,
 ): Promise<string> {
+  return (await reply(input, operation, organizationId)).errorCode;
+}
+
+async function reply(input: RunCommandInput, operation: Operation, organizationId = input.organizationId) {
   const { sessionId } = input;
   const request = create(ControlRequestSchema, { organizationId, sessionId, commandId: input.command.id, operation });
   const bytes = toBinary(ControlRequestSchema, request);
-  const reply = await bench.connection.request(runnerControlSubject('run-test'), bytes, { timeout: 5_000 });
-  return fromBinary(ControlReplySchema, reply.data).errorCode;
+  const answer = await bench.connection.request(runnerControlSubject('run-test'), bytes, { timeout: 5_000 });
+  return fromBinary(ControlReplySchema, answer.data);
 }
 
 const stdin = (text: string, close = false): Operation => ({
@@ -64,8 +68,8 @@ const cancel = (reason: string): Operation => ({
 });
 
 /** Starts a command and waits for its first output. */
-async function start(text: string, changes: Partial<CommandSpec> = {}) {
-  const input = newCommand(session, text, changes);
+async function start(text: string, changes: Partial<CommandSpec> = {}, more: Partial<RunCommandInput> = {}) {
+  const input = { ...newCommand(session, text, changes), ...more };
   const events = bench.connection.subscribe(eventSubject(input, input.command.id));
   const result = bench.parts().commands.run(input, activityRun());
   for await (const message of events) if (fromBinary(EventSchema, message.data).payload.case === 'commandOutput') break;
@@ -110,4 +114,40 @@ test('another organization cannot tell that the command is there', async () => {
   expect(await ask(input, signal('KILL'), newId('organization'))).toBe('command_not_running');
   expect(await ask(input, signal('KILL'))).toBe('');
   expect(await result).toMatchObject({ outcome: 'signaled', signal: 'SIGKILL' });
+}, 30_000);
+
+test("a live command's output is read again from its journal, masked, for its own organization, and no more once it is over", async () => {
+  const key = secretKey(session.projectId, 'token');
+  const document = { name: 'token', sealed: bench.secretBox.seal('hunter2', key), updatedAt: new Date().toISOString() };
+  await bench.configuration.put(key, JSON.stringify(document));
+  const environment = { ...session.environment, env: { TOKEN: { secret: 'token' } } };
+  const { input, result } = await start('echo "<$TOKEN>"; echo aside >&2; sleep 60', {}, { environment });
+  await expect.poll(async () => outputOf(await bench.events(input)).length).toBe(16);
+  const read = (from: number, to: number): Operation => ({
+    case: 'readJournal',
+    value: {
+      $typeName: 'worktrail.v1.ReadJournal',
+      fromPosition: BigInt(from),
+      toPosition: BigInt(to),
+      bytesMax: 100_000,
+    },
+  });
+  const whole = (await reply(input, read(0, 16))).journalRange!;
+  expect(Buffer.concat(whole.output.map(({ bytes }) => bytes)).toString()).toBe('<*******>\naside\n');
+  expect(whole.queued).toMatchObject({ command: input.command.command, origin: 'user' });
+  expect(whole.queuedBy?.id).toBe(input.command.actor.id);
+  expect(whole.startedAt).toBeDefined();
+  const middle = (await reply(input, read(4, 12))).journalRange!;
+  expect(middle.output.map(({ offset, position, bytes }) => [offset, position, Buffer.from(bytes).toString()])).toEqual(
+    [
+      [4n, 4n, '****>\n'],
+      [0n, 10n, 'as'],
+    ],
+  );
+  expect(await ask(input, read(0, 16), newId('organization'))).toBe('command_not_running');
+  expect(await ask(input, read(9, 3))).toBe('validation_failed');
+  expect(await ask(input, cancel('enough'))).toBe('');
+  await result;
+  await bench.parts().commands.find(input.command.id)?.settled;
+  expect(await ask(input, read(0, 16))).toBe('command_ended');
 }, 30_000);

@@ -5,6 +5,7 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type AuditRecord, AuditRecordSchema } from '@worktrail/proto/trace';
 import type { ClickHouse } from './clickhouse.ts';
 import { actorKindName, base64 } from './event-row.ts';
+import { createFence, type StoringRight } from './ingest-lease.ts';
 import type { Sink } from './ingest.ts';
 import { isStorableTime, type StreamMessage, UnstorableMessage } from './parse-event.ts';
 import { dateTimeText } from './sql-text.ts';
@@ -23,9 +24,11 @@ const columns = [
   'ingested_at',
 ] as const;
 
-export function createAuditSink(clickhouse: ClickHouse, now: () => Date): Sink {
+export function createAuditSink(clickhouse: ClickHouse, right: StoringRight, now: () => Date): Sink {
+  const fence = createFence(right);
   return {
     storedPosition: async () => {
+      fence.begin();
       const [row] = await clickhouse.rows<{ epoch: string; sequence: string }>(
         'SELECT epoch, max(sequence) AS sequence FROM audit_v1 GROUP BY epoch ORDER BY epoch DESC LIMIT 1',
       );
@@ -42,6 +45,7 @@ export function createAuditSink(clickhouse: ClickHouse, now: () => Date): Sink {
           unstorable.push({ message, reason: (error as Error).message });
         }
       }
+      fence.check();
       await clickhouse.insert('audit_v1', columns, rows);
       return { rows: rows.length, duplicates: 0, holes: [], unstorable };
     },

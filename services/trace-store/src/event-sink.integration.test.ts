@@ -1,15 +1,21 @@
 // One partition's sink on a real ClickHouse directory: what happens when the answer of an insert is lost, and with two partitions.
 
+import { create } from '@bufbuild/protobuf';
+import { newId } from '@worktrail/contract/ids';
+import { CommandOutputSchema } from '@worktrail/proto/event';
+import { JournalRangeSchema } from '@worktrail/proto/runner';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse.ts';
 import { createEventSink } from './event-sink.ts';
-import type { JournalSource } from './journal-source.ts';
+import { ownStore } from './ingest-lease.ts';
+import type { JournalReader, JournalSource } from './journal-source.ts';
 import { readHistory } from './history.ts';
+import type { StreamMessage } from './parse-event.ts';
 import { applySchema } from './schema.ts';
-import { eventBytes, newSession, type TestSession } from './trace-store-fixture.ts';
+import { ended, eventBytes, newSession, output, queued, type TestSession } from './trace-store-fixture.ts';
 
 let scratch: Scratch;
 let lifetime: Lifetime;
@@ -31,7 +37,7 @@ const now = () => new Date();
 const noJournal = { open: () => ({ read: async () => undefined }) };
 const noLetters = { newestOf: async () => undefined };
 const openSink = (inner: ClickHouse, partition: number, journals: JournalSource = noJournal) =>
-  createEventSink({ clickhouse: inner, journals, deadLetters: noLetters, partition, now });
+  createEventSink({ clickhouse: inner, journals, deadLetters: noLetters, partition, right: ownStore, now });
 const epoch = 1_790_000_000_000;
 
 function messages(session: TestSession, count: number) {
@@ -101,6 +107,141 @@ test('the schema is applied once, and a changed file is refused', async () => {
   );
   await expect(applySchema(clickhouse)).rejects.toThrow(/0001-events.sql was applied with another content/);
 });
+
+const chunkBytes = 65_536;
+const chunks = 400;
+
+/** Events 1, 2 and the end of a command whose output (numbers 3 to `chunks` + 2, more than one block) was lost. */
+function commandWithHole(session: TestSession, commandId: string): StreamMessage[] {
+  const subject = `worktrail.events.0.${session.organizationId}.${session.sessionId}.${commandId}`;
+  const total = chunks * chunkBytes;
+  const payloads = [
+    [1, queued('yes')],
+    [2, { case: 'commandStarted', value: {} }],
+    [chunks + 3, ended(0, total, 0)],
+  ] as const;
+  return payloads.map(([number, payload], index) => ({
+    subject,
+    sequence: index + 1,
+    data: eventBytes(session, commandId, number, payload),
+  }));
+}
+
+/** Holds one letter for each lost event, until it is gone. */
+function letters(isGone: () => boolean = () => false): JournalSource {
+  const answerChunks = 8;
+  const read: JournalReader['read'] = async ({ fromPosition, toPosition }) => {
+    if (isGone()) return undefined;
+    const first = Math.floor(fromPosition / chunkBytes);
+    const last = Math.min(first + answerChunks, Math.ceil(toPosition / chunkBytes));
+    const pieces = Array.from({ length: last - first }, (_, i) => first + i).map((index) => {
+      const bytes = Buffer.alloc(chunkBytes, 97 + (index % 26));
+      return create(CommandOutputSchema, output('stdout', index * chunkBytes, index * chunkBytes, bytes).value);
+    });
+    return create(JournalRangeSchema, { output: pieces });
+  };
+  return { open: () => ({ read }) };
+}
+
+async function outputRows(session: TestSession) {
+  return clickhouse.rows<{ number: string; type: string; letter: string; size: number }>(
+    `SELECT number, type, substring(body, 1, 1) AS letter, size FROM events_v1 FINAL
+     WHERE session_id = {session:String} ORDER BY epoch, sequence, fill`,
+    { session: session.sessionId },
+  );
+}
+
+const letterOf = (number: number) => String.fromCharCode(97 + ((number - 3) % 26));
+
+test('a kill between two blocks of a hole that is being filled leaves nothing out and nothing twice', async () => {
+  for (const isStored of [false, true]) {
+    const session = newSession();
+    const batch = commandWithHole(session, newId('command'));
+    const own = epoch + (isStored ? 20 : 10);
+    const first = openSink(failingAt(clickhouse, isStored ? 1 : 2, isStored), 3, letters());
+    await first.storedPosition();
+    await expect(first.store(batch, own)).rejects.toThrow('killed');
+    const second = openSink(clickhouse, 3, letters());
+    const position = (await second.storedPosition())!;
+    expect(position).toEqual({ epoch: own, sequence: 2 });
+    await second.store(batch.slice(position.sequence), own);
+    const rows = await outputRows(session);
+    expect(rows.map(({ number }) => Number(number))).toEqual(Array.from({ length: chunks + 3 }, (_, i) => i + 1));
+    const made = rows.filter(({ type }) => type === 'command.output');
+    expect(made.every(({ number, letter, size }) => letter === letterOf(Number(number)) && size === chunkBytes)).toBe(
+      true,
+    );
+  }
+}, 60_000);
+
+test('where the journal is gone after a kill, the gap begins behind what was filled before it', async () => {
+  const session = newSession();
+  const commandId = newId('command');
+  const batch = commandWithHole(session, commandId);
+  const own = epoch + 30;
+  await expect(
+    openStarted(failingAt(clickhouse, 2, false), letters()).then((sink) => sink.store(batch, own)),
+  ).rejects.toThrow('killed');
+  const sink = await openStarted(
+    clickhouse,
+    letters(() => true),
+  );
+  const result = await sink.store(batch.slice(2), own);
+  expect(result.holes).toMatchObject([{ backfilled: 0, toNumber: chunks + 2 }]);
+  const rows = await outputRows(session);
+  const filled = rows.filter(({ type }) => type === 'command.output').length;
+  expect(filled).toBeGreaterThan(0);
+  expect(filled).toBeLessThan(chunks);
+  expect(rows.map(({ type }) => type).slice(-2)).toEqual(['gap', 'command.ended']);
+  expect(rows).toHaveLength(filled + 4);
+  const { organizationId, sessionId } = session;
+  const start = { epoch: own, sequence: 2 };
+  const bounds = { stored: start, rowsMax: 1000, bytesMax: 64_000_000, types: ['gap' as const] };
+  const page = await readHistory(clickhouse, { organizationId, sessionId, after: start, ...bounds });
+  expect(page.events.map(({ event }) => event.payload.value)).toMatchObject([
+    { fromNumber: BigInt(filled + 3), toNumber: BigInt(chunks + 2), fromPosition: BigInt(filled * chunkBytes) },
+  ]);
+}, 60_000);
+
+test('what fills a hole is written again as it was when the answer was lost, although the journal is gone by then', async () => {
+  const session = newSession();
+  let isGone = false;
+  const sink = openSink(
+    losingAnswers(clickhouse, 1),
+    3,
+    letters(() => isGone),
+  );
+  await sink.storedPosition();
+  const batch = commandWithHole(session, newId('command'));
+  await expect(sink.store(batch, epoch + 40)).rejects.toThrow('the answer was lost');
+  isGone = true;
+  await sink.store(batch, epoch + 40);
+  const rows = await outputRows(session);
+  const numbers = rows.map(({ number, type }) => (type === 'gap' ? 'gap' : Number(number)));
+  const gap = numbers.indexOf('gap');
+  expect(gap).toBeGreaterThan(2);
+  expect(numbers.slice(0, gap)).toEqual(Array.from({ length: gap }, (_, i) => i + 1));
+  expect(numbers.slice(gap)).toEqual(['gap', chunks + 3]);
+}, 60_000);
+
+async function openStarted(inner: ClickHouse, journals: JournalSource) {
+  const sink = openSink(inner, 3, journals);
+  await sink.storedPosition();
+  return sink;
+}
+
+/** The same ClickHouse, up to one insert of events: as where the process is killed before, or right after it. */
+function failingAt(inner: ClickHouse, insertion: number, isStored: boolean): ClickHouse {
+  let left = insertion;
+  return {
+    ...inner,
+    insert: async (table, columns, rows) => {
+      const isLast = table === 'events_v1' && --left === 0;
+      if (!isLast || isStored) await inner.insert(table, columns, rows);
+      if (isLast) throw new Error('killed');
+    },
+  };
+}
 
 /** The same ClickHouse, whose first answers to inserts of events never arrive. */
 function losingAnswers(inner: ClickHouse, losses: number): ClickHouse {

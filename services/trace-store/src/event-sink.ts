@@ -14,6 +14,7 @@ import { type BatchOrigin, type EventRow, eventColumns, eventRow } from './event
 import { positionAfter } from './fill-events.ts';
 import { fillHole, type GapReason } from './fill-hole.ts';
 import type { Sink, StoreResult } from './ingest.ts';
+import { createFence, type StoringRight } from './ingest-lease.ts';
 import type { JournalReader, JournalSource } from './journal-source.ts';
 import { type ParsedEvent, parseEvent, type StreamMessage } from './parse-event.ts';
 import { type Hole, planBatch, producerKey } from './plan-batch.ts';
@@ -26,6 +27,7 @@ export interface EventSinkDeps {
   journals: JournalSource;
   deadLetters: Pick<DeadLetters, 'newestOf'>;
   partition: number;
+  right: StoringRight;
   now: () => Date;
 }
 
@@ -47,6 +49,7 @@ interface Storing {
 
 export function createEventSink(deps: EventSinkDeps): Sink {
   const { clickhouse, partition } = deps;
+  const fence = createFence(deps.right);
   let producerMarks = createProducerMarks(clickhouse);
   let storing: Storing | undefined;
 
@@ -64,10 +67,12 @@ export function createEventSink(deps: EventSinkDeps): Sink {
 
   async function write({ events }: Block, { rows, origin }: Storing): Promise<void> {
     const prepared = events.map((event) => rows.get(event) ?? rowsOf(event, origin));
+    fence.check();
     await Promise.all([
       clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
     ]);
+    fence.check();
     await clickhouse.insert('events_v1', eventColumns, present(prepared.map(({ event }) => event)));
     producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
   }
@@ -88,6 +93,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       // What an interrupted insert left behind is known to ClickHouse only.
       producerMarks = createProducerMarks(clickhouse);
       storing = undefined;
+      fence.begin();
       return storedPosition(clickhouse, partition);
     },
     store: async (messages, epoch) => {

@@ -2,7 +2,8 @@
 //
 // 1. Sequences only grow. A delivery that was lost on the way breaks the feed (`take` rejects); the reader opens it again where
 //    it stands. Redelivered messages are passed over.
-// 2. What is fetched and not taken is bounded: the next fetch waits until the buffer is below its mark.
+// 2. What is fetched and not taken is bounded, whatever the size of messages: the next fetch waits until the buffer is below its mark, one
+//    fetch has at most `fetchBytesMax`, and no more than `outstandingMax` messages are delivered and not acknowledged.
 // 3. `take` waits a little for company, but not once it holds what a reader asked for with `hurry`.
 
 import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
@@ -28,10 +29,12 @@ export interface Feed {
   close(reason: Error): void;
 }
 
-const fetchMessagesMax = 500;
+/** More than the largest message. */
+const fetchBytesMax = 8 * 1024 * 1024;
 const fetchExpiresMs = 4_000;
-const bufferBytesMax = 24 * 1024 * 1024;
+const bufferBytesMax = 16 * 1024 * 1024;
 const bufferRowsMax = 10_000;
+const outstandingMax = 2 * bufferRowsMax;
 const ackWaitMs = 3_600_000;
 
 export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, options: FeedOptions): Promise<Feed> {
@@ -63,7 +66,7 @@ export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, optio
 
   async function pump(): Promise<void> {
     while (!broken) {
-      const messages = await consumer.fetch({ max_messages: fetchMessagesMax, expires: fetchExpiresMs });
+      const messages = await consumer.fetch({ max_bytes: fetchBytesMax, expires: fetchExpiresMs });
       stopFetch = () => messages.stop();
       for await (const message of messages) {
         if (broken) return;
@@ -145,7 +148,7 @@ async function replaceConsumer(jsm: JetStreamManager, options: FeedOptions): Pro
     durable_name: options.consumer,
     ack_policy: AckPolicy.All,
     ack_wait: nanos(ackWaitMs),
-    max_ack_pending: 4 * bufferRowsMax,
+    max_ack_pending: outstandingMax,
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: options.startSequence,
   });

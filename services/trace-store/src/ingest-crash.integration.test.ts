@@ -199,6 +199,98 @@ test('producers go on after what they published was purged from the stream', asy
   expect(await metric('holes_total')).toBe(0);
 }, 120_000);
 
+test('producers that a full stream refused wait, and when it is drained every event is there once, in order', async () => {
+  const streams = { ...fixture.config.streams, tailMessages: 0, settleSeconds: 0, eventBytesMax: 1024 * 1024 };
+  await fixture.start({ streams });
+  await fixture.stop();
+  const session = newSession();
+  const deps = { js: fixture.js, jsm: fixture.jsm, trace: fixture.trace, log };
+  const actor = { kind: 'system', id: 'runner' } as const;
+  const commandIds = Array.from({ length: 3 }, () => newId('command')).sort();
+  const chunks = 12;
+  const printed = new Map(commandIds.map((id) => [id, randomBytes(chunks * 60_000)]));
+  const producing = commandIds.map(async (id) => {
+    const ref: ProducerRef = { ...session, generation: 1, producer: id, signal: AbortSignal.timeout(60_000) };
+    const producer = createProducer(deps, ref);
+    await producer.append({ time: new Date(), actor, payload: queued(id) });
+    for (let at = 0; at < chunks * 60_000; at += 60_000) {
+      const payload = output('stdout', at, at, printed.get(id)!.subarray(at, at + 60_000));
+      await producer.append({ time: new Date(), actor, payload });
+    }
+    await producer.append({ time: new Date(), actor, payload: ended(0, chunks * 60_000, 0) });
+  });
+  // Twice as much as it holds: it has refused some by now, and nobody reads.
+  await expect
+    .poll(async () => (await fixture.jsm.streams.info(eventStream(0))).state.bytes, { timeout: 20_000 })
+    .toBeGreaterThan(1024 * 1024 - 62_000);
+  await fixture.start({ streams });
+  deps.trace = fixture.trace;
+  await Promise.all(producing);
+  await expectEachOnce(session, new Map(commandIds.map((id) => [id, chunks + 2])));
+  for (const id of commandIds) {
+    const request = { scope: scopeOf(session), commandId: id, stream: Stream.STDOUT, limit: 4_000_000 };
+    const part = await fixture.trace.readOutput(request);
+    expect(part).toMatchObject({ complete: true, gaps: [] });
+    expect(Buffer.from(part.bytes).equals(printed.get(id)!)).toBe(true);
+  }
+  const { commands } = await fixture.trace.listCommands({ scope: scopeOf(session) });
+  expect(commands.map(({ commandId, stdoutBytes }) => [commandId, Number(stdoutBytes)])).toEqual(
+    commandIds.map((id) => [id, chunks * 60_000]),
+  );
+}, 120_000);
+
+test('what is delivered twice, before and after a restart, is once in every answer', async () => {
+  await fixture.start();
+  const session = newSession();
+  const publish = publisher(fixture.js, session);
+  const commandId = newId('command');
+  const publishAll = async () => {
+    await publish(commandId, 1, queued('echo'));
+    await publish(commandId, 2, { case: 'commandStarted', value: {} });
+    await publish(commandId, 3, output('stdout', 0, 0, Buffer.from('once ')));
+    await publish(commandId, 4, output('stderr', 0, 5, Buffer.from('only')));
+    await publish(commandId, 5, ended(0, 5, 4));
+  };
+  await publishAll();
+  await publishAll();
+  await wholeHistory(fixture.trace, session);
+  await fixture.start();
+  await publishAll();
+  await expectEachOnce(session, new Map([[commandId, 5]]));
+  const scope = scopeOf(session);
+  const part = await fixture.trace.readOutput({ scope, commandId, stream: Stream.UNSPECIFIED, limit: 100 });
+  expect(Buffer.from(part.bytes).toString()).toBe('once only');
+  const { commands } = await fixture.trace.listCommands({ scope });
+  expect(commands).toMatchObject([{ commandId, stdoutBytes: 5n, stderrBytes: 4n, ended: { exitCode: 0 } }]);
+});
+
+/** By page and by SQL. */
+async function expectEachOnce(session: TestSession, counts: ReadonlyMap<string, number>): Promise<void> {
+  const events = await wholeHistory(fixture.trace, session);
+  for (const [producer, count] of counts) {
+    const numbers = events
+      .filter(({ event }) => event!.producer === producer)
+      .map(({ event }) => Number(event!.number));
+    expect(numbers).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+  }
+  const { organizationId } = session;
+  const sql = async (text: string) => JSON.parse((await fixture.trace.query({ organizationId, sql: text })).rowsJson);
+  const found = await sql(
+    'SELECT producer, count() AS c, uniqExact(number) AS n, max(number) AS m FROM events GROUP BY producer',
+  );
+  const told = found.map(({ producer, c, n, m }: Record<string, string>) => [
+    producer,
+    Number(c),
+    Number(n),
+    Number(m),
+  ]);
+  expect(new Map(told.map(([producer, ...rest]: unknown[]) => [producer, rest]))).toEqual(
+    new Map([...counts].map(([producer, count]) => [producer, [count, count, count]])),
+  );
+  const [commands] = await sql("SELECT count() AS c, countIf(outcome = 'exited') AS e FROM commands");
+  expect([Number(commands.c), Number(commands.e)]).toEqual([counts.size, counts.size]);
+}
+
 test('a stream that is lost while the service runs is made anew, begins a new epoch, and the history goes on', async () => {
   await fixture.start();
   const session = newSession();

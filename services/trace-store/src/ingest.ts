@@ -3,7 +3,8 @@
 // 1. Nothing is acknowledged, and nothing counts as stored for readers, before ClickHouse has it.
 // 2. ClickHouse failing: the same batch is tried again, with back-off, for ever. NATS failing: the feed is opened again where
 //    ClickHouse stands.
-// 3. A message that cannot be stored goes to the dead letters with its reason, and the others go on.
+// 3. It stores only while it has the right to, and waits for it silently.
+// 4. A message that cannot be stored goes to the dead letters with its reason, and the others go on.
 
 import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream';
 import type { Cursor } from '@worktrail/contract/cursor';
@@ -12,6 +13,7 @@ import type { Logger } from '@worktrail/runtime/log';
 import type { DeadLetters } from './dead-letters.ts';
 import type { FilledHole } from './event-blocks.ts';
 import { type Feed, openFeed } from './feed.ts';
+import type { StoringRight } from './ingest-lease.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
 import type { StreamMessage } from './parse-event.ts';
 import { ensureStream, type StreamDefinition } from './streams.ts';
@@ -36,6 +38,7 @@ export interface IngestDeps {
   js: JetStreamClient;
   jsm: JetStreamManager;
   deadLetters: DeadLetters;
+  right: StoringRight;
   metrics: IngestMetrics;
   log: Logger;
   signal: AbortSignal;
@@ -59,8 +62,8 @@ export interface Ingest {
   /** Why it does not go on; undefined while it does. */
   problem(): string | undefined;
   pending(): number;
-  /** The connection was lost: what was fetched may have holes. */
-  interrupt(): void;
+  /** What was fetched may have holes, or may not be stored any more. */
+  interrupt(reason: string): void;
   /** Resolves when the loop has ended, after `signal`. */
   readonly done: Promise<void>;
 }
@@ -92,6 +95,8 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
   async function run(): Promise<void> {
     for (let failures = 0; !deps.signal.aborted; ) {
       try {
+        if (deps.right.fence() === undefined) problem = 'standby: another trace-store stores';
+        await deps.right.taken(deps.signal);
         const attached = await attach(deps, options);
         feed = attached.feed;
         deps.signal.throwIfAborted();
@@ -121,6 +126,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
     const messages = batch.map(({ subject, seq, data }) => ({ subject, sequence: seq, data }));
     for (let failures = 0; ; failures++) {
       deps.signal.throwIfAborted();
+      if (deps.right.fence() !== attached.fence) throw new Error('the lease to store is lost');
       try {
         const result = await deps.metrics.observeInsert(stream, () => options.sink.store(messages, epoch));
         const fresh = result.unstorable.filter(({ message }) => message.sequence > attached.ackedSequence);
@@ -180,9 +186,9 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
       return problem ?? (isStuck ? `ClickHouse has not answered a batch of ${stream} for ${stuckMs} ms` : undefined);
     },
     pending: () => feed?.pending() ?? 0,
-    interrupt: () => {
+    interrupt: (reason) => {
       position = undefined;
-      feed?.close(new Error('the connection to NATS was lost'));
+      feed?.close(new Error(reason));
     },
     done: run(),
   };
@@ -190,6 +196,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
 
 interface Attached {
   feed: Feed;
+  fence: number | undefined;
   position: Cursor;
   /** What an earlier process had dealt with, dead letters included. */
   ackedSequence: number;
@@ -198,6 +205,7 @@ interface Attached {
 async function attach(deps: IngestDeps, options: IngestOptions): Promise<Attached> {
   const { batchRowsMax, batchBytesMax, lingerMs } = options;
   const stream = options.definition.name;
+  const fence = deps.right.fence();
   const stored = await options.sink.storedPosition();
   const info = await ensureStream(deps.jsm, options.definition);
   const { epoch, storedSequence, declare } = streamPosition(streamEpoch(info), info.state.last_seq, stored);
@@ -212,6 +220,7 @@ async function attach(deps: IngestDeps, options: IngestOptions): Promise<Attache
   const feed = await openFeed(deps.js, deps.jsm, feedOptions);
   return {
     feed,
+    fence,
     position: { epoch, sequence: storedSequence },
     ackedSequence: stored && declare ? 0 : (consumer?.ack_floor.stream_seq ?? 0),
   };

@@ -20,7 +20,7 @@ export async function readStatus({ clickhouse, jsm, ingests }: StatusDeps): Prom
     `SELECT sumIf(rows, table = 'events_v1') AS events, sum(bytes_on_disk) AS bytes FROM system.parts
      WHERE active AND database = currentDatabase()`,
   );
-  const letters = await Promise.all(ingests.map((_, partition) => readDeadLetters(jsm, partition)));
+  const letters = await readDeadLetters(jsm, ingests.length);
   const fills = await readFills(clickhouse);
   return create(GetStatusResponseSchema, {
     clickhouseVersion: version?.version ?? '',
@@ -41,35 +41,41 @@ export async function readStatus({ clickhouse, jsm, ingests }: StatusDeps): Prom
   });
 }
 
-/** What is kept for people to look at, and why the newest of it could not be stored. */
-export async function readDeadLetters(
-  jsm: JetStreamManager,
-  partition: number,
-): Promise<{ count: number; newestReason: string }> {
-  const newest = async (subject: string) => jsm.streams.getMessage(deadLetterStream, { last_by_subj: subject });
-  const [count, ...letters] = await Promise.all([
-    countDeadLetters(jsm, partition),
-    newest(deadLetterSubject(partition)),
-    newest(`${deadLetterSubject(partition)}.>`),
-  ]);
-  const last = letters.reduce((a, b) => ((b?.seq ?? 0) > (a?.seq ?? 0) ? b : a));
-  return { count, newestReason: last?.header.get('Worktrail-Reason') ?? '' };
+export interface DeadLetterCount {
+  count: number;
+  /** Empty when there is none. */
+  newestReason: string;
 }
 
-async function countDeadLetters(jsm: JetStreamManager, partition: number): Promise<number> {
-  const subject = deadLetterSubject(partition);
+/** What is kept for people to look at, by partition, and why the newest of it could not be stored. */
+export async function readDeadLetters(jsm: JetStreamManager, partitions: number): Promise<DeadLetterCount[]> {
   const info = await jsm.streams.info(deadLetterStream, { subjects_filter: '>' });
-  return Object.entries(info.state.subjects ?? {})
-    .filter(([name]) => name === subject || name.startsWith(`${subject}.`))
-    .reduce((sum, [, count]) => sum + count, 0);
+  const subjects = Object.entries(info.state.subjects ?? {});
+  const read = async (partition: number): Promise<DeadLetterCount> => {
+    const subject = deadLetterSubject(partition);
+    const own = subjects.filter(([name]) => name === subject || name.startsWith(`${subject}.`));
+    const count = own.reduce((sum, [, letters]) => sum + letters, 0);
+    return { count, newestReason: count === 0 ? '' : await newestReason(jsm, subject) };
+  };
+  return Promise.all(Array.from({ length: partitions }, (_, partition) => read(partition)));
+}
+
+async function newestReason(jsm: JetStreamManager, subject: string): Promise<string> {
+  const newest = [subject, `${subject}.>`].map((last_by_subj) =>
+    jsm.streams.getMessage(deadLetterStream, { last_by_subj }),
+  );
+  const last = (await Promise.all(newest)).reduce((a, b) => ((b?.seq ?? 0) > (a?.seq ?? 0) ? b : a));
+  return last?.header.get('Worktrail-Reason') ?? '';
 }
 
 interface Fills {
+  /** Events that are there again. */
   backfilled: number;
   gaps: number;
 }
 
-async function readFills(clickhouse: ClickHouseReader): Promise<Map<number, Fills>> {
+/** What stands where events were missing, by partition. */
+export async function readFills(clickhouse: ClickHouseReader): Promise<Map<number, Fills>> {
   const rows = await clickhouse.rows<{ partition: number; backfilled: string; gaps: string }>(
     `SELECT partition, countIf(type != 'gap') AS backfilled, countIf(type = 'gap') AS gaps FROM events_v1 FINAL
      WHERE fill > 0 GROUP BY partition SETTINGS max_execution_time = 10`,

@@ -1,5 +1,7 @@
 // The trace-store, opened in order: ClickHouse and its schema, NATS and its streams, ingest, then the questions.
 
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -17,18 +19,24 @@ import { createAuditSink } from './audit-sink.ts';
 import { openClickHouse } from './clickhouse.ts';
 import type { TraceStoreConfig } from './config.ts';
 import { createDeadLetters } from './dead-letters.ts';
+import { lockDirectory } from './directory-lock.ts';
 import { createEventSink } from './event-sink.ts';
 import { createFlushBarrier } from './flush-barrier.ts';
 import { type Ingest, type IngestDeps, startIngest } from './ingest.ts';
 import { createJournalSource } from './journal-source.ts';
+import { type IngestLease, ownStore, startIngestLease } from './ingest-lease.ts';
 import { createIngestMetrics } from './ingest-metrics.ts';
 import { createPurge, type Tail } from './purge.ts';
 import { applySchema } from './schema.ts';
+import { registerStatusMetrics } from './status-metrics.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
 import { createTraceService } from './trace-service.ts';
 
 /** ClickHouse's work is per batch more than per row; a reader does not wait, it hurries the batch it needs. */
 const batch = { batchRowsMax: 5_000, batchBytesMax: 8 * 1024 * 1024, lingerMs: 1_000 };
+const leaseBucket = 'worktrail-trace-store-lease';
+/** A holder that was killed is followed after so long. */
+const leaseMs = 10_000;
 const purgeIntervalMs = 2_000;
 const auditTail: Tail = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
@@ -37,6 +45,7 @@ export async function startTraceStore(
   lifetime: Lifetime,
   log: Logger,
 ): Promise<{ port: number }> {
+  if (config.clickhouse.kind === 'embedded') await lockDirectory(config.clickhouse.path, lifetime);
   const clickhouse = await openClickHouse(config.clickhouse, lifetime);
   await applySchema(clickhouse);
 
@@ -45,18 +54,22 @@ export async function startTraceStore(
   const js = jetstream(connection);
   await ensureStreams(jsm, config.partitions, config.streams);
 
+  const lease = config.clickhouse.kind === 'server' ? await openLease(connection, lifetime, log) : undefined;
+  const right = lease ?? ownStore;
+
   const registry = createMetrics('trace-store');
   const metrics = createIngestMetrics(registry);
+  registerStatusMetrics(registry, { clickhouse, jsm, partitions: config.partitions, log });
   const ingestDeps = (partition: number): IngestDeps => {
     const deadLetters = createDeadLetters(js, jsm, partition);
-    return { js, jsm, deadLetters, metrics, log, signal: lifetime.signal };
+    return { js, jsm, deadLetters, right, metrics, log, signal: lifetime.signal };
   };
   const now = () => new Date();
   const sessions = await openBucket(connection, buckets.sessions);
   const journals = createJournalSource({ nats: connection, sessions, log, signal: lifetime.signal });
   const ingests = Array.from({ length: config.partitions }, (_, partition) => {
     const deps = ingestDeps(partition);
-    const sink = createEventSink({ clickhouse, journals, deadLetters: deps.deadLetters, partition, now });
+    const sink = createEventSink({ clickhouse, journals, deadLetters: deps.deadLetters, partition, right, now });
     return startIngest(deps, {
       definition: eventStreamDefinition(partition, config.streams),
       sink,
@@ -65,12 +78,13 @@ export async function startTraceStore(
   });
   const audit = startIngest(ingestDeps(0), {
     definition: auditStreamDefinition(config.streams),
-    sink: createAuditSink(clickhouse, now),
+    sink: createAuditSink(clickhouse, right, now),
     ...batch,
   });
   const all = [...ingests, audit];
   lifetime.onClose('ingest', () => Promise.all(all.map((ingest) => ingest.done)));
   for (const ingest of all) metrics.lag(ingest.stream, ingest.pending);
+  lease?.onLost(() => interruptAll(all, 'the lease to store is lost'));
   void interruptOnDisconnect(connection, all);
 
   const tail = { messages: config.streams.tailMessages, bytes: config.streams.tailBytes };
@@ -109,11 +123,24 @@ export async function startTraceStore(
   return startHealthServer({ host, port, readiness, metrics: registry, routes }, lifetime);
 }
 
+/** Several trace-stores on one ClickHouse server: one of them stores. */
+async function openLease(connection: NatsConnection, lifetime: Lifetime, log: Logger): Promise<IngestLease> {
+  const bucket = await openBucket(connection, leaseBucket, { ttlMs: leaseMs });
+  const name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const lease = startIngestLease({ bucket, name, log, trustMs: leaseMs * 0.7, retryMs: 1_000 });
+  lifetime.onClose('lease', () => lease.close());
+  return lease;
+}
+
 async function interruptOnDisconnect(connection: NatsConnection, ingests: readonly Ingest[]): Promise<void> {
   for await (const status of connection.status()) {
     if (status.type !== 'disconnect') continue;
-    for (const ingest of ingests) ingest.interrupt();
+    interruptAll(ingests, 'the connection to NATS was lost');
   }
+}
+
+function interruptAll(ingests: readonly Ingest[], reason: string): void {
+  for (const ingest of ingests) ingest.interrupt(reason);
 }
 
 async function runAll(purges: readonly (() => Promise<void>)[], log: Logger): Promise<void> {

@@ -5,7 +5,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { formatAge, formatBytes } from '../screen/quantities.ts';
 import { paintState } from '../screen/style.ts';
 import { visible } from '../screen/visible-text.ts';
-import { type ClusterStatus, readClusterStatus } from '../status/cluster-status.ts';
+import { type ClusterStatus, type HistoryStatus, readClusterStatus } from '../status/cluster-status.ts';
 
 export async function status(cli: Cli): Promise<number> {
   const connection = await cli.connection();
@@ -24,8 +24,7 @@ async function printStatus(cli: Cli, found: ClusterStatus): Promise<void> {
   await printParts(cli, found);
   await printProcesses(cli, found);
   await printRunners(cli, found);
-  const lost = found.deadLetters;
-  if (lost !== null) await screen.line(`\ndead letters  ${lost > 0 ? screen.style.red(String(lost)) : lost}`);
+  await printHistory(cli, found);
   await printDisk(cli, found);
 }
 
@@ -76,6 +75,38 @@ async function printRunners({ screen, surroundings }: Cli, { runners }: ClusterS
       `${slots.used}/${slots.total}`,
       formatAge(startedAt, nowMs),
       unavailable ?? '',
+    ]),
+  );
+}
+
+/** Totals; by partition where something is to be looked at. */
+async function printHistory({ screen }: Cli, { history }: ClusterStatus): Promise<void> {
+  if (history === null) return;
+  const sum = (of: (part: HistoryStatus) => number) => history.reduce((total, part) => total + of(part), 0);
+  const lettersTotal = sum(({ deadLetters }) => deadLetters);
+  const gapsTotal = sum(({ gaps }) => gaps);
+  const marked = (count: number) => (count > 0 ? screen.style.red(String(count)) : String(count));
+  await screen.line(
+    `\ndead letters  ${marked(lettersTotal)}  events backfilled  ${sum(({ eventsBackfilled }) => eventsBackfilled)}  gaps  ${marked(gapsTotal)}`,
+  );
+  const troubled = history.filter(({ deadLetters, gaps }) => deadLetters > 0 || gaps > 0);
+  if (troubled.length === 0) return;
+  const right = { align: 'right' as const };
+  const columns = [
+    { title: 'PARTITION', ...right },
+    { title: 'DEAD LETTERS', ...right },
+    { title: 'BACKFILLED', ...right },
+    { title: 'GAPS', ...right },
+    { title: 'NEWEST REASON', shrinks: true },
+  ];
+  await screen.table(
+    columns,
+    troubled.map(({ partition, deadLetters, eventsBackfilled, gaps, newestDeadLetterReason }) => [
+      String(partition),
+      String(deadLetters),
+      String(eventsBackfilled),
+      String(gaps),
+      visible(newestDeadLetterReason ?? ''),
     ]),
   );
 }

@@ -11,7 +11,7 @@ import {
 import { version } from '../cli.ts';
 import type { Connection } from '../connection.ts';
 import { type DiskUse, diskUseOf } from './disk-use.ts';
-import { type Metrics, parseMetrics } from './metrics-text.ts';
+import { parseMetrics, type Sample } from './metrics-text.ts';
 import { readToolVersions } from './tool-versions.ts';
 
 export interface ClusterStatus {
@@ -24,22 +24,36 @@ export interface ClusterStatus {
   processes: { name: string; pid: number; alive: boolean; address: string | null }[];
   /** Null when they could not be asked for. */
   runners: Runner[] | null;
-  /** Messages that could not be stored. Null when it is not known. */
+  /** Messages that could not be stored, in all partitions. Null when it is not known. */
   deadLetters: number | null;
+  /** By partition. Null when it is not known. */
+  history: HistoryStatus[] | null;
   stateDirectory: string | null;
   disk: DiskUse[];
+}
+
+/** What of one partition is not in the history as it was published. */
+export interface HistoryStatus {
+  partition: number;
+  /** Messages that could not be stored and are kept for people to look at. */
+  deadLetters: number;
+  newestDeadLetterReason: string | null;
+  /** Events that the stream had lost and that are there again, from a command's journal. */
+  eventsBackfilled: number;
+  /** Events that say what is missing for good. */
+  gaps: number;
 }
 
 export async function readClusterStatus(client: WorktrailClient, connection: Connection): Promise<ClusterStatus> {
   const { apiUrl, file } = connection;
   const local = file ? connection.stateDirectory : null;
-  const [readiness, runners, deadLetters, disk, tools] = await Promise.all([
+  const [readiness, runners, history, disk, tools] = await Promise.all([
     client.health.ready().catch(unreachableText),
     client.health.runners().then(
       (page) => page.items,
       () => null,
     ),
-    file ? readDeadLetters(file.addresses['traceStore']) : null,
+    file ? readHistoryStatus(file.addresses['traceStore']) : null,
     local ? diskUseOf(local) : [],
     local ? readToolVersions(join(local, 'tools')) : {},
   ]);
@@ -55,7 +69,8 @@ export async function readClusterStatus(client: WorktrailClient, connection: Con
       address: name === 'gateway' ? apiUrl : (file?.addresses[name] ?? null),
     })),
     runners,
-    deadLetters,
+    deadLetters: history && history.reduce((sum, { deadLetters }) => sum + deadLetters, 0),
+    history,
     stateDirectory: local,
     disk,
   };
@@ -75,18 +90,33 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function readDeadLetters(traceStoreUrl: string | undefined): Promise<number | null> {
+async function readHistoryStatus(traceStoreUrl: string | undefined): Promise<HistoryStatus[] | null> {
   if (traceStoreUrl === undefined) return null;
   try {
     const response = await fetch(`${traceStoreUrl}/metrics`, { signal: AbortSignal.timeout(3_000) });
-    return response.ok ? deadLettersOf(parseMetrics(await response.text())) : null;
+    return response.ok ? historyStatusOf(parseMetrics(await response.text())) : null;
   } catch {
     return null;
   }
 }
 
-/** The sum over whatever the trace-store counts as dead letters; null when it counts none. */
-export function deadLettersOf(metrics: Metrics): number | null {
-  const counted = [...metrics].filter(([name]) => name.includes('dead_letter'));
-  return counted.length === 0 ? null : counted.reduce((sum, [, value]) => sum + value, 0);
+const prefix = 'worktrail_trace_store_';
+
+/** By partition; null where the trace-store does not tell. */
+export function historyStatusOf(samples: readonly Sample[]): HistoryStatus[] | null {
+  const letters = samples.filter(({ name }) => name === `${prefix}dead_letters_kept`);
+  if (letters.length === 0) return null;
+  const fills = (partition: string | undefined, kind: string): number =>
+    samples
+      .filter(
+        ({ name, labels }) => name === `${prefix}fills` && labels['partition'] === partition && labels['kind'] === kind,
+      )
+      .reduce((sum, { value }) => sum + value, 0);
+  return letters.map(({ labels, value }) => ({
+    partition: Number(labels['partition']),
+    deadLetters: value,
+    newestDeadLetterReason: labels['newest_reason'] || null,
+    eventsBackfilled: fills(labels['partition'], 'backfilled'),
+    gaps: fills(labels['partition'], 'gap'),
+  }));
 }

@@ -1,22 +1,33 @@
 import { expect, test } from 'vitest';
-import { deadLettersOf } from './cluster-status.ts';
+import { historyStatusOf } from './cluster-status.ts';
 import { parseMetrics } from './metrics-text.ts';
 import { toolVersions } from './tool-versions.ts';
 
-const text = `# HELP worktrail_dead_letters_total What could not be stored.
-# TYPE worktrail_dead_letters_total counter
-worktrail_dead_letters_total{partition="0",reason="a } b"} 2
-worktrail_dead_letters_total{partition="1"} 3 1700000000000
+const text = `# HELP worktrail_trace_store_dead_letters_kept Messages that could not be stored
+# TYPE worktrail_trace_store_dead_letters_kept gauge
+worktrail_trace_store_dead_letters_kept{partition="0",newest_reason="a } \\"b\\" c"} 2
+worktrail_trace_store_dead_letters_kept{partition="1",newest_reason=""} 0 1700000000000
+worktrail_trace_store_fills{partition="0",kind="backfilled"} 7
+worktrail_trace_store_fills{partition="0",kind="gap"} 3
 other_bytes 1.5e3
 torn`;
 
-test('series of one metric are summed, whatever their labels', () => {
-  expect(Object.fromEntries(parseMetrics(text))).toEqual({ worktrail_dead_letters_total: 5, other_bytes: 1500 });
+test('each sample comes with its labels, and what cannot be read is left out', () => {
+  expect(parseMetrics(text)).toHaveLength(5);
+  expect(parseMetrics(text)[0]).toEqual({
+    name: 'worktrail_trace_store_dead_letters_kept',
+    labels: { partition: '0', newest_reason: 'a } "b" c' },
+    value: 2,
+  });
+  expect(parseMetrics(text).at(-1)).toEqual({ name: 'other_bytes', labels: {}, value: 1500 });
 });
 
-test('dead letters are not known when nothing counts them', () => {
-  expect(deadLettersOf(parseMetrics(text))).toBe(5);
-  expect(deadLettersOf(parseMetrics('up 1'))).toBeNull();
+test('dead letters and what was missing are told by partition, or not known when nothing counts them', () => {
+  expect(historyStatusOf(parseMetrics(text))).toEqual([
+    { partition: 0, deadLetters: 2, newestDeadLetterReason: 'a } "b" c', eventsBackfilled: 7, gaps: 3 },
+    { partition: 1, deadLetters: 0, newestDeadLetterReason: null, eventsBackfilled: 0, gaps: 0 },
+  ]);
+  expect(historyStatusOf(parseMetrics('up 1'))).toBeNull();
 });
 
 test('tools tell their version by the name of what was fetched', () => {

@@ -123,6 +123,54 @@ test('a cursor of the stream before its end is taken, one behind its end or befo
   }
 });
 
+test('what fills a hole is once in every way of reading, and a cursor within it goes on behind it', async () => {
+  const session = await makeSession(fixture);
+  const { id } = session.document;
+  const path = `/v1/sessions/${id}/events`;
+  const producer = session.producer();
+  const other = session.producer();
+  for (let index = 0; index < 2; index++) await append(producer, outputPayload(index * 10, new Uint8Array(10)));
+  const cut = new AbortController();
+  const live = readStream(fixture, id, { signal: cut.signal });
+  const followed: PublicEvent[] = [];
+  for (let count = 0; count < 2; count++) followed.push((await live.next()).value!);
+  await append(other, outputPayload(0, new Uint8Array(10)));
+  followed.push((await live.next()).value!);
+  const { nextCursor } = (await fixture.call('GET', path)).body;
+  const poll = fixture.call('GET', `${path}?after=${nextCursor}&waitSeconds=30&limit=1`);
+  // As if the stream had lost numbers 3 to 5.
+  Object.assign(producer.state, { number: 5 });
+  await append(producer, outputPayload(50, new Uint8Array(10)));
+  await append(producer, outputPayload(60, new Uint8Array(10)));
+  for (let count = 0; count < 3; count++) followed.push((await live.next()).value!);
+  cut.abort();
+  expect(followed.map(({ type }) => type)).toEqual([
+    ...Array.from({ length: 3 }, () => 'command.output'),
+    'gap',
+    ...Array.from({ length: 2 }, () => 'command.output'),
+  ]);
+  const gap = followed[3]!;
+  expect(gap.data).toMatchObject({
+    fromNumber: 3,
+    toNumber: 5,
+    fromPosition: 20,
+    toPosition: 50,
+    reason: 'stream_lost',
+  });
+  expect((await fixture.call('GET', path)).body.items).toEqual(followed);
+  const polled = (await poll).body;
+  expect(polled.items).toEqual([gap]);
+  expect((await fixture.call('GET', `${path}?after=${polled.nextCursor}`)).body.items).toEqual(followed.slice(4));
+  expect(await readEvents(fixture, id, 2, gap.cursor)).toEqual(followed.slice(4));
+  const paged: PublicEvent[] = [];
+  for (let after = '', complete = false; !complete; ) {
+    const page = await fixture.call('GET', `${path}?limit=1${after && `&after=${after}`}`);
+    paged.push(...page.body.items);
+    ({ nextCursor: after, complete } = page.body);
+  }
+  expect(paged).toEqual(followed);
+});
+
 test('a cursor of an earlier incarnation of the stream goes on behind it in the next one', async () => {
   const session = await makeSession(fixture);
   await publish(session, 1, 3);

@@ -3,7 +3,7 @@
 // 1. Every event once, in order, whatever happens to the connection to NATS, to the trace-store, or to a slow reader.
 // 2. Catching up: pages from the trace-store, whose barrier includes all that the stream held when it was asked. The live
 //    subscription is made whole before the first page is asked for, so that nothing falls between.
-// 3. Live: messages of the subscription, as `live-merge` decides. A gap, an interruption, a full buffer, or a check every 2 s that
+// 3. Live: messages of the subscription, as `live-merge` decides. A gap in the stream or in a producer's numbers, an interruption, a full buffer, or a check every 2 s that
 //    shows an event that did not come: catching up again.
 // 4. A reader that is slow is not buffered for: the subscription's bounded buffer runs over, and the feed reads the history at
 //    the reader's pace.
@@ -15,6 +15,7 @@ import type { Event } from '@worktrail/proto/event';
 import type { History, PositionedEvent } from './history.ts';
 import { createMerge, decide, isForwarded, type LiveMerge, markForwarded, markReadUpTo } from './live-merge.ts';
 import type { LiveSubscriber, LiveSubscription } from './live-subscription.ts';
+import { createProducerNumbers, type ProducerNumbers } from './producer-numbers.ts';
 import type { StreamPosition } from './stream-position.ts';
 
 export interface FeedDeps {
@@ -53,6 +54,7 @@ interface Feed {
   cursor: Cursor | undefined;
   /** Where the history was last read up to. */
   readUpTo: Cursor | undefined;
+  numbers: ProducerNumbers;
 }
 
 /** Errors of the trace-store end the feed; it can be opened again at the last batch's cursor. */
@@ -60,7 +62,15 @@ export async function* openFeed(deps: FeedDeps, options: FeedOptions): AsyncGene
   const subscription = deps.live.subscribe(liveSubject(options.scope, '>'));
   const merge = createMerge(options.after?.sequence ?? 0);
   const { after } = options;
-  const feed: Feed = { deps, options, subscription, merge, cursor: after, readUpTo: after };
+  const feed: Feed = {
+    deps,
+    options,
+    subscription,
+    merge,
+    cursor: after,
+    readUpTo: after,
+    numbers: createProducerNumbers(),
+  };
   try {
     await subscription.renew();
     while (!options.signal.aborted) {
@@ -79,6 +89,7 @@ async function* catchUp(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> 
     if (!subscription.isWhole()) await subscription.renew();
     const after = feed.cursor && placeOf(feed, feed.merge.safe);
     const page = await deps.history.page(options.scope, { after, limit: options.limit, types: options.types });
+    for (const { event } of page.events) feed.numbers.note(event);
     const events = page.events.filter(({ cursor }) => !wasForwarded(feed, cursor));
     // Sequences of another incarnation of the stream have nothing to do with those before.
     if (page.next.epoch !== after?.epoch) feed.merge = createMerge(page.next.sequence);
@@ -136,7 +147,8 @@ function takeForwardable(feed: Feed): { events: PositionedEvent[]; count: number
     const message = feed.subscription.take();
     if (message === undefined) break;
     const decision = decide(feed.merge, message);
-    if (decision === 'gap') return { events, count, gap: true };
+    const isNext = feed.numbers.follows(message.event);
+    if (decision === 'gap' || (decision === 'forward' && !isNext)) return { events, count, gap: true };
     if (decision === 'drop') continue;
     markForwarded(feed.merge, message.sequence);
     feed.cursor = { epoch: feed.cursor!.epoch, sequence: feed.merge.position };
