@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const names = ['exec'];
+const names = ['exec', 'memory'];
 const [name, ...rest] = process.argv.slice(2);
 
 if (!names.includes(name)) {
   console.log(
-    `Usage: npm run bench -- <name>\n\nNames:\n  exec   latency and rate of a short command, beside Docker's own exec`,
+    `Usage: npm run bench -- <name>\n\nNames:\n  exec    latency and rate of a short command, beside Docker's own exec\n  memory  resident memory of the services while ten commands print without end`,
   );
   process.exit(name === undefined || name === '--help' ? 0 : 2);
 }
