@@ -1,7 +1,7 @@
 // Commands that print without end: `yes` in ten sessions for a minute, each followed by a client that reads and one that does not.
 // What the resident memory of each process grows by, against a bound; that everything printed is in the history afterwards.
 //
-//   npm run bench -- memory
+//   npm run bench -- memory [SECONDS]
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
@@ -15,7 +15,7 @@ import { type Api, createApi } from '../e2e/api.ts';
 import { makeRepository } from '../e2e/repository.ts';
 
 const sessionsAtOnce = 10;
-const printSeconds = 60;
+const printSeconds = Number(process.argv[2] ?? 60);
 const settleSeconds = 15;
 const drainMinutesMax = 10;
 const root = join(import.meta.dirname, '../..');
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
     const { page, exceeded } = render(figures);
     console.log(page);
     await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
-    await writeFile(join(root, 'docs/benchmarks/memory.md'), page);
+    if (printSeconds === 60) await writeFile(join(root, 'docs/benchmarks/memory.md'), page);
     if (exceeded.length > 0) throw new Error(`above its bound: ${exceeded.join(', ')}`);
   } finally {
     await cluster.stop();
@@ -94,6 +94,7 @@ async function measure(cluster: Cluster, api: Api, projectId: string): Promise<F
   while (done === undefined && seconds() < printSeconds + drainMinutesMax * 60) {
     await Promise.race([delay(1_000), ended]);
     samples.push(await sample(cluster, seconds()));
+    if (samples.length % 10 === 0) process.stderr.write(`${JSON.stringify(samples.at(-1))}\n`);
   }
   if (done === undefined) throw new Error(`the output is not in the history ${drainMinutesMax} minutes later`);
   over.abort();
