@@ -3,7 +3,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { newId } from '@worktrail/contract/ids';
 import { eventStream, eventStreamSubjects, eventSubject } from '@worktrail/contract/subjects';
 import { type Event, EventSchema } from '@worktrail/proto/event';
 import { createProducer, newProducerState, type ProducerRef, recoverProducer } from '@worktrail/runtime/event-producer';

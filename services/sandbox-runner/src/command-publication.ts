@@ -24,6 +24,8 @@ import { type OutputPiece, cutFront, type SecretMask } from './secret-mask.ts';
 
 /** Told to the supervisor at least this often: far below the 16 MiB at which it stops reading. */
 const acknowledgeBytes = 1_048_576;
+/** The same for frames: far below the 262,144 at which it stops too. */
+const acknowledgeFrames = 16_384;
 const runnerActor = { kind: 'system', id: 'sandbox-runner' } as const;
 
 export interface Publication {
@@ -102,6 +104,7 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
   let startedMs: number | undefined;
   let outputMs = clock();
   let acknowledged = 0;
+  let unacknowledgedFrames = 0;
   /** Where the next output begins, unless some was not kept. */
   let followed = 0;
   let end: CommandEnd | undefined;
@@ -117,13 +120,18 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
     }
   };
 
+  const acknowledgeStored = (): void => {
+    acknowledged = producer.state.position;
+    unacknowledgedFrames = 0;
+    acknowledge(acknowledged);
+  };
+
   const send = async (): Promise<void> => {
     for (let piece = buffer.take(); piece; piece = buffer.take()) {
       await append(outputPayload(piece), outputMs);
-      if (producer.state.position - acknowledged < acknowledgeBytes) continue;
-      acknowledged = producer.state.position;
-      acknowledge(acknowledged);
+      if (producer.state.position - acknowledged >= acknowledgeBytes) acknowledgeStored();
     }
+    if (unacknowledgedFrames >= acknowledgeFrames) acknowledgeStored();
     buffer.sent(clock());
   };
 
@@ -156,6 +164,7 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
         case 'output':
           await skipTo(frame.position, millisecondsOf(frame.timeNs));
           followed = frame.position + frame.bytes.length;
+          unacknowledgedFrames += 1;
           outputMs = millisecondsOf(frame.timeNs);
           push(mask.push(frame));
           return;

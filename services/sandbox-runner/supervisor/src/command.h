@@ -43,6 +43,8 @@ struct command {
   struct stdin_feed input;
 
   uint64_t position, acked, unacked_bytes_max, output_bytes_max;
+  uint64_t frames, frames_acked;
+  uint64_t marks[MARKS_MAX];  // a ring: positions at each FRAMES_PER_MARK-th frame's end
   uint64_t live_bytes_max;  // where the output's beginning stops: what is beyond is held in the tail, or over the limit
   bool keeps_tail, withholding;
   size_t tail_bytes_max;
@@ -84,6 +86,8 @@ void command_exec_ready(struct supervisor *supervisor, struct command *command);
 void command_output_ready(struct supervisor *supervisor, struct command *command, struct output *output);
 // Reads what may be read now, stops reading what may not.
 void command_update_reading(struct supervisor *supervisor, struct command *command);
+// Everything below the position is stored.
+void command_acknowledge(struct command *command, uint64_t position);
 void command_drain(struct supervisor *supervisor, struct command *command);
 
 // command_end.c

@@ -9,7 +9,9 @@
 static bool may_read(const struct command *command) {
   if (command->state != RUNNING && command->state != LEAVING) return false;
   if (journal_waiting(&command->journal)) return false;
-  return command->truncated || command->withholding || command->position - command->acked <= command->unacked_bytes_max;
+  if (command->truncated || command->withholding) return true;
+  return command->position - command->acked <= command->unacked_bytes_max &&
+         command->frames - command->frames_acked <= UNACKED_FRAMES_MAX;
 }
 
 static void set_watched(struct supervisor *supervisor, struct output *output, bool watched) {
@@ -38,6 +40,16 @@ static void withhold(struct command *command, struct output *output, const uint8
   command->position += length;
 }
 
+static uint64_t *mark_of(struct command *command, uint64_t frames) { return &command->marks[frames / FRAMES_PER_MARK % MARKS_MAX]; }
+
+// Which frame ends at the acknowledged position is known to a mark.
+void command_acknowledge(struct command *command, uint64_t position) {
+  command->acked = position;
+  while (command->frames_acked + FRAMES_PER_MARK <= command->frames &&
+         *mark_of(command, command->frames_acked + FRAMES_PER_MARK) <= position)
+    command->frames_acked += FRAMES_PER_MARK;
+}
+
 // Of what was read into the journal's space, keeps what the limit leaves.
 static void keep(struct command *command, struct output *output, size_t length) {
   size_t kept = length;
@@ -49,6 +61,7 @@ static void keep(struct command *command, struct output *output, size_t length) 
     journal_output(&command->journal, index_of(command, output) + 1, output->bytes, command->position, kept);
     output->bytes += kept;
     command->position += kept;
+    if (++command->frames % FRAMES_PER_MARK == 0) *mark_of(command, command->frames) = command->position;
   }
   if (kept == length) return;
   if (command->keeps_tail) {

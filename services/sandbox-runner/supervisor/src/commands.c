@@ -75,7 +75,7 @@ static void write_status(const struct supervisor *supervisor) {
 
 static void ack(struct supervisor *supervisor, struct command *command, uint64_t position) {
   if (position <= command->acked || position > command->position) return;
-  command->acked = position;
+  command_acknowledge(command, position);
   command_advance(supervisor, command);
 }
 

@@ -28,6 +28,10 @@
 #define PATH_BYTES_MAX 4095
 
 #define OUTPUT_BYTES_PER_FRAME_MAX 65536
+// Of frames that are not acknowledged: a command that prints byte by byte must not fill the disk with what is around its bytes.
+#define UNACKED_FRAMES_MAX 262144
+#define FRAMES_PER_MARK 4096
+#define MARKS_MAX 128
 // What may be held in memory of one command's output, to be written at its end.
 #define OUTPUT_TAIL_BYTES_MAX (1024 * 1024)
 // Of that, before the others get their turn.

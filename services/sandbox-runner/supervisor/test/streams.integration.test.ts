@@ -1,6 +1,7 @@
 // What goes into a command and what comes out of it, when one side is slower than the other or is killed in between.
 
 import { appendFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
@@ -102,6 +103,24 @@ describe('back-pressure', () => {
       await sandbox.link.ack(spec.id, acked);
     }
     expect(total).toBe(3_000_000);
+  });
+
+  it('counts frames too, so that a command that prints byte by byte waits as well', async () => {
+    const script = 'while :; do printf o; printf e >&2; done';
+    const spec = sandbox.bash(script, { unackedBytesMax: 2 ** 30 });
+    await sandbox.link.start(spec);
+    const frames = async () => (await journalSoFar(sandbox, spec.id)).filter(({ type }) => type === 'output');
+    const count = async () => (await frames()).length;
+    const size = async () => (await stat(join(sandbox.runDirectory, 'journals', spec.id))).size;
+    await expect.poll(size, { timeout: 30_000 }).toBeGreaterThan(262_145 * 41);
+    await expect.poll(count, { timeout: 30_000 }).toBe(262_145);
+    await runToEnd(sandbox, sandbox.bash('true'));
+    expect(await count()).toBe(262_145);
+    const last = (await frames()).at(-1);
+    if (last?.type === 'output') await sandbox.link.ack(spec.id, last.position + last.bytes.length);
+    await expect.poll(count, { timeout: 30_000 }).toBeGreaterThan(262_145);
+    await sandbox.link.cancel(spec.id, { graceMs: 0, reason: 'enough' });
+    expect((await finish(sandbox.link, spec.id)).end.outcome).toBe('canceled');
   });
 
   it('does not keep a cancel from ending the command', async () => {
