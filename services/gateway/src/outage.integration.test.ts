@@ -25,6 +25,15 @@ async function expectUnavailable(call: Promise<Answer>, part: string): Promise<v
   expect(performance.now() - begunMs).toBeLessThan(answerMaxMs);
 }
 
+async function makeSession(): Promise<string> {
+  const { status, body } = await fixture.call('POST', `/v1/projects/${projectId}/sessions`, {});
+  expect([status, body]).toEqual([201, expect.objectContaining({ state: 'creating' })]);
+  return body.id;
+}
+
+/** What a session's workflow is asked for and needs a moment. */
+const longUpdates = ['archive', 'hibernate', 'resume', 'checkpoints'];
+
 const part = async (name: string) => (await fixture.call('GET', '/readyz')).body.parts[name];
 
 test('without a runner a session is refused for now, and readyz names the runner', async () => {
@@ -60,10 +69,10 @@ test('without an orchestrator a session is kept until there is one; what asks it
   expect([made.status, made.body.state]).toEqual([201, 'creating']);
   const path = `/v1/sessions/${made.body.id}`;
   expect((await fixture.call('GET', path)).body.state).toBe('creating');
-  await expectUnavailable(fixture.call('POST', `${path}/commands`, { command: 'true' }), 'orchestrator');
-  for (const what of ['archive', 'hibernate', 'resume', 'checkpoints']) {
-    await expectUnavailable(fixture.call('POST', `${path}/${what}`), 'orchestrator');
-  }
+  await Promise.all([
+    expectUnavailable(fixture.call('POST', `${path}/commands`, { command: 'true' }), 'orchestrator'),
+    ...longUpdates.map((what) => expectUnavailable(fixture.call('POST', `${path}/${what}`), 'orchestrator')),
+  ]);
   const again = await fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}, { 'idempotency-key': 'kept' });
   expect([again.status, again.body.id]).toEqual([201, made.body.id]);
 });
@@ -73,24 +82,24 @@ test('while Temporal is down it is named, the rest goes on, and all is well when
   const task = (await call('POST', `/v1/projects/${projectId}/tasks`, { title: 'try it' })).body;
   const trials = `/v1/tasks/${task.id}/trials`;
   const attempts = [{ title: 'one', commands: ['true'] }];
-  const made = (await call('POST', `/v1/projects/${projectId}/sessions`, {})).body;
+  const sessionId = await makeSession();
   await temporal.kill();
   expect(await part('temporal')).toMatchObject({ ok: false });
-  await expectUnavailable(call('POST', `/v1/projects/${projectId}/sessions`, {}), 'temporal');
-  await expectUnavailable(call('POST', trials, { name: 'first', attempts }), 'temporal');
-  for (const what of ['archive', 'hibernate', 'resume', 'checkpoints']) {
-    await expectUnavailable(call('POST', `/v1/sessions/${made.id}/${what}`), 'temporal');
-  }
+  await Promise.all([
+    expectUnavailable(call('POST', `/v1/projects/${projectId}/sessions`, {}), 'temporal'),
+    expectUnavailable(call('POST', trials, { name: 'first', attempts }), 'temporal'),
+    ...longUpdates.map((what) => expectUnavailable(call('POST', `/v1/sessions/${sessionId}/${what}`), 'temporal')),
+  ]);
   expect((await call('GET', trials)).body.items).toEqual([]);
   expect((await call('GET', '/v1/projects')).status).toBe(200);
   await temporal.restart();
   await expect.poll(async () => (await part('temporal')).ok, { timeout: 20_000 }).toBe(true);
-  expect((await call('POST', `/v1/projects/${projectId}/sessions`, {})).status).toBe(201);
+  await makeSession();
 });
 
 test('while the trace-store is down it is named, and all is well when it is back', async () => {
   const { call, traceStore } = fixture;
-  const { id } = (await call('POST', `/v1/projects/${projectId}/sessions`, {})).body;
+  const id = await makeSession();
   await traceStore.kill();
   expect(await part('trace-store')).toMatchObject({ ok: false });
   for (const path of [
@@ -112,7 +121,9 @@ test('while NATS is down it is named, and all is well when it is back', async ()
   await nats.kill();
   expect(await part('nats')).toMatchObject({ ok: false });
   expect((await call('GET', '/healthz')).status).toBe(200);
-  for (const path of ['/v1/projects', '/v1/runners', '/v1/limits']) await expectUnavailable(call('GET', path), 'nats');
+  await Promise.all(
+    ['/v1/projects', '/v1/runners', '/v1/limits'].map((path) => expectUnavailable(call('GET', path), 'nats')),
+  );
   await nats.restart();
   await expect.poll(async () => (await call('GET', '/v1/projects')).status, { timeout: 20_000 }).toBe(200);
 });
