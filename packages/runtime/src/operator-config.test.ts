@@ -97,6 +97,8 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_RUNNER_DISK_RESERVE_BYTES: '16',
     WORKTRAIL_RUNNER_SSH_CONFIG: '/etc/worktrail/ssh_config',
     WORKTRAIL_ARTIFACTS_ARCHIVE_BYTES_MAX: '0',
+    WORKTRAIL_ARTIFACTS_STORE_BYTES_MAX: '20',
+    WORKTRAIL_ARTIFACTS_OBJECT_BYTES_MAX: '21',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -123,7 +125,7 @@ test('every value of the file has a variable', () => {
       diskReserveBytes: 16,
       sshConfig: '/etc/worktrail/ssh_config',
     },
-    artifacts: { archiveBytesMax: 0 },
+    artifacts: { archiveBytesMax: 0, storeBytesMax: 20, objectBytesMax: 21 },
     events: { streamBytesMax: 1_048_576, tailMessages: 0 },
   });
   expect(Object.values(origins).filter(({ from }) => from !== 'environment')).toEqual([]);

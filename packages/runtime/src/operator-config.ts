@@ -82,6 +82,9 @@ const schema = z.strictObject({
         .int()
         .min(0)
         .default(1024 ** 3),
+      /** Bundles and archives of all sessions; null: as much as the NATS server has. */
+      storeBytesMax: positive.nullable().default(null),
+      objectBytesMax: positive.default(8 * 1024 ** 3),
     })
     .prefault({}),
   events: z

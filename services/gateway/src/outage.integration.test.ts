@@ -31,6 +31,9 @@ async function makeSession(): Promise<string> {
   return body.id;
 }
 
+/** What a session's workflow is asked for and needs a moment. */
+const longUpdates = ['archive', 'hibernate', 'resume', 'checkpoints'];
+
 const part = async (name: string) => (await fixture.call('GET', '/readyz')).body.parts[name];
 
 test('without a runner a session is refused for now, and readyz names the runner', async () => {
@@ -68,9 +71,7 @@ test('without an orchestrator a session is kept until there is one; what asks it
   expect((await fixture.call('GET', path)).body.state).toBe('creating');
   await Promise.all([
     expectUnavailable(fixture.call('POST', `${path}/commands`, { command: 'true' }), 'orchestrator'),
-    ...['archive', 'hibernate', 'resume', 'checkpoints'].map((what) =>
-      expectUnavailable(fixture.call('POST', `${path}/${what}`), 'orchestrator'),
-    ),
+    ...longUpdates.map((what) => expectUnavailable(fixture.call('POST', `${path}/${what}`), 'orchestrator')),
   ]);
   const again = await fixture.call('POST', `/v1/projects/${projectId}/sessions`, {}, { 'idempotency-key': 'kept' });
   expect([again.status, again.body.id]).toEqual([201, made.body.id]);
@@ -87,9 +88,7 @@ test('while Temporal is down it is named, the rest goes on, and all is well when
   await Promise.all([
     expectUnavailable(call('POST', `/v1/projects/${projectId}/sessions`, {}), 'temporal'),
     expectUnavailable(call('POST', trials, { name: 'first', attempts }), 'temporal'),
-    ...['archive', 'hibernate', 'resume', 'checkpoints'].map((what) =>
-      expectUnavailable(call('POST', `/v1/sessions/${sessionId}/${what}`), 'temporal'),
-    ),
+    ...longUpdates.map((what) => expectUnavailable(call('POST', `/v1/sessions/${sessionId}/${what}`), 'temporal')),
   ]);
   expect((await call('GET', trials)).body.items).toEqual([]);
   expect((await call('GET', '/v1/projects')).status).toBe(200);
@@ -122,7 +121,9 @@ test('while NATS is down it is named, and all is well when it is back', async ()
   await nats.kill();
   expect(await part('nats')).toMatchObject({ ok: false });
   expect((await call('GET', '/healthz')).status).toBe(200);
-  for (const path of ['/v1/projects', '/v1/runners', '/v1/limits']) await expectUnavailable(call('GET', path), 'nats');
+  await Promise.all(
+    ['/v1/projects', '/v1/runners', '/v1/limits'].map((path) => expectUnavailable(call('GET', path), 'nats')),
+  );
   await nats.restart();
   await expect.poll(async () => (await call('GET', '/v1/projects')).status, { timeout: 20_000 }).toBe(200);
 });

@@ -6,7 +6,6 @@
 import { z } from '@hono/zod-openapi';
 import type { CheckpointDocument } from '@worktrail/contract/documents';
 import { type Cursor, formatCursor, parseCursor } from '@worktrail/contract/cursor';
-import { WorktrailError } from '@worktrail/contract/errors';
 import { createCheckpoint, type CreateCheckpointRequest } from '@worktrail/contract/session-messages';
 import { liveSubject, sessionProducer } from '@worktrail/contract/subjects';
 import type { Draw } from '../draw.ts';
@@ -58,7 +57,9 @@ function addCreation(api: Api, deps: CheckpointRouteDeps): void {
     async ({ principal, params: { sessionId }, body, draw, retried, signal }) => {
       const session = await deps.sessions.open(principal, sessionId, 'checkpoint.create');
       await refuseClosed(deps.sessions, session.document);
-      await deps.runners.checkAlive();
+      // A session that sleeps is woken for it.
+      if (session.document.state === 'hibernated') await deps.runners.checkPlaceable();
+      else await deps.runners.checkAlive();
       const end = deps.followers.admit('waiters', session.scope.organizationId);
       const subscription = deps.live.subscribe(liveSubject(session.scope, sessionProducer));
       try {
@@ -87,40 +88,15 @@ async function makeCheckpoint(
 ): Promise<PositionedEvent> {
   const { scope, document } = session;
   const after = retried ? undefined : await deps.position.lastCursor(scope);
-  const ask = async (checkpointId: string) => {
-    const request: CreateCheckpointRequest = { checkpointId, label };
-    const options = { updateId: checkpointId, takesLong: true };
-    await updateSession<CheckpointDocument>(deps, document, createCheckpoint, [request], options);
-    return await recordedCheckpoint(deps, subscription, { scope, checkpointId, after, signal });
-  };
   const checkpointId = draw.id('checkpoint');
-  if (!retried) return await ask(checkpointId);
-  // A session's workflow forgets an update in time; its history does not.
-  const recorded = await findCheckpoint(deps.history, scope, checkpointId, undefined);
-  return recorded ?? (await askAgain(ask, checkpointId, draw));
-}
-
-const refusalsMax = 5;
-/** A refusal that was recorded is answered at once; one that took longer is of this very attempt. */
-const recordedAnswerMs = 500;
-
-/** An update that was refused once answers so for ever: after that only another one can do better. */
-async function askAgain(
-  ask: (checkpointId: string) => Promise<PositionedEvent>,
-  first: string,
-  draw: Draw,
-): Promise<PositionedEvent> {
-  let checkpointId = first;
-  for (let attempt = 1; ; attempt++) {
-    const begunMs = Date.now();
-    try {
-      return await ask(checkpointId);
-    } catch (error) {
-      const isRefused = error instanceof WorktrailError && error.code === 'checkpoint_failed';
-      if (!isRefused || attempt >= refusalsMax || Date.now() - begunMs > recordedAnswerMs) throw error;
-      checkpointId = draw.id('checkpoint');
-    }
-  }
+  // A session's workflow forgets in time what it was asked; its history does not.
+  const recorded = retried ? await findCheckpoint(deps.history, scope, checkpointId, undefined) : undefined;
+  if (recorded) return recorded;
+  const request: CreateCheckpointRequest = { checkpointId, label };
+  // An update that was refused answers so for ever: a repetition is another one, which the workflow knows by the checkpoint's id.
+  const options = { takesLong: true, ...(!retried && { updateId: checkpointId }) };
+  await updateSession<CheckpointDocument>(deps, document, createCheckpoint, [request], options);
+  return await recordedCheckpoint(deps, subscription, { scope, checkpointId, after, signal });
 }
 
 function addList(api: Api, deps: CheckpointRouteDeps): void {

@@ -120,7 +120,9 @@ async function resume(deps: SleepRouteDeps, document: SessionDocument, wait: Wai
   const end = deps.followers.admit('waiters', scope.organizationId);
   const subscription = deps.live.subscribe(liveSubject(scope, sessionProducer));
   try {
-    return await untilAwake(deps, subscription, await updateSession(deps, document, resumeSession, []), wait);
+    // It takes no time; but a part that is down is to be named as such.
+    const resuming = await updateSession(deps, document, resumeSession, [], { takesLong: true });
+    return await untilAwake(deps, subscription, resuming, wait);
   } finally {
     subscription.close();
     end();
