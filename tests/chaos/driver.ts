@@ -6,7 +6,8 @@ import { makeRepository } from '../e2e/repository.ts';
 import type { Violation } from './checks.ts';
 import type { RoundPlan } from './faults.ts';
 import { checkClusterGone } from './leftovers.ts';
-import { type RoundResult, runRound } from './round.ts';
+import { runRound } from './round.ts';
+import type { RoundResult } from './round-result.ts';
 import { startTarget, type Target } from './target.ts';
 
 /** Enough to outlast a machine that is down. */

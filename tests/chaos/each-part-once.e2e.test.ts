@@ -29,6 +29,7 @@ test.each(kills.map((kind, index) => [faultName(kind), kind, index] as const))(
     const plan: RoundPlan = {
       number: index + 1,
       seed: `each/${name}`,
+      phase: 'running',
       triggerShare: 0.3,
       faults: [{ ...kind, delayMs: 0 }],
       sandboxIndex: 0,

@@ -32,6 +32,14 @@ describe('the plan of a run', () => {
     }
   });
 
+  test('hits sessions while they are made, at work and archived; a sandbox only where there is one', () => {
+    const planned = plans('a', 200);
+    const phases = (list: RoundPlan[]) => new Set(list.map(({ phase }) => phase));
+    const withSandbox = planned.filter(({ faults }) => faults.some(({ component }) => component === 'sandbox'));
+    expect(phases(planned)).toEqual(new Set(['creating', 'running', 'archiving']));
+    expect(phases(withSandbox)).toEqual(new Set(['running']));
+  });
+
   test('takes components, and single faults, when told so', () => {
     const named = faultKinds({ ...scope, only: ['nats', 'kill gateway'] }).map(faultName);
     expect(named.toSorted()).toEqual(['cut nats', 'kill gateway', 'kill nats', 'pause nats']);
@@ -49,6 +57,7 @@ describe('how a command may end', () => {
   const plan = (...faults: Partial<Fault>[]): RoundPlan => ({
     number: 1,
     seed: '1',
+    phase: 'running',
     triggerShare: 0.5,
     sandboxIndex: 1,
     faults: faults.map((fault) => ({

@@ -1,6 +1,6 @@
 // Which fault comes when, and which ends of a command it allows.
 //
-// 1. A seed determines every round: its faults, how far the work is when the first one comes, and the pauses between them.
+// 1. A seed determines every round: its faults, what goes on when the first one comes and how far it is, the pauses between them.
 // 2. Every kind of fault is dealt once before any comes again; every fourth round, on average, has two of them.
 // 3. Only what takes a sandbox with it may end a command other than by its own exit: nothing else may be noticed by a command.
 
@@ -28,11 +28,15 @@ export interface Fault extends FaultKind {
   delayMs: number;
 }
 
+/** What goes on when the first fault comes. */
+export type Phase = 'creating' | 'running' | 'archiving';
+
 export interface RoundPlan {
   number: number;
   /** Of the round's work. */
   seed: string;
-  /** The share of the paced command's output that was seen when the first fault comes. */
+  phase: Phase;
+  /** In phase `running`: the share of the slow command's output that was seen when the first fault comes. */
   triggerShare: number;
   faults: Fault[];
   /** Whose sandbox a fault of `sandbox` hits. */
@@ -44,6 +48,7 @@ const CUT_MS = 4_000;
 export const DOWN_MS = 120_000;
 const PAIR_SHARE_PERCENT = 25;
 const SESSIONS = 3;
+const PHASES: Phase[] = ['creating', 'archiving', ...Array.from({ length: 5 }, () => 'running' as const)];
 
 function kind(action: Action, component: Component, lastMs = 0, liveRestore: boolean | null = null): FaultKind {
   return { action, component, liveRestore, lastMs };
@@ -93,9 +98,11 @@ export function* planRounds(seed: string, kinds: readonly FaultKind[]): Generato
     const second = draw.below(100) < PAIR_SHARE_PERCENT ? deal() : null;
     const chosen = second && canFollow(first, second) ? [first, second] : [first];
     if (second && chosen.length === 1) deck.push(second);
+    const hitsSandbox = chosen.some(({ component }) => component === 'sandbox');
     yield {
       number,
       seed: `${seed}/${number}`,
+      phase: hitsSandbox ? 'running' : draw.pick(PHASES),
       triggerShare: draw.between(10, 60) / 100,
       faults: chosen.map((one) => ({ ...one, delayMs: draw.between(0, 3_000) })),
       sandboxIndex: draw.below(SESSIONS),

@@ -25,6 +25,8 @@ export interface Links {
   readonly entries: Record<ServiceName, string>;
   cut(name: FaultProcess): void;
   mend(name: FaultProcess): void;
+  /** The process was killed: the kernel closes its connections at once, and so do the proxies. */
+  drop(name: FaultProcess): void;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ export async function openLinks(directory: string, gatewayProxy: TcpProxy): Prom
     entries: entries as Record<ServiceName, string>,
     cut: (name) => of(name).forEach(({ proxy }) => proxy.cut()),
     mend: (name) => of(name).forEach(({ proxy }) => proxy.mend()),
+    drop: (name) => of(name).forEach(({ proxy }) => proxy.drop()),
     close: async () => void (await Promise.all(proxies.map(({ proxy }) => proxy.close()))),
   };
 }

@@ -8,7 +8,7 @@ import { startDriver } from './driver.ts';
 import { DOWN_MS, faultKinds, faultName, planRounds } from './faults.ts';
 import { canHaveOwnEngine } from './own-engine.ts';
 import { formatSummary, summarize } from './report.ts';
-import type { RoundResult } from './round.ts';
+import type { RoundResult } from './round-result.ts';
 
 const USAGE = `Usage: npm run chaos -- [options]
   --rounds N         rounds (default 10; without bound when --minutes is given)
@@ -60,7 +60,7 @@ async function main(): Promise<number> {
     if (plan.number < options.from) continue;
     const isLate = performance.now() - startedAt > options.minutes * 60_000;
     if (stopping.signal.aborted || results.length >= options.rounds || isLate) break;
-    say(`round ${plan.number}: ${plan.faults.map(faultName).join(' and ')}`);
+    say(`round ${plan.number}, ${plan.phase}: ${plan.faults.map(faultName).join(' and ')}`);
     const result = await driver.run(plan, stopping.signal);
     if (stopping.signal.aborted) break;
     result.violations.push(...slowness(result, options.recoveryMaxMs));

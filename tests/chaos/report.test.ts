@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Fault } from './faults.ts';
 import { formatSummary, summarize } from './report.ts';
-import type { RoundResult } from './round.ts';
+import type { RoundResult } from './round-result.ts';
 
 const fault: Fault = { action: 'kill', component: 'nats', liveRestore: null, lastMs: 0, delayMs: 5 };
 
 function round(number: number, ms: number | null, change: Partial<RoundResult> = {}): RoundResult {
   return {
-    plan: { number, seed: `s/${number}`, triggerShare: 0.2, faults: [fault], sandboxIndex: 0 },
+    plan: { number, seed: `s/${number}`, phase: 'running', triggerShare: 0.2, faults: [fault], sandboxIndex: 0 },
     violations: [],
     commands: 10,
     lostSandboxes: 0,

@@ -2,7 +2,7 @@
 
 import type { Violation, ViolationKind } from './checks.ts';
 import { faultName } from './faults.ts';
-import type { RoundResult } from './round.ts';
+import type { RoundResult } from './round-result.ts';
 
 export interface Recovery {
   fault: string;

@@ -1,28 +1,23 @@
-// One round: work is started, faults come while it runs, and then everything is read back and checked.
+// One round: faults come while sessions are made, while their work runs, or while they are archived; then everything is read back
+// and checked.
 //
 // A failure to get an answer within the time is a violation like any other: a round always ends with a verdict.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorktrailClient } from '@worktrail/client';
-import {
-  checkCommand,
-  checkCommandEvents,
-  checkHistory,
-  checkProducers,
-  compareFeed,
-  type Violation,
-} from './checks.ts';
-import { allowedOutcomes, type Fault, faultName, type RoundPlan } from './faults.ts';
+import { allowedOutcomes, faultName, type RoundPlan } from './faults.ts';
 import { inject, type Injection } from './inject.ts';
 import { checkSessionsGone } from './leftovers.ts';
-import { readCommand, readHistory, readProducers, settledState } from './observe.ts';
+import { settledState } from './observe.ts';
+import { readBack } from './read-back.ts';
 import { untilRecovered } from './recovery.ts';
-import { fileCheck, type SessionWork, startSessionWork } from './session-work.ts';
+import { emptyResult, type RoundResult } from './round-result.ts';
+import { type SessionWork, startSessionWork } from './session-work.ts';
 import type { Target } from './target.ts';
 import { planWork } from './workload.ts';
 
 const ROUND_TIMEOUT_MS = 240_000;
-const READ_TIMEOUT_MS = 90_000;
+const CREATE_WAIT_SECONDS = 60;
 
 export interface RoundInput {
   target: Target;
@@ -37,47 +32,30 @@ export interface RoundInput {
   note: (text: string) => void;
 }
 
-export interface RoundResult {
-  plan: RoundPlan;
-  violations: Violation[];
-  commands: number;
-  lostSandboxes: number;
-  bytes: number;
-  events: number;
-  /** Of a round with one fault: from the fault, or from its end where it lasts, until all worked again. */
-  recovery: { fault: Fault; ms: number } | null;
-  elapsedMs: number;
+/** What a round has under way. */
+interface Round extends RoundInput {
+  result: RoundResult;
+  signal: AbortSignal;
+  /** All that were made, whatever came of them. */
+  sessions: string[];
+  works: SessionWork[];
 }
 
 export async function runRound(input: RoundInput, stopping?: AbortSignal): Promise<RoundResult> {
-  const within = (ms: number) => AbortSignal.any([AbortSignal.timeout(ms), ...(stopping ? [stopping] : [])]);
   const startedAt = performance.now();
-  const result: RoundResult = {
-    plan: input.plan,
-    violations: [],
-    commands: 0,
-    lostSandboxes: 0,
-    bytes: 0,
-    events: 0,
-    recovery: null,
-    elapsedMs: 0,
-  };
-  /** All that were made, whatever came of them. */
-  const sessions: string[] = [];
-  const works: SessionWork[] = [];
+  const lastMs = input.plan.faults.reduce((sum, fault) => sum + fault.lastMs + fault.delayMs, 0);
+  const timeout = AbortSignal.timeout(ROUND_TIMEOUT_MS + lastMs);
+  const signal = stopping ? AbortSignal.any([timeout, stopping]) : timeout;
+  const round: Round = { ...input, result: emptyResult(input.plan), signal, sessions: [], works: [] };
   try {
-    const lastMs = input.plan.faults.reduce((sum, { lastMs, delayMs }) => sum + lastMs + delayMs, 0);
-    await work(input, result, sessions, works, within(ROUND_TIMEOUT_MS + lastMs));
-    const signal = within(READ_TIMEOUT_MS);
-    for (const one of works) await readBack(input.client, one, result, signal);
-    await Promise.all(sessions.map((id) => input.client.sessions.archive(id, { signal })));
-    result.violations.push(...(await checkSessionsGone(input.target, sessions)));
+    await live(round);
+    round.result.violations.push(...(await checkSessionsGone(input.target, round.sessions)));
   } catch (error) {
-    result.violations.push({ kind: 'stuck', what: describe(error) });
+    round.result.violations.push({ kind: 'stuck', what: describe(error) });
   }
-  await Promise.all(works.map(({ followers }) => followers.stop()));
-  result.elapsedMs = performance.now() - startedAt;
-  return result;
+  await Promise.all(round.works.map(({ followers }) => followers.stop()));
+  round.result.elapsedMs = performance.now() - startedAt;
+  return round.result;
 }
 
 function describe(error: unknown): string {
@@ -85,112 +63,70 @@ function describe(error: unknown): string {
   return (stack ?? message).split('\n').slice(0, 6).join(' | ');
 }
 
-async function work(
-  input: RoundInput,
-  result: RoundResult,
-  sessions: string[],
-  works: SessionWork[],
-  signal: AbortSignal,
-): Promise<void> {
-  const { target, client, projectId, plan, note } = input;
-  const planned = planWork(plan.seed, input.paceMs);
-  const create = async (title: string) => {
-    const session = await client.sessions.create(projectId, { title }, { waitSeconds: 60, signal });
-    sessions.push(session.id);
-    if (session.state !== 'ready') throw new Error(`session ${session.id} is ${session.state} after its creation`);
-    return session.id;
-  };
-  const titles = ['probe', ...planned.map((_, index) => `work ${index}`)];
-  const [probe, ...workers] = (await Promise.all(titles.map(create))) as [string, ...string[]];
-  for (const [index, { tasks }] of planned.entries()) {
+async function live(round: Round): Promise<void> {
+  const { client, plan, signal, works } = round;
+  const planned = planWork(plan.seed, round.paceMs);
+  const probe = await createSession(round, 'probe');
+  const creating = Promise.all(planned.map((_, index) => createSession(round, `work ${index}`)));
+  creating.catch(() => undefined); // told where it is awaited
+  if (plan.phase === 'creating') await disturb(round, probe);
+  for (const [index, sessionId] of (await creating).entries()) {
     const allowed = allowedOutcomes(plan, index);
-    works.push(await startSessionWork(client, workers[index]!, tasks, allowed, signal));
+    works.push(await startSessionWork(client, sessionId, planned[index]!.tasks, allowed, signal));
   }
-  await works[0]!.untilShare(plan.triggerShare, signal);
-
-  const enough = new AbortController();
-  const echoing = works[1]!.echo(enough.signal, signal);
-  echoing.catch(() => undefined);
-  const victim = works[plan.sandboxIndex]!;
-  const injections: Injection[] = [];
-  for (const fault of plan.faults) {
-    await delay(fault.delayMs);
-    note(faultName(fault));
-    injections.push(await inject(target, fault, victim.sessionId));
-  }
-  const hitsSandbox = plan.faults.some(({ component }) => component === 'sandbox');
-  result.recovery = await recover(input, injections, hitsSandbox ? victim : probe, signal);
-  enough.abort();
-  await echoing;
+  if (plan.phase === 'running') await disturbWork(round, probe);
   for (const { sessionId, commands } of works) {
     for (const { id } of commands) await client.commands.waitForEnd(sessionId, id, { signal });
   }
+  for (const work of works) await readBack(client, work, round.result, signal);
+  const archive = (sessionId: string) => client.sessions.archive(sessionId, { signal });
+  const archiving = Promise.all(works.map(({ sessionId }) => archive(sessionId)));
+  archiving.catch(() => undefined); // told where it is awaited
+  if (plan.phase === 'archiving') await disturb(round, probe);
+  await archiving;
+  await archive(probe);
 }
 
-/** Waits until all works again; of one fault it says how long that took: from the fault, or from its end where it lasts. */
-async function recover(
-  { impatient, plan }: RoundInput,
-  injections: readonly Injection[],
-  probe: SessionWork | string,
-  signal: AbortSignal,
-): Promise<RoundResult['recovery']> {
-  const sessionId = typeof probe === 'string' ? probe : probe.sessionId;
+async function createSession({ client, projectId, sessions, signal }: Round, title: string): Promise<string> {
+  const { id } = await client.sessions.create(projectId, { title }, { waitSeconds: CREATE_WAIT_SECONDS, signal });
+  sessions.push(id);
+  const state = await settledState(client, id, signal);
+  if (state !== 'ready') throw new Error(`session ${id} (${title}) is ${state} after its creation`);
+  return id;
+}
+
+/** Short commands go on beside the slow ones, until all works again. */
+async function disturbWork(round: Round, probe: string): Promise<void> {
+  const { plan, signal, works } = round;
+  await works[0]!.untilShare(plan.triggerShare, signal);
+  const enough = new AbortController();
+  const echoing = works[1]!.echo(enough.signal, signal);
+  echoing.catch(() => undefined); // told where it is awaited
+  const victim = works[plan.sandboxIndex]!;
+  const hitsSandbox = plan.faults.some(({ component }) => component === 'sandbox');
+  const commandId = await disturb(round, hitsSandbox ? victim.sessionId : probe, victim.sessionId);
+  if (hitsSandbox) victim.add('the first after the fault', commandId, 'recovered\n');
+  enough.abort();
+  await echoing;
+}
+
+/**
+ * Does the faults, and waits until all works again, which a command in the session `probe` tells. Of one fault the result says how
+ * long that took: from the fault, or from its end where it lasts.
+ */
+async function disturb(round: Round, probe: string, victim = probe): Promise<string> {
+  const { plan, signal } = round;
+  const injections: Injection[] = [];
+  for (const fault of plan.faults) {
+    await delay(fault.delayMs);
+    round.note(faultName(fault));
+    injections.push(await inject(round.target, fault, victim));
+  }
   const over = await Promise.all(injections.map((injection) => injection.over));
   const isMomentary = plan.faults.every(({ lastMs }) => lastMs === 0);
   const endedAt = isMomentary ? injections[0]!.struckAt : Math.max(...over);
-  const { at, commandId } = await untilRecovered(impatient, sessionId, signal);
-  if (typeof probe !== 'string') probe.add('the first after the fault', commandId, 'recovered\n');
+  const { at, commandId } = await untilRecovered(round.impatient, probe, signal);
   const [fault, second] = plan.faults;
-  return fault && !second ? { fault, ms: at - endedAt } : null;
-}
-
-async function readBack(
-  client: WorktrailClient,
-  { sessionId, followers, commands }: SessionWork,
-  result: RoundResult,
-  signal: AbortSignal,
-): Promise<void> {
-  const { violations } = result;
-  const files: ReturnType<typeof fileCheck>[] = [];
-  for (const command of commands) {
-    const observed = await readCommand(client, sessionId, command.id, signal);
-    violations.push(...checkCommand(command, observed));
-    result.commands++;
-    result.bytes += observed.stdout.length;
-    if (observed.outcome === 'sandbox_lost') result.lostSandboxes++;
-    if (observed.outcome === 'exited' && command.files.length > 0) files.push(fileCheck(command.files));
-  }
-  const known = new Set(commands.map(({ id }) => id));
-  for (const { command, stdout } of files) {
-    const read = await client.commands.run(sessionId, { command, stdin: '' }, { waitSeconds: 60, signal });
-    known.add(read.id);
-    if (read.output?.text !== stdout) violations.push({ kind: 'differs', what: `files: ${read.output?.text}` });
-  }
-  const listed: string[] = [];
-  for await (const { id, state, command } of client.commands.all(sessionId, { signal })) {
-    listed.push(id);
-    if (state !== 'ended')
-      violations.push({ kind: 'stuck', what: `${id} (${command.slice(0, 40)}) is listed as ${state}` });
-  }
-  const unknown = listed.filter((id) => !known.has(id));
-  if (new Set(listed).size !== listed.length) violations.push({ kind: 'duplicate', what: 'a command is listed twice' });
-  if (unknown.length > 0) violations.push({ kind: 'duplicate', what: `commands nobody asked for: ${unknown.join()}` });
-  for (const id of known) if (!listed.includes(id)) violations.push({ kind: 'lost', what: `${id} is not listed` });
-
-  const session = await settledState(client, sessionId, signal);
-  if (session !== 'ready') violations.push({ kind: 'stuck', what: `session ${sessionId} is ${session}` });
-  const history = await readHistory(client, sessionId, signal);
-  result.events += history.length;
-  violations.push(...checkHistory(sessionId, history), ...checkCommandEvents(history, listed));
-  violations.push(...checkProducers(sessionId, await readProducers(client, sessionId, signal), history.length));
-  for (const follower of followers.all) {
-    const last = history.at(-1)!.cursor;
-    await follower.reaches(last, AbortSignal.any([signal, AbortSignal.timeout(30_000)])).catch(() => {
-      violations.push({
-        kind: 'stuck',
-        what: `${follower.way} of ${sessionId}: ${follower.failure() ?? 'goes on no more'}`,
-      });
-    });
-    violations.push(...compareFeed(`${follower.way} of ${sessionId}`, history, follower.seen));
-  }
+  if (fault && !second) round.result.recovery = { fault, ms: at - endedAt };
+  return commandId;
 }

@@ -110,6 +110,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
       const pid = await pidOf(name);
       signalQuietly(pid, 'SIGKILL');
       await gone([pid]);
+      links.drop(name);
     },
     signal: async (name, signal) => signalQuietly(await pidOf(name), signal),
     async killCluster() {

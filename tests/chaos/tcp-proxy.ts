@@ -8,6 +8,8 @@ export interface TcpProxy {
   /** Breaks every connection, and each new one at once. */
   cut(): void;
   mend(): void;
+  /** Breaks every connection that is open now. */
+  drop(): void;
   close(): Promise<void>;
 }
 
@@ -37,18 +39,22 @@ export async function startTcpProxy(findTarget: () => Promise<Address | null>): 
   const server = createServer({ allowHalfOpen: true }, (near) => void pass(track(near)));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const drop = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     port: (server.address() as AddressInfo).port,
     cut() {
       isCut = true;
-      for (const socket of sockets) socket.destroy();
+      drop();
     },
+    drop,
     mend() {
       isCut = false;
     },
     async close() {
       isCut = true;
-      for (const socket of sockets) socket.destroy();
+      drop();
       await new Promise((resolve) => server.close(resolve));
     },
   };

@@ -4,6 +4,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { NatsConfig } from './environment.ts';
 import type { Lifetime } from './lifetime.ts';
 import type { Logger } from './log.ts';
+import { keepRequestsShort } from './nats-requests.ts';
 
 /** Waits for the server at start too: services may start in any order. */
 export async function connectNats(
@@ -26,6 +27,7 @@ export async function connectNats(
     // An error object for each request, in case it fails, is the largest cost of a request.
     noAsyncTraces: true,
   });
+  keepRequestsShort(connection);
   lifetime.onClose('nats', async () => {
     // Draining needs the server; where it is away, closing must do.
     await Promise.race([connection.drain(), new Promise((resolve) => setTimeout(resolve, 2_000))]);

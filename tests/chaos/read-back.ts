@@ -1,0 +1,61 @@
+// Reads one session's work back through the public API and says what is wrong with it.
+
+import type { WorktrailClient } from '@worktrail/client';
+import { checkCommand, checkCommandEvents, checkHistory, checkProducers, compareFeed } from './checks.ts';
+import { readCommand, readHistory, readProducers, settledState } from './observe.ts';
+import type { RoundResult } from './round-result.ts';
+import { fileCheck, type SessionWork } from './session-work.ts';
+
+const FOLLOW_TIMEOUT_MS = 30_000;
+
+/** Adds what it finds to `result`. All commands of `work` must have been answered. */
+export async function readBack(
+  client: WorktrailClient,
+  { sessionId, followers, commands }: SessionWork,
+  result: RoundResult,
+  signal: AbortSignal,
+): Promise<void> {
+  const { violations } = result;
+  const files: ReturnType<typeof fileCheck>[] = [];
+  for (const command of commands) {
+    const observed = await readCommand(client, sessionId, command.id, signal);
+    violations.push(...checkCommand(command, observed));
+    result.commands++;
+    result.bytes += observed.stdout.length;
+    if (observed.outcome === 'sandbox_lost') result.lostSandboxes++;
+    if (observed.outcome === 'exited' && command.files.length > 0) files.push(fileCheck(command.files));
+  }
+  const known = new Set(commands.map(({ id }) => id));
+  for (const { command, stdout } of files) {
+    const read = await client.commands.run(sessionId, { command, stdin: '' }, { waitSeconds: 60, signal });
+    known.add(read.id);
+    if (read.output?.text !== stdout) violations.push({ kind: 'differs', what: `files: ${read.output?.text}` });
+  }
+  const listed: string[] = [];
+  for await (const { id, state, command } of client.commands.all(sessionId, { signal })) {
+    listed.push(id);
+    if (state !== 'ended')
+      violations.push({ kind: 'stuck', what: `${id} (${command.slice(0, 40)}) is listed as ${state}` });
+  }
+  const unknown = listed.filter((id) => !known.has(id));
+  if (new Set(listed).size !== listed.length) violations.push({ kind: 'duplicate', what: 'a command is listed twice' });
+  if (unknown.length > 0) violations.push({ kind: 'duplicate', what: `commands nobody asked for: ${unknown.join()}` });
+  for (const id of known) if (!listed.includes(id)) violations.push({ kind: 'lost', what: `${id} is not listed` });
+
+  const session = await settledState(client, sessionId, signal);
+  if (session !== 'ready') violations.push({ kind: 'stuck', what: `session ${sessionId} is ${session}` });
+  const history = await readHistory(client, sessionId, signal);
+  result.events += history.length;
+  violations.push(...checkHistory(sessionId, history), ...checkCommandEvents(history, listed));
+  violations.push(...checkProducers(sessionId, await readProducers(client, sessionId, signal), history.length));
+  for (const follower of followers.all) {
+    const last = history.at(-1)!.cursor;
+    await follower.reaches(last, AbortSignal.any([signal, AbortSignal.timeout(FOLLOW_TIMEOUT_MS)])).catch(() => {
+      violations.push({
+        kind: 'stuck',
+        what: `${follower.way} of ${sessionId}: ${follower.failure() ?? 'goes on no more'}`,
+      });
+    });
+    violations.push(...compareFeed(`${follower.way} of ${sessionId}`, history, follower.seen));
+  }
+}

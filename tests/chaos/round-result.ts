@@ -1,0 +1,21 @@
+// What one round found.
+
+import type { Violation } from './checks.ts';
+import type { Fault, RoundPlan } from './faults.ts';
+
+export interface RoundResult {
+  plan: RoundPlan;
+  violations: Violation[];
+  commands: number;
+  lostSandboxes: number;
+  bytes: number;
+  events: number;
+  /** Of a round with one fault: from the fault, or from its end where it lasts, until all worked again. */
+  recovery: { fault: Fault; ms: number } | null;
+  elapsedMs: number;
+}
+
+export function emptyResult(plan: RoundPlan): RoundResult {
+  const counts = { commands: 0, lostSandboxes: 0, bytes: 0, events: 0, elapsedMs: 0 };
+  return { plan, violations: [], ...counts, recovery: null };
+}
