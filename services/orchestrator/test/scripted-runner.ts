@@ -3,6 +3,7 @@
 //
 // A command's text is its script: `exit 3` ends at once with 3, `hold` runs until it is released or canceled.
 
+import type { KV } from '@nats-io/kv';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type NativeConnection, Worker } from '@temporalio/worker';
@@ -55,13 +56,14 @@ export interface ScriptedRunner {
   loseSandbox(sessionId: string): void;
   release(commandId: string, exitCode?: number): Promise<void>;
   isHeld(commandId: string): boolean;
-  /** Takes nothing up any longer; what it follows it lets go of. */
+  /** Takes nothing up any longer; what it follows it lets go of, and nobody hears of it again. */
   stop(): Promise<void>;
 }
 
 export async function startScriptedRunner(
   connection: NativeConnection,
   producer: ProducerDeps,
+  runners: KV,
   id = runnerId,
 ): Promise<ScriptedRunner> {
   const opened: OpenSandboxInput[] = [];
@@ -148,6 +150,9 @@ export async function startScriptedRunner(
     ),
   );
   const running = workers.map((worker) => worker.run());
+  const announce = () => runners.put(id, JSON.stringify({ id })).catch(() => {});
+  await announce();
+  const announcing = setInterval(announce, 1_000);
   return {
     script,
     opened,
@@ -165,8 +170,10 @@ export async function startScriptedRunner(
     },
     isHeld: (commandId) => commands.has(commandId),
     stop: async () => {
+      clearInterval(announcing);
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.all(running);
+      await runners.delete(id).catch(() => {});
     },
   };
 }
