@@ -65,7 +65,8 @@ describe('a runner that is not heard of any more', () => {
       await servers.nats.restart();
       const command = sampleCommand('exit 0');
       await session.run(command);
-      await until(session.events, (events) => events.some(({ commandId }) => commandId === command.id), patienceMs);
+      const events = () => session.events().catch(() => []);
+      await until(events, (all) => all.some(({ commandId }) => commandId === command.id), patienceMs);
       expect((await session.describe()).generation).toBe(1);
     },
     2 * patienceMs,

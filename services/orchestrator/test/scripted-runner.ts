@@ -146,13 +146,21 @@ export async function startScriptedRunner(
 
   const workers = await Promise.all(
     [placementTaskQueue, hostTaskQueue(id)].map((taskQueue) =>
-      Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100, shutdownGraceTime: 100 }),
+      Worker.create({
+        connection,
+        taskQueue,
+        activities,
+        // Several runners in one process poll the queue of places: the SDK tells them apart by this.
+        buildId: id,
+        maxHeartbeatThrottleInterval: 100,
+        shutdownGraceTime: 100,
+      }),
     ),
   );
   const running = workers.map((worker) => worker.run());
   const announce = () => runners.put(id, JSON.stringify({ id })).catch(() => {});
   await announce();
-  const announcing = setInterval(announce, 1_000);
+  const announcing = setInterval(() => void announce(), 1_000);
   return {
     script,
     opened,
