@@ -84,6 +84,23 @@ describe('a checkpoint is due', () => {
   });
 });
 
+describe('what is said of a checkpoint that was given up', () => {
+  it('changes nothing, and its producer is closed', () => {
+    const state = storedState();
+    checkpoints.checkpointPlanned(state, 'automatic', 'chk_lost', at(1));
+    checkpoints.checkpointGivenUp(state, 'host_lost', at(2));
+    expect(state.events.at(-1)).toMatchObject({
+      producer: 'chk_lost',
+      draft: { number: 1, payload: { case: 'gap', value: { producer: 'chk_lost', reason: 'host_lost' } } },
+    });
+    checkpoints.checkpointPlanned(state, 'automatic', 'chk_next', at(3));
+    const before = JSON.stringify(state);
+    checkpoints.checkpointMade(state, 'chk_lost', changed('chk_lost'), false, at(4));
+    checkpoints.checkpointFailed(state, 'chk_lost', 'late', at(4));
+    expect(JSON.stringify(state)).toBe(before);
+  });
+});
+
 describe('bundles', () => {
   it('are put together when they are many', () => {
     const state = storedState();
