@@ -84,6 +84,24 @@ describe('a lost host', () => {
     expect(state.ended.at(-1)?.result.outcome).toBe('host_lost');
   });
 
+  it('does not keep a trial waiting for what ran there', () => {
+    const state = readyState();
+    const command = sampleCommand('test');
+    acceptCommand(state, command, 'trial:trl_x', noon);
+    startableCommand(state)!.state = 'running';
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    const result = {
+      outcome: 'host_lost',
+      reason: 'x',
+      exitCode: null,
+      signal: null,
+      stdoutBytes: 0,
+      stderrBytes: 0,
+    } as const;
+    lostCommandsEnded(state, [{ commandId: command.id, result }], noon);
+    expect(state.reports).toEqual([{ about: 'command', to: 'trial:trl_x', commandId: command.id, result }]);
+  });
+
   it('takes with it what no checkpoint had, and the history says so', () => {
     const state = readyState(withSetup(['install']));
     checkpoint(state, 'chk_1');

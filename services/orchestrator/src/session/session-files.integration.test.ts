@@ -79,6 +79,18 @@ describe.each([
     expect(created.map(({ commandId }) => commandId)).toEqual(['', ids[2]]);
   });
 
+  it('cost commands in quick succession no timer each', async () => {
+    const session = await storedSession();
+    const timers = async () =>
+      (await session.handle.fetchHistory()).events!.filter((event) => event.timerStartedEventAttributes).length;
+    const before = await timers();
+    const startedMs = Date.now();
+    for (let i = 0; i < 20; i++) await run(session);
+    const seconds = Math.ceil((Date.now() - startedMs) / 1_000);
+    expect((await timers()) - before).toBeLessThanOrEqual(2 * seconds + 2);
+    await untilCheckpoint(session, 2);
+  });
+
   it('that are as before make no checkpoint, and leaving the branch is said once', async () => {
     const session = await storedSession();
     Object.assign(bed.runner.script, { checkpoints: 'unchanged', headRef: 'refs/heads/elsewhere' });
