@@ -1,6 +1,8 @@
-// The orchestrator: one Temporal worker with the workflows `session` and `trial` and the activities that need no sandbox.
+// The orchestrator: one Temporal worker with the workflows `session` and `trial` and the activities that need no sandbox, and the
+// watch of the runners' leases.
 
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { runnerAnnouncementTtlMs } from '@worktrail/contract/runner-announcements';
 import { buckets } from '@worktrail/contract/subjects';
 import { openBucket } from '@worktrail/runtime/buckets';
 import { startHealthServer } from '@worktrail/runtime/health-server';
@@ -10,12 +12,19 @@ import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
 import { answerHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
-import { connectTemporalNative, installTemporalRuntime, runWorker } from '@worktrail/runtime/temporal';
+import {
+  connectTemporalClient,
+  connectTemporalNative,
+  installTemporalRuntime,
+  runWorker,
+} from '@worktrail/runtime/temporal';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
 import type { OrchestratorConfig } from './config.ts';
+import { startLostHostWatch } from './lost-hosts.ts';
 import { createOrchestratorWorker } from './orchestrator-worker.ts';
 import { createRecordActivities } from './record-activities.ts';
 import { measureActivities } from './record-metrics.ts';
+import { sightingBounds } from './runner-sightings.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
 /** Resolves once the worker polls and the health server listens. */
@@ -32,6 +41,7 @@ export async function startOrchestrator(
   const jsm = await jetstreamManager(nats);
   const sessions = await openBucket(nats, buckets.sessions);
   const trials = await openBucket(nats, buckets.trials);
+  const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
 
   const connection = await connectTemporalNative(config.temporal, lifetime, log);
@@ -46,6 +56,8 @@ export async function startOrchestrator(
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });
   runWorker(worker, 'orchestrator', lifetime, log);
+  const client = await connectTemporalClient(config.temporal, lifetime);
+  startLostHostWatch({ nats, sessions, runners, client, bounds: sightingBounds, log }, lifetime);
   answerHealth(nats, 'orchestrator', () => worker.getState() === 'RUNNING', lifetime);
 
   const readiness = createReadiness();

@@ -6,6 +6,7 @@ import { connect } from '@nats-io/transport-node';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { fromBinary } from '@bufbuild/protobuf';
+import { runnerAnnouncementTtlMs } from '@worktrail/contract/runner-announcements';
 import { buckets, eventStream, eventStreamSubjects } from '@worktrail/contract/subjects';
 import { type Event, EventSchema } from '@worktrail/proto/event';
 import { openBucket } from '@worktrail/runtime/buckets';
@@ -71,7 +72,8 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const producer = { js: jetstream(nats), jsm, trace: { getProducerMark: noMark }, log } as unknown as ProducerDeps;
   const native = await NativeConnection.connect({ address: servers.temporal.address });
   const connection = await Connection.connect({ address: servers.temporal.address });
-  const runner = await startScriptedRunner(native, producer);
+  const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
+  const runner = await startScriptedRunner(native, producer, runners);
   const others: ScriptedRunner[] = [];
   let lifetime!: Lifetime;
   let port = 0;
@@ -84,7 +86,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     client: new Client({ connection }),
     runner,
     startRunner: async (id) => {
-      const other = await startScriptedRunner(native, producer, id);
+      const other = await startScriptedRunner(native, producer, runners, id);
       others.push(other);
       return other;
     },

@@ -1,8 +1,9 @@
-// Records the histories that the replay tests replay: `npm run record-histories`, after a change of workflow code that is meant to
+// Records the histories that the replay tests replay: `node services/orchestrator/test/record-histories.ts`, after a change of workflow code that is meant to
 // be incompatible. What was recorded before and is still replayed proves that a change is compatible with live workflows.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
+import { newId } from '@worktrail/contract/ids';
 import { sandboxStopped } from '@worktrail/contract/session-messages';
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
 import { historyToJson } from './recorded-history.ts';
@@ -45,6 +46,39 @@ async function recordSessionResumed(bed: OrchestratorBed): Promise<Recording> {
   await session.untilState('ready');
   await session.archive();
   return { 'session-resumed': session.handle };
+}
+
+async function recordSessionHibernated(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, withSetup(['exit 0']));
+  await session.untilState('ready');
+  await session.run(sampleCommand('exit 0'));
+  await until(session.stored, (document) => document?.checkpoint?.number === 1);
+  await session.checkpoint(newId('checkpoint'), 'asked for');
+  bed.runner.script.checkpoints = 'fail';
+  await session.hibernate().catch(() => {});
+  bed.runner.script.checkpoints = 'changed';
+  await session.hibernate();
+  await session.resume();
+  await session.untilState('ready');
+  await session.archive();
+  return { 'session-hibernated': session.handle };
+}
+
+async function recordSessionHostLost(bed: OrchestratorBed): Promise<Recording> {
+  const other = await bed.startRunner('runner-lost');
+  bed.runner.script.full = true;
+  const session = await startSession(bed, withSetup(['exit 0']));
+  await until(session.stored, (document) => document?.checkpoint?.number === 1);
+  bed.runner.script.full = false;
+  const [first, second] = [sampleCommand('hold'), sampleCommand('exit 0')];
+  for (const command of [first, second]) await session.run(command);
+  await until(async () => other.isHeld(first.id), Boolean);
+  await other.stop();
+  await session.loseHost({ runnerId: 'runner-lost', generation: (await session.describe()).generation });
+  await session.untilEnded(second.id);
+  await session.untilState('ready');
+  await session.archive();
+  return { 'session-host-lost': session.handle };
 }
 
 async function recordSessionFailed(bed: OrchestratorBed): Promise<Recording> {
@@ -95,6 +129,8 @@ try {
   const scenarios = [
     recordSessionLife,
     recordSessionResumed,
+    recordSessionHibernated,
+    recordSessionHostLost,
     recordSessionFailed,
     recordSessionContinued,
     recordTrial,

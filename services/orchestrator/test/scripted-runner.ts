@@ -3,6 +3,7 @@
 //
 // A command's text is its script: `exit 3` ends at once with 3, `hold` runs until it is released or canceled.
 
+import type { KV } from '@nats-io/kv';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { type NativeConnection, Worker } from '@temporalio/worker';
@@ -55,13 +56,14 @@ export interface ScriptedRunner {
   loseSandbox(sessionId: string): void;
   release(commandId: string, exitCode?: number): Promise<void>;
   isHeld(commandId: string): boolean;
-  /** Takes nothing up any longer; what it follows it lets go of. */
+  /** Takes nothing up any longer; what it follows it lets go of, and nobody hears of it again. */
   stop(): Promise<void>;
 }
 
 export async function startScriptedRunner(
   connection: NativeConnection,
   producer: ProducerDeps,
+  runners: KV,
   id = runnerId,
 ): Promise<ScriptedRunner> {
   const opened: OpenSandboxInput[] = [];
@@ -144,10 +146,21 @@ export async function startScriptedRunner(
 
   const workers = await Promise.all(
     [placementTaskQueue, hostTaskQueue(id)].map((taskQueue) =>
-      Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100, shutdownGraceTime: 100 }),
+      Worker.create({
+        connection,
+        taskQueue,
+        activities,
+        // Several runners in one process poll the queue of places: the SDK tells them apart by this.
+        buildId: id,
+        maxHeartbeatThrottleInterval: 100,
+        shutdownGraceTime: 100,
+      }),
     ),
   );
   const running = workers.map((worker) => worker.run());
+  const announce = () => runners.put(id, JSON.stringify({ id })).catch(() => {});
+  await announce();
+  const announcing = setInterval(() => void announce(), 1_000);
   return {
     script,
     opened,
@@ -165,8 +178,10 @@ export async function startScriptedRunner(
     },
     isHeld: (commandId) => commands.has(commandId),
     stop: async () => {
+      clearInterval(announcing);
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.all(running);
+      await runners.delete(id).catch(() => {});
     },
   };
 }

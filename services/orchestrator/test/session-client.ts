@@ -80,8 +80,8 @@ export function connectSession(
 }
 
 /** Asks until it is so; gives up with the last answer. */
-export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 20_000;
+export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean, patienceMs = 20_000): Promise<T> {
+  const deadline = Date.now() + patienceMs;
   for (;;) {
     const answer = await ask();
     if (isSo(answer)) return answer;

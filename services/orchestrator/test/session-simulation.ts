@@ -57,6 +57,8 @@ export interface Simulation {
   /** Begun on a host that was lost since. */
   zombies: Begun[];
   placements: number;
+  /** Hibernations, by number, whose checkpoint is stored. */
+  checkpointed: number[];
   /** In the order in which they were accepted. */
   accepted: string[];
   started: string[];
@@ -76,6 +78,7 @@ export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simul
     begun: [],
     zombies: [],
     placements: 0,
+    checkpointed: [],
     accepted: [],
     started: [],
     ends: [],
@@ -204,6 +207,13 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
       return twice(state, () => hostLoss.lostCommandsEnded(state, ends, time));
     }
     case 'checkpoint':
+      if (
+        how === 'well' &&
+        state.checkpointing.plan?.purpose === 'hibernation' &&
+        state.checkpointing.plan.id === begun.id
+      ) {
+        simulation.checkpointed.push(state.hibernation.number);
+      }
       return answerCheckpoint(state, begun, how, { gone: pick % 2 === 1, time });
     case 'sandbox':
       return answerSandbox(simulation, begun, pick, how);
@@ -347,6 +357,9 @@ function take(simulation: Simulation, step: Step): void {
     case 'open':
     case 'hibernate':
     case 'remove':
+      if (step.do === 'hibernate' && !simulation.checkpointed.includes(state.hibernation.number)) {
+        throw new Error('it is stopped although its checkpoint is not stored');
+      }
       return void begun.push({ what: 'sandbox', step: step.do, generation });
     case 'setup': {
       const spec = sampleCommand(step.command, { origin: 'setup' });

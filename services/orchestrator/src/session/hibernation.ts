@@ -62,7 +62,6 @@ function noteFailure(state: SessionState, detail: string, now: string): void {
   hibernation.failure = { number: hibernation.number, detail };
   hibernation.notBefore = new Date(Date.parse(now) + failureDelayMs).toISOString();
   hibernation.reason = null;
-  hibernation.checkpointed = false;
 }
 
 /** The sandbox is stopped; its volume stays on its host, and is archived if it could be. */
@@ -88,7 +87,6 @@ export function fallAsleep(state: SessionState, reason: string, keptIn: 'archive
   hibernation.wish = null;
   hibernation.reason = null;
   hibernation.notBefore = null;
-  hibernation.checkpointed = false;
   enterPhase(state, 'hibernated');
   addSessionEvent(state, now, { case: 'sessionHibernated', value: { reason, keptIn } });
 }

@@ -71,7 +71,7 @@ export function opened(state: SessionState, generation: number, sandbox: OpenedS
     const value = { checkpointId, runnerId: state.placement?.runnerId ?? '', notKept };
     addSessionEvent(state, now, { case: 'sessionRestored', value });
   }
-  if (needsSetup(state, sandbox)) filesTouched(state, now);
+  if (needsSetup(state, sandbox) || state.changesLost) filesTouched(state, now);
   state.filesGeneration = generation;
   state.archive = null;
   state.changesLost = false;

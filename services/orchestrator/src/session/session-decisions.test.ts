@@ -166,11 +166,15 @@ describe('any life of a session', () => {
     );
   });
 
-  it('is stopped only once its checkpoint is stored', () => {
-    property(({ state, begun }) => {
-      const stopping = begun.some((one) => one.what === 'sandbox' && one.step === 'hibernate');
-      if (stopping) expect(state.checkpoint).not.toBeNull();
-    });
+  it('is stopped only once its checkpoint is stored, each time again', () => {
+    const simulation = newSimulation([], 5);
+    for (let times = 0; times < 3; times++) {
+      comeToRest(simulation);
+      expect(simulation.state.phase).toBe('hibernated');
+      happen(simulation, { kind: 'resume' });
+    }
+    // The simulation refuses to stop it otherwise.
+    expect(simulation.checkpointed).toEqual([1, 2, 3]);
   });
 
   it('has a way from every state to its archive', () => {

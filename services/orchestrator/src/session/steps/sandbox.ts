@@ -5,6 +5,7 @@ import type { Duration } from '@temporalio/common';
 import type { RestorePoint } from '@worktrail/contract/checkpoints';
 import { type SessionFailureCode, sessionFailureCodes } from '@worktrail/contract/errors';
 import {
+  noDiskSpace,
   noFreeSlot,
   type PlacementActivities,
   placementTaskQueue,
@@ -23,7 +24,7 @@ const unexpectedFailureDelay = '10 seconds';
 /** How long a host that has no slot or does not answer is asked before the session goes elsewhere. */
 const hostPatienceMs = 10_000;
 const hostRetryDelay = '1 second';
-const hostRefusals: readonly string[] = [noFreeSlot, 'runner_draining'];
+const hostRefusals: readonly string[] = [noFreeSlot, noDiskSpace, 'runner_draining'];
 
 export function placeSession({ state, background }: SessionRun): void {
   const { placeSession: place } = proxyActivities<PlacementActivities>({

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import * as checkpoints from './checkpoints.ts';
+import { acceptCommand, startableCommand } from './commands.ts';
+import { commandAnswered, becameReady, opened, placed } from './life.ts';
+import { newSessionState, type SessionState } from './state.ts';
+
+const noonMs = Date.parse('2026-01-01T12:00:00.000Z');
+const at = (seconds: number) => new Date(noonMs + seconds * 1_000).toISOString();
+const dueAfter = (state: SessionState) => {
+  const atMs = checkpoints.automaticCheckpointAtMs(state);
+  return atMs === null ? null : (atMs - noonMs) / 1_000;
+};
+const result = { outcome: 'exited', reason: null, exitCode: 0, signal: null, stdoutBytes: 0, stderrBytes: 0 } as const;
+
+/** Ready at noon, with its first checkpoint stored then. */
+function storedState(): SessionState {
+  const state = newSessionState(sampleSession());
+  placed(state, { runnerId: 'r', hostQueue: 'q' }, at(0));
+  opened(state, 1, { from: 'new', baseCommit: 'a', headCommit: 'b', notKept: [] }, at(0));
+  becameReady(state, at(0));
+  store(state, 1, 0);
+  return state;
+}
+
+function store(state: SessionState, number: number, seconds: number): void {
+  const id = `chk_${number}`;
+  checkpoints.checkpointPlanned(state, 'automatic', id, at(seconds));
+  const compact = checkpoints.checkpointInput(state, state.checkpointing.plan!).compact;
+  checkpoints.checkpointMade(state, id, changed(id), compact, at(seconds));
+}
+
+function changed(id: string) {
+  const headRef = `refs/heads/${sampleSession().branch}`;
+  const checkpoint = { id, number: 0, commit: id, tree: id, filesChanged: 1, headCommit: id, headRef, notKept: [] };
+  return { changed: true as const, checkpoint, bundle: { name: id, sha256: '', bytes: 1 } };
+}
+
+function start(state: SessionState, seconds: number, background = false): string {
+  const command = sampleCommand('x', { background });
+  acceptCommand(state, command, null, at(seconds));
+  Object.assign(startableCommand(state)!, { state: 'running', startedAt: at(seconds) });
+  return command.id;
+}
+
+describe('a checkpoint is due', () => {
+  it('never while nothing has ended and nothing runs', () => {
+    expect(dueAfter(storedState())).toBeNull();
+  });
+
+  it('a second after the last command of several, and ten after the first where there is no second without one', () => {
+    const state = storedState();
+    commandAnswered(state, start(state, 100), result, at(101));
+    expect(dueAfter(state)).toBe(102);
+    const [one, two] = [start(state, 101.5), start(state, 101.5, true)];
+    expect(dueAfter(state)).toBe(111);
+    commandAnswered(state, one, result, at(105));
+    commandAnswered(state, two, result, at(106));
+    expect(dueAfter(state)).toBe(107);
+  });
+
+  it('every minute while a command runs', () => {
+    const state = storedState();
+    start(state, 100);
+    expect(dueAfter(state)).toBe(160);
+    store(state, 2, 160);
+    expect(dueAfter(state)).toBe(220);
+  });
+
+  it('later once one has failed, and the third failure in a row is in the history, once', () => {
+    const state = storedState();
+    commandAnswered(state, start(state, 100), result, at(100));
+    const told = () => state.events.filter(({ draft }) => draft.payload.case === 'limitReached').length;
+    const counts = [1, 2, 3, 4].map((failure) => {
+      checkpoints.checkpointPlanned(state, 'automatic', `chk_x${failure}`, at(101));
+      checkpoints.checkpointFailed(state, `chk_x${failure}`, 'the store is full', at(101));
+      expect(dueAfter(state)).toBe(131);
+      return told();
+    });
+    expect(counts).toEqual([0, 0, 1, 1]);
+    store(state, 2, 131);
+    expect(dueAfter(state)).toBeNull();
+    expect(state.checkpoint?.number).toBe(2);
+  });
+});
+
+describe('what is said of a checkpoint that was given up', () => {
+  it('changes nothing, and its producer is closed', () => {
+    const state = storedState();
+    checkpoints.checkpointPlanned(state, 'automatic', 'chk_lost', at(1));
+    checkpoints.checkpointGivenUp(state, 'host_lost', at(2));
+    expect(state.events.at(-1)).toMatchObject({
+      producer: 'chk_lost',
+      draft: { number: 1, payload: { case: 'gap', value: { producer: 'chk_lost', reason: 'host_lost' } } },
+    });
+    checkpoints.checkpointPlanned(state, 'automatic', 'chk_next', at(3));
+    const before = JSON.stringify(state);
+    checkpoints.checkpointMade(state, 'chk_lost', changed('chk_lost'), false, at(4));
+    checkpoints.checkpointFailed(state, 'chk_lost', 'late', at(4));
+    expect(JSON.stringify(state)).toBe(before);
+  });
+});
+
+describe('bundles', () => {
+  it('are put together when they are many', () => {
+    const state = storedState();
+    const counts = Array.from({ length: 70 }, (_, index) => {
+      store(state, index + 2, index);
+      return state.bundles.length;
+    });
+    expect(Math.max(...counts)).toBe(32);
+    expect(counts.filter((count) => count === 1)).toHaveLength(2);
+    expect(state.checkpoint?.number).toBe(71);
+  });
+});

@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
+import { checkpointMade, checkpointPlanned } from './checkpoints.ts';
+import { acceptCommand, startableCommand } from './commands.ts';
+import { hibernated, hibernationBegun } from './hibernation.ts';
+import { hostLost, lostCommandsEnded } from './host-loss.ts';
+import * as life from './life.ts';
+import { newSessionState, type SessionState } from './state.ts';
+
+const noon = '2026-01-01T12:00:00.000Z';
+const host = { runnerId: 'r', hostQueue: 'q' };
+const made = { baseCommit: 'a', headCommit: 'b', notKept: [] };
+
+function readyState(spec = sampleSession()): SessionState {
+  const state = newSessionState(spec);
+  life.placed(state, host, noon);
+  life.opened(state, 1, { ...made, from: 'new' }, noon);
+  life.becameReady(state, noon);
+  return state;
+}
+
+function checkpoint(state: SessionState, id: string): void {
+  checkpointPlanned(state, 'automatic', id, noon);
+  const facts = { id, number: 1, commit: 'c', tree: 't', filesChanged: 1, headCommit: 'b', headRef: null, notKept: [] };
+  const bundle = { name: id, sha256: '', bytes: 1 };
+  checkpointMade(state, id, { changed: true, checkpoint: facts, bundle }, false, noon);
+}
+
+function start(state: SessionState): string {
+  const command = sampleCommand('x');
+  acceptCommand(state, command, null, noon);
+  startableCommand(state)!.state = 'running';
+  return command.id;
+}
+
+const lastEvent = (state: SessionState) => state.events.at(-1)!.draft.payload;
+
+describe('a lost host', () => {
+  it('is not meant when the session came to it after the news began', () => {
+    const state = readyState();
+    checkpoint(state, 'chk_1');
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    life.placed(state, host, noon);
+    const { generation } = state;
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    expect(state).toMatchObject({ placement: host, generation });
+    hostLost(state, { runnerId: 'r', generation: generation + 1 }, noon);
+    expect(state.placement).toEqual(host);
+    hostLost(state, { runnerId: 'r', generation }, noon);
+    expect(state.placement).toBeNull();
+  });
+
+  it('leaves a hibernated session where it is, as long as nothing stands in for its volume', () => {
+    const state = readyState();
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    expect(state).toMatchObject({ phase: 'hibernated', placement: host });
+
+    const stored = readyState();
+    checkpoint(stored, 'chk_1');
+    hibernationBegun(stored, 'requested', noon);
+    hibernated(stored, 1, { archive: null }, noon);
+    hostLost(stored, { runnerId: 'r', generation: 1 }, noon);
+    expect(stored).toMatchObject({ phase: 'hibernated', placement: null });
+  });
+
+  it('that has written nothing of what it says afterwards changes nothing', () => {
+    const state = readyState();
+    const commandId = start(state);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    const late = {
+      outcome: 'exited',
+      reason: null,
+      exitCode: 0,
+      signal: null,
+      stdoutBytes: 0,
+      stderrBytes: 0,
+    } as const;
+    life.commandAnswered(state, commandId, late, noon);
+    expect(state.commands.map((command) => command.state)).toEqual(['lost']);
+    const result = { ...late, outcome: 'host_lost', exitCode: null } as const;
+    lostCommandsEnded(state, [{ commandId, result }], noon);
+    expect(state.commands).toEqual([]);
+    expect(state.ended.at(-1)?.result.outcome).toBe('host_lost');
+  });
+
+  it('does not keep a trial waiting for what ran there', () => {
+    const state = readyState();
+    const command = sampleCommand('test');
+    acceptCommand(state, command, 'trial:trl_x', noon);
+    startableCommand(state)!.state = 'running';
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    const result = {
+      outcome: 'host_lost',
+      reason: 'x',
+      exitCode: null,
+      signal: null,
+      stdoutBytes: 0,
+      stderrBytes: 0,
+    } as const;
+    lostCommandsEnded(state, [{ commandId: command.id, result }], noon);
+    expect(state.reports).toEqual([{ about: 'command', to: 'trial:trl_x', commandId: command.id, result }]);
+  });
+
+  it('takes with it what no checkpoint had, and the history says so', () => {
+    const state = readyState(withSetup(['install']));
+    checkpoint(state, 'chk_1');
+    start(state);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    life.placed(state, { runnerId: 's', hostQueue: 'q' }, noon);
+    life.opened(state, 3, { ...made, from: 'checkpoint', notKept: ['ignored files'] }, noon);
+    expect(lastEvent(state)).toEqual({
+      case: 'sessionRestored',
+      value: {
+        checkpointId: 'chk_1',
+        runnerId: 's',
+        notKept: ['ignored files', 'changes after checkpoint 1', 'what the setup commands had made, which run again'],
+      },
+    });
+    expect(state.setup.done).toBe(0);
+  });
+
+  it('that comes back in time with the volume has lost nothing, and what is newer in it is checkpointed', () => {
+    const state = readyState();
+    checkpoint(state, 'chk_1');
+    start(state);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    life.placed(state, host, noon);
+    life.opened(state, 3, { ...made, from: 'volume' }, noon);
+    expect(state.events.some(({ draft }) => draft.payload.case === 'sessionRestored')).toBe(false);
+    expect(state.uncheckpointedSince).toBe(noon);
+  });
+
+  it('with the only files of a session leaves it to begin anew, and the history says so', () => {
+    const state = readyState();
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    life.placed(state, host, noon);
+    life.opened(state, 3, { ...made, from: 'new' }, noon);
+    expect(lastEvent(state)).toMatchObject({ value: { notKept: ['everything since the session was created'] } });
+  });
+});
