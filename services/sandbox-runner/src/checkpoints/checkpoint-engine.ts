@@ -131,7 +131,14 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         );
         const manifest = await store.read(checkpoint.number, signal);
         if (!manifest || !isOf(manifest, checkpoint)) throw missing(checkpoint);
-        const { headCommit, notKept } = await restoreWorkspace(restoring, sandbox, store, manifest, signal);
+        const { headCommit, notKept } = await restoreWorkspace(
+          restoring,
+          sandbox,
+          store,
+          manifest,
+          { branch: input.branch, upstream },
+          signal,
+        );
         return { headCommit, notKept: ['ignored files', 'empty directories', ...manifest.notKept, ...notKept] };
       }),
   };

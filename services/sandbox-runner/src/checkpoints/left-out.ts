@@ -13,6 +13,7 @@ const kinds: Record<string, (count: number, fileBytesMax: number) => string> = {
   nested: (count) => `${plural(count, 'nested repository', 'nested repositories')} too many`,
   state: (count) => `${plural(count, "part of a repository's own directory", "parts of a repository's own directory")}`,
   index: (count) => `${plural(count, 'index that cannot be read', 'indexes that cannot be read')}`,
+  head: () => 'a HEAD that leads to no commit',
   history: (count) => `the older history of ${plural(count, 'repository', 'repositories')}`,
 };
 

@@ -8,7 +8,7 @@
 #   tips            the commits that the repository needs, which are parents of the carrier too
 #   nested/<key>    the same for a repository in the work tree, and its `path`
 #   left-out        records "<kind> <size or -> <sha256 or -> <path>", each ended by NUL; kind: large, unreadable, special, changing,
-#                   nested (one too many), state (of a repository), index, history
+#                   nested (one too many), state (of a repository), index, head, history
 set -u
 umask 077
 export LC_ALL=C HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent
@@ -290,6 +290,14 @@ fingerprint=$(cat "$S/facts" "$S/left-out" "$S/left-out.facts" | git hash-object
 head= headRef=
 if [ -n "$WT_USER" ] && [ -d .git ] && [ ! -L .git ] && [ -f .git/HEAD ]; then
   head=$(GIT_DIR=$PWD/.git timeout 10 git -c core.fsmonitor=false rev-parse -q --verify 'HEAD^{commit}' 2> /dev/null)
+  if [ -z "$head" ]; then
+    # A branch without a commit has no ref.
+    named=$(head -c 1024 .git/HEAD | sed -n '1s/^ref: //p')
+    case $named in
+      refs/*) [ ! -e ".git/$named" ] && ! grep -qsF " $named" .git/packed-refs || printf 'head - - .git/HEAD\0' >> "$S/left-out" ;;
+      *) printf 'head - - .git/HEAD\0' >> "$S/left-out" ;;
+    esac
+  fi
   case $(head -c 1024 .git/HEAD) in 'ref: refs/'*) headRef=$(head -c 1024 .git/HEAD | head -n 1) ;; esac
 fi
 printf 'fingerprint %s\nhead %s\nheadref %s\ntree %s\n' "$fingerprint" "$head" "${headRef#ref: }" "$mainTree"
@@ -299,7 +307,7 @@ if [ "$fingerprint" = "$WT_EXPECTED" ]; then
 fi
 
 # What git does not even see.
-find . -xdev ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 | xargs -0 sh -c "$strip" sh > "$S/unseen"
+find . -xdev -path ./.git -prune -o ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 | xargs -0 sh -c "$strip" sh > "$S/unseen"
 [ ! -s "$S/unseen" ] || xargs -0 sh -c "$note" sh '' special < "$S/unseen" >> "$S/left-out"
 restore main
 complete_repository main '' || useless 'the repository'

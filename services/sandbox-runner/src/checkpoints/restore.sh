@@ -53,15 +53,27 @@ restore_repository() {
   ! has "${state}tags" || git ls-tree "${state}tags" | while read -r _ _ blob id; do
     git cat-file blob "$blob" | GIT_OBJECT_DIRECTORY=$PWD/.git/objects git hash-object -w -t tag --literally --stdin > /dev/null
   done
-  # What the index knows of files is of other files: the content is compared once.
-  GIT_DIR=$PWD/.git GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$PWD/.git/index timeout 120 \
-    git -c core.fsmonitor=false update-index -q --refresh > /dev/null 2>&1
+  # What the index knows of files is of other files: the content is compared once. No filter of the user's runs for that.
+  GIT_WORK_TREE=$PWD GIT_INDEX_FILE=$PWD/.git/index git update-index -q --refresh > /dev/null 2>&1
   return 0
 }
 
 cd "$WT_TREE" || fail 'no work tree'
 write_files main.index "$WT_CARRIER:work" || fail 'the work tree'
 restore_repository "$WT_CARRIER:" "^$WT_BASE" || fail 'the repository'
+if [ -n "$WT_FRESH" ] && [ ! -e .git ]; then
+  # The repository could not be kept: the files are changes to what the session began with.
+  (
+    unset GIT_WORK_TREE GIT_INDEX_FILE
+    export GIT_DIR="$PWD/.git"
+    git init -q ${WT_SHA256:+--object-format=sha256} . && printf '%s\n' "$WT_UPSTREAM" > .git/objects/info/alternates &&
+      { [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW" > .git/shallow; } &&
+      git config remote.origin.url "$WT_URL" && git config remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*' &&
+      git config user.name Worktrail && git config user.email session@worktrail.invalid && git config gc.auto 0 &&
+      git update-ref "refs/remotes/origin/$WT_DEFAULT" "$WT_DEFAULT_COMMIT" &&
+      git update-ref "refs/heads/$WT_BRANCH" "$WT_BASE" && git symbolic-ref HEAD "refs/heads/$WT_BRANCH" && git read-tree HEAD
+  ) || fail 'a new repository'
+fi
 if has "$WT_CARRIER:nested"; then
   git ls-tree "$WT_CARRIER:nested" | while read -r _ _ _ key; do
     path=$(git cat-file blob "$WT_CARRIER:nested/$key/path"; echo /)

@@ -3,6 +3,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpenSandbox } from '../open-sandboxes.ts';
+import type { Upstream } from '../repository-mirror.ts';
 import { checkpointDirectory, createCheckpointDirectory } from './checkpoint-directory.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type Manifest, type SessionStore } from './session-store.ts';
@@ -21,6 +22,8 @@ export async function restoreWorkspace(
   sandbox: OpenSandbox,
   store: SessionStore,
   manifest: Manifest,
+  /** Of a repository that is made anew where the session's own could not be kept. */
+  fresh: { branch: string; upstream: Upstream },
   signal: AbortSignal,
 ): Promise<{ headCommit: string | null; notKept: string[] }> {
   const sessionPath = sandbox.directory.path;
@@ -31,7 +34,17 @@ export async function restoreWorkspace(
     await writePack(store, manifest, pack, signal);
     const { baseCommit, carrier } = manifest;
     const options = { baseCommit, timeoutMs: deps.timeoutMs, signal };
-    const result = await deps.script(sandbox, { WT_CARRIER: carrier }, options);
+    const { branch, upstream } = fresh;
+    const environment = {
+      WT_CARRIER: carrier,
+      WT_FRESH: manifest.withoutRepository ? '1' : '',
+      WT_SHA256: baseCommit.length === 64 ? '1' : '',
+      WT_BRANCH: branch,
+      WT_URL: upstream.url,
+      WT_DEFAULT: upstream.defaultBranch,
+      WT_DEFAULT_COMMIT: upstream.defaultCommit,
+    };
+    const result = await deps.script(sandbox, environment, options);
     if (result.end.outcome !== 'exited' || result.end.exitCode !== 0 || !/^restored$/m.test(result.stdout)) {
       throw new Error(`the checkpoint could not be restored: ${endOfScript(result)}`);
     }
