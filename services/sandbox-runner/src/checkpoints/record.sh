@@ -23,6 +23,8 @@ prepare() {
   # What a restored carrier grew from is not here.
   { [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW"; [ ! -f "$G/restored" ] || head -c 65 "$G/restored"; } > "$G/shallow"
   [ -s "$G/shallow" ] || rm -f "$G/shallow"
+  # What is no file would be waited for.
+  [ -z "$(find "$G" -path "$G/objects" -prune -o ! -type f ! -type d -print)" ] || useless 'no files'
   printf 'ref: refs/heads/none\n' > "$G/HEAD"
   # Of the attributes that change what is read, none applies.
   printf '* -text -crlf -ident -filter !eol !working-tree-encoding\n' > "$G/info/attributes"
