@@ -105,9 +105,7 @@ record_tree() {
     tree=$(git write-tree --missing-ok) || useless "write-tree of $key"
   fi
   [ ! -s "$S/nested" ] || xargs -0 sh -c "$enlist" sh "$prefix" "$N" "$S" "$WT_NESTED_MAX" < "$S/nested" || useless 'nested'
-  for kind in unreadable special; do
-    [ ! -s "$S/$kind" ] || xargs -0 sh -c "$note" sh "$prefix" "$kind" < "$S/$kind" >> "$S/left-out"
-  done
+  [ ! -s "$S/unreadable" ] || xargs -0 sh -c "$note" sh "$prefix" unreadable < "$S/unreadable" >> "$S/left-out"
   [ ! -s "$S/scan.err" ] || sed -n "s/^warning: could not open directory '\(.*\)': .*/\1/p" "$S/scan.err" | sort -u | head -n 100 |
     while IFS= read -r f; do printf 'unreadable - - %s\0' "$prefix$f"; done >> "$S/left-out"
   if [ -s "$S/large" ]; then
@@ -315,8 +313,8 @@ if [ "$fingerprint" = "$WT_EXPECTED" ]; then
   exit 0
 fi
 
-# What git does not even see.
-find . -xdev -path ./.git -prune -o ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 | xargs -0 sh -c "$strip" sh > "$S/unseen"
+# What git mostly does not even see.
+find . -xdev -name .git -prune -o ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 | xargs -0 sh -c "$strip" sh > "$S/unseen"
 [ ! -s "$S/unseen" ] || xargs -0 sh -c "$note" sh '' special < "$S/unseen" >> "$S/left-out"
 restore main
 complete_repository main '' || useless 'the repository'
