@@ -86,7 +86,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
   const record = readSandboxScript('record.sh');
   const restore = readSandboxScript('restore.sh');
   const recording = { script: record, limits: deps.limits, sandboxUser: deps.sandboxUser, log: deps.events.log };
-  const restoring = { script: restore, timeoutMs: deps.limits.timeoutMs, sandboxUser: deps.sandboxUser };
+  const restoring = { script: restore, timeoutMs: deps.limits.timeoutMs };
 
   return {
     take: (sandbox, input, signal) =>
