@@ -14,10 +14,11 @@ import type { CommandSpec } from '@worktrail/contract/commands';
 import type { Environment } from '@worktrail/contract/environment';
 import { newId } from '@worktrail/contract/ids';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
-import { buckets, eventStream, eventStreamSubjects, eventSubject } from '@worktrail/contract/subjects';
+import { buckets, type EventScope, eventStream, eventStreamSubjects, eventSubject } from '@worktrail/contract/subjects';
 import { type Event, EventSchema } from '@worktrail/proto/event';
 import { GetProducerMarkResponseSchema } from '@worktrail/proto/trace';
 import { openBucket } from '@worktrail/runtime/buckets';
+import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import { createLogger } from '@worktrail/runtime/log';
 import { createSecretBox, type SecretBox } from '@worktrail/runtime/secret-box';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
@@ -58,6 +59,8 @@ export interface RunnerBench {
   readonly connection: NatsConnection;
   readonly configuration: KV;
   readonly secretBox: SecretBox;
+  /** With what events are published. */
+  readonly publishing: ProducerDeps;
   /** Of the runner that lives now. */
   parts(): RunnerParts;
   /** What is wrong with the disk, or null. Resolves when the runner knows. */
@@ -66,6 +69,7 @@ export interface RunnerBench {
   restart(): Promise<void>;
   git(args: string[], directory?: string): Promise<string>;
   events(input: RunCommandInput): Promise<Event[]>;
+  eventsOf(scope: EventScope, producer: string): Promise<Event[]>;
   /** An image with nothing in it. */
   makeEmptyImage(name: string): Promise<void>;
   removeImage(name: string): Promise<void>;
@@ -128,6 +132,19 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
   };
   let parts = await make();
 
+  async function eventsOf(scope: EventScope, producer: string): Promise<Event[]> {
+    const stored: Event[] = [];
+    const subject = eventSubject(scope, producer);
+    for (let sequence = 1; ; sequence += 1) {
+      const message = await jsm.direct
+        .getMessage(eventStream(0), { seq: sequence, next_by_subj: subject })
+        .catch(() => null);
+      if (!message) return stored;
+      stored.push(fromBinary(EventSchema, message.data));
+      sequence = message.seq;
+    }
+  }
+
   return {
     path: scratch.path,
     repositoryPath,
@@ -136,6 +153,7 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     connection,
     configuration,
     secretBox,
+    publishing: events,
     parts: () => parts,
     async setDiskFailure(failure) {
       diskFailure = failure;
@@ -148,18 +166,8 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
       parts = await make();
     },
     git: async (args, directory = repositoryPath) => (await run('git', args, { cwd: directory })).stdout,
-    async events(input) {
-      const stored: Event[] = [];
-      const subject = eventSubject(input, input.command.id);
-      for (let sequence = 1; ; sequence += 1) {
-        const message = await jsm.direct
-          .getMessage(eventStream(0), { seq: sequence, next_by_subj: subject })
-          .catch(() => null);
-        if (!message) return stored;
-        stored.push(fromBinary(EventSchema, message.data));
-        sequence = message.seq;
-      }
-    },
+    events: (input) => eventsOf(input, input.command.id),
+    eventsOf,
     async makeEmptyImage(name) {
       const tarPath = join(scratch.path, 'empty.tar');
       await run('tar', ['-cf', tarPath, '-T', '/dev/null']);
@@ -230,6 +238,8 @@ export function newSession(
     baseRef: null,
     branch: `worktrail/try-${sessionId.slice(-8)}`,
     environment: plainEnvironment,
+    restore: null,
+    filesGeneration: 0,
     ...changes,
   };
 }
