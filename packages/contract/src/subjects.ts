@@ -65,6 +65,9 @@ export const buckets = {
   runners: 'worktrail-runners',
 } as const;
 
+/** Object store of what is kept of sessions' files (checkpoints.ts), as NATS' own tools read it. */
+export const artifactBucket = 'worktrail-artifacts';
+
 export function sessionKey(organizationId: string, sessionId: string): string {
   return `${organizationId}.${sessionId}`;
 }
