@@ -2,7 +2,7 @@
 //
 // 1. The supervisor is the only process that starts as root, with SETUID, SETGID and KILL and nothing else; nobody can gain privileges.
 // 2. No network, no Docker socket, no device, no host path but the run directory (root only), the supervisor and the
-//    upstream objects, both read-only.
+//    upstream objects, both read-only, and the session's own checkpoint directory.
 // 3. The root file system is read-only. /tmp is writable and counts against the sandbox's memory; work tree and home are writable and lie
 //    on the host's disk, where no limit of the sandbox's own bounds them (disk-space.ts).
 // 4. Every object names its owner.
@@ -19,6 +19,7 @@ export const sandboxPaths = {
   /** Only with control lines by exec: a tmpfs for the FIFO. */
   control: '/worktrail/control',
   upstreamObjects: '/worktrail/upstream/objects',
+  checkpoints: '/worktrail/checkpoints',
 } as const;
 
 /** Between TERM and KILL of the commands when the container is told to stop. */
@@ -137,5 +138,6 @@ function mounts(spec: ContainerSpec, host: HostFacts): MountSettings[] {
     bind(host.supervisorPath, sandboxPaths.supervisor, true),
     bind(spec.runDirectory, sandboxPaths.run, false),
     bind(spec.upstreamObjects, sandboxPaths.upstreamObjects, true),
+    bind(spec.checkpointDirectory, sandboxPaths.checkpoints, false),
   ];
 }

@@ -21,6 +21,8 @@ export interface ContainerSpec {
   runtime: Environment['runtime'];
   volumes: { workspace: string; home: string };
   runDirectory: string;
+  /** Shared with the sandbox's user. */
+  checkpointDirectory: string;
   /** The mirror's objects on the host; absent where the work tree does not borrow any. */
   upstreamObjects: string;
 }

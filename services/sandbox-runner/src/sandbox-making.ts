@@ -6,6 +6,7 @@
 import { access, chown } from 'node:fs/promises';
 import type { Environment } from '@worktrail/contract/environment';
 import type { OpenedSandbox, OpenSandboxInput, SandboxRef } from '@worktrail/contract/sandbox-activities';
+import { createCheckpointDirectory } from './checkpoints/checkpoint-directory.ts';
 import { volumeNames } from './docker-container-spec.ts';
 import type { OpenSandbox, OpenSandboxes } from './open-sandboxes.ts';
 import type { RepositoryMirrors, Upstream } from './repository-mirror.ts';
@@ -65,7 +66,9 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
     const { resources, runtime } = environment;
     const { upstreamObjects } = record;
     const runDirectory = directory.runPath;
-    const spec = { ref: record, image, resources, runtime, volumes, runDirectory, upstreamObjects };
+    const checkpointDirectory = await createCheckpointDirectory(directory.path, sandboxUser);
+    const shared = { runDirectory, upstreamObjects, checkpointDirectory };
+    const spec = { ref: record, image, resources, runtime, volumes, ...shared };
     record.containerId = await driver.createContainer(spec);
     record.imageEnv = image.env;
     await directory.writeRecord(record);
