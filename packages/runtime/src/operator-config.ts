@@ -71,6 +71,13 @@ const schema = z.strictObject({
       sshConfig: z.string().startsWith('/').nullable().default(null),
     })
     .prefault({}),
+  artifacts: z
+    .strictObject({
+      /** Bundles and archives of all sessions; null: as much as the NATS server has. */
+      storeBytesMax: positive.nullable().default(null),
+      objectBytesMax: positive.default(8 * 1024 ** 3),
+    })
+    .prefault({}),
   events: z
     .strictObject({
       streamBytesMax: z

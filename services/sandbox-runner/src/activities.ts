@@ -9,6 +9,7 @@ import {
   type SandboxActivities,
   sandboxGone,
 } from '@worktrail/contract/sandbox-activities';
+import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
 import { SandboxGone } from './command-execution.ts';
 import { NoDiskSpace } from './disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
@@ -30,6 +31,7 @@ export interface SandboxActivityDeps {
   engine: Pick<PartWatch, 'whenWell'>;
   disk: Pick<PartWatch, 'failure'>;
   directories: SessionDirectories;
+  checkpoints: Pick<CheckpointEngine, 'take'>;
 }
 
 export function createPlacementActivities(placements: Placements): PlacementActivities {
@@ -44,6 +46,7 @@ export function createSandboxActivities({
   engine,
   disk,
   directories,
+  checkpoints,
 }: SandboxActivityDeps): SandboxActivities {
   /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
   const failures = new Map<string, number>();
@@ -88,6 +91,27 @@ export function createSandboxActivities({
           const isCanceled = Context.current().cancellationDetails?.cancelRequested === true;
           throw error instanceof Detached && isCanceled ? new CancelledFailure(error.message) : error;
         }
+      }),
+    checkpointSandbox: (input) =>
+      withFailures(async () => {
+        const activity = currentRun();
+        return beating(activity, async () => {
+          const sandbox = await sandboxes.attach(input);
+          if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
+          const until = AbortSignal.any([activity.signal, sandbox.lost]);
+          try {
+            return await checkpoints.take(sandbox, input, until);
+          } catch (error) {
+            if (activity.signal.aborted || (await sandboxes.verify(sandbox))) throw error;
+            throw new SandboxGone(`the sandbox of ${input.sessionId} has stopped`, { cause: error });
+          }
+        });
+      }),
+    hibernateSandbox: (input) =>
+      withFailures(async () => {
+        const activity = currentRun();
+        await beating(activity, () => engine.whenWell(activity.signal));
+        return beating(activity, () => sandboxes.hibernate(input, activity.signal));
       }),
     removeSandbox: (input) =>
       withFailures(async () => {

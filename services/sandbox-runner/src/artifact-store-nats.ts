@@ -23,7 +23,7 @@ import {
 import { headers } from '@nats-io/transport-node';
 import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import { artifactBucket } from '@worktrail/contract/subjects';
-import { type ArtifactStore, ArtifactUnusable } from './checkpoints/artifact-store.ts';
+import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from './checkpoints/artifact-store.ts';
 
 const stream = `OBJ_${artifactBucket}`;
 const chunkBytes = 256 * 1024;
@@ -42,6 +42,10 @@ export interface NatsArtifactStoreOptions {
 }
 
 export interface NatsArtifactStore extends ArtifactStore {
+  delete(name: string): Promise<void>;
+  find(name: string): Promise<StoredArtifact | undefined>;
+  /** Names that begin with this, in order. */
+  list(prefix: string): Promise<string[]>;
   /** Removes what uploads left whose process died. Answers how many. */
   purgeUnfinished(): Promise<number>;
 }
@@ -102,7 +106,7 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
     for (let count = 0; count < chunks; count += 1) {
       signal.throwIfAborted();
       const message = await nextChunk(subject, sequence);
-      if (!message) throw new ArtifactUnusable(`the object ends after ${count} of ${chunks} chunks`);
+      if (!message) throw new ArtifactCorrupt(`the object ends after ${count} of ${chunks} chunks`);
       sequence = message.seq + 1;
       yield message.data;
     }
@@ -134,7 +138,7 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
   }
 
   return {
-    async put(name, path, { signal }) {
+    async put(name, path, signal) {
       const known = await find(name);
       if (known) {
         const wanted = await fileInfo(path, signal);
@@ -157,9 +161,9 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
       return artifactOf(info);
     },
 
-    async get(artifact, path, { signal }) {
+    async get(artifact, path, signal) {
       const info = await find(artifact.name);
-      if (!info) throw new ArtifactUnusable(`there is no object ${artifact.name}`);
+      if (!info) throw new ArtifactMissing(`there is no object ${artifact.name}`);
       const wanted = { ...info, size: artifact.bytes, digest: digestText(Buffer.from(artifact.sha256, 'hex')) };
       if (info.size !== wanted.size || info.digest !== wanted.digest) throw taken(artifact.name);
       const temporary = `${path}.${randomBytes(6).toString('hex')}.part`;
@@ -183,6 +187,11 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
       // First the name, so that nobody finds an object without its content.
       await purge(infoSubject(name));
       await purge(chunkSubject(found.nuid));
+    },
+
+    async find(name) {
+      const info = await find(name);
+      return info && artifactOf(info);
     },
 
     list: async (prefix) => (await names()).filter((name) => name.startsWith(prefix)).toSorted(),
@@ -251,7 +260,7 @@ async function fileInfo(path: string, signal: AbortSignal): Promise<Pick<ObjectI
   return { size: (await stat(path)).size, digest: digestText(hash.digest()) };
 }
 
-/** @throws ArtifactUnusable where the chunks are not what `wanted` says. */
+/** @throws ArtifactCorrupt where the chunks are not what `wanted` says. */
 async function requireEqual(
   wanted: Pick<ObjectInfo, 'name' | 'size' | 'digest'>,
   chunks: AsyncIterable<Uint8Array>,
@@ -266,7 +275,7 @@ async function requireEqual(
     await each?.(chunk);
   }
   if (bytes === wanted.size && digestText(hash.digest()) === wanted.digest) return;
-  throw new ArtifactUnusable(`the object ${wanted.name} is not what was stored under its name`);
+  throw new ArtifactCorrupt(`the object ${wanted.name} is not what was stored under its name`);
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -284,7 +293,7 @@ function noMessage(error: unknown): null {
 }
 
 function taken(name: string): Error {
-  return new ArtifactUnusable(`the object ${name} has another content`);
+  return new ArtifactCorrupt(`the object ${name} has another content`);
 }
 
 function tooLarge(name: string, bytesMax: number): Error {

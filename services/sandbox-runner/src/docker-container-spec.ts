@@ -60,8 +60,9 @@ function containerName(owner: DockerOwner, ref: SandboxRef): string {
   return `worktrail-${owner.clusterId}-${ref.sessionId}-${ref.generation}`;
 }
 
-export function volumeNames(clusterId: string, sessionId: string): { workspace: string; home: string } {
-  const stem = `worktrail-${clusterId}-${sessionId}`;
+/** Of the generation that made them: a later one goes on with them, unless they are out of date by then. */
+export function volumeNames(clusterId: string, ref: SandboxRef): { workspace: string; home: string } {
+  const stem = `worktrail-${clusterId}-${ref.sessionId}-${ref.generation}`;
   return { workspace: `${stem}-workspace`, home: `${stem}-home` };
 }
 

@@ -23,12 +23,15 @@ import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server
 import { makeScratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
+import { type NatsArtifactStore, openNatsArtifactStore } from './artifact-store-nats.ts';
+import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
 import { executeCommand } from './command-execution.ts';
 import { createDerivedImages } from './derived-image.ts';
 import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { type ActivityRun, createLiveCommands, type LiveCommands } from './live-commands.ts';
 import { createSecretReader } from './project-secrets.ts';
+import { createRepositoryPins } from './repository-pins.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
 import { createSandboxImages } from './sandbox-images.ts';
@@ -46,7 +49,15 @@ export interface RunnerParts {
   driver: SandboxDriver;
 }
 
-export interface RunnerBench {
+/** One of the runners on the engine. */
+export interface BenchRunner {
+  /** Of the process that lives now. */
+  parts(): RunnerParts;
+  /** The parts are let go of, as by SIGKILL, and made again. */
+  restart(): Promise<void>;
+}
+
+export interface RunnerBench extends BenchRunner {
   readonly path: string;
   /** A repository with a few files and a second branch. */
   readonly repositoryPath: string;
@@ -55,10 +66,10 @@ export interface RunnerBench {
   readonly connection: NatsConnection;
   readonly configuration: KV;
   readonly secretBox: SecretBox;
-  /** Of the runner that lives now. */
-  parts(): RunnerParts;
-  /** The parts are let go of, as by SIGKILL, and made again. */
-  restart(): Promise<void>;
+  readonly sessions: KV;
+  readonly artifacts: NatsArtifactStore;
+  /** Another one, with a disk of its own. */
+  addRunner(): Promise<BenchRunner>;
   git(args: string[], directory?: string): Promise<string>;
   events(input: RunCommandInput): Promise<Event[]>;
   /** An image with nothing in it. */
@@ -82,7 +93,9 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
   const configuration = await openBucket(connection, buckets.configuration);
   const secretBox = createSecretBox(Buffer.alloc(32, 7));
   const clusterId = `test-${process.pid}-${newId('event').slice(-6)}`;
-  const dataDirectory = join(scratch.path, 'data');
+  const sessions = await openBucket(connection, buckets.sessions);
+  const store = { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3, clock: Date.now };
+  const artifacts = await openNatsArtifactStore({ js, jsm, ...store });
   const repositoryPath = join(scratch.path, 'repositories', 'upstream');
   await makeRepository(repositoryPath);
 
@@ -94,28 +107,51 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     },
   };
   const events = { js, jsm, log, trace };
+  const checkpoints = {} as CheckpointEngine; // TODO
 
-  let alive = new AbortController();
-  const make = async (): Promise<RunnerParts> => {
-    const owner = { clusterId, runnerId: 'run-test' };
-    const engine = {
-      socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
-      supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
+  const runners: { runner: BenchRunner; stop(): Promise<void> }[] = [];
+  const startRunner = async (runnerId: string, dataDirectory: string): Promise<BenchRunner> => {
+    let alive = new AbortController();
+    const make = async (): Promise<RunnerParts> => {
+      const engine = {
+        socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
+        supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
+      };
+      const driver = createDockerDriver({ clusterId, runnerId, ...engine, control, startsAtOnceMax: 4 });
+      const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
+      const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
+      const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
+      const git = await openGit(dataDirectory, alive.signal);
+      const pins = createRepositoryPins({ git, artifacts, log, signal: alive.signal });
+      const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
+      const directories = createSessionDirectories(dataDirectory);
+      const making = { driver, images, mirrors, directories, artifacts, checkpoints, clusterId, control, log };
+      const sandboxes = createSandboxes(making);
+      sandboxes.watch(alive.signal);
+      const readSecret = createSecretReader({ configuration, secretBox });
+      const execution = { sandboxes, directories, events, readSecret, clock: Date.now };
+      const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), alive.signal);
+      return { sandboxes, commands, mirrors, directories, driver };
     };
-    const driver = createDockerDriver({ ...owner, ...engine, control, startsAtOnceMax: 4 });
-    const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
-    const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
-    const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-    const mirrors = createRepositoryMirrors({ dataDirectory, roots, git: await openGit(dataDirectory, alive.signal) });
-    const directories = createSessionDirectories(dataDirectory);
-    const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
-    sandboxes.watch(alive.signal);
-    const readSecret = createSecretReader({ configuration, secretBox });
-    const execution = { sandboxes, directories, events, readSecret, clock: Date.now };
-    const commands = createLiveCommands((input, control) => executeCommand(execution, input, control), alive.signal);
-    return { sandboxes, commands, mirrors, directories, driver };
+    let parts = await make();
+    const runner = {
+      parts: () => parts,
+      async restart() {
+        alive.abort();
+        parts.sandboxes.close();
+        alive = new AbortController();
+        parts = await make();
+      },
+    };
+    const stop = async () => {
+      alive.abort();
+      await removeOwned(parts.driver);
+      parts.sandboxes.close();
+    };
+    runners.push({ runner, stop });
+    return runner;
   };
-  let parts = await make();
+  const first = await startRunner('run-test', join(scratch.path, 'data'));
 
   return {
     path: scratch.path,
@@ -125,13 +161,10 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     connection,
     configuration,
     secretBox,
-    parts: () => parts,
-    async restart() {
-      alive.abort();
-      parts.sandboxes.close();
-      alive = new AbortController();
-      parts = await make();
-    },
+    sessions,
+    artifacts,
+    ...first,
+    addRunner: () => startRunner(`run-test-${runners.length}`, join(scratch.path, `data-${runners.length}`)),
     git: async (args, directory = repositoryPath) => (await run('git', args, { cwd: directory })).stdout,
     async events(input) {
       const stored: Event[] = [];
@@ -148,15 +181,13 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     async makeEmptyImage(name) {
       const tarPath = join(scratch.path, 'empty.tar');
       await run('tar', ['-cf', tarPath, '-T', '/dev/null']);
-      await parts.driver.importImage(name, tarPath, { env: [], labels: {} });
+      await first.parts().driver.importImage(name, tarPath, { env: [], labels: {} });
     },
     async removeImage(name) {
       await new Docker({ socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET') }).getImage(name).remove();
     },
     async close() {
-      alive.abort();
-      await removeOwned(parts.driver);
-      parts.sandboxes.close();
+      for (const { stop } of runners) await stop();
       await connection.close();
       await nats.stop();
       await scratch.remove();
@@ -215,6 +246,8 @@ export function newSession(
     baseRef: null,
     branch: `worktrail/try-${sessionId.slice(-8)}`,
     environment: plainEnvironment,
+    restore: null,
+    filesGeneration: 0,
     ...changes,
   };
 }

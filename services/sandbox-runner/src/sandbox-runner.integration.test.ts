@@ -87,6 +87,7 @@ beforeAll(async () => {
     traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
     diskReserveBytes: 0,
+    artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
     labels: {},
     control: 'fifo',
@@ -216,7 +217,7 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
 
   await restart();
   await queued;
-  const next = { ...session, generation: 2 };
+  const next = { ...session, generation: 2, filesGeneration: 1 };
   expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume' });
   expect(await onHost('runCommand', newCommand(next, 'grep -q kept kept.txt && [ ! -e started ]'))).toMatchObject({
     exitCode: 0,

@@ -24,6 +24,7 @@ import {
 } from '@worktrail/runtime/temporal';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
 import { createPlacementActivities, createSandboxActivities } from './activities.ts';
+import { openNatsArtifactStore } from './artifact-store-nats.ts';
 import { createClusterStop } from './cluster-stop.ts';
 import { executeCommand } from './command-execution.ts';
 import type { SandboxRunnerConfig } from './config.ts';
@@ -37,6 +38,7 @@ import { startPartWatch } from './part-watch.ts';
 import { createPlacements } from './placement.ts';
 import { createSecretReader } from './project-secrets.ts';
 import { createRepositoryMirrors } from './repository-mirror.ts';
+import { createRepositoryPins } from './repository-pins.ts';
 import { announcementTtlMs, startRunnerAnnouncement } from './runner-announcement.ts';
 import { openRunnerIdentity } from './runner-identity.ts';
 import { registerRunnerMetrics } from './runner-metrics.ts';
@@ -44,6 +46,7 @@ import { addRunnerChecks } from './runner-readiness.ts';
 import { createSandboxImages } from './sandbox-images.ts';
 import { createSandboxes } from './sandboxes.ts';
 import { createSessionDirectories } from './session-directory.ts';
+import { startStaleSessions } from './stale-sessions.ts';
 
 const version = '0.1.0';
 const activitiesMax = 1_000;
@@ -72,6 +75,7 @@ export async function startSandboxRunner(
   const jsm = await jetstreamManager(nats);
   const configuration = await openBucket(nats, buckets.configuration);
   const runners = await openBucket(nats, buckets.runners, { ttlMs: announcementTtlMs });
+  const sessions = await openBucket(nats, buckets.sessions);
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
 
   const driver = createDockerDriver({
@@ -86,9 +90,23 @@ export async function startSandboxRunner(
   const images = createSandboxImages({ driver, baseImage: config.sandboxImage, derived });
   const { repositoryRoots: allowed, stateDirectory } = config;
   const roots = { allowed, stateDirectory, ssh: sshConfig !== undefined };
-  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git });
+  const { replicas, storeBytesMax, objectBytesMax } = config.artifacts;
+  const artifacts = await openNatsArtifactStore({ js, jsm, replicas, storeBytesMax, objectBytesMax, clock });
+  const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
+  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
   const directories = createSessionDirectories(dataDirectory);
-  const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
+  const checkpoints = {} as import('./checkpoints/checkpoint-engine.ts').CheckpointEngine; // TODO
+  const sandboxes = createSandboxes({
+    driver,
+    images,
+    mirrors,
+    directories,
+    artifacts,
+    checkpoints,
+    clusterId,
+    control,
+    log,
+  });
   lifetime.onClose('sandboxes', () => sandboxes.close());
   await untilDone('Docker', () => sandboxes.removeOrphans(), lifetime.signal, log);
   sandboxes.watch(lifetime.signal);
@@ -147,7 +165,7 @@ export async function startSandboxRunner(
     connection,
     namespace,
     taskQueue: hostTaskQueue(runnerId),
-    activities: createSandboxActivities({ sandboxes, placements, commands, driver, engine, disk, directories }),
+    activities: createSandboxActivities({ sandboxes, placements, commands, checkpoints, driver, engine, disk, directories }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
@@ -160,6 +178,7 @@ export async function startSandboxRunner(
   answerHealth(nats, 'docker', () => engine.failure() === null, lifetime);
   answerHealth(nats, 'sandbox-runner', isWorking, lifetime);
 
+  startStaleSessions({ sandboxes, directories, sessions, nats, artifacts, log }, lifetime);
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
     return { id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots(), unavailable: lacking() };

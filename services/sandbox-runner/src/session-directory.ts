@@ -11,7 +11,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { isId } from '@worktrail/contract/ids';
-import type { OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
+import type { HibernatedSandbox, OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
 import { removeCommandFiles } from './supervisor-link.ts';
 
 export interface SandboxRecord extends SandboxRef {
@@ -19,6 +19,12 @@ export interface SandboxRecord extends SandboxRef {
   state: 'creating' | 'open' | 'stopped';
   /** The volumes hold a whole work tree. */
   workspaceReady: boolean;
+  /** The generation that last had the volumes' files open, as this runner knows it; 0 while they are not whole. */
+  filesGeneration: number;
+  /** What that one found in the volumes, unchanged until its first command: the workflow may never have been told of it. */
+  filesGenerationBefore: number;
+  /** Names of the engine's volumes. */
+  volumes: { workspace: string; home: string };
   containerId: string | null;
   /** The image's own variables, `NAME=value`. */
   imageEnv: string[];
@@ -27,6 +33,8 @@ export interface SandboxRecord extends SandboxRef {
   /** Path of the shell that commands run in. */
   shell: string;
   opened: OpenedSandbox | null;
+  /** What became of the hibernation in this generation; null before it is over. */
+  hibernated: HibernatedSandbox | null;
 }
 
 export interface SessionDirectory {

@@ -31,11 +31,16 @@ async function give(path: string): Promise<void> {
   await run('chown', ['-hR', '1000:1000', path]);
 }
 
+/** Node's own recursive listing goes through links. */
+async function below(path: string): Promise<string[]> {
+  const { stdout } = await run('find', [path, '-mindepth', '1', '-printf', '%P\\0']);
+  return stdout.split('\0').slice(0, -1).toSorted();
+}
+
 /** Of everything below: type, mode, owner, time, size or target. */
 async function listing(path: string): Promise<string[]> {
-  const entries = (await readdir(path, { recursive: true })).toSorted();
   return Promise.all(
-    entries.map(async (name) => {
+    (await below(path)).map(async (name) => {
       const at = join(path, name);
       const found = await lstat(at);
       const target = found.isSymbolicLink() ? await readlink(at) : '';
@@ -79,14 +84,6 @@ test('what was in the volumes comes back with modes, times and links, and neithe
   expect((await lstat(join(to.home, 'sparse'))).blocks).toBeLessThan(1_000);
 });
 
-test('the same files give the same bytes', async () => {
-  const from = await volumes('from');
-  await fill(from);
-  const paths = ['one', 'two'].map((name) => join(scratch.path, name));
-  for (const path of paths) await archiveVolumes(from, path, limits);
-  expect((await readFile(paths[0]!)).equals(await readFile(paths[1]!))).toBe(true);
-});
-
 test('an archive over its limit is refused, whether compressed or by what it would grow to', async () => {
   const from = await volumes('from');
   const path = join(scratch.path, 'archive');
@@ -114,7 +111,7 @@ test('of persisted paths only those are kept that lie in the volumes, with no li
   await give(join(scratch.path, 'outside'));
   await symlink(join(scratch.path, 'outside'), join(to.workspace, 'cache'));
   await extractVolumes(path, to, signal);
-  expect((await readdir(to.workspace, { recursive: true })).toSorted()).toEqual(['cache', 'cache/deep', 'cache/deep/kept', 'etc']);
+  expect(await below(to.workspace)).toEqual(['cache', 'cache/deep', 'cache/deep/kept', 'etc']);
   expect(await readdir(to.home)).toEqual(['.tool']);
   expect(await readdir(join(scratch.path, 'outside'))).toEqual([]);
   expect(await archivePersisted(from, ['missing'], `${path}.none`, limits)).toEqual([]);

@@ -4,7 +4,6 @@
 // 2. Files, directories, symbolic and hard links, with their modes and times. Sockets, pipes and devices are left out.
 // 3. Writing stops over `bytesMax` compressed, over a multiple of it uncompressed, and after `timeMsMax`.
 // 4. Extraction runs as the sandbox's user inside the volume: nothing in an archive reaches what is not that user's own.
-// 5. The same files give the same bytes: an archive that is made again has the same digest.
 
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
