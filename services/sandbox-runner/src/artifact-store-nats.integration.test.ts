@@ -117,7 +117,9 @@ test('what an upload left whose process died is not found, and goes once it is o
 });
 
 test('a full store refuses, and takes again once there is room', async () => {
-  await openNatsArtifactStore({ ...options(), storeBytesMax: 1_000_000 } as Parameters<typeof openNatsArtifactStore>[0]);
+  await openNatsArtifactStore({ ...options(), storeBytesMax: 1_000_000 } as Parameters<
+    typeof openNatsArtifactStore
+  >[0]);
   const path = await file('too much', randomBytes(1_500_000));
   await expect(store.put('too much', path, signal)).rejects.toThrow(/maximum bytes/);
   expect(await chunkSubjects()).toEqual([]);

@@ -100,7 +100,10 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
   }
 
   /** Each chunk by its own request: only what the reader asks for is on its way. */
-  async function* readChunks({ nuid, chunks }: ObjectInfo, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+  async function* readChunks(
+    { nuid, chunks }: ObjectInfo,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, void> {
     const subject = chunkSubject(nuid);
     let sequence = 1;
     for (let count = 0; count < chunks; count += 1) {
@@ -117,7 +120,9 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
     for (let tries = 1; ; tries += 1) {
       try {
         // A replica may be behind; who leads is not.
-        return (await jsm.direct.getMessage(stream, query)) ?? (await jsm.streams.getMessage(stream, query).catch(noMessage));
+        return (
+          (await jsm.direct.getMessage(stream, query)) ?? (await jsm.streams.getMessage(stream, query).catch(noMessage))
+        );
       } catch (error) {
         if (tries === readTriesMax) throw error;
       }

@@ -22,7 +22,15 @@ const records: fc.Arbitrary<RecordedFiles | undefined> = fc.option(
 );
 
 describe('what a sandbox is opened from', () => {
-  const holds = (check: (opening: Opening, record: RecordedFiles | undefined, restore: RestorePoint | null, wanted: number, here: boolean) => void) =>
+  const holds = (
+    check: (
+      opening: Opening,
+      record: RecordedFiles | undefined,
+      restore: RestorePoint | null,
+      wanted: number,
+      here: boolean,
+    ) => void,
+  ) =>
     fc.assert(
       fc.property(records, restores, generation, fc.boolean(), (record, restore, filesGeneration, here) =>
         check(decideOpening(record, { restore, filesGeneration }, here), record, restore, filesGeneration, here),

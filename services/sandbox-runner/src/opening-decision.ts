@@ -20,7 +20,11 @@ export type RecordedFiles = Pick<SandboxRecord, 'workspaceReady' | 'filesGenerat
 export type WantedFiles = Pick<OpenSandboxInput, 'restore' | 'filesGeneration'>;
 
 /** `volumesAreHere`: the engine has those that the record names. */
-export function decideOpening(record: RecordedFiles | undefined, wanted: WantedFiles, volumesAreHere: boolean): Opening {
+export function decideOpening(
+  record: RecordedFiles | undefined,
+  wanted: WantedFiles,
+  volumesAreHere: boolean,
+): Opening {
   const wereHere = record !== undefined && holdsFiles(record, wanted.filesGeneration);
   if (wereHere && volumesAreHere) return { from: 'volume' };
   const archive = wanted.restore?.archive ?? null;

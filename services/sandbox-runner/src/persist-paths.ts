@@ -22,7 +22,8 @@ export function parsePersistPath(text: string): PersistPath | undefined {
   if (text === '' || text.includes('\0') || components.includes('..')) return undefined;
   for (const [volume, root] of roots) {
     const top = root.split('/').filter((part) => part !== '');
-    if (top.every((part, index) => components[index] === part)) return { volume, components: components.slice(top.length) };
+    if (top.every((part, index) => components[index] === part))
+      return { volume, components: components.slice(top.length) };
   }
   return undefined;
 }

@@ -66,7 +66,8 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
   }
 
   const fetch = (mirror: Mirror) => fetches.run(mirror.path, () => fetchAll(deps, mirror));
-  const defaultCommitOf = ({ path, defaultBranch }: Mirror) => resolveCommit(git, path, [`refs/heads/${defaultBranch}`]);
+  const defaultCommitOf = ({ path, defaultBranch }: Mirror) =>
+    resolveCommit(git, path, [`refs/heads/${defaultBranch}`]);
 
   async function describe(mirror: Mirror, baseCommit: string, defaultCommit: string): Promise<Upstream> {
     return {
@@ -86,7 +87,11 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
       const defaultCommit = await defaultCommitOf(mirror);
       if (!defaultCommit) throw missing(mirror.url, `default branch "${mirror.defaultBranch}"`);
       const { baseRef } = request;
-      return describe(mirror, baseRef === null ? defaultCommit : await resolveBase(git, mirror, baseRef), defaultCommit);
+      return describe(
+        mirror,
+        baseRef === null ? defaultCommit : await resolveBase(git, mirror, baseRef),
+        defaultCommit,
+      );
     },
     async provide(request, commit) {
       const mirror = await locate(request);

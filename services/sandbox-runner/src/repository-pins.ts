@@ -126,17 +126,24 @@ export function createRepositoryPins({
         await pinLost(mirror);
         await storePinned(mirror);
       } catch (error) {
-        if (!signal.aborted) log.warn({ err: error, mirror: mirror.name }, 'commits that upstream gave up are not stored yet');
+        if (!signal.aborted)
+          log.warn({ err: error, mirror: mirror.name }, 'commits that upstream gave up are not stored yet');
       }
     },
 
     async restore(mirror, commit) {
       const { path } = mirror;
       const prefix = prefixOf(mirror);
-      const isThere = () => git(path, ['cat-file', '-e', `${commit}^{commit}`]).then(() => true, () => false);
+      const isThere = () =>
+        git(path, ['cat-file', '-e', `${commit}^{commit}`]).then(
+          () => true,
+          () => false,
+        );
       const names = await artifacts.list(prefix);
       // That of the very commit first: mostly it is a tip that was lost.
-      let left = names.toSorted((one, two) => Number(two.endsWith(commit)) - Number(one.endsWith(commit))).slice(0, bundlesMax);
+      let left = names
+        .toSorted((one, two) => Number(two.endsWith(commit)) - Number(one.endsWith(commit)))
+        .slice(0, bundlesMax);
       for (let before = left.length + 1; left.length < before && !(await isThere()); ) {
         before = left.length;
         const failed: string[] = [];

@@ -23,7 +23,12 @@ import {
 
 export interface SandboxArchiving {
   /** Of volumes whose container is gone. `directory` is the session's own, for the file on its way. */
-  archive(record: SandboxRecord, input: HibernateInput, directory: string, signal: AbortSignal): Promise<SessionArchive | null>;
+  archive(
+    record: SandboxRecord,
+    input: HibernateInput,
+    directory: string,
+    signal: AbortSignal,
+  ): Promise<SessionArchive | null>;
   /** @throws ArtifactMissing, ArtifactCorrupt */
   restore(archive: SessionArchive, volumes: VolumeDirectories, directory: string, signal: AbortSignal): Promise<void>;
 }
@@ -92,7 +97,10 @@ async function writeArchive(
   try {
     const kept = await archivePersisted(volumes, persist, path, limits);
     const missing = persist.filter((one) => !kept.includes(one));
-    const notKept = ['ignored files and home outside of environment.persist', ...missing.map((one) => `${one}: not there`)];
+    const notKept = [
+      'ignored files and home outside of environment.persist',
+      ...missing.map((one) => `${one}: not there`),
+    ];
     return kept.length > 0 ? { kind: 'persist', notKept } : undefined;
   } catch (error) {
     if (!(error instanceof ArchiveTooLarge)) throw error;

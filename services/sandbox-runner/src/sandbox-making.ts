@@ -245,11 +245,7 @@ function refOf({ organizationId, projectId, sessionId, partition, generation }: 
   return { organizationId, projectId, sessionId, partition, generation };
 }
 
-function newRecord(
-  input: OpenSandboxInput,
-  upstream: Upstream,
-  volumes: SandboxRecord['volumes'],
-): SandboxRecord {
+function newRecord(input: OpenSandboxInput, upstream: Upstream, volumes: SandboxRecord['volumes']): SandboxRecord {
   return {
     ...refOf(input),
     state: 'creating',

@@ -165,7 +165,16 @@ export async function startSandboxRunner(
     connection,
     namespace,
     taskQueue: hostTaskQueue(runnerId),
-    activities: createSandboxActivities({ sandboxes, placements, commands, checkpoints, driver, engine, disk, directories }),
+    activities: createSandboxActivities({
+      sandboxes,
+      placements,
+      commands,
+      checkpoints,
+      driver,
+      engine,
+      disk,
+      directories,
+    }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });

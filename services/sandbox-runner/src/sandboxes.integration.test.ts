@@ -258,7 +258,9 @@ test('a volume that is gone is said to be lost, instead of starting over', async
     if (volume.sessionId === session.sessionId && volume.name.endsWith('workspace'))
       await driver.removeVolume(volume.name);
   }
-  await expect(open({ ...session, generation: 2, filesGeneration: 1 })).rejects.toMatchObject({ code: 'workspace_lost' });
+  await expect(open({ ...session, generation: 2, filesGeneration: 1 })).rejects.toMatchObject({
+    code: 'workspace_lost',
+  });
   await sandboxes.remove({ ...session, generation: 2 });
   expect(await readdir(join(bench.path, 'data', 'sessions'))).not.toContain(session.sessionId);
 }, 60_000);

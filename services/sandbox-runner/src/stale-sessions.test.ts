@@ -4,7 +4,16 @@ import { expect, test } from 'vitest';
 import { judgeStale } from './stale-sessions.ts';
 
 const generation = fc.integer({ min: 0, max: 5 });
-const states: SessionState[] = ['creating', 'ready', 'busy', 'hibernating', 'hibernated', 'resuming', 'failed', 'archived'];
+const states: SessionState[] = [
+  'creating',
+  'ready',
+  'busy',
+  'hibernating',
+  'hibernated',
+  'resuming',
+  'failed',
+  'archived',
+];
 const records = fc.record({ generation, filesGeneration: generation, filesGenerationBefore: generation });
 const documents = fc.record({ generation, filesGeneration: generation, state: fc.constantFrom(...states) });
 

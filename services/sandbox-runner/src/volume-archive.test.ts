@@ -1,5 +1,18 @@
 import { execFile } from 'node:child_process';
-import { chmod, chown, link, lstat, mkdir, readdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,7 +58,15 @@ async function listing(path: string): Promise<string[]> {
       const found = await lstat(at);
       const target = found.isSymbolicLink() ? await readlink(at) : '';
       const content = found.isFile() ? (await readFile(at)).toString('base64').slice(0, 100) : '';
-      return [name, found.mode.toString(8), found.uid, found.isDirectory() ? '' : found.mtimeMs, found.size, target, content].join(' ');
+      return [
+        name,
+        found.mode.toString(8),
+        found.uid,
+        found.isDirectory() ? '' : found.mtimeMs,
+        found.size,
+        target,
+        content,
+      ].join(' ');
     }),
   );
 }
@@ -143,7 +164,10 @@ test('an aborted archive ends its programs and says why', async () => {
   const from = await volumes('from');
   await run('sh', ['-c', 'head -c 30000000 /dev/urandom > random'], { cwd: from.workspace });
   const aborter = new AbortController();
-  const archiving = archiveVolumes(from, join(scratch.path, 'archive'), { bytesMax: 100_000_000, signal: aborter.signal });
+  const archiving = archiveVolumes(from, join(scratch.path, 'archive'), {
+    bytesMax: 100_000_000,
+    signal: aborter.signal,
+  });
   aborter.abort(new Error('enough'));
   await expect(archiving).rejects.toMatchObject({ name: 'AbortError' });
 });

@@ -112,7 +112,11 @@ function escape(path: string): string {
 }
 
 /** Into directories of the sandbox's user; an archive of some paths only is laid over what is in them. */
-export async function extractVolumes(archivePath: string, volumes: VolumeDirectories, signal: AbortSignal): Promise<void> {
+export async function extractVolumes(
+  archivePath: string,
+  volumes: VolumeDirectories,
+  signal: AbortSignal,
+): Promise<void> {
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeMsMax)]);
   const tars = Object.entries(volumes).map(([name, cwd]) => {
     const args = ['--extract', '--file=-', '--preserve-permissions', '--strip-components=1', name];
@@ -121,7 +125,10 @@ export async function extractVolumes(archivePath: string, volumes: VolumeDirecto
   const source = createReadStream(archivePath);
   const content = createZstdDecompress();
   const inputs = tars.map(({ process }) => process.stdin!);
-  await together(tars, pipeline(source, content, (chunks: AsyncIterable<Uint8Array>) => giveAll(chunks, inputs)));
+  await together(
+    tars,
+    pipeline(source, content, (chunks: AsyncIterable<Uint8Array>) => giveAll(chunks, inputs)),
+  );
 }
 
 async function giveAll(chunks: AsyncIterable<Uint8Array>, inputs: Writable[]): Promise<void> {
@@ -165,7 +172,8 @@ function start(program: string, args: string[], options: SpawnOptions & { signal
     if (said.length < saidCharactersMax) said += text;
   });
   const done = once(process, 'close').then(([code, signal]) => {
-    if (code !== 0) throw new Error(`${program} ended with ${code ?? signal}: ${said.trim().slice(0, saidCharactersMax)}`);
+    if (code !== 0)
+      throw new Error(`${program} ended with ${code ?? signal}: ${said.trim().slice(0, saidCharactersMax)}`);
   });
   return { process, done };
 }
@@ -176,7 +184,11 @@ async function together(programs: Started[], ...streams: Promise<void>[]): Promi
   await Promise.all([...streams, ...ends]).catch(() => undefined);
   for (const { process } of programs) process.kill('SIGKILL');
   const settled = await Promise.allSettled([...streams, ...ends]);
-  const failures = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error & { code?: string }] : []));
-  const cause = failures.find(({ code }) => !['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(code ?? ''));
+  const failures = settled.flatMap((one) =>
+    one.status === 'rejected' ? [one.reason as Error & { code?: string }] : [],
+  );
+  const cause = failures.find(
+    ({ code }) => !['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes(code ?? ''),
+  );
   if (failures.length > 0) throw cause ?? failures[0];
 }
