@@ -18,7 +18,7 @@ import { NoFreeSlot, type Placements } from './placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
 import type { SessionDirectories } from './session-directory.ts';
-import { SessionFailure, StaleGeneration } from './session-failure.ts';
+import { SessionFailure, StaleGeneration, UpstreamAway } from './session-failure.ts';
 
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;
@@ -129,7 +129,8 @@ async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Prom
   );
   if (!answers) return;
   const detail = String((error as Error)?.message ?? error).slice(0, 500);
-  throw new SessionFailure('internal', `the sandbox could not be made: ${detail}`, { cause: error });
+  const code = error instanceof UpstreamAway ? 'repository_unreachable' : 'internal';
+  throw new SessionFailure(code, `the sandbox could not be made: ${detail}`, { cause: error });
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */

@@ -14,7 +14,7 @@ import type { Git } from './git-program.ts';
 import { requireAllowedObjects } from './repository-borrowing.ts';
 import type { RepositoryPins } from './repository-pins.ts';
 import { redact, resolveRepository, withoutCredentials } from './repository-url.ts';
-import { SessionFailure } from './session-failure.ts';
+import { SessionFailure, UpstreamAway } from './session-failure.ts';
 
 export interface Upstream {
   /** On the host. */
@@ -41,7 +41,7 @@ export interface RepositoryMirrors {
   sync(request: SyncRequest): Promise<Upstream>;
   /**
    * For files that began with this commit: asks upstream only where the mirror does not have it, and the artifact store where upstream
-   * does not have it any more. @throws SessionFailure
+   * does not have it any more. @throws SessionFailure, UpstreamAway
    */
   provide(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<Upstream>;
 }
@@ -103,7 +103,7 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
         await makeEmptyMirror(git, mirror.path, commit.length === 64);
         if (!(await find())) await fetchCommit(git, mirror, commit);
         if (!(await find())) await deps.pins.restore(mirror, commit);
-        if (!(await find())) throw unreachable ?? missing(mirror.url, `commit "${commit}"`);
+        if (!(await find())) throw unreachable ? awayFor(unreachable) : missing(mirror.url, `commit "${commit}"`);
       }
       return describe(mirror, commit, (await defaultCommitOf(mirror)) ?? commit);
     },
@@ -204,6 +204,11 @@ async function resolveCommit(git: Git, path: string, names: string[]): Promise<s
 /** The runner is stopping: says nothing about the repository. */
 function isAbort(error: unknown): boolean {
   return (error as Error).name === 'AbortError';
+}
+
+function awayFor(error: unknown): unknown {
+  const isUnreachable = error instanceof SessionFailure && error.code === 'repository_unreachable';
+  return isUnreachable ? new UpstreamAway(error.message, { cause: error }) : error;
 }
 
 function unlessAborted(error: unknown): unknown {

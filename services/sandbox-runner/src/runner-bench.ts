@@ -124,7 +124,7 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
       const git = await openGit(dataDirectory, alive.signal);
       const pins = createRepositoryPins({ git, artifacts, log, signal: alive.signal });
       const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
-      const directories = createSessionDirectories(dataDirectory);
+      const directories = createSessionDirectories(dataDirectory, clusterId);
       const making = { driver, images, mirrors, directories, artifacts, checkpoints, clusterId, control, log };
       const sandboxes = createSandboxes(making);
       sandboxes.watch(alive.signal);

@@ -94,7 +94,7 @@ export async function startSandboxRunner(
   const artifacts = await openNatsArtifactStore({ js, jsm, replicas, storeBytesMax, objectBytesMax, clock });
   const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
-  const directories = createSessionDirectories(dataDirectory);
+  const directories = createSessionDirectories(dataDirectory, clusterId);
   const checkpoints = {} as import('./checkpoints/checkpoint-engine.ts').CheckpointEngine; // TODO
   const sandboxes = createSandboxes({
     driver,

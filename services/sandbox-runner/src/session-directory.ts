@@ -63,15 +63,15 @@ export interface SessionDirectories {
   list(): Promise<string[]>;
 }
 
-export function createSessionDirectories(dataDirectory: string): SessionDirectories {
+export function createSessionDirectories(dataDirectory: string, clusterId: string): SessionDirectories {
   const root = join(dataDirectory, 'sessions');
   return {
-    at: (sessionId) => sessionDirectory(root, sessionId),
+    at: (sessionId) => sessionDirectory(root, sessionId, clusterId),
     list: async () => (await readdir(root).catch(emptyWhenMissing)).filter((name) => isId(name, 'session')),
   };
 }
 
-function sessionDirectory(root: string, sessionId: string): SessionDirectory {
+function sessionDirectory(root: string, sessionId: string, clusterId: string): SessionDirectory {
   if (!isId(sessionId, 'session')) throw new Error('malformed session id');
   const path = join(root, sessionId);
   const runPath = join(path, 'run');
@@ -90,7 +90,7 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
     },
     async readRecord() {
       const text = await readFile(recordPath, 'utf8').catch(undefinedWhenMissing);
-      return text === undefined ? undefined : (JSON.parse(text) as SandboxRecord);
+      return text === undefined ? undefined : completed(JSON.parse(text) as StoredRecord, clusterId);
     },
     async writeRecord(record) {
       const temporary = `${recordPath}.tmp`;
@@ -118,6 +118,19 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
     },
     remove: () => rm(path, { recursive: true, force: true }),
   };
+}
+
+/** As records were before volumes had the names of generations. */
+type StoredRecord =
+  | SandboxRecord
+  | Omit<SandboxRecord, 'filesGeneration' | 'filesGenerationBefore' | 'volumes' | 'hibernated'>;
+
+function completed(stored: StoredRecord, clusterId: string): SandboxRecord {
+  if ('volumes' in stored) return stored;
+  const filesGeneration = stored.workspaceReady ? stored.generation : 0;
+  const stem = `worktrail-${clusterId}-${stored.sessionId}`;
+  const volumes = { workspace: `${stem}-workspace`, home: `${stem}-home` };
+  return { ...stored, filesGeneration, filesGenerationBefore: 0, volumes, hibernated: null };
 }
 
 function undefinedWhenMissing(error: NodeJS.ErrnoException): undefined {
