@@ -13,6 +13,9 @@ import { shortId } from '@worktrail/contract/ids';
 import type { ContainerCreateOptions, MountSettings } from 'dockerode';
 import type { ContainerSpec } from './sandbox-driver.ts';
 
+/** Of whom commands run as in every sandbox, and everything in its volumes is. */
+export const sandboxUser = 1000;
+
 export const sandboxPaths = {
   supervisor: '/worktrail/supervisor',
   run: '/worktrail/run',

@@ -84,11 +84,9 @@ export function createRepositoryPins({
     await rm(notedPath(mirror), { force: true });
   }
 
-  const hasRef = (path: string, ref: string) =>
-    git(path, ['show-ref', '--verify', '--quiet', ref]).then(
-      () => true,
-      () => false,
-    );
+  // A failure without a word counts as success where git is run.
+  const hasRef = async (path: string, ref: string) =>
+    (await git(path, ['for-each-ref', '--format=%(objectname)', ref])).trim() !== '';
 
   async function storePinned(mirror: PinnedMirror): Promise<void> {
     const { path } = mirror;
@@ -134,11 +132,10 @@ export function createRepositoryPins({
     async restore(mirror, commit) {
       const { path } = mirror;
       const prefix = prefixOf(mirror);
-      const isThere = () =>
-        git(path, ['cat-file', '-e', `${commit}^{commit}`]).then(
-          () => true,
-          () => false,
-        );
+      const isThere = async () => {
+        const args = ['rev-parse', '--verify', '--quiet', `${commit}^{commit}`];
+        return (await git(path, args).catch(() => '')).trim() === commit;
+      };
       const names = await artifacts.list(prefix);
       // That of the very commit first: mostly it is a tip that was lost.
       let left = names

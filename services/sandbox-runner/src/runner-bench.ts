@@ -13,10 +13,11 @@ import type { CommandSpec } from '@worktrail/contract/commands';
 import type { Environment } from '@worktrail/contract/environment';
 import { newId } from '@worktrail/contract/ids';
 import type { OpenSandboxInput, RunCommandInput } from '@worktrail/contract/sandbox-activities';
-import { buckets, eventStream, eventStreamSubjects, eventSubject } from '@worktrail/contract/subjects';
+import { buckets, type EventScope, eventStream, eventStreamSubjects, eventSubject } from '@worktrail/contract/subjects';
 import { type Event, EventSchema } from '@worktrail/proto/event';
 import { GetProducerMarkResponseSchema } from '@worktrail/proto/trace';
 import { openBucket } from '@worktrail/runtime/buckets';
+import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import { createLogger } from '@worktrail/runtime/log';
 import { createSecretBox, type SecretBox } from '@worktrail/runtime/secret-box';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
@@ -24,9 +25,14 @@ import { makeScratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { type NatsArtifactStore, openNatsArtifactStore } from './artifact-store-nats.ts';
-import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
+import {
+  type CheckpointEngine,
+  createCheckpointEngine,
+  defaultCheckpointLimits,
+} from './checkpoints/checkpoint-engine.ts';
 import { executeCommand } from './command-execution.ts';
 import { createDerivedImages } from './derived-image.ts';
+import { sandboxUser } from './docker-container-spec.ts';
 import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { type ActivityRun, createLiveCommands, type LiveCommands } from './live-commands.ts';
@@ -47,6 +53,7 @@ export interface RunnerParts {
   mirrors: RepositoryMirrors;
   directories: SessionDirectories;
   driver: SandboxDriver;
+  checkpoints: CheckpointEngine;
 }
 
 /** One of the runners on the engine. */
@@ -68,10 +75,13 @@ export interface RunnerBench extends BenchRunner {
   readonly secretBox: SecretBox;
   readonly sessions: KV;
   readonly artifacts: NatsArtifactStore;
+  /** With what events are published. */
+  readonly publishing: ProducerDeps;
   /** Another one, with a disk of its own. */
   addRunner(): Promise<BenchRunner>;
   git(args: string[], directory?: string): Promise<string>;
   events(input: RunCommandInput): Promise<Event[]>;
+  eventsOf(scope: EventScope, producer: string): Promise<Event[]>;
   /** An image with nothing in it. */
   makeEmptyImage(name: string): Promise<void>;
   removeImage(name: string): Promise<void>;
@@ -107,7 +117,6 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     },
   };
   const events = { js, jsm, log, trace };
-  const checkpoints = {} as CheckpointEngine; // TODO
 
   const runners: { runner: BenchRunner; stop(): Promise<void> }[] = [];
   const startRunner = async (runnerId: string, dataDirectory: string): Promise<BenchRunner> => {
@@ -125,13 +134,21 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
       const pins = createRepositoryPins({ git, artifacts, log, signal: alive.signal });
       const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
       const directories = createSessionDirectories(dataDirectory, clusterId);
+      const checkpoints = createCheckpointEngine({
+        artifacts,
+        events,
+        sessionPath: (sessionId) => directories.at(sessionId).path,
+        sandboxUser,
+        limits: { ...defaultCheckpointLimits, diskReserveBytes: 0 },
+        clock: Date.now,
+      });
       const making = { driver, images, mirrors, directories, artifacts, checkpoints, clusterId, control, log };
       const sandboxes = createSandboxes(making);
       sandboxes.watch(alive.signal);
       const readSecret = createSecretReader({ configuration, secretBox });
       const execution = { sandboxes, directories, events, readSecret, clock: Date.now };
       const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), alive.signal);
-      return { sandboxes, commands, mirrors, directories, driver };
+      return { sandboxes, commands, mirrors, directories, driver, checkpoints };
     };
     let parts = await make();
     const runner = {
@@ -153,6 +170,19 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
   };
   const first = await startRunner('run-test', join(scratch.path, 'data'));
 
+  async function eventsOf(scope: EventScope, producer: string): Promise<Event[]> {
+    const stored: Event[] = [];
+    const subject = eventSubject(scope, producer);
+    for (let sequence = 1; ; sequence += 1) {
+      const message = await jsm.direct
+        .getMessage(eventStream(0), { seq: sequence, next_by_subj: subject })
+        .catch(() => null);
+      if (!message) return stored;
+      stored.push(fromBinary(EventSchema, message.data));
+      sequence = message.seq;
+    }
+  }
+
   return {
     path: scratch.path,
     repositoryPath,
@@ -163,21 +193,12 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     secretBox,
     sessions,
     artifacts,
+    publishing: events,
     ...first,
     addRunner: () => startRunner(`run-test-${runners.length}`, join(scratch.path, `data-${runners.length}`)),
     git: async (args, directory = repositoryPath) => (await run('git', args, { cwd: directory })).stdout,
-    async events(input) {
-      const stored: Event[] = [];
-      const subject = eventSubject(input, input.command.id);
-      for (let sequence = 1; ; sequence += 1) {
-        const message = await jsm.direct
-          .getMessage(eventStream(0), { seq: sequence, next_by_subj: subject })
-          .catch(() => null);
-        if (!message) return stored;
-        stored.push(fromBinary(EventSchema, message.data));
-        sequence = message.seq;
-      }
-    },
+    events: (input) => eventsOf(input, input.command.id),
+    eventsOf,
     async makeEmptyImage(name) {
       const tarPath = join(scratch.path, 'empty.tar');
       await run('tar', ['-cf', tarPath, '-T', '/dev/null']);

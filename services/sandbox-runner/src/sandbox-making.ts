@@ -9,7 +9,7 @@ import type { Environment } from '@worktrail/contract/environment';
 import type { OpenedSandbox, OpenSandboxInput, SandboxRef } from '@worktrail/contract/sandbox-activities';
 import { createCheckpointDirectory } from './checkpoints/checkpoint-directory.ts';
 import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
-import { volumeNames } from './docker-container-spec.ts';
+import { sandboxUser, volumeNames } from './docker-container-spec.ts';
 import type { OpenSandbox, OpenSandboxes } from './open-sandboxes.ts';
 import type { RepositoryMirrors, Upstream } from './repository-mirror.ts';
 import type { SandboxArchiving } from './sandbox-archiving.ts';
@@ -21,9 +21,6 @@ import type { SendControlLine } from './supervisor-control.ts';
 import { createRunDirectory, openSupervisorLink, type SupervisorLink } from './supervisor-link.ts';
 import type { VolumeDirectories } from './volume-archive.ts';
 import { findShell, readHeadCommit, setUpWorkspace } from './workspace-setup.ts';
-
-/** Of whom commands run as, in every sandbox. */
-const sandboxUser = 1000;
 
 export interface SandboxMakingDeps {
   driver: SandboxDriver;

@@ -7,6 +7,7 @@
 import type { OpenedSandbox, OpenSandboxInput } from '@worktrail/contract/sandbox-activities';
 import type { Logger } from '@worktrail/runtime/log';
 import { ArtifactCorrupt, ArtifactMissing } from './checkpoints/artifact-store.ts';
+import { CheckpointMissing } from './checkpoints/checkpoint-engine.ts';
 import { decideOpening, type Opening } from './opening-decision.ts';
 import type { SandboxMaking } from './sandbox-making.ts';
 import type { SandboxRecord } from './session-directory.ts';
@@ -58,7 +59,7 @@ export function createSandboxOpening({ making, log }: { making: SandboxMaking; l
 }
 
 function isGone(error: unknown): error is Error {
-  return error instanceof ArtifactMissing || error instanceof ArtifactCorrupt;
+  return [ArtifactMissing, ArtifactCorrupt, CheckpointMissing].some((kind) => error instanceof kind);
 }
 
 function lost(error: unknown): never {

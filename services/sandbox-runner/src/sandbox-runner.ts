@@ -25,12 +25,14 @@ import {
 import { createTraceClient } from '@worktrail/runtime/trace-client';
 import { createPlacementActivities, createSandboxActivities } from './activities.ts';
 import { openNatsArtifactStore } from './artifact-store-nats.ts';
+import { createCheckpointEngine, defaultCheckpointLimits } from './checkpoints/checkpoint-engine.ts';
 import { createClusterStop } from './cluster-stop.ts';
 import { executeCommand } from './command-execution.ts';
 import type { SandboxRunnerConfig } from './config.ts';
 import { startControlRequests } from './control-requests.ts';
 import { createDerivedImages } from './derived-image.ts';
 import { requireDiskSpace } from './disk-space.ts';
+import { sandboxUser } from './docker-container-spec.ts';
 import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { createLiveCommands } from './live-commands.ts';
@@ -77,6 +79,7 @@ export async function startSandboxRunner(
   const runners = await openBucket(nats, buckets.runners, { ttlMs: announcementTtlMs });
   const sessions = await openBucket(nats, buckets.sessions);
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
+  const events = { js, jsm, trace, log };
 
   const driver = createDockerDriver({
     clusterId,
@@ -95,7 +98,14 @@ export async function startSandboxRunner(
   const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
   const directories = createSessionDirectories(dataDirectory, clusterId);
-  const checkpoints = {} as import('./checkpoints/checkpoint-engine.ts').CheckpointEngine; // TODO
+  const checkpoints = createCheckpointEngine({
+    artifacts,
+    events,
+    sessionPath: (sessionId) => directories.at(sessionId).path,
+    sandboxUser,
+    limits: { ...defaultCheckpointLimits, diskReserveBytes: config.diskReserveBytes },
+    clock,
+  });
   const sandboxes = createSandboxes({
     driver,
     images,
@@ -132,7 +142,6 @@ export async function startSandboxRunner(
   };
 
   const readSecret = createSecretReader({ configuration, secretBox });
-  const events = { js, jsm, trace, log };
   const execution = { sandboxes, directories, events, readSecret, clock };
   const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
   const { labels, sessionsMax } = config;

@@ -11,11 +11,10 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
+import { sandboxUser } from './docker-container-spec.ts';
 import { findPersistPath, parsePersistPath, type VolumeName } from './persist-paths.ts';
 import { programEnvironment } from './program-environment.ts';
 
-/** Of whom everything in a volume is. */
-const sandboxUser = 1000;
 const compressionLevel = 1;
 /** What a small archive may grow to: a bound on the disk that it fills where it is extracted. */
 const expansionMax = 64;

@@ -6,7 +6,7 @@
 // The directory itself is root's: in the sandbox neither part can be replaced by anything else, so a file directly in one of them can be
 // opened by its path without following a link.
 
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, lchown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export function checkpointDirectory(sessionPath: string): { path: string; work: string; given: string } {
@@ -20,6 +20,6 @@ export async function createCheckpointDirectory(sessionPath: string, sandboxUser
   for (const one of [path, work, given]) await mkdir(one, { recursive: true });
   await chmod(path, 0o755);
   await chmod(given, 0o755);
-  await chown(work, sandboxUser, sandboxUser);
+  await lchown(work, sandboxUser, sandboxUser);
   return path;
 }

@@ -1,14 +1,34 @@
 // Checkpoints of a session: its work tree as a commit, with what its repository needs beside it, stored as bundles, and made again from them.
+//
+// 1. Taken again with the same id, whoever died in between, a checkpoint is the same one, or a later state under the same number; there
+//    are never two of a number.
+// 2. It is answered once its bundle is stored for certain and its `files.changed` are in the stream.
+// 3. The caller's `previous` is the truth: a number that follows it and was never answered is taken anew.
 
-import type { RestorePoint } from '@worktrail/contract/checkpoints';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CheckpointRef, RestorePoint, StoredArtifact } from '@worktrail/contract/checkpoints';
+import { isId } from '@worktrail/contract/ids';
 import type {
   CheckpointInput,
   CheckpointResult,
   OpenSandboxInput,
   SandboxRef,
 } from '@worktrail/contract/sandbox-activities';
+import type { ProducerDeps } from '@worktrail/runtime/event-producer';
+import { requireDiskSpace } from '../disk-space.ts';
+import { createKeyedLock } from '../keyed-lock.ts';
 import type { OpenSandbox } from '../open-sandboxes.ts';
 import type { Upstream } from '../repository-mirror.ts';
+import type { ArtifactStore } from './artifact-store.ts';
+import { readChangedFiles } from './changed-files.ts';
+import { publishChangedFiles } from './changed-files-events.ts';
+import { readSandboxScript } from './sandbox-script.ts';
+import { commitTree, type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
+import { GitFailed } from './store-git.ts';
+import { type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
+import { restoreWorkspace } from './workspace-restoring.ts';
 
 export interface RestoredFiles {
   headCommit: string | null;
@@ -36,7 +56,208 @@ export interface CheckpointEngine {
   ): Promise<RestoredFiles>;
 }
 
-/** The mirror of the repository on this host does not have the commit that the session began with. */
-export class BaseCommitMissing extends Error {
-  override readonly name = 'BaseCommitMissing';
+export interface CheckpointEngineDeps {
+  artifacts: ArtifactStore;
+  events: ProducerDeps;
+  /** Where a session's directory is on this host. */
+  sessionPath: (sessionId: string) => string;
+  sandboxUser: number;
+  limits: RecordingLimits;
+  clock: () => number;
+}
+
+/** The session's store does not hold the checkpoint that is asked for; `fetch` fills it. */
+export class CheckpointMissing extends Error {
+  override readonly name = 'CheckpointMissing';
+}
+
+export const defaultCheckpointLimits: Omit<RecordingLimits, 'diskReserveBytes'> = {
+  fileBytesMax: 100 * 1024 ** 2,
+  packBytesMax: 4 * 1024 ** 3,
+  timeoutMs: 300_000,
+};
+
+const diffBytesMax = 32 * 1024 ** 2;
+
+export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEngine {
+  const lock = createKeyedLock();
+  const record = readSandboxScript('record.sh');
+  const restore = readSandboxScript('restore.sh');
+  const recording = { script: record, limits: deps.limits, sandboxUser: deps.sandboxUser, log: deps.events.log };
+  const restoring = { script: restore, timeoutMs: deps.limits.timeoutMs, sandboxUser: deps.sandboxUser };
+
+  return {
+    take: (sandbox, input, signal) =>
+      lock.run(input.sessionId, async () => {
+        const sessionPath = deps.sessionPath(input.sessionId);
+        const { baseCommit, previous } = input;
+        const { upstreamObjects } = sandbox.record;
+        const store = await openSessionStore({ sessionPath, upstreamObjects, baseCommit }, signal);
+        const before = await findPrevious(deps, store, sessionPath, input, signal);
+        let manifest = await store.read(input.number, signal);
+        if (manifest?.checkpointId !== input.checkpointId) {
+          const fingerprint = input.evenIfUnchanged ? null : (before?.fingerprint ?? null);
+          const request = { baseCommit, carrier: before?.carrier ?? null, fingerprint };
+          const recorded = await recordWorkspace(recording, sandbox, store, request, signal);
+          const { headCommit, headRef } = recorded;
+          if (!recorded.changed) return { changed: false, headCommit, headRef };
+          manifest = await keep(store, input, before, recorded, deps.clock(), signal);
+        }
+        const bundle = await storeBundle(deps, store, sessionPath, input, signal);
+        const parent = previous?.commit ?? baseCommit;
+        const { createdMs, commit } = manifest;
+        const changed = await readDiff(store, parent, commit, signal);
+        await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
+        return { changed: true, checkpoint: factsOf(manifest), bundle };
+      }),
+
+    fetch: (session, { baseCommit, bundles, checkpoint }, upstreamObjects, signal) =>
+      lock.run(session.sessionId, async () => {
+        if (!checkpoint) return;
+        const sessionPath = deps.sessionPath(session.sessionId);
+        const store = await openSessionStore({ sessionPath, upstreamObjects, baseCommit }, signal);
+        await fill(deps, store, { sessionPath, checkpoint, bundles }, signal);
+      }),
+
+    restoreInto: (sandbox, input, upstream, signal) =>
+      lock.run(input.sessionId, async () => {
+        const checkpoint = input.restore?.checkpoint;
+        if (!input.restore || !checkpoint) throw new CheckpointMissing('there is no checkpoint to restore');
+        const sessionPath = deps.sessionPath(input.sessionId);
+        const { baseCommit } = input.restore;
+        const store = await openSessionStore(
+          { sessionPath, upstreamObjects: upstream.objectsPath, baseCommit },
+          signal,
+        );
+        const manifest = await store.read(checkpoint.number, signal);
+        if (!manifest || !isOf(manifest, checkpoint)) throw missing(checkpoint);
+        const { headCommit, notKept } = await restoreWorkspace(
+          restoring,
+          sandbox,
+          store,
+          manifest,
+          { branch: input.branch, upstream },
+          signal,
+        );
+        return { headCommit, notKept: ['ignored files', 'empty directories', ...manifest.notKept, ...notKept] };
+      }),
+  };
+}
+
+/** The manifest of the newest stored checkpoint; what this host does not have of it is fetched. */
+async function findPrevious(
+  deps: CheckpointEngineDeps,
+  store: SessionStore,
+  sessionPath: string,
+  { previous, bundles }: CheckpointInput,
+  signal: AbortSignal,
+): Promise<Manifest | undefined> {
+  if (!previous) return undefined;
+  const known = await store.read(previous.number, signal);
+  if (known && isOf(known, previous)) return known;
+  await fill(deps, store, { sessionPath, checkpoint: previous, bundles }, signal);
+  return store.read(previous.number, signal);
+}
+
+/** Leaves the store with the checkpoint in it, from the bundles where it is not. */
+async function fill(
+  deps: CheckpointEngineDeps,
+  store: SessionStore,
+  wanted: { sessionPath: string; checkpoint: CheckpointRef; bundles: StoredArtifact[] },
+  signal: AbortSignal,
+): Promise<void> {
+  const { sessionPath, checkpoint, bundles } = wanted;
+  const known = await store.read(checkpoint.number, signal);
+  if (known && isOf(known, checkpoint)) return;
+  const path = join(sessionPath, 'fetched.bundle');
+  for (const bundle of bundles) {
+    await requireDiskSpace([sessionPath], deps.limits.diskReserveBytes + 2 * bundle.bytes);
+    await rm(path, { force: true });
+    try {
+      await deps.artifacts.get(bundle, path, signal);
+      await store.ingestBundle(path, signal);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+  const manifest = await store.read(checkpoint.number, signal);
+  if (!manifest || !isOf(manifest, checkpoint)) throw missing(checkpoint);
+}
+
+async function keep(
+  store: SessionStore,
+  input: CheckpointInput,
+  before: Manifest | undefined,
+  recorded: Extract<Awaited<ReturnType<typeof recordWorkspace>>, { changed: true }>,
+  createdMs: number,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const { checkpointId, number, commandId, baseCommit } = input;
+  const { tree, carrier, fingerprint, headCommit, headRef, notKept, withoutRepository } = recorded;
+  const parent = before?.commit ?? baseCommit;
+  const message = `Checkpoint ${number}`;
+  const commit = await commitTree(store.git, { tree, parents: [parent], message, createdMs }, signal);
+  const filesChanged = await countChanged(store, parent, commit, signal);
+  const carrierBefore = before?.carrier ?? null;
+  const facts = { commit, tree, carrier, carrierBefore, fingerprint, headCommit, headRef, filesChanged, notKept };
+  const manifest: Manifest = {
+    version: 1,
+    ...{ checkpointId, number, commandId, createdMs, baseCommit, withoutRepository },
+    ...facts,
+  };
+  await store.publish(manifest, signal);
+  return manifest;
+}
+
+/** The file is kept until a later checkpoint is taken: stored again, it is the same, byte for byte. */
+async function storeBundle(
+  { artifacts }: CheckpointEngineDeps,
+  store: SessionStore,
+  sessionPath: string,
+  input: CheckpointInput,
+  signal: AbortSignal,
+): Promise<StoredArtifact> {
+  const { organizationId, sessionId, generation, number, checkpointId, compact, baseCommit } = input;
+  if (!isId(checkpointId, 'checkpoint')) throw new Error('malformed checkpoint id');
+  const directory = join(sessionPath, 'bundles');
+  const name = `${number}-${checkpointId}${compact ? '-all' : ''}`;
+  const path = join(directory, name);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const other of await readdir(directory)) {
+    if (other !== name) await rm(join(directory, other), { force: true });
+  }
+  if (!existsSync(path)) {
+    if (compact) await store.compact(signal);
+    await store.writeBundle(`${path}.new`, number, compact, baseCommit, signal);
+    await rename(`${path}.new`, path);
+  }
+  return artifacts.put(`${organizationId}/${sessionId}/bundle-g${generation}-${number}-${checkpointId}`, path, signal);
+}
+
+async function readDiff(store: SessionStore, parent: string, commit: string, signal: AbortSignal) {
+  const full = ['diff-tree', '-r', '-z', '-M', '--raw', '--numstat', parent, commit];
+  const output = await store.git(full, { signal, stdoutBytesMax: diffBytesMax, stdoutCut: true });
+  return { files: readChangedFiles(output), truncated: output.length >= diffBytesMax };
+}
+
+async function countChanged(store: SessionStore, parent: string, commit: string, signal: AbortSignal): Promise<number> {
+  const said = await store.git(['diff-tree', '-r', '-M', '--shortstat', parent, commit], { signal });
+  return Number(/^\s*(\d+) files? changed/.exec(said.toString())?.[1] ?? 0);
+}
+
+function isOf(manifest: Manifest, checkpoint: CheckpointRef): boolean {
+  return (
+    manifest.checkpointId === checkpoint.id &&
+    manifest.commit === checkpoint.commit &&
+    manifest.tree === checkpoint.tree
+  );
+}
+
+function missing({ number, id }: CheckpointRef): CheckpointMissing {
+  return new CheckpointMissing(`checkpoint ${number} (${id}) is not in the session's bundles`);
+}
+
+function factsOf(manifest: Manifest) {
+  const { checkpointId: id, number, commit, tree, filesChanged, headCommit, headRef, notKept } = manifest;
+  return { id, number, commit, tree, filesChanged, headCommit, headRef, notKept };
 }

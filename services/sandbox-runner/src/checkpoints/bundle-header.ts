@@ -1,0 +1,28 @@
+// The head of a git bundle: which refs it brings, and where its pack begins.
+
+export interface BundleHeader {
+  refs: { name: string; id: string }[];
+  packOffset: number;
+}
+
+export class BundleMalformed extends Error {
+  override readonly name = 'BundleMalformed';
+}
+
+/** Only refs of checkpoints are taken. @throws BundleMalformed */
+export function readBundleHeader(start: Buffer): BundleHeader {
+  const end = start.indexOf('\n\n');
+  if (end < 0 || start.toString('latin1', end + 2, end + 6) !== 'PACK')
+    throw new BundleMalformed('no pack in the bundle');
+  const [signature, ...lines] = start.toString('latin1', 0, end).split('\n');
+  if (!/^# v[23] git bundle$/.test(signature ?? '')) throw new BundleMalformed('not a git bundle');
+  const refs = lines
+    .filter((line) => !line.startsWith('-') && !line.startsWith('@'))
+    .map((line) => {
+      const found = /^([0-9a-f]{40}|[0-9a-f]{64}) (refs\/worktrail\/(?:checkpoints|state)\/[1-9]\d{0,8})$/.exec(line);
+      if (!found) throw new BundleMalformed('the bundle has a ref that is not a checkpoint');
+      return { id: found[1]!, name: found[2]! };
+    });
+  if (refs.length === 0) throw new BundleMalformed('the bundle has no refs');
+  return { refs, packOffset: end + 2 };
+}

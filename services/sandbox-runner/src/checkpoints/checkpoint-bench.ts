@@ -1,0 +1,157 @@
+// For integration tests of checkpoints: an engine over a runner's bench, artifacts as files of a directory, and sessions to try it on.
+
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CheckpointFacts, CheckpointRef, RestorePoint, StoredArtifact } from '@worktrail/contract/checkpoints';
+import { newId } from '@worktrail/contract/ids';
+import type {
+  CheckpointInput,
+  CheckpointResult,
+  OpenedSandbox,
+  OpenSandboxInput,
+} from '@worktrail/contract/sandbox-activities';
+import type { OpenSandbox } from '../open-sandboxes.ts';
+import { activityRun, newCommand, newSession, outputOf, type RunnerBench } from '../runner-bench.ts';
+import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from './artifact-store.ts';
+import {
+  type CheckpointEngine,
+  type CheckpointEngineDeps,
+  createCheckpointEngine,
+  defaultCheckpointLimits,
+} from './checkpoint-engine.ts';
+
+const sandboxUser = 1000;
+
+export interface CheckpointBench {
+  readonly engine: CheckpointEngine;
+  readonly artifacts: ArtifactStore;
+  /** Where the artifact is. */
+  artifactPath(name: string): string;
+  makeEngine(changes?: Partial<CheckpointEngineDeps>): CheckpointEngine;
+  open(changes?: Partial<OpenSandboxInput>): Promise<TriedSession>;
+}
+
+/** A session as its workflow would know it. */
+export interface TriedSession {
+  readonly input: OpenSandboxInput;
+  readonly opened: OpenedSandbox;
+  readonly path: string;
+  checkpoints: CheckpointFacts[];
+  bundles: StoredArtifact[];
+  sandbox(): Promise<OpenSandbox>;
+  /** Runs it in the work tree as a user's command; answers what it printed on both streams. */
+  run(command: string): Promise<string>;
+  next(changes?: Partial<CheckpointInput>): CheckpointInput;
+  take(changes?: Partial<CheckpointInput>): Promise<CheckpointResult>;
+  /** As `take`, of something that has changed. */
+  kept(changes?: Partial<CheckpointInput>): Promise<CheckpointFacts>;
+  restorePoint(): RestorePoint;
+}
+
+export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
+  const root = join(bench.path, 'artifacts');
+  const artifacts = createDirectoryStore(root);
+  const { signal } = new AbortController();
+  const makeEngine = (changes: Partial<CheckpointEngineDeps> = {}) =>
+    createCheckpointEngine({
+      artifacts,
+      events: bench.publishing,
+      sessionPath: (sessionId) => bench.parts().directories.at(sessionId).path,
+      sandboxUser,
+      limits: { ...defaultCheckpointLimits, diskReserveBytes: 0 },
+      clock: Date.now,
+      ...changes,
+    });
+  const engine = makeEngine();
+
+  return {
+    engine,
+    artifacts,
+    artifactPath: (name) => join(root, name),
+    makeEngine,
+    async open(changes) {
+      const input = newSession(bench, changes);
+      const opened = await bench.parts().sandboxes.open(input, signal);
+      const session: TriedSession = {
+        input,
+        opened,
+        path: bench.parts().directories.at(input.sessionId).path,
+        checkpoints: [],
+        bundles: [],
+        async sandbox() {
+          const sandbox = await bench.parts().sandboxes.attach(input);
+          if (!sandbox) throw new Error('the sandbox is not open');
+          return sandbox;
+        },
+        async run(text) {
+          const command = newCommand(input, text);
+          await bench.parts().commands.run(command, activityRun());
+          return outputOf(await bench.events(command)).toString();
+        },
+        next: (changed = {}) => ({
+          ...input,
+          checkpointId: newId('checkpoint'),
+          number: session.checkpoints.length + 1,
+          label: '',
+          commandId: '',
+          previous: refOf(session.checkpoints.at(-1)),
+          baseCommit: opened.baseCommit,
+          bundles: session.bundles,
+          compact: false,
+          evenIfUnchanged: false,
+          ...changed,
+        }),
+        async take(changed) {
+          const wanted = session.next(changed);
+          const result = await engine.take(await session.sandbox(), wanted, signal);
+          if (!result.changed) return result;
+          session.checkpoints.push(result.checkpoint);
+          session.bundles = wanted.compact ? [result.bundle] : [...session.bundles, result.bundle];
+          return result;
+        },
+        async kept(changed) {
+          const result = await session.take(changed);
+          if (!result.changed) throw new Error('nothing has changed');
+          return result.checkpoint;
+        },
+        restorePoint: () => ({
+          baseCommit: opened.baseCommit,
+          checkpoint: refOf(session.checkpoints.at(-1)),
+          bundles: session.bundles,
+          archive: null,
+        }),
+      };
+      return session;
+    },
+  };
+}
+
+function refOf(facts: CheckpointFacts | undefined): CheckpointRef | null {
+  return facts ? { id: facts.id, number: facts.number, commit: facts.commit, tree: facts.tree } : null;
+}
+
+function createDirectoryStore(root: string): ArtifactStore {
+  const describe = async (name: string, path: string): Promise<StoredArtifact> => {
+    const bytes = await readFile(path);
+    return { name, sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length };
+  };
+  return {
+    async put(name, path) {
+      const to = join(root, name);
+      await mkdir(dirname(to), { recursive: true });
+      const artifact = await describe(name, path);
+      const there = await describe(name, to).catch(() => undefined);
+      if (there && there.sha256 !== artifact.sha256) throw new Error(`${name} is another artifact`);
+      await copyFile(path, to);
+      return artifact;
+    },
+    async get(artifact, path) {
+      const from = join(root, artifact.name);
+      const there = await describe(artifact.name, from).catch(() => undefined);
+      if (!there) throw new ArtifactMissing(artifact.name);
+      if (there.sha256 !== artifact.sha256 || there.bytes !== artifact.bytes) throw new ArtifactCorrupt(artifact.name);
+      await copyFile(from, path);
+    },
+  };
+}

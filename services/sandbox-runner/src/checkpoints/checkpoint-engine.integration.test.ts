@@ -1,0 +1,374 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { newId } from '@worktrail/contract/ids';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type RunnerBench, startRunnerBench } from '../runner-bench.ts';
+import { type CheckpointBench, createCheckpointBench, type TriedSession } from './checkpoint-bench.ts';
+
+let bench: RunnerBench;
+let tried: CheckpointBench;
+beforeAll(async () => {
+  bench = await startRunnerBench('checkpoints');
+  tried = createCheckpointBench(bench);
+}, 60_000);
+afterAll(() => bench.close(), 60_000);
+
+const { signal } = new AbortController();
+
+/** Every file of the work tree with its kind, executable bit, content or target; what is ignored is not in it. */
+const listing = `find . -path ./.git -prune -o -type d -name ignored -prune -o ! -type d -printf '%y %m %l ' -exec sh -c \
+'[ -L "$1" ] || sha256sum < "$1"; printf "%s\\0\\n" "$1"' sh {} \\; | sed 's/ 6[0-7][0-7] / 644 /; s/ 7[0-7][0-7] / 755 /' | sort -z`;
+
+/** What the session's files are made again as, in an empty workspace whose host has nothing but the bundles. */
+async function restored(
+  from: TriedSession,
+): Promise<TriedSession & { answer: { headCommit: string | null; notKept: string[] } }> {
+  const session = await tried.open();
+  const input = { ...session.input, restore: from.restorePoint() };
+  await session.run('find . -mindepth 1 -delete');
+  const sandbox = await session.sandbox();
+  const upstream = await bench.parts().mirrors.sync(input);
+  await tried.engine.fetch(input, input.restore, upstream.objectsPath, signal);
+  const answer = await tried.engine.restoreInto(sandbox, input, upstream, signal);
+  session.checkpoints = [...from.checkpoints];
+  session.bundles = [...from.bundles];
+  return Object.assign(session, { answer });
+}
+
+test('files of every kind and name are kept as they are, and made again elsewhere with branch, index and status', async () => {
+  const session = await tried.open();
+  await session.run(`
+    printf x > 'a b'; printf y > "$(printf 'new\\nline')"; printf z > -dash; printf q > "$(printf 'not-\\377-utf8')"; printf '"' > "it's \\"quoted\\""
+    ln -s /etc/passwd absolute; ln -s nowhere dangling; ln -s src directory; : > empty; mkdir -p deep/er; echo x > deep/er/file
+    printf '#!/bin/sh\\n' > run; chmod 755 run; chmod 755 README.md; head -c 3000000 /dev/urandom > binary
+    printf 'a\\r\\nb\\n' > crlf; printf '* text=auto eol=crlf\\n*.f filter=nothing\\n' > .gitattributes; echo f > x.f
+    printf 'ignored/\\n' > .gitignore; mkdir ignored; echo 1 > ignored/one; echo 2 > ignored/two; git add -f ignored/two
+    rm src/index.js; echo staged > staged; git add staged; echo 'not staged' > staged; echo gone > gone; git add gone; rm gone`);
+  const checkpoint = await session.kept();
+  expect(checkpoint).toMatchObject({
+    number: 1,
+    headCommit: session.opened.headCommit,
+    headRef: `refs/heads/${session.input.branch}`,
+    notKept: [],
+  });
+  const before = [
+    await session.run(listing),
+    await session.run('git status --porcelain -z; git diff --cached; git branch -a; cat ignored/two'),
+  ];
+  expect(before[0]).toContain('absolute');
+  const again = await restored(session);
+  expect(again.answer).toMatchObject({ headCommit: session.opened.headCommit });
+  expect([
+    await again.run(listing),
+    await again.run('git status --porcelain -z; git diff --cached; git branch -a; cat ignored/two'),
+  ]).toEqual(before);
+  expect(await again.run('ls ignored; git fsck 2>&1')).toBe('two\n');
+}, 120_000);
+
+test('of what has not changed since the checkpoint before nothing is made, unless it is asked for', async () => {
+  const session = await tried.open();
+  await session.run('echo 1 > new');
+  const first = await session.kept();
+  expect(first.filesChanged).toBe(1);
+  const { headCommit, headRef } = first;
+  expect(await session.take()).toEqual({ changed: false, headCommit, headRef });
+  expect((await session.kept({ evenIfUnchanged: true })).tree).toBe(first.tree);
+  expect(await session.take()).toMatchObject({ changed: false });
+  await session.run('git add new');
+  expect((await session.kept()).tree).toBe(first.tree);
+  await session.run('git branch other');
+  expect((await session.kept()).tree).toBe(first.tree);
+  await session.run('echo 2 > new');
+  expect((await session.kept()).tree).not.toBe(first.tree);
+  expect(session.checkpoints.map((one) => one.number)).toEqual([1, 2, 3, 4, 5]);
+}, 60_000);
+
+test('a half-done rebase, stashes, tags and nested repositories go on where they were', async () => {
+  const session = await tried.open();
+  await session.run(`git config user.name a; git config user.email a@example.org
+    echo a > f; git add f; git commit -qm one; echo b > f; git commit -qam two; git checkout -q -b side HEAD~1; echo c > f; git commit -qam three
+    echo 1 > f; git stash -q; echo 2 > f; git stash -q; git tag -a -m note v5; git rebase ${session.input.branch}
+    mkdir nested; cd nested; git init -q -b main; git config user.name a; git config user.email a@example.org
+    echo n > n; git add n; git commit -qm n; echo m > n; git add n; echo o > n; mkdir inner; cd inner; git init -q; echo i > i; git add i`);
+  const { headRef, notKept } = await session.kept();
+  expect({ headRef, notKept }).toEqual({ headRef: null, notKept: [] });
+  const state = `git status; git stash list; git stash show -p stash@{1}; git log --all --format=%H; git rev-parse HEAD REBASE_HEAD; git cat-file -p v5
+    cat .git/rebase-merge/*; git reflog; git ls-files -u; git fsck --no-dangling 2>&1
+    cd nested; git status; git diff --cached; git log; git fsck --no-dangling 2>&1; cd inner; git status; git ls-files -s`;
+  const before = [await session.run(state), await session.run(listing)];
+  expect(before[0]).toContain('both modified:   f');
+  const again = await restored(session);
+  expect([await again.run(state), await again.run(listing)]).toEqual(before);
+  expect(await again.take()).toMatchObject({ changed: false });
+  const onward =
+    'echo d > f; git add f; GIT_EDITOR=true git rebase --continue > /dev/null 2>&1; git log --format=%T; git status -s';
+  expect(await again.run(onward)).toBe(await session.run(onward));
+  // A directory whose files were recorded becomes a repository.
+  await again.run('mkdir later; echo 1 > later/x');
+  await again.kept();
+  await again.run('cd later; git init -q; git add x');
+  await again.kept();
+  const last = await restored(again);
+  expect(await last.run('cd later; git status -s; cat x')).toBe('A  x\n1\n');
+}, 180_000);
+
+test('what is too large, unreadable or no file is named and left out, and the rest is kept', async () => {
+  const session = await tried.open();
+  const engine = tried.makeEngine({
+    limits: { fileBytesMax: 1_048_576, packBytesMax: 1e9, timeoutMs: 60_000, diskReserveBytes: 0 },
+  });
+  const { checkpointId, ...wanted } = session.next();
+  await session.run('echo small > big; echo s > README');
+  const first = await engine.take(await session.sandbox(), { checkpointId, ...wanted }, signal);
+  if (!first.changed) throw new Error('nothing changed');
+  session.checkpoints.push(first.checkpoint);
+  await session.run(
+    'head -c 2000000 /dev/zero > big; mkfifo -- -pipe; echo secret > locked; chmod 0 locked; rm README; mkfifo README; echo x > kept',
+  );
+  const second = await engine.take(await session.sandbox(), session.next(), signal);
+  if (!second.changed) throw new Error('nothing changed');
+  expect(second.checkpoint.notKept).toEqual([
+    '1 file over 1 MiB: big',
+    '1 file that cannot be read: locked',
+    '2 special files: -pipe, README',
+  ]);
+  const files = await bench.git(['ls-tree', '--name-only', second.checkpoint.tree], `${session.path}/store.git`);
+  expect(files).toBe('README.md\nkept\nsrc\n');
+  session.checkpoints.push(second.checkpoint);
+  expect(await engine.take(await session.sandbox(), session.next(), signal)).toMatchObject({ changed: false });
+}, 60_000);
+
+test.each([
+  ['removed', 'rm -rf .git'],
+  ['without HEAD', 'rm .git/HEAD'],
+  ['with a HEAD of garbage', 'head -c 5000 /dev/urandom > .git/HEAD'],
+  ['with an index of garbage', 'echo garbage > .git/index'],
+  ['with a FIFO as index', 'rm .git/index; mkfifo .git/index'],
+  ['with a configuration of garbage', 'echo "[x" > .git/config'],
+  ['elsewhere', 'mv .git ~/elsewhere; echo "gitdir: $HOME/elsewhere" > .git'],
+  ['without objects', 'rm -rf .git/objects'],
+  ['with corrupt objects', 'find .git/objects -type f -exec sh -c "chmod u+w \\$1; echo > \\$1" sh {} \\;'],
+  [
+    'that runs programs',
+    'git config core.fsmonitor "touch /tmp/ran; false"; git config filter.x.clean "touch /tmp/ran; cat"; echo "* filter=x" > .gitattributes',
+  ],
+])(
+  'files are kept beside a repository that is %s',
+  async (_, breaking) => {
+    const session = await tried.open();
+    await session.run(
+      'git config user.name a; git config user.email a@example.org; echo 1 > one; git add .; git commit -qm one; echo 2 > two; git add two',
+    );
+    await session.kept();
+    await session.run(`${breaking}; echo 3 > three`);
+    await session.kept();
+    const again = await restored(session);
+    expect(await again.run(listing)).toBe(await session.run(listing));
+    expect(await session.run('ls /tmp/ran 2>&1')).toContain('No such file');
+  },
+  90_000,
+);
+
+const private_ = '/worktrail/checkpoints/work';
+test.each([
+  ['is gone', `rm -rf ${private_}/git`],
+  ['is a FIFO', `rm -rf ${private_}/git; mkfifo ${private_}/git`],
+  ['is a link elsewhere', `mv ${private_}/git ~/elsewhere; ln -s ~/elsewhere ${private_}/git`],
+  ['cannot be entered', `chmod 0 ${private_}/git`],
+  ['is locked', `touch ${private_}/git/trees/main.index.lock ${private_}/git/config.lock ${private_}/git/index.lock`],
+  ['has an index of garbage', `head -c 100000 /dev/urandom > ${private_}/git/trees/main.index`],
+  ['has an index without end', `truncate -s 20G ${private_}/git/trees/main.index`],
+  ['has no objects', `rm -rf ${private_}/git/objects`],
+  ['has poisoned objects', `find ${private_}/git/objects -type f -exec sh -c 'chmod u+w "$1"; echo > "$1"' sh {} \\;`],
+  [
+    'has a poisoned object for what comes',
+    `o=$(echo 2 | git hash-object --stdin); d=${private_}/git/objects/$(echo $o | cut -c1-2); mkdir -p $d; echo > $d/$(echo $o | cut -c3-)`,
+  ],
+  [
+    'runs programs',
+    `printf '[core]\\nfsmonitor = touch /tmp/ran\\n[filter "x"]\\nclean = touch /tmp/ran\\n' > ${private_}/git/config; echo '* filter=x' > ${private_}/git/info/attributes; mkdir -p ${private_}/git/hooks`,
+  ],
+  [
+    'borrows from elsewhere',
+    `echo ~/nothing > ${private_}/git/objects/info/alternates; ln -sf /etc/passwd ${private_}/git/shallow`,
+  ],
+])(
+  'a private git directory that %s neither blocks nor changes what is kept',
+  async (_, attack) => {
+    const session = await tried.open();
+    await session.run('echo 1 > one');
+    await session.kept();
+    await session.run(`${attack}; cd /workspace; echo 2 > two`);
+    expect(await session.kept()).toMatchObject({ filesChanged: 1, notKept: [] });
+    const again = await restored(session);
+    expect(await again.run('cat one two; git status -s')).toBe('1\n2\n?? one\n?? two\n');
+    expect(await session.run('ls /tmp/ran 2>&1')).toContain('No such file');
+  },
+  90_000,
+);
+
+test('what the sandbox hands over while it is being exchanged never leads to another file', async () => {
+  const session = await tried.open();
+  const exchanging = `cd ${private_}; (while :; do ln -sf /etc/passwd out.pack; rm -f out.pack; mkfifo out.pack; rm -rf out.pack; mkdir out.pack; rm -rf out.pack; done) > /dev/null 2>&1 & sleep 15; kill %1`;
+  const attacking = session.run(exchanging);
+  await session.run('echo 1 > one');
+  await tried
+    .makeEngine({ limits: { fileBytesMax: 1e6, packBytesMax: 1e9, timeoutMs: 20_000, diskReserveBytes: 0 } })
+    .take(await session.sandbox(), session.next(), signal)
+    .catch((error: Error) => expect(error.name).toBe('RecordingFailed'));
+  await attacking;
+  await session.kept();
+  expect(await (await restored(session)).run('cat one')).toBe('1\n');
+}, 120_000);
+
+test('checkpoints in one bundle hold all that there were, and the chain goes on from it', async () => {
+  const session = await tried.open();
+  for (const number of [1, 2, 3]) {
+    await session.run(`echo ${number} > file; echo ${number} > file${number}`);
+    await session.kept();
+  }
+  await session.run('echo 4 > file');
+  await session.kept({ compact: true });
+  expect(session.bundles).toHaveLength(1);
+  await session.run('echo 5 > file');
+  await session.kept();
+  const again = await restored(session);
+  expect(await again.run('cat file file1 file2 file3')).toBe('5\n1\n2\n3\n');
+  const commits = (
+    await bench.git(['log', '--format=%H', session.checkpoints.at(-1)!.commit], `${again.path}/store.git`)
+  )
+    .trim()
+    .split('\n');
+  expect(commits.slice(0, 6)).toEqual([
+    ...session.checkpoints.map((one) => one.commit).toReversed(),
+    session.opened.baseCommit,
+  ]);
+}, 120_000);
+
+test('taken again by another process, however far the one before came, a checkpoint is one', async () => {
+  const session = await tried.open();
+  await session.run('echo 1 > one');
+  await session.kept();
+  await session.run('echo 2 > two');
+  const wanted = session.next();
+  const sandbox = await session.sandbox();
+  const commits = new Set<string>();
+  const dying = (at: string) => () => {
+    throw new Error(at);
+  };
+  const lives = [
+    { clock: dying('recorded') },
+    { artifacts: { ...tried.artifacts, put: dying('not stored') } },
+    {
+      artifacts: {
+        ...tried.artifacts,
+        put: async (...put: Parameters<typeof tried.artifacts.put>) => {
+          await tried.artifacts.put(...put);
+          throw new Error('stored');
+        },
+      },
+    },
+    {
+      events: {
+        ...bench.publishing,
+        jsm: { ...bench.publishing.jsm, streams: { getMessage: dying('not published') } } as never,
+      },
+    },
+  ];
+  for (const life of lives) {
+    await expect(tried.makeEngine(life).take(sandbox, wanted, signal)).rejects.toThrow(/recorded|stored|published/);
+    commits.add(
+      (
+        await bench.git(
+          ['for-each-ref', '--format=%(objectname)', 'refs/worktrail/checkpoints/2'],
+          `${session.path}/store.git`,
+        )
+      ).trim(),
+    );
+  }
+  for (const delayMs of [5, 20, 50, 100, 200]) {
+    await tried
+      .makeEngine()
+      .take(sandbox, wanted, AbortSignal.timeout(delayMs))
+      .catch(() => undefined);
+  }
+  const result = await tried.makeEngine().take(sandbox, wanted, signal);
+  const same = await tried.makeEngine().take(sandbox, wanted, signal);
+  expect(same).toEqual(result);
+  if (!result.changed) throw new Error('nothing changed');
+  commits.add(result.checkpoint.commit);
+  commits.delete('');
+  expect([...commits]).toEqual([result.checkpoint.commit]);
+  const events = await bench.eventsOf(session.input, wanted.checkpointId);
+  expect(events.map((event) => [Number(event.number), event.payload.case])).toEqual([[1, 'filesChanged']]);
+  session.checkpoints.push(result.checkpoint);
+  session.bundles.push(result.bundle);
+  expect(await (await restored(session)).run('cat one two')).toBe('1\n2\n');
+}, 120_000);
+
+test('a number whose checkpoint was never answered is taken anew by another id', async () => {
+  const session = await tried.open();
+  await session.run('echo 1 > one');
+  await tried.engine.take(await session.sandbox(), session.next(), signal);
+  await session.run('echo 2 > one');
+  const second = await session.kept();
+  expect(second.number).toBe(1);
+  expect(await (await restored(session)).run('cat one')).toBe('2\n');
+}, 60_000);
+
+test('a bundle that is missing, cut off or exchanged is refused, and says so', async () => {
+  const session = await tried.open();
+  await session.run('echo 1 > one');
+  await session.kept();
+  await session.run('echo 2 > one');
+  await session.kept();
+  const path = tried.artifactPath(session.bundles[0]!.name);
+  const whole = await readFile(path);
+  await writeFile(path, whole.subarray(0, -30));
+  await expect(restored(session)).rejects.toThrow(expect.objectContaining({ name: 'ArtifactCorrupt' }));
+  await rm(path);
+  await expect(restored(session)).rejects.toThrow(expect.objectContaining({ name: 'ArtifactMissing' }));
+  // Even one whose digest is right.
+  const forged = Buffer.from(whole);
+  forged[forged.length - 40]! ^= 1;
+  await writeFile(path, forged);
+  const digest = createHash('sha256').update(forged).digest('hex');
+  const bundles = [{ ...session.bundles[0]!, sha256: digest }, session.bundles[1]!];
+  session.bundles = bundles;
+  await expect(restored(session)).rejects.toThrow(expect.objectContaining({ name: 'GitFailed' }));
+}, 120_000);
+
+test('the changes of a checkpoint are events of its own, with what happened to each file', async () => {
+  const session = await tried.open();
+  await session.run('seq 1 50 > long; echo x > gone; echo x > tool; printf "\\0\\1" > data');
+  await session.kept();
+  await session.run(
+    'mv long longer; rm gone; chmod +x tool; echo y >> README.md; echo z > "$(printf \'\\377\')"; printf "\\0\\2" > data',
+  );
+  const commandId = newId('command');
+  const { id, filesChanged } = await session.kept({ commandId });
+  const [event, ...more] = await bench.eventsOf(session.input, id);
+  expect(more).toEqual([]);
+  expect(event).toMatchObject({ commandId, producer: id });
+  if (event?.payload.case !== 'filesChanged') throw new Error('another event');
+  const shown = event.payload.value.files.map(({ path, oldPath, status, additions, deletions, binary }) => [
+    path,
+    oldPath,
+    status,
+    Number(additions),
+    Number(deletions),
+    binary,
+  ]);
+  expect(shown.toSorted()).toEqual(
+    [
+      ['README.md', '', 'modified', 1, 0, false],
+      ['data', '', 'modified', 0, 0, true],
+      ['gone', '', 'deleted', 0, 1, false],
+      ['longer', 'long', 'renamed', 0, 0, false],
+      ['tool', '', 'mode_changed', 0, 0, false],
+      ['\\xff', '', 'added', 1, 0, false],
+    ].toSorted(),
+  );
+  expect(filesChanged).toBe(6);
+  expect(event.payload.value.truncated).toBe(false);
+}, 60_000);

@@ -1,0 +1,261 @@
+// A session's own store on its host: a bare repository that borrows from the mirror of its upstream.
+//
+// 1. It holds only objects that were checked one by one (fsck) and whose links all lead to objects that are there.
+// 2. refs/worktrail/checkpoints/<n> is the work tree as a commit; refs/worktrail/state/<n> names it, the carrier (record.sh) and the
+//    manifest. Both appear together.
+// 3. Nothing in it is ever checked out on the host.
+
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type BundleHeader, readBundleHeader } from './bundle-header.ts';
+import { createStoreGit, type StoreGit } from './store-git.ts';
+
+/** Everything about a checkpoint that is not in its commit or its carrier. */
+export interface Manifest {
+  version: 1;
+  checkpointId: string;
+  number: number;
+  commandId: string;
+  createdMs: number;
+  baseCommit: string;
+  commit: string;
+  tree: string;
+  carrier: string;
+  /** Of the checkpoint before, which the carrier may grow from. */
+  carrierBefore: string | null;
+  /** Of work tree, index and repository; the sandbox's word. */
+  fingerprint: string;
+  headCommit: string | null;
+  headRef: string | null;
+  filesChanged: number;
+  notKept: string[];
+  /** The repository's own state could not be recorded. */
+  withoutRepository: boolean;
+}
+
+/** The mirror of the repository on this host does not have the commit that the session began with. */
+export class BaseCommitMissing extends Error {
+  override readonly name = 'BaseCommitMissing';
+}
+
+export interface SessionStore {
+  readonly git: StoreGit;
+  /** The manifest of a number; undefined where there is none, or none that can be read. */
+  read(number: number, signal: AbortSignal): Promise<Manifest | undefined>;
+  /** Takes in a pack. @throws GitFailed when an object of it is malformed, or leads to one that is not there. */
+  ingest(pack: { fd: number }, bytesMax: number, signal: AbortSignal): Promise<void>;
+  /** Makes the checkpoint of `manifest.number` appear, and those with higher numbers vanish. */
+  publish(manifest: Manifest, signal: AbortSignal): Promise<void>;
+  /** Takes in a bundle of checkpoints. */
+  ingestBundle(path: string, signal: AbortSignal): Promise<void>;
+  /** Writes a bundle of one checkpoint, or of all up to it, to a new file at `path`. */
+  writeBundle(path: string, number: number, all: boolean, baseCommit: string, signal: AbortSignal): Promise<void>;
+  /** Packs together what was taken in. */
+  compact(signal: AbortSignal): Promise<void>;
+}
+
+const author = { name: 'Worktrail', email: 'session@worktrail.invalid' };
+const bundleBytesMax = 16 * 1024 ** 3;
+const manifestBytesMax = 1_048_576;
+
+// Sloppiness of old or odd programs that hurts nobody who does not check it out; what is left are objects that no git can have made.
+const tolerated = [
+  ...[
+    'missingEmail',
+    'missingNameBeforeEmail',
+    'missingSpaceBeforeEmail',
+    'missingSpaceBeforeDate',
+    'badEmail',
+    'badName',
+  ],
+  ...[
+    'badDate',
+    'badDateOverflow',
+    'badTimezone',
+    'zeroPaddedDate',
+    'zeroPaddedFilemode',
+    'badFilemode',
+    'multipleAuthors',
+  ],
+  ...[
+    'nulInCommit',
+    'badTagName',
+    'missingTaggerEntry',
+    'emptyName',
+    'gitignoreSymlink',
+    'gitattributesSymlink',
+    'mailmapSymlink',
+  ],
+  ...['gitmodulesBlob', 'gitmodulesLarge', 'gitmodulesMissing', 'gitmodulesName', 'gitmodulesParse', 'gitmodulesPath'],
+  ...['gitmodulesSymlink', 'gitmodulesUpdate', 'gitmodulesUrl'],
+  ...['gitattributesLarge', 'gitattributesLineLength', 'gitattributesMissing', 'gitattributesBlob'],
+]
+  .map((id) => `${id}=ignore`)
+  .join(',');
+
+export const checkpointRef = (number: number): string => `refs/worktrail/checkpoints/${number}`;
+export const stateRef = (number: number): string => `refs/worktrail/state/${number}`;
+
+/** Finds or makes it. @throws BaseCommitMissing */
+export async function openSessionStore(
+  options: { sessionPath: string; upstreamObjects: string; baseCommit: string },
+  signal: AbortSignal,
+): Promise<SessionStore> {
+  const { sessionPath, upstreamObjects, baseCommit } = options;
+  const path = join(sessionPath, 'store.git');
+  if (!existsSync(path)) await makeStore(path, upstreamObjects, baseCommit);
+  const git = createStoreGit(path);
+  const store = sessionStore(git);
+  const [base] = await checkObjects(git, [`${baseCommit}^{commit}`], signal);
+  if (base?.type !== 'commit') {
+    throw new BaseCommitMissing(`the repository's mirror on this host does not have the commit ${baseCommit}`);
+  }
+  return store;
+}
+
+export async function removeSessionStore(sessionPath: string): Promise<void> {
+  await rm(join(sessionPath, 'store.git'), { recursive: true, force: true });
+}
+
+async function makeStore(path: string, upstreamObjects: string, baseCommit: string): Promise<void> {
+  const scratch = `${path}.new`;
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(join(scratch, 'objects', 'info'), { recursive: true, mode: 0o700 });
+  await mkdir(join(scratch, 'refs'), { recursive: true, mode: 0o700 });
+  const sha256 = baseCommit.length === 64;
+  const extension = sha256 ? '[extensions]\n\tobjectFormat = sha256\n' : '';
+  await writeFile(join(scratch, 'HEAD'), 'ref: refs/heads/none\n');
+  await writeFile(
+    join(scratch, 'config'),
+    `[core]\n\trepositoryFormatVersion = ${sha256 ? 1 : 0}\n\tbare = true\n${extension}`,
+  );
+  await writeFile(join(scratch, 'objects', 'info', 'alternates'), `${upstreamObjects}\n`);
+  const shallow = await readFile(join(dirname(upstreamObjects), 'shallow'), 'utf8').catch(() => '');
+  if (shallow !== '') await writeFile(join(scratch, 'shallow'), shallow);
+  await rename(scratch, path);
+}
+
+function sessionStore(git: StoreGit): SessionStore {
+  const ingest = async (
+    stdin: { fd: number } | { stream: NodeJS.ReadableStream },
+    bytesMax: number,
+    signal: AbortSignal,
+  ) => {
+    const limits = [`--strict=${tolerated}`, `--max-input-size=${bytesMax}`];
+    await git(['index-pack', '--stdin', '--fix-thin', ...limits], { signal, stdin });
+  };
+  return {
+    git,
+    ingest,
+
+    async read(number, signal) {
+      const name = `${stateRef(number)}:manifest.json`;
+      const [found] = await checkObjects(git, [name], signal);
+      if (found?.type !== 'blob' || found.bytes > manifestBytesMax) return undefined;
+      return JSON.parse((await git(['cat-file', 'blob', found.id], { signal })).toString()) as Manifest;
+    },
+
+    async publish(manifest, signal) {
+      const text = JSON.stringify(manifest);
+      const blob = (await git(['hash-object', '-w', '--stdin'], { signal, stdin: text })).toString().trim();
+      const entry = `100644 blob ${blob}\tmanifest.json\n`;
+      const tree = (await git(['mktree'], { signal, stdin: entry })).toString().trim();
+      const { number, commit, carrier, createdMs } = manifest;
+      const state = await commitTree(
+        git,
+        { tree, parents: [commit, carrier], message: `state ${number}`, createdMs },
+        signal,
+      );
+      const listed = (await git(['for-each-ref', '--format=%(refname)', 'refs/worktrail/'], { signal })).toString();
+      const higher = listed.split('\n').filter((name) => Number(name.split('/').at(-1)) > number);
+      const lines = [
+        `update ${checkpointRef(number)} ${commit}`,
+        `update ${stateRef(number)} ${state}`,
+        ...higher.map((name) => `delete ${name}`),
+      ];
+      await git(['update-ref', '--stdin'], { signal, stdin: `start\n${lines.join('\n')}\nprepare\ncommit\n` });
+    },
+
+    async ingestBundle(path, signal) {
+      const header = await readHeader(path);
+      const file = await open(path);
+      try {
+        await ingest(
+          { stream: file.createReadStream({ start: header.packOffset, autoClose: false }) },
+          bundleBytesMax,
+          signal,
+        );
+      } finally {
+        await file.close();
+      }
+      const lines = header.refs.map(({ name, id }) => `update ${name} ${id}`);
+      await git(['update-ref', '--stdin'], { signal, stdin: `start\n${lines.join('\n')}\nprepare\ncommit\n` });
+    },
+
+    async writeBundle(path, number, all, baseCommit, signal) {
+      const numbers = all ? Array.from({ length: number }, (_, index) => index + 1) : [number];
+      const [before] = await checkObjects(git, [stateRef(number - 1)], signal);
+      const wanted = numbers.flatMap((one) => [checkpointRef(one), stateRef(one)]);
+      const known = all || before?.type !== 'commit' ? [] : [`^${stateRef(number - 1)}`];
+      const stdin = [...wanted, ...known, `^${baseCommit}`].join('\n');
+      await git(['bundle', 'create', '--quiet', path, '--stdin'], { signal, stdin: `${stdin}\n` });
+    },
+
+    async compact(signal) {
+      await git(['repack', '-a', '-d', '-l', '-q'], { signal });
+    },
+  };
+}
+
+export interface FoundObject {
+  id: string;
+  type: string;
+  bytes: number;
+}
+
+/** What is behind each name; undefined where there is nothing. No name contains white space. */
+export async function checkObjects(
+  git: StoreGit,
+  names: string[],
+  signal: AbortSignal,
+): Promise<(FoundObject | undefined)[]> {
+  const answer = await git(['cat-file', '--batch-check'], { signal, stdin: `${names.join('\n')}\n` });
+  const lines = answer.toString('latin1').trimEnd().split('\n');
+  return names.map((_, index) => {
+    const [id, type, size] = (lines[index] ?? '').split(' ');
+    return /^[0-9a-f]{40,64}$/.test(id ?? '') && size !== undefined
+      ? { id: id!, type: type!, bytes: Number(size) }
+      : undefined;
+  });
+}
+
+export async function commitTree(
+  git: StoreGit,
+  commit: { tree: string; parents: string[]; message: string; createdMs: number },
+  signal: AbortSignal,
+): Promise<string> {
+  const date = `${Math.floor(commit.createdMs / 1000)} +0000`;
+  const env = {
+    GIT_AUTHOR_NAME: author.name,
+    GIT_AUTHOR_EMAIL: author.email,
+    GIT_AUTHOR_DATE: date,
+    GIT_COMMITTER_NAME: author.name,
+    GIT_COMMITTER_EMAIL: author.email,
+    GIT_COMMITTER_DATE: date,
+  };
+  const parents = commit.parents.flatMap((parent) => ['-p', parent]);
+  const id = await git(['commit-tree', commit.tree, ...parents], { signal, stdin: `${commit.message}\n`, env });
+  return id.toString().trim();
+}
+
+async function readHeader(path: string): Promise<BundleHeader> {
+  const file = await open(path);
+  try {
+    const buffer = Buffer.alloc(4 * 1024 * 1024);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+    return readBundleHeader(buffer.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
+}

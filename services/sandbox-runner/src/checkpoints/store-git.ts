@@ -1,0 +1,121 @@
+// git of the host in a bare repository of the runner's own, with raw bytes in and out. What it is given to read may be hostile: time,
+// memory and output are bounded.
+
+import { spawn } from 'node:child_process';
+import { programEnvironment } from '../program-environment.ts';
+
+export interface StoreGitOptions {
+  signal: AbortSignal;
+  /** Bytes, or a file to read from. */
+  stdin?: string | { fd: number } | { stream: NodeJS.ReadableStream };
+  /** Instead of being answered. */
+  stdout?: { fd: number };
+  /** More output is an error. */
+  stdoutBytesMax?: number;
+  /** Instead: it is cut there. */
+  stdoutCut?: boolean;
+  timeoutMs?: number;
+  env?: Record<string, string>;
+}
+
+export class GitFailed extends Error {
+  override readonly name = 'GitFailed';
+}
+
+/** The output grew beyond what was asked for. */
+export class TooMuchOutput extends Error {
+  override readonly name = 'TooMuchOutput';
+}
+
+/** Answers what git printed. @throws GitFailed with git's last words, TooMuchOutput, or the signal's reason. */
+export type StoreGit = (args: string[], options: StoreGitOptions) => Promise<Buffer>;
+
+const memoryKilobytesMax = 4 * 1024 * 1024;
+const configuration = [
+  'core.hooksPath=/dev/null',
+  'core.bigFileThreshold=16m',
+  'core.packedGitWindowSize=32m',
+  'core.packedGitLimit=512m',
+  'core.logAllRefUpdates=false',
+  'core.attributesFile=/dev/null',
+  'core.fsmonitor=false',
+  'gc.auto=0',
+  'pack.threads=1',
+  'pack.windowMemory=128m',
+  'diff.renameLimit=1000',
+  'transfer.fsckObjects=true',
+].flatMap((entry) => ['-c', entry]);
+const program = `ulimit -v ${memoryKilobytesMax} 2> /dev/null; exec git "$@"`;
+const stderrBytesMax = 16_384;
+const defaultStdoutBytesMax = 1_048_576;
+const defaultTimeoutMs = 300_000;
+
+export function createStoreGit(path: string): StoreGit {
+  const own = {
+    HOME: '/nonexistent',
+    LC_ALL: 'C',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ALLOW_PROTOCOL: 'none',
+    GIT_DIR: path,
+  };
+  return async (args, options) => {
+    const {
+      signal,
+      stdin,
+      stdout,
+      stdoutBytesMax = defaultStdoutBytesMax,
+      stdoutCut = false,
+      timeoutMs = defaultTimeoutMs,
+      env,
+    } = options;
+    signal.throwIfAborted();
+    const over = new AbortController();
+    const child = spawn('sh', ['-c', program, 'git', ...configuration, ...args], {
+      env: programEnvironment({ ...own, ...env }),
+      stdio: [typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe', stdout?.fd ?? 'pipe', 'pipe'],
+      signal: AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]),
+      killSignal: 'SIGKILL',
+    });
+    const out: Buffer[] = [];
+    let bytes = 0;
+    child.stdout?.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= stdoutBytesMax) out.push(chunk);
+      else {
+        if (bytes - chunk.length < stdoutBytesMax) out.push(chunk.subarray(0, stdoutBytesMax - bytes + chunk.length));
+        over.abort(new TooMuchOutput(`git ${args[0]} printed more than ${stdoutBytesMax} bytes`));
+      }
+    });
+    let said = '';
+    child.stderr!.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString('latin1')).slice(-stderrBytesMax);
+    });
+    // What does not read all of its input ends for a reason of its own.
+    child.stdin?.on('error', () => undefined);
+    if (typeof stdin === 'object' && 'stream' in stdin) {
+      stdin.stream.on('error', (error) => over.abort(error));
+      stdin.stream.pipe(child.stdin!);
+    } else child.stdin?.end(stdin ?? '');
+    let failure: unknown;
+    child.on('error', (error) => {
+      failure = error;
+    });
+    const code = await new Promise<number | null>((resolve) => {
+      child.on('close', resolve);
+    });
+    signal.throwIfAborted();
+    if (over.signal.aborted) {
+      if (stdoutCut && over.signal.reason instanceof TooMuchOutput) return Buffer.concat(out);
+      throw over.signal.reason;
+    }
+    if (failure !== undefined) throw new GitFailed(`git ${args[0]} did not end by itself`, { cause: failure });
+    if (code === 0) return Buffer.concat(out);
+    throw new GitFailed(
+      `git ${args[0]} ended with ${code}: ${said.trim().split('\n').slice(-3).join('; ').slice(-500)}`,
+    );
+  };
+}
