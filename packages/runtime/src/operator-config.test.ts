@@ -94,6 +94,8 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_RUNNER_LABELS: 'zone=a,disk=fast',
     WORKTRAIL_RUNNER_DISK_RESERVE_BYTES: '16',
     WORKTRAIL_RUNNER_SSH_CONFIG: '/etc/worktrail/ssh_config',
+    WORKTRAIL_ARTIFACTS_STORE_BYTES_MAX: '18',
+    WORKTRAIL_ARTIFACTS_OBJECT_BYTES_MAX: '19',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -119,6 +121,7 @@ test('every value of the file has a variable', () => {
       diskReserveBytes: 16,
       sshConfig: '/etc/worktrail/ssh_config',
     },
+    artifacts: { storeBytesMax: 18, objectBytesMax: 19 },
     events: { streamBytesMax: 1_048_576, tailMessages: 0 },
   });
   expect(Object.values(origins).filter(({ from }) => from !== 'environment')).toEqual([]);

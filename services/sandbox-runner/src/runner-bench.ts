@@ -142,8 +142,8 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
         limits: { ...defaultCheckpointLimits, diskReserveBytes: 0 },
         clock: Date.now,
       });
-      const making = { driver, images, mirrors, directories, artifacts, checkpoints, clusterId, control, log };
-      const sandboxes = createSandboxes(making);
+      const engines = { driver, images, mirrors, checkpoints, artifacts };
+      const sandboxes = createSandboxes({ ...engines, directories, diskReserveBytes: 0, clusterId, control, log });
       sandboxes.watch(alive.signal);
       const readSecret = createSecretReader({ configuration, secretBox });
       const execution = { sandboxes, directories, events, readSecret, clock: Date.now };

@@ -11,6 +11,7 @@ import type { SessionArchive } from '@worktrail/contract/checkpoints';
 import type { HibernateInput } from '@worktrail/contract/sandbox-activities';
 import type { Logger } from '@worktrail/runtime/log';
 import type { ArtifactStore } from './checkpoints/artifact-store.ts';
+import { freeBytes, NoDiskSpace, requireDiskSpace } from './disk-space.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
 import type { SandboxRecord } from './session-directory.ts';
 import {
@@ -22,23 +23,25 @@ import {
 } from './volume-archive.ts';
 
 export interface SandboxArchiving {
-  /** Of volumes whose container is gone. `directory` is the session's own, for the file on its way. */
+  /** Of volumes whose container is gone. `directory` is the session's own, for the file on its way. @throws NoDiskSpace */
   archive(
     record: SandboxRecord,
     input: HibernateInput,
     directory: string,
     signal: AbortSignal,
   ): Promise<SessionArchive | null>;
-  /** @throws ArtifactMissing, ArtifactCorrupt */
+  /** @throws NoDiskSpace, ArtifactMissing, ArtifactCorrupt */
   restore(archive: SessionArchive, volumes: VolumeDirectories, directory: string, signal: AbortSignal): Promise<void>;
 }
 
 export function createSandboxArchiving(deps: {
   driver: Pick<SandboxDriver, 'findVolume'>;
   artifacts: ArtifactStore;
+  /** Free space that an archive on its way leaves. */
+  diskReserveBytes: number;
   log: Logger;
 }): SandboxArchiving {
-  const { driver, artifacts, log } = deps;
+  const { driver, artifacts, diskReserveBytes, log } = deps;
 
   async function directoriesOf({ volumes }: SandboxRecord): Promise<VolumeDirectories | undefined> {
     const [workspace, home] = [await driver.findVolume(volumes.workspace), await driver.findVolume(volumes.home)];
@@ -56,9 +59,11 @@ export function createSandboxArchiving(deps: {
         return null;
       }
       const path = join(directory, 'archive.tmp');
-      const limits = { bytesMax, signal };
+      const roomBytes = Math.max(0, (await freeBytes(directory)) - diskReserveBytes);
+      const limits = { bytesMax: Math.min(bytesMax, roomBytes), signal };
       try {
         const made = await writeArchive(volumes, persist, path, limits);
+        if (!made && roomBytes < bytesMax) throw new NoDiskSpace('there is no room for the archive of a session');
         if (!made) {
           log.warn({ sessionId, bytesMax }, 'nothing is archived: what would be is over the limit, or not there');
           return null;
@@ -72,6 +77,7 @@ export function createSandboxArchiving(deps: {
     async restore(archive, volumes, directory, signal) {
       const path = join(directory, 'archive.tmp');
       await rm(path, { force: true });
+      await requireDiskSpace([directory], diskReserveBytes + archive.artifact.bytes);
       try {
         await artifacts.get(archive.artifact, path, signal);
         await extractVolumes(path, volumes, signal);

@@ -113,6 +113,7 @@ export async function startSandboxRunner(
     directories,
     artifacts,
     checkpoints,
+    diskReserveBytes: config.diskReserveBytes,
     clusterId,
     control,
     log,

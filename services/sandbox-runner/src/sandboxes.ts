@@ -57,6 +57,7 @@ export interface Sandboxes {
 
 export interface SandboxesDeps extends Omit<SandboxMakingDeps, 'open' | 'archiving'> {
   artifacts: ArtifactStore;
+  diskReserveBytes: number;
   log: Logger;
 }
 
