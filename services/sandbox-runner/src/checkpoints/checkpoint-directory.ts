@@ -6,20 +6,44 @@
 // The directory itself is root's: in the sandbox neither part can be replaced by anything else, so a file directly in one of them can be
 // opened by its path without following a link.
 
-import { chmod, lchown, mkdir } from 'node:fs/promises';
+import { chmod, lchown, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+
+const setAsidePrefix = 'aside-';
 
 export function checkpointDirectory(sessionPath: string): { path: string; work: string; given: string } {
   const path = join(sessionPath, 'checkpoints');
   return { path, work: join(path, 'work'), given: join(path, 'given') };
 }
 
-/** Harmless where it is there. Before the container is made. */
+/** Before the container is made, while none of the session runs: harmless where it is there. */
 export async function createCheckpointDirectory(sessionPath: string, sandboxUser: number): Promise<string> {
+  const { path } = checkpointDirectory(sessionPath);
+  const there = await readdir(path).catch(() => []);
+  for (const name of there.filter(isSetAside)) await rm(join(path, name), { recursive: true, force: true });
+  await makeParts(sessionPath, sandboxUser);
+  return path;
+}
+
+/**
+ * Gives the sandbox an empty part of its own. What was in it may be anything, and may be changed while it is looked at: it is moved away
+ * by one rename, and removed once no container runs.
+ */
+export async function setWorkAside(sessionPath: string, sandboxUser: number): Promise<void> {
+  const { path, work } = checkpointDirectory(sessionPath);
+  const count = (await readdir(path)).filter(isSetAside).length;
+  await rename(work, join(path, `${setAsidePrefix}${count}`));
+  await makeParts(sessionPath, sandboxUser);
+}
+
+async function makeParts(sessionPath: string, sandboxUser: number): Promise<void> {
   const { path, work, given } = checkpointDirectory(sessionPath);
   for (const one of [path, work, given]) await mkdir(one, { recursive: true });
   await chmod(path, 0o755);
   await chmod(given, 0o755);
   await lchown(work, sandboxUser, sandboxUser);
-  return path;
+}
+
+function isSetAside(name: string): boolean {
+  return name.startsWith(setAsidePrefix);
 }

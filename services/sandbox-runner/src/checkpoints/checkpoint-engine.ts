@@ -5,9 +5,11 @@
 // 2. It is answered once its bundle is stored for certain and its `files.changed` are in the stream.
 // 3. The caller's `previous` is the truth: a number that follows it and was never answered is taken anew.
 
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { CheckpointRef, RestorePoint, StoredArtifact } from '@worktrail/contract/checkpoints';
 import { isId } from '@worktrail/contract/ids';
 import type {
@@ -27,7 +29,7 @@ import { publishChangedFiles } from './changed-files-events.ts';
 import { readSandboxScript } from './sandbox-script.ts';
 import { commitTree, type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
 import { GitFailed } from './store-git.ts';
-import { type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
+import { RecordingFailed, type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
 import { restoreWorkspace } from './workspace-restoring.ts';
 
 export interface RestoredFiles {
@@ -84,7 +86,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
   const record = readSandboxScript('record.sh');
   const restore = readSandboxScript('restore.sh');
   const recording = { script: record, limits: deps.limits, sandboxUser: deps.sandboxUser, log: deps.events.log };
-  const restoring = { script: restore, timeoutMs: deps.limits.timeoutMs, sandboxUser: deps.sandboxUser };
+  const restoring = { script: restore, timeoutMs: deps.limits.timeoutMs };
 
   return {
     take: (sandbox, input, signal) =>
@@ -92,31 +94,33 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const sessionPath = deps.sessionPath(input.sessionId);
         const { baseCommit, previous } = input;
         const { upstreamObjects } = sandbox.record;
-        const store = await openSessionStore({ sessionPath, upstreamObjects, baseCommit }, signal);
-        const before = await findPrevious(deps, store, sessionPath, input, signal);
-        let manifest = await store.read(input.number, signal);
-        if (manifest?.checkpointId !== input.checkpointId) {
-          const fingerprint = input.evenIfUnchanged ? null : (before?.fingerprint ?? null);
-          const request = { baseCommit, carrier: before?.carrier ?? null, fingerprint };
-          const recorded = await recordWorkspace(recording, sandbox, store, request, signal);
-          const { headCommit, headRef } = recorded;
-          if (!recorded.changed) return { changed: false, headCommit, headRef };
-          manifest = await keep(store, input, before, recorded, deps.clock(), signal);
-        }
-        const bundle = await storeBundle(deps, store, sessionPath, input, signal);
-        const parent = previous?.commit ?? baseCommit;
-        const { createdMs, commit } = manifest;
-        const changed = await readDiff(store, parent, commit, signal);
-        await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
-        return { changed: true, checkpoint: factsOf(manifest), bundle };
+        return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
+          const before = await findPrevious(deps, store, sessionPath, input, signal);
+          let manifest = await store.read(input.number, signal);
+          if (manifest?.checkpointId !== input.checkpointId) {
+            const fingerprint = input.evenIfUnchanged ? null : (before?.fingerprint ?? null);
+            const request = { baseCommit, carrier: before?.carrier ?? null, fingerprint };
+            const recorded = await recordWorkspace(recording, sandbox, store, request, signal);
+            const { headCommit, headRef } = recorded;
+            if (!recorded.changed) return { changed: false, headCommit, headRef };
+            manifest = await keep(store, input, before, recorded, deps.clock(), signal);
+          }
+          const bundle = await storeBundle(deps, store, sessionPath, input, manifest.commit, signal);
+          const parent = previous?.commit ?? baseCommit;
+          const { createdMs, commit } = manifest;
+          const changed = await readDiff(store, parent, commit, signal);
+          await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
+          return { changed: true, checkpoint: factsOf(manifest), bundle };
+        });
       }),
 
     fetch: (session, { baseCommit, bundles, checkpoint }, upstreamObjects, signal) =>
       lock.run(session.sessionId, async () => {
         if (!checkpoint) return;
         const sessionPath = deps.sessionPath(session.sessionId);
-        const store = await openSessionStore({ sessionPath, upstreamObjects, baseCommit }, signal);
-        await fill(deps, store, { sessionPath, checkpoint, bundles }, signal);
+        await withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, (store) =>
+          fill(deps, store, { sessionPath, checkpoint, bundles }, signal),
+        );
       }),
 
     restoreInto: (sandbox, input, upstream, signal) =>
@@ -142,6 +146,23 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         return { headCommit, notKept: ['ignored files', 'empty directories', ...manifest.notKept, ...notKept] };
       }),
   };
+}
+
+/** A store that turns out to be damaged is made anew, once: all that counts of it is in the bundles. */
+async function withWholeStore<T>(
+  of: { sessionPath: string; upstreamObjects: string; baseCommit: string },
+  signal: AbortSignal,
+  work: (store: SessionStore) => Promise<T>,
+): Promise<T> {
+  const store = await openSessionStore(of, signal);
+  try {
+    return await work(store);
+  } catch (error) {
+    if (!(error instanceof GitFailed || error instanceof RecordingFailed)) throw error;
+    if (await store.isWhole(signal)) throw error;
+    await removeSessionStore(of.sessionPath);
+    return work(await openSessionStore(of, signal));
+  }
 }
 
 /** The manifest of the newest stored checkpoint; what this host does not have of it is fetched. */
@@ -215,12 +236,13 @@ async function storeBundle(
   store: SessionStore,
   sessionPath: string,
   input: CheckpointInput,
+  commit: string,
   signal: AbortSignal,
 ): Promise<StoredArtifact> {
   const { organizationId, sessionId, generation, number, checkpointId, compact, baseCommit } = input;
   if (!isId(checkpointId, 'checkpoint')) throw new Error('malformed checkpoint id');
   const directory = join(sessionPath, 'bundles');
-  const name = `${number}-${checkpointId}${compact ? '-all' : ''}`;
+  const name = `${number}-${commit}${compact ? '-all' : ''}`;
   const path = join(directory, name);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   for (const other of await readdir(directory)) {
@@ -231,7 +253,12 @@ async function storeBundle(
     await store.writeBundle(`${path}.new`, number, compact, baseCommit, signal);
     await rename(`${path}.new`, path);
   }
-  return artifacts.put(`${organizationId}/${sessionId}/bundle-g${generation}-${number}-${checkpointId}`, path, signal);
+  // The same checkpoint may be packed in other bytes another time: those have another name.
+  const digest = createHash('sha256');
+  await pipeline(createReadStream(path), digest, { signal });
+  const content = digest.digest('hex').slice(0, 16);
+  const artifact = `${organizationId}/${sessionId}/bundle-g${generation}-${number}-${checkpointId}-${content}`;
+  return artifacts.put(artifact, path, signal);
 }
 
 async function readDiff(store: SessionStore, parent: string, commit: string, signal: AbortSignal) {

@@ -46,7 +46,7 @@ borrow() {
   done
 }
 
-small() { [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ] && [ -z "$(find "$1" -prune -size +"$2"c)" ]; }
+plain() { [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ]; }
 
 # From NUL-separated names: what must stay out of the tree, by kind. A nested repository's name ends with a slash.
 classify='
@@ -93,7 +93,7 @@ record_tree() {
   key=$1 prefix=$2
   export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$key.index"
   rm -rf "$G/info/exclude"
-  small .git/info/exclude 1048576 && cp .git/info/exclude "$G/info/exclude"
+  plain .git/info/exclude && head -c 1048576 .git/info/exclude > "$G/info/exclude"
   read_user_index
   scan "$key" "$prefix"
   tree=$(git write-tree --missing-ok) || useless "write-tree of $key"
@@ -105,9 +105,7 @@ record_tree() {
     tree=$(git write-tree --missing-ok) || useless "write-tree of $key"
   fi
   [ ! -s "$S/nested" ] || xargs -0 sh -c "$enlist" sh "$prefix" "$N" "$S" "$WT_NESTED_MAX" < "$S/nested" || useless 'nested'
-  for kind in unreadable special; do
-    [ ! -s "$S/$kind" ] || xargs -0 sh -c "$note" sh "$prefix" "$kind" < "$S/$kind" >> "$S/left-out"
-  done
+  [ ! -s "$S/unreadable" ] || xargs -0 sh -c "$note" sh "$prefix" unreadable < "$S/unreadable" >> "$S/left-out"
   [ ! -s "$S/scan.err" ] || sed -n "s/^warning: could not open directory '\(.*\)': .*/\1/p" "$S/scan.err" | sort -u | head -n 100 |
     while IFS= read -r f; do printf 'unreadable - - %s\0' "$prefix$f"; done >> "$S/left-out"
   if [ -s "$S/large" ]; then
@@ -119,10 +117,11 @@ record_tree() {
 # Files that the repository tracks are recorded although they are ignored, and only those.
 read_user_index() {
   userIndex=
-  rm -rf "$S/user-index" "$G"/trees/sharedindex.* "$G"/sharedindex.*
+  for shared in "$G"/sharedindex.*; do [ ! -e "$shared" ] || rm -rf "$shared"; done
   : > "$S/tracked"
-  small .git/index 268435456 && cp .git/index "$S/user-index" || return 0
-  for shared in .git/sharedindex.*; do small "$shared" 268435456 && cp "$shared" "$G/"; done
+  # One that is cut off cannot be read.
+  plain .git/index && head -c 268435456 .git/index > "$S/user-index" || return 0
+  for shared in .git/sharedindex.*; do ! plain "$shared" || head -c 268435456 "$shared" > "$G/${shared##*/}"; done
   userIndex=$S/user-index
   if ! GIT_INDEX_FILE=$userIndex git ls-files -z -c -i --exclude-standard > "$S/tracked.all" 2> /dev/null; then
     userIndex=
@@ -184,7 +183,7 @@ record_repository() {
       xargs -0 sh -c "$note" sh "$2.git/" state < "$S/large-state" >> "$S/left-out"
     fi
     git add -A -f --ignore-errors --no-warn-embedded-repo --pathspec-from-file="$S/pathspec" --pathspec-file-nul 2> /dev/null
-    [ "$(git ls-files | wc -l)" -le "$WT_STATE_FILES_MAX" ]
+    :
   ); then
     dotgit=$(git write-tree --missing-ok) || useless 'write-tree of a repository'
   else
@@ -193,10 +192,11 @@ record_repository() {
   fi
   export GIT_WORK_TREE="$PWD"
   [ -n "$userIndex" ] || { [ ! -e .git/index ] || printf 'index - - %s.git/index\0' "$2" >> "$S/left-out"; return 0; }
-  cp "$userIndex" "$S/merged-index"
-  export GIT_INDEX_FILE="$S/merged-index"
+  export GIT_INDEX_FILE="$userIndex"
   git ls-files -u > "$S/unmerged.list" 2> /dev/null
   if [ -s "$S/unmerged.list" ]; then
+    cp "$userIndex" "$S/merged-index"
+    GIT_INDEX_FILE=$S/merged-index
     unmerged=$(sed -n 's/^1[02][0-9]* \([0-9a-f]*\) .*/100644 blob \1	\1/p' "$S/unmerged.list" | sort -u | git mktree --missing)
     git diff-files --name-only -z --diff-filter=U | git update-index -z --force-remove --stdin
   fi
@@ -210,6 +210,11 @@ complete_repository() {
   [ -n "$dotgit" ] || return 0
   cp "$G/trees/$key.dotgit" "$S/complete"
   export GIT_WORK_TREE="$PWD/.git" GIT_INDEX_FILE="$S/complete"
+  if [ "$(git ls-files | head -n "$((WT_STATE_FILES_MAX + 1))" | wc -l)" -gt "$WT_STATE_FILES_MAX" ]; then
+    dotgit=
+    printf 'state - - %s.git\0' "$2" >> "$S/left-out"
+    return 0
+  fi
   if [ -n "$userIndex" ]; then
     kept=$(git hash-object -w --no-filters --stdin < "$userIndex") || return 1
     git update-index --add --cacheinfo "100644,$kept,index" || return 1
@@ -265,7 +270,7 @@ if [ -n "$WT_USER" ] && [ -d .git ] && [ ! -L .git ]; then borrow "$PWD/.git"; f
 record_tree main ''
 record_repository main ''
 mainTree=$tree
-keep() { printf '%s\n' "$tree" "$dotgit" "$index" "$unmerged" > "$S/kept.$1"; [ -z "$userIndex" ] || cp "$userIndex" "$S/index.$1"; }
+keep() { printf '%s\n' "$tree" "$dotgit" "$index" "$unmerged" > "$S/kept.$1"; [ -z "$userIndex" ] || mv "$userIndex" "$S/index.$1"; }
 restore() {
   { read -r tree; read -r dotgit; read -r index; read -r unmerged; } < "$S/kept.$1"
   userIndex=
@@ -308,8 +313,8 @@ if [ "$fingerprint" = "$WT_EXPECTED" ]; then
   exit 0
 fi
 
-# What git does not even see.
-find . -xdev -path ./.git -prune -o ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 | xargs -0 sh -c "$strip" sh > "$S/unseen"
+# What git mostly does not even see.
+find . -xdev -name .git -prune -o ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 | xargs -0 sh -c "$strip" sh > "$S/unseen"
 [ ! -s "$S/unseen" ] || xargs -0 sh -c "$note" sh '' special < "$S/unseen" >> "$S/left-out"
 restore main
 complete_repository main '' || useless 'the repository'
@@ -324,7 +329,7 @@ while [ -L "$N/$n" ]; do
     complete_repository "$nestedKey" "$(cat "$N/$n.path"; echo /)" || useless 'a nested repository'
     write_state
     entry '100644 blob' path "$(git hash-object -w --stdin < "$N/$n.path")" >> "$S/state"
-    if [ -f .git ] && small .git 4096; then entry '100644 blob' gitfile "$(git hash-object -w --no-filters .git)" >> "$S/state"; fi
+    if plain .git; then entry '100644 blob' gitfile "$(head -c 4096 .git | git hash-object -w --stdin)" >> "$S/state"; fi
     entry '040000 tree' "$nestedKey" "$(git mktree --missing < "$S/state")" >> "$S/nested.tree"
   fi
   n=$((n + 1))

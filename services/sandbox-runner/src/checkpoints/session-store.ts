@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BundleHeader, readBundleHeader } from './bundle-header.ts';
-import { createStoreGit, type StoreGit } from './store-git.ts';
+import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
 
 /** Everything about a checkpoint that is not in its commit or its carrier. */
 export interface Manifest {
@@ -51,6 +51,8 @@ export interface SessionStore {
   ingestBundle(path: string, signal: AbortSignal): Promise<void>;
   /** Writes a bundle of one checkpoint, or of all up to it, to a new file at `path`. */
   writeBundle(path: string, number: number, all: boolean, baseCommit: string, signal: AbortSignal): Promise<void>;
+  /** Whether all that is named is there. */
+  isWhole(signal: AbortSignal): Promise<boolean>;
   /** Packs together what was taken in. */
   compact(signal: AbortSignal): Promise<void>;
 }
@@ -105,6 +107,7 @@ export async function openSessionStore(
   const { sessionPath, upstreamObjects, baseCommit } = options;
   const path = join(sessionPath, 'store.git');
   if (!existsSync(path)) await makeStore(path, upstreamObjects, baseCommit);
+  else await lendObjects(path, upstreamObjects);
   const git = createStoreGit(path);
   const store = sessionStore(git);
   const [base] = await checkObjects(git, [`${baseCommit}^{commit}`], signal);
@@ -121,7 +124,7 @@ export async function removeSessionStore(sessionPath: string): Promise<void> {
 async function makeStore(path: string, upstreamObjects: string, baseCommit: string): Promise<void> {
   const scratch = `${path}.new`;
   await rm(scratch, { recursive: true, force: true });
-  await mkdir(join(scratch, 'objects', 'info'), { recursive: true, mode: 0o700 });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
   await mkdir(join(scratch, 'refs'), { recursive: true, mode: 0o700 });
   const sha256 = baseCommit.length === 64;
   const extension = sha256 ? '[extensions]\n\tobjectFormat = sha256\n' : '';
@@ -130,10 +133,15 @@ async function makeStore(path: string, upstreamObjects: string, baseCommit: stri
     join(scratch, 'config'),
     `[core]\n\trepositoryFormatVersion = ${sha256 ? 1 : 0}\n\tbare = true\n${extension}`,
   );
-  await writeFile(join(scratch, 'objects', 'info', 'alternates'), `${upstreamObjects}\n`);
+  await lendObjects(scratch, upstreamObjects);
   const shallow = await readFile(join(dirname(upstreamObjects), 'shallow'), 'utf8').catch(() => '');
   if (shallow !== '') await writeFile(join(scratch, 'shallow'), shallow);
   await rename(scratch, path);
+}
+
+async function lendObjects(path: string, upstreamObjects: string): Promise<void> {
+  await mkdir(join(path, 'objects', 'info'), { recursive: true, mode: 0o700 });
+  await writeFile(join(path, 'objects', 'info', 'alternates'), `${upstreamObjects}\n`);
 }
 
 function sessionStore(git: StoreGit): SessionStore {
@@ -200,6 +208,16 @@ function sessionStore(git: StoreGit): SessionStore {
       const known = all || before?.type !== 'commit' ? [] : [`^${stateRef(number - 1)}`];
       const stdin = [...wanted, ...known, `^${baseCommit}`].join('\n');
       await git(['bundle', 'create', '--quiet', path, '--stdin'], { signal, stdin: `${stdin}\n` });
+    },
+
+    async isWhole(signal) {
+      try {
+        await git(['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], { signal });
+        return true;
+      } catch (error) {
+        if (error instanceof GitFailed) return false;
+        throw error;
+      }
     },
 
     async compact(signal) {

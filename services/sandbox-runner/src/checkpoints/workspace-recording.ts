@@ -3,12 +3,12 @@
 // 1. Everything from the sandbox is hostile: what it says is a claim, what it hands over is checked object by object.
 // 2. A private git directory that is of no use is made anew; where the user's own repository is the reason, the files are kept without it.
 
-import { constants, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@worktrail/runtime/log';
 import { requireDiskSpace } from '../disk-space.ts';
 import type { OpenSandbox } from '../open-sandboxes.ts';
-import { checkpointDirectory, createCheckpointDirectory } from './checkpoint-directory.ts';
+import { checkpointDirectory, setWorkAside } from './checkpoint-directory.ts';
 import { describeLeftOut } from './left-out.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type SessionStore } from './session-store.ts';
@@ -75,7 +75,7 @@ export async function recordWorkspace(
   for (const { rebuild, user } of attempts) {
     signal.throwIfAborted();
     sandbox.lost.throwIfAborted();
-    if (rebuild) await setAsidePrivateDirectory(sandbox.directory.path, deps.sandboxUser);
+    if (rebuild) await setWorkAside(sandbox.directory.path, deps.sandboxUser);
     try {
       return await recordOnce(deps, sandbox, store, { ...request, user }, signal);
     } catch (error) {
@@ -170,20 +170,4 @@ function readClaim(stdout: string): UserState & { carrier: string | null } {
   }
   const headRef = /^refs\/[\x21-\x7e\x80-\uffff]{1,250}$/.exec(value('headref'))?.[0] ?? null;
   return { fingerprint, carrier, headCommit: id('head'), headRef };
-}
-
-/** By one rename, for what is in it may be anything. The sandbox's user owns what is in it, and it goes with the session's directory. */
-async function setAsidePrivateDirectory(sessionPath: string, sandboxUser: number): Promise<void> {
-  const { path, work } = checkpointDirectory(sessionPath);
-  const used = (await readdir(path)).filter((name) => name.startsWith('aside-'));
-  // One is enough to look into; what cannot be removed safely while the sandbox runs must not pile up without end.
-  await rename(work, join(path, `aside-${used.length}`));
-  await createCheckpointDirectory(sessionPath, sandboxUser);
-}
-
-/** Once no container of the session runs: what was set aside. */
-export async function removeSetAside(sessionPath: string): Promise<void> {
-  const { path } = checkpointDirectory(sessionPath);
-  const used = (await readdir(path).catch(() => [])).filter((name) => name.startsWith('aside-'));
-  for (const name of used) await rm(join(path, name), { recursive: true, force: true });
 }

@@ -4,14 +4,13 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OpenSandbox } from '../open-sandboxes.ts';
 import type { Upstream } from '../repository-mirror.ts';
-import { checkpointDirectory, createCheckpointDirectory } from './checkpoint-directory.ts';
+import { checkpointDirectory } from './checkpoint-directory.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type Manifest, type SessionStore } from './session-store.ts';
 
 export interface RestoringDeps {
   script: SandboxScript;
   timeoutMs: number;
-  sandboxUser: number;
 }
 
 const idsBytesMax = 256 * 1024 * 1024;
@@ -27,7 +26,6 @@ export async function restoreWorkspace(
   signal: AbortSignal,
 ): Promise<{ headCommit: string | null; notKept: string[] }> {
   const sessionPath = sandbox.directory.path;
-  await createCheckpointDirectory(sessionPath, deps.sandboxUser);
   const { given } = checkpointDirectory(sessionPath);
   const pack = join(given, 'restore.pack');
   try {
