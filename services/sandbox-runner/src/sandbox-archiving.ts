@@ -2,9 +2,8 @@
 //
 // Over the limit what `environment.persist` names is archived, and where that is too much, nothing: the checkpoint is what travels then.
 
-import { existsSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SessionArchive } from '@worktrail/contract/checkpoints';
@@ -119,5 +118,5 @@ async function archiveName(input: HibernateInput, path: string): Promise<string>
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   const { organizationId, sessionId, generation } = input;
-  return `${organizationId}/${sessionId}/${generation}/archive-${hash.digest('hex').slice(0, 32)}`;
+  return `${organizationId}/${sessionId}/archive-g${generation}-${hash.digest('hex').slice(0, 32)}`;
 }
