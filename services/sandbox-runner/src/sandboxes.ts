@@ -34,7 +34,8 @@ export interface Sandboxes {
   /** Stops the container, and archives the volumes, once for each generation. @throws StaleGeneration */
   hibernate(input: HibernateInput, signal: AbortSignal): Promise<HibernatedSandbox>;
   /**
-   * Takes away what is out of date of a session that nobody works on here at the moment. `judge` is asked while nobody can begin to.
+   * Takes away what is out of date of a session that nobody works on here at the moment, and answers what that was. `judge` is asked
+   * while nobody can begin to.
    */
   fence(sessionId: string, judge: (record: SandboxRecord) => Promise<StaleParts>): Promise<StaleParts>;
   remove(ref: SandboxRef): Promise<void>;
@@ -99,8 +100,8 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     return record?.generation === ref.generation ? making.attach(record) : undefined;
   }
 
-  async function stopLocked(record: SandboxRecord): Promise<SandboxRecord> {
-    await making.removeContainers(record.sessionId, stopGraceMs);
+  async function stopLocked(record: SandboxRecord, graceMs = stopGraceMs): Promise<SandboxRecord> {
+    await making.removeContainers(record.sessionId, graceMs);
     const stopped: SandboxRecord = { ...record, state: 'stopped', containerId: null };
     await directories.at(record.sessionId).writeRecord(stopped);
     return stopped;
@@ -157,7 +158,10 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
         const record = await directories.at(sessionId).readRecord();
         const stale = record ? await judge(record) : 'none';
         if (stale === 'everything') await making.removeEverything(sessionId);
-        if (stale === 'container' && record?.state !== 'stopped') await stopLocked(record!);
+        if (stale !== 'container' || !record) return stale;
+        if (record.state === 'stopped') return 'none';
+        // What ran in it has its end: no grace.
+        await stopLocked(record, 0);
         return stale;
       });
     },
