@@ -6,26 +6,29 @@
 // 3. `get` gives the very object that was named, by digest and length, and its file appears whole or not at all.
 // 4. In memory there is never more than one chunk: each is awaited before the next one is read.
 //
-// The layout is that of NATS' object stores (ADR-20), so that `nats object` reads it. The client library for them holds a whole object in
-// memory where its reader is slower than the server, hence this one.
+// The client library for object stores holds a whole object in memory where its reader is slower than the server, hence this one.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import {
-  DiscardPolicy,
-  type JetStreamClient,
-  JetStreamApiError,
-  type JetStreamManager,
-  StorageType,
-} from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import { artifactBucket } from '@worktrail/contract/subjects';
 import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from './checkpoints/artifact-store.ts';
+import {
+  artifactOf,
+  chunkSubject,
+  chunkSubjects,
+  digestText,
+  ensureObjectStore,
+  infoSubject,
+  infoSubjects,
+  type ObjectInfo,
+  objectStream,
+} from './object-store-layout.ts';
 
-const stream = `OBJ_${artifactBucket}`;
 const chunkBytes = 256 * 1024;
 /** So long without a new chunk an upload is taken for dead: each of them is awaited for seconds at most. */
 const unfinishedMsMax = 15 * 60_000;
@@ -50,25 +53,12 @@ export interface NatsArtifactStore extends ArtifactStore {
   purgeUnfinished(): Promise<number>;
 }
 
-/** What an object's last message says of it. */
-interface ObjectInfo {
-  name: string;
-  bucket: string;
-  nuid: string;
-  size: number;
-  chunks: number;
-  digest: string;
-  mtime: string;
-  deleted: boolean;
-  options: { max_chunk_size: number };
-}
-
 /** Makes the store where it is missing. */
 export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): Promise<NatsArtifactStore> {
   const { js, jsm } = options;
-  await ensureStore(options);
+  await ensureObjectStore(jsm, options);
 
-  const lastOf = (subject: string) => jsm.streams.getMessage(stream, { last_by_subj: subject }).catch(noMessage);
+  const lastOf = (subject: string) => jsm.streams.getMessage(objectStream, { last_by_subj: subject }).catch(noMessage);
 
   async function find(name: string): Promise<ObjectInfo | undefined> {
     return (await lastOf(infoSubject(name)))?.json<ObjectInfo>();
@@ -121,7 +111,8 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
       try {
         // A replica may be behind; who leads is not.
         return (
-          (await jsm.direct.getMessage(stream, query)) ?? (await jsm.streams.getMessage(stream, query).catch(noMessage))
+          (await jsm.direct.getMessage(objectStream, query)) ??
+          (await jsm.streams.getMessage(objectStream, query).catch(noMessage))
         );
       } catch (error) {
         if (tries === readTriesMax) throw error;
@@ -129,10 +120,10 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
     }
   }
 
-  const purge = (filter: string) => jsm.streams.purge(stream, { filter });
+  const purge = (filter: string) => jsm.streams.purge(objectStream, { filter });
 
   async function subjects(filter: string): Promise<string[]> {
-    const { state } = await jsm.streams.info(stream, { subjects_filter: filter });
+    const { state } = await jsm.streams.info(objectStream, { subjects_filter: filter });
     return Object.keys(state.subjects ?? {});
   }
 
@@ -217,46 +208,6 @@ export async function openNatsArtifactStore(options: NatsArtifactStoreOptions): 
       return purged;
     },
   };
-}
-
-async function ensureStore({ jsm, replicas, storeBytesMax }: NatsArtifactStoreOptions): Promise<void> {
-  const wanted = {
-    name: stream,
-    subjects: [`${chunkSubjects}.>`, `${infoSubjects}.>`],
-    storage: StorageType.File,
-    discard: DiscardPolicy.New,
-    allow_rollup_hdrs: true,
-    allow_direct: true,
-    num_replicas: replicas,
-    max_bytes: storeBytesMax ?? -1,
-  };
-  const existing = await jsm.streams.info(stream).catch((error: unknown) => {
-    if (error instanceof JetStreamApiError && error.code === 10059) return undefined;
-    throw error;
-  });
-  if (existing) await jsm.streams.update(stream, { ...existing.config, ...wanted });
-  else await jsm.streams.add(wanted);
-}
-
-const chunkSubjects = `$O.${artifactBucket}.C`;
-const infoSubjects = `$O.${artifactBucket}.M`;
-
-function chunkSubject(nuid: string): string {
-  return `${chunkSubjects}.${nuid}`;
-}
-
-function infoSubject(name: string): string {
-  const encoded = Buffer.from(name, 'utf8').toString('base64').replaceAll('+', '-').replaceAll('/', '_');
-  return `${infoSubjects}.${encoded}`;
-}
-
-function digestText(sha256: Buffer): string {
-  return `SHA-256=${sha256.toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
-}
-
-function artifactOf({ name, digest, size }: ObjectInfo): StoredArtifact {
-  const sha256 = Buffer.from(digest.slice('SHA-256='.length), 'base64url').toString('hex');
-  return { name, sha256, bytes: size };
 }
 
 async function fileInfo(path: string, signal: AbortSignal): Promise<Pick<ObjectInfo, 'size' | 'digest'>> {
