@@ -42,7 +42,7 @@ export async function openOwnEngine(root: string): Promise<OwnEngine> {
 
   async function start(liveRestore: boolean): Promise<void> {
     await prepareDaemon(plan, root);
-    const config = { ...daemonConfig(plan, root), 'live-restore': liveRestore };
+    const config = { ...daemonConfig(plan), 'live-restore': liveRestore };
     await writeFile(plan.configPath, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
     const log = await open(join(root, 'dockerd.log'), 'a');
     const stdio = ['ignore', log.fd, log.fd] as const;

@@ -69,6 +69,9 @@ export const buckets = {
   runnerOrders: 'worktrail-runner-orders',
 } as const;
 
+/** Object store of what is kept of sessions' files (checkpoints.ts), as NATS' own tools read it. */
+export const artifactBucket = 'worktrail-artifacts';
+
 export function sessionKey(organizationId: string, sessionId: string): string {
   return `${organizationId}.${sessionId}`;
 }

@@ -9,6 +9,7 @@ import {
   type SandboxActivities,
   sandboxGone,
 } from '@worktrail/contract/sandbox-activities';
+import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
 import { SandboxGone } from './command-execution.ts';
 import { NoDiskSpace } from './disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
@@ -17,7 +18,7 @@ import { NoFreeSlot, type Placements } from './placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
 import type { SessionDirectories } from './session-directory.ts';
-import { SessionFailure, StaleGeneration } from './session-failure.ts';
+import { SessionFailure, StaleGeneration, UpstreamAway } from './session-failure.ts';
 
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;
@@ -30,6 +31,7 @@ export interface SandboxActivityDeps {
   engine: Pick<PartWatch, 'whenWell'>;
   disk: Pick<PartWatch, 'failure'>;
   directories: SessionDirectories;
+  checkpoints: Pick<CheckpointEngine, 'take'>;
 }
 
 export function createPlacementActivities(placements: Placements): PlacementActivities {
@@ -44,6 +46,7 @@ export function createSandboxActivities({
   engine,
   disk,
   directories,
+  checkpoints,
 }: SandboxActivityDeps): SandboxActivities {
   /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
   const failures = new Map<string, number>();
@@ -89,6 +92,27 @@ export function createSandboxActivities({
           throw error instanceof Detached && isCanceled ? new CancelledFailure(error.message) : error;
         }
       }),
+    checkpointSandbox: (input) =>
+      withFailures(async () => {
+        const activity = currentRun();
+        return beating(activity, async () => {
+          const sandbox = await sandboxes.attach(input);
+          if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
+          const until = AbortSignal.any([activity.signal, sandbox.lost]);
+          try {
+            return await checkpoints.take(sandbox, input, until);
+          } catch (error) {
+            if (activity.signal.aborted || (await sandboxes.verify(sandbox))) throw error;
+            throw new SandboxGone(`the sandbox of ${input.sessionId} has stopped`, { cause: error });
+          }
+        });
+      }),
+    hibernateSandbox: (input) =>
+      withFailures(async () => {
+        const activity = currentRun();
+        await beating(activity, () => engine.whenWell(activity.signal));
+        return beating(activity, () => sandboxes.hibernate(input, activity.signal));
+      }),
     removeSandbox: (input) =>
       withFailures(async () => {
         failures.delete(input.sessionId);
@@ -105,7 +129,8 @@ async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Prom
   );
   if (!answers) return;
   const detail = String((error as Error)?.message ?? error).slice(0, 500);
-  throw new SessionFailure('internal', `the sandbox could not be made: ${detail}`, { cause: error });
+  const code = error instanceof UpstreamAway ? 'repository_unreachable' : 'internal';
+  throw new SessionFailure(code, `the sandbox could not be made: ${detail}`, { cause: error });
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */

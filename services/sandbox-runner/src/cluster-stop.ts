@@ -2,6 +2,9 @@
 //
 // Running commands end `canceled` with reason `cluster_stopped`, containers are removed, volumes are kept, and each session's
 // workflow is told. Bounded in time: what is not done by then is found by the next start.
+//
+// No checkpoint is taken here: only a session's workflow can number and remember one, Temporal may be the next to go, and the bundle of a
+// large work tree may take longer than a stop may; the volumes are the whole work tree and more, and the next start opens them.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';

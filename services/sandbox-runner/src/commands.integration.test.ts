@@ -234,7 +234,7 @@ test('a killed container ends its commands as lost, with what they wrote, and th
 
   const next = newCommand(own, 'cat kept.txt');
   await expect(run(next)).rejects.toThrow(SandboxGone);
-  const reopened = { ...own, generation: 2 };
+  const reopened = { ...own, generation: 2, filesGeneration: 1 };
   expect(await sandboxes.open(reopened, signal)).toMatchObject({ from: 'volume' });
   expect(await run({ ...next, generation: 2 })).toMatchObject({ outcome: 'exited', exitCode: 0 });
   expect(outputOf(await bench.events(next)).toString()).toBe('kept\n');
@@ -275,7 +275,7 @@ test.each(['while its sandbox is gone', 'in the sandbox that was opened since'])
     await driver.removeContainer(container.id);
     await rm(journalOf(command));
     const lost = { outcome: 'sandbox_lost', stdoutBytes: 8 };
-    const reopened = { generation: 2 };
+    const reopened = { generation: 2, filesGeneration: 1 };
     if (when === 'while its sandbox is gone') {
       await rm(join(directories.at(own.sessionId).runPath, 'requests', command.command.id));
       expect(await run(command)).toMatchObject(lost);

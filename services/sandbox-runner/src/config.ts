@@ -21,6 +21,12 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   startsAtOnceMax: number;
   labels: Record<string, string>;
   diskReserveBytes: number;
+  artifacts: {
+    replicas: number;
+    /** Of all objects together; null: as much as the server has. */
+    storeBytesMax: number | null;
+    objectBytesMax: number;
+  };
   /** "exec" where a FIFO cannot be shared with the container. */
   control: 'fifo' | 'exec';
 }
@@ -36,6 +42,7 @@ const shape = {
   WORKTRAIL_SECRETS_KEY_FILE: absolute,
   WORKTRAIL_STATE_DIRECTORY: absolute,
   WORKTRAIL_TRACE_STORE_URL: z.url(),
+  WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   WORKTRAIL_SANDBOX_CONTROL: z.enum(['fifo', 'exec']).default('fifo'),
 };
 
@@ -61,6 +68,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     startsAtOnceMax: operator.runner.startsAtOnceMax,
     labels: operator.runner.labels,
     diskReserveBytes: operator.runner.diskReserveBytes,
+    artifacts: { ...operator.artifacts, replicas: own.WORKTRAIL_STREAM_REPLICAS },
     control: own.WORKTRAIL_SANDBOX_CONTROL,
   };
 }

@@ -11,10 +11,15 @@ export class NoDiskSpace extends Error {
 /** @throws NoDiskSpace with a message for people who may not know the host's paths. */
 export async function requireDiskSpace(paths: readonly string[], reserveBytes: number): Promise<void> {
   for (const path of paths) {
-    const { bavail, bsize } = await statfs(path);
-    if (bavail * bsize >= reserveBytes) continue;
-    throw new NoDiskSpace(`${mib(bavail * bsize)} MiB are free, less than the reserve of ${mib(reserveBytes)} MiB`);
+    const free = await freeBytes(path);
+    if (free >= reserveBytes) continue;
+    throw new NoDiskSpace(`${mib(free)} MiB are free, less than the reserve of ${mib(reserveBytes)} MiB`);
   }
+}
+
+export async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
 }
 
 function mib(bytes: number): number {

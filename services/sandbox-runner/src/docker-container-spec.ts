@@ -13,6 +13,9 @@ import { shortId } from '@worktrail/contract/ids';
 import type { ContainerCreateOptions, MountSettings } from 'dockerode';
 import type { ContainerSpec } from './sandbox-driver.ts';
 
+/** Of whom commands run as in every sandbox, and everything in its volumes is. */
+export const sandboxUser = 1000;
+
 export const sandboxPaths = {
   supervisor: '/worktrail/supervisor',
   run: '/worktrail/run',
@@ -60,8 +63,9 @@ function containerName(owner: DockerOwner, ref: SandboxRef): string {
   return `worktrail-${owner.clusterId}-${ref.sessionId}-${ref.generation}`;
 }
 
-export function volumeNames(clusterId: string, sessionId: string): { workspace: string; home: string } {
-  const stem = `worktrail-${clusterId}-${sessionId}`;
+/** Of the generation that made them: a later one goes on with them, unless they are out of date by then. */
+export function volumeNames(clusterId: string, ref: SandboxRef): { workspace: string; home: string } {
+  const stem = `worktrail-${clusterId}-${ref.sessionId}-${ref.generation}`;
   return { workspace: `${stem}-workspace`, home: `${stem}-home` };
 }
 

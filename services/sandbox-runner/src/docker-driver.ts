@@ -41,6 +41,8 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
   };
   const startGate = createStartGate(startsAtOnceMax);
   const filters = { label: Object.entries(ownerFilter(owner)).map(([name, value]) => `${name}=${value}`) };
+  const ownedBy = (sessionId: string | undefined) =>
+    sessionId === undefined ? filters : { label: [...filters.label, `${sessionLabel}=${sessionId}`] };
   return {
     async ping() {
       const options: object = { abortSignal: AbortSignal.timeout(pingTimeoutMs) };
@@ -64,7 +66,7 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
       await docker.createVolume({ Name: name, Labels: ownerLabels(owner, ref) });
       return (await docker.getVolume(name).inspect()).Mountpoint;
     },
-    hasVolume: async (name) => (await unlessMissing(() => docker.getVolume(name).inspect())) !== undefined,
+    findVolume: async (name) => (await unlessMissing(() => docker.getVolume(name).inspect()))?.Mountpoint,
     async removeVolume(name) {
       await unlessMissing(() => docker.getVolume(name).remove({ force: true }));
     },
@@ -97,8 +99,7 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
       await unlessMissing(() => container.remove({ force: true, v: true }));
     },
     async listContainers(sessionId) {
-      const label = sessionId === undefined ? filters.label : [...filters.label, `${sessionLabel}=${sessionId}`];
-      const found = await docker.listContainers({ all: true, filters: { label } });
+      const found = await docker.listContainers({ all: true, filters: ownedBy(sessionId) });
       return found.map(({ Id, Labels, State }) => ({
         id: Id,
         sessionId: Labels[sessionLabel] ?? '',
@@ -106,8 +107,8 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
         running: State === 'running',
       }));
     },
-    async listVolumes() {
-      const { Volumes } = await docker.listVolumes({ filters });
+    async listVolumes(sessionId) {
+      const { Volumes } = await docker.listVolumes({ filters: ownedBy(sessionId) });
       return (Volumes ?? []).map(({ Name, Labels }) => ({
         name: Name,
         sessionId: Labels?.[sessionLabel] ?? '',

@@ -54,13 +54,13 @@ function liveCommand(list: readonly Chunk[]): {
   live: LiveCommand;
   directories: ReturnType<typeof createSessionDirectories>;
 } {
-  const directories = createSessionDirectories(path);
+  const directories = createSessionDirectories(path, 'test');
   const sessionId = newId('session');
   const commandId = newId('command');
   const { runPath } = directories.at(sessionId);
   for (const name of ['journals', 'requests']) mkdirSync(join(runPath, name), { recursive: true });
   const frames: JournalFrame[] = [
-    { type: 'header', timeNs: 1n, bootId: '0'.repeat(32), commandId },
+    { type: 'header', mayJump: false, timeNs: 1n, bootId: '0'.repeat(32), commandId },
     { type: 'started', timeNs: 1n, pid: 7 },
     ...outputFrames(list),
   ];

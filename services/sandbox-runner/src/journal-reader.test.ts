@@ -4,13 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type EndFrame, encodeFrame, type JournalFrame, JournalCorrupt, type OutputFrame } from './journal-format.ts';
+import {
+  type EndFrame,
+  encodeFrame,
+  type HeaderFrame,
+  type JournalFrame,
+  JournalCorrupt,
+  type OutputFrame,
+} from './journal-format.ts';
 import { createFrameOrder, cutBefore, followJournal, openJournal } from './journal-reader.ts';
 import { type JournalWatch, openJournalWatch } from './journal-watch.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const header: JournalFrame = {
+const header: HeaderFrame = {
   type: 'header',
   timeNs: 1n,
   bootId: 'a'.repeat(32),

@@ -2,11 +2,13 @@
 
 export interface KeyedLock {
   run<T>(key: string, work: () => Promise<T>): Promise<T>;
+  isHeld(key: string): boolean;
 }
 
 export function createKeyedLock(): KeyedLock {
   const tails = new Map<string, Promise<unknown>>();
   return {
+    isHeld: (key) => tails.has(key),
     run(key, work) {
       const before = tails.get(key) ?? Promise.resolve();
       const result = before.then(work, work);

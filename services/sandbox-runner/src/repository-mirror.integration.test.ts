@@ -14,6 +14,7 @@ let git: Git;
 let mirrors: RepositoryMirrors;
 /** Of each call of the host's git. */
 const calls: string[][] = [];
+const nothing = async () => undefined;
 const organizationId = newId('organization');
 const upstream = () => join(scratch.path, 'repositories', 'upstream');
 const ask = (baseRef: string | null = null, url = upstream(), defaultBranch = 'main') =>
@@ -34,8 +35,9 @@ beforeAll(async () => {
     calls.push(args);
     return git(directory, args);
   };
+  const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-  mirrors = createRepositoryMirrors({ dataDirectory, roots, git: counted });
+  mirrors = createRepositoryMirrors({ dataDirectory, roots, git: counted, pins });
   await makeRepository(upstream());
 });
 afterAll(() => scratch.remove());

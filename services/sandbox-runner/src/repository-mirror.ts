@@ -12,8 +12,9 @@ import type { RepositoryRef } from '@worktrail/contract/environment';
 import type { RepositoryAddress, RepositoryRoots } from '@worktrail/runtime/repository-address';
 import type { Git } from './git-program.ts';
 import { requireAllowedObjects } from './repository-borrowing.ts';
+import type { RepositoryPins } from './repository-pins.ts';
 import { redact, resolveRepository, withoutCredentials } from './repository-url.ts';
-import { SessionFailure } from './session-failure.ts';
+import { SessionFailure, UpstreamAway } from './session-failure.ts';
 
 export interface Upstream {
   /** On the host. */
@@ -38,63 +39,108 @@ export interface SyncRequest {
 export interface RepositoryMirrors {
   /** @throws SessionFailure */
   sync(request: SyncRequest): Promise<Upstream>;
+  /**
+   * For files that began with this commit: asks upstream only where the mirror does not have it, and the artifact store where upstream
+   * does not have it any more. @throws SessionFailure, UpstreamAway
+   */
+  provide(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<Upstream>;
 }
 
 export interface MirrorDeps {
   dataDirectory: string;
   roots: RepositoryRoots;
   git: Git;
+  pins: RepositoryPins;
 }
 
 export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
+  const { git } = deps;
   const fetches = createCoalescer();
+
+  async function locate({ organizationId, repository }: Omit<SyncRequest, 'baseRef'>): Promise<Mirror> {
+    const address = await resolveRepository(repository.url, deps.roots);
+    const source = address.kind === 'local' ? address.path : address.url;
+    const name = createHash('sha256').update(source).digest('hex').slice(0, 32);
+    const path = join(deps.dataDirectory, 'mirrors', organizationId, `${name}.git`);
+    return { path, address, source, organizationId, name, ...repository };
+  }
+
+  const fetch = (mirror: Mirror) => fetches.run(mirror.path, () => fetchAll(deps, mirror));
+  const defaultCommitOf = ({ path, defaultBranch }: Mirror) =>
+    resolveCommit(git, path, [`refs/heads/${defaultBranch}`]);
+
+  async function describe(mirror: Mirror, baseCommit: string, defaultCommit: string): Promise<Upstream> {
+    return {
+      objectsPath: join(mirror.path, 'objects'),
+      baseCommit,
+      defaultBranch: mirror.defaultBranch,
+      defaultCommit,
+      shallow: await readFile(join(mirror.path, 'shallow'), 'utf8').catch(() => ''),
+      url: withoutCredentials(mirror.url),
+    };
+  }
+
   return {
-    async sync({ organizationId, repository, baseRef }) {
-      const address = await resolveRepository(repository.url, deps.roots);
-      const source = address.kind === 'local' ? address.path : address.url;
-      const name = createHash('sha256').update(source).digest('hex').slice(0, 32);
-      const path = join(deps.dataDirectory, 'mirrors', organizationId, `${name}.git`);
-      await fetches.run(path, () => fetchAll(deps, path, address, source));
-      const defaultRef = `refs/heads/${repository.defaultBranch}`;
-      const defaultCommit = await resolveCommit(deps.git, path, [defaultRef]);
-      if (!defaultCommit) throw missing(repository.url, `default branch "${repository.defaultBranch}"`);
-      return {
-        objectsPath: join(path, 'objects'),
-        baseCommit:
-          baseRef === null ? defaultCommit : await resolveBase(deps.git, path, source, repository.url, baseRef),
-        defaultBranch: repository.defaultBranch,
+    async sync(request) {
+      const mirror = await locate(request);
+      await fetch(mirror);
+      const defaultCommit = await defaultCommitOf(mirror);
+      if (!defaultCommit) throw missing(mirror.url, `default branch "${mirror.defaultBranch}"`);
+      const { baseRef } = request;
+      return describe(
+        mirror,
+        baseRef === null ? defaultCommit : await resolveBase(git, mirror, baseRef),
         defaultCommit,
-        shallow: await readFile(join(path, 'shallow'), 'utf8').catch(() => ''),
-        url: withoutCredentials(repository.url),
-      };
+      );
+    },
+    async provide(request, commit) {
+      const mirror = await locate(request);
+      const find = async () => (existsSync(mirror.path) ? resolveCommit(git, mirror.path, [commit]) : undefined);
+      if (!isFullCommit(commit)) throw missing(mirror.url, `commit "${commit}"`);
+      if (!(await find())) {
+        const unreachable = await fetch(mirror).then(() => undefined, unlessAborted);
+        // An upstream that is away says nothing about what was kept of it.
+        await makeEmptyMirror(git, mirror.path, commit.length === 64);
+        if (!(await find())) await fetchCommit(git, mirror, commit);
+        if (!(await find())) await deps.pins.restore(mirror, commit);
+        if (!(await find())) throw unreachable ? awayFor(unreachable) : missing(mirror.url, `commit "${commit}"`);
+      }
+      return describe(mirror, commit, (await defaultCommitOf(mirror)) ?? commit);
     },
   };
 }
 
-async function fetchAll(
-  { git, roots }: MirrorDeps,
-  path: string,
-  address: RepositoryAddress,
-  source: string,
-): Promise<void> {
+interface Mirror {
+  path: string;
+  address: RepositoryAddress;
+  /** What git fetches from. */
+  source: string;
+  organizationId: string;
+  /** The same on every host. */
+  name: string;
+  url: string;
+  defaultBranch: string;
+}
+
+async function fetchAll({ git, roots, pins }: MirrorDeps, mirror: Mirror): Promise<void> {
+  const { path, address, source } = mirror;
   try {
     if (address.kind === 'local') await requireAllowedObjects(git, address.path, roots);
     if (!existsSync(path)) await makeMirror(git, path, address);
+    await pins.noteTips(mirror);
     const refspecs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
-    await git(path, [
-      'fetch',
-      '--progress',
-      '--prune',
-      '--no-tags',
-      '--update-shallow',
-      '--end-of-options',
-      source,
-      ...refspecs,
-    ]);
+    const options = ['--progress', '--prune', '--no-tags', '--update-shallow'];
+    await git(path, ['fetch', ...options, '--end-of-options', source, ...refspecs]);
   } catch (error) {
     if (isAbort(error) || error instanceof SessionFailure) throw error;
     throw new SessionFailure('repository_unreachable', `the repository cannot be fetched: ${lastLine(error)}`);
   }
+  await pins.keepLostTips(mirror);
+}
+
+/** A commit that no branch leads to is given out by most servers when it is asked for by its full name. */
+async function fetchCommit(git: Git, { path, source }: Mirror, commit: string): Promise<void> {
+  await git(path, ['fetch', '--progress', '--no-tags', '--end-of-options', source, commit]).catch(emptyUnlessAborted);
 }
 
 /** Appears by rename, so that a mirror that is there is whole. A local one is linked, which takes no time. */
@@ -111,25 +157,39 @@ async function makeMirror(git: Git, path: string, address: RepositoryAddress): P
   await rename(scratch, path);
 }
 
+async function makeEmptyMirror(git: Git, path: string, isSha256: boolean): Promise<void> {
+  if (existsSync(path)) return;
+  const scratch = `${path}.new`;
+  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+  await rm(scratch, { recursive: true, force: true });
+  const format = isSha256 ? ['--object-format=sha256'] : [];
+  await git(join(path, '..'), ['init', '--bare', '--quiet', ...format, scratch]);
+  await rename(scratch, path);
+}
+
 /** Borrows no objects of another repository. */
 async function isSelfContained(git: Git, path: string): Promise<boolean> {
   const alternates = await git(path, ['rev-parse', '--path-format=absolute', '--git-path', 'objects/info/alternates']);
   return !existsSync(alternates.trim());
 }
 
-async function resolveBase(git: Git, path: string, source: string, url: string, baseRef: string): Promise<string> {
+async function resolveBase(git: Git, mirror: Mirror, baseRef: string): Promise<string> {
+  const { path, url } = mirror;
   if (!isRefLike(baseRef)) throw missing(url, `ref "${baseRef}"`);
   const isCommit = /^[0-9a-f]{7,64}$/.test(baseRef);
   const names = [`refs/heads/${baseRef}`, `refs/tags/${baseRef}`, ...(isCommit ? [baseRef] : [])];
   const found = await resolveCommit(git, path, names);
   if (found) return found;
-  // A commit that no branch leads to is given out by most servers when it is asked for by its full name.
-  if (isCommit && baseRef.length >= 40) {
-    await git(path, ['fetch', '--progress', '--no-tags', '--end-of-options', source, baseRef]).catch(() => undefined);
+  if (isFullCommit(baseRef)) {
+    await fetchCommit(git, mirror, baseRef);
     const fetched = await resolveCommit(git, path, [baseRef]);
     if (fetched) return fetched;
   }
   throw missing(url, `branch, tag or commit "${baseRef}"`);
+}
+
+function isFullCommit(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 }
 
 async function resolveCommit(git: Git, path: string, names: string[]): Promise<string | undefined> {
@@ -144,6 +204,16 @@ async function resolveCommit(git: Git, path: string, names: string[]): Promise<s
 /** The runner is stopping: says nothing about the repository. */
 function isAbort(error: unknown): boolean {
   return (error as Error).name === 'AbortError';
+}
+
+function awayFor(error: unknown): unknown {
+  const isUnreachable = error instanceof SessionFailure && error.code === 'repository_unreachable';
+  return isUnreachable ? new UpstreamAway(error.message, { cause: error }) : error;
+}
+
+function unlessAborted(error: unknown): unknown {
+  if (isAbort(error)) throw error;
+  return error;
 }
 
 function emptyUnlessAborted(error: unknown): string {

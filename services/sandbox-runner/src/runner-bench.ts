@@ -26,13 +26,21 @@ import { makeScratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { createAcknowledgements } from './acknowledgements.ts';
+import { type NatsArtifactStore, openNatsArtifactStore } from './artifact-store-nats.ts';
+import {
+  type CheckpointEngine,
+  createCheckpointEngine,
+  defaultCheckpointLimits,
+} from './checkpoints/checkpoint-engine.ts';
 import { executeCommand } from './command-execution.ts';
 import { createDerivedImages } from './derived-image.ts';
+import { sandboxUser } from './docker-container-spec.ts';
 import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { type ActivityRun, createLiveCommands, type LiveCommands } from './live-commands.ts';
 import { type PartWatch, startPartWatch } from './part-watch.ts';
 import { createSecretReader } from './project-secrets.ts';
+import { createRepositoryPins } from './repository-pins.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
 import { createSandboxImages } from './sandbox-images.ts';
@@ -48,9 +56,18 @@ export interface RunnerParts {
   mirrors: RepositoryMirrors;
   directories: SessionDirectories;
   driver: SandboxDriver;
+  checkpoints: CheckpointEngine;
 }
 
-export interface RunnerBench {
+/** One of the runners on the engine. */
+export interface BenchRunner {
+  /** Of the process that lives now. */
+  parts(): RunnerParts;
+  /** The parts are let go of, as by SIGKILL, and made again. */
+  restart(): Promise<void>;
+}
+
+export interface RunnerBench extends BenchRunner {
   readonly path: string;
   /** A repository with a few files and a second branch. */
   readonly repositoryPath: string;
@@ -59,14 +76,14 @@ export interface RunnerBench {
   readonly connection: NatsConnection;
   readonly configuration: KV;
   readonly secretBox: SecretBox;
+  readonly sessions: KV;
+  readonly artifacts: NatsArtifactStore;
   /** With what events are published. */
   readonly publishing: ProducerDeps;
-  /** Of the runner that lives now. */
-  parts(): RunnerParts;
-  /** What is wrong with the disk, or null. Resolves when the runner knows. */
+  /** What is wrong with the runners' disk, or null. Resolves when the runner that was started last knows. */
   setDiskFailure(failure: string | null): Promise<void>;
-  /** The parts are let go of, as by SIGKILL, and made again. */
-  restart(): Promise<void>;
+  /** Another one, with a disk of its own. */
+  addRunner(): Promise<BenchRunner>;
   git(args: string[], directory?: string): Promise<string>;
   events(input: RunCommandInput): Promise<Event[]>;
   eventsOf(scope: EventScope, producer: string): Promise<Event[]>;
@@ -91,7 +108,9 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
   const configuration = await openBucket(connection, buckets.configuration);
   const secretBox = createSecretBox(Buffer.alloc(32, 7));
   const clusterId = `test-${process.pid}-${newId('event').slice(-6)}`;
-  const dataDirectory = join(scratch.path, 'data');
+  const sessions = await openBucket(connection, buckets.sessions);
+  const store = { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3, clock: Date.now };
+  const artifacts = await openNatsArtifactStore({ js, jsm, ...store });
   const repositoryPath = join(scratch.path, 'repositories', 'upstream');
   await makeRepository(repositoryPath);
 
@@ -105,32 +124,66 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
   const events = { js, jsm, log, trace };
 
   let diskFailure: string | null = null;
-  let disk: PartWatch | undefined;
-  let alive = new AbortController();
-  const make = async (): Promise<RunnerParts> => {
-    const owner = { clusterId, runnerId: 'run-test' };
-    const engine = {
-      socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
-      supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
-    };
-    const driver = createDockerDriver({ ...owner, ...engine, control, startsAtOnceMax: 4 });
-    const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
-    const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
-    const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-    const mirrors = createRepositoryMirrors({ dataDirectory, roots, git: await openGit(dataDirectory, alive.signal) });
-    const directories = createSessionDirectories(dataDirectory);
-    const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
-    sandboxes.watch(alive.signal);
-    const readSecret = createSecretReader({ configuration, secretBox });
-    disk = startPartWatch(async () => {
+  const disks: PartWatch[] = [];
+  const startDisk = (signal: AbortSignal): PartWatch => {
+    const disk = startPartWatch(async () => {
       if (diskFailure !== null) throw new Error(diskFailure);
-    }, alive.signal);
-    const acknowledgements = createAcknowledgements(disk);
-    const execution = { sandboxes, directories, events, acknowledgements, readSecret, clock: Date.now };
-    const commands = createLiveCommands((input, control) => executeCommand(execution, input, control), alive.signal);
-    return { sandboxes, commands, mirrors, directories, driver };
+    }, signal);
+    disks.push(disk);
+    return disk;
   };
-  let parts = await make();
+  const runners: { runner: BenchRunner; stop(): Promise<void> }[] = [];
+  const startRunner = async (runnerId: string, dataDirectory: string): Promise<BenchRunner> => {
+    let alive = new AbortController();
+    const make = async (): Promise<RunnerParts> => {
+      const engine = {
+        socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET'),
+        supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
+      };
+      const driver = createDockerDriver({ clusterId, runnerId, ...engine, control, startsAtOnceMax: 4 });
+      const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
+      const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
+      const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
+      const git = await openGit(dataDirectory, alive.signal);
+      const pins = createRepositoryPins({ git, artifacts, log, signal: alive.signal });
+      const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
+      const directories = createSessionDirectories(dataDirectory, clusterId);
+      const checkpoints = createCheckpointEngine({
+        artifacts,
+        events,
+        sessionPath: (sessionId) => directories.at(sessionId).path,
+        sandboxUser,
+        limits: { ...defaultCheckpointLimits, diskReserveBytes: 0 },
+        clock: Date.now,
+      });
+      const engines = { driver, images, mirrors, checkpoints, artifacts };
+      const sandboxes = createSandboxes({ ...engines, directories, diskReserveBytes: 0, clusterId, control, log });
+      sandboxes.watch(alive.signal);
+      const readSecret = createSecretReader({ configuration, secretBox });
+      const acknowledgements = createAcknowledgements(startDisk(alive.signal));
+      const execution = { sandboxes, directories, events, acknowledgements, readSecret, clock: Date.now };
+      const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), alive.signal);
+      return { sandboxes, commands, mirrors, directories, driver, checkpoints };
+    };
+    let parts = await make();
+    const runner = {
+      parts: () => parts,
+      async restart() {
+        alive.abort();
+        parts.sandboxes.close();
+        alive = new AbortController();
+        parts = await make();
+      },
+    };
+    const stop = async () => {
+      alive.abort();
+      await removeOwned(parts.driver);
+      parts.sandboxes.close();
+    };
+    runners.push({ runner, stop });
+    return runner;
+  };
+  const first = await startRunner('run-test', join(scratch.path, 'data'));
 
   async function eventsOf(scope: EventScope, producer: string): Promise<Event[]> {
     const stored: Event[] = [];
@@ -153,33 +206,28 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
     connection,
     configuration,
     secretBox,
+    sessions,
+    artifacts,
     publishing: events,
-    parts: () => parts,
     async setDiskFailure(failure) {
       diskFailure = failure;
-      while (disk?.failure() !== failure) await delay(20);
+      while (disks.at(-1)?.failure() !== failure) await delay(20);
     },
-    async restart() {
-      alive.abort();
-      parts.sandboxes.close();
-      alive = new AbortController();
-      parts = await make();
-    },
+    ...first,
+    addRunner: () => startRunner(`run-test-${runners.length}`, join(scratch.path, `data-${runners.length}`)),
     git: async (args, directory = repositoryPath) => (await run('git', args, { cwd: directory })).stdout,
     events: (input) => eventsOf(input, input.command.id),
     eventsOf,
     async makeEmptyImage(name) {
       const tarPath = join(scratch.path, 'empty.tar');
       await run('tar', ['-cf', tarPath, '-T', '/dev/null']);
-      await parts.driver.importImage(name, tarPath, { env: [], labels: {} });
+      await first.parts().driver.importImage(name, tarPath, { env: [], labels: {} });
     },
     async removeImage(name) {
       await new Docker({ socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET') }).getImage(name).remove();
     },
     async close() {
-      alive.abort();
-      await removeOwned(parts.driver);
-      parts.sandboxes.close();
+      for (const { stop } of runners) await stop();
       await connection.close();
       await nats.stop();
       await scratch.remove();

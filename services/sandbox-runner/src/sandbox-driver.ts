@@ -56,7 +56,8 @@ export interface SandboxDriver {
   importImage(name: string, tarPath: string, options: { env: string[]; labels: Record<string, string> }): Promise<void>;
   /** Makes the volume or finds it; answers its directory on the host. */
   createVolume(name: string, ref: SandboxRef): Promise<string>;
-  hasVolume(name: string): Promise<boolean>;
+  /** Its directory, as the engine names it; undefined where there is no such volume. */
+  findVolume(name: string): Promise<string | undefined>;
   removeVolume(name: string): Promise<void>;
   /** @throws SessionFailure `runtime_unavailable`. */
   createContainer(spec: ContainerSpec): Promise<string>;
@@ -68,7 +69,8 @@ export interface SandboxDriver {
   removeContainer(containerId: string, options?: { graceMs?: number }): Promise<void>;
   /** Of one session, or of all. */
   listContainers(sessionId?: string): Promise<OwnedContainer[]>;
-  listVolumes(): Promise<OwnedVolume[]>;
+  /** Of one session, or of all. */
+  listVolumes(sessionId?: string): Promise<OwnedVolume[]>;
   /** Gives a supervisor a control line by running its binary in the container. */
   sendControlLine(containerId: string, line: string): Promise<void>;
   /**

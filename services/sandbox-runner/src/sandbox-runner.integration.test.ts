@@ -9,7 +9,10 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { RunnerDocument } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
 import {
+  type CheckpointInput,
+  type CheckpointResult,
   hostTaskQueue,
+  type OpenedSandbox,
   type OpenSandboxInput,
   type Placement,
   placementTaskQueue,
@@ -21,6 +24,7 @@ import {
   eventStreamSubjects,
   eventSubject,
   runnerControlSubject,
+  sessionKey,
 } from '@worktrail/contract/subjects';
 import { EventSchema } from '@worktrail/proto/event';
 import { ControlReplySchema, ControlRequestSchema } from '@worktrail/proto/runner';
@@ -87,6 +91,7 @@ beforeAll(async () => {
     traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
     diskReserveBytes: 0,
+    artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
     labels: {},
     control: 'fifo',
@@ -216,7 +221,7 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
 
   await restart();
   await queued;
-  const next = { ...session, generation: 2 };
+  const next = { ...session, generation: 2, filesGeneration: 1 };
   expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume' });
   expect(await onHost('runCommand', newCommand(next, 'grep -q kept kept.txt && [ ! -e started ]'))).toMatchObject({
     exitCode: 0,
@@ -225,6 +230,37 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
     cause: { type: 'stale_generation' },
   });
   await onHost('removeSandbox', next);
+}, 60_000);
+
+test('through Temporal a sandbox is checkpointed, hibernated and opened again; once its session is archived elsewhere nothing is left', async () => {
+  const own = newSession({ repositoryPath: session.repository.url });
+  const { baseCommit } = (await onHost('openSandbox', own)) as OpenedSandbox;
+  await onHost('runCommand', newCommand(own, 'echo kept > kept.txt'));
+  const checkpoint: CheckpointInput = {
+    ...own,
+    ...{ checkpointId: newId('checkpoint'), number: 1, label: '', commandId: '', previous: null },
+    ...{ baseCommit, bundles: [], compact: false, evenIfUnchanged: false },
+  };
+  const taken = (await onHost('checkpointSandbox', checkpoint)) as CheckpointResult;
+  expect(taken).toMatchObject({ changed: true, checkpoint: { id: checkpoint.checkpointId, filesChanged: 1 } });
+  expect(await onHost('checkpointSandbox', checkpoint)).toMatchObject(taken);
+  const hibernating = { ...own, persist: [], archiveBytesMax: 10_000_000 };
+  expect(await onHost('hibernateSandbox', hibernating)).toMatchObject({ archive: { kind: 'whole', notKept: [] } });
+  await expect(onHost('checkpointSandbox', checkpoint)).rejects.toMatchObject({ cause: { type: 'sandbox_gone' } });
+  const next = { ...own, generation: 2, filesGeneration: 1 };
+  expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume', notKept: [] });
+  await expect(onHost('hibernateSandbox', hibernating)).rejects.toMatchObject({ cause: { type: 'stale_generation' } });
+
+  const { clusterId, dockerSocket: socketPath, supervisorPath, control, startsAtOnceMax } = config;
+  const owner = { clusterId, runnerId: runner.runnerId };
+  const driver = createDockerDriver({ ...owner, socketPath, supervisorPath, control, startsAtOnceMax });
+  const sessions = await openBucket(connection, buckets.sessions);
+  const document = { generation: 2, filesGeneration: 2, state: 'archived' };
+  await sessions.put(sessionKey(own.organizationId, own.sessionId), JSON.stringify(document));
+  expect(await driver.listVolumes(own.sessionId)).toHaveLength(2);
+  await restart();
+  await expect.poll(() => driver.listVolumes(own.sessionId), { timeout: 10_000 }).toEqual([]);
+  expect(await driver.listContainers(own.sessionId)).toEqual([]);
 }, 60_000);
 
 test('a cancel of its workflow ends a command with the reason that the workflow gives when it asks again', async () => {

@@ -26,12 +26,15 @@ import {
 import { createTraceClient } from '@worktrail/runtime/trace-client';
 import { createAcknowledgements } from './acknowledgements.ts';
 import { createPlacementActivities, createSandboxActivities } from './activities.ts';
+import { openNatsArtifactStore } from './artifact-store-nats.ts';
+import { createCheckpointEngine, defaultCheckpointLimits } from './checkpoints/checkpoint-engine.ts';
 import { createClusterStop } from './cluster-stop.ts';
 import { executeCommand } from './command-execution.ts';
 import type { SandboxRunnerConfig } from './config.ts';
 import { startControlRequests } from './control-requests.ts';
 import { createDerivedImages } from './derived-image.ts';
 import { requireDiskSpace } from './disk-space.ts';
+import { sandboxUser } from './docker-container-spec.ts';
 import { createDockerDriver } from './docker-driver.ts';
 import { openGit } from './git-program.ts';
 import { createLiveCommands } from './live-commands.ts';
@@ -39,6 +42,7 @@ import { startPartWatch } from './part-watch.ts';
 import { createPlacements } from './placement.ts';
 import { createSecretReader } from './project-secrets.ts';
 import { createRepositoryMirrors } from './repository-mirror.ts';
+import { createRepositoryPins } from './repository-pins.ts';
 import { startRunnerAnnouncement } from './runner-announcement.ts';
 import { openRunnerIdentity } from './runner-identity.ts';
 import { registerRunnerMetrics } from './runner-metrics.ts';
@@ -46,6 +50,7 @@ import { addRunnerChecks } from './runner-readiness.ts';
 import { createSandboxImages } from './sandbox-images.ts';
 import { createSandboxes } from './sandboxes.ts';
 import { createSessionDirectories } from './session-directory.ts';
+import { startStaleSessions } from './stale-sessions.ts';
 
 const version = '0.1.0';
 const activitiesMax = 1_000;
@@ -74,7 +79,9 @@ export async function startSandboxRunner(
   const jsm = await jetstreamManager(nats);
   const configuration = await openBucket(nats, buckets.configuration);
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
+  const sessions = await openBucket(nats, buckets.sessions);
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
+  const events = { js, jsm, trace, log };
 
   const driver = createDockerDriver({
     clusterId,
@@ -88,9 +95,31 @@ export async function startSandboxRunner(
   const images = createSandboxImages({ driver, baseImage: config.sandboxImage, derived });
   const { repositoryRoots: allowed, stateDirectory } = config;
   const roots = { allowed, stateDirectory, ssh: sshConfig !== undefined };
-  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git });
-  const directories = createSessionDirectories(dataDirectory);
-  const sandboxes = createSandboxes({ driver, images, mirrors, directories, clusterId, control, log });
+  const { replicas, storeBytesMax, objectBytesMax } = config.artifacts;
+  const artifacts = await openNatsArtifactStore({ js, jsm, replicas, storeBytesMax, objectBytesMax, clock });
+  const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
+  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
+  const directories = createSessionDirectories(dataDirectory, clusterId);
+  const checkpoints = createCheckpointEngine({
+    artifacts,
+    events,
+    sessionPath: (sessionId) => directories.at(sessionId).path,
+    sandboxUser,
+    limits: { ...defaultCheckpointLimits, diskReserveBytes: config.diskReserveBytes },
+    clock,
+  });
+  const sandboxes = createSandboxes({
+    driver,
+    images,
+    mirrors,
+    directories,
+    artifacts,
+    checkpoints,
+    diskReserveBytes: config.diskReserveBytes,
+    clusterId,
+    control,
+    log,
+  });
   lifetime.onClose('sandboxes', () => sandboxes.close());
   await untilDone('Docker', () => sandboxes.removeOrphans(), lifetime.signal, log);
   sandboxes.watch(lifetime.signal);
@@ -116,7 +145,6 @@ export async function startSandboxRunner(
   };
 
   const readSecret = createSecretReader({ configuration, secretBox });
-  const events = { js, jsm, trace, log };
   const acknowledgements = createAcknowledgements(disk);
   const execution = { sandboxes, directories, events, acknowledgements, readSecret, clock };
   const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
@@ -150,7 +178,16 @@ export async function startSandboxRunner(
     connection,
     namespace,
     taskQueue: hostTaskQueue(runnerId),
-    activities: createSandboxActivities({ sandboxes, placements, commands, driver, engine, disk, directories }),
+    activities: createSandboxActivities({
+      sandboxes,
+      placements,
+      commands,
+      checkpoints,
+      driver,
+      engine,
+      disk,
+      directories,
+    }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
@@ -163,6 +200,7 @@ export async function startSandboxRunner(
   answerHealth(nats, 'docker', () => engine.failure() === null, lifetime);
   answerHealth(nats, 'sandbox-runner', isWorking, lifetime);
 
+  startStaleSessions({ sandboxes, directories, sessions, nats, artifacts, log }, lifetime);
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
     return { id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots(), unavailable: lacking() };

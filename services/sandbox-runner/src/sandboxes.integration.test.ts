@@ -46,7 +46,7 @@ async function everything(): Promise<string[]> {
 test('a session opens on its own branch at the newest main and runs a command whose events are in the stream', async () => {
   const session = newSession(bench);
   const main = (await bench.git(['rev-parse', 'main'])).trim();
-  expect(await open(session)).toEqual({ from: 'new', baseCommit: main, headCommit: main });
+  expect(await open(session)).toEqual({ from: 'new', baseCommit: main, headCommit: main, notKept: [] });
 
   const command = newCommand(session, 'git status --short --branch; cat README.md; id -u; echo $HOME');
   const result = await bench.parts().commands.run(command, activityRun());
@@ -124,7 +124,7 @@ test('a stopped sandbox comes back with its files and tells what was committed m
   await output(session, 'echo new > new.txt; git add . && git commit -qm new; echo ignored > ~/home.txt');
   await bench.parts().sandboxes.stop(session.sessionId);
   await expect(bench.parts().commands.run(newCommand(session, 'true'), activityRun())).rejects.toThrow(SandboxGone);
-  const next = { ...session, generation: 2 };
+  const next = { ...session, generation: 2, filesGeneration: 1 };
   const reopened = await open(next);
   expect(reopened).toMatchObject({ from: 'volume', baseCommit: opened.baseCommit });
   expect(await output(next, 'git rev-parse HEAD; cat ~/home.txt')).toBe(`${reopened.headCommit}\nignored\n`);
@@ -258,7 +258,9 @@ test('a volume that is gone is said to be lost, instead of starting over', async
     if (volume.sessionId === session.sessionId && volume.name.endsWith('workspace'))
       await driver.removeVolume(volume.name);
   }
-  await expect(open({ ...session, generation: 2 })).rejects.toMatchObject({ code: 'workspace_lost' });
+  await expect(open({ ...session, generation: 2, filesGeneration: 1 })).rejects.toMatchObject({
+    code: 'workspace_lost',
+  });
   await sandboxes.remove({ ...session, generation: 2 });
   expect(await readdir(join(bench.path, 'data', 'sessions'))).not.toContain(session.sessionId);
 }, 60_000);

@@ -6,12 +6,21 @@
 // 3. `attach` asks the engine only the first time: afterwards the exits it reports keep the record of open sandboxes true.
 
 import type { Environment } from '@worktrail/contract/environment';
-import type { OpenedSandbox, OpenSandboxInput, SandboxRef } from '@worktrail/contract/sandbox-activities';
+import type {
+  HibernatedSandbox,
+  HibernateInput,
+  OpenedSandbox,
+  OpenSandboxInput,
+  SandboxRef,
+} from '@worktrail/contract/sandbox-activities';
 import type { Logger } from '@worktrail/runtime/log';
+import type { ArtifactStore } from './checkpoints/artifact-store.ts';
 import { stopGraceMs } from './docker-container-spec.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { createOpenSandboxes, type OpenSandbox } from './open-sandboxes.ts';
+import { createSandboxArchiving } from './sandbox-archiving.ts';
 import { createSandboxMaking, type SandboxMakingDeps } from './sandbox-making.ts';
+import { createSandboxOpening } from './sandbox-opening.ts';
 import type { SandboxRecord } from './session-directory.ts';
 import { SessionFailure, StaleGeneration } from './session-failure.ts';
 
@@ -22,6 +31,13 @@ export interface Sandboxes {
   attach(ref: SandboxRef): Promise<OpenSandbox | undefined>;
   /** Stops the container and keeps the volumes. */
   stop(sessionId: string): Promise<void>;
+  /** Stops the container, and archives the volumes, once for each generation. @throws StaleGeneration */
+  hibernate(input: HibernateInput, signal: AbortSignal): Promise<HibernatedSandbox>;
+  /**
+   * Takes away what is out of date of a session that nobody works on here at the moment, and answers what that was. `judge` is asked
+   * while nobody can begin to.
+   */
+  fence(sessionId: string, judge: (record: SandboxRecord) => Promise<StaleParts>): Promise<StaleParts>;
   remove(ref: SandboxRef): Promise<void>;
   /** Asks the engine whether the container is really there, where its supervisor does not answer. */
   verify(sandbox: OpenSandbox): Promise<boolean>;
@@ -40,9 +56,14 @@ export interface Sandboxes {
   close(): void;
 }
 
-export interface SandboxesDeps extends Omit<SandboxMakingDeps, 'open'> {
+export interface SandboxesDeps extends Omit<SandboxMakingDeps, 'open' | 'archiving'> {
+  artifacts: ArtifactStore;
+  diskReserveBytes: number;
   log: Logger;
 }
+
+/** What of a session's parts here is out of date. */
+export type StaleParts = 'none' | 'container' | 'everything';
 
 /** Asked to open or to start something while the runner goes down; another try finds it back, or another runner. */
 export class RunnerDraining extends Error {
@@ -52,10 +73,12 @@ export class RunnerDraining extends Error {
 export function createSandboxes(deps: SandboxesDeps): Sandboxes {
   const { driver, directories, log } = deps;
   const open = createOpenSandboxes();
-  const making = createSandboxMaking({ ...deps, open });
+  const archiving = createSandboxArchiving(deps);
+  const making = createSandboxMaking({ ...deps, archiving, open });
+  const opening = createSandboxOpening({ making, log });
   const lock = createKeyedLock();
   const draining = new AbortController();
-  const opening = new Set<Promise<unknown>>();
+  const openings = new Set<Promise<unknown>>();
 
   async function openLocked(input: OpenSandboxInput, signal: AbortSignal): Promise<OpenedSandbox> {
     signal.throwIfAborted();
@@ -65,17 +88,7 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     if (record?.generation === input.generation && record.opened && record.state === 'open') {
       if (open.find(input.sessionId) || (await making.attach(record))) return record.opened;
     }
-    if (record?.workspaceReady) return making.makeAgain(record, input, signal);
-    // What an attempt that was killed left half made. Without a record nothing was made.
-    if (record) await making.removeEverything(input.sessionId);
-    try {
-      return await making.make(input, signal);
-    } catch (error) {
-      await making.removeEverything(input.sessionId).catch((err: unknown) => {
-        log.error({ err, sessionId: input.sessionId }, 'what a failed opening left could not be removed');
-      });
-      throw error;
-    }
+    return opening.open(record, input, signal);
   }
 
   async function attachLocked(ref: SandboxRef): Promise<OpenSandbox | undefined> {
@@ -85,6 +98,26 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     const record = await directories.at(ref.sessionId).readRecord();
     if (record && record.generation > ref.generation) throw stale(ref, record);
     return record?.generation === ref.generation ? making.attach(record) : undefined;
+  }
+
+  async function stopLocked(record: SandboxRecord, graceMs = stopGraceMs): Promise<SandboxRecord> {
+    await making.removeContainers(record.sessionId, graceMs);
+    const stopped: SandboxRecord = { ...record, state: 'stopped', containerId: null };
+    await directories.at(record.sessionId).writeRecord(stopped);
+    return stopped;
+  }
+
+  async function hibernateLocked(input: HibernateInput, signal: AbortSignal): Promise<HibernatedSandbox> {
+    const directory = directories.at(input.sessionId);
+    const record = await directory.readRecord();
+    if (record && record.generation > input.generation) throw stale(input, record);
+    // Nothing of it is here: what was stored before is all there is.
+    if (record?.generation !== input.generation || !record.workspaceReady) return { archive: null };
+    if (record.hibernated) return record.hibernated;
+    const stopped = await stopLocked(record);
+    const hibernated = { archive: await archiving.archive(stopped, input, directory.path, signal) };
+    await directory.writeRecord({ ...stopped, hibernated });
+    return hibernated;
   }
 
   async function verifyAll(): Promise<void> {
@@ -98,13 +131,13 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     async open(input, signal) {
       const until = AbortSignal.any([signal, draining.signal]);
       const work = lock.run(input.sessionId, () => openLocked(input, until));
-      opening.add(work);
+      openings.add(work);
       try {
         return await work;
       } catch (error) {
         throw draining.signal.aborted ? new RunnerDraining('the runner is stopping', { cause: error }) : error;
       } finally {
-        opening.delete(work);
+        openings.delete(work);
       }
     },
     async attach(ref) {
@@ -114,12 +147,24 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     },
     stop: (sessionId) =>
       lock.run(sessionId, async () => {
-        const directory = directories.at(sessionId);
-        const record = await directory.readRecord();
-        if (record?.state !== 'open') return;
-        await making.removeContainers(sessionId, stopGraceMs);
-        await directory.writeRecord({ ...record, state: 'stopped', containerId: null });
+        const record = await directories.at(sessionId).readRecord();
+        if (record?.state === 'open') await stopLocked(record);
       }),
+    hibernate: (input, signal) => lock.run(input.sessionId, () => hibernateLocked(input, signal)),
+    async fence(sessionId, judge) {
+      // Somebody opens it, or takes it away: what is here is about to be another.
+      if (lock.isHeld(sessionId)) return 'none';
+      return lock.run(sessionId, async () => {
+        const record = await directories.at(sessionId).readRecord();
+        const stale = record ? await judge(record) : 'none';
+        if (stale === 'everything') await making.removeEverything(sessionId);
+        if (stale !== 'container' || !record) return stale;
+        if (record.state === 'stopped') return 'none';
+        // What ran in it has its end: no grace.
+        await stopLocked(record, 0);
+        return stale;
+      });
+    },
     remove: (ref) =>
       lock.run(ref.sessionId, async () => {
         const record = await directories.at(ref.sessionId).readRecord();
@@ -151,7 +196,7 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     },
     async drain() {
       draining.abort();
-      await Promise.allSettled(opening);
+      await Promise.allSettled(openings);
     },
     isDraining: () => draining.signal.aborted,
     async removeOrphans() {

@@ -11,7 +11,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { isId } from '@worktrail/contract/ids';
-import type { OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
+import type { HibernatedSandbox, OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
 import { removeCommandFiles } from './supervisor-link.ts';
 
 export interface SandboxRecord extends SandboxRef {
@@ -19,6 +19,12 @@ export interface SandboxRecord extends SandboxRef {
   state: 'creating' | 'open' | 'stopped';
   /** The volumes hold a whole work tree. */
   workspaceReady: boolean;
+  /** The generation that last had the volumes' files open, as this runner knows it; 0 while they are not whole. */
+  filesGeneration: number;
+  /** What that one found in the volumes, unchanged until its first command: the workflow may never have been told of it. */
+  filesGenerationBefore: number;
+  /** Names of the engine's volumes. */
+  volumes: { workspace: string; home: string };
   containerId: string | null;
   /** The image's own variables, `NAME=value`. */
   imageEnv: string[];
@@ -27,6 +33,8 @@ export interface SandboxRecord extends SandboxRef {
   /** Path of the shell that commands run in. */
   shell: string;
   opened: OpenedSandbox | null;
+  /** What became of the hibernation in this generation; null before it is over. */
+  hibernated: HibernatedSandbox | null;
 }
 
 export interface SessionDirectory {
@@ -55,15 +63,15 @@ export interface SessionDirectories {
   list(): Promise<string[]>;
 }
 
-export function createSessionDirectories(dataDirectory: string): SessionDirectories {
+export function createSessionDirectories(dataDirectory: string, clusterId: string): SessionDirectories {
   const root = join(dataDirectory, 'sessions');
   return {
-    at: (sessionId) => sessionDirectory(root, sessionId),
+    at: (sessionId) => sessionDirectory(root, sessionId, clusterId),
     list: async () => (await readdir(root).catch(emptyWhenMissing)).filter((name) => isId(name, 'session')),
   };
 }
 
-function sessionDirectory(root: string, sessionId: string): SessionDirectory {
+function sessionDirectory(root: string, sessionId: string, clusterId: string): SessionDirectory {
   if (!isId(sessionId, 'session')) throw new Error('malformed session id');
   const path = join(root, sessionId);
   const runPath = join(path, 'run');
@@ -82,7 +90,7 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
     },
     async readRecord() {
       const text = await readFile(recordPath, 'utf8').catch(undefinedWhenMissing);
-      return text === undefined ? undefined : (JSON.parse(text) as SandboxRecord);
+      return text === undefined ? undefined : completed(JSON.parse(text) as StoredRecord, clusterId);
     },
     async writeRecord(record) {
       const temporary = `${recordPath}.tmp`;
@@ -111,6 +119,19 @@ function sessionDirectory(root: string, sessionId: string): SessionDirectory {
     },
     remove: () => rm(path, { recursive: true, force: true }),
   };
+}
+
+/** As records were before volumes had the names of generations. */
+type StoredRecord =
+  | SandboxRecord
+  | Omit<SandboxRecord, 'filesGeneration' | 'filesGenerationBefore' | 'volumes' | 'hibernated'>;
+
+function completed(stored: StoredRecord, clusterId: string): SandboxRecord {
+  if ('volumes' in stored) return stored;
+  const filesGeneration = stored.workspaceReady ? stored.generation : 0;
+  const stem = `worktrail-${clusterId}-${stored.sessionId}`;
+  const volumes = { workspace: `${stem}-workspace`, home: `${stem}-home` };
+  return { ...stored, filesGeneration, filesGenerationBefore: 0, volumes, hibernated: null };
 }
 
 function undefinedWhenMissing(error: NodeJS.ErrnoException): undefined {

@@ -12,6 +12,11 @@ export class SessionFailure extends Error {
   }
 }
 
+/** An upstream that does not answer now, asked for files that exist: trying again may help, and giving up at once would lose them. */
+export class UpstreamAway extends Error {
+  override readonly name = 'UpstreamAway';
+}
+
 /** Another placement of the session is newer: whoever asks is not its owner any more. */
 export class StaleGeneration extends Error {
   override readonly name = 'StaleGeneration';

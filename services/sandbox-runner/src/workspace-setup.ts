@@ -58,8 +58,7 @@ export async function setUpWorkspace(
   const command = { argv: ['sh', '-c', setupScript], env, timeoutMs: setupTimeoutMs, signal };
   const result = await runInternalCommand(link, command);
   refuseUnsuitable(result);
-  const shell = result.stdout.trim().split('\n').at(-1) ?? '';
-  return shell.startsWith('/') ? shell : '/bin/sh';
+  return shellOf(result);
 }
 
 function refuseUnsuitable({ end, stderr }: InternalResult): void {
@@ -74,6 +73,24 @@ function refuseUnsuitable({ end, stderr }: InternalResult): void {
     throw new SessionFailure('repository_unreachable', `the repository has an object that cannot be read: ${said}`);
   }
   throw new SessionFailure('internal', `the work tree could not be made (${how.trim()}): ${said}`);
+}
+
+/** Path of the shell that commands run in. @throws SessionFailure where the image is unsuitable. */
+export async function findShell(
+  link: SupervisorLink,
+  options: { imageEnv: string[]; signal: AbortSignal },
+): Promise<string> {
+  const script = `command -v git >/dev/null 2>&1 || exit ${gitMissing}\ncommand -v bash || command -v sh\n`;
+  const env = baseEnvironment(options.imageEnv);
+  const command = { argv: ['sh', '-c', script], env, timeoutMs: setupTimeoutMs, signal: options.signal };
+  const result = await runInternalCommand(link, command);
+  refuseUnsuitable(result);
+  return shellOf(result);
+}
+
+function shellOf({ stdout }: InternalResult): string {
+  const shell = stdout.trim().split('\n').at(-1) ?? '';
+  return shell.startsWith('/') ? shell : '/bin/sh';
 }
 
 /** The work tree's HEAD; undefined where what the user left has none. */
