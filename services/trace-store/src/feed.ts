@@ -2,12 +2,14 @@
 //
 // 1. Sequences only grow. A delivery that was lost on the way breaks the feed (`take` rejects); the reader opens it again where
 //    it stands. Redelivered messages are passed over.
-// 2. What is fetched and not taken is bounded, whatever the size of messages: the next fetch waits until the buffer is below its mark, one
-//    fetch has at most `fetchBytesMax`, and no more than `outstandingMax` messages are delivered and not acknowledged.
+// 2. What is fetched and not taken is bounded: the next fetch waits until the buffer is below its mark, and asks for as many messages as
+//    are `fetchBytes` where they are as large as the largest of the last fetch. No more than `outstandingMax` messages are delivered
+//    and not acknowledged.
 // 3. `take` waits a little for company, but not once it holds what a reader asked for with `hurry`.
 
 import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
+import { limits } from '@worktrail/contract/limits';
 
 export interface FeedOptions {
   stream: string;
@@ -29,8 +31,8 @@ export interface Feed {
   close(reason: Error): void;
 }
 
-/** More than the largest message. */
-const fetchBytesMax = 8 * 1024 * 1024;
+const fetchMessagesMax = 500;
+const fetchBytes = 8 * 1024 * 1024;
 const fetchExpiresMs = 4_000;
 const bufferBytesMax = 16 * 1024 * 1024;
 const bufferRowsMax = 10_000;
@@ -65,13 +67,17 @@ export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, optio
   }
 
   async function pump(): Promise<void> {
-    while (!broken) {
-      const messages = await consumer.fetch({ max_bytes: fetchBytesMax, expires: fetchExpiresMs });
+    for (let largestBytes = limits.outputEventBytesMax; !broken; ) {
+      const max_messages = fetchLength(largestBytes);
+      const messages = await consumer.fetch({ max_messages, expires: fetchExpiresMs });
       stopFetch = () => messages.stop();
+      let largest = 0;
       for await (const message of messages) {
         if (broken) return;
+        largest = Math.max(largest, message.data.length);
         accept(message);
       }
+      if (largest > 0) largestBytes = largest;
       while (!broken && (bufferBytes > bufferBytesMax || buffer.length > bufferRowsMax)) await changed();
     }
   }
@@ -125,6 +131,11 @@ export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, optio
     pending: () => pending + buffer.length,
     close: breakWith,
   };
+}
+
+/** How many messages one fetch asks for. @param largestBytes of the messages before. */
+export function fetchLength(largestBytes: number): number {
+  return Math.min(fetchMessagesMax, Math.max(1, Math.floor(fetchBytes / Math.max(1, largestBytes))));
 }
 
 /** How many messages from the front fit the bounds; at least one. */
