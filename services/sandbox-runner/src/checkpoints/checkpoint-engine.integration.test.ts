@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { newId } from '@worktrail/contract/ids';
+import type { OpenSandboxInput } from '@worktrail/contract/sandbox-activities';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type RunnerBench, startRunnerBench } from '../runner-bench.ts';
+import { makeRepository, newSession, type RunnerBench, startRunnerBench } from '../runner-bench.ts';
 import { type CheckpointBench, createCheckpointBench, type TriedSession } from './checkpoint-bench.ts';
 
 let bench: RunnerBench;
@@ -16,14 +18,15 @@ afterAll(() => bench.close(), 60_000);
 const { signal } = new AbortController();
 
 /** Every file of the work tree with its kind, executable bit, content or target; what is ignored is not in it. */
-const listing = `find . -path ./.git -prune -o -type d -name ignored -prune -o ! -type d -printf '%y %m %l ' -exec sh -c \
+const listing = `find . -name .git -prune -o -type d -name ignored -prune -o ! -type d -printf '%y %m %l ' -exec sh -c \
 '[ -L "$1" ] || sha256sum < "$1"; printf "%s\\0\\n" "$1"' sh {} \\; | sed 's/ 6[0-7][0-7] / 644 /; s/ 7[0-7][0-7] / 755 /' | sort -z`;
 
 /** What the session's files are made again as, in an empty workspace whose host has nothing but the bundles. */
 async function restored(
   from: TriedSession,
+  changes: Partial<OpenSandboxInput> = {},
 ): Promise<TriedSession & { answer: { headCommit: string | null; notKept: string[] } }> {
-  const session = await tried.open();
+  const session = await tried.open(changes);
   const input = { ...session.input, restore: from.restorePoint() };
   await session.run('find . -mindepth 1 -delete');
   const sandbox = await session.sandbox();
@@ -62,7 +65,7 @@ test('files of every kind and name are kept as they are, and made again elsewher
     await again.run(listing),
     await again.run('git status --porcelain -z; git diff --cached; git branch -a; cat ignored/two'),
   ]).toEqual(before);
-  expect(await again.run('ls ignored; git fsck 2>&1')).toBe('two\n');
+  expect(await again.run('ls ignored; git fsck --no-dangling 2>&1')).toBe('two\n');
 }, 120_000);
 
 test('of what has not changed since the checkpoint before nothing is made, unless it is asked for', async () => {
@@ -206,6 +209,13 @@ test.each([
   },
   90_000,
 );
+
+test('in the sandbox neither part of the shared directory can be replaced, and what the host gives cannot be written', async () => {
+  const session = await tried.open();
+  const tries =
+    'cd /worktrail/checkpoints; mv work w || rmdir given || ln -s /etc x || touch given/x || chmod 777 . || echo no; ls';
+  expect(await session.run(`{ ${tries}; } 2> /dev/null`)).toBe('no\ngiven\nwork\n');
+}, 60_000);
 
 test('what the sandbox hands over while it is being exchanged never leads to another file', async () => {
   const session = await tried.open();
@@ -372,3 +382,53 @@ test('the changes of a checkpoint are events of its own, with what happened to e
   expect(filesChanged).toBe(6);
   expect(event.payload.value.truncated).toBe(false);
 }, 60_000);
+
+test('a store that is damaged is made anew from the bundles', async () => {
+  const session = await tried.open();
+  for (const number of [1, 2]) {
+    await session.run(`echo ${number} > file${number}`);
+    await session.kept();
+  }
+  const store = `${session.path}/store.git`;
+  const packs = (await readdir(`${store}/objects/pack`)).filter((name) => name.endsWith('.pack'));
+  await truncate(`${store}/objects/pack/${packs[0]}`, 20);
+  await session.run('echo 3 > file3');
+  await session.kept();
+  expect(await (await restored(session)).run('cat file1 file2 file3')).toBe('1\n2\n3\n');
+  // All of it, by the next host: nothing is left of this one.
+  await rm(store, { recursive: true });
+  await session.run('echo 4 > file4');
+  await session.kept();
+  expect(await (await restored(session)).run('cat file1 file2 file3 file4')).toBe('1\n2\n3\n4\n');
+}, 120_000);
+
+test('without the commit that the session began with nothing is fetched', async () => {
+  const session = await tried.open();
+  await session.run('echo 1 > one');
+  await session.kept();
+  const other = newSession(bench);
+  const restore = { ...session.restorePoint(), baseCommit: 'a'.repeat(40) };
+  const upstream = await bench.parts().mirrors.sync(other);
+  await expect(tried.engine.fetch(other, restore, upstream.objectsPath, signal)).rejects.toThrow(
+    expect.objectContaining({ name: 'BaseCommitMissing' }),
+  );
+}, 60_000);
+
+test('repositories with SHA-256 names and submodules are kept too', async () => {
+  const url = join(bench.path, 'repositories', 'wide');
+  await makeRepository(url, 'sha256');
+  const repository = { url, defaultBranch: 'main' };
+  const session = await tried.open({ repository });
+  await session.run(`printf '[submodule "m"]\\n\\tpath = m\\n\\turl = x\\n' > .gitmodules
+    git init -q --object-format=sha256 m; cd m; git config user.name a; git config user.email a@example.org; echo 1 > x; git add x; git commit -qm x
+    cd ..; git add .; echo 2 > m/y; echo 3 > z`);
+  const { tree } = await session.kept();
+  expect(tree).toHaveLength(64);
+  expect(await bench.git(['ls-tree', tree, 'm'], `${session.path}/store.git`)).toMatch(
+    /^160000 commit [0-9a-f]{64}\tm\n$/,
+  );
+  expect(await session.take()).toMatchObject({ changed: false });
+  const again = await restored(session, { repository });
+  const state = 'git status -s; git submodule status; cd m; git status -s; git log --format=%H; cat x y';
+  expect(await again.run(state)).toBe(await session.run(state));
+}, 120_000);

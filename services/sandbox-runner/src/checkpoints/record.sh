@@ -104,6 +104,15 @@ record_tree() {
     scan "$key" "$prefix"
     tree=$(git write-tree --missing-ok) || useless "write-tree of $key"
   fi
+  if [ -n "$userIndex" ] && plain .gitmodules; then
+    # A submodule is named in the tree, by the commit that the index has for it; its files are a nested repository's, if there are any.
+    GIT_INDEX_FILE=$userIndex git ls-files -s 2> /dev/null | sed -n '/^160000 /p' > "$S/links"
+    if [ -s "$S/links" ]; then
+      cp "$GIT_INDEX_FILE" "$S/with-links"
+      tree=$(export GIT_INDEX_FILE="$S/with-links"; git update-index --index-info < "$S/links" && git write-tree --missing-ok) \
+        || useless "links of $key"
+    fi
+  fi
   [ ! -s "$S/nested" ] || xargs -0 sh -c "$enlist" sh "$prefix" "$N" "$S" "$WT_NESTED_MAX" < "$S/nested" || useless 'nested'
   [ ! -s "$S/unreadable" ] || xargs -0 sh -c "$note" sh "$prefix" unreadable < "$S/unreadable" >> "$S/left-out"
   [ ! -s "$S/scan.err" ] || sed -n "s/^warning: could not open directory '\(.*\)': .*/\1/p" "$S/scan.err" | sort -u | head -n 100 |
@@ -365,5 +374,7 @@ carrier=$({
     git pack-objects -q --revs --thin --stdout --delta-base-offset > "$work/out.pack"
 ) || useless 'pack-objects'
 mkdir -p "$G/refs/worktrail" && printf '%s\n' "$carrier" > "$G/refs/worktrail/carrier"
+set -- "$G"/objects/17/*
+[ $# -lt 32 ] || timeout 60 git repack -a -d -l -q 2> /dev/null
 rm -rf "$S" "$N"
 echo "carrier $carrier"

@@ -25,6 +25,7 @@ export function privateConfiguration(objectFormat: 'sha1' | 'sha256'): string {
 	looseCompression = 1
 	bigFileThreshold = 16m
 [pack]
+	threads = 1
 	windowMemory = 64m
 	useBitmaps = false
 	writeReverseIndex = false
