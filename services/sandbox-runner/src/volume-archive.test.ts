@@ -15,9 +15,11 @@ import {
 } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkMembers, MemberRefused } from './tar-members.ts';
 import { ArchiveTooLarge, archivePersisted, archiveVolumes, extractVolumes } from './volume-archive.ts';
 
 const run = promisify(execFile);
@@ -158,6 +160,54 @@ test('an archive cannot leave the volume it is extracted to', async () => {
   await extractVolumes(`${evil}.zst`, to, signal).catch(() => undefined);
   expect(existsSync(join('/tmp', name))).toBe(false);
   expect((await readdir(scratch.path)).toSorted()).toEqual(['evil.tar', 'evil.tar.zst', 'to', 'tree', 'victim']);
+});
+
+test.each([
+  ['a pipe', 'mkdir workspace home; mkfifo workspace/x; tar -cf "$OUT" workspace home'],
+  ['a device', 'mkdir workspace home; mknod workspace/x c 1 3; tar -cf "$OUT" workspace home'],
+  [
+    'a name above',
+    'mkdir workspace home; echo > x; tar -cf "$OUT" workspace home --transform "s,^x,workspace/../x," x -P',
+  ],
+  [
+    'a long name above',
+    'mkdir workspace home; echo > x; tar -cf "$OUT" --format=posix workspace home --transform "s,^x,workspace/$(printf %0200d 1)/../../../x," x -P',
+  ],
+  ['another directory', 'mkdir workspace home other; tar -cf "$OUT" workspace home other'],
+  [
+    'a hard link out',
+    'mkdir workspace home; echo > x; ln x workspace/y; tar -cf "$OUT" x workspace home --transform "flags=h;s,^,../,"',
+  ],
+])('an archive with %s is refused', async (_what, script) => {
+  const tree = join(scratch.path, 'tree');
+  await mkdir(tree);
+  const out = join(scratch.path, 'made.tar');
+  await run('sh', ['-c', script], { cwd: tree, env: { ...process.env, OUT: out } });
+  await run('zstd', ['-q', out]);
+  await expect(extractVolumes(`${out}.zst`, await volumes('to'), signal)).rejects.toThrow(MemberRefused);
+});
+
+test('members are judged the same however the stream is cut, also with names and sizes that need an extended header', async () => {
+  const from = await volumes('from');
+  await fill(from);
+  await mkdir(join(from.home, 'd'.repeat(200), 'ü'.repeat(100)), { recursive: true });
+  await writeFile(join(from.home, 'd'.repeat(200), 'ü'.repeat(100), 'f'.repeat(200)), 'deep');
+  await give(from.home);
+  const path = join(scratch.path, 'archive');
+  await archiveVolumes(from, path, limits);
+  const tar = (await run('zstd', ['-dc', path], { encoding: 'buffer', maxBuffer: 2 ** 26 })).stdout;
+  for (const size of [1, 511, 512, 513, 100_000]) {
+    const pieces = Array.from({ length: Math.ceil(tar.length / size) }, (_, index) =>
+      tar.subarray(index * size, (index + 1) * size),
+    );
+    const passed = await Readable.from(pieces)
+      .pipe(checkMembers(['workspace', 'home']))
+      .toArray();
+    expect(Buffer.concat(passed).equals(tar)).toBe(true);
+  }
+  const to = await volumes('to');
+  await extractVolumes(path, to, signal);
+  expect(await listing(to.home)).toEqual(await listing(from.home));
 });
 
 test('an aborted archive ends its programs and says why', async () => {

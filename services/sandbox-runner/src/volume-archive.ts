@@ -4,6 +4,7 @@
 // 2. Files, directories, symbolic and hard links, with their modes and times. Sockets, pipes and devices are left out.
 // 3. Writing stops over `bytesMax` compressed, over a multiple of it uncompressed, and after `timeMsMax`.
 // 4. Extraction runs as the sandbox's user inside the volume: nothing in an archive reaches what is not that user's own.
+//    What no archive of ours holds is refused.
 
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,6 +15,7 @@ import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { sandboxUser } from './docker-container-spec.ts';
 import { findPersistPath, parsePersistPath, type VolumeName } from './persist-paths.ts';
 import { programEnvironment } from './program-environment.ts';
+import { checkMembers } from './tar-members.ts';
 
 const compressionLevel = 1;
 /** What a small archive may grow to: a bound on the disk that it fills where it is extracted. */
@@ -124,10 +126,9 @@ export async function extractVolumes(
   const source = createReadStream(archivePath);
   const content = createZstdDecompress();
   const inputs = tars.map(({ process }) => process.stdin!);
-  await together(
-    tars,
-    pipeline(source, content, (chunks: AsyncIterable<Uint8Array>) => giveAll(chunks, inputs)),
-  );
+  const members = checkMembers(Object.keys(volumes));
+  const give = (chunks: AsyncIterable<Uint8Array>) => giveAll(chunks, inputs);
+  await together(tars, pipeline(source, content, members, give));
 }
 
 async function giveAll(chunks: AsyncIterable<Uint8Array>, inputs: Writable[]): Promise<void> {
