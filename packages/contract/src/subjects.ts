@@ -3,7 +3,7 @@
 // worktrail.events.<partition>.<organization>.<session>.<producer>   stored in stream worktrail-events-<partition>
 // worktrail.live.<partition>.<organization>.<session>.<producer>     the same messages, sent on once stored
 // worktrail.audit.<organization>                                     stored in stream worktrail-audit
-// worktrail.dead.<partition>                                         what could not be stored, stream worktrail-dead-letters
+// worktrail.dead.<partition>.<organization>.<session>.<producer>     what could not be stored, stream worktrail-dead-letters
 // worktrail.runner.<runnerId>.control                                requests to one runner (runner.proto)
 // worktrail.health.<part>                                            answered by each process that can do the part's work
 

@@ -267,4 +267,33 @@ test('a message that cannot be read is among the dead letters and a gap in its p
   const status = await fixture.trace.getStatus({});
   expect(status.partitions[0]).toMatchObject({ deadLetters: 2n, gaps: 3n, eventsBackfilled: 0n });
   expect(status.partitions[0]!.newestDeadLetterReason).toMatch(/not a protobuf Event/);
+  const metrics = await (await fetch(`${fixture.address()}/metrics`)).text();
+  expect(metrics).toMatch(/dead_letters_kept\{partition="0",newest_reason="not a protobuf Event[^"]*",service="trace-store"\} 2/);
+  expect(metrics).toMatch(/fills\{partition="0",kind="gap",service="trace-store"\} 3/);
 });
+
+test('a runner that hangs, or answers nonsense, is given up after a while, and others are stored meanwhile or after', async () => {
+  await startStopped();
+  const [session, other] = [newSession(), newSession()];
+  const commandId = newId('command');
+  const runner = await startRunner(session, []);
+  runner.stop();
+  let asked = 0;
+  fixture.connection.subscribe(runnerControlSubject('run-0123456789abcdef'), {
+    callback: (_error, message) => {
+      asked++;
+      if (asked === 1) message.respond(Buffer.from('nonsense'));
+    },
+  });
+  const publish = publisher(fixture.js, session);
+  await publish(commandId, 1, queued('count'));
+  await publish(commandId, 2, started);
+  await publish(commandId, 4, output('stdout', 5, 5, Buffer.from('after')));
+  await publisher(fixture.js, other)('session', 1, busy);
+  await fixture.start();
+  // Reads are refused while it is not known whether there is more.
+  await expect.poll(() => history(other).catch(() => []), { timeout: 60_000 }).toHaveLength(1);
+  expect(told(await history(session), commandId)).toEqual([1, 2, '3–3', 4]);
+  expect(asked).toBeGreaterThan(1);
+  expect(asked).toBeLessThanOrEqual(4);
+}, 90_000);
