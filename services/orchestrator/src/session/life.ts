@@ -75,7 +75,8 @@ export function opened(state: SessionState, generation: number, sandbox: OpenedS
   state.filesGeneration = generation;
   state.archive = null;
   state.changesLost = false;
-  changed(state);
+  // What other hosts have of the files is out of date from now on.
+  changedForReaders(state);
 }
 
 /** A workspace that was made from commits has nothing in it of what setup did beside them. */
