@@ -295,6 +295,10 @@ test('taken again by another process, however far the one before came, a checkpo
         )
       ).trim(),
     );
+    // As git leaves them when it is killed.
+    for (const lock of ['checkpoints/2.lock', 'state/2.lock']) {
+      await writeFile(`${session.path}/store.git/refs/worktrail/${lock}`, '');
+    }
   }
   for (const delayMs of [5, 20, 50, 100, 200]) {
     await tried

@@ -28,7 +28,7 @@ import { readChangedFiles } from './changed-files.ts';
 import { publishChangedFiles } from './changed-files-events.ts';
 import { readSandboxScript } from './sandbox-script.ts';
 import { commitTree, type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
-import { GitFailed } from './store-git.ts';
+import { GitFailed, type StoreGitOptions } from './store-git.ts';
 import { RecordingFailed, type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
 import { restoreWorkspace } from './workspace-restoring.ts';
 
@@ -80,6 +80,7 @@ export const defaultCheckpointLimits: Omit<RecordingLimits, 'diskReserveBytes'> 
 };
 
 const diffBytesMax = 32 * 1024 ** 2;
+const renamesTimeoutMs = 60_000;
 
 export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEngine {
   const lock = createKeyedLock();
@@ -262,14 +263,24 @@ async function storeBundle(
 }
 
 async function readDiff(store: SessionStore, parent: string, commit: string, signal: AbortSignal) {
-  const full = ['diff-tree', '-r', '-z', '-M', '--raw', '--numstat', parent, commit];
-  const output = await store.git(full, { signal, stdoutBytesMax: diffBytesMax, stdoutCut: true });
+  const options = { signal, stdoutBytesMax: diffBytesMax, stdoutCut: true };
+  const output = await diffTree(store, ['-z', '--raw', '--numstat', parent, commit], options);
   return { files: readChangedFiles(output), truncated: output.length >= diffBytesMax };
 }
 
 async function countChanged(store: SessionStore, parent: string, commit: string, signal: AbortSignal): Promise<number> {
-  const said = await store.git(['diff-tree', '-r', '-M', '--shortstat', parent, commit], { signal });
+  const said = await diffTree(store, ['--shortstat', parent, commit], { signal });
   return Number(/^\s*(\d+) files? changed/.exec(said.toString())?.[1] ?? 0);
+}
+
+/** With renames found, unless that takes too long. */
+async function diffTree(store: SessionStore, args: string[], options: StoreGitOptions): Promise<Buffer> {
+  try {
+    return await store.git(['diff-tree', '-r', '-M', ...args], { ...options, timeoutMs: renamesTimeoutMs });
+  } catch (error) {
+    if (!(error instanceof GitFailed)) throw error;
+    return store.git(['diff-tree', '-r', '--no-renames', ...args], options);
+  }
 }
 
 function isOf(manifest: Manifest, checkpoint: CheckpointRef): boolean {

@@ -6,7 +6,7 @@
 // 3. Nothing in it is ever checked out on the host.
 
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BundleHeader, readBundleHeader } from './bundle-header.ts';
 import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
@@ -99,7 +99,7 @@ const tolerated = [
 export const checkpointRef = (number: number): string => `refs/worktrail/checkpoints/${number}`;
 export const stateRef = (number: number): string => `refs/worktrail/state/${number}`;
 
-/** Finds or makes it. @throws BaseCommitMissing */
+/** Finds or makes it. Nobody else uses it meanwhile. @throws BaseCommitMissing */
 export async function openSessionStore(
   options: { sessionPath: string; upstreamObjects: string; baseCommit: string },
   signal: AbortSignal,
@@ -107,7 +107,10 @@ export async function openSessionStore(
   const { sessionPath, upstreamObjects, baseCommit } = options;
   const path = join(sessionPath, 'store.git');
   if (!existsSync(path)) await makeStore(path, upstreamObjects, baseCommit);
-  else await lendObjects(path, upstreamObjects);
+  else {
+    await removeLeftovers(path);
+    await lendObjects(path, upstreamObjects);
+  }
   const git = createStoreGit(path);
   const store = sessionStore(git);
   const [base] = await checkObjects(git, [`${baseCommit}^{commit}`], signal);
@@ -137,6 +140,17 @@ async function makeStore(path: string, upstreamObjects: string, baseCommit: stri
   const shallow = await readFile(join(dirname(upstreamObjects), 'shallow'), 'utf8').catch(() => '');
   if (shallow !== '') await writeFile(join(scratch, 'shallow'), shallow);
   await rename(scratch, path);
+}
+
+/** Of a git that was killed. There is one user of a store at a time. */
+async function removeLeftovers(path: string): Promise<void> {
+  const places = ['.', 'refs/worktrail/checkpoints', 'refs/worktrail/state', 'objects', 'objects/pack'];
+  for (const place of places) {
+    const names = await readdir(join(path, place)).catch(() => []);
+    for (const name of names.filter((one) => one.endsWith('.lock') || /^\.?tmp[-_]/.test(one))) {
+      await rm(join(path, place, name), { recursive: true, force: true });
+    }
+  }
 }
 
 async function lendObjects(path: string, upstreamObjects: string): Promise<void> {
