@@ -79,7 +79,7 @@ test('a runner that comes back publishes nothing after a newer generation ended 
     'echo before; until [ -e /workspace/go ]; do sleep 0.02; done; echo late; sleep 600',
   );
   const running = bench.parts().commands.run(command, activityRun());
-  await expect.poll(async () => outputOf(await bench.events(command)).toString()).toBe('before\n');
+  await expect.poll(async () => outputOf(await bench.events(command)).toString(), { timeout: 20_000 }).toBe('before\n');
 
   await endAsHostLost(command);
   const second = {
@@ -97,7 +97,7 @@ test('a runner that comes back publishes nothing after a newer generation ended 
   await writeFile(join((await bench.parts().driver.findVolume(workspace!.name))!, 'go'), '');
   expect(await running).toMatchObject({ outcome: 'host_lost' });
   const events = await bench.events(command);
-  expect(outputOf(events).toString()).toBe('before\n');
+  expect(outputOf(events).toString(), { timeout: 20_000 }).toBe('before\n');
   expect(events.at(-1)?.payload.case).toBe('commandEnded');
 
   expect(await left(session)).toEqual(all);
@@ -113,7 +113,7 @@ test('a command that is followed while its container is fenced ends with what th
   await bench.parts().sandboxes.open(session, signal);
   const command = newCommand(session, 'echo before; sleep 600');
   const running = bench.parts().commands.run(command, activityRun());
-  await expect.poll(async () => outputOf(await bench.events(command)).toString()).toBe('before\n');
+  await expect.poll(async () => outputOf(await bench.events(command)).toString(), { timeout: 20_000 }).toBe('before\n');
   await endAsHostLost(command);
   await document(session, 2, 1, 'resuming');
   await sweep();
@@ -149,7 +149,7 @@ test('a session that is being opened is left alone', async () => {
   const session = newSession(bench);
   await document(session, 5, 5);
   const opening = bench.parts().sandboxes.open(session, signal);
-  await expect.poll(() => left(session), { interval: 1 }).toContain('directory');
+  await expect.poll(() => left(session), { interval: 1, timeout: 20_000 }).toContain('directory');
   await sweep();
   await opening;
   expect(await left(session)).toEqual(all);

@@ -143,7 +143,7 @@ test('an opening from an archive that dies midway is made anew, and its source i
   const resumed = next(session, restore);
   const aborter = new AbortController();
   const opening = other.parts().sandboxes.open(resumed, aborter.signal);
-  await expect.poll(() => left(session, other), { interval: 1 }).toContain('volume');
+  await expect.poll(() => left(session, other), { interval: 1, timeout: 20_000 }).toContain('volume');
   aborter.abort();
   await expect(opening).rejects.toThrow();
   expect(await left(session, other)).toEqual([]);
@@ -171,7 +171,7 @@ test('an opening of the volume whose answer got lost is found by the next genera
   await expect(bench.parts().sandboxes.open(failing, signal)).rejects.toMatchObject({ code: 'image_unavailable' });
   const aborter = new AbortController();
   const opening = bench.parts().sandboxes.open(resumed, aborter.signal);
-  await expect.poll(() => left(session), { interval: 1 }).toContain('container');
+  await expect.poll(() => left(session), { interval: 1, timeout: 20_000 }).toContain('container');
   aborter.abort();
   await expect(opening).rejects.toThrow();
   expect(await bench.parts().sandboxes.open(resumed, signal)).toMatchObject({ from: 'volume' });

@@ -141,7 +141,7 @@ test('an opening from a checkpoint that dies midway is made anew', async () => {
   const second = next(session, restore);
   const aborter = new AbortController();
   const opening = other.parts().sandboxes.open(second, aborter.signal);
-  await expect.poll(() => left(session, other), { interval: 1 }).toContain('container');
+  await expect.poll(() => left(session, other), { interval: 1, timeout: 20_000 }).toContain('container');
   aborter.abort();
   await expect(opening).rejects.toThrow();
   expect(await left(session, other)).toEqual([]);
