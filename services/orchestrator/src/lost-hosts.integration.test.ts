@@ -63,6 +63,12 @@ describe('a runner that is not heard of any more', () => {
       // Longer than an announcement lives.
       await new Promise((resolve) => setTimeout(resolve, 25_000));
       await servers.nats.restart();
+      const answers = () =>
+        session.stored().then(
+          () => true,
+          () => false,
+        );
+      await until(answers, Boolean);
       const command = sampleCommand('exit 0');
       await session.run(command);
       const events = () => session.events().catch(() => []);

@@ -19,6 +19,7 @@ import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server
 import { makeScratch } from '@worktrail/testing/scratch';
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { startOrchestrator } from '../src/orchestrator.ts';
+import { startEmptyTraceStore } from './empty-trace-store.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
@@ -74,20 +75,27 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const connection = await Connection.connect({ address: servers.temporal.address });
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const runner = await startScriptedRunner(native, producer, runners);
-  const others: ScriptedRunner[] = [];
+  const traceStore = await startEmptyTraceStore();
+  const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
   let port = 0;
   const start = async () => {
     lifetime = createLifetime(log);
-    ({ port } = await startOrchestrator(config(servers, cachedWorkflowsMax), lifetime, log));
+    ({ port } = await startOrchestrator(config(servers, traceStore.url, cachedWorkflowsMax), lifetime, log));
   };
   await start();
   return {
     client: new Client({ connection }),
     runner,
     startRunner: async (id) => {
-      const other = await startScriptedRunner(native, producer, runners, id);
-      others.push(other);
+      // Each polls the queue of places, and of one connection only one worker may.
+      const own = await NativeConnection.connect({ address: servers.temporal.address });
+      const other = await startScriptedRunner(own, producer, runners, id);
+      const stop = async () => {
+        await other.stop();
+        await own.close();
+      };
+      others.push(stop);
       return other;
     },
     sessions: await openBucket(nats, buckets.sessions),
@@ -101,15 +109,17 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     startOrchestrator: start,
     stop: async () => {
       await lifetime.close();
-      for (const each of [runner, ...others]) await each.stop();
+      for (const stopOther of others) await stopOther();
+      await runner.stop();
       await connection.close();
       await native.close();
       await nats.close();
+      await traceStore.stop();
     },
   };
 }
 
-function config(servers: Servers, cachedWorkflowsMax: number) {
+function config(servers: Servers, traceStoreUrl: string, cachedWorkflowsMax: number) {
   return {
     clusterId: 'test',
     host: '127.0.0.1',
@@ -119,8 +129,7 @@ function config(servers: Servers, cachedWorkflowsMax: number) {
     nats: { url: servers.nats.url, user: '', password: '' },
     temporal: { address: servers.temporal.address, namespace: 'default' },
     partitions: 1,
-    // Asked only for producers whose subject is empty although they have published: there is none here.
-    traceStoreUrl: 'http://127.0.0.1:1',
+    traceStoreUrl,
     workflowBundleDirectory: bundleDirectory,
     cachedWorkflowsMax,
   };

@@ -150,8 +150,6 @@ export async function startScriptedRunner(
         connection,
         taskQueue,
         activities,
-        // Several runners in one process poll the queue of places: the SDK tells them apart by this.
-        buildId: id,
         maxHeartbeatThrottleInterval: 100,
         shutdownGraceTime: 100,
       }),
