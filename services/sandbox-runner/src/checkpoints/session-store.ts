@@ -51,7 +51,7 @@ export interface SessionStore {
   ingestBundle(path: string, signal: AbortSignal): Promise<void>;
   /** Writes a bundle of one checkpoint, or of all up to it, to a new file at `path`. */
   writeBundle(path: string, number: number, all: boolean, baseCommit: string, signal: AbortSignal): Promise<void>;
-  /** Whether all that is named is there. */
+  /** Whether all that is named is there and can be read. */
   isWhole(signal: AbortSignal): Promise<boolean>;
   /** Packs together what was taken in. */
   compact(signal: AbortSignal): Promise<void>;
@@ -112,7 +112,7 @@ export async function openSessionStore(
     await lendObjects(path, upstreamObjects);
   }
   const git = createStoreGit(path);
-  const store = sessionStore(git);
+  const store = sessionStore(path, git);
   const [base] = await checkObjects(git, [`${baseCommit}^{commit}`], signal);
   if (base?.type !== 'commit') {
     throw new BaseCommitMissing(`the repository's mirror on this host does not have the commit ${baseCommit}`);
@@ -158,7 +158,7 @@ async function lendObjects(path: string, upstreamObjects: string): Promise<void>
   await writeFile(join(path, 'objects', 'info', 'alternates'), `${upstreamObjects}\n`);
 }
 
-function sessionStore(git: StoreGit): SessionStore {
+function sessionStore(path: string, git: StoreGit): SessionStore {
   const ingest = async (
     stdin: { fd: number } | { stream: NodeJS.ReadableStream },
     bytesMax: number,
@@ -199,9 +199,9 @@ function sessionStore(git: StoreGit): SessionStore {
       await git(['update-ref', '--stdin'], { signal, stdin: `start\n${lines.join('\n')}\nprepare\ncommit\n` });
     },
 
-    async ingestBundle(path, signal) {
-      const header = await readHeader(path);
-      const file = await open(path);
+    async ingestBundle(bundle, signal) {
+      const header = await readHeader(bundle);
+      const file = await open(bundle);
       try {
         await ingest(
           { stream: file.createReadStream({ start: header.packOffset, autoClose: false }) },
@@ -215,18 +215,21 @@ function sessionStore(git: StoreGit): SessionStore {
       await git(['update-ref', '--stdin'], { signal, stdin: `start\n${lines.join('\n')}\nprepare\ncommit\n` });
     },
 
-    async writeBundle(path, number, all, baseCommit, signal) {
+    async writeBundle(bundle, number, all, baseCommit, signal) {
       const numbers = all ? Array.from({ length: number }, (_, index) => index + 1) : [number];
       const [before] = await checkObjects(git, [stateRef(number - 1)], signal);
       const wanted = numbers.flatMap((one) => [checkpointRef(one), stateRef(one)]);
       const known = all || before?.type !== 'commit' ? [] : [`^${stateRef(number - 1)}`];
       const stdin = [...wanted, ...known, `^${baseCommit}`].join('\n');
-      await git(['bundle', 'create', '--quiet', path, '--stdin'], { signal, stdin: `${stdin}\n` });
+      await git(['bundle', 'create', '--quiet', bundle, '--stdin'], { signal, stdin: `${stdin}\n` });
     },
 
     async isWhole(signal) {
       try {
-        await git(['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], { signal });
+        await git(['rev-list', '--objects', '--all', '--quiet'], { signal });
+        const packs = join(path, 'objects', 'pack');
+        const indexes = (await readdir(packs).catch(() => [])).filter((name) => name.endsWith('.idx'));
+        for (const index of indexes) await git(['verify-pack', join(packs, index)], { signal });
         return true;
       } catch (error) {
         if (error instanceof GitFailed) return false;
