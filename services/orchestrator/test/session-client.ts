@@ -91,5 +91,6 @@ export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boole
 }
 
 function describeAnswer(answer: unknown): string {
-  return JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? Number(value) : value)).slice(0, 4_000);
+  const text = JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? Number(value) : value));
+  return text.length > 6_000 ? `${text.slice(0, 1_000)} … ${text.slice(-5_000)}` : text;
 }

@@ -31,7 +31,7 @@ export function placeSession({ state, background }: SessionRun): void {
     taskQueue: placementTaskQueue,
     startToCloseTimeout: '30 seconds',
     scheduleToStartTimeout: '10 minutes',
-    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '5 seconds' },
+    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '2 seconds' },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
   const { sessionId, environment } = state.spec;
