@@ -117,7 +117,7 @@ test('killed again and again while it prints, runners publish every line once an
 
 test('a command whose container is started anew is lost, and asked for again it does not run in the new one', async () => {
   const own = newSession(bench);
-  await bench.parts().sandboxes.open(own, signal);
+  const { baseCommit } = await bench.parts().sandboxes.open(own, signal);
   const command = newCommand(own, 'echo x >> runs; echo written; sleep 60');
   const result = run(command);
   await untilEvent(command, (events) => cases(events).includes('commandOutput'));
@@ -129,7 +129,8 @@ test('a command whose container is started anew is lost, and asked for again it 
   await bench.restart();
   expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost', stdoutBytes: 8 });
   expect(cases(await bench.events(command))).toEqual(wholeLife);
-  const reopened = { ...own, generation: 2 };
+  const restore = { baseCommit, checkpoint: null, bundles: [], archive: null };
+  const reopened = { ...own, generation: 2, filesGeneration: 1, restore };
   await bench.parts().sandboxes.open(reopened, signal);
   expect(await run(newCommand(reopened, '[ "$(cat runs)" = x ]'))).toMatchObject({ exitCode: 0 });
 }, 60_000);

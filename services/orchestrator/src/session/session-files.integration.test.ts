@@ -88,7 +88,7 @@ describe.each([
     for (let i = 0; i < 20; i++) await run(session);
     const seconds = Math.ceil((Date.now() - startedMs) / 1_000);
     expect((await timers()) - before).toBeLessThanOrEqual(2 * seconds + 2);
-    await untilCheckpoint(session, 2);
+    await until(session.stored, (document) => (document?.checkpoint?.number ?? 0) >= 2);
   });
 
   it('that are as before make no checkpoint, and leaving the branch is said once', async () => {
