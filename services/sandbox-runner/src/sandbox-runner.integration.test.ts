@@ -14,6 +14,7 @@ import {
   hostTaskQueue,
   type OpenedSandbox,
   type OpenSandboxInput,
+  type PlaceInput,
   type Placement,
   placementTaskQueue,
   type SandboxActivities,
@@ -90,6 +91,8 @@ beforeAll(async () => {
     stateDirectory: join(scratch.path, 'data'),
     traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
+    memoryMbMax: null,
+    runningCommands: { perOrganizationMax: null, perProjectMax: null },
     diskReserveBytes: 0,
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
@@ -133,7 +136,7 @@ test('it announces itself to the cluster', async () => {
   expect(stored?.value).toMatchObject({
     id: runner.runnerId,
     hostQueue: hostTaskQueue(runner.runnerId),
-    slots: { total: 4, used: 0 },
+    slots: { total: 4, used: 0, memoryMb: { total: null, used: 0 } },
     unavailable: null,
   });
 });
@@ -142,7 +145,12 @@ test('while its engine is away or hangs it says so and takes no session, and doe
   const bucket = await openBucket(connection, buckets.runners, { ttlMs: 30_000 });
   const announced = async () => (await readDocument<RunnerDocument>(bucket, runner.runnerId))?.value.unavailable;
   const place = (attempts?: number) => {
-    const input = { sessionId: newId('session'), environment: plainEnvironment };
+    const input: PlaceInput = {
+      organizationId: session.organizationId,
+      sessionId: newId('session'),
+      environment: plainEnvironment,
+      waitingSince: null,
+    };
     return execute<Placement>('placeSession', placementTaskQueue, input, attempts);
   };
   for (const lose of [engine.refuse, engine.hang]) {
@@ -195,10 +203,7 @@ test('stopping the cluster takes the internal token', async () => {
 });
 
 test('through Temporal a session is placed, opened, and runs commands; a stop of the cluster keeps its files', async () => {
-  const placement = await execute<Placement>('placeSession', placementTaskQueue, {
-    sessionId: session.sessionId,
-    environment: plainEnvironment,
-  });
+  const placement = await execute<Placement>('placeSession', placementTaskQueue, session);
   expect(placement).toEqual({ runnerId: runner.runnerId, hostQueue: hostTaskQueue(runner.runnerId) });
   expect(await onHost('openSandbox', session)).toMatchObject({ from: 'new' });
   expect(await onHost('runCommand', newCommand(session, 'echo kept > kept.txt'))).toMatchObject({ exitCode: 0 });

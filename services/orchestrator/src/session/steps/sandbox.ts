@@ -9,6 +9,8 @@ import {
   noFreeSlot,
   type PlacementActivities,
   placementTaskQueue,
+  runnerDraining,
+  runnerStopping,
   type SandboxActivities,
 } from '@worktrail/contract/sandbox-activities';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
@@ -24,20 +26,21 @@ const unexpectedFailureDelay = '10 seconds';
 /** How long a host that has no slot or does not answer is asked before the session goes elsewhere. */
 const hostPatienceMs = 10_000;
 const hostRetryDelay = '1 second';
-const hostRefusals: readonly string[] = [noFreeSlot, noDiskSpace, 'runner_draining'];
+const hostRefusals: readonly string[] = [noFreeSlot, noDiskSpace, runnerDraining, runnerStopping];
 
 export function placeSession({ state, background }: SessionRun): void {
   const { placeSession: place } = proxyActivities<PlacementActivities>({
     taskQueue: placementTaskQueue,
     startToCloseTimeout: '30 seconds',
     scheduleToStartTimeout: '10 minutes',
-    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '5 seconds' },
+    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '2 seconds' },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
-  const { sessionId, environment } = state.spec;
+  const { organizationId, sessionId, environment } = state.spec;
+  const input = { organizationId, sessionId, environment, waitingSince: state.waitingForPlaceSince };
   background.begin('sandbox', async () => {
     try {
-      placed(state, await place({ sessionId, environment }), now());
+      placed(state, await place(input), now());
     } catch (error) {
       failForGood(state, error);
     }
@@ -46,14 +49,15 @@ export function placeSession({ state, background }: SessionRun): void {
 
 /**
  * A host that has no slot, or does not answer, is waited for only where the files cannot come from elsewhere. That wait is left to the
- * server, so that it does not lengthen the history.
+ * server, so that it does not lengthen the history. One that drains is left at once.
  */
 export function openSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
   const { repository, baseRef, branch, environment } = state.spec;
   const { filesGeneration } = state;
-  const input = { ...ref, repository, baseRef, branch, environment, restore: restorePoint(state), filesGeneration };
   const isBound = !isMovable(state);
+  const files = { restore: restorePoint(state), filesGeneration, onlyHere: isBound };
+  const input = { ...ref, repository, baseRef, branch, environment, ...files };
   background.begin('sandbox', async () => {
     for (const deadlineMs = Date.now() + hostPatienceMs; ; ) {
       const open = onHost(state, {
@@ -61,14 +65,16 @@ export function openSandbox({ state, background }: SessionRun): void {
         refusals: isBound && state.waitingForPlaceSince !== null ? [] : hostRefusals,
       }).openSandbox;
       try {
-        return opened(state, ref.generation, await open(input), now());
+        const { waitingForPlaceSince: waitingSince } = state;
+        return opened(state, ref.generation, await open({ ...input, waitingSince }), now());
       } catch (error) {
         // What a runner says of a generation that was given up since is void.
         if (isCancellation(error) || ref.generation !== state.generation) return;
         const isFull = hostRefusals.includes(failureType(error) ?? '');
         if (!isFull && !wasNotTakenUp(error)) return failForGood(state, error);
         if (isFull) hostIsFull(state, now());
-        if (!isBound && Date.now() >= deadlineMs) return placementGivenUp(state, now());
+        const isDraining = failureType(error) === runnerDraining;
+        if (!isBound && (isDraining || Date.now() >= deadlineMs)) return placementGivenUp(state, now());
         if (isFull) await sleep(hostRetryDelay);
       }
     }
