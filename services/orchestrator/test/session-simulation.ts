@@ -13,7 +13,7 @@ import * as hostLoss from '../src/session/host-loss.ts';
 import * as life from '../src/session/life.ts';
 import { nextStep, type Step, type Underway } from '../src/session/next-step.ts';
 import { isOver } from '../src/session/phases.ts';
-import { nextRecord, recorded, type RecordSessionInput } from '../src/session/record.ts';
+import { busyShown, nextRecord, recorded, type RecordSessionInput } from '../src/session/record.ts';
 import { newSessionState, type PendingEvent, type SessionState } from '../src/session/state.ts';
 import { sampleCommand, withSetup } from './samples.ts';
 
@@ -65,6 +65,8 @@ export interface Simulation {
   /** Ends as the history has them: of runners, and of the session itself. The first of a command stands. */
   ends: string[];
   events: PendingEvent[];
+  /** The session's state in the read model. */
+  shown: string;
   complete: boolean;
 }
 
@@ -83,6 +85,7 @@ export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simul
     started: [],
     ends: [],
     events: [],
+    shown: '',
     complete: false,
   };
   act(simulation);
@@ -198,7 +201,10 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
       for (const { draft } of begun.batch.events) {
         if (draft.payload.case === 'commandEnded') simulation.ends.push(draft.commandId ?? '');
       }
-      return recorded(state, begun.batch, time);
+      recorded(state, begun.batch, time);
+      simulation.shown = begun.batch.document.state;
+      if (simulation.shown === 'busy') busyShown(state);
+      return;
     case 'endingLost': {
       const ends = begun.commandIds.map((commandId) => ({
         commandId,

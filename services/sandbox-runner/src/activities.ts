@@ -13,6 +13,7 @@ import {
 } from '@worktrail/contract/sandbox-activities';
 import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
 import { SandboxGone } from './command-execution.ts';
+import { LineFull } from './command-turns.ts';
 import { NoDiskSpace } from './disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
 import type { PartWatch } from './part-watch.ts';
@@ -25,6 +26,7 @@ import { SessionFailure, StaleGeneration, UpstreamAway } from './session-failure
 
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;
+const lineFullRetryMs = 5_000;
 
 export interface SandboxActivityDeps {
   sandboxes: Sandboxes;
@@ -179,6 +181,8 @@ export function toFailure(error: unknown): unknown {
       ...(askAgainMs !== undefined && { nextRetryDelay: askAgainMs }),
     });
   }
+  if (error instanceof LineFull)
+    return ApplicationFailure.create({ message: error.message, type: 'line_full', nextRetryDelay: lineFullRetryMs });
   if (error instanceof TakesNoSession) return ApplicationFailure.retryable(error.message, runnerDraining);
   if (error instanceof NoDiskSpace) return ApplicationFailure.retryable(error.message, noDiskSpace);
   if (error instanceof Detached) return ApplicationFailure.retryable(error.message, 'detached');

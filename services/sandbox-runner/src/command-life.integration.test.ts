@@ -129,7 +129,7 @@ test('a command whose container is started anew is lost, and asked for again it 
   await bench.restart();
   expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost', stdoutBytes: 8 });
   expect(cases(await bench.events(command))).toEqual(wholeLife);
-  const reopened = { ...own, generation: 2 };
+  const reopened = { ...own, generation: 2, filesGeneration: 1 };
   await bench.parts().sandboxes.open(reopened, signal);
   expect(await run(newCommand(reopened, '[ "$(cat runs)" = x ]'))).toMatchObject({ exitCode: 0 });
 }, 60_000);

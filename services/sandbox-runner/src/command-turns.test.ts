@@ -1,6 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createCommandTurns, type TurnQuotas } from './command-turns.ts';
+import { createCommandTurns, LineFull, type TurnQuotas } from './command-turns.ts';
 
 const { signal } = new AbortController();
 
@@ -77,4 +77,13 @@ test('a command that runs already counts, also beyond the quota', async () => {
   ends[1]!();
   await tick();
   expect(begun).toEqual(['a1']);
+});
+
+test('a line has a bound, and only its own organization meets it', async () => {
+  const { turns, begun, ask } = line({ perOrganizationMax: 1 });
+  for (let i = 0; i <= 300; i += 1) ask(`a${i}`).catch(() => undefined);
+  await expect(ask('a-last')).rejects.toThrow(LineFull);
+  await ask('b1');
+  expect(begun).toEqual(['a0', 'b1']);
+  expect(turns.waiting()).toBe(300);
 });

@@ -4,6 +4,15 @@
 //    turns. What one organization has waiting does not delay another's.
 // 2. A command that runs already, started by an earlier process, counts at once, beyond the bound too.
 // 3. Who gives up waiting is taken out of the line at once.
+// 4. A line has a bound: whoever comes beyond it is refused, and tries again later. Each that waits holds one of the activities that a
+//    runner can have at once.
+
+const lineMax = 300;
+
+/** The line of its organization is full. */
+export class LineFull extends Error {
+  override readonly name = 'LineFull';
+}
 
 export interface TurnQuotas {
   /** null: any number. */
@@ -20,7 +29,7 @@ export interface TurnOwner {
 export type EndTurn = () => void;
 
 export interface CommandTurns {
-  /** Resolves when it may begin. @throws the signal's reason */
+  /** Resolves when it may begin. @throws LineFull, and the signal's reason */
   wait(owner: TurnOwner, signal: AbortSignal): Promise<EndTurn>;
   /** For one that runs already. */
   take(owner: TurnOwner): EndTurn;
@@ -83,6 +92,7 @@ export function createCommandTurns({ perOrganizationMax, perProjectMax }: TurnQu
       signal.throwIfAborted();
       const line = lines.get(owner.organizationId) ?? [];
       if (mayBegin(owner) && !line.some(({ projectId }) => projectId === owner.projectId)) return take(owner);
+      if (line.length >= lineMax) throw new LineFull(`${lineMax} commands of the organization wait on this runner`);
       const { promise, resolve, reject } = Promise.withResolvers<EndTurn>();
       const waiting: Waiting = { ...owner, begin: () => resolve(take(owner)) };
       const giveUp = () => {

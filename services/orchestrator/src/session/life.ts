@@ -10,7 +10,7 @@ import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { fallAsleep } from './hibernation.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
-import type { SessionState } from './state.ts';
+import { documentState, type SessionState } from './state.ts';
 
 export const setupRetriesMax = 5;
 
@@ -43,6 +43,18 @@ export function hostIsFull(state: SessionState, now: string): void {
   if (state.waitingForPlaceSince !== null) return;
   state.waitingForPlaceSince = now;
   changedForReaders(state);
+}
+
+/** Nobody has taken it for a while: the history tells so, once for each wait. */
+export function waitedForPlace(state: SessionState, why: string, now: string): void {
+  const { waitingForPlaceSince: since } = state;
+  if (since === null || isWaitTold(state) || isOver(state)) return;
+  state.waitToldSince = since;
+  addSessionEvent(state, now, { case: 'limitReached', value: { limit: 'runner_slots', detail: why } });
+}
+
+export function isWaitTold({ waitingForPlaceSince, waitToldSince }: SessionState): boolean {
+  return waitingForPlaceSince !== null && waitingForPlaceSince === waitToldSince;
 }
 
 /** Its host does not take it: any other may. */
@@ -125,6 +137,12 @@ export function commandEnded(state: SessionState, commandId: string, result: Com
     state.busyRecorded = false;
     addReady(state, now);
   }
+  noLongerBusy(state);
+}
+
+export function noLongerBusy(state: SessionState): void {
+  if (state.recordedBusy && documentState(state) !== 'busy' && state.dueVersion <= state.recordedVersion)
+    changedForReaders(state);
 }
 
 /** A runner says how a command ended; of one that was lost with its host the history says it. */

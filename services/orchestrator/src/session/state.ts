@@ -116,6 +116,8 @@ export interface SessionState {
   placedGeneration: number;
   /** Since when it waits for a place. */
   waitingForPlaceSince: string | null;
+  /** The `waitingForPlaceSince` of the wait that the history tells of. */
+  waitToldSince: string | null;
   sandboxOpen: boolean;
   openedFrom: OpenedSandbox['from'] | null;
   sandboxRemoved: boolean;
@@ -160,6 +162,8 @@ export interface SessionState {
   version: number;
   dueVersion: number;
   recordedVersion: number;
+  /** The read model shows the session as busy. */
+  recordedBusy: boolean;
 }
 
 export const endedCommandsMax = 500;
@@ -174,6 +178,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     generation: 0,
     placedGeneration: 0,
     waitingForPlaceSince: null,
+    waitToldSince: null,
     sandboxOpen: false,
     openedFrom: null,
     sandboxRemoved: false,
@@ -212,6 +217,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     version: 1,
     dueVersion: 1,
     recordedVersion: 0,
+    recordedBusy: false,
   };
 }
 
