@@ -121,11 +121,14 @@ test('while every runner drains a new session waits, visibly, and is placed when
 
 test('when a runner is lost for good its session works on another within 45 s, and the one that comes back cleans up', async () => {
   const session = await makeOnSecond('Loses its host');
-  await run(session.id, fill);
-  const before = (await run(session.id, survey)).output.text;
-  await expect
-    .poll(async () => (await api.get(`/v1/sessions/${session.id}/checkpoints`)).body.items.length, { timeout: 30_000 })
-    .toBeGreaterThan(1);
+  const filled = await run(session.id, fill);
+  const surveyed = await run(session.id, survey);
+  const before = surveyed.output.text;
+  const checkpointed = async () => {
+    const { items } = (await api.get(`/v1/sessions/${session.id}/checkpoints`)).body;
+    return items.some(({ commandId }: { commandId: string }) => [filled.id, surveyed.id].includes(commandId));
+  };
+  await expect.poll(checkpointed, { timeout: 30_000 }).toBe(true);
   const lost = await api.make(`/v1/sessions/${session.id}/commands`, {
     command: 'echo last words; sleep 600',
     stdin: '',

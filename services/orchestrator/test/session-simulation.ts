@@ -13,7 +13,7 @@ import * as hostLoss from '../src/session/host-loss.ts';
 import * as life from '../src/session/life.ts';
 import { nextStep, type Step, type Underway } from '../src/session/next-step.ts';
 import { isOver } from '../src/session/phases.ts';
-import { busyShown, nextRecord, recorded, type RecordSessionInput } from '../src/session/record.ts';
+import { nextRecord, recorded, type RecordSessionInput } from '../src/session/record.ts';
 import { newSessionState, type PendingEvent, type SessionState } from '../src/session/state.ts';
 import { sampleCommand, withSetup } from './samples.ts';
 
@@ -201,10 +201,8 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
       for (const { draft } of begun.batch.events) {
         if (draft.payload.case === 'commandEnded') simulation.ends.push(draft.commandId ?? '');
       }
-      recorded(state, begun.batch, time);
       simulation.shown = begun.batch.document.state;
-      if (simulation.shown === 'busy') busyShown(state);
-      return;
+      return recorded(state, begun.batch, time);
     case 'endingLost': {
       const ends = begun.commandIds.map((commandId) => ({
         commandId,

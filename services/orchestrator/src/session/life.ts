@@ -10,7 +10,7 @@ import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { fallAsleep } from './hibernation.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
-import { documentState, type SessionState } from './state.ts';
+import type { SessionState } from './state.ts';
 
 export const setupRetriesMax = 5;
 
@@ -137,12 +137,6 @@ export function commandEnded(state: SessionState, commandId: string, result: Com
     state.busyRecorded = false;
     addReady(state, now);
   }
-  noLongerBusy(state);
-}
-
-export function noLongerBusy(state: SessionState): void {
-  if (state.recordedBusy && documentState(state) !== 'busy' && state.dueVersion <= state.recordedVersion)
-    changedForReaders(state);
 }
 
 /** A runner says how a command ended; of one that was lost with its host the history says it. */

@@ -3,7 +3,7 @@
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import { findLive } from './commands.ts';
-import { commandEnded, noLongerBusy } from './life.ts';
+import { commandEnded } from './life.ts';
 import { type PendingEvent, type SessionState, sessionDocument } from './state.ts';
 
 /** Input of the activity `recordSession`: appends the events, then writes the document. */
@@ -18,13 +18,21 @@ export function recordIsDue(state: SessionState): boolean {
 }
 
 export function nextRecord(state: SessionState): RecordSessionInput {
-  return { ref: sandboxRef(state), events: [...state.events], document: sessionDocument(state) };
+  return { ref: sandboxRef(state), events: [...state.events], document: shownDocument(state) };
+}
+
+/**
+ * Busy only while the history says so, whose end is recorded too: a document that is written for another reason while a short command runs
+ * would show it as busy for as long as nothing else happens.
+ */
+function shownDocument(state: SessionState): SessionDocument {
+  const document = sessionDocument(state);
+  return document.state === 'busy' && !state.busyRecorded ? { ...document, state: 'ready' } : document;
 }
 
 export function recorded(state: SessionState, batch: RecordSessionInput, now: string): void {
   state.events = state.events.slice(batch.events.length);
   state.recordedVersion = batch.document.version;
-  state.recordedBusy = false;
   for (const { draft } of batch.events) {
     if (draft.commandId === undefined) continue;
     const command = findLive(state, draft.commandId);
@@ -33,12 +41,6 @@ export function recorded(state: SessionState, batch: RecordSessionInput, now: st
     if (draft.payload.case === 'commandEnded' && command.result)
       commandEnded(state, draft.commandId, command.result, now);
   }
-}
-
-/** A read model that shows a session as busy, for whatever reason it was written, is not left behind when it is no longer. */
-export function busyShown(state: SessionState): void {
-  state.recordedBusy = true;
-  noLongerBusy(state);
 }
 
 export function sandboxRef(state: SessionState): SandboxRef {

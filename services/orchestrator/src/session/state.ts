@@ -162,8 +162,6 @@ export interface SessionState {
   version: number;
   dueVersion: number;
   recordedVersion: number;
-  /** The read model shows the session as busy. */
-  recordedBusy: boolean;
 }
 
 export const endedCommandsMax = 500;
@@ -217,7 +215,6 @@ export function newSessionState(spec: SessionSpec): SessionState {
     version: 1,
     dueVersion: 1,
     recordedVersion: 0,
-    recordedBusy: false,
   };
 }
 

@@ -1,6 +1,6 @@
 // Telling the outside: events and document, one batch at a time; and reports to the session's trial.
 
-import { getExternalWorkflowHandle, log, patched, proxyActivities } from '@temporalio/workflow';
+import { getExternalWorkflowHandle, log, proxyActivities } from '@temporalio/workflow';
 import {
   type CommandReported,
   commandReported,
@@ -8,7 +8,7 @@ import {
   sessionReported,
 } from '@worktrail/contract/trial-messages';
 import type { RecordActivities } from '../../record-activities.ts';
-import { busyShown, nextRecord, recorded } from '../record.ts';
+import { nextRecord, recorded } from '../record.ts';
 import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
 import type { SessionState, TrialReport } from '../state.ts';
@@ -18,14 +18,11 @@ const { recordSession } = proxyActivities<RecordActivities>({
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
 });
 
-const takesBusyBack = 'takes-busy-back';
-
 export function record({ state, background }: SessionRun): void {
   background.begin('recording', async () => {
     const batch = nextRecord(state);
     await recordSession(batch);
     recorded(state, batch, now());
-    if (batch.document.state === 'busy' && patched(takesBusyBack)) busyShown(state);
   });
 }
 
