@@ -153,7 +153,7 @@ test('when a runner is lost for good its session works on another within 45 s, a
   const events = await readHistory(api, session.id);
   expectContinuous(events);
   const restored = events.find(({ type }) => type === 'session.restored');
-  expect(restored?.data).toMatchObject({ runnerId: firstId, notKept: expect.arrayContaining(['processes']) });
+  expect(restored?.data).toMatchObject({ runnerId: firstId, notKept: expect.arrayContaining(['ignored files']) });
   expect(restored?.data['checkpointId']).toMatch(/^chk_/);
 
   expect(await runningOn(second.id)).toHaveLength(1);

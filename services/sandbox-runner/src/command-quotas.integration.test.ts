@@ -56,10 +56,10 @@ test('a command that waits for its turn is canceled at once, with the reason, an
 
 test('after a restart of the runner what ran counts, and what waited waits, each once in the history', async () => {
   const first = until('go-3');
-  run(first);
+  void run(first);
   await expect.poll(() => types(first)).toContain('commandStarted');
   const second = newCommand(session, 'true');
-  run(second);
+  void run(second);
   await expect.poll(() => types(second)).toEqual(['commandQueued']);
   await bench.restart();
   const running = run(first);
@@ -75,7 +75,7 @@ test('after a restart of the runner what ran counts, and what waited waits, each
 
 test('what waits in a sandbox that is taken down is given back as not started', async () => {
   const first = until('go-4');
-  run(first);
+  void run(first);
   await expect.poll(() => types(first)).toContain('commandStarted');
   const second = newCommand(session, 'true');
   const waiting = run(second);

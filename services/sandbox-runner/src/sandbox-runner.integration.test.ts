@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import type { RunnerDocument } from '@worktrail/contract/documents';
+import type { RunnerDocument, RunnerOrder } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
 import {
   type CheckpointInput,
@@ -307,6 +307,41 @@ test('a sandbox is opened only where there is a free slot, also for a session th
   expect(await opening).toMatchObject({ from: 'new' });
   await onHost('removeSandbox', second!);
   config.sessionsMax = slots;
+}, 60_000);
+
+test('told to drain it announces it and takes no session until that is taken back, also over a restart', async () => {
+  const [orders, announcements] = await Promise.all([
+    openBucket(connection, buckets.runnerOrders),
+    openBucket(connection, buckets.runners, { ttlMs: 30_000 }),
+  ]);
+  const order = (draining: boolean) => {
+    const document: RunnerOrder = {
+      runnerId: runner.runnerId,
+      draining,
+      by: 'prn_admin',
+      at: new Date().toISOString(),
+    };
+    return orders.put(runner.runnerId, JSON.stringify(document));
+  };
+  const announced = async () => (await readDocument<RunnerDocument>(announcements, runner.runnerId))?.value.draining;
+  const [here, other, bound] = Array.from({ length: 3 }, () => newSession({ repositoryPath: session.repository.url }));
+  await onHost('openSandbox', here!);
+  await order(true);
+  await expect.poll(announced).toBe(true);
+  const place = () => execute('placeSession', placementTaskQueue, other!, 1);
+  await expect(place()).rejects.toMatchObject({ cause: { type: 'no_free_slot' } });
+  const draining = { cause: { type: 'runner_draining' } };
+  await expect(onHost('openSandbox', other!, 1)).rejects.toMatchObject(draining);
+  expect(await onHost('openSandbox', here!, 1)).toMatchObject({ from: 'new' });
+  expect(await onHost('openSandbox', { ...bound!, onlyHere: true }, 1)).toMatchObject({ from: 'new' });
+  expect(await onHost('runCommand', newCommand(here!, 'true'))).toMatchObject({ exitCode: 0 });
+  await restart();
+  await expect(onHost('openSandbox', other!, 1)).rejects.toMatchObject(draining);
+  expect(await announced()).toBe(true);
+  await order(false);
+  await expect.poll(announced).toBe(false);
+  expect(await place()).toMatchObject({ runnerId: runner.runnerId });
+  for (const one of [here!, bound!]) await onHost('removeSandbox', one);
 }, 60_000);
 
 test('below the reserve of its disk it says so, and opens and starts nothing until there is room', async () => {
