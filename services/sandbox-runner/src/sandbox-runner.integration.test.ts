@@ -310,6 +310,7 @@ test('a sandbox is opened only where there is a free slot, also for a session th
 }, 60_000);
 
 test('told to drain it announces it and takes no session until that is taken back, also over a restart', async () => {
+  await restart();
   const [orders, announcements] = await Promise.all([
     openBucket(connection, buckets.runnerOrders),
     openBucket(connection, buckets.runners, { ttlMs: 30_000 }),
