@@ -191,17 +191,23 @@ describe('what is kept of a session', () => {
 describe('runner and limits', () => {
   const runner = {
     ...{ id: 'run-1', version: '1', startedAt: '2025-12-31T23:58:00.000Z', labels: { zone: 'a' } },
-    ...{ slots: { total: 8, used: 3 }, sessions: 3, draining: true, unavailable: 'disk' },
+    ...{
+      slots: { total: 8, used: 3, memoryMb: { total: null, used: 0 } },
+      sessions: 3,
+      draining: true,
+      unavailable: 'disk',
+    },
   };
 
   test('list tells what keeps a runner from taking sessions', async () => {
-    const ready = { ...runner, id: 'run-2', draining: false, unavailable: null };
+    const slots = { total: 8, used: 3, memoryMb: { total: 4_096, used: 1_536 } };
+    const ready = { ...runner, id: 'run-2', slots, draining: false, unavailable: null };
     const { run } = await setUp((_, response) => answer(response, 200, { items: [runner, ready], nextCursor: null }));
     const cli = run('runner', 'list');
     expect(await cli.exitCode).toBe(0);
     const lines = cli.stdout().toString().split('\n');
     expect(lines[1]).toMatch(/^run-1 {3}draining, lacks disk +3\/8 +3 +1 +2 min ago +zone=a$/);
-    expect(lines[2]).toMatch(/^run-2 {3}ready /);
+    expect(lines[2]).toMatch(/^run-2 {3}ready +3\/8, 1536\/4096 MiB +3 /);
   });
 
   test('drain gives the order, --undo takes it back, and an unknown runner exits 3', async () => {

@@ -288,7 +288,7 @@ export interface Runner {
   version: string;
   startedAt: string;
   labels: Record<string, string>;
-  slots: { total: number; used: number };
+  slots: { total: number; used: number; memoryMb: { total: number | null; used: number } };
   /** Live sessions that are placed there and not hibernated. */
   sessions: number;
   /** It is told to take no session and to hibernate its own. */

@@ -88,7 +88,10 @@ export interface RunnerDocument {
   startedAt: string;
   version: string;
   labels: Record<string, string>;
-  slots: { total: number; used: number };
+  /** `memoryMb`: what sandboxes may use together by their environments; null: they are only counted. */
+  slots: { total: number; used: number; memoryMb: { total: number | null; used: number } };
+  /** It follows an order to drain. */
+  draining: boolean;
   /** Why it takes no session now: an engine that does not answer, or a disk with less free than the reserve. */
   unavailable: { part: 'docker' | 'disk'; detail: string } | null;
 }

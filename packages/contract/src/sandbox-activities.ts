@@ -23,8 +23,11 @@ export interface SandboxRef {
 }
 
 export interface PlaceInput {
+  organizationId: string;
   sessionId: string;
   environment: Environment;
+  /** Since when the session waits for a place, ISO 8601; null: since now. */
+  waitingSince: string | null;
 }
 
 export interface Placement {
@@ -41,6 +44,10 @@ export interface OpenSandboxInput extends SandboxRef {
   restore: RestorePoint | null;
   /** The generation that last had the files open: a volume here is them only if this very one left it. 0: none. */
   filesGeneration: number;
+  /** As in PlaceInput. */
+  waitingSince: string | null;
+  /** No other host can have the files: one that drains takes the session too, so that they can be stored and it can move. */
+  onlyHere: boolean;
 }
 
 export interface OpenedSandbox {
@@ -121,7 +128,8 @@ export interface PlacementActivities {
 export interface SandboxActivities {
   /**
    * Makes or reopens the session's sandbox: from the volume if it is here, else from the archive, else from the checkpoint, else
-   * anew. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with `no_free_slot` or `no_disk_space`.
+   * anew. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with `no_free_slot`, `no_disk_space`, or
+   * `runner_draining` where the session is not open.
    */
   openSandbox(input: OpenSandboxInput): Promise<OpenedSandbox>;
   /**
@@ -146,6 +154,10 @@ export interface SandboxActivities {
 /** Failure type: reopen the sandbox, then schedule the command again. */
 export const sandboxGone = 'sandbox_gone';
 export const noFreeSlot = 'no_free_slot';
+/** Retryable failure type: the runner was told to drain, and takes no session. Any other may. */
+export const runnerDraining = 'runner_draining';
+/** Retryable failure type: the runner's process stops; the next one takes what this one did not. */
+export const runnerStopping = 'runner_stopping';
 /** Retryable failure type: the host's free space is below the operator's reserve. */
 export const noDiskSpace = 'no_disk_space';
 export type { CommandSpec };

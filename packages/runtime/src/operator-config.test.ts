@@ -92,6 +92,7 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_IMAGES_ALLOWED: 'team/*,other/image',
     WORKTRAIL_REPOSITORY_ROOTS: '/a:/b',
     WORKTRAIL_RUNNER_SESSIONS_MAX: '14',
+    WORKTRAIL_RUNNER_MEMORY_MB_MAX: '22',
     WORKTRAIL_RUNNER_STARTS_AT_ONCE_MAX: '15',
     WORKTRAIL_RUNNER_LABELS: 'zone=a,disk=fast',
     WORKTRAIL_RUNNER_DISK_RESERVE_BYTES: '16',
@@ -120,6 +121,7 @@ test('every value of the file has a variable', () => {
     repositoryRoots: ['/a', '/b'],
     runner: {
       sessionsMax: 14,
+      memoryMbMax: 22,
       startsAtOnceMax: 15,
       labels: { zone: 'a', disk: 'fast' },
       diskReserveBytes: 16,

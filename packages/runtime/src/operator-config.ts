@@ -64,6 +64,8 @@ const schema = z.strictObject({
     .strictObject({
       /** Live sandboxes at once; null: from the host's memory. */
       sessionsMax: positive.max(10_000).nullable().default(null),
+      /** `memoryMb` of all live sandboxes together; null: they are only counted. */
+      memoryMbMax: positive.nullable().default(null),
       startsAtOnceMax: positive.max(1_000).default(4),
       labels: z.record(label, label).default({}),
       /** Free space of the host's disks below which nothing is opened or started; 0: no such bound. */

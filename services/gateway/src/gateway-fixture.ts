@@ -176,7 +176,8 @@ async function announceRunner(connection: NatsConnection, unavailable: RunnerDoc
     startedAt: new Date().toISOString(),
     version: 'test',
     labels: {},
-    slots: { total: 1, used: 0 },
+    slots: { total: 1, used: 0, memoryMb: { total: null, used: 0 } },
+    draining: false,
     unavailable,
   };
   const bucket = await new Kvm(connection).create(buckets.runners);

@@ -19,6 +19,10 @@ export function wasNotTakenUp(error: unknown): boolean {
   return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
 }
 
+export function wasTimedOut(error: unknown): boolean {
+  return causeOf(error) instanceof TimeoutFailure;
+}
+
 function causeOf(error: unknown): Error | undefined {
   return error instanceof ActivityFailure ? error.cause : undefined;
 }

@@ -18,6 +18,7 @@ import {
   type OpenSandboxInput,
   type PlacementActivities,
   placementTaskQueue,
+  runnerDraining,
   type RunCommandInput,
   type SandboxActivities,
   type SandboxRef,
@@ -37,6 +38,8 @@ interface HeldCommand {
 export interface RunnerScript {
   /** No slot is free: neither for a new session nor for one that comes back. */
   full: boolean;
+  /** It was told to drain. */
+  draining: boolean;
   /** `hold`: it is made, and its events are written, once the script says otherwise. */
   checkpoints: 'changed' | 'unchanged' | 'fail' | 'hold';
   archives: 'whole' | 'none' | 'fail';
@@ -75,7 +78,13 @@ export async function startScriptedRunner(
   const gone = new Set<string>();
   /** The generation that left each session's volume. */
   const volumes = new Map<string, number>();
-  const script: RunnerScript = { full: false, checkpoints: 'changed', archives: 'whole', headRef: undefined };
+  const script: RunnerScript = {
+    full: false,
+    draining: false,
+    checkpoints: 'changed',
+    archives: 'whole',
+    headRef: undefined,
+  };
   let openFailure: ApplicationFailure | undefined;
   const requireSlot = () => {
     if (script.full) throw ApplicationFailure.retryable('no slot is free', noFreeSlot);
@@ -84,10 +93,12 @@ export async function startScriptedRunner(
   const activities: PlacementActivities & SandboxActivities = {
     placeSession: async () => {
       requireSlot();
+      if (script.draining) throw ApplicationFailure.retryable('it drains', noFreeSlot);
       return { runnerId: id, hostQueue: hostTaskQueue(id) };
     },
     openSandbox: async (input) => {
       requireSlot();
+      if (script.draining && !input.onlyHere) throw ApplicationFailure.retryable('it drains', runnerDraining);
       opened.push(input);
       const failure = openFailure;
       openFailure = undefined;

@@ -65,6 +65,8 @@ export interface Simulation {
   /** Ends as the history has them: of runners, and of the session itself. The first of a command stands. */
   ends: string[];
   events: PendingEvent[];
+  /** The session's state in the read model. */
+  shown: string;
   complete: boolean;
 }
 
@@ -83,6 +85,7 @@ export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simul
     started: [],
     ends: [],
     events: [],
+    shown: '',
     complete: false,
   };
   act(simulation);
@@ -198,6 +201,7 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
       for (const { draft } of begun.batch.events) {
         if (draft.payload.case === 'commandEnded') simulation.ends.push(draft.commandId ?? '');
       }
+      simulation.shown = begun.batch.document.state;
       return recorded(state, begun.batch, time);
     case 'endingLost': {
       const ends = begun.commandIds.map((commandId) => ({

@@ -6,22 +6,27 @@ import {
   noFreeSlot,
   type PlacementActivities,
   type RunCommandInput,
+  runnerDraining,
+  runnerStopping,
   type SandboxActivities,
   sandboxGone,
 } from '@worktrail/contract/sandbox-activities';
 import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
 import { SandboxGone } from './command-execution.ts';
+import { LineFull } from './command-turns.ts';
 import { NoDiskSpace } from './disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
 import type { PartWatch } from './part-watch.ts';
-import { NoFreeSlot, type Placements } from './placement.ts';
+import { NoFreeSlot, type Placements, TakesNoSession } from './placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import type { SandboxDriver } from './sandbox-driver.ts';
+import type { SessionActivity } from './session-activity.ts';
 import type { SessionDirectories } from './session-directory.ts';
 import { SessionFailure, StaleGeneration, UpstreamAway } from './session-failure.ts';
 
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;
+const lineFullRetryMs = 5_000;
 
 export interface SandboxActivityDeps {
   sandboxes: Sandboxes;
@@ -32,6 +37,7 @@ export interface SandboxActivityDeps {
   disk: Pick<PartWatch, 'failure'>;
   directories: SessionDirectories;
   checkpoints: Pick<CheckpointEngine, 'take'>;
+  activity: Pick<SessionActivity, 'touch'>;
 }
 
 export function createPlacementActivities(placements: Placements): PlacementActivities {
@@ -47,6 +53,7 @@ export function createSandboxActivities({
   disk,
   directories,
   checkpoints,
+  activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
   /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
   const failures = new Map<string, number>();
@@ -69,7 +76,8 @@ export function createSandboxActivities({
             // The time of an engine that is away is not for attempts, of which there are few.
             await engine.whenWell(activity.signal);
             requireSpace();
-            const opened = await placements.opening(sessionId, () => sandboxes.open(input, activity.signal));
+            const opened = await placements.opening(input, () => sandboxes.open(input, activity.signal));
+            touch(sessionId);
             failures.delete(sessionId);
             return opened;
           });
@@ -85,7 +93,7 @@ export function createSandboxActivities({
       withFailures(async () => {
         if (!commands.find(input.command.id) && !hasBegun(input)) requireSpace();
         try {
-          return await commands.run(input, currentRun());
+          return await commands.run(input, currentRun()).finally(() => touch(input.sessionId));
         } catch (error) {
           // Its workflow has recorded why, and asks for the command again with that.
           const isCanceled = Context.current().cancellationDetails?.cancelRequested === true;
@@ -165,9 +173,19 @@ export function toFailure(error: unknown): unknown {
   if (error instanceof SessionFailure) return ApplicationFailure.nonRetryable(error.message, error.code);
   if (error instanceof SandboxGone) return ApplicationFailure.nonRetryable(error.message, sandboxGone);
   if (error instanceof StaleGeneration) return ApplicationFailure.nonRetryable(error.message, 'stale_generation');
-  if (error instanceof NoFreeSlot) return ApplicationFailure.retryable(error.message, noFreeSlot);
+  if (error instanceof NoFreeSlot) {
+    const { message, askAgainMs } = error;
+    return ApplicationFailure.create({
+      message,
+      type: noFreeSlot,
+      ...(askAgainMs !== undefined && { nextRetryDelay: askAgainMs }),
+    });
+  }
+  if (error instanceof LineFull)
+    return ApplicationFailure.create({ message: error.message, type: 'line_full', nextRetryDelay: lineFullRetryMs });
+  if (error instanceof TakesNoSession) return ApplicationFailure.retryable(error.message, runnerDraining);
   if (error instanceof NoDiskSpace) return ApplicationFailure.retryable(error.message, noDiskSpace);
   if (error instanceof Detached) return ApplicationFailure.retryable(error.message, 'detached');
-  if (error instanceof RunnerDraining) return ApplicationFailure.retryable(error.message, 'runner_draining');
+  if (error instanceof RunnerDraining) return ApplicationFailure.retryable(error.message, runnerStopping);
   return error;
 }

@@ -35,6 +35,7 @@ import { readCommandFrames } from './command-frames.ts';
 import { type Publication, publishCommand, publishUnstarted } from './command-publication.ts';
 import { JournalCorrupt, type JournalFrame } from './journal-format.ts';
 import { readJournalHeader } from './journal-reader.ts';
+import type { CommandTurns, EndTurn } from './command-turns.ts';
 import type { OpenSandbox } from './open-sandboxes.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
 import { createSecretMask } from './secret-mask.ts';
@@ -56,6 +57,7 @@ export interface CommandExecutionDeps {
   events: ProducerDeps & StoredEndDeps;
   acknowledgements: Acknowledgements;
   readSecret: ReadSecret;
+  turns: CommandTurns;
   clock: () => number;
 }
 
@@ -67,6 +69,8 @@ export class SandboxGone extends Error {
 export interface ExecutionControl {
   /** Aborted when this process lets go of the command, which goes on. */
   signal: AbortSignal;
+  /** Aborted, with the reason, when it was canceled; one that has not begun then never does. */
+  cancelWished: AbortSignal;
   /** Called once the command is recorded by its supervisor; cancels and input reach it from then on. */
   onStarted(sandbox: OpenSandbox): void;
 }
@@ -100,13 +104,16 @@ export async function executeCommand(
     if (!sandbox) throw await sandboxGone(directory, input);
   }
   const over = new AbortController();
-  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, over: over.signal };
+  const attempt: Attempt = { deps, input, control, directory, sandbox, bootId, over: over.signal, endTurn: nothing };
   try {
     return { result: await execute(attempt, ref, stored), settle: (result) => settle(attempt, result) };
   } finally {
     over.abort();
+    attempt.endTurn();
   }
 }
+
+function nothing(): void {}
 
 /** Not before its result is kept is a command's journal removed: one of both says that it must not be started again. */
 async function settle({ deps, directory, input }: Attempt, result: CommandResult): Promise<void> {
@@ -135,6 +142,7 @@ interface Attempt {
   bootId: string | undefined;
   /** Aborted once its end is known, or this attempt has failed. */
   over: AbortSignal;
+  endTurn: EndTurn;
 }
 
 async function execute(attempt: Attempt, ref: ProducerRef, stored: ProducerState): Promise<CommandResult> {
@@ -198,6 +206,7 @@ interface Running {
 function begin(attempt: Attempt): Running {
   const { deps, input, sandbox } = attempt;
   if (attempt.bootId !== undefined) {
+    if (liveSandbox(attempt)) attempt.endTurn = deps.turns.take(input);
     const environment = requestedSecrets(attempt).then((values) => ({ env: {}, secrets: values }));
     return { environment, started: joinStarted(attempt) };
   }
@@ -206,8 +215,29 @@ function begin(attempt: Attempt): Running {
     return { environment: canceled, started: canceled };
   }
   const environment = resolveCommandEnvironment(input, sandbox?.record.imageEnv ?? [], deps.readSecret);
-  const started = environment.then(({ env }) => start(attempt, env));
+  const started = environment.then(async ({ env }) => {
+    await waitForTurn(attempt);
+    await start(attempt, env);
+  });
   return { environment, started };
+}
+
+/** The history shows meanwhile that the command is queued. @throws CanceledBefore, SandboxGone, RunnerDraining */
+async function waitForTurn(attempt: Attempt): Promise<void> {
+  const { deps, input, control, sandbox } = attempt;
+  const lost = sandbox ? [sandbox.lost] : [];
+  const endTurn = await deps.turns
+    .wait(input, AbortSignal.any([control.signal, control.cancelWished, attempt.over, ...lost]))
+    .catch(async (error: unknown) => {
+      if (control.cancelWished.aborted) throw new CanceledBefore(String(control.cancelWished.reason));
+      if (sandbox?.lost.aborted) throw await sandboxGone(attempt.directory, input, error);
+      throw error;
+    });
+  // This attempt was over first: nobody else would end the turn.
+  if (attempt.over.aborted) endTurn();
+  else attempt.endTurn = endTurn;
+  attempt.over.throwIfAborted();
+  if (deps.sandboxes.isDraining()) throw new RunnerDraining('the runner is stopping');
 }
 
 async function start(attempt: Attempt, env: Record<string, string>): Promise<void> {

@@ -18,6 +18,9 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   sshConfig: string | undefined;
   traceStoreUrl: string;
   sessionsMax: number;
+  /** Of all open sandboxes together, by their environments; null: no such bound. */
+  memoryMbMax: number | null;
+  runningCommands: { perOrganizationMax: number | null; perProjectMax: number | null };
   startsAtOnceMax: number;
   labels: Record<string, string>;
   diskReserveBytes: number;
@@ -65,6 +68,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     sshConfig: operator.runner.sshConfig ?? undefined,
     traceStoreUrl: own.WORKTRAIL_TRACE_STORE_URL,
     sessionsMax: operator.runner.sessionsMax ?? defaultSessionsMax(),
+    memoryMbMax: operator.runner.memoryMbMax,
+    runningCommands: {
+      perOrganizationMax: operator.quotas.runningCommandsPerOrganizationMax,
+      perProjectMax: operator.quotas.runningCommandsPerProjectMax,
+    },
     startsAtOnceMax: operator.runner.startsAtOnceMax,
     labels: operator.runner.labels,
     diskReserveBytes: operator.runner.diskReserveBytes,

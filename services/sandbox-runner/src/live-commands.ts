@@ -29,7 +29,7 @@ export interface LiveCommand {
   ended(): boolean;
   /** The sandbox in which it runs, once its supervisor has recorded it; undefined when that takes longer than `waitMs`. */
   sandbox(waitMs: number): Promise<OpenSandbox | undefined>;
-  /** Takes effect as soon as it runs. */
+  /** Takes effect as soon as it runs; while it waits for its turn at once. */
   cancel(options: { graceMs: number; reason: string }): void;
   /** Resolves when it is followed no more, for whatever reason. */
   readonly settled: Promise<void>;
@@ -53,6 +53,7 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
     const started = Promise.withResolvers<OpenSandbox>();
     let sandbox: OpenSandbox | undefined;
     let canceled: { graceMs: number; reason: string } | undefined;
+    const cancelWished = new AbortController();
     const sendCancel = () => {
       if (sandbox && canceled) void sandbox.link.cancel(input.command.id, canceled).catch(() => undefined);
     };
@@ -61,7 +62,7 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
       started.resolve(running);
       sendCancel();
     };
-    const execution = execute(input, { signal, onStarted });
+    const execution = execute(input, { signal, onStarted, cancelWished: cancelWished.signal });
     let ended = false;
     const result = execution.then((executed) => {
       ended = true;
@@ -80,6 +81,7 @@ export function createLiveCommands(execute: Execute, signal: AbortSignal): LiveC
         Promise.race([started.promise, settled.then(nothing), delay(waitMs, undefined, { ref: false })]),
       cancel(options) {
         canceled = options;
+        cancelWished.abort(options.reason);
         sendCancel();
       },
     };

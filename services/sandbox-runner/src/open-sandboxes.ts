@@ -15,6 +15,18 @@ export interface OpenSandbox {
   readonly lost: AbortSignal;
 }
 
+/** What a session with a container takes of its host, for whom, since when. */
+export interface SlotHolder {
+  organizationId: string;
+  memoryMb: number;
+  openedMs: number;
+}
+
+export function slotHolder(record: Pick<SandboxRecord, 'organizationId' | 'memoryMb' | 'openedMs'>): SlotHolder {
+  const { organizationId, memoryMb = 0, openedMs = 0 } = record;
+  return { organizationId, memoryMb, openedMs };
+}
+
 export interface OpenSandboxes {
   find(sessionId: string): OpenSandbox | undefined;
   list(): OpenSandbox[];
@@ -24,14 +36,14 @@ export interface OpenSandboxes {
   forget(sessionId: string): void;
   forgetContainer(containerId: string): void;
   /** Sessions that hold a container here, attached to or not. */
-  readonly occupied: Set<string>;
+  readonly occupied: Map<string, SlotHolder>;
   /** Lets go of all without calling them lost. */
   close(): void;
 }
 
 export function createOpenSandboxes(): OpenSandboxes {
   const attached = new Map<string, { sandbox: OpenSandbox; lose: () => void }>();
-  const occupied = new Set<string>();
+  const occupied = new Map<string, SlotHolder>();
 
   function forget(sessionId: string): void {
     occupied.delete(sessionId);
@@ -54,7 +66,7 @@ export function createOpenSandboxes(): OpenSandboxes {
       const controller = new AbortController();
       const sandbox = { record, directory, containerId, link, bootId, lost: controller.signal };
       attached.set(sessionId, { sandbox, lose: () => controller.abort() });
-      occupied.add(sessionId);
+      occupied.set(sessionId, slotHolder(record));
       return sandbox;
     },
     forgetContainer(containerId) {

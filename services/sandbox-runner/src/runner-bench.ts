@@ -33,6 +33,7 @@ import {
   defaultCheckpointLimits,
 } from './checkpoints/checkpoint-engine.ts';
 import { executeCommand } from './command-execution.ts';
+import { createCommandTurns, type TurnQuotas } from './command-turns.ts';
 import { createDerivedImages } from './derived-image.ts';
 import { sandboxUser } from './docker-container-spec.ts';
 import { createDockerDriver } from './docker-driver.ts';
@@ -93,7 +94,11 @@ export interface RunnerBench extends BenchRunner {
   close(): Promise<void>;
 }
 
-export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 'fifo'): Promise<RunnerBench> {
+export async function startRunnerBench(
+  name: string,
+  control: 'fifo' | 'exec' = 'fifo',
+  options: { runningCommands?: TurnQuotas } = {},
+): Promise<RunnerBench> {
   const scratch = await makeScratch(name);
   const nats = await startNatsServer(join(scratch.path, 'nats'));
   const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
@@ -157,11 +162,20 @@ export async function startRunnerBench(name: string, control: 'fifo' | 'exec' = 
         clock: Date.now,
       });
       const engines = { driver, images, mirrors, checkpoints, artifacts };
-      const sandboxes = createSandboxes({ ...engines, directories, diskReserveBytes: 0, clusterId, control, log });
+      const sandboxes = createSandboxes({
+        ...engines,
+        directories,
+        diskReserveBytes: 0,
+        clusterId,
+        control,
+        clock: Date.now,
+        log,
+      });
       sandboxes.watch(alive.signal);
       const readSecret = createSecretReader({ configuration, secretBox });
       const acknowledgements = createAcknowledgements(startDisk(alive.signal));
-      const execution = { sandboxes, directories, events, acknowledgements, readSecret, clock: Date.now };
+      const turns = createCommandTurns(options.runningCommands ?? { perOrganizationMax: null, perProjectMax: null });
+      const execution = { sandboxes, directories, events, acknowledgements, readSecret, turns, clock: Date.now };
       const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), alive.signal);
       return { sandboxes, commands, mirrors, directories, driver, checkpoints };
     };
@@ -288,6 +302,8 @@ export function newSession(
     environment: plainEnvironment,
     restore: null,
     filesGeneration: 0,
+    waitingSince: null,
+    onlyHere: false,
     ...changes,
   };
 }

@@ -32,6 +32,7 @@ export interface SandboxMakingDeps {
   open: OpenSandboxes;
   clusterId: string;
   control: 'fifo' | 'exec';
+  clock: () => number;
 }
 
 export interface SandboxMaking {
@@ -125,6 +126,7 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
     record.filesGenerationBefore = before;
     record.hibernated = null;
     record.state = 'open';
+    record.openedMs = deps.clock();
     await directories.at(record.sessionId).writeRecord(record);
     return opened;
   }
@@ -195,7 +197,8 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
       );
       if (!here) await deps.mirrors.provide(input, baseCommit);
       const image = await deps.images.ensure(input.environment);
-      const record: SandboxRecord = { ...before, ...refOf(input), state: 'creating', containerId: null };
+      const { memoryMb } = input.environment.resources;
+      const record: SandboxRecord = { ...before, ...refOf(input), memoryMb, state: 'creating', containerId: null };
       await directory.writeRecord(record);
       try {
         const { link, lost } = await boot(record, input.environment, image, signal);
@@ -255,6 +258,7 @@ function newRecord(input: OpenSandboxInput, upstream: Upstream, volumes: Sandbox
     upstreamObjects: upstream.objectsPath,
     shell: '/bin/sh',
     opened: null,
+    memoryMb: input.environment.resources.memoryMb,
     hibernated: null,
   };
 }

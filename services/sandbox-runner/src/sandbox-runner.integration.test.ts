@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import type { RunnerDocument } from '@worktrail/contract/documents';
+import type { RunnerDocument, RunnerOrder } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
 import {
   type CheckpointInput,
@@ -14,6 +14,7 @@ import {
   hostTaskQueue,
   type OpenedSandbox,
   type OpenSandboxInput,
+  type PlaceInput,
   type Placement,
   placementTaskQueue,
   type SandboxActivities,
@@ -90,6 +91,8 @@ beforeAll(async () => {
     stateDirectory: join(scratch.path, 'data'),
     traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
+    memoryMbMax: null,
+    runningCommands: { perOrganizationMax: null, perProjectMax: null },
     diskReserveBytes: 0,
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
@@ -133,7 +136,7 @@ test('it announces itself to the cluster', async () => {
   expect(stored?.value).toMatchObject({
     id: runner.runnerId,
     hostQueue: hostTaskQueue(runner.runnerId),
-    slots: { total: 4, used: 0 },
+    slots: { total: 4, used: 0, memoryMb: { total: null, used: 0 } },
     unavailable: null,
   });
 });
@@ -142,7 +145,12 @@ test('while its engine is away or hangs it says so and takes no session, and doe
   const bucket = await openBucket(connection, buckets.runners, { ttlMs: 30_000 });
   const announced = async () => (await readDocument<RunnerDocument>(bucket, runner.runnerId))?.value.unavailable;
   const place = (attempts?: number) => {
-    const input = { sessionId: newId('session'), environment: plainEnvironment };
+    const input: PlaceInput = {
+      organizationId: session.organizationId,
+      sessionId: newId('session'),
+      environment: plainEnvironment,
+      waitingSince: null,
+    };
     return execute<Placement>('placeSession', placementTaskQueue, input, attempts);
   };
   for (const lose of [engine.refuse, engine.hang]) {
@@ -195,10 +203,7 @@ test('stopping the cluster takes the internal token', async () => {
 });
 
 test('through Temporal a session is placed, opened, and runs commands; a stop of the cluster keeps its files', async () => {
-  const placement = await execute<Placement>('placeSession', placementTaskQueue, {
-    sessionId: session.sessionId,
-    environment: plainEnvironment,
-  });
+  const placement = await execute<Placement>('placeSession', placementTaskQueue, session);
   expect(placement).toEqual({ runnerId: runner.runnerId, hostQueue: hostTaskQueue(runner.runnerId) });
   expect(await onHost('openSandbox', session)).toMatchObject({ from: 'new' });
   expect(await onHost('runCommand', newCommand(session, 'echo kept > kept.txt'))).toMatchObject({ exitCode: 0 });
@@ -302,6 +307,42 @@ test('a sandbox is opened only where there is a free slot, also for a session th
   expect(await opening).toMatchObject({ from: 'new' });
   await onHost('removeSandbox', second!);
   config.sessionsMax = slots;
+}, 60_000);
+
+test('told to drain it announces it and takes no session until that is taken back, also over a restart', async () => {
+  await restart();
+  const [orders, announcements] = await Promise.all([
+    openBucket(connection, buckets.runnerOrders),
+    openBucket(connection, buckets.runners, { ttlMs: 30_000 }),
+  ]);
+  const order = (draining: boolean) => {
+    const document: RunnerOrder = {
+      runnerId: runner.runnerId,
+      draining,
+      by: 'prn_admin',
+      at: new Date().toISOString(),
+    };
+    return orders.put(runner.runnerId, JSON.stringify(document));
+  };
+  const announced = async () => (await readDocument<RunnerDocument>(announcements, runner.runnerId))?.value.draining;
+  const [here, other, bound] = Array.from({ length: 3 }, () => newSession({ repositoryPath: session.repository.url }));
+  await onHost('openSandbox', here!);
+  await order(true);
+  await expect.poll(announced).toBe(true);
+  const place = () => execute('placeSession', placementTaskQueue, other!, 1);
+  await expect(place()).rejects.toMatchObject({ cause: { type: 'no_free_slot' } });
+  const draining = { cause: { type: 'runner_draining' } };
+  await expect(onHost('openSandbox', other!, 1)).rejects.toMatchObject(draining);
+  expect(await onHost('openSandbox', here!, 1)).toMatchObject({ from: 'new' });
+  expect(await onHost('openSandbox', { ...bound!, onlyHere: true }, 1)).toMatchObject({ from: 'new' });
+  expect(await onHost('runCommand', newCommand(here!, 'true'))).toMatchObject({ exitCode: 0 });
+  await restart();
+  await expect(onHost('openSandbox', other!, 1)).rejects.toMatchObject(draining);
+  expect(await announced()).toBe(true);
+  await order(false);
+  await expect.poll(announced).toBe(false);
+  expect(await place()).toMatchObject({ runnerId: runner.runnerId });
+  for (const one of [here!, bound!]) await onHost('removeSandbox', one);
 }, 60_000);
 
 test('below the reserve of its disk it says so, and opens and starts nothing until there is room', async () => {

@@ -30,6 +30,7 @@ import { openNatsArtifactStore } from './artifact-store-nats.ts';
 import { createCheckpointEngine, defaultCheckpointLimits } from './checkpoints/checkpoint-engine.ts';
 import { createClusterStop } from './cluster-stop.ts';
 import { executeCommand } from './command-execution.ts';
+import { createCommandTurns } from './command-turns.ts';
 import type { SandboxRunnerConfig } from './config.ts';
 import { startControlRequests } from './control-requests.ts';
 import { createDerivedImages } from './derived-image.ts';
@@ -46,10 +47,14 @@ import { createRepositoryPins } from './repository-pins.ts';
 import { startRunnerAnnouncement } from './runner-announcement.ts';
 import { openRunnerIdentity } from './runner-identity.ts';
 import { registerRunnerMetrics } from './runner-metrics.ts';
+import { followRunnerOrder } from './runner-order.ts';
 import { addRunnerChecks } from './runner-readiness.ts';
 import { createSandboxImages } from './sandbox-images.ts';
 import { createSandboxes } from './sandboxes.ts';
+import { createSessionActivity } from './session-activity.ts';
 import { createSessionDirectories } from './session-directory.ts';
+import { createAskToSleep } from './session-signals.ts';
+import { startSlotKeeping } from './slot-keeping.ts';
 import { startStaleSessions } from './stale-sessions.ts';
 
 const version = '0.1.0';
@@ -80,6 +85,7 @@ export async function startSandboxRunner(
   const configuration = await openBucket(nats, buckets.configuration);
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const sessions = await openBucket(nats, buckets.sessions);
+  const orders = await openBucket(nats, buckets.runnerOrders);
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
   const events = { js, jsm, trace, log };
 
@@ -118,6 +124,7 @@ export async function startSandboxRunner(
     diskReserveBytes: config.diskReserveBytes,
     clusterId,
     control,
+    clock,
     log,
   });
   lifetime.onClose('sandboxes', () => sandboxes.close());
@@ -146,13 +153,26 @@ export async function startSandboxRunner(
 
   const readSecret = createSecretReader({ configuration, secretBox });
   const acknowledgements = createAcknowledgements(disk);
-  const execution = { sandboxes, directories, events, acknowledgements, readSecret, clock };
+  const turns = createCommandTurns(config.runningCommands);
+  const execution = { sandboxes, directories, events, acknowledgements, readSecret, turns, clock };
   const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
-  const { labels, sessionsMax } = config;
-  const placements = createPlacements({ runnerId, labels, sessionsMax, lacking, occupied: sandboxes.occupied, clock });
+  let announce = (): void => undefined;
+  let keepSlots = (): void => undefined;
+  const onOrder = () => {
+    announce();
+    keepSlots();
+  };
+  const { isDraining } = await followRunnerOrder(orders, runnerId, onOrder, lifetime, log);
+  const { labels, sessionsMax, memoryMbMax } = config;
+  const { occupied } = sandboxes;
+  const bounds = { labels, sessionsMax, memoryMbMax };
+  const placements = createPlacements({ runnerId, ...bounds, lacking, isDraining, occupied, clock });
+  const activity = createSessionActivity(clock);
   startControlRequests({ nats, runnerId, commands, directories, log }, lifetime);
 
   const temporal = await connectTemporalClient(config.temporal, lifetime);
+  const askToSleep = createAskToSleep(temporal, log);
+  keepSlots = startSlotKeeping({ placements, commands, occupied, activity, isDraining, askToSleep, clock }, lifetime);
   const metrics = createMetrics('sandbox-runner');
   registerRunnerMetrics(metrics, { placements, commands });
   const readiness = createReadiness();
@@ -187,6 +207,7 @@ export async function startSandboxRunner(
       engine,
       disk,
       directories,
+      activity,
     }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
@@ -203,9 +224,10 @@ export async function startSandboxRunner(
   startStaleSessions({ sandboxes, directories, sessions, nats, artifacts, log }, lifetime);
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
-    return { id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots(), unavailable: lacking() };
+    const now = { slots: placements.slots(), draining: isDraining(), unavailable: lacking() };
+    return { id: runnerId, hostQueue, startedAt, version, labels, ...now };
   };
-  const announce = await startRunnerAnnouncement(runners, describe, lifetime, log);
+  announce = await startRunnerAnnouncement(runners, describe, lifetime, log);
   engine.onChange(announce);
   disk.onChange(announce);
   return { runnerId, port };

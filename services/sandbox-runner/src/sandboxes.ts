@@ -17,7 +17,7 @@ import type { Logger } from '@worktrail/runtime/log';
 import type { ArtifactStore } from './checkpoints/artifact-store.ts';
 import { stopGraceMs } from './docker-container-spec.ts';
 import { createKeyedLock } from './keyed-lock.ts';
-import { createOpenSandboxes, type OpenSandbox } from './open-sandboxes.ts';
+import { createOpenSandboxes, type OpenSandbox, type SlotHolder, slotHolder } from './open-sandboxes.ts';
 import { createSandboxArchiving } from './sandbox-archiving.ts';
 import { createSandboxMaking, type SandboxMakingDeps } from './sandbox-making.ts';
 import { createSandboxOpening } from './sandbox-opening.ts';
@@ -42,7 +42,7 @@ export interface Sandboxes {
   /** Asks the engine whether the container is really there, where its supervisor does not answer. */
   verify(sandbox: OpenSandbox): Promise<boolean>;
   /** Sessions that hold a container here. */
-  occupied(): ReadonlySet<string>;
+  occupied(): ReadonlyMap<string, SlotHolder>;
   attached(): OpenSandbox[];
   /** Attaches to every sandbox that is open here, also to those that nobody asked for since the process started. */
   attachAll(signal: AbortSignal): Promise<void>;
@@ -203,7 +203,8 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
       const known = new Set(await directories.list());
       for (const { id, sessionId, running } of await driver.listContainers()) {
         if (known.has(sessionId)) {
-          if (running) open.occupied.add(sessionId);
+          const record = await directories.at(sessionId).readRecord();
+          if (running) open.occupied.set(sessionId, slotHolder(record ?? { organizationId: '' }));
           continue;
         }
         log.warn({ sessionId }, 'removing a container whose session is not here any more');

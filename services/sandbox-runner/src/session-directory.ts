@@ -33,6 +33,10 @@ export interface SandboxRecord extends SandboxRef {
   /** Path of the shell that commands run in. */
   shell: string;
   opened: OpenedSandbox | null;
+  /** Of its environment. */
+  memoryMb?: number;
+  /** When the sandbox was opened last, ms since 1970. */
+  openedMs?: number;
   /** What became of the hibernation in this generation; null before it is over. */
   hibernated: HibernatedSandbox | null;
 }

@@ -4,6 +4,7 @@ import type { Runner } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatAge } from '../screen/quantities.ts';
+import { slotsText } from '../screen/slots-text.ts';
 
 export async function runnerList({ screen, surroundings, client }: Cli): Promise<number> {
   const runners: Runner[] = [];
@@ -21,7 +22,7 @@ export async function runnerList({ screen, surroundings, client }: Cli): Promise
     ];
     const nowMs = surroundings.nowMs();
     const row = (runner: Runner) => [
-      ...[runner.id, stateText(runner), `${runner.slots.used}/${runner.slots.total}`, String(runner.sessions)],
+      ...[runner.id, stateText(runner), slotsText(runner.slots), String(runner.sessions)],
       ...[runner.version, formatAge(runner.startedAt, nowMs)],
       Object.entries(runner.labels)
         .map(([name, value]) => `${name}=${value}`)

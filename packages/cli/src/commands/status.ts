@@ -3,6 +3,7 @@
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatAge, formatBytes } from '../screen/quantities.ts';
+import { slotsText } from '../screen/slots-text.ts';
 import { paintState } from '../screen/style.ts';
 import { visible } from '../screen/visible-text.ts';
 import { type ClusterStatus, type HistoryStatus, readClusterStatus } from '../status/cluster-status.ts';
@@ -72,7 +73,7 @@ async function printRunners({ screen, surroundings }: Cli, { runners }: ClusterS
     runners.map(({ id, version, slots, startedAt, unavailable }) => [
       id,
       version,
-      `${slots.used}/${slots.total}`,
+      slotsText(slots),
       formatAge(startedAt, nowMs),
       unavailable ?? '',
     ]),

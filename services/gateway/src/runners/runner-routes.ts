@@ -25,7 +25,13 @@ const runnerSchema = z
     startedAt: time,
     version: z.string(),
     labels: z.record(z.string(), z.string()),
-    slots: z.object({ total: z.int(), used: z.int() }),
+    slots: z.object({
+      total: z.int(),
+      used: z.int(),
+      memoryMb: z
+        .object({ total: z.int().nullable(), used: z.int() })
+        .openapi({ description: 'What its sandboxes may use together by their environments; total null: no bound.' }),
+    }),
     sessions: z.int().openapi({ description: 'Live sessions that are placed there and not hibernated.' }),
     draining: z.boolean().openapi({ description: 'It is told to take no session and to hibernate its own.' }),
     unavailable: z

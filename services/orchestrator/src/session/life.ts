@@ -45,6 +45,18 @@ export function hostIsFull(state: SessionState, now: string): void {
   changedForReaders(state);
 }
 
+/** Nobody has taken it for a while: the history tells so, once for each wait. */
+export function waitedForPlace(state: SessionState, why: string, now: string): void {
+  const { waitingForPlaceSince: since } = state;
+  if (since === null || isWaitTold(state) || isOver(state)) return;
+  state.waitToldSince = since;
+  addSessionEvent(state, now, { case: 'limitReached', value: { limit: 'runner_slots', detail: why } });
+}
+
+export function isWaitTold({ waitingForPlaceSince, waitToldSince }: SessionState): boolean {
+  return waitingForPlaceSince !== null && waitingForPlaceSince === waitToldSince;
+}
+
 /** Its host does not take it: any other may. */
 export function placementGivenUp(state: SessionState, now: string): void {
   if (!isPreparing(state)) return;

@@ -18,7 +18,16 @@ export function recordIsDue(state: SessionState): boolean {
 }
 
 export function nextRecord(state: SessionState): RecordSessionInput {
-  return { ref: sandboxRef(state), events: [...state.events], document: sessionDocument(state) };
+  return { ref: sandboxRef(state), events: [...state.events], document: shownDocument(state) };
+}
+
+/**
+ * Busy only while the history says so, whose end is recorded too: a document that is written for another reason while a short command runs
+ * would show it as busy for as long as nothing else happens.
+ */
+function shownDocument(state: SessionState): SessionDocument {
+  const document = sessionDocument(state);
+  return document.state === 'busy' && !state.busyRecorded ? { ...document, state: 'ready' } : document;
 }
 
 export function recorded(state: SessionState, batch: RecordSessionInput, now: string): void {

@@ -143,8 +143,9 @@ describe('any life of a session', () => {
   it('comes to rest with nothing left to do', () => {
     property(
       () => {},
-      ({ state, begun }) => {
+      ({ state, begun, shown }) => {
         expect(begun).toEqual([]);
+        expect(shown).not.toBe('busy');
         expect(state.commands).toEqual([]);
         expect(state.checkpointing.plan).toBeNull();
         expect(['ready', 'hibernated', 'failed', 'archived']).toContain(state.phase);

@@ -28,7 +28,13 @@ describe.each([
     other.script.full = true;
   });
   afterEach(() => {
-    Object.assign(bed.runner.script, { full: false, checkpoints: 'changed', archives: 'whole', headRef: undefined });
+    Object.assign(bed.runner.script, {
+      full: false,
+      draining: false,
+      checkpoints: 'changed',
+      archives: 'whole',
+      headRef: undefined,
+    });
     Object.assign(other.script, { full: true, checkpoints: 'changed', archives: 'whole', headRef: undefined });
   });
   afterAll(() => bed.stop());
@@ -222,6 +228,32 @@ describe.each([
     const events = await session.events();
     expect(find(events, 'sessionRestored')).toMatchObject({ runnerId: otherId, notKept: [] });
     expect(find(events, 'sessionResumed')).toMatchObject({ restoredFrom: 'archive' });
+  });
+
+  it('move at their next command when the runner on which they sleep drains', async () => {
+    const session = await storedSession();
+    await session.hibernate();
+    expect((await session.describe()).runnerId).not.toBeNull();
+    Object.assign(bed.runner.script, { draining: true });
+    Object.assign(other.script, { full: false });
+    await run(session);
+    expect((await session.describe()).runnerId).toBe(otherId);
+    expect(find(await session.events(), 'sessionRestored')).toMatchObject({ runnerId: otherId, notKept: [] });
+  });
+
+  it('wait, and the history tells so once, while no runner has a place for them', async () => {
+    bed.runner.script.full = true;
+    const session = await startSession(bed, sampleSession());
+    const told = (history: readonly string[]) => history.filter((type) => type === 'limitReached').length;
+    await until(session.history, (history) => told(history) === 1);
+    expect(find(await session.events(), 'limitReached')).toEqual(
+      expect.objectContaining({ limit: 'runner_slots', detail: 'no slot is free' }),
+    );
+    expect((await session.stored())?.waitingForPlaceSince).not.toBeNull();
+    bed.runner.script.full = false;
+    await session.untilState('ready');
+    expect(told(await session.history())).toBe(1);
+    expect((await session.stored())?.waitingForPlaceSince).toBeNull();
   });
 
   it('go to another runner when their own has no slot for long', async () => {

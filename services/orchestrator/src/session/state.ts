@@ -116,6 +116,8 @@ export interface SessionState {
   placedGeneration: number;
   /** Since when it waits for a place. */
   waitingForPlaceSince: string | null;
+  /** The `waitingForPlaceSince` of the wait that the history tells of. */
+  waitToldSince: string | null;
   sandboxOpen: boolean;
   openedFrom: OpenedSandbox['from'] | null;
   sandboxRemoved: boolean;
@@ -174,6 +176,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     generation: 0,
     placedGeneration: 0,
     waitingForPlaceSince: null,
+    waitToldSince: null,
     sandboxOpen: false,
     openedFrom: null,
     sandboxRemoved: false,

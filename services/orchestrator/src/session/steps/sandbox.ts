@@ -7,13 +7,27 @@ import { type SessionFailureCode, sessionFailureCodes } from '@worktrail/contrac
 import {
   noDiskSpace,
   noFreeSlot,
+  type PlaceInput,
+  type Placement,
   type PlacementActivities,
   placementTaskQueue,
+  runnerDraining,
+  runnerStopping,
   type SandboxActivities,
 } from '@worktrail/contract/sandbox-activities';
-import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
+import { failureMessage, failureType, wasNotTakenUp, wasTimedOut } from '../../activity-failure.ts';
 import { isMovable } from '../hibernation.ts';
-import { failed, hostIsFull, opened, placed, placementGivenUp, sandboxLeftBehind, sandboxRemoved } from '../life.ts';
+import {
+  failed,
+  hostIsFull,
+  isWaitTold,
+  opened,
+  placed,
+  placementGivenUp,
+  sandboxLeftBehind,
+  sandboxRemoved,
+  waitedForPlace,
+} from '../life.ts';
 import { sandboxRef } from '../record.ts';
 import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
@@ -24,51 +38,78 @@ const unexpectedFailureDelay = '10 seconds';
 /** How long a host that has no slot or does not answer is asked before the session goes elsewhere. */
 const hostPatienceMs = 10_000;
 const hostRetryDelay = '1 second';
-const hostRefusals: readonly string[] = [noFreeSlot, noDiskSpace, 'runner_draining'];
+/** A wait for a place that is shorter is not worth telling. */
+const quietWaitMs = 5_000;
+const hostRefusals: readonly string[] = [noFreeSlot, noDiskSpace, runnerDraining, runnerStopping];
 
 export function placeSession({ state, background }: SessionRun): void {
-  const { placeSession: place } = proxyActivities<PlacementActivities>({
-    taskQueue: placementTaskQueue,
-    startToCloseTimeout: '30 seconds',
-    scheduleToStartTimeout: '10 minutes',
-    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '2 seconds' },
-    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  });
-  const { sessionId, environment } = state.spec;
+  const { organizationId, sessionId, environment } = state.spec;
+  const input = { organizationId, sessionId, environment, waitingSince: state.waitingForPlaceSince };
   background.begin('sandbox', async () => {
     try {
-      placed(state, await place({ sessionId, environment }), now());
+      placed(state, await askForPlace(state, input), now());
     } catch (error) {
       failForGood(state, error);
     }
   });
 }
 
+/** A wait that lasts is told to the history; who waits on is left to the server. */
+async function askForPlace(state: SessionState, input: PlaceInput): Promise<Placement> {
+  if (isWaitTold(state)) return placing({ scheduleToStartTimeout: '10 minutes' }).placeSession(input);
+  try {
+    return await placing({ scheduleToCloseTimeout: quietWaitMs }).placeSession(input);
+  } catch (error) {
+    const isRefused = failureType(error) === noFreeSlot;
+    if (isCancellation(error) || !(isRefused || wasTimedOut(error))) throw error;
+    waitedForPlace(state, isRefused ? failureMessage(error) : 'no runner has taken the session', now());
+    return placing({ scheduleToStartTimeout: '10 minutes' }).placeSession(input);
+  }
+}
+
+function placing(
+  patience: { scheduleToStartTimeout: Duration } | { scheduleToCloseTimeout: Duration },
+): PlacementActivities {
+  return proxyActivities<PlacementActivities>({
+    taskQueue: placementTaskQueue,
+    startToCloseTimeout: '30 seconds',
+    ...patience,
+    retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1.5, maximumInterval: '2 seconds' },
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  });
+}
+
 /**
  * A host that has no slot, or does not answer, is waited for only where the files cannot come from elsewhere. That wait is left to the
- * server, so that it does not lengthen the history.
+ * server, so that it does not lengthen the history. One that drains is left at once.
  */
 export function openSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
   const { repository, baseRef, branch, environment } = state.spec;
   const { filesGeneration } = state;
-  const input = { ...ref, repository, baseRef, branch, environment, restore: restorePoint(state), filesGeneration };
   const isBound = !isMovable(state);
+  const files = { restore: restorePoint(state), filesGeneration, onlyHere: isBound };
+  const input = { ...ref, repository, baseRef, branch, environment, ...files };
   background.begin('sandbox', async () => {
     for (const deadlineMs = Date.now() + hostPatienceMs; ; ) {
       const open = onHost(state, {
         scheduleToStartTimeout: isBound ? '10 minutes' : hostPatienceMs,
-        refusals: isBound && state.waitingForPlaceSince !== null ? [] : hostRefusals,
+        refusals: isBound && isWaitTold(state) ? [] : hostRefusals,
       }).openSandbox;
       try {
-        return opened(state, ref.generation, await open(input), now());
+        const { waitingForPlaceSince: waitingSince } = state;
+        return opened(state, ref.generation, await open({ ...input, waitingSince }), now());
       } catch (error) {
         // What a runner says of a generation that was given up since is void.
         if (isCancellation(error) || ref.generation !== state.generation) return;
         const isFull = hostRefusals.includes(failureType(error) ?? '');
         if (!isFull && !wasNotTakenUp(error)) return failForGood(state, error);
         if (isFull) hostIsFull(state, now());
-        if (!isBound && Date.now() >= deadlineMs) return placementGivenUp(state, now());
+        const waitsSince = state.waitingForPlaceSince;
+        if (waitsSince !== null && Date.parse(waitsSince) + quietWaitMs <= Date.now())
+          waitedForPlace(state, failureMessage(error), now());
+        const isDraining = failureType(error) === runnerDraining;
+        if (!isBound && (isDraining || Date.now() >= deadlineMs)) return placementGivenUp(state, now());
         if (isFull) await sleep(hostRetryDelay);
       }
     }

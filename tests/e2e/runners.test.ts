@@ -1,0 +1,187 @@
+// Two runners: one drains, one is lost for good. Sessions move with their files, and their history goes on.
+
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { createApi, outputOf, type PublicEvent, readHistory } from './api.ts';
+import { makeRepository } from './repository.ts';
+import { type SecondRunner, startSecondRunner } from './second-runner.ts';
+
+const api = createApi(inject('apiUrl'), inject('apiKey'));
+const docker = new Docker({ socketPath: inject('dockerSocket') });
+let projectId: string;
+let firstId: string;
+let second: SecondRunner;
+
+beforeAll(async () => {
+  const repository = await makeRepository(join(inject('repositoryRoot'), 'runners'), 60);
+  projectId = (await api.make('/v1/projects', { name: 'runners', repository: { url: repository.path } })).id;
+  firstId = (await api.get('/v1/runners')).body.items[0].id;
+  const directory = join(inject('stateDirectory'), 'second-runner');
+  await mkdir(directory);
+  const oneSlot = { WORKTRAIL_RUNNER_SESSIONS_MAX: '1' };
+  second = await startSecondRunner(inject('stateDirectory'), join(directory, 'data'), oneSlot);
+}, 60_000);
+
+afterAll(async () => {
+  await drain(firstId, true);
+  await drain(second.id, true);
+  const { items } = (await api.get(`/v1/sessions?projectId=${projectId}&limit=100`)).body;
+  for (const { id } of items) await api.post(`/v1/sessions/${id}/archive`);
+  await second.stop();
+}, 60_000);
+
+async function drain(runnerId: string, undo = false): Promise<void> {
+  await api.make(`/v1/runners/${runnerId}/drain`, { undo });
+}
+
+const document = async (id: string) => (await api.get(`/v1/sessions/${id}`)).body;
+const make = (title: string) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title });
+const run = (id: string, command: string) =>
+  api.make(`/v1/sessions/${id}/commands?waitSeconds=60`, { command, stdin: '' });
+const runningOn = (runnerId: string) => docker.listContainers({ filters: { label: [`worktrail.runner=${runnerId}`] } });
+/** The runner that has the session's container. */
+const hostOf = async (sessionId: string) =>
+  (await docker.listContainers({ filters: { label: [`worktrail.session=${sessionId}`] } }))[0]?.Labels[
+    'worktrail.runner'
+  ];
+const volumesOf = async (sessionId: string) =>
+  (await docker.listVolumes({ filters: { label: [`worktrail.session=${sessionId}`] } })).Volumes ?? [];
+
+/** Ready on the second runner, because the first one takes none. */
+async function makeOnSecond(title: string): Promise<any> {
+  await drain(firstId);
+  const session = await make(title);
+  expect(session.state).toBe('ready');
+  expect(await hostOf(session.id)).toBe(second.id);
+  await drain(firstId, true);
+  return session;
+}
+
+const fill = `printf 'a' > 'un tracked'; printf '#!/bin/sh\\n' > tool.sh; chmod 755 tool.sh; echo more >> README.md
+git add README.md; mkdir -p deep/er; head -c 300000 /dev/urandom > deep/er/blob`;
+const survey = `git status --porcelain; find . -path ./.git -prune -o -type f -printf '%P %m\\n' | sort
+find . -path ./.git -prune -o -type f -print0 | sort -z | xargs -0 sha256sum`;
+
+/** Each event once, and the numbers of each page's cursor only ever grow. */
+function expectContinuous(events: PublicEvent[]): void {
+  expect(new Set(events.map(({ cursor }) => cursor)).size).toBe(events.length);
+  expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+  for (const { id, type } of events) expect([id, type]).not.toContain('gap');
+}
+
+test('a runner that drains lets its commands end, gives its sessions away with their files, and takes none', async () => {
+  const session = await makeOnSecond('Moves');
+  await run(session.id, fill);
+  const before = (await run(session.id, survey)).output.text;
+  const long = await api.make(`/v1/sessions/${session.id}/commands`, {
+    command: 'echo begun; sleep 3; echo ended',
+    stdin: '',
+  });
+  await expect
+    .poll(async () => (await api.get(`/v1/sessions/${session.id}/commands/${long.id}`)).body.state)
+    .toBe('running');
+  await drain(second.id);
+  await expect.poll(async () => (await document(session.id)).state, { timeout: 60_000 }).toBe('hibernated');
+  expect((await api.get(`/v1/sessions/${session.id}/commands/${long.id}`)).body).toMatchObject({ exitCode: 0 });
+  expect(await runningOn(second.id)).toEqual([]);
+  expect(await hostOf((await make('New')).id)).toBe(firstId);
+
+  expect((await run(session.id, survey)).output.text).toBe(before);
+  expect(await hostOf(session.id)).toBe(firstId);
+  const events = await readHistory(api, session.id);
+  expectContinuous(events);
+  expect(outputOf(events, long.id, 'stdout').toString()).toBe('begun\nended\n');
+  expect(events.find(({ type }) => type === 'session.hibernated')?.data).toMatchObject({ reason: 'runner_draining' });
+  expect(events.find(({ type }) => type === 'session.restored')?.data).toMatchObject({ runnerId: firstId });
+  await drain(second.id, true);
+  await expect
+    .poll(async () => (await volumesOf(session.id)).map(({ Labels }) => Labels['worktrail.runner']), {
+      timeout: 90_000,
+      interval: 1_000,
+    })
+    .not.toContain(second.id);
+}, 240_000);
+
+test('while every runner drains a new session waits, visibly, and is placed when one takes sessions again', async () => {
+  for (const id of [firstId, second.id]) await drain(id);
+  await expect
+    .poll(async () => (await api.get('/v1/runners')).body.items.map((one: { draining: boolean }) => one.draining))
+    .toEqual([true, true]);
+  const session = await api.make(`/v1/projects/${projectId}/sessions`, { title: 'Waits' });
+  await expect
+    .poll(async () => (await readHistory(api, session.id)).map(({ type }) => type), { timeout: 30_000 })
+    .toContain('limit.reached');
+  expect((await document(session.id)).queuePosition).toBe(1);
+  for (const id of [firstId, second.id]) await drain(id, true);
+  await expect.poll(async () => (await document(session.id)).state, { timeout: 30_000 }).toBe('ready');
+  expect((await document(session.id)).queuePosition ?? null).toBeNull();
+}, 120_000);
+
+test('when a runner is lost for good its session works on another within 45 s, and the one that comes back cleans up', async () => {
+  const session = await makeOnSecond('Loses its host');
+  const filled = await run(session.id, fill);
+  const surveyed = await run(session.id, survey);
+  const before = surveyed.output.text;
+  const checkpointed = async () => {
+    const { items } = (await api.get(`/v1/sessions/${session.id}/checkpoints`)).body;
+    return items.some(({ commandId }: { commandId: string }) => [filled.id, surveyed.id].includes(commandId));
+  };
+  await expect.poll(checkpointed, { timeout: 30_000 }).toBe(true);
+  const lost = await api.make(`/v1/sessions/${session.id}/commands`, {
+    command: 'echo last words; sleep 600',
+    stdin: '',
+  });
+  await expect
+    .poll(async () => outputOf(await readHistory(api, session.id), lost.id, 'stdout').toString())
+    .toBe('last words\n');
+
+  const killedMs = Date.now();
+  await second.kill();
+  // Its containers go on, as those of a host do that nobody can reach.
+  await expect
+    .poll(async () => (await api.get(`/v1/sessions/${session.id}/commands/${lost.id}`)).body.outcome, {
+      timeout: 45_000,
+    })
+    .toBe('host_lost');
+  const after = await run(session.id, survey);
+  const tookMs = Date.now() - killedMs;
+  console.log(`a session works ${Math.round(tookMs / 1_000)} s after its host was lost`);
+  expect(tookMs).toBeLessThan(45_000);
+  expect(after.output.text).toBe(before);
+  const events = await readHistory(api, session.id);
+  expectContinuous(events);
+  const restored = events.find(({ type }) => type === 'session.restored');
+  expect(restored?.data).toMatchObject({ runnerId: firstId, notKept: expect.arrayContaining(['ignored files']) });
+  expect(restored?.data['checkpointId']).toMatch(/^chk_/);
+
+  expect(await runningOn(second.id)).toHaveLength(1);
+  await second.start();
+  await expect.poll(() => runningOn(second.id), { timeout: 30_000 }).toEqual([]);
+  await expect
+    .poll(async () => (await volumesOf(session.id)).map(({ Labels }) => Labels['worktrail.runner']), {
+      timeout: 30_000,
+    })
+    .not.toContain(second.id);
+  expect((await run(session.id, 'git status --porcelain | wc -l')).exitCode).toBe(0);
+}, 240_000);
+
+test('without a free slot the session that has been idle longest gives way, and comes back when it is used', async () => {
+  const first = await makeOnSecond('Gives way');
+  await run(first.id, fill);
+  const before = (await run(first.id, survey)).output.text;
+  await drain(firstId);
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Needs the slot' });
+  expect(session.state).toBe('ready');
+  expect(await hostOf(session.id)).toBe(second.id);
+  const asleep = (await readHistory(api, first.id)).filter(({ type }) => type === 'session.hibernated');
+  expect(asleep.map(({ data }) => data['reason'])).toEqual(['slot_needed']);
+  const busy = await api.make(`/v1/sessions/${session.id}/commands`, { command: 'sleep 8; echo done', stdin: '' });
+  expect((await run(first.id, survey)).output.text).toBe(before);
+  expect((await api.get(`/v1/sessions/${session.id}/commands/${busy.id}`)).body).toMatchObject({
+    state: 'ended',
+    exitCode: 0,
+  });
+  await drain(firstId, true);
+}, 240_000);
