@@ -123,6 +123,7 @@ function config(servers: Servers, cachedWorkflowsMax: number) {
     traceStoreUrl: 'http://127.0.0.1:1',
     workflowBundleDirectory: bundleDirectory,
     cachedWorkflowsMax,
+    reconcileGraceMs: 900_000,
   };
 }
 

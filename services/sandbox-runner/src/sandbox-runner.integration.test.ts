@@ -91,6 +91,7 @@ beforeAll(async () => {
     traceStoreUrl: `http://127.0.0.1:${(traceStore.address() as AddressInfo).port}`,
     sessionsMax: 4,
     diskReserveBytes: 0,
+    reconcileGraceMs: 900_000,
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
     labels: {},

@@ -41,6 +41,8 @@ import { createLiveCommands } from './live-commands.ts';
 import { startPartWatch } from './part-watch.ts';
 import { createPlacements } from './placement.ts';
 import { createSecretReader } from './project-secrets.ts';
+import { createReconciler } from './reconcile/reconciler.ts';
+import { startReconciling } from './reconcile/reconciling.ts';
 import { createRepositoryMirrors } from './repository-mirror.ts';
 import { createRepositoryPins } from './repository-pins.ts';
 import { startRunnerAnnouncement } from './runner-announcement.ts';
@@ -121,7 +123,7 @@ export async function startSandboxRunner(
     log,
   });
   lifetime.onClose('sandboxes', () => sandboxes.close());
-  await untilDone('Docker', () => sandboxes.removeOrphans(), lifetime.signal, log);
+  await untilDone('Docker', () => sandboxes.countContainers(), lifetime.signal, log);
   sandboxes.watch(lifetime.signal);
   const engine = startPartWatch(() => driver.ping(), lifetime.signal);
   const disks = [dataDirectory, await untilDone('Docker', () => driver.storagePath(), lifetime.signal, log)];
@@ -201,6 +203,10 @@ export async function startSandboxRunner(
   answerHealth(nats, 'sandbox-runner', isWorking, lifetime);
 
   startStaleSessions({ sandboxes, directories, sessions, nats, artifacts, log }, lifetime);
+  const { reconcileGraceMs: graceMs } = config;
+  const here = { runnerId, dataDirectory, driver, sandboxes, directories, sessions };
+  const reconciler = createReconciler({ ...here, graceMs, clock, log });
+  startReconciling({ reconciler, nats, runnerId, log }, lifetime);
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
     return { id: runnerId, hostQueue, startedAt, version, labels, slots: placements.slots(), unavailable: lacking() };
