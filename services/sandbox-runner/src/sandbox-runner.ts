@@ -43,6 +43,7 @@ import { createPlacements } from './placement.ts';
 import { createSecretReader } from './project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
+import { createWorkflowFinder } from './reconcile/session-workflow.ts';
 import { createRepositoryMirrors } from './repository-mirror.ts';
 import { createRepositoryPins } from './repository-pins.ts';
 import { startRunnerAnnouncement } from './runner-announcement.ts';
@@ -205,7 +206,7 @@ export async function startSandboxRunner(
   startStaleSessions({ sandboxes, directories, sessions, nats, artifacts, log }, lifetime);
   const { reconcileGraceMs: graceMs } = config;
   const here = { runnerId, dataDirectory, driver, sandboxes, directories, sessions };
-  const reconciler = createReconciler({ ...here, graceMs, clock, log });
+  const reconciler = createReconciler({ ...here, hasWorkflow: createWorkflowFinder(temporal), graceMs, clock, log });
   startReconciling({ reconciler, nats, runnerId, log }, lifetime);
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {

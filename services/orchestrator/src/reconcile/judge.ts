@@ -10,7 +10,7 @@ import { createdMsOf, isId } from '@worktrail/contract/ids';
 import type { Judged } from '@worktrail/runtime/first-seen';
 
 const dayMs = 24 * 60 * 60_000;
-const manyMin = 20;
+const manyMin = 5;
 /** What the schedule removes by itself in the meantime is not worth mentioning. */
 const artifactShownMs = 60 * 60_000;
 
@@ -80,11 +80,12 @@ function judgeWorkflows({ sessions, trials, running }: Found): Judged[] {
     .map((id) => {
       const sessionId = isId(id, 'session') ? id : null;
       const workflow = { kind: 'workflow', name: id, organizationId: null, sessionId, generation: null };
-      return { ...workflow, reason: 'it runs without a document', action: 'remove' };
+      // At once: to the runner of the session it is unknown meanwhile.
+      return { ...workflow, reason: 'it runs without a document', action: 'remove', graceMs: 0 };
     });
 }
 
-function judgeArtifacts({ sessions, artifacts, sessionsSinceMs }: Found): Judged[] {
+function judgeArtifacts({ sessions, artifacts, running, sessionsSinceMs }: Found): Judged[] {
   const byKey = new Map(sessions.map((one) => [`${one.organizationId}/${one.id}`, one]));
   const named = new Set(sessions.flatMap((one) => one.artifacts));
   const organizations = new Set(sessions.map(({ organizationId }) => organizationId));
@@ -101,6 +102,7 @@ function judgeArtifacts({ sessions, artifacts, sessionsSinceMs }: Found): Judged
     const session = byKey.get(`${organizationId}/${sessionId}`);
     if (session)
       return [{ ...of, reason: 'its session does not need it', action: 'remove', shownAfterMs: artifactShownMs }];
+    if (running.has(sessionId)) return [];
     if (createdMsOf(sessionId) <= sessionsSinceMs)
       return [{ ...of, reason: 'its session is older than all documents of sessions', action: 'report' }];
     return [{ ...of, reason: 'its session is unknown', action: 'remove' }];

@@ -103,7 +103,8 @@ async function isNeeded(
   const key = sessionKey(organizationId as string, sessionId as string);
   const stored = await readDocument<SessionDocument>(sessions, key);
   if (stored?.value.artifacts?.includes(name)) return true;
-  if (!stored || ['failed', 'archived'].includes(stored.value.state)) return false;
+  if (!stored) return !(await isGone(client, 'session', sessionId as string));
+  if (['failed', 'archived'].includes(stored.value.state)) return false;
   const workflow = client.workflow.getHandle(sessionWorkflowId(sessionId as string));
   const { artifacts } = await workflow.query<SessionDocument>(describeSession);
   if (artifacts.includes(name)) return true;

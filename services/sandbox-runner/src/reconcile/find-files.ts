@@ -2,11 +2,12 @@
 //
 // 1. Nothing is followed out of the data directory: links are looked at, not through.
 // 2. At most `entriesMax` entries of a directory are looked at, and of a tree `treeEntriesMax`: what is beyond waits its turn.
-// 3. What the sandbox's user can write is not looked into: a name there proves nothing.
+// 3. Of what a sandbox's user can write no name decides anything.
 
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isId } from '@worktrail/contract/ids';
+import { setAsidePrefix } from '../checkpoints/checkpoint-directory.ts';
 import type { FoundObject } from './judge.ts';
 
 const entriesMax = 10_000;
@@ -42,6 +43,7 @@ interface Place {
   /** Below the data directory. */
   at: string;
   isScratch(name: string): boolean;
+  isSandboxes?: boolean;
 }
 
 const isNew = (name: string) => /\.(?:new|tmp|part)$/.test(name);
@@ -52,6 +54,7 @@ function sessionPlaces(sessionId: string): Place[] {
     { at, isScratch: (name) => isNew(name) || name === 'fetched.bundle' },
     { at: join(at, 'bundles'), isScratch: isNew },
     { at: join(at, 'results'), isScratch: isNew },
+    { at: join(at, 'checkpoints'), isScratch: (name) => name.startsWith(setAsidePrefix), isSandboxes: true },
   ];
 }
 
@@ -69,11 +72,12 @@ async function addLeftovers(
   owner: { sessionId?: string; organizationId?: string | null },
 ): Promise<void> {
   const { sessionId = null, organizationId = null } = owner;
-  for (const { at, isScratch } of places) {
+  for (const { at, isScratch, isSandboxes = false } of places) {
     for (const name of (await namesIn(join(dataDirectory, at))).filter(isScratch)) {
       const changedMs = await newestChangeMs(join(dataDirectory, at, name));
       if (changedMs === undefined) continue;
-      found.push({ kind: 'leftover', name: join(at, name), organizationId, sessionId, changedMs });
+      const of = { organizationId, sessionId, changedMs, isSandboxes };
+      found.push({ kind: 'leftover', name: join(at, name), ...of });
     }
   }
 }

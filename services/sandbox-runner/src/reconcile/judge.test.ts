@@ -66,17 +66,14 @@ test('what the record of a live session names is never removed, nor anything of 
     fc.property(objects, documents, fc.oneof(records, fc.constant('missing' as const)), (object, document, record) => {
       fc.pre(document.state !== 'failed' && document.state !== 'archived');
       const found = judge([object], known({ document, record, isIdle: true, createdMs: 1_000 }), nowMs);
-      const isNamed = record !== 'missing' && (object.kind !== 'container' || record.containerId === object.name);
-      const isOwn = object.kind === 'directory' || object.name.startsWith('own-');
-      const livesHere = document.runnerId !== 'run-other';
-      if ((isNamed && isOwn && record !== 'missing' && matches(object, record)) || (record === 'missing' && livesHere))
-        expect(found.filter(({ action }) => action === 'remove')).toEqual([]);
+      const isItsOwn = record === 'missing' ? document.runnerId !== 'run-other' : isNamed(object, record);
+      if (isItsOwn) expect(found.filter(({ action }) => action === 'remove')).toEqual([]);
     }),
     { numRuns: 1_000 },
   );
 });
 
-function matches(object: FoundObject, record: SandboxRecord): boolean {
+function isNamed(object: FoundObject, record: SandboxRecord): boolean {
   if (object.kind === 'directory') return true;
   if (object.kind === 'container') return record.containerId === object.name;
   return object.kind === 'volume' && Object.values(record.volumes).includes(object.name);
@@ -131,7 +128,7 @@ test('of a session that lives elsewhere and has no record here everything may go
 test('scratch is left over when it is older than the process, or nothing changed in it for an hour, and nobody works on its session', () => {
   const session: KnownSession = { document: 'missing', record: 'missing', isIdle: true, createdMs: 1_000 };
   const scratch = (changedMs: number, of: string | null = null): FoundObject => {
-    return { kind: 'leftover', name: 'a.new', organizationId: null, sessionId: of, changedMs };
+    return { kind: 'leftover', name: 'a.new', organizationId: null, sessionId: of, changedMs, isSandboxes: false };
   };
   const started = { processStartedMs: nowMs - 2 * scratchQuietMs };
   const count = (one: FoundObject, isIdle = true) => judge([one], known({ ...session, isIdle }, started), nowMs).length;
@@ -140,6 +137,19 @@ test('scratch is left over when it is older than the process, or nothing changed
   expect(count(scratch(nowMs - scratchQuietMs, sessionId))).toBe(1);
   expect(count(scratch(nowMs - scratchQuietMs, sessionId), false)).toBe(0);
   expect(judge([scratch(nowMs - 10)], known(session, { processStartedMs: nowMs }), nowMs)).toHaveLength(1);
+});
+
+test('what was set aside of a sandbox is left over only while the sandbox is stopped', () => {
+  const aside: FoundObject = {
+    ...{ kind: 'leftover', name: `sessions/${sessionId}/checkpoints/aside-0`, organizationId: null, sessionId },
+    ...{ changedMs: 0, isSandboxes: true },
+  };
+  fc.assert(
+    fc.property(documents, fc.oneof(records, fc.constant('missing' as const)), (document, record) => {
+      const found = judge([aside], known({ document, record, isIdle: true, createdMs: 1_000 }), nowMs);
+      expect(found.length).toBe(record !== 'missing' && record.state === 'stopped' ? 1 : 0);
+    }),
+  );
 });
 
 test('images are told of after a day and never removed', () => {

@@ -6,7 +6,8 @@
 // 3. What a newer generation proves to be out of date is for stale-sessions.ts, which does not wait for a grace.
 // 4. A session without a document is removed only where the documents are older than the session: a bucket that was made anew
 //    tells nothing about it.
-// 5. Scratch counts as left over once nobody can be writing it: it is older than this process, or nothing in it has changed for long.
+// 5. Scratch counts as left over once nobody can be writing it: it is older than this process, or nothing in it has changed for long;
+//    what a sandbox could write, once that has stopped.
 
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { Judged } from '@worktrail/runtime/first-seen';
@@ -27,6 +28,8 @@ export type FoundObject =
       organizationId: string | null;
       sessionId: string | null;
       changedMs: number;
+      /** What the sandbox could still change while it runs. */
+      isSandboxes: boolean;
     }
   | { kind: 'image'; name: string };
 
@@ -77,6 +80,7 @@ function judgeLeftover(one: FoundObject & { kind: 'leftover' }, known: Known, no
   const session = sessionId === null ? undefined : known.sessions.get(sessionId);
   if (sessionId !== null && !session?.isIdle) return [];
   const record = typeof session?.record === 'object' ? session.record : undefined;
+  if (one.isSandboxes && record?.state !== 'stopped') return [];
   const owner = record?.organizationId ?? organizationId;
   const reason = 'scratch that nobody writes any more';
   return [

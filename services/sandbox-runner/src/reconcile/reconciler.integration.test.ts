@@ -19,6 +19,7 @@ const docker = new Docker({ socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET') });
 const runnerId = 'run-test';
 const graceMs = 900_000;
 const { signal } = new AbortController();
+const withWorkflow = new Set<string>();
 let nowMs = Date.now();
 
 beforeAll(async () => {
@@ -31,6 +32,7 @@ afterAll(() => bench.close(), 60_000);
 const reconciler = () =>
   createReconciler({
     ...{ runnerId, dataDirectory, ...bench.parts(), sessions: bench.sessions, graceMs, log },
+    hasWorkflow: async (sessionId) => withWorkflow.has(sessionId),
     clock: () => nowMs,
   });
 const everybody = () => true;
@@ -116,6 +118,19 @@ test('a session that sleeps, and one whose document comes late, keep everything'
   expect((await examine(true)).removed).toEqual([]);
   expect(await left(asleep.sessionId)).toEqual(['volume', 'volume', 'directory']);
   expect(await left(late.sessionId)).toEqual(['container', 'volume', 'volume', 'directory']);
+}, 120_000);
+
+test('a session that only its workflow knows of keeps everything', async () => {
+  const session = newSession(bench);
+  await bench.parts().sandboxes.open(session, signal);
+  withWorkflow.add(session.sessionId);
+  await examine(true);
+  nowMs += graceMs;
+  const { removed, findings } = await examine(true);
+  expect(told(removed, session.sessionId)).toEqual([]);
+  expect(told(findings, session.sessionId)).not.toEqual([]);
+  expect(await left(session.sessionId)).toEqual(['container', 'volume', 'volume', 'directory']);
+  await document(session);
 }, 120_000);
 
 test('of a live session only what its record does not name goes', async () => {

@@ -2,7 +2,8 @@
 //
 // 1. One examination at a time. Each looks anew at everything; what could not be looked at is named, and nothing of it is removed.
 // 2. Since when something is found so is on disk before anything is removed.
-// 3. Before something of a session goes, the session is judged once more, while nobody can begin to open it.
+// 3. Before something of a session goes, the session is judged once more, while nobody can begin to open it; of one without a document,
+//    its workflow is asked for too.
 // 4. At most `removalsMax` things go in one examination, one after the other.
 
 import { randomUUID } from 'node:crypto';
@@ -33,6 +34,8 @@ export interface ReconcilerDeps {
   sandboxes: Sandboxes;
   directories: SessionDirectories;
   sessions: KV;
+  /** A workflow of the session runs: it may have lost its document. */
+  hasWorkflow(sessionId: string): Promise<boolean>;
   graceMs: number;
   clock: () => number;
   log: Logger;
@@ -99,7 +102,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const known = await know([found]);
     const sessions = new Map([...known.sessions].map(([id, session]) => [id, { ...session, isIdle: true }]));
     const [now] = judge([found], { ...known, sessions }, clock());
-    return now?.reason === finding.reason && now.action === 'remove';
+    if (now?.reason !== finding.reason || now.action !== 'remove') return false;
+    const isUnknown = finding.sessionId !== null && sessions.get(finding.sessionId)?.document === 'missing';
+    return !isUnknown || !(await deps.hasWorkflow(finding.sessionId as string));
   }
 
   async function takeAway({ kind, name }: FoundObject): Promise<void> {
