@@ -51,7 +51,7 @@ export async function startOrchestrator(
 
   const client = await connectTemporalClient(config.temporal, lifetime);
   const reconciliation = createReconciliation({
-    ...{ jsm, sessions, trials, runners, client, log },
+    ...{ jsm, sessions, trials, client, log },
     runnerOrders: await openBucket(nats, buckets.runnerOrders),
     reconciliation: await openBucket(nats, buckets.reconciliation),
     graceMs: config.reconcileGraceMs,

@@ -21,13 +21,12 @@ export interface LookDeps {
   jsm: JetStreamManager;
   sessions: KV;
   trials: KV;
-  runners: KV;
   runnerOrders: KV;
   client: Client;
 }
 
 export async function look(deps: LookDeps): Promise<Found> {
-  const { jsm, sessions, trials, runners, runnerOrders, client } = deps;
+  const { jsm, sessions, trials, runnerOrders, client } = deps;
   const artifacts = await artifactNames(jsm);
   const foundSessions = await readAllDocuments(sessions, (one: SessionDocument) => {
     const { id, organizationId, trialId, version, state, generation } = one;
@@ -44,7 +43,7 @@ export async function look(deps: LookDeps): Promise<Found> {
     trials: foundTrials,
     running: await runningIds(client),
     orders: await readAllDocuments(runnerOrders, ({ draining }: RunnerOrder, runnerId) => ({ runnerId, draining })),
-    runnerIds: new Set(await readAllDocuments(runners, (_: unknown, runnerId) => runnerId)),
+    runnerIds: await announcedIds(jsm),
     lastingBuckets: lasting,
     sessionsSinceMs: Date.parse((await sessions.status()).streamInfo.created as unknown as string),
   };
@@ -55,6 +54,16 @@ async function artifactNames(jsm: JetStreamManager): Promise<string[]> {
   return Object.keys(info?.state.subjects ?? {}).map((subject) =>
     Buffer.from(subject.slice(infoSubjects.length + 1), 'base64url').toString('utf8'),
   );
+}
+
+/** One snapshot: its entries are replaced all the time, and vanish. */
+async function announcedIds(jsm: JetStreamManager): Promise<Set<string>> {
+  const prefix = `$KV.${buckets.runners}.`;
+  const ids = new Set<string>();
+  const found = await jsm.direct.getLastMessagesFor(`KV_${buckets.runners}`, { multi_last: [`${prefix}*`] });
+  for await (const message of found)
+    if (!message.header.has('KV-Operation')) ids.add(message.subject.slice(prefix.length));
+  return ids;
 }
 
 async function isLasting(jsm: JetStreamManager, bucket: string): Promise<boolean> {

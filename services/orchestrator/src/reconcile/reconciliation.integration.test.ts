@@ -52,8 +52,7 @@ afterAll(async () => {
 /** As a process that has just started. */
 async function examine(fix: boolean, mayFix: (owner: string | null) => boolean = () => true) {
   const { sessions, trials, client } = bed;
-  const runners = await openBucket(nats, buckets.runners);
-  const parts = { jsm, sessions, trials, runners, runnerOrders: orders, reconciliation, client };
+  const parts = { jsm, sessions, trials, runnerOrders: orders, reconciliation, client };
   const log = createLogger({ service: 'test', level: 'silent' });
   return await createReconciliation({ ...parts, graceMs, clock: () => nowMs, log }).examine({ fix, mayFix });
 }
