@@ -32,6 +32,7 @@ export const exitCodeHelp = `
 Exit codes:
   0 done   1 failed   2 wrong usage   3 not found   4 key missing, wrong or without the scope
   5 Worktrail or a part of it does not answer   130 interrupted
+  "worktrail doctor": 0 nothing is found, 1 something is, or not everything could be looked at
 
 Exit codes of "worktrail run": the command's own, 128 + n when signal n ended it, and
   119 detached, the command goes on   120 canceled        121 over its output limit

@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { config } from './commands/config.ts';
+import { doctor } from './commands/doctor.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
@@ -247,6 +248,15 @@ function addOperation(program: Command, action: Action): void {
     .description('let a runner take no session any more, and hibernate its own as they become idle')
     .option('--undo', 'let it take sessions again')
     .action(action(runnerDrain));
+  program
+    .command('doctor')
+    .description('what has no counterpart: containers, volumes, files, sessions; exits 1 when there is something')
+    .option('--fix', 'remove what is past its grace')
+    .addHelpText(
+      'after',
+      '\nWithout --fix nothing is removed. Exits 0 when nothing is found, or left, and every part has answered.',
+    )
+    .action(action(doctor));
   program
     .command('limits')
     .description('the quotas of the organization, and how much of them is used')

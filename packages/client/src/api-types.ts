@@ -324,3 +324,36 @@ export interface Limits {
   projects: { projectId: string; liveSessions: LimitUse; runningCommands: LimitUse }[];
   projectsLeftOut: number;
 }
+
+/** Something without its counterpart. */
+export interface Finding {
+  part: 'sandbox-runner' | 'orchestrator';
+  /** Of the part's process that found it: a runner's id. */
+  id: string;
+  /** container, volume, directory, artifact, session, workflow, … */
+  kind: string;
+  name: string;
+  /** null: nobody's. */
+  organizationId: string | null;
+  sessionId: string | null;
+  generation: number | null;
+  since: string;
+  reason: string;
+  /** "report": only a person can tell whether it may go. */
+  action: 'remove' | 'report';
+  due: string | null;
+}
+
+export interface Doctor {
+  findings: Finding[];
+  checkedAt: string;
+  /** There are more. */
+  truncated: boolean;
+  /** Who did not answer, and what could not be looked at. */
+  incomplete: string[];
+}
+
+export interface DoctorFix extends Doctor {
+  removed: Finding[];
+  failed: { finding: Finding; reason: string }[];
+}

@@ -10,7 +10,7 @@
 import { createAudit, createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
-import { createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
+import { createDoctor, createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
@@ -63,6 +63,7 @@ export function createClient(options: ClientOptions) {
     query: createQuery(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),
+    doctor: createDoctor(transport),
     health: createHealth(transport),
   };
 }

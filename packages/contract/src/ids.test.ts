@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareCursors, formatCursor, parseCursor, toCursor } from './cursor.ts';
-import { idFrom, idPrefixes, isId, newId } from './ids.ts';
+import { createdMsOf, idFrom, idPrefixes, isId, newId } from './ids.ts';
 
 test('a new id of every kind is an id of that kind and of no other', () => {
   for (const kind of Object.keys(idPrefixes) as (keyof typeof idPrefixes)[]) {
@@ -20,6 +20,7 @@ test('ids derived from time and entropy sort by time and repeat', () => {
       (timeMs, laterMs, entropy) => {
         const id = idFrom('event', timeMs, entropy);
         expect(isId(id, 'event')).toBe(true);
+        expect(createdMsOf(id)).toBe(timeMs);
         expect(idFrom('event', timeMs, entropy)).toBe(id);
         expect(idFrom('event', timeMs + laterMs, new Uint8Array(10)) > id).toBe(true);
       },

@@ -44,6 +44,12 @@ export function idFrom(kind: IdKind, timeMs: number, entropy: Uint8Array): strin
   return TypeID.fromUUIDBytes(idPrefixes[kind], bytes).toString();
 }
 
+/** When an id was made, ms since 1970: what its maker's clock said. */
+export function createdMsOf(id: string): number {
+  const bytes = TypeID.fromString(id).toUUIDBytes();
+  return bytes.subarray(0, 6).reduce((ms, byte) => ms * 256 + byte, 0);
+}
+
 /** The last characters of an id, for names people read (branches, container names). */
 export function shortId(id: string): string {
   return id.slice(-8);

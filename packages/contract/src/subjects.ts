@@ -6,6 +6,9 @@
 // worktrail.dead.<partition>.<organization>.<session>.<producer>     what could not be stored, stream worktrail-dead-letters
 // worktrail.runner.<runnerId>.control                                requests to one runner (runner.proto)
 // worktrail.health.<part>                                            answered by each process that can do the part's work
+// worktrail.doctor.<part>                                            answered with what has no counterpart (doctor.ts)
+
+import type { DoctorPart } from './doctor.ts';
 
 export interface EventScope {
   partition: number;
@@ -56,9 +59,13 @@ export function healthSubject(part: HealthPart): string {
   return `worktrail.health.${part}`;
 }
 
+export function doctorSubject(part: DoctorPart): string {
+  return `worktrail.doctor.${part}`;
+}
+
 /**
  * Key-value buckets. `configuration`: organizations, principals, keys, projects, secrets, tasks. `runnerOrders`: RunnerOrder by
- * runner id, written by the gateway.
+ * runner id, written by the gateway. `reconciliation`: since when the orchestrators have found what has no counterpart.
  */
 export const buckets = {
   configuration: 'worktrail-configuration',
@@ -67,6 +74,7 @@ export const buckets = {
   idempotency: 'worktrail-idempotency',
   runners: 'worktrail-runners',
   runnerOrders: 'worktrail-runner-orders',
+  reconciliation: 'worktrail-reconciliation',
 } as const;
 
 /** Object store of what is kept of sessions' files (checkpoints.ts), as NATS' own tools read it. */

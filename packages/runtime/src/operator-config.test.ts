@@ -100,6 +100,7 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_ARTIFACTS_ARCHIVE_BYTES_MAX: '0',
     WORKTRAIL_ARTIFACTS_STORE_BYTES_MAX: '20',
     WORKTRAIL_ARTIFACTS_OBJECT_BYTES_MAX: '21',
+    WORKTRAIL_RECONCILE_GRACE_SECONDS: '22',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -128,6 +129,7 @@ test('every value of the file has a variable', () => {
       sshConfig: '/etc/worktrail/ssh_config',
     },
     artifacts: { archiveBytesMax: 0, storeBytesMax: 20, objectBytesMax: 21 },
+    reconcile: { graceSeconds: 22 },
     events: { streamBytesMax: 1_048_576, tailMessages: 0 },
   });
   expect(Object.values(origins).filter(({ from }) => from !== 'environment')).toEqual([]);

@@ -89,6 +89,12 @@ const schema = z.strictObject({
       objectBytesMax: positive.default(8 * 1024 ** 3),
     })
     .prefault({}),
+  reconcile: z
+    .strictObject({
+      /** So long something has no counterpart before it is removed. */
+      graceSeconds: z.int().min(1).default(900),
+    })
+    .prefault({}),
   events: z
     .strictObject({
       streamBytesMax: z

@@ -51,6 +51,8 @@ const scopeByAction = {
   'event.read': 'read',
   'runner.read': 'read',
   'runner.drain': 'admin',
+  'doctor.read': 'admin',
+  'doctor.fix': 'admin',
   'limits.read': 'read',
   'config.read': 'admin',
   'trace.query': 'read',

@@ -21,6 +21,8 @@ import { addOutputRoutes } from './commands/output-routes.ts';
 import { createRunnerControl } from './commands/runner-control.ts';
 import { createConfigurationStore } from './configuration-store.ts';
 import { addEventRoutes } from './events/event-routes.ts';
+import { createDoctors } from './doctor/ask-doctors.ts';
+import { addDoctorRoutes } from './doctor/doctor-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
@@ -120,6 +122,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
   addRunnerRoutes(api, { runners, orders: createRunnerOrders(parts.runnerOrders), census, audit });
+  addDoctorRoutes(api, { doctors: createDoctors(parts.nats), runners, audit });
   addLimitRoutes(api, { census, projects, followers, operator });
   addOperatorConfigRoutes(api, { operator, origins });
   addQueryRoutes(api, { trace });

@@ -15,7 +15,7 @@ const origin = z.object({
 const configSchema = z
   .object({
     ...{ defaults: section, ceilings: section, quotas: section, images: section, runner: section },
-    ...{ artifacts: section, events: section },
+    ...{ artifacts: section, reconcile: section, events: section },
     origins: z.record(z.string(), origin).describe('Where each value comes from, by its path: "defaults.memoryMb".'),
   })
   .openapi('OperatorConfig');

@@ -1,6 +1,7 @@
-// The orchestrator's configuration: what every service reads, and two variables of its own.
+// The orchestrator's configuration: what every service reads, two variables of its own, and the operator's patience.
 
-import { readEnvironment, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
+import { readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { z } from 'zod';
 
 const environment = {
@@ -14,17 +15,24 @@ export interface OrchestratorConfig extends ServiceConfig {
   workflowBundleDirectory: string | undefined;
   /** Workflows held in memory between their tasks; 0 replays each task's whole history. */
   cachedWorkflowsMax: number;
+  /** So long something is without its counterpart before it is removed. */
+  reconcileGraceMs: number;
 }
 
 export const cachedWorkflowsMaxDefault = 1_000;
 
 /** @throws ConfigurationError that names every variable that is missing or wrong. */
 export function orchestratorConfig(variables: NodeJS.ProcessEnv): OrchestratorConfig {
-  const values = readEnvironment(environment, variables);
+  const { common, values, operator } = readTogether({
+    common: () => serviceConfig(variables),
+    values: () => readEnvironment(environment, variables),
+    operator: () => readOperatorSettings(variables).values,
+  });
   return {
-    ...serviceConfig(variables),
+    ...common,
     traceStoreUrl: values.WORKTRAIL_TRACE_STORE_URL,
     workflowBundleDirectory: values.WORKTRAIL_WORKFLOW_BUNDLE,
     cachedWorkflowsMax: cachedWorkflowsMaxDefault,
+    reconcileGraceMs: operator.reconcile.graceSeconds * 1_000,
   };
 }

@@ -5,6 +5,7 @@
 
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { workflowTaskQueue } from '@worktrail/contract/session-messages';
+import type { ReconcileActivities } from './reconcile/workflow.ts';
 import type { RecordActivities } from './record-activities.ts';
 import { WatchedWorker } from './workflow-watch.ts';
 import type { WorkflowBundle } from './workflow-bundle.ts';
@@ -13,7 +14,7 @@ export interface OrchestratorWorkerDeps {
   connection: NativeConnection;
   namespace: string;
   bundle: WorkflowBundle;
-  activities: RecordActivities;
+  activities: RecordActivities & ReconcileActivities;
   cachedWorkflowsMax: number;
 }
 

@@ -1,10 +1,12 @@
-// The orchestrator: one Temporal worker with the workflows `session` and `trial` and the activities that need no sandbox, and the
+// The orchestrator: one Temporal worker with the workflows `session`, `trial` and `reconcile` and the activities that need no sandbox, and the
 // watch of the runners' leases.
 
+import { randomUUID } from 'node:crypto';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { runnerAnnouncementTtlMs } from '@worktrail/contract/runner-announcements';
 import { buckets } from '@worktrail/contract/subjects';
 import { openBucket } from '@worktrail/runtime/buckets';
+import { answerDoctor } from '@worktrail/runtime/doctor';
 import { startHealthServer } from '@worktrail/runtime/health-server';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
@@ -24,6 +26,9 @@ import { startLostHostWatch } from './lost-hosts.ts';
 import { createOrchestratorWorker } from './orchestrator-worker.ts';
 import { createRecordActivities } from './record-activities.ts';
 import { measureActivities } from './record-metrics.ts';
+import { createReconcileActivities } from './reconcile/activities.ts';
+import { createReconciliation } from './reconcile/reconciliation.ts';
+import { keepReconcileSchedule } from './reconcile/schedule.ts';
 import { sightingBounds } from './runner-sightings.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
@@ -44,21 +49,35 @@ export async function startOrchestrator(
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
 
+  const client = await connectTemporalClient(config.temporal, lifetime);
+  const reconciliation = createReconciliation({
+    ...{ jsm, sessions, trials, client, log },
+    runnerOrders: await openBucket(nats, buckets.runnerOrders),
+    reconciliation: await openBucket(nats, buckets.reconciliation),
+    graceMs: config.reconcileGraceMs,
+    clock: Date.now,
+  });
   const connection = await connectTemporalNative(config.temporal, lifetime, log);
   const worker = await createOrchestratorWorker({
     connection,
     namespace: config.temporal.namespace,
     bundle: await bundled,
-    activities: measureActivities(
-      createRecordActivities({ producer: { js: jetstream(nats), jsm, trace, log }, sessions, trials }),
-      metrics,
-    ),
+    activities: {
+      ...measureActivities(
+        createRecordActivities({ producer: { js: jetstream(nats), jsm, trace, log }, sessions, trials }),
+        metrics,
+      ),
+      ...createReconcileActivities(reconciliation),
+    },
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });
   runWorker(worker, 'orchestrator', lifetime, log);
-  const client = await connectTemporalClient(config.temporal, lifetime);
   startLostHostWatch({ nats, sessions, runners, client, bounds: sightingBounds, log }, lifetime);
   answerHealth(nats, 'orchestrator', () => worker.getState() === 'RUNNING', lifetime);
+
+  const doctor = { part: 'orchestrator', id: `orchestrator-${randomUUID()}`, oneOfAll: true } as const;
+  answerDoctor(nats, { ...doctor, examine: reconciliation.examine, log }, lifetime);
+  keepReconcileSchedule(client, lifetime, log);
 
   const readiness = createReadiness();
   readiness.add('nats', () => nats.flush());

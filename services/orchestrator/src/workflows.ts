@@ -1,4 +1,5 @@
 // What the workflow bundle exports: a workflow's name on the wire is its function's name here.
 
+export { reconcile } from './reconcile/workflow.ts';
 export { session } from './session/workflow.ts';
 export { trial } from './trial/workflow.ts';

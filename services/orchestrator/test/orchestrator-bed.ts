@@ -132,6 +132,7 @@ function config(servers: Servers, traceStoreUrl: string, cachedWorkflowsMax: num
     traceStoreUrl,
     workflowBundleDirectory: bundleDirectory,
     cachedWorkflowsMax,
+    reconcileGraceMs: 900_000,
   };
 }
 

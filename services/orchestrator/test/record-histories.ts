@@ -1,10 +1,10 @@
-// Records the histories that the replay tests replay: `node services/orchestrator/test/record-histories.ts`, after a change of workflow code that is meant to
+// Records the histories that the replay tests replay: `node services/orchestrator/test/record-histories.ts [recordTrial …]`, after a change of workflow code that is meant to
 // be incompatible. What was recorded before and is still replayed proves that a change is compatible with live workflows.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { newId } from '@worktrail/contract/ids';
-import { sandboxStopped } from '@worktrail/contract/session-messages';
+import { sandboxStopped, workflowTaskQueue } from '@worktrail/contract/session-messages';
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
 import { historyToJson } from './recorded-history.ts';
 import { sampleCommand, sampleSession, withSetup } from './samples.ts';
@@ -122,6 +122,15 @@ async function recordTrialCanceled(bed: OrchestratorBed): Promise<Recording> {
   return { 'trial-canceled': trial.handle };
 }
 
+async function recordReconciliation(bed: OrchestratorBed): Promise<Recording> {
+  const handle = await bed.client.workflow.start('reconcile', {
+    workflowId: 'reconcile',
+    taskQueue: workflowTaskQueue,
+  });
+  await handle.result();
+  return { reconcile: handle };
+}
+
 const servers = await startServers();
 const bed = await startOrchestratorBed(servers, 1_000);
 try {
@@ -135,8 +144,11 @@ try {
     recordSessionContinued,
     recordTrial,
     recordTrialCanceled,
+    recordReconciliation,
   ];
+  const wanted = process.argv.slice(2);
   for (const scenario of scenarios) {
+    if (wanted.length > 0 && !wanted.includes(scenario.name)) continue;
     for (const [name, handle] of Object.entries(await scenario(bed))) {
       await writeFile(new URL(`${name}.json`, directory), historyToJson(await handle.fetchHistory()));
       console.log(`recorded ${name}`);

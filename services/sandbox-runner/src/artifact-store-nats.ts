@@ -27,7 +27,7 @@ import {
   infoSubjects,
   type ObjectInfo,
   objectStream,
-} from './object-store-layout.ts';
+} from '@worktrail/runtime/object-store-layout';
 
 const chunkBytes = 256 * 1024;
 /** So long without a new chunk an upload is taken for dead: each of them is awaited for seconds at most. */

@@ -24,6 +24,8 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   startsAtOnceMax: number;
   labels: Record<string, string>;
   diskReserveBytes: number;
+  /** So long something is without its counterpart before it is removed. */
+  reconcileGraceMs: number;
   artifacts: {
     replicas: number;
     /** Of all objects together; null: as much as the server has. */
@@ -76,6 +78,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     startsAtOnceMax: operator.runner.startsAtOnceMax,
     labels: operator.runner.labels,
     diskReserveBytes: operator.runner.diskReserveBytes,
+    reconcileGraceMs: operator.reconcile.graceSeconds * 1_000,
     artifacts: { ...operator.artifacts, replicas: own.WORKTRAIL_STREAM_REPLICAS },
     control: own.WORKTRAIL_SANDBOX_CONTROL,
   };

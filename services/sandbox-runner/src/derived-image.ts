@@ -17,7 +17,7 @@ import type { SandboxDriver, SandboxImage } from './sandbox-driver.ts';
 import { SessionFailure } from './session-failure.ts';
 import { createStartGate } from './start-gate.ts';
 
-const repository = 'worktrail-derived';
+export const derivedRepository = 'worktrail-derived';
 const buildTimeoutMs = 600_000;
 const buildsMax = 2;
 const program = promisify(execFile);
@@ -56,7 +56,7 @@ export function derivedImageName(baseId: string, packages: readonly string[]): s
   const hash = createHash('sha256')
     .update(JSON.stringify([baseId, packages]))
     .digest('hex');
-  return `${repository}:${hash.slice(0, 16)}`;
+  return `${derivedRepository}:${hash.slice(0, 16)}`;
 }
 
 /** Sorted and each once. @throws SessionFailure */

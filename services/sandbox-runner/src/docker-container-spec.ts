@@ -32,6 +32,8 @@ export const stopGraceMs = 3_000;
 const oomScore = 250;
 
 export const sessionLabel = 'worktrail.session';
+export const organizationLabel = 'worktrail.organization';
+export const generationLabel = 'worktrail.generation';
 
 export interface DockerOwner {
   clusterId: string;
@@ -48,10 +50,10 @@ export interface HostFacts {
 export function ownerLabels(owner: DockerOwner, ref: SandboxRef): Record<string, string> {
   return {
     ...ownerFilter(owner),
-    'worktrail.organization': ref.organizationId,
+    [organizationLabel]: ref.organizationId,
     'worktrail.project': ref.projectId,
     [sessionLabel]: ref.sessionId,
-    'worktrail.generation': String(ref.generation),
+    [generationLabel]: String(ref.generation),
   };
 }
 

@@ -16,6 +16,7 @@ import {
   sandboxPaths,
   sessionLabel,
 } from './docker-container-spec.ts';
+import { listOwnedObjects, listUnusedImages } from './docker-owned.ts';
 import type { ExitHandlers, SandboxDriver, SandboxImage } from './sandbox-driver.ts';
 import { SessionFailure } from './session-failure.ts';
 import { createStartGate } from './start-gate.ts';
@@ -113,6 +114,11 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
         name: Name,
         sessionId: Labels?.[sessionLabel] ?? '',
       }));
+    },
+    listOwned: () => listOwnedObjects(docker, filters),
+    listUnusedImages: (repository) => listUnusedImages(docker, repository),
+    async removeNetwork(id) {
+      await unlessMissing(() => docker.getNetwork(id).remove());
     },
     async sendControlLine(containerId, line) {
       const exec = await docker.getContainer(containerId).exec({

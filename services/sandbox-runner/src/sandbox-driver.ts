@@ -39,6 +39,16 @@ export interface OwnedVolume {
   sessionId: string;
 }
 
+/** As its labels say, which anybody with access to the engine can have written. */
+export interface OwnedObject {
+  kind: 'container' | 'volume' | 'network';
+  /** The engine's id, for a volume its name. */
+  name: string;
+  organizationId: string | null;
+  sessionId: string | null;
+  generation: number | null;
+}
+
 export interface ExitHandlers {
   onExit(containerId: string): void;
   onResync(): Promise<void>;
@@ -71,6 +81,11 @@ export interface SandboxDriver {
   listContainers(sessionId?: string): Promise<OwnedContainer[]>;
   /** Of one session, or of all. */
   listVolumes(sessionId?: string): Promise<OwnedVolume[]>;
+  /** Everything with this cluster's and this runner's labels. */
+  listOwned(): Promise<OwnedObject[]>;
+  /** Tags of a repository's images that no container is of. */
+  listUnusedImages(repository: string): Promise<string[]>;
+  removeNetwork(id: string): Promise<void>;
   /** Gives a supervisor a control line by running its binary in the container. */
   sendControlLine(containerId: string, line: string): Promise<void>;
   /**

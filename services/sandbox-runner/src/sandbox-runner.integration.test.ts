@@ -94,6 +94,7 @@ beforeAll(async () => {
     memoryMbMax: null,
     runningCommands: { perOrganizationMax: null, perProjectMax: null },
     diskReserveBytes: 0,
+    reconcileGraceMs: 900_000,
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
     labels: {},

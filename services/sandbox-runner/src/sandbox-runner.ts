@@ -42,6 +42,9 @@ import { createLiveCommands } from './live-commands.ts';
 import { startPartWatch } from './part-watch.ts';
 import { createPlacements } from './placement.ts';
 import { createSecretReader } from './project-secrets.ts';
+import { createReconciler } from './reconcile/reconciler.ts';
+import { startReconciling } from './reconcile/reconciling.ts';
+import { createWorkflowFinder } from './reconcile/session-workflow.ts';
 import { createRepositoryMirrors } from './repository-mirror.ts';
 import { createRepositoryPins } from './repository-pins.ts';
 import { startRunnerAnnouncement } from './runner-announcement.ts';
@@ -128,7 +131,7 @@ export async function startSandboxRunner(
     log,
   });
   lifetime.onClose('sandboxes', () => sandboxes.close());
-  await untilDone('Docker', () => sandboxes.removeOrphans(), lifetime.signal, log);
+  await untilDone('Docker', () => sandboxes.countContainers(), lifetime.signal, log);
   sandboxes.watch(lifetime.signal);
   const engine = startPartWatch(() => driver.ping(), lifetime.signal);
   const disks = [dataDirectory, await untilDone('Docker', () => driver.storagePath(), lifetime.signal, log)];
@@ -222,6 +225,10 @@ export async function startSandboxRunner(
   answerHealth(nats, 'sandbox-runner', isWorking, lifetime);
 
   startStaleSessions({ sandboxes, directories, sessions, nats, artifacts, log }, lifetime);
+  const { reconcileGraceMs: graceMs } = config;
+  const here = { runnerId, dataDirectory, driver, sandboxes, directories, sessions };
+  const reconciler = createReconciler({ ...here, hasWorkflow: createWorkflowFinder(temporal), graceMs, clock, log });
+  startReconciling({ reconciler, nats, runnerId, log }, lifetime);
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
     const now = { slots: placements.slots(), draining: isDraining(), unavailable: lacking() };

@@ -237,18 +237,6 @@ test('removing a session removes a container that its record does not know', asy
   expect(left.filter((one) => one.sessionId === session.sessionId)).toEqual([]);
 }, 60_000);
 
-test('a container whose session is not here any more goes with the next start', async () => {
-  const session = newSession(bench);
-  await open(session);
-  const { directories, driver } = bench.parts();
-  await directories.at(session.sessionId).remove();
-  await bench.restart();
-  await bench.parts().sandboxes.removeOrphans();
-  const containers = await driver.listContainers();
-  const volumes = await driver.listVolumes();
-  expect([...containers, ...volumes].filter((one) => one.sessionId === session.sessionId)).toEqual([]);
-}, 60_000);
-
 test('a volume that is gone is said to be lost, instead of starting over', async () => {
   const session = newSession(bench);
   await open(session);

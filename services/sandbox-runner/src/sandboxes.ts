@@ -39,6 +39,13 @@ export interface Sandboxes {
    */
   fence(sessionId: string, judge: (record: SandboxRecord) => Promise<StaleParts>): Promise<StaleParts>;
   remove(ref: SandboxRef): Promise<void>;
+  /** Nobody opens it, stops it or takes it away at the moment. */
+  isIdle(sessionId: string): boolean;
+  /**
+   * Does away with what is left over of a session. `work` runs while nobody can begin to open it, or not at all: then the answer
+   * is false.
+   */
+  clean(sessionId: string, work: (removeEverything: () => Promise<void>) => Promise<void>): Promise<boolean>;
   /** Asks the engine whether the container is really there, where its supervisor does not answer. */
   verify(sandbox: OpenSandbox): Promise<boolean>;
   /** Sessions that hold a container here. */
@@ -51,8 +58,8 @@ export interface Sandboxes {
   /** From now on nothing is opened and nothing new is attached to. Resolves once what was being opened is taken away again. */
   drain(): Promise<void>;
   isDraining(): boolean;
-  /** Removes containers and volumes of this runner whose session has no directory here. */
-  removeOrphans(): Promise<void>;
+  /** Counts the sessions that hold a container here. */
+  countContainers(): Promise<void>;
   close(): void;
 }
 
@@ -199,19 +206,21 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
       await Promise.allSettled(openings);
     },
     isDraining: () => draining.signal.aborted,
-    async removeOrphans() {
+    isIdle: (sessionId) => !lock.isHeld(sessionId),
+    async clean(sessionId, work) {
+      if (lock.isHeld(sessionId)) return false;
+      return lock.run(sessionId, async () => {
+        await work(() => making.removeEverything(sessionId));
+        if ((await driver.listContainers(sessionId)).length === 0) open.forget(sessionId);
+        return true;
+      });
+    },
+    async countContainers() {
       const known = new Set(await directories.list());
-      for (const { id, sessionId, running } of await driver.listContainers()) {
-        if (known.has(sessionId)) {
-          const record = await directories.at(sessionId).readRecord();
-          if (running) open.occupied.set(sessionId, slotHolder(record ?? { organizationId: '' }));
-          continue;
-        }
-        log.warn({ sessionId }, 'removing a container whose session is not here any more');
-        await driver.removeContainer(id);
-      }
-      for (const { name, sessionId } of await driver.listVolumes()) {
-        if (!known.has(sessionId)) await driver.removeVolume(name);
+      for (const { sessionId, running } of await driver.listContainers()) {
+        if (!running || !known.has(sessionId)) continue;
+        const record = await directories.at(sessionId).readRecord();
+        open.occupied.set(sessionId, slotHolder(record ?? { organizationId: '' }));
       }
     },
     close: () => open.close(),

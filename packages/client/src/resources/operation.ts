@@ -1,6 +1,16 @@
 // SQL over the traces, the state of the system, its runners and limits.
 
-import type { Limits, Page, PageQuery, QueryResult, Readiness, Runner, RunnerOrder } from '../api-types.ts';
+import type {
+  Doctor,
+  DoctorFix,
+  Limits,
+  Page,
+  PageQuery,
+  QueryResult,
+  Readiness,
+  Runner,
+  RunnerOrder,
+} from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -42,5 +52,14 @@ export function createLimits(transport: Transport) {
     /** Quotas of the organization and their use. */
     get: (query: { projectId?: string } = {}, options?: CallOptions) =>
       transport.json<Limits>('GET', '/v1/limits', { query: { ...query }, ...options }),
+  };
+}
+
+export function createDoctor(transport: Transport) {
+  return {
+    /** What has no counterpart; removes nothing. */
+    check: (options?: CallOptions) => transport.json<Doctor>('GET', '/v1/doctor', options),
+    /** Removes what is past its grace. */
+    fix: (options?: CallOptions) => transport.json<DoctorFix>('POST', '/v1/doctor/fix', options),
   };
 }

@@ -9,7 +9,7 @@
 import { chmod, lchown, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const setAsidePrefix = 'aside-';
+export const setAsidePrefix = 'aside-';
 
 export function checkpointDirectory(sessionPath: string): { path: string; work: string; given: string } {
   const path = join(sessionPath, 'checkpoints');

@@ -1,0 +1,58 @@
+import { newId } from '@worktrail/contract/ids';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Found, judge, type KnownSession, suspects } from './judge.ts';
+
+const organizationId = newId('organization');
+const nothing: Found = {
+  ...{ sessions: [], trials: [], running: new Set(), artifacts: [], orders: [], runnerIds: new Set() },
+  ...{ lastingBuckets: [], sessionsSinceMs: 0 },
+};
+const session = (changes: Partial<KnownSession> = {}): KnownSession => ({
+  ...{ id: newId('session'), organizationId, trialId: null, version: 1, state: 'ready', generation: 1, artifacts: [] },
+  ...changes,
+});
+const artifactOf = ({ id }: KnownSession, rest = 'bundle-g1-1-a') => `${organizationId}/${id}/${rest}`;
+
+test('an attempt of a trial that runs needs no workflow before it has begun; any other live session does', () => {
+  const trialId = newId('trial');
+  const waiting = session({ version: 0, trialId });
+  const begun = session({ version: 1, trialId });
+  const lost = session({ version: 0, trialId: newId('trial') });
+  const over = [session({ state: 'archived' }), session({ state: 'failed' })];
+  const running = new Set([trialId]);
+  const found = suspects({ ...nothing, sessions: [waiting, begun, lost, ...over], running });
+  expect(found.sessions).toEqual([begun, lost]);
+});
+
+test('only a document whose workflow was asked for and is gone is a finding; where it is most of many, none is changed', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 60 }), fc.integer({ min: 0, max: 60 }), (lost, live) => {
+      const gone = Array.from({ length: lost }, () => session());
+      const sessions = [...gone, ...Array.from({ length: live }, () => session())];
+      expect(judge({ ...nothing, sessions }, new Set())).toEqual([]);
+      const found = judge({ ...nothing, sessions }, new Set(gone.map(({ id }) => id)));
+      expect(found.map(({ name }) => name)).toEqual(gone.map(({ id }) => id));
+      const isMost = lost >= 5 && lost > live;
+      for (const one of found) expect(one.action).toBe(isMost ? 'report' : 'remove');
+    }),
+  );
+});
+
+test('an artifact that any document names is no finding, whatever session its name tells of', () => {
+  const [owner, fork] = [session(), session()];
+  const name = artifactOf(owner);
+  const found = (artifacts: string[]) =>
+    judge({ ...nothing, sessions: [owner, { ...fork, artifacts }], artifacts: [name] }, new Set());
+  expect(found([name])).toEqual([]);
+  expect(found([])).toMatchObject([{ name, action: 'remove', organizationId, sessionId: owner.id, generation: 1 }]);
+});
+
+test('what cannot be told to be nobody’s is for a person: older than the documents, kept of a repository, strangely named', () => {
+  const unknown = session();
+  const names = [artifactOf(unknown), `${organizationId}/upstream/m/c`, 'a', `x/${unknown.id}/bundle-g1-1-a`, ''];
+  const found = judge({ ...nothing, artifacts: names, sessionsSinceMs: Date.now() + 60_000 }, new Set());
+  expect(found.map(({ name, action }) => [name, action])).toEqual(names.map((name) => [name, 'report']));
+  const pins = { ...nothing, artifacts: names.slice(1, 2), sessions: [unknown] };
+  expect(judge(pins, new Set()).filter(({ kind }) => kind === 'artifact')).toEqual([]);
+});

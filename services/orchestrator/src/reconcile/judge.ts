@@ -1,0 +1,139 @@
+// Decides what of documents, workflows and stored artifacts has no counterpart: a pure function of what is there.
+//
+// 1. A document of a session or trial that lives has a running workflow; an attempt of a trial that has not begun needs none yet.
+// 2. An artifact that a document names stays. Of a live session's others only its workflow can tell: it is asked before one goes.
+// 3. What is true of most is no orphan but a loss: where many documents, and most, have no workflow, nothing of them is changed.
+// 4. A bucket that was made anew tells nothing about what is older than it.
+
+import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import { createdMsOf, isId } from '@worktrail/contract/ids';
+import type { Judged } from '@worktrail/runtime/first-seen';
+
+const dayMs = 24 * 60 * 60_000;
+const manyMin = 5;
+/** What the schedule removes by itself in the meantime is not worth mentioning. */
+const artifactShownMs = 60 * 60_000;
+
+export type KnownSession = Pick<
+  SessionDocument,
+  'id' | 'organizationId' | 'trialId' | 'version' | 'state' | 'generation' | 'artifacts'
+>;
+export type KnownTrial = Pick<TrialDocument, 'id' | 'organizationId' | 'state'>;
+
+export interface Found {
+  sessions: readonly KnownSession[];
+  trials: readonly KnownTrial[];
+  /** Sessions and trials whose workflow runs: by session or trial id. */
+  running: ReadonlySet<string>;
+  artifacts: readonly string[];
+  orders: readonly Pick<RunnerOrder, 'runnerId' | 'draining'>[];
+  runnerIds: ReadonlySet<string>;
+  /** Buckets whose entries should vanish by themselves, and do not. */
+  lastingBuckets: readonly string[];
+  sessionsSinceMs: number;
+}
+
+const ended: ReadonlySet<string> = new Set(['archived', 'failed']);
+
+/** Documents that ought to have a running workflow and, as far as lists tell, have none. */
+export function suspects({ sessions, trials, running }: Found): { sessions: KnownSession[]; trials: KnownTrial[] } {
+  const isExpected = (session: KnownSession) =>
+    session.version === 0 && session.trialId !== null && running.has(session.trialId);
+  return {
+    sessions: sessions.filter((one) => !ended.has(one.state) && !running.has(one.id) && !isExpected(one)),
+    trials: trials.filter((one) => one.state === 'running' && !running.has(one.id)),
+  };
+}
+
+/** `gone`: ids of those whose workflow was asked for, and is closed or not there. */
+export function judge(found: Found, gone: ReadonlySet<string>): Judged[] {
+  return [
+    ...judgeDocuments(found, gone),
+    ...judgeWorkflows(found),
+    ...judgeArtifacts(found),
+    ...found.orders.filter(({ runnerId }) => !found.runnerIds.has(runnerId)).map(judgeOrder),
+    ...found.lastingBuckets.map((name) => nobodys('bucket', name, 'its entries do not vanish by themselves')),
+  ];
+}
+
+function judgeDocuments({ sessions, trials }: Found, gone: ReadonlySet<string>): Judged[] {
+  const lost = [
+    ...sessions.filter(({ id }) => gone.has(id)).map((one) => ({ kind: 'session', ...one })),
+    ...trials.filter(({ id }) => gone.has(id)).map((one) => ({ kind: 'trial', generation: null, ...one })),
+  ];
+  const live = sessions.filter(({ state }) => !ended.has(state)).length + trials.filter(isRunning).length;
+  const isMost = lost.length >= manyMin && lost.length * 2 > live;
+  return lost.map(({ kind, id, organizationId, generation }) => ({
+    ...{ kind, name: id, organizationId, generation },
+    sessionId: kind === 'session' ? id : null,
+    reason: isMost
+      ? 'it has no running workflow, like most: Temporal may have lost them'
+      : 'it should be live, and has no running workflow',
+    action: isMost ? 'report' : 'remove',
+  }));
+}
+
+function judgeWorkflows({ sessions, trials, running }: Found): Judged[] {
+  const known = new Set([...sessions, ...trials].map(({ id }) => id));
+  return [...running]
+    .filter((id) => !known.has(id))
+    .map((id) => {
+      const sessionId = isId(id, 'session') ? id : null;
+      const workflow = { kind: 'workflow', name: id, organizationId: null, sessionId, generation: null };
+      // At once: to the runner of the session it is unknown meanwhile.
+      return { ...workflow, reason: 'it runs without a document', action: 'remove', graceMs: 0 };
+    });
+}
+
+function judgeArtifacts({ sessions, artifacts, running, sessionsSinceMs }: Found): Judged[] {
+  const byKey = new Map(sessions.map((one) => [`${one.organizationId}/${one.id}`, one]));
+  const named = new Set(sessions.flatMap((one) => one.artifacts));
+  const organizations = new Set(sessions.map(({ organizationId }) => organizationId));
+  return artifacts.flatMap((name): Judged[] => {
+    if (named.has(name)) return [];
+    const { organizationId, sessionId, generation, isPin } = readArtifactName(name);
+    const of = { kind: 'artifact', name, organizationId, sessionId, generation };
+    if (isPin) {
+      // Sessions that could have begun with the commit are the only ones to need it.
+      if (organizations.has(organizationId as string)) return [];
+      return [{ ...of, reason: 'kept of a repository, for an organization without a session', action: 'report' }];
+    }
+    if (sessionId === null) return [{ ...of, reason: 'it names no session', action: 'report' }];
+    const session = byKey.get(`${organizationId}/${sessionId}`);
+    if (session)
+      return [{ ...of, reason: 'its session does not need it', action: 'remove', shownAfterMs: artifactShownMs }];
+    if (running.has(sessionId)) return [];
+    if (createdMsOf(sessionId) <= sessionsSinceMs)
+      return [{ ...of, reason: 'its session is older than all documents of sessions', action: 'report' }];
+    return [{ ...of, reason: 'its session is unknown', action: 'remove' }];
+  });
+}
+
+/** `<organization>/<session>/<kind>-g<generation>-…`, or `<organization>/upstream/<mirror>/<commit>`. */
+function readArtifactName(name: string) {
+  const [organization = '', second = '', third = ''] = name.split('/');
+  const organizationId = isId(organization, 'organization') ? organization : null;
+  const sessionId = organizationId !== null && isId(second, 'session') ? second : null;
+  const generation = sessionId === null ? null : Number(/^[a-z]+-g(\d{1,9})-/.exec(third)?.[1] ?? Number.NaN);
+  return {
+    organizationId,
+    sessionId,
+    generation: Number.isNaN(generation) ? null : generation,
+    isPin: organizationId !== null && second === 'upstream',
+  };
+}
+
+/** An order to drain is worth keeping for a runner that comes back; one that asks for nothing is not. */
+function judgeOrder({ runnerId, draining }: Pick<RunnerOrder, 'runnerId' | 'draining'>): Judged {
+  const reason = 'its runner has not been seen for a day';
+  const order = nobodys('order', runnerId, reason);
+  return { ...order, action: draining ? 'report' : 'remove', graceMs: dayMs, shownAfterMs: dayMs };
+}
+
+function nobodys(kind: string, name: string, reason: string): Judged {
+  return { kind, name, organizationId: null, sessionId: null, generation: null, reason, action: 'report' };
+}
+
+function isRunning({ state }: KnownTrial): boolean {
+  return state === 'running';
+}

@@ -1,0 +1,122 @@
+// Removes one thing that has no counterpart, or sets its document right: after looking once more whether it is still so.
+//
+// Each of these may be done twice, by two orchestrators at once, and may be late: a newer document or order is never overwritten.
+
+import type { JetStreamManager } from '@nats-io/jetstream';
+import type { KV } from '@nats-io/kv';
+import type { Client } from '@temporalio/client';
+import type { Finding } from '@worktrail/contract/doctor';
+import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import { describeSession, sessionWorkflowId } from '@worktrail/contract/session-messages';
+import { sessionKey, trialKey } from '@worktrail/contract/subjects';
+import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messages';
+import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
+import { chunkSubject, infoSubject, type ObjectInfo, objectStream } from '@worktrail/runtime/object-store-layout';
+import { isGone } from './look.ts';
+
+const callTimeoutMs = 5_000;
+
+export interface SetRightDeps {
+  jsm: JetStreamManager;
+  sessions: KV;
+  trials: KV;
+  runnerOrders: KV;
+  client: Client;
+  clock: () => number;
+}
+
+/** False where there is nothing to do any more, or it cannot be told. */
+export async function setRight(deps: SetRightDeps, finding: Finding): Promise<boolean> {
+  return await deps.client.withDeadline(deps.clock() + callTimeoutMs, async () => {
+    switch (finding.kind) {
+      case 'artifact':
+        return await removeArtifact(deps, finding);
+      case 'session':
+        return await endSession(deps, finding);
+      case 'trial':
+        return await endTrial(deps, finding);
+      case 'workflow':
+        return await recordWorkflow(deps, finding);
+      case 'order':
+        return await removeOrder(deps, finding.name);
+      default:
+        return false;
+    }
+  });
+}
+
+async function endSession({ client, sessions }: SetRightDeps, { name, organizationId }: Finding): Promise<boolean> {
+  const key = sessionKey(organizationId as string, name);
+  const stored = await readDocument<SessionDocument>(sessions, key);
+  if (!stored || ['failed', 'archived'].includes(stored.value.state) || !(await isGone(client, 'session', name))) {
+    return false;
+  }
+  const failure = { code: 'internal', detail: 'its workflow is gone' };
+  const { version } = stored.value;
+  await putVersioned(sessions, key, {
+    ...{ ...stored.value, failure, state: 'failed', waitingForPlaceSince: null },
+    version: version + 1,
+  });
+  return true;
+}
+
+async function endTrial({ client, trials, clock }: SetRightDeps, { name, organizationId }: Finding): Promise<boolean> {
+  const key = trialKey(organizationId as string, name);
+  const stored = await readDocument<TrialDocument>(trials, key);
+  if (stored?.value.state !== 'running' || !(await isGone(client, 'trial', name))) return false;
+  const endedAt = new Date(clock()).toISOString();
+  const ended: TrialDocument = { ...stored.value, state: 'failed', endedAt, version: stored.value.version + 1 };
+  await putVersioned(trials, key, ended);
+  return true;
+}
+
+/** The workflow says itself what its document is. */
+async function recordWorkflow({ client, sessions, trials }: SetRightDeps, finding: Finding): Promise<boolean> {
+  if (finding.sessionId !== null) {
+    const handle = client.workflow.getHandle(sessionWorkflowId(finding.name));
+    const document = await handle.query<SessionDocument>(describeSession);
+    await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);
+    return true;
+  }
+  const document = await client.workflow.getHandle(trialWorkflowId(finding.name)).query<TrialDocument>(describeTrial);
+  await putVersioned(trials, trialKey(document.organizationId, document.id), document);
+  return true;
+}
+
+async function removeArtifact(deps: SetRightDeps, finding: Finding): Promise<boolean> {
+  const { jsm } = deps;
+  const { name } = finding;
+  if (await isNeeded(deps, finding)) return false;
+  const subject = infoSubject(name);
+  const message = await jsm.streams.getMessage(objectStream, { last_by_subj: subject });
+  // First the name, so that nobody finds an object without its content.
+  await jsm.streams.purge(objectStream, { filter: subject });
+  if (message) await jsm.streams.purge(objectStream, { filter: chunkSubject(message.json<ObjectInfo>().nuid) });
+  return true;
+}
+
+/** By its document, and while the session's workflow runs by that alone: it may be about to name it. */
+async function isNeeded(
+  { sessions, client }: SetRightDeps,
+  { name, sessionId, organizationId }: Finding,
+): Promise<boolean> {
+  const key = sessionKey(organizationId as string, sessionId as string);
+  const stored = await readDocument<SessionDocument>(sessions, key);
+  if (stored?.value.artifacts?.includes(name)) return true;
+  if (!stored) return !(await isGone(client, 'session', sessionId as string));
+  if (['failed', 'archived'].includes(stored.value.state)) return false;
+  const workflow = client.workflow.getHandle(sessionWorkflowId(sessionId as string));
+  const { artifacts } = await workflow.query<SessionDocument>(describeSession);
+  if (artifacts.includes(name)) return true;
+  const { raw } = await workflow.describe();
+  return (raw.pendingActivities ?? []).some(({ activityType }) => makesArtifacts.has(activityType?.name ?? ''));
+}
+
+const makesArtifacts: ReadonlySet<string> = new Set(['checkpointSandbox', 'hibernateSandbox']);
+
+async function removeOrder({ runnerOrders }: SetRightDeps, runnerId: string): Promise<boolean> {
+  const stored = await readDocument<RunnerOrder>(runnerOrders, runnerId);
+  if (!stored || stored.value.draining) return false;
+  await runnerOrders.delete(runnerId, { previousSeq: stored.revision });
+  return true;
+}
