@@ -2,6 +2,7 @@
 
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type Docker from 'dockerode';
 import { waitUntil } from '../../deploy/local/src/wait-until.ts';
 import type { Violation } from './checks.ts';
 import { sessionLabel } from './labels.ts';
@@ -44,7 +45,13 @@ export async function checkSecondRunnerEmpty(target: Target, runnerId: string): 
 export async function checkClusterGone(target: Target, archived: boolean): Promise<Violation[]> {
   return await settle(async () => {
     const containers = await target.docker.listContainers({ all: true, filters: { label: [sessionLabel] } });
-    const ours = containers.filter(({ Mounts }) => Mounts.some(({ Source }) => Source.startsWith(target.directory)));
+    // A runner that is lost when a run is interrupted comes back no more.
+    const lost = archived ? [] : [target.secondRunner.dataDirectory];
+    const isOf = (directory: string) => (container: Docker.ContainerInfo) =>
+      container.Mounts.some(({ Source }) => Source.startsWith(directory));
+    const ours = containers
+      .filter(isOf(target.directory))
+      .filter((container) => !lost.some((path) => isOf(path)(container)));
     const found = await Promise.all(
       [target.stateDirectory, target.secondRunner.dataDirectory, target.links.plan.directory].map(processesWith),
     );

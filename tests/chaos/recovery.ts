@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WorktrailClient } from '@worktrail/client';
+import type { Command, WorktrailClient } from '@worktrail/client';
 
 const AGAIN_AFTER_MS = 100;
 const ATTEMPT_TIMEOUT_MS = 10_000;
@@ -28,13 +28,20 @@ export async function untilRecovered(
 ): Promise<Recovery> {
   let idempotencyKey = randomUUID();
   const commandIds = new Set<string>();
+  let commandId: string | null = null;
   const attempt = async () => {
     const within = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]);
     const input = { command: RECOVERY_COMMAND, stdin: '' };
-    const command = await client.commands.run(sessionId, input, { waitSeconds: 8, idempotencyKey, signal: within });
+    // The answer to the first request is repeated: what became of the command is another question.
+    const command: Command = commandId
+      ? await client.commands.get(sessionId, commandId, { signal: within })
+      : await client.commands.run(sessionId, input, { waitSeconds: 8, idempotencyKey, signal: within });
+    commandId = command.id;
     commandIds.add(command.id);
-    if (command.state === 'ended' && command.outcome !== 'exited') idempotencyKey = randomUUID();
-    return command.outcome === 'exited';
+    if (command.state !== 'ended' || command.outcome === 'exited') return command.state === 'ended';
+    idempotencyKey = randomUUID();
+    commandId = null;
+    return false;
   };
   const isReady = async () => (await client.health.ready({ signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS) })).ready;
   for (const done of [attempt, isReady]) {
