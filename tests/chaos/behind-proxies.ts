@@ -4,7 +4,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ServiceName } from '../../deploy/local/src/process-names.ts';
-import type { Dependency, LinkPlan } from './links.ts';
+import type { Dependency, LinkName, LinkPlan } from './links.ts';
 
 const VARIABLES: Record<Dependency, string> = {
   nats: 'WORKTRAIL_NATS_URL',
@@ -12,9 +12,11 @@ const VARIABLES: Record<Dependency, string> = {
   'trace-store': 'WORKTRAIL_TRACE_STORE_URL',
 };
 
-export async function startBehindProxies(service: ServiceName): Promise<void> {
+export async function startBehindProxies(name: LinkName): Promise<void> {
   const plan = JSON.parse(process.env['CHAOS_LINKS']!) as LinkPlan;
-  for (const [dependency, port] of Object.entries(plan.ports[service]) as [Dependency, number][]) {
+  const service: ServiceName = name === 'second-runner' ? 'sandbox-runner' : name;
+  if (name === 'sandbox-runner') await note(environmentFile(plan.directory), process.env);
+  for (const [dependency, port] of Object.entries(plan.ports[name]) as [Dependency, number][]) {
     const variable = VARIABLES[dependency];
     const given = process.env[variable]!;
     const hasScheme = given.includes('://');
@@ -27,9 +29,14 @@ export async function startBehindProxies(service: ServiceName): Promise<void> {
   await import(pathToFileURL(main).href);
 }
 
+/** What the cluster's own runner was started with, for a second one. */
+export function environmentFile(directory: string): string {
+  return join(directory, 'runner-environment.json');
+}
+
 /** Several services note the same address at the same time. */
-async function note(path: string, address: { host: string; port: number }): Promise<void> {
+async function note(path: string, what: object): Promise<void> {
   const own = `${path}.${process.pid}`;
-  await writeFile(own, JSON.stringify(address));
+  await writeFile(own, JSON.stringify(what), { mode: 0o600 });
   await rename(own, path);
 }

@@ -17,8 +17,8 @@ export interface Driver {
   readonly target: Target;
   /** An abort of `signal` ends the round without a verdict. */
   run(plan: RoundPlan, signal?: AbortSignal): Promise<RoundResult>;
-  /** Stops everything and says what is left. */
-  close(): Promise<Violation[]>;
+  /** Stops everything and says what is left. After an interrupted round sessions may sleep. */
+  close(interrupted?: boolean): Promise<Violation[]>;
 }
 
 export interface DriverOptions {
@@ -31,9 +31,9 @@ export interface DriverOptions {
 export async function startDriver({ directory, ownEngine, paceMs, note }: DriverOptions): Promise<Driver> {
   const target = await startTarget(directory, ownEngine);
   let closing: Promise<Violation[]> | null = null;
-  const close = async () => {
+  const close = async (interrupted = false) => {
     await target.stopCluster();
-    const left = await checkClusterGone(target);
+    const left = await checkClusterGone(target, !interrupted);
     await target.close();
     return left;
   };
@@ -48,7 +48,7 @@ export async function startDriver({ directory, ownEngine, paceMs, note }: Driver
     return {
       target,
       run: (plan, signal) => runRound({ ...input, plan }, signal),
-      close: () => (closing ??= close()),
+      close: (interrupted) => (closing ??= close(interrupted)),
     };
   } catch (error) {
     await close();

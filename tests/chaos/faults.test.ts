@@ -29,13 +29,16 @@ describe('the plan of a run', () => {
       expect(new Set(components).size).toBe(2);
       expect(components).not.toContain('machine');
       expect(components).not.toContain('cluster');
+      expect(components).not.toContain('runner');
     }
   });
 
-  test('hits sessions while they are made, at work and archived; a sandbox only where there is one', () => {
+  test('hits sessions while they are made, at work and archived; a sandbox, or the runner of all, only at work', () => {
     const planned = plans('a', 200);
     const phases = (list: RoundPlan[]) => new Set(list.map(({ phase }) => phase));
-    const withSandbox = planned.filter(({ faults }) => faults.some(({ component }) => component === 'sandbox'));
+    const withSandbox = planned.filter(({ faults }) =>
+      faults.some(({ component }) => component === 'sandbox' || component === 'runner'),
+    );
     expect(phases(planned)).toEqual(new Set(['creating', 'running', 'archiving']));
     expect(phases(withSandbox)).toEqual(new Set(['running']));
   });
@@ -83,6 +86,11 @@ describe('how a command may end', () => {
     expect(allowedOutcomes(plan({ component: 'sandbox' }), 1)).toContain('sandbox_lost');
     expect(allowedOutcomes(plan({ component: 'sandbox' }), 0)).toEqual(['exited']);
     expect(allowedOutcomes(plan({}, { component: 'sandbox' }), 1)).toContain('sandbox_lost');
+  });
+
+  test('with its host, where that was lost', () => {
+    const outcomes = allowedOutcomes(plan({ action: 'lose', component: 'runner' }), 0);
+    expect(outcomes).toEqual(['exited', 'host_lost']);
   });
 
   test('with its engine, only where the engine does not restore what runs', () => {

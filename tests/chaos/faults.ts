@@ -2,7 +2,7 @@
 //
 // 1. A seed determines every round: its faults, what goes on when the first one comes and how far it is, the pauses between them.
 // 2. Every kind of fault is dealt once before any comes again; every fourth round, on average, has two of them.
-// 3. Only what takes a sandbox with it may end a command other than by its own exit: nothing else may be noticed by a command.
+// 3. Only what takes a sandbox or its host with it may end a command other than by its own exit: nothing else may be noticed by a command.
 
 import type { CommandOutcome } from '@worktrail/contract/commands';
 import { createDraw } from './draw.ts';
@@ -10,9 +10,12 @@ import { createDraw } from './draw.ts';
 export const PROCESSES = ['gateway', 'orchestrator', 'sandbox-runner', 'trace-store', 'nats', 'temporal'] as const;
 export type FaultProcess = (typeof PROCESSES)[number];
 
-/** `cluster`: every process, the supervisor too; sandboxes go on. `machine`: the sandboxes and their engine as well. */
-export type Component = FaultProcess | 'dockerd' | 'sandbox' | 'cluster' | 'machine';
-export type Action = 'kill' | 'pause' | 'cut';
+/**
+ * `cluster`: every process, the supervisor too; sandboxes go on. `machine`: the sandboxes and their engine as well. `runner`: the only
+ * one of two that has sessions, killed and not started again until they live elsewhere.
+ */
+export type Component = FaultProcess | 'dockerd' | 'sandbox' | 'cluster' | 'machine' | 'runner';
+export type Action = 'kill' | 'pause' | 'cut' | 'lose';
 
 export interface FaultKind {
   action: Action;
@@ -72,6 +75,7 @@ export function faultKinds(scope: Scope): FaultKind[] {
     kind('cut', 'dockerd', CUT_MS),
     kind('kill', 'sandbox'),
     kind('kill', 'cluster'),
+    kind('lose', 'runner'),
   ];
   if (scope.ownEngine) {
     all.push(
@@ -98,11 +102,11 @@ export function* planRounds(seed: string, kinds: readonly FaultKind[]): Generato
     const second = draw.below(100) < PAIR_SHARE_PERCENT ? deal() : null;
     const chosen = second && canFollow(first, second) ? [first, second] : [first];
     if (second && chosen.length === 1) deck.push(second);
-    const hitsSandbox = chosen.some(({ component }) => component === 'sandbox');
+    const needsWork = chosen.some(({ component }) => component === 'sandbox' || component === 'runner');
     yield {
       number,
       seed: `${seed}/${number}`,
-      phase: hitsSandbox ? 'running' : draw.pick(PHASES),
+      phase: needsWork ? 'running' : draw.pick(PHASES),
       triggerShare: draw.between(10, 60) / 100,
       faults: chosen.map((one) => ({ ...one, delayMs: draw.between(0, 3_000) })),
       sandboxIndex: draw.below(SESSIONS),
@@ -110,9 +114,12 @@ export function* planRounds(seed: string, kinds: readonly FaultKind[]): Generato
   }
 }
 
-/** What is down altogether cannot be hit again; what is paused or cut cannot be hit twice. */
+/**
+ * What is down altogether cannot be hit again; what is paused or cut cannot be hit twice. How soon a lost runner is missed is promised
+ * only while nothing else interrupts those who watch it.
+ */
 function canFollow(first: FaultKind, second: FaultKind): boolean {
-  const whole = (one: FaultKind) => one.component === 'machine' || one.component === 'cluster';
+  const whole = ({ component }: FaultKind) => ['machine', 'cluster', 'runner'].includes(component);
   return !whole(first) && !whole(second) && first.component !== second.component;
 }
 
@@ -122,5 +129,10 @@ export function allowedOutcomes(plan: RoundPlan, sessionIndex: number): CommandO
     fault.component === 'machine' ||
     (fault.component === 'dockerd' && fault.action === 'kill' && fault.liveRestore === false) ||
     (fault.component === 'sandbox' && sessionIndex === plan.sandboxIndex);
+  if (losesRunner(plan)) return ['exited', 'host_lost'];
   return plan.faults.some(loses) ? ['exited', 'sandbox_lost'] : ['exited'];
+}
+
+export function losesRunner(plan: RoundPlan): boolean {
+  return plan.faults.some(({ action }) => action === 'lose');
 }

@@ -13,6 +13,8 @@ export interface Seen {
   id: string;
   type: string;
   commandId: string | null;
+  /** Of `session.restored`: what it was restored from. */
+  checkpointId?: string;
   /** Of the whole event. */
   digest: string;
 }
@@ -38,7 +40,9 @@ export interface Followers {
 
 export function summarize(event: WorktrailEvent): Seen {
   const { cursor, id, type } = event;
-  return { cursor, id, type, commandId: event.commandId ?? null, digest: digestOf(event) };
+  const seen = { cursor, id, type, commandId: event.commandId ?? null, digest: digestOf(event) };
+  if (type !== 'session.restored') return seen;
+  return { ...seen, checkpointId: String(event.data['checkpointId'] ?? '') };
 }
 
 export function follow(client: WorktrailClient, sessionId: string): Followers {

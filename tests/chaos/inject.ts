@@ -12,12 +12,12 @@ export interface Injection {
   over: Promise<number>;
 }
 
-/** `sandboxOf` is the session whose sandbox a fault of `sandbox` hits. */
-export async function inject(target: Target, fault: Fault, sandboxOf: string): Promise<Injection> {
+/** `sandboxOf` is the session whose sandbox a fault of `sandbox` hits. An abort of `signal` ends the fault at once. */
+export async function inject(target: Target, fault: Fault, sandboxOf: string, signal: AbortSignal): Promise<Injection> {
   const heal = await strike(target, fault, sandboxOf);
   const struckAt = performance.now();
   const over = (async () => {
-    if (fault.lastMs > 0) await delay(fault.lastMs);
+    if (fault.lastMs > 0) await delay(fault.lastMs, undefined, { signal }).catch(() => undefined);
     const healedAt = performance.now();
     await heal();
     return healedAt;
@@ -47,6 +47,11 @@ async function strike(target: Target, fault: Fault, sandboxOf: string): Promise<
       return await strikeEngine(target, fault);
     case 'sandbox':
       await killSandbox(target, sandboxOf);
+      return async () => undefined;
+    case 'runner':
+      // Where its sessions are to go.
+      await target.engineProxy.pass();
+      await target.secondRunner.kill();
       return async () => undefined;
     case 'cluster':
       await target.killCluster();

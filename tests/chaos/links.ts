@@ -13,27 +13,31 @@ import { type Address, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 export const DEPENDENCIES = ['nats', 'temporal', 'trace-store'] as const;
 export type Dependency = (typeof DEPENDENCIES)[number];
 
+/** Who has proxies of its own: each service, and a second process of the sandbox-runner. */
+export type LinkName = ServiceName | 'second-runner';
+
 /** What `behind-proxies.ts` is told, as JSON in CHAOS_LINKS. */
 export interface LinkPlan {
   directory: string;
-  ports: Record<ServiceName, Partial<Record<Dependency, number>>>;
+  ports: Record<LinkName, Partial<Record<Dependency, number>>>;
 }
 
 export interface Links {
   readonly plan: LinkPlan;
-  /** An entry file for each service, in place of its own. */
-  readonly entries: Record<ServiceName, string>;
+  /** An entry file for each, in place of the service's own. */
+  readonly entries: Record<LinkName, string>;
   cut(name: FaultProcess): void;
   mend(name: FaultProcess): void;
   /** The process was killed: the kernel closes its connections at once, and so do the proxies. */
-  drop(name: FaultProcess): void;
+  drop(name: FaultProcess | LinkName): void;
   close(): Promise<void>;
 }
 
-const USES: Record<ServiceName, readonly Dependency[]> = {
+const USES: Record<LinkName, readonly Dependency[]> = {
   gateway: DEPENDENCIES,
   orchestrator: DEPENDENCIES,
   'sandbox-runner': DEPENDENCIES,
+  'second-runner': DEPENDENCIES,
   'trace-store': ['nats'],
 };
 
@@ -43,9 +47,9 @@ export async function openLinks(directory: string, gatewayProxy: TcpProxy): Prom
   const proxies: { from: string; to: string; proxy: TcpProxy }[] = [
     { from: 'client', to: 'gateway', proxy: gatewayProxy },
   ];
-  const ports: LinkPlan['ports'] = { gateway: {}, orchestrator: {}, 'sandbox-runner': {}, 'trace-store': {} };
-  const entries: Partial<Record<ServiceName, string>> = {};
-  for (const from of Object.keys(USES) as ServiceName[]) {
+  const ports = Object.fromEntries(Object.keys(USES).map((from) => [from, {}])) as LinkPlan['ports'];
+  const entries: Partial<Record<LinkName, string>> = {};
+  for (const from of Object.keys(USES) as LinkName[]) {
     for (const to of USES[from]) {
       const proxy = await startTcpProxy(() => readAddress(join(directory, to)));
       proxies.push({ from, to, proxy });
@@ -63,7 +67,7 @@ export async function openLinks(directory: string, gatewayProxy: TcpProxy): Prom
   const of = (name: string) => proxies.filter(({ from, to }) => from === name || to === name);
   return {
     plan: { directory, ports },
-    entries: entries as Record<ServiceName, string>,
+    entries: entries as Record<LinkName, string>,
     cut: (name) => of(name).forEach(({ proxy }) => proxy.cut()),
     mend: (name) => of(name).forEach(({ proxy }) => proxy.mend()),
     drop: (name) => of(name).forEach(({ proxy }) => proxy.drop()),

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Violation } from './checks.ts';
 import { startDriver } from './driver.ts';
+import { LOST_RUNNER_MS } from './lost-runner.ts';
 import { DOWN_MS, faultKinds, faultName, planRounds } from './faults.ts';
 import { canHaveOwnEngine } from './own-engine.ts';
 import { formatSummary, summarize } from './report.ts';
@@ -74,7 +75,7 @@ async function main(): Promise<number> {
       say(`  again: npm run chaos -- --seed ${options.seed} --from ${plan.number} --rounds 1${onlyFlag(options.only)}`);
     }
   }
-  const left = await driver.close();
+  const left = await driver.close(stopping.signal.aborted);
   for (const { kind, what } of left) say(`${kind}: ${what}`);
   const summary = summarize(options.seed, results, left);
   process.stdout.write(options.json ? `${JSON.stringify(summary, null, 2)}\n` : `\n${formatSummary(summary)}`);
@@ -84,8 +85,10 @@ async function main(): Promise<number> {
   return failed ? 1 : 0;
 }
 
-function slowness({ recovery }: RoundResult, maxMs: number): Violation[] {
-  if (!recovery || recovery.fault.action !== 'kill' || recovery.fault.lastMs > 0 || recovery.ms <= maxMs) return [];
+function slowness({ recovery }: RoundResult, killMsMax: number): Violation[] {
+  if (!recovery || recovery.fault.lastMs > 0) return [];
+  const maxMs = { kill: killMsMax, lose: LOST_RUNNER_MS, pause: Infinity, cut: Infinity }[recovery.fault.action];
+  if (recovery.ms <= maxMs) return [];
   const what = `recovery after ${faultName(recovery.fault)} took ${(recovery.ms / 1000).toFixed(1)} s`;
   return [{ kind: 'slow', what }];
 }

@@ -13,6 +13,17 @@ export async function readHistory(client: WorktrailClient, sessionId: string, si
   return history;
 }
 
+/** The cursor of each by its id. */
+export async function readCheckpoints(
+  client: WorktrailClient,
+  sessionId: string,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
+  const checkpoints = new Map<string, string>();
+  for await (const { id, cursor } of client.checkpoints.all(sessionId, { signal })) checkpoints.set(id, cursor);
+  return checkpoints;
+}
+
 export async function readCommand(
   client: WorktrailClient,
   sessionId: string,

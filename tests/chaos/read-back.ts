@@ -2,7 +2,8 @@
 
 import type { WorktrailClient } from '@worktrail/client';
 import { checkCommand, checkCommandEvents, checkHistory, checkProducers, compareFeed } from './checks.ts';
-import { readCommand, readHistory, readProducers, settledState } from './observe.ts';
+import { keepsFiles } from './kept-files.ts';
+import { readCheckpoints, readCommand, readHistory, readProducers, settledState } from './observe.ts';
 import type { RoundResult } from './round-result.ts';
 import { fileCheck, type SessionWork } from './session-work.ts';
 
@@ -16,20 +17,27 @@ export async function readBack(
   signal: AbortSignal,
 ): Promise<void> {
   const { violations } = result;
+  const keeps = keepsFiles(
+    await readHistory(client, sessionId, signal),
+    await readCheckpoints(client, sessionId, signal),
+  );
   const files: ReturnType<typeof fileCheck>[] = [];
   for (const command of commands) {
     const observed = await readCommand(client, sessionId, command.id, signal);
     violations.push(...checkCommand(command, observed));
     result.commands++;
     result.bytes += observed.stdout.length;
-    if (observed.outcome === 'sandbox_lost') result.lostSandboxes++;
-    if (observed.outcome === 'exited' && command.files.length > 0) files.push(fileCheck(command.files));
+    if (observed.outcome !== 'exited') result.lostCommands++;
+    if (observed.outcome === 'exited' && command.files.length > 0 && keeps(command.id))
+      files.push(fileCheck(command.files));
   }
   const known = new Set(commands.map(({ id }) => id));
   for (const { command, stdout } of files) {
     const read = await client.commands.run(sessionId, { command, stdin: '' }, { waitSeconds: 60, signal });
     known.add(read.id);
-    if (read.output?.text !== stdout) violations.push({ kind: 'differs', what: `files: ${read.output?.text}` });
+    if (read.output?.text !== stdout) {
+      violations.push({ kind: 'differs', what: `files of ${sessionId}: ${read.output?.text}, not ${stdout}` });
+    }
   }
   const listed: string[] = [];
   for await (const { id, state, command } of client.commands.all(sessionId, { signal })) {

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WorktrailClient } from '@worktrail/client';
+import type { Command, WorktrailClient } from '@worktrail/client';
 
 const AGAIN_AFTER_MS = 100;
 const ATTEMPT_TIMEOUT_MS = 10_000;
@@ -10,29 +10,38 @@ const ATTEMPT_TIMEOUT_MS = 10_000;
 export interface Recovery {
   /** performance.now() */
   at: number;
-  commandId: string;
+  /** All that were asked for; the last one has exited. */
+  commandIds: string[];
 }
 
 /** The command that tells; it prints its last word. */
 export const RECOVERY_COMMAND = 'echo recovered';
 
 /**
- * Resolves at the moment. `client` must not retry by itself. One command is asked for under one key, however
- * often the request is sent.
+ * Resolves at the moment. `client` must not retry by itself. A command is asked for under one key, however often the request is sent;
+ * another one when it ended with its sandbox or host.
  */
 export async function untilRecovered(
   client: WorktrailClient,
   sessionId: string,
   signal: AbortSignal,
 ): Promise<Recovery> {
-  const idempotencyKey = randomUUID();
-  let commandId = '';
+  let idempotencyKey = randomUUID();
+  const commandIds = new Set<string>();
+  let commandId: string | null = null;
   const attempt = async () => {
     const within = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_TIMEOUT_MS)]);
     const input = { command: RECOVERY_COMMAND, stdin: '' };
-    const command = await client.commands.run(sessionId, input, { waitSeconds: 8, idempotencyKey, signal: within });
+    // The answer to the first request is repeated: what became of the command is another question.
+    const command: Command = commandId
+      ? await client.commands.get(sessionId, commandId, { signal: within })
+      : await client.commands.run(sessionId, input, { waitSeconds: 8, idempotencyKey, signal: within });
     commandId = command.id;
-    return command.state === 'ended';
+    commandIds.add(command.id);
+    if (command.state !== 'ended' || command.outcome === 'exited') return command.state === 'ended';
+    idempotencyKey = randomUUID();
+    commandId = null;
+    return false;
   };
   const isReady = async () => (await client.health.ready({ signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS) })).ready;
   for (const done of [attempt, isReady]) {
@@ -41,5 +50,5 @@ export async function untilRecovered(
       await delay(AGAIN_AFTER_MS);
     }
   }
-  return { at: performance.now(), commandId };
+  return { at: performance.now(), commandIds: [...commandIds] };
 }

@@ -20,8 +20,9 @@ export interface Summary {
   commands: number;
   events: number;
   bytes: number;
-  /** Commands that ended with their sandbox, where the fault allows it. */
-  sandboxLost: number;
+  /** Commands that ended with their sandbox or host, where the fault allows it. */
+  lostCommands: number;
+  hibernations: number;
   violations: Record<ViolationKind, number>;
   recovery: Recovery[];
   elapsedSeconds: number;
@@ -43,7 +44,8 @@ export function summarize(seed: string, rounds: readonly RoundResult[], after: r
     commands: sum(({ commands }) => commands),
     events: sum(({ events }) => events),
     bytes: sum(({ bytes }) => bytes),
-    sandboxLost: sum(({ lostSandboxes }) => lostSandboxes),
+    lostCommands: sum(({ lostCommands }) => lostCommands),
+    hibernations: sum(({ hibernations }) => hibernations),
     violations: Object.fromEntries(KINDS.map((kind) => [kind, count(kind)])) as Summary['violations'],
     recovery: recoveries(rounds),
     elapsedSeconds: Math.round(sum(({ elapsedMs }) => elapsedMs) / 1000),
@@ -75,7 +77,8 @@ export function formatSummary(summary: Summary): string {
     ['commands', String(summary.commands)],
     ['events', String(summary.events)],
     ['bytes checked', summary.bytes.toLocaleString('en-US')],
-    ['ended with their sandbox', String(summary.sandboxLost)],
+    ['ended with sandbox or host', String(summary.lostCommands)],
+    ['hibernations', String(summary.hibernations)],
     ...KINDS.map((kind): [string, string] => [kind, String(violations[kind])]),
     ['elapsed', `${summary.elapsedSeconds} s`],
   ];

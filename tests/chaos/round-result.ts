@@ -7,7 +7,10 @@ export interface RoundResult {
   plan: RoundPlan;
   violations: Violation[];
   commands: number;
-  lostSandboxes: number;
+  /** Commands that ended with their sandbox or host. */
+  lostCommands: number;
+  /** How often a session was put to sleep, and woken by its next command. */
+  hibernations: number;
   bytes: number;
   events: number;
   /** Of a round with one fault: from the fault, or from its end where it lasts, until all worked again. */
@@ -16,6 +19,6 @@ export interface RoundResult {
 }
 
 export function emptyResult(plan: RoundPlan): RoundResult {
-  const counts = { commands: 0, lostSandboxes: 0, bytes: 0, events: 0, elapsedMs: 0 };
+  const counts = { commands: 0, lostCommands: 0, hibernations: 0, bytes: 0, events: 0, elapsedMs: 0 };
   return { plan, violations: [], ...counts, recovery: null };
 }

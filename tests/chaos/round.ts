@@ -5,9 +5,10 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorktrailClient } from '@worktrail/client';
-import { allowedOutcomes, faultName, type RoundPlan } from './faults.ts';
+import { allowedOutcomes, faultName, losesRunner, type RoundPlan } from './faults.ts';
 import { inject, type Injection } from './inject.ts';
 import { checkSessionsGone } from './leftovers.ts';
+import { type LostRunner, returnRunner, settleOnSecondRunner, untilElsewhere } from './lost-runner.ts';
 import { settledState } from './observe.ts';
 import { readBack } from './read-back.ts';
 import { untilRecovered } from './recovery.ts';
@@ -39,6 +40,7 @@ interface Round extends RoundInput {
   /** All that were made, whatever came of them. */
   sessions: string[];
   works: SessionWork[];
+  injections: Injection[];
 }
 
 export async function runRound(input: RoundInput, stopping?: AbortSignal): Promise<RoundResult> {
@@ -46,13 +48,17 @@ export async function runRound(input: RoundInput, stopping?: AbortSignal): Promi
   const lastMs = input.plan.faults.reduce((sum, fault) => sum + fault.lastMs + fault.delayMs, 0);
   const timeout = AbortSignal.timeout(ROUND_TIMEOUT_MS + lastMs);
   const signal = stopping ? AbortSignal.any([timeout, stopping]) : timeout;
-  const round: Round = { ...input, result: emptyResult(input.plan), signal, sessions: [], works: [] };
+  const round: Round = { ...input, result: emptyResult(input.plan), signal, sessions: [], works: [], injections: [] };
   try {
     await live(round);
     round.result.violations.push(...(await checkSessionsGone(input.target, round.sessions)));
   } catch (error) {
     round.result.violations.push({ kind: 'stuck', what: describe(error) });
   }
+  // What was begun is ended, also where the round is given up.
+  await Promise.allSettled(round.injections.map(({ over }) => over));
+  await input.target.secondRunner.stop();
+  await input.target.engineProxy.pass();
   await Promise.all(round.works.map(({ followers }) => followers.stop()));
   round.result.elapsedMs = performance.now() - startedAt;
   return round.result;
@@ -66,15 +72,17 @@ function describe(error: unknown): string {
 async function live(round: Round): Promise<void> {
   const { client, plan, signal, works } = round;
   const planned = planWork(plan.seed, round.paceMs);
+  const lost = losesRunner(plan) ? await settleOnSecondRunner(round.target, client, signal) : null;
   const probe = await createSession(round, 'probe');
   const creating = Promise.all(planned.map((_, index) => createSession(round, `work ${index}`)));
   creating.catch(() => undefined); // told where it is awaited
   if (plan.phase === 'creating') await disturb(round, probe);
   for (const [index, sessionId] of (await creating).entries()) {
     const allowed = allowedOutcomes(plan, index);
-    works.push(await startSessionWork(client, sessionId, planned[index]!.tasks, allowed, signal));
+    works.push(await startSessionWork(client, sessionId, planned[index]!, allowed, signal));
   }
-  if (plan.phase === 'running') await disturbWork(round, probe);
+  if (plan.phase === 'running') await disturbWork(round, probe, lost);
+  else round.result.hibernations += await works.at(-1)!.nap(AbortSignal.abort(), signal);
   for (const { sessionId, commands } of works) {
     for (const { id } of commands) await client.commands.waitForEnd(sessionId, id, { signal });
   }
@@ -95,38 +103,47 @@ async function createSession({ client, projectId, sessions, signal }: Round, tit
   return id;
 }
 
-/** Short commands go on beside the slow ones, until all works again. */
-async function disturbWork(round: Round, probe: string): Promise<void> {
-  const { plan, signal, works } = round;
-  await works[0]!.untilShare(plan.triggerShare, signal);
+/** Short commands go on beside the slow ones, and a session goes to sleep and wakes, until all works again. */
+async function disturbWork(round: Round, probe: string, lost: LostRunner | null): Promise<void> {
+  const { client, plan, signal, works, sessions } = round;
   const enough = new AbortController();
+  const sleeper = works.at(-1)!;
+  const napping = sleeper.nap(enough.signal, signal);
+  napping.catch(() => undefined); // told where it is awaited
+  await works[0]!.untilShare(plan.triggerShare, signal);
   const echoing = works[1]!.echo(enough.signal, signal);
   echoing.catch(() => undefined); // told where it is awaited
   const victim = works[plan.sandboxIndex]!;
   const hitsSandbox = plan.faults.some(({ component }) => component === 'sandbox');
-  const commandId = await disturb(round, hitsSandbox ? victim.sessionId : probe, victim.sessionId);
-  if (hitsSandbox) victim.add('the first after the fault', commandId, 'recovered\n');
+  const commandIds = await disturb(round, hitsSandbox ? victim.sessionId : probe, victim.sessionId);
+  if (hitsSandbox) for (const id of commandIds) victim.add('after the fault', id, 'recovered\n');
   enough.abort();
   await echoing;
+  round.result.hibernations += await napping;
+  if (!lost) return;
+  await client.sessions.resume(sleeper.sessionId, { waitSeconds: 60, signal });
+  const struckAt = round.injections[0]!.struckAt;
+  round.result.violations.push(...(await untilElsewhere(client, lost, sessions, struckAt, signal)));
+  round.result.violations.push(...(await returnRunner(round.target, client, lost)));
 }
 
 /**
  * Does the faults, and waits until all works again, which a command in the session `probe` tells. Of one fault the result says how
  * long that took: from the fault, or from its end where it lasts.
  */
-async function disturb(round: Round, probe: string, victim = probe): Promise<string> {
+async function disturb(round: Round, probe: string, victim = probe): Promise<string[]> {
   const { plan, signal } = round;
-  const injections: Injection[] = [];
+  const { injections } = round;
   for (const fault of plan.faults) {
-    await delay(fault.delayMs);
+    await delay(fault.delayMs, undefined, { signal });
     round.note(faultName(fault));
-    injections.push(await inject(round.target, fault, victim));
+    injections.push(await inject(round.target, fault, victim, signal));
   }
   const over = await Promise.all(injections.map((injection) => injection.over));
   const isMomentary = plan.faults.every(({ lastMs }) => lastMs === 0);
   const endedAt = isMomentary ? injections[0]!.struckAt : Math.max(...over);
-  const { at, commandId } = await untilRecovered(round.impatient, probe, signal);
+  const { at, commandIds } = await untilRecovered(round.impatient, probe, signal);
   const [fault, second] = plan.faults;
   if (fault && !second) round.result.recovery = { fault, ms: at - endedAt };
-  return commandId;
+  return commandIds;
 }

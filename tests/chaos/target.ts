@@ -16,6 +16,7 @@ import type { ClusterProcessOptions } from './cluster-process.ts';
 import type { Component, FaultProcess } from './faults.ts';
 import { type Links, openLinks } from './links.ts';
 import { openOwnEngine, type OwnEngine } from './own-engine.ts';
+import { createSecondRunner, type SecondRunner } from './second-runner.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 
 const START_TIMEOUT_MS = 180_000;
@@ -34,6 +35,7 @@ export interface Target {
   /** Between the runner and the engine. */
   readonly engineProxy: SocketProxy;
   readonly links: Links;
+  readonly secondRunner: SecondRunner;
   /** SIGKILL; resolves when the process is gone. */
   kill(name: FaultProcess): Promise<void>;
   signal(name: FaultProcess, signal: NodeJS.Signals): Promise<void>;
@@ -69,6 +71,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
       ...(engine ? { WORKTRAIL_SANDBOX_IMAGE: '' } : {}),
     },
   };
+  const secondRunner = createSecondRunner({ directory, links, engineSocket });
   let child: ChildProcess | null = null;
 
   async function startCluster(): Promise<void> {
@@ -106,6 +109,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
     engine,
     engineProxy,
     links,
+    secondRunner,
     async kill(name) {
       const pid = await pidOf(name);
       signalQuietly(pid, 'SIGKILL');
@@ -120,6 +124,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
     },
     startCluster,
     async stopCluster() {
+      await secondRunner.stop();
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
@@ -165,5 +170,5 @@ async function spawnCluster(options: ClusterProcessOptions, logPath: string): Pr
 }
 
 export function isProcess(component: Component): component is FaultProcess {
-  return !['dockerd', 'sandbox', 'cluster', 'machine'].includes(component);
+  return !['dockerd', 'sandbox', 'cluster', 'machine', 'runner'].includes(component);
 }

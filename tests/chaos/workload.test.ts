@@ -16,8 +16,8 @@ test('every line is numbered and carries a checksum over all numbers before it',
 });
 
 test('a command names its files apart from every other command of its session', () => {
-  for (const { tasks } of planWork('a', 5_000)) {
-    const paths = tasks.flatMap((task) => expectedFiles(task).map(({ path }) => path));
+  for (const { first, tasks, naps } of planWork('a', 5_000)) {
+    const paths = [first, ...tasks, ...naps].flatMap((task) => expectedFiles(task).map(({ path }) => path));
     expect(new Set(paths).size).toBe(paths.length);
   }
 });

@@ -24,15 +24,21 @@ export interface LinesTask {
 
 export interface WrittenFile {
   path: string;
+  /** Octal. */
+  mode: string;
   sha256: string;
 }
 
 export interface Work {
+  /** Has ended, and its files are in a checkpoint, before the others begin. */
+  first: LinesTask;
   tasks: LinesTask[];
+  /** After each of these the session is put to sleep; the next one wakes it. */
+  naps: LinesTask[];
 }
 
 const program = `
-import hashlib, sys, time
+import hashlib, os, sys, time
 name, lines, width, batch, pause, spins, every = sys.argv[1], *map(int, sys.argv[2:])
 total, block, whole, out = 0, b"", hashlib.sha256(), sys.stdout.buffer
 for n in range(1, lines + 1):
@@ -44,6 +50,7 @@ for n in range(1, lines + 1):
         time.sleep(pause / 1000)
     if every and n % every == 0:
         with open(f"{name}-{n}.bin", "wb") as file: file.write(hashlib.sha256(f"{name} {n}".encode()).digest() * 1000)
+        os.chmod(f"{name}-{n}.bin", 0o700 + n % 8)
 sys.stderr.write(whole.hexdigest() + "\\n")
 `;
 
@@ -68,7 +75,7 @@ export function expectedFiles(task: LinesTask): WrittenFile[] {
     const n = (index + 1) * task.fileEvery;
     const block = createHash('sha256').update(`${task.name} ${n}`).digest();
     const content = Buffer.concat(Array.from({ length: 1000 }, () => block));
-    return { path: `${task.name}-${n}.bin`, sha256: sha256(content) };
+    return { path: `${task.name}-${n}.bin`, mode: `70${n % 8}`, sha256: sha256(content) };
   });
 }
 
@@ -76,9 +83,11 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+const NAPS_MAX = 6;
+
 /**
- * Three sessions: one that prints slowly beside one that prints much, one with files, one that computes and has others waiting behind
- * it. `paceMs` is about how long the slow ones take.
+ * Four sessions: one that prints slowly beside one that prints much, one with files, one that computes and has others waiting behind
+ * it, one that sleeps between its commands. `paceMs` is about how long the slow ones take.
  */
 export function planWork(seed: string, paceMs: number): Work[] {
   const draw = createDraw(`${seed}/work`);
@@ -87,14 +96,18 @@ export function planWork(seed: string, paceMs: number): Work[] {
     return { name, lines, width: 40, batch: 1, pauseMs, spins: 0, fileEvery: 0, background: false, ...extra };
   };
   const much = { lines: draw.between(20_000, 60_000), width: draw.between(60, 120), batch: 500, background: true };
+  const short = (name: string) => paced(name, 30, { lines: 12, fileEvery: 4 });
+  const work = (tasks: LinesTask[], naps: LinesTask[] = []): Work => ({ first: short('first'), tasks, naps });
   return [
-    { tasks: [paced('slow', draw.between(20, 60)), paced('much', Math.round(paceMs / 80), much)] },
-    { tasks: [paced('files', draw.between(80, 160), { fileEvery: 7, background: true })] },
-    {
-      tasks: [
-        paced('busy', draw.between(60, 120), { spins: 4 }),
-        ...[1, 2, 3].map((n) => paced(`after-${n}`, 50, { lines: draw.between(3, 20), fileEvery: 3 })),
-      ],
-    },
+    work([paced('slow', draw.between(20, 60)), paced('much', Math.round(paceMs / 80), much)]),
+    work([paced('files', draw.between(80, 160), { fileEvery: 7, background: true })]),
+    work([
+      paced('busy', draw.between(60, 120), { spins: 4 }),
+      ...[1, 2, 3].map((n) => paced(`after-${n}`, 50, { lines: draw.between(3, 20), fileEvery: 3 })),
+    ]),
+    work(
+      [],
+      Array.from({ length: NAPS_MAX }, (_, index) => short(`nap-${index + 1}`)),
+    ),
   ];
 }

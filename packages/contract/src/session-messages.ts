@@ -4,6 +4,8 @@ import type { ActorRef, CommandSpec } from './commands.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
+/** So long a workflow task waits that was handed to an orchestrator which was then killed; a replay takes much less. */
+export const workflowTaskTimeoutMs = 5_000;
 export const sessionWorkflow = 'session';
 
 export function sessionWorkflowId(sessionId: string): string {

@@ -37,3 +37,13 @@ test.each([
   await refused;
   expect(executeUpdate).not.toHaveBeenCalled();
 });
+
+test('a workflow task that was handed to an orchestrator which is then killed waits for five seconds', async () => {
+  const start = vi.fn(async () => undefined);
+  const client = {
+    withDeadline: (_deadline: number, run: () => Promise<unknown>) => run(),
+    workflow: { start },
+  } as unknown as Client;
+  await createWorkflowClient(client, async () => undefined).start('session', 'session:1', {});
+  expect(start).toHaveBeenCalledWith('session', expect.objectContaining({ workflowTaskTimeout: 5_000 }));
+});

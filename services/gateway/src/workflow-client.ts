@@ -15,7 +15,7 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { type ErrorCode, errorKinds, WorktrailError } from '@worktrail/contract/errors';
-import { workflowTaskQueue } from '@worktrail/contract/session-messages';
+import { workflowTaskQueue, workflowTaskTimeoutMs } from '@worktrail/contract/session-messages';
 import { callTimeoutsMs, type Part, unavailable, within } from './deadline.ts';
 
 export interface UpdateOptions {
@@ -66,6 +66,7 @@ export function createWorkflowClient(client: Client, askOrchestrator: () => Prom
           await client.workflow.start(workflow, {
             workflowId,
             taskQueue: workflowTaskQueue,
+            workflowTaskTimeout: workflowTaskTimeoutMs,
             args: [input],
             workflowIdReusePolicy: 'REJECT_DUPLICATE',
           });

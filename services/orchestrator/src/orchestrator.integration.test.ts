@@ -63,6 +63,27 @@ describe('the orchestrator', () => {
     await until(readyParts, (parts) => !JSON.stringify(parts).includes('"ok":false'));
   });
 
+  it('says that it lives while it waits to record, so that one which was killed is replaced within seconds', async () => {
+    const session = await startSession(bed, sampleSession());
+    await session.untilState('ready');
+    await until(session.stored, (document) => document?.checkpoint !== null);
+    await servers.nats.kill();
+    // Answered once it is recorded.
+    const patched = session.patch({ title: 'Changed' });
+    const pending = async () => (await session.handle.describe()).raw.pendingActivities ?? [];
+    const beaten = await until(pending, ([activity]) => Boolean(activity?.lastHeartbeatTime));
+    expect(beaten.map(({ activityType, attempt }) => [activityType?.name, attempt])).toEqual([['recordSession', 1]]);
+    await servers.nats.restart();
+    expect((await patched).title).toBe('Changed');
+    const { events } = await session.handle.fetchHistory();
+    const recording = events!
+      .map((event) => event.activityTaskScheduledEventAttributes)
+      .filter((attributes) => attributes?.activityType?.name === 'recordSession');
+    expect(recording.map((attributes) => Number(attributes?.heartbeatTimeout?.seconds))).toEqual(
+      recording.map(() => 5),
+    );
+  });
+
   it('goes on when it is stopped and started again', async () => {
     const session = await startSession(bed, sampleSession());
     await session.untilState('ready');

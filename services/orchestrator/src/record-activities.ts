@@ -1,4 +1,5 @@
-// The activities that write down what workflows decide: events to the stream, documents to the read model. Each may be repeated.
+// The activities that write down what workflows decide: events to the stream, documents to the read model. Each may be repeated, and
+// says all the while that it lives (`record-options.ts`).
 
 import type { KV } from '@nats-io/kv';
 import type { TrialDocument } from '@worktrail/contract/documents';
@@ -19,6 +20,8 @@ export interface RecordActivities {
   endLostCommands(input: EndLostCommandsInput): Promise<LostCommandEnd[]>;
 }
 
+const beatMs = 1_500;
+
 export interface RecordDeps {
   producer: LostCommandDeps;
   sessions: KV;
@@ -27,7 +30,7 @@ export interface RecordDeps {
 
 export function createRecordActivities({ producer, sessions, trials }: RecordDeps): RecordActivities {
   return {
-    async recordSession({ ref, events, document }) {
+    recordSession: beating(async ({ ref, events, document }) => {
       const { cancellationSignal: signal, info } = Context.current();
       for (const run of byProducer(events)) {
         await appendDrafts(
@@ -38,16 +41,28 @@ export function createRecordActivities({ producer, sessions, trials }: RecordDep
         );
       }
       await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);
-    },
-    async endLostCommands(input) {
+    }),
+    endLostCommands: beating(async (input) => {
       const { cancellationSignal: signal } = Context.current();
       const ends: LostCommandEnd[] = [];
       for (const command of input.commands) ends.push(await endLostCommand(producer, input, command, signal));
       return ends;
-    },
-    async recordTrial(document) {
+    }),
+    recordTrial: beating(async (document) => {
       await putVersioned(trials, trialKey(document.organizationId, document.id), document);
-    },
+    }),
+  };
+}
+
+function beating<Input, Output>(work: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
+  return async (input) => {
+    const context = Context.current();
+    const timer = setInterval(() => context.heartbeat(), beatMs);
+    try {
+      return await work(input);
+    } finally {
+      clearInterval(timer);
+    }
   };
 }
 

@@ -12,6 +12,7 @@ import {
 import * as messages from '@worktrail/contract/session-messages';
 import type { Background } from '../background.ts';
 import type { RecordActivities } from '../record-activities.ts';
+import { recordOptions } from '../record-options.ts';
 import type { session } from '../session/workflow.ts';
 import { now } from '../workflow-clock.ts';
 import * as attempts from './attempts.ts';
@@ -26,10 +27,7 @@ export interface TrialRun {
 const silenceMsMin = 10 * 60 * 1000;
 const silenceMsMax = 6 * 60 * 60 * 1000;
 
-const { recordTrial } = proxyActivities<RecordActivities>({
-  startToCloseTimeout: '1 minute',
-  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
-});
+const { recordTrial } = proxyActivities<RecordActivities>(recordOptions);
 
 export function underwayIn({ state, background }: TrialRun): TrialUnderway {
   const indexes = state.attempts.map((_, index) => index);
@@ -49,6 +47,7 @@ export function startSession({ state, background }: TrialRun, index: number): vo
         workflowId: messages.sessionWorkflowId(spec.sessionId),
         args: [spec],
         taskQueue: messages.workflowTaskQueue,
+        workflowTaskTimeout: messages.workflowTaskTimeoutMs,
         parentClosePolicy: ParentClosePolicy.ABANDON,
       });
       attempts.sessionStarted(state, index);

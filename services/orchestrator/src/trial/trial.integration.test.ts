@@ -43,6 +43,8 @@ describe.each([
     expect(document.sessions[1]).toMatchObject({ reason: 'command "exit 3" exited with 3', state: 'ended' });
     expect(document.sessions.map(({ commandIds }) => commandIds.length)).toEqual([2, 1]);
     const session = sessionOf(trial, 0);
+    const started = (await session.handle.fetchHistory()).events![0]!.workflowExecutionStartedEventAttributes;
+    expect(Number(started?.workflowTaskTimeout?.seconds)).toBe(5);
     expect((await session.describe()).trialId).toBe(trial.spec.trialId);
     expect((await session.events()).filter((event) => event.payload.case === 'commandEnded')).toHaveLength(2);
   });

@@ -2,15 +2,13 @@
 
 import { proxyActivities } from '@temporalio/workflow';
 import type { RecordActivities } from '../../record-activities.ts';
+import { recordOptions } from '../../record-options.ts';
 import { now } from '../../workflow-clock.ts';
 import { lostCommandsEnded } from '../host-loss.ts';
 import { sandboxRef } from '../record.ts';
 import type { SessionRun } from '../run.ts';
 
-const { endLostCommands: end } = proxyActivities<RecordActivities>({
-  startToCloseTimeout: '1 minute',
-  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
-});
+const { endLostCommands: end } = proxyActivities<RecordActivities>(recordOptions);
 
 export function endLostCommands({ state, background }: SessionRun): void {
   const commands = state.commands.filter((command) => command.state === 'lost').map(({ spec }) => spec);

@@ -8,15 +8,13 @@ import {
   sessionReported,
 } from '@worktrail/contract/trial-messages';
 import type { RecordActivities } from '../../record-activities.ts';
+import { recordOptions } from '../../record-options.ts';
 import { nextRecord, recorded } from '../record.ts';
 import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
 import type { SessionState, TrialReport } from '../state.ts';
 
-const { recordSession } = proxyActivities<RecordActivities>({
-  startToCloseTimeout: '1 minute',
-  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
-});
+const { recordSession } = proxyActivities<RecordActivities>(recordOptions);
 
 export function record({ state, background }: SessionRun): void {
   background.begin('recording', async () => {
