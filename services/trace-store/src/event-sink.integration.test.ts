@@ -235,9 +235,9 @@ function failingAt(inner: ClickHouse, insertion: number, isStored: boolean): Cli
   let left = insertion;
   return {
     ...inner,
-    insert: async (table, columns, rows) => {
+    insertCells: async (table, columns, rows) => {
       const isLast = table === 'events_v1' && --left === 0;
-      if (!isLast || isStored) await inner.insert(table, columns, rows);
+      if (!isLast || isStored) await inner.insertCells(table, columns, rows);
       if (isLast) throw new Error('killed');
     },
   };
@@ -248,8 +248,8 @@ function losingAnswers(inner: ClickHouse, losses: number): ClickHouse {
   let left = losses;
   return {
     ...inner,
-    insert: async (table, columns, rows) => {
-      await inner.insert(table, columns, rows);
+    insertCells: async (table, columns, rows) => {
+      await inner.insertCells(table, columns, rows);
       if (table === 'events_v1' && left-- > 0) throw new Error('the answer was lost');
     },
   };

@@ -9,6 +9,7 @@ import type { EventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
 import type { ClickHouseReader } from './clickhouse.ts';
 import { storedEvent } from './event-row.ts';
+import { readRowBinary } from './row-bytes.ts';
 
 export interface HistoryQuestion {
   organizationId: string;
@@ -27,19 +28,9 @@ export interface HistoryPage {
   complete: boolean;
 }
 
-interface Row {
-  epoch: number | string;
-  sequence: number | string;
-  fill: number | string;
-  running: number | string;
-  found: number | string;
-  message: string;
-  body: string;
-}
-
 /** `running` counts the bytes of the rows before, `found` the rows within the page's row bound and one more. */
 const pageSql = (typeFilter: string) => `
-  SELECT epoch, sequence, fill, running, found, base64Encode(message) AS message, base64Encode(body) AS body
+  SELECT epoch, sequence, fill, found, message, body
   FROM (
     SELECT epoch, sequence, fill, message, body, count() OVER () AS found,
       sum(size + length(message)) OVER (ORDER BY epoch, sequence, fill ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
@@ -60,7 +51,7 @@ const pageSql = (typeFilter: string) => `
 
 export async function readHistory(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<HistoryPage> {
   const { after, types, rowsMax, bytesMax } = question;
-  const rows = await clickhouse.rows<Row>(pageSql(types.length > 0 ? 'AND type IN {types:Array(String)}' : ''), {
+  const answer = await clickhouse.bytes(pageSql(types.length > 0 ? 'AND type IN {types:Array(String)}' : ''), {
     organization: question.organizationId,
     session: question.sessionId,
     epoch: after.epoch,
@@ -71,11 +62,15 @@ export async function readHistory(clickhouse: ClickHouseReader, question: Histor
     bytes: bytesMax,
     ...(types.length > 0 && { types }),
   });
-  const events = rows.map((row) => ({
-    cursor: toCursor(Number(row.epoch), Number(row.sequence), Number(row.fill)),
-    event: storedEvent(row.message, row.body),
-  }));
-  const complete = events.length === Number(rows[0]?.found ?? 0);
+  const row = readRowBinary(answer);
+  const events: HistoryPage['events'] = [];
+  let found = 0;
+  while (!row.isAtEnd()) {
+    const cursor = toCursor(row.number(), row.number(), row.number());
+    found = row.number();
+    events.push({ cursor, event: storedEvent(row.bytes(), row.bytes()) });
+  }
+  const complete = events.length === found;
   return { events, complete, next: nextCursor(events.at(-1)?.cursor, complete, question) };
 }
 
