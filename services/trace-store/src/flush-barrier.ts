@@ -19,10 +19,14 @@ export interface FlushBarrier {
 
 /** A wait that can be taken in parts. */
 export interface Passage {
+  /** Of the last message. */
+  readonly sequence: number;
   /** A position at or beyond the last message; undefined where it is not stored by then. */
   within(waitMs: number): Promise<Cursor | undefined>;
-  /** Everything up to here is stored. */
-  stored(): Cursor;
+  /** Everything up to here is stored; undefined where that is not known, or nothing can be stored at the moment. */
+  stored(): Cursor | undefined;
+  /** Why it was not passed. */
+  refusal(): ConnectError;
 }
 
 const waitMs = 3_000;
@@ -47,22 +51,11 @@ export function createFlushBarrier(jsm: Pick<JetStreamManager, 'direct'>): Flush
       } catch (error) {
         throw notUpToDate(ingest, error);
       }
-      const stored = () => {
-        const position = ingest.position();
-        if (!position || ingest.problem() !== undefined)
-          throw notUpToDate(ingest, new Error('it is not known how far'));
-        return position;
-      };
       return {
-        stored,
-        within: async (partMs) => {
-          try {
-            return await ingest.waitFor(sequence, partMs);
-          } catch {
-            stored();
-            return undefined;
-          }
-        },
+        sequence,
+        within: (partMs) => ingest.waitFor(sequence, partMs).catch(() => undefined),
+        stored: () => (ingest.problem() === undefined ? ingest.position() : undefined),
+        refusal: () => notUpToDate(ingest, new Error('it is not known how far it is')),
       };
     },
   };

@@ -25,12 +25,12 @@ function ingestAt(sequence: number, reachedAtWait = Infinity, problem?: string):
   } as unknown as Ingest;
 }
 
-function reader(events: number): { asked: Cursor[]; read: (stored: Cursor) => Promise<HistoryPage> } {
+function reader(events: number, complete = true): { asked: Cursor[]; read: (stored: Cursor) => Promise<HistoryPage> } {
   const asked: Cursor[] = [];
   const read = async (stored: Cursor): Promise<HistoryPage> => {
     asked.push(stored);
     const page = Array.from({ length: events }, (_, i) => ({ cursor: toCursor(1, i + 1, 0), event: {} as never }));
-    return { events: page, next: stored, complete: true };
+    return { events: page, next: stored, complete };
   };
   return { asked, read };
 }
@@ -45,6 +45,13 @@ test('a page that has all of the stream is complete, and read once', async () =>
   expect(asked).toEqual([toCursor(1, inStream, 0)]);
 });
 
+test('a page that is full does not wait for what is behind it', async () => {
+  const { asked, read } = reader(2, false);
+  const ingest = ingestAt(40, 2);
+  expect(await pageOf(ingest, read)).toMatchObject({ complete: false, next: toCursor(1, 40, 0) });
+  expect(asked).toHaveLength(1);
+});
+
 test('while more waits to be stored a page gives what is stored and is not complete', async () => {
   const { asked, read } = reader(2);
   const page = await pageOf(ingestAt(40), read);
@@ -53,13 +60,13 @@ test('while more waits to be stored a page gives what is stored and is not compl
   expect(asked).toEqual([toCursor(1, 40, 0)]);
 });
 
-test('a page with nothing to give is read again once the backlog is stored', async () => {
-  const { asked, read } = reader(0);
+test('a page that has all that is stored is read again once the backlog is stored', async () => {
+  const { asked, read } = reader(2);
   expect(await pageOf(ingestAt(40, 2), read)).toMatchObject({ complete: true });
   expect(asked.map(({ sequence }) => sequence)).toEqual([40, inStream]);
 });
 
-test('a page with nothing to give behind a backlog that stays is not complete', async () => {
+test('a page with nothing to give behind a backlog that stays is empty, and not complete', async () => {
   const page = await pageOf(ingestAt(40), reader(0).read);
   expect(page).toMatchObject({ events: [], complete: false, next: toCursor(1, 40, 0) });
 });
