@@ -8,7 +8,7 @@
 // 4. After `command.ended` of its producer nothing is appended.
 
 import { createHash } from 'node:crypto';
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { JetStreamApiCodes, JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import type { ActorRef } from '@worktrail/contract/commands';
@@ -16,6 +16,7 @@ import type { EventDraft } from '@worktrail/contract/event-draft';
 import { idFrom } from '@worktrail/contract/ids';
 import { eventStream, eventSubject } from '@worktrail/contract/subjects';
 import { ActorKind, type Event, EventSchema, Stream } from '@worktrail/proto/event';
+import { eventBytes } from './event-bytes.ts';
 import type { Logger } from './log.ts';
 import type { TraceClient } from './trace-client.ts';
 
@@ -223,7 +224,7 @@ async function publishOnce(
   event: Event,
 ): Promise<number> {
   const subject = eventSubject(ref, ref.producer);
-  const bytes = toBinary(EventSchema, event);
+  const bytes = eventBytes(event);
   let expected = state.sequence;
   for (let attempt = 0; ; attempt++) {
     try {

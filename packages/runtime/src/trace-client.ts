@@ -17,6 +17,8 @@ export function createTraceClient(url: string, token: string, timeoutMs = 5_000)
       baseUrl: url,
       httpVersion: '1.1',
       useBinaryFormat: true,
+      // Pages of output cross a fast network or none: compressing them costs more than carrying them.
+      acceptCompression: [],
       defaultTimeoutMs: timeoutMs,
       interceptors: [bearerInterceptor(token)],
       nodeOptions: { agent: keepAliveAgent },

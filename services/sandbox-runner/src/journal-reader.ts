@@ -16,11 +16,13 @@ import {
   JournalCorrupt,
   journalHeaderBytes,
   type OutputFrame,
+  outputBytesPerFrameMax,
   parseFrame,
 } from './journal-format.ts';
 import type { JournalWatch } from './journal-watch.ts';
 
-const readBytesMax = 262_144;
+/** Some of the largest frames, so that little is read twice. */
+const readBytesMax = 8 * (outputBytesPerFrameMax + 64);
 /** What a command has just written is in memory: reading it at once is faster than asking a thread to. */
 const readAtOnceBytesMax = 16_384;
 const readInThread = promisify(read);

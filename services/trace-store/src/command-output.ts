@@ -6,7 +6,8 @@
 import { Stream } from '@worktrail/proto/event';
 import { assembleOutput, chunksNeeded, type OutputChunk, type OutputGapRange } from './assemble-output.ts';
 import type { ClickHouseReader } from './clickhouse.ts';
-import { storedEvent, streamName } from './event-row.ts';
+import { storedEvent, storedMessage, streamName } from './event-row.ts';
+import { readRowBinary } from './row-bytes.ts';
 
 export interface OutputQuestion {
   organizationId: string;
@@ -81,26 +82,29 @@ async function readBeginning(
   question: OutputQuestion,
 ): Promise<{ chunks: OutputChunk[]; end: number | undefined }> {
   const { at, chunks, parameters } = coordinate(question);
-  const rows = await clickhouse.rows<{ type: string; at: number | string; body: string; message: string }>(
-    `SELECT type, ${at} AS at, base64Encode(body) AS body, if(type = 'command.ended', base64Encode(message), '') AS message
+  const answer = await clickhouse.bytes(
+    `SELECT toUInt64(type = 'command.ended') AS is_end, ${at} AS at, body, if(type = 'command.ended', message, '') AS message
      FROM events_v1
      WHERE ${ofCommand} AND (type = 'command.ended' OR (${chunks} AND ${at} + size > {from:UInt64}))
      ORDER BY type = 'command.output', at, size DESC LIMIT 1 BY type, at LIMIT ${shortChunksMax + 1}
      SETTINGS max_execution_time = 10`,
     { ...parameters, from: question.offset },
   );
-  const ended = rows.find((row) => row.type === 'command.ended');
-  return {
-    chunks: rows
-      .filter((row) => row.type === 'command.output')
-      .slice(0, shortChunksMax)
-      .map(chunkOf),
-    end: ended && endOffset(ended.message, question.stream),
-  };
+  const row = readRowBinary(answer);
+  const found: OutputChunk[] = [];
+  let end: number | undefined;
+  while (!row.isAtEnd()) {
+    const isEnd = row.number() === 1;
+    const chunk = { offset: row.number(), bytes: row.bytes() };
+    const message = row.bytes();
+    if (isEnd) end = endOffset(message, question.stream);
+    else if (found.length < shortChunksMax) found.push(chunk);
+  }
+  return { chunks: found, end };
 }
 
-function endOffset(endedMessage: string, stream: Stream): number | undefined {
-  const { payload } = storedEvent(endedMessage, '');
+function endOffset(endedMessage: Uint8Array, stream: Stream): number | undefined {
+  const { payload } = storedEvent(endedMessage);
   if (payload.case !== 'commandEnded') return undefined;
   const { stdoutBytes, stderrBytes } = payload.value;
   if (stream === Stream.STDOUT) return Number(stdoutBytes);
@@ -121,17 +125,16 @@ async function readChunks(
   const ranges = places.map((place) => ({ offset: Number(place.at), size: Number(place.size) }));
   const count = chunksNeeded(ranges, question.offset, question.limit);
   if (count === 0) return { chunks: [], exhausted: true };
-  const rows = await clickhouse.rows<{ at: number | string; body: string }>(
-    `SELECT ${at} AS at, base64Encode(body) AS body FROM events_v1
+  const answer = await clickhouse.bytes(
+    `SELECT ${at} AS at, body FROM events_v1
      WHERE ${ofCommand} AND ${chunks} AND ${at} BETWEEN {first:UInt64} AND {last:UInt64}
      ORDER BY at, size DESC LIMIT 1 BY at SETTINGS max_execution_time = 10`,
     { ...parameters, first: ranges[0]!.offset, last: ranges[count - 1]!.offset },
   );
-  return { chunks: rows.map(chunkOf), exhausted: count === ranges.length && ranges.length < chunksMax };
-}
-
-function chunkOf(row: { at: number | string; body: string }): OutputChunk {
-  return { offset: Number(row.at), bytes: Buffer.from(row.body, 'base64') };
+  const row = readRowBinary(answer);
+  const read: OutputChunk[] = [];
+  while (!row.isAtEnd()) read.push({ offset: row.number(), bytes: row.bytes() });
+  return { chunks: read, exhausted: count === ranges.length && ranges.length < chunksMax };
 }
 
 interface GapReason {
@@ -147,7 +150,7 @@ async function readGapReasons(clickhouse: ClickHouseReader, question: OutputQues
     { organization: question.organizationId, session: question.sessionId, command: question.commandId },
   );
   return rows.flatMap(({ message }) => {
-    const { payload } = storedEvent(message, '');
+    const { payload } = storedMessage(message);
     if (payload.case !== 'gap') return [];
     const { fromPosition, toPosition, reason } = payload.value;
     return [{ fromPosition: Number(fromPosition), toPosition: Number(toPosition), reason }];

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import type { CommandEnded, CommandQueued, Event } from '@worktrail/proto/event';
 import { type CommandRecord, CommandRecordSchema } from '@worktrail/proto/trace';
 import type { ClickHouseReader } from './clickhouse.ts';
-import { storedEvent } from './event-row.ts';
+import { storedMessage } from './event-row.ts';
 
 export interface StoredCommand {
   commandId: string;
@@ -50,7 +50,7 @@ export async function readCommands(
 
 function withRow(command: StoredCommand, row: Row): StoredCommand {
   if (row.type === 'command.output') return withBytes(command, row.stream, Number(row.extent));
-  const event = storedEvent(row.message, '');
+  const event = storedMessage(row.message);
   if (event.payload.case === 'commandQueued') return { ...command, queued: event as StoredCommand['queued'] };
   if (event.payload.case === 'commandStarted') return { ...command, started: event };
   if (event.payload.case !== 'commandEnded') return command;

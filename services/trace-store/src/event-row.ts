@@ -7,6 +7,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { eventData } from '@worktrail/contract/event-json';
 import { ActorKind, type CommandOutput, type Event, EventSchema, Stream } from '@worktrail/proto/event';
 import type { ParsedEvent } from './parse-event.ts';
+import type { Cell } from './row-bytes.ts';
 import { dateTimeText } from './sql-text.ts';
 
 export interface BatchOrigin {
@@ -39,12 +40,12 @@ export const eventColumns = [
   'offset',
   'position',
   'size',
-  'body_base64',
-  'message_base64',
+  'body',
+  'message',
   'ingested_at',
 ] as const;
 
-export type EventRow = Record<(typeof eventColumns)[number], string | number>;
+export type EventRow = Record<(typeof eventColumns)[number], Cell>;
 
 const noBytes = new Uint8Array(0);
 
@@ -75,17 +76,22 @@ export function eventRow(parsed: ParsedEvent, origin: BatchOrigin): EventRow {
     offset: Number(output?.offset ?? 0),
     position: Number(output?.position ?? 0),
     size: output?.bytes.length ?? 0,
-    body_base64: base64(output?.bytes ?? noBytes),
-    message_base64: base64(output ? toBinary(EventSchema, slim) : parsed.data),
+    body: output?.bytes ?? noBytes,
+    message: output ? toBinary(EventSchema, slim) : parsed.data,
     ingested_at: dateTimeText(origin.ingestedAt),
   };
 }
 
-/** The event of a row, from its columns `message` and `body`, both base64. */
-export function storedEvent(messageBase64: string, bodyBase64: string): Event {
-  const event = fromBinary(EventSchema, Buffer.from(messageBase64, 'base64'));
-  if (event.payload.case === 'commandOutput') event.payload.value.bytes = Buffer.from(bodyBase64, 'base64');
+/** The event of a row, from its columns `message` and `body`. */
+export function storedEvent(message: Uint8Array, body: Uint8Array = noBytes): Event {
+  const event = fromBinary(EventSchema, message);
+  if (event.payload.case === 'commandOutput') event.payload.value.bytes = body as CommandOutput['bytes'];
   return event;
+}
+
+/** The same of an event that is no output, where `message` was read as base64. */
+export function storedMessage(messageBase64: string): Event {
+  return storedEvent(Buffer.from(messageBase64, 'base64'));
 }
 
 export function streamName(stream: Stream): 'stdout' | 'stderr' | '' {

@@ -2,6 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { newId } from '@worktrail/contract/ids';
+import { limits } from '@worktrail/contract/limits';
 import { CommandOutputSchema } from '@worktrail/proto/event';
 import { JournalRangeSchema } from '@worktrail/proto/runner';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
@@ -108,8 +109,8 @@ test('the schema is applied once, and a changed file is refused', async () => {
   await expect(applySchema(clickhouse)).rejects.toThrow(/0001-events.sql was applied with another content/);
 });
 
-const chunkBytes = 65_536;
-const chunks = 400;
+const chunkBytes = limits.outputEventBytesMax;
+const chunks = 100;
 
 /** Events 1, 2 and the end of a command whose output (numbers 3 to `chunks` + 2, more than one block) was lost. */
 function commandWithHole(session: TestSession, commandId: string): StreamMessage[] {
@@ -129,7 +130,7 @@ function commandWithHole(session: TestSession, commandId: string): StreamMessage
 
 /** Holds one letter for each lost event, until it is gone. */
 function letters(isGone: () => boolean = () => false): JournalSource {
-  const answerChunks = 8;
+  const answerChunks = 2;
   const read: JournalReader['read'] = async ({ fromPosition, toPosition }) => {
     if (isGone()) return undefined;
     const first = Math.floor(fromPosition / chunkBytes);
@@ -235,9 +236,9 @@ function failingAt(inner: ClickHouse, insertion: number, isStored: boolean): Cli
   let left = insertion;
   return {
     ...inner,
-    insert: async (table, columns, rows) => {
+    insertCells: async (table, columns, rows) => {
       const isLast = table === 'events_v1' && --left === 0;
-      if (!isLast || isStored) await inner.insert(table, columns, rows);
+      if (!isLast || isStored) await inner.insertCells(table, columns, rows);
       if (isLast) throw new Error('killed');
     },
   };
@@ -248,8 +249,8 @@ function losingAnswers(inner: ClickHouse, losses: number): ClickHouse {
   let left = losses;
   return {
     ...inner,
-    insert: async (table, columns, rows) => {
-      await inner.insert(table, columns, rows);
+    insertCells: async (table, columns, rows) => {
+      await inner.insertCells(table, columns, rows);
       if (table === 'events_v1' && left-- > 0) throw new Error('the answer was lost');
     },
   };

@@ -73,7 +73,8 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
     ]);
     fence.check();
-    await clickhouse.insert('events_v1', eventColumns, present(prepared.map(({ event }) => event)));
+    const cells = prepared.map(({ event }) => eventColumns.map((column) => event[column]));
+    await clickhouse.insertCells('events_v1', eventColumns, cells);
     producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
   }
 

@@ -31,7 +31,8 @@ export interface Feed {
   close(reason: Error): void;
 }
 
-const fetchMessagesMax = 500;
+/** As many of the largest messages, where small ones came before, are still held. */
+const fetchMessagesMax = 128;
 const fetchBytes = 8 * 1024 * 1024;
 const fetchExpiresMs = 4_000;
 const bufferBytesMax = 16 * 1024 * 1024;

@@ -9,6 +9,7 @@ import type { EventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
 import type { ClickHouseReader } from './clickhouse.ts';
 import { storedEvent } from './event-row.ts';
+import { readRowBinary } from './row-bytes.ts';
 
 export interface HistoryQuestion {
   organizationId: string;
@@ -27,56 +28,83 @@ export interface HistoryPage {
   complete: boolean;
 }
 
-interface Row {
-  epoch: number | string;
-  sequence: number | string;
-  fill: number | string;
-  running: number | string;
-  found: number | string;
-  message: string;
-  body: string;
+const ofSession = `organization_id = {organization:String} AND session_id = {session:String}
+  AND (epoch, sequence, fill) > ({epoch:UInt64}, {sequence:UInt64}, {fill:UInt64})`;
+const order = 'ORDER BY epoch, sequence, fill LIMIT 1 BY epoch, sequence, fill';
+
+interface Place {
+  cursor: Cursor;
+  bytes: number;
 }
 
-/** `running` counts the bytes of the rows before, `found` the rows within the page's row bound and one more. */
-const pageSql = (typeFilter: string) => `
-  SELECT epoch, sequence, fill, running, found, base64Encode(message) AS message, base64Encode(body) AS body
-  FROM (
-    SELECT epoch, sequence, fill, message, body, count() OVER () AS found,
-      sum(size + length(message)) OVER (ORDER BY epoch, sequence, fill ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-        - size - length(message) AS running
-    FROM (
-      SELECT epoch, sequence, fill, size, message, body FROM events_v1
-      WHERE organization_id = {organization:String} AND session_id = {session:String}
-        AND (epoch, sequence, fill) > ({epoch:UInt64}, {sequence:UInt64}, {fill:UInt64}) ${typeFilter}
-      ORDER BY epoch, sequence, fill
-      LIMIT 1 BY epoch, sequence, fill
-      LIMIT {rows:UInt32}
-    )
-  )
-  WHERE running < {bytes:UInt64}
-  ORDER BY epoch, sequence, fill
-  LIMIT {page:UInt32}
-  SETTINGS max_execution_time = 10`;
-
+/** Two statements, so that no more bodies are read than are given. */
 export async function readHistory(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<HistoryPage> {
-  const { after, types, rowsMax, bytesMax } = question;
-  const rows = await clickhouse.rows<Row>(pageSql(types.length > 0 ? 'AND type IN {types:Array(String)}' : ''), {
-    organization: question.organizationId,
-    session: question.sessionId,
+  const places = await readPlaces(clickhouse, question);
+  const count = placesOnPage(places, question.rowsMax, question.bytesMax);
+  const complete = count === places.length;
+  const last = places[count - 1]?.cursor;
+  const events = last ? await readUpTo(clickhouse, question, last) : [];
+  return { events, complete, next: nextCursor(last, complete, question) };
+}
+
+/** Of the events after the question's cursor: as many as the page may hold, and one more. */
+async function readPlaces(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<Place[]> {
+  const answer = await clickhouse.bytes(
+    `SELECT epoch, sequence, fill, toUInt64(size + length(message)) AS bytes FROM events_v1
+     WHERE ${ofSession} ${typeFilter(question)} ${order} LIMIT {rows:UInt32} SETTINGS max_execution_time = 10`,
+    { ...parametersOf(question), rows: question.rowsMax + 1 },
+  );
+  const row = readRowBinary(answer);
+  const places: Place[] = [];
+  while (!row.isAtEnd()) {
+    places.push({ cursor: toCursor(row.number(), row.number(), row.number()), bytes: row.number() });
+  }
+  return places;
+}
+
+async function readUpTo(
+  clickhouse: ClickHouseReader,
+  question: HistoryQuestion,
+  last: Cursor,
+): Promise<HistoryPage['events']> {
+  const answer = await clickhouse.bytes(
+    `SELECT epoch, sequence, fill, message, body FROM events_v1
+     WHERE ${ofSession} AND (epoch, sequence, fill) <= ({lastEpoch:UInt64}, {lastSequence:UInt64}, {lastFill:UInt64})
+       ${typeFilter(question)} ${order} SETTINGS max_execution_time = 10`,
+    { ...parametersOf(question), lastEpoch: last.epoch, lastSequence: last.sequence, lastFill: last.fill ?? 0 },
+  );
+  const row = readRowBinary(answer);
+  const events: HistoryPage['events'] = [];
+  while (!row.isAtEnd()) {
+    const cursor = toCursor(row.number(), row.number(), row.number());
+    events.push({ cursor, event: storedEvent(row.bytes(), row.bytes()) });
+  }
+  return events;
+}
+
+function typeFilter({ types }: HistoryQuestion): string {
+  return types.length > 0 ? 'AND type IN {types:Array(String)}' : '';
+}
+
+function parametersOf({ organizationId, sessionId, after, types }: HistoryQuestion): Record<string, unknown> {
+  return {
+    organization: organizationId,
+    session: sessionId,
     epoch: after.epoch,
     sequence: after.sequence,
     fill: after.fill ?? 0,
-    rows: rowsMax + 1,
-    page: rowsMax,
-    bytes: bytesMax,
     ...(types.length > 0 && { types }),
-  });
-  const events = rows.map((row) => ({
-    cursor: toCursor(Number(row.epoch), Number(row.sequence), Number(row.fill)),
-    event: storedEvent(row.message, row.body),
-  }));
-  const complete = events.length === Number(rows[0]?.found ?? 0);
-  return { events, complete, next: nextCursor(events.at(-1)?.cursor, complete, question) };
+  };
+}
+
+/** How many of them a page holds: within its rows and bytes, and at least one. */
+export function placesOnPage(places: readonly { bytes: number }[], rowsMax: number, bytesMax: number): number {
+  let bytes = 0;
+  for (let count = 0; count < places.length; count++) {
+    if (count >= rowsMax || (count > 0 && bytes >= bytesMax)) return count;
+    bytes += places[count]!.bytes;
+  }
+  return places.length;
 }
 
 /** Where to go on: after a cut page its last event; after a complete one as far as everything is known to be stored. */

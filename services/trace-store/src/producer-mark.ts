@@ -2,7 +2,7 @@
 
 import type { Cursor } from '@worktrail/contract/cursor';
 import type { ClickHouseReader } from './clickhouse.ts';
-import { storedEvent } from './event-row.ts';
+import { storedMessage } from './event-row.ts';
 
 export interface ProducerMark {
   number: number;
@@ -54,7 +54,7 @@ export async function readProducerMark(
 
 /** The end names the totals, also where the last of the output was not kept. */
 function withEnd(mark: ProducerMark, lastMessage: string): ProducerMark {
-  const { payload } = storedEvent(lastMessage, '');
+  const { payload } = storedMessage(lastMessage);
   if (payload.case !== 'commandEnded') return mark;
   const stdoutOffset = Math.max(mark.stdoutOffset, Number(payload.value.stdoutBytes));
   const stderrOffset = Math.max(mark.stderrOffset, Number(payload.value.stderrBytes));

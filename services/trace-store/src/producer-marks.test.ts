@@ -11,7 +11,9 @@ function parsed(sessionId: string, producer: string, number: number): ParsedEven
 }
 
 /** Answers with what it is told is stored, and counts the questions. */
-function reader(stored: { s: string; p: string; highest: number }[]): ClickHouseReader & { questions: number } {
+function reader(
+  stored: { s: string; p: string; highest: number }[],
+): Pick<ClickHouseReader, 'rows'> & { questions: number } {
   const answering = {
     questions: 0,
     rows: async <Row>(sql: string) => {

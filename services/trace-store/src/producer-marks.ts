@@ -18,7 +18,7 @@ export interface ProducerMarks {
 }
 
 /** `producersMax`: remembered ones, of all sessions together; the sessions that were used last stay. */
-export function createProducerMarks(clickhouse: ClickHouseReader, producersMax = 200_000): ProducerMarks {
+export function createProducerMarks(clickhouse: Pick<ClickHouseReader, 'rows'>, producersMax = 200_000): ProducerMarks {
   const sessions = new Map<string, Map<string, number>>();
   let producers = 0;
 
@@ -78,7 +78,7 @@ function sessionKey(event: { organizationId: string; sessionId: string }): strin
 }
 
 async function storedMarks(
-  clickhouse: ClickHouseReader,
+  clickhouse: Pick<ClickHouseReader, 'rows'>,
   events: readonly ParsedEvent[],
 ): Promise<Map<string, Map<string, number>>> {
   const organizations = new Set(events.map(({ event }) => quoteString(event.organizationId)));

@@ -16,6 +16,7 @@ import { type FlushBarrier, organizationSubjects, sessionSubjects } from './flus
 import { readHistory } from './history.ts';
 import type { Ingest } from './ingest.ts';
 import { offsetMax } from './parse-event.ts';
+import { readBehindBacklog } from './page-behind-backlog.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { answerQuery } from './query.ts';
 import { listAuditRecords, listSessionIds } from './sessions.ts';
@@ -60,20 +61,21 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
       const { scope, ingest } = scopeOf(request.scope);
       const { epoch = 0n, sequence = 0n, fill = 0n } = request.after ?? {};
       const after = toCursor(Number(epoch), Number(sequence), Number(fill));
-      const stored = request.noBarrier
-        ? (ingest.position() ?? after)
-        : await barrier.pass(ingest, sessionSubjects(scope));
-      const page = await fromClickHouse(
-        readHistory(clickhouse, {
-          organizationId: scope.organizationId,
-          sessionId: scope.sessionId,
-          after,
-          stored,
-          types: request.types.map(knownType),
-          rowsMax: bounded(request.limit, limits.pageDefault, pageRowsMax),
-          bytesMax: bounded(request.bytesMax, pageBytesDefault, pageBytesMax),
-        }),
-      );
+      const read = (stored: Cursor) =>
+        fromClickHouse(
+          readHistory(clickhouse, {
+            organizationId: scope.organizationId,
+            sessionId: scope.sessionId,
+            after,
+            stored,
+            types: request.types.map(knownType),
+            rowsMax: bounded(request.limit, limits.pageDefault, pageRowsMax),
+            bytesMax: bounded(request.bytesMax, pageBytesDefault, pageBytesMax),
+          }),
+        );
+      const page = request.noBarrier
+        ? await read(ingest.position() ?? after)
+        : await readBehindBacklog(await barrier.approach(ingest, sessionSubjects(scope)), read);
       const events = page.events.map(({ cursor, event }) => ({ cursor: cursorMessage(cursor), event }));
       return create(ListEventsResponseSchema, { events, next: cursorMessage(page.next), complete: page.complete });
     },

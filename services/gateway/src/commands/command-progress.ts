@@ -4,7 +4,7 @@
 
 import type { Timestamp } from '@bufbuild/protobuf/wkt';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import type { CommandEnded, Event } from '@worktrail/proto/event';
+import { type CommandEnded, type CommandOutput, type Event, Stream } from '@worktrail/proto/event';
 import { createOutputTail, type OutputTail } from './output-tail.ts';
 
 export interface CommandProgress {
@@ -14,7 +14,9 @@ export interface CommandProgress {
   startedAt: string | null;
   stdoutBytes: number;
   stderrBytes: number;
-  readonly tail: OutputTail;
+  /** Of what came without a hole before the last event. */
+  tail: OutputTail;
+  readonly tailBytes: number;
   end: { ended: CommandEnded; seenAt: Timestamp | undefined } | undefined;
 }
 
@@ -26,6 +28,7 @@ export function createProgress(tailBytes: number): CommandProgress {
     stdoutBytes: 0,
     stderrBytes: 0,
     tail: createOutputTail(tailBytes),
+    tailBytes,
     end: undefined,
   };
 }
@@ -33,21 +36,29 @@ export function createProgress(tailBytes: number): CommandProgress {
 export function applyEvent(progress: CommandProgress, event: Event): void {
   const number = Number(event.number);
   if (number <= progress.number) return;
-  if (number !== progress.number + 1) progress.isWhole = false;
-  progress.number = number;
   const { payload } = event;
+  if (number !== progress.number + 1) {
+    progress.isWhole = false;
+    const position = payload.case === 'commandOutput' ? Number(payload.value.position) : 0;
+    progress.tail = createOutputTail(progress.tailBytes, position);
+  }
+  progress.number = number;
   switch (payload.case) {
     case 'commandStarted':
       progress.startedAt = event.time ? timestampDate(event.time).toISOString() : null;
       break;
     case 'commandOutput':
       progress.tail.add(payload.value.bytes);
-      if (payload.value.stream === 2) progress.stderrBytes += payload.value.bytes.byteLength;
-      else progress.stdoutBytes += payload.value.bytes.byteLength;
+      if (payload.value.stream === Stream.STDERR) progress.stderrBytes = endOf(payload.value);
+      else progress.stdoutBytes = endOf(payload.value);
       break;
     case 'commandEnded':
       progress.end = { ended: payload.value, seenAt: event.time };
       break;
     default:
   }
+}
+
+function endOf({ offset, bytes }: CommandOutput): number {
+  return Number(offset) + bytes.byteLength;
 }

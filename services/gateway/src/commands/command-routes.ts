@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import { limits } from '@worktrail/contract/limits';
 import { type CommandAccepted, runCommand, sessionWorkflowId } from '@worktrail/contract/session-messages';
-import { liveSubject } from '@worktrail/contract/subjects';
+import { type EventScope, liveSubject, sessionProducer } from '@worktrail/contract/subjects';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { Principal } from '../authorize.ts';
 import type { Draw } from '../draw.ts';
@@ -132,7 +132,11 @@ async function runAndWait(
   try {
     const command = await run(deps, session, spec);
     const signal = AbortSignal.any([wait.signal, deps.stopping]);
-    const waitDeps = { position: deps.position, find: deps.commands.record };
+    const waitDeps = {
+      position: deps.position,
+      listenToSession: (of: EventScope) => deps.live.subscribe(liveSubject(of, sessionProducer)),
+      find: deps.commands.record,
+    };
     const progress = await waitForCommand(waitDeps, subscription, { ...wait, scope, commandId: spec.id, signal });
     return await withProgress(deps, session, command, progress);
   } finally {

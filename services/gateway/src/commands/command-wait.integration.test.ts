@@ -23,7 +23,8 @@ beforeAll(async () => {
   connection = await connect({ servers: fixture.nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
   live = createLiveSubscriber(connection);
   const position = createStreamPosition(connection, await jetstreamManager(connection), live);
-  deps = { position, find: () => Promise.reject(new Error('the stream holds these events')) };
+  const listenToSession: WaitDeps['listenToSession'] = (scope) => live.subscribe(liveSubject(scope, 'session'));
+  deps = { position, listenToSession, find: () => Promise.reject(new Error('the stream holds these events')) };
 });
 afterAll(async () => {
   await connection?.close();
@@ -65,7 +66,36 @@ test('an end that passed before anyone listened is found in the stream', async (
   await runToEnd();
   subscription = live.subscribe(liveSubject(scopeOf(session.document), commandId));
   const progress = await wait({ mayHaveBegun: true });
-  expect(progress).toMatchObject({ isWhole: false, end: { ended: { exitCode: 4 } } });
+  expect(progress).toMatchObject({ end: { ended: { exitCode: 4 } } });
+  expect(progress.isWhole && progress.tail.text().text).toBe('hi\n');
+});
+
+test('of much output the tail is answered', async () => {
+  const producer = session.producer(commandId);
+  const waiting = wait();
+  await append(producer, { case: 'commandQueued', value: { command: 'yes' } });
+  await append(producer, { case: 'commandStarted', value: {} });
+  const chunk = 200_000;
+  const chunks = 12;
+  for (let i = 0; i < chunks; i++) await append(producer, outputPayload(i * chunk, Buffer.alloc(chunk, 97 + i)));
+  await append(producer, {
+    case: 'commandEnded',
+    value: { outcome: 1, exitCode: 0, stdoutBytes: BigInt(chunks * chunk) },
+  });
+  const progress = await waiting;
+  expect(progress).toMatchObject({ isWhole: true, stdoutBytes: chunks * chunk, end: { ended: { exitCode: 0 } } });
+  expect(progress.tail.text()).toEqual({ text: 'l'.repeat(65_536), truncated: true });
+});
+
+test('of much output of a command that goes on it is told how much, and its last bytes', async () => {
+  const producer = session.producer(commandId);
+  await append(producer, { case: 'commandQueued', value: { command: 'yes' } });
+  await append(producer, { case: 'commandStarted', value: {} });
+  const waiting = wait({ timeoutMs: 2_000 });
+  for (let i = 0; i < 12; i++) await append(producer, outputPayload(i * 200_000, Buffer.alloc(200_000, 97 + i)));
+  const progress = await waiting;
+  expect(progress).toMatchObject({ end: undefined, stdoutBytes: 2_400_000 });
+  expect(progress.tail.text().text.endsWith('l'.repeat(1_000))).toBe(true);
 });
 
 test('an end that was missed because NATS was restarted is found in the stream', async () => {

@@ -8,10 +8,11 @@ export interface OutputTail {
   text(): { text: string; truncated: boolean };
 }
 
-export function createOutputTail(bytesMax: number): OutputTail {
+/** `seenBefore`: bytes of the output that are not added. */
+export function createOutputTail(bytesMax: number, seenBefore = 0): OutputTail {
   let chunks: Uint8Array[] = [];
   let kept = 0;
-  let seen = 0;
+  let seen = seenBefore;
   return {
     add(bytes) {
       chunks.push(bytes);

@@ -1,15 +1,16 @@
 // A session's feed as server-sent events.
 //
 // 1. `id:` the cursor, `event:` the type, `data:` the event as JSON; a comment at least every 15 s.
-// 2. Nothing is produced before the client has taken what came before: the stream is pulled.
+// 2. Nothing is produced before the client has taken what came before: the stream is pulled, by pieces of about `pieceBytes`.
 // 3. Once open it does not end for a trace-store or NATS that is away: it goes on at the same cursor when they are back.
 
 import type { Logger } from '@worktrail/runtime/log';
-import { eventJson } from './event-json.ts';
+import { serverSentEvent } from './server-sent-event.ts';
 import { type FeedBatch, type FeedDeps, type FeedOptions, openFeed } from './session-feed.ts';
 
 export const pingIntervalMs = 15_000;
 const retryDelayMs = 1_000;
+const pieceBytes = 64 * 1024;
 
 /** Resolves once the first page is there, so that a wrong cursor or a missing part is an ordinary error answer. */
 export async function openEventStream(
@@ -21,8 +22,7 @@ export async function openEventStream(
   const signal = AbortSignal.any([context.signal, closed.signal]);
   const batches = withRetries(deps, { ...options, signal }, context.log);
   const first = await batches.next();
-  const texts = serverSentEvents(first.done ? undefined : first.value, batches);
-  const encoder = new TextEncoder();
+  const pieces = serverSentEvents(first.done ? undefined : first.value, batches);
   const close = async () => {
     closed.abort();
     context.onClose();
@@ -31,8 +31,8 @@ export async function openEventStream(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const next = await texts.next();
-        if (!next.done) return controller.enqueue(encoder.encode(next.value));
+        const next = await pieces.next();
+        if (!next.done) return controller.enqueue(next.value);
         await close();
         controller.close();
       },
@@ -69,15 +69,15 @@ async function* withRetries(
 async function* serverSentEvents(
   first: FeedBatch | undefined,
   rest: AsyncGenerator<FeedBatch, void, undefined>,
-): AsyncGenerator<string, void, undefined> {
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   let writtenMs = Date.now();
-  yield `retry: ${retryDelayMs}\n\n`;
+  yield Buffer.from(`retry: ${retryDelayMs}\n\n`);
   for (let batch: FeedBatch | undefined = first; batch !== undefined; ) {
     if (batch.events.length > 0) {
-      yield batch.events.map(({ event, cursor }) => serverSentEvent(eventJson(event, cursor))).join('');
+      yield* piecesOf(batch);
       writtenMs = Date.now();
     } else if (Date.now() - writtenMs >= pingIntervalMs - 2_500) {
-      yield ': ping\n\n';
+      yield Buffer.from(': ping\n\n');
       writtenMs = Date.now();
     }
     const next = await rest.next();
@@ -85,6 +85,16 @@ async function* serverSentEvents(
   }
 }
 
-export function serverSentEvent(event: { cursor: string; type: string }): string {
-  return `id: ${event.cursor}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+function* piecesOf({ events }: FeedBatch): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
+  let piece: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for (const [index, { event, cursor }] of events.entries()) {
+    const next = serverSentEvent(event, cursor);
+    piece.push(next);
+    bytes += next.byteLength;
+    if (bytes < pieceBytes && index < events.length - 1) continue;
+    yield piece.length === 1 ? piece[0]! : Buffer.concat(piece);
+    piece = [];
+    bytes = 0;
+  }
 }

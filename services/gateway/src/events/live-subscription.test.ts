@@ -41,3 +41,15 @@ test('many subscriptions share what may be buffered, and one alone has more', ()
   for (let count = 0; count < 20; count++) publish(messageOf(each));
   expect(next.isWhole()).toBe(true);
 });
+
+test('a subscription whose messages are taken as they come stays whole however many there are', () => {
+  const { live, publish } = openLive();
+  const subscription = live.subscribe('s');
+  publish(messageOf(8_192));
+  for (let count = 0; count < 4_000; count++) {
+    publish(messageOf(8_192));
+    subscription.take();
+  }
+  expect(subscription.isWhole()).toBe(true);
+  subscription.close();
+});

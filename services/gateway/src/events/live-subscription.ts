@@ -16,6 +16,8 @@ export interface LiveMessage {
   /** Of the message before it on its subject; 0: the first. */
   lastSequence: number;
   event: Event;
+  /** As it was published. */
+  bytes: number;
 }
 
 export interface LiveSubscription {
@@ -34,9 +36,9 @@ export interface LiveSubscriber {
 }
 
 const messagesMax = 2_000;
-const bytesMax = 16 * 1024 * 1024;
+const bytesMax = 8 * 1024 * 1024;
 /** Of all subscriptions together: where there are many, each has its share of this. */
-export const allBytesMax = 512 * 1024 * 1024;
+export const allBytesMax = 256 * 1024 * 1024;
 
 export function createLiveSubscriber(connection: NatsConnection): LiveSubscriber {
   const interruptions = countInterruptions(connection);
@@ -115,7 +117,7 @@ function openSubscription(
         drop();
       } else {
         buffer.push(live);
-        bytes += message.data.byteLength;
+        bytes += live.bytes;
       }
       wake?.();
     },
@@ -131,7 +133,7 @@ function openSubscription(
     take() {
       if (!isWhole()) drop();
       const message = buffer.shift();
-      if (buffer.length === 0) bytes = 0;
+      bytes -= message?.bytes ?? 0;
       return message;
     },
     async more(timeoutMs, signal) {
@@ -160,7 +162,8 @@ function parse(message: Msg): LiveMessage | undefined {
   const lastSequence = Number(message.headers?.get('Nats-Last-Sequence'));
   if (!(sequence > 0) || !(lastSequence >= 0)) return undefined;
   try {
-    return { subject: message.subject, sequence, lastSequence, event: fromBinary(EventSchema, message.data) };
+    const event = fromBinary(EventSchema, message.data);
+    return { subject: message.subject, sequence, lastSequence, event, bytes: message.data.byteLength };
   } catch {
     return undefined;
   }

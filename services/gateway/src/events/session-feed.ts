@@ -131,30 +131,44 @@ async function* follow(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> {
     if (expected > 0 && !isForwarded(feed.merge, expected)) await subscription.more(inFlightMs, options.signal);
     const late = takeForwardable(feed);
     yield { events: late.events, cursor: feed.cursor!, complete: true };
-    if (late.gap || (late.count < batchMax && !isForwarded(feed.merge, expected))) return;
+    if (late.gap || (!late.isFull && !isForwarded(feed.merge, expected))) return;
     checkedMs = Date.now();
   }
 }
 
 const batchMax = 256;
+/** What a reader that is slow holds of live output, beside the subscription's buffer. */
+const batchBytesMax = 1024 * 1024;
 /** How long a stored event may take to come by. */
 const inFlightMs = 100;
 
-function takeForwardable(feed: Feed): { events: PositionedEvent[]; count: number; gap: boolean } {
+interface Taken {
+  events: PositionedEvent[];
+  count: number;
+  /** It holds what a batch may: there can be more. */
+  isFull: boolean;
+  gap: boolean;
+}
+
+function takeForwardable(feed: Feed): Taken {
   const events: PositionedEvent[] = [];
   let count = 0;
-  for (; count < batchMax; count++) {
+  let bytes = 0;
+  const isFull = () => count >= batchMax || bytes >= batchBytesMax;
+  while (!isFull()) {
     const message = feed.subscription.take();
     if (message === undefined) break;
     const decision = decide(feed.merge, message);
     const isNext = feed.numbers.follows(message.event);
-    if (decision === 'gap' || (decision === 'forward' && !isNext)) return { events, count, gap: true };
+    if (decision === 'gap' || (decision === 'forward' && !isNext)) return { events, count, isFull: false, gap: true };
+    count += 1;
+    bytes += message.bytes;
     if (decision === 'drop') continue;
     markForwarded(feed.merge, message.sequence);
     feed.cursor = { epoch: feed.cursor!.epoch, sequence: feed.merge.position };
     if (isWanted(feed.options, message.event)) events.push({ cursor: feed.cursor, event: message.event });
   }
-  return { events, count, gap: false };
+  return { events, count, isFull: isFull(), gap: false };
 }
 
 function isWanted({ types }: FeedOptions, event: Event): boolean {

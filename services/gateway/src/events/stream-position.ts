@@ -9,9 +9,18 @@ import { type Event, EventSchema } from '@worktrail/proto/event';
 import { callTimeoutsMs, within } from '../deadline.ts';
 import type { LiveSubscriber } from './live-subscription.ts';
 
+export interface StoredEvent {
+  sequence: number;
+  event: Event;
+  /** Where its producer's event before it is, or was; undefined where it does not say. */
+  previous: number | undefined;
+}
+
 export interface StreamPosition {
   /** The stream's last event of a session ('>') or of one of its producers; undefined when the stream holds none. */
-  lastEvent(scope: EventScope, producer: string): Promise<{ sequence: number; event: Event } | undefined>;
+  lastEvent(scope: EventScope, producer: string): Promise<StoredEvent | undefined>;
+  /** The event at a sequence; undefined when the stream does not hold it. */
+  eventAt(scope: EventScope, sequence: number): Promise<StoredEvent | undefined>;
   /** A cursor at the session's newest event. */
   lastCursor(scope: EventScope): Promise<Cursor>;
   /** Where a cursor points: into the stream, before this incarnation of it, or beyond its end, where no event ever was. */
@@ -53,20 +62,23 @@ export function createStreamPosition(
     return known?.interruptions === live.interruptions() ? known : await readState(partition);
   }
 
-  async function lastEvent(scope: EventScope, producer: string) {
-    const request = JSON.stringify({ last_by_subj: eventSubject(scope, producer) });
-    const reply = await connection.request(`$JS.API.DIRECT.GET.${eventStream(scope.partition)}`, request, {
-      timeout: callTimeoutsMs.nats,
-    });
+  async function directGet(scope: EventScope, request: { last_by_subj: string } | { seq: number }) {
+    const subject = `$JS.API.DIRECT.GET.${eventStream(scope.partition)}`;
+    const reply = await connection.request(subject, JSON.stringify(request), { timeout: callTimeoutsMs.nats });
     const code = reply.headers?.code ?? 0;
     if (code === 404) return undefined;
     const sequence = Number(reply.headers?.get('Nats-Sequence'));
     if (code !== 0 || !(sequence > 0)) throw new Error(`direct get answered ${code} ${reply.headers?.description}`);
-    return { sequence, event: fromBinary(EventSchema, reply.data) };
+    const previous = Number(reply.headers?.get('Nats-Expected-Last-Subject-Sequence'));
+    return { sequence, event: fromBinary(EventSchema, reply.data), previous: previous > 0 ? previous : undefined };
   }
+
+  const lastEvent = (scope: EventScope, producer: string) =>
+    directGet(scope, { last_by_subj: eventSubject(scope, producer) });
 
   return {
     lastEvent: (scope, producer) => within('nats', callTimeoutsMs.nats, () => lastEvent(scope, producer)),
+    eventAt: (scope, sequence) => within('nats', callTimeoutsMs.nats, () => directGet(scope, { seq: sequence })),
     lastCursor: (scope) =>
       within('nats', callTimeoutsMs.nats, async () => {
         const [{ epoch }, last] = await Promise.all([knownState(scope.partition), lastEvent(scope, '>')]);

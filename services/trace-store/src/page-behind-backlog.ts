@@ -1,0 +1,38 @@
+// A page of the history while more of the session waits to be stored.
+//
+// 1. It is complete only where all that the stream held when it was asked for had been looked at.
+// 2. A page that is full anyway does not wait for what is behind it. One that is not waits for a while, and then says that there is more.
+// 3. Where it is not known what is stored there is no page.
+
+import type { Cursor } from '@worktrail/contract/cursor';
+import type { Passage } from './flush-barrier.ts';
+import type { HistoryPage } from './history.ts';
+
+/** What was written a moment ago is there by then, and the page is read once. */
+const ownWritesMs = 300;
+/** More than this takes longer. */
+const ownMessagesMax = 32;
+/** With the reading of a page below what the gateway waits for an answer. */
+const backlogMs = 1_700;
+const unknownMs = 2_700;
+
+/** `read`: a page that looks at everything up to a position that is stored. @throws UNAVAILABLE */
+export async function readBehindBacklog(
+  passage: Passage,
+  read: (stored: Cursor) => Promise<HistoryPage>,
+): Promise<HistoryPage> {
+  const early = await passage.within(isFar(passage) ? 0 : ownWritesMs);
+  if (early) return await read(early);
+  const stored = passage.stored();
+  const page = stored && (await read(stored));
+  if (page && !page.complete) return page;
+  const late = await passage.within(page ? backlogMs : unknownMs);
+  if (late) return await read(late);
+  if (!page || !passage.stored()) throw passage.refusal();
+  return { ...page, complete: false };
+}
+
+function isFar(passage: Passage): boolean {
+  const stored = passage.stored();
+  return stored !== undefined && passage.sequence - stored.sequence > ownMessagesMax;
+}
