@@ -94,23 +94,28 @@ async function writeArchive(
   limits: { bytesMax: number; signal: AbortSignal },
 ): Promise<Omit<SessionArchive, 'artifact'> | undefined> {
   try {
-    await archiveVolumes(volumes, path, limits);
-    return { kind: 'whole', notKept: [] };
+    const { pathsTooLong } = await archiveVolumes(volumes, path, limits);
+    return { kind: 'whole', notKept: tooLong(pathsTooLong) };
   } catch (error) {
     if (!(error instanceof ArchiveTooLarge)) throw error;
   }
   try {
-    const kept = await archivePersisted(volumes, persist, path, limits);
+    const { kept, pathsTooLong } = await archivePersisted(volumes, persist, path, limits);
     const missing = persist.filter((one) => !kept.includes(one));
     const notKept = [
       'ignored files and home outside of environment.persist',
       ...missing.map((one) => `${one}: not there`),
+      ...tooLong(pathsTooLong),
     ];
     return kept.length > 0 ? { kind: 'persist', notKept } : undefined;
   } catch (error) {
     if (!(error instanceof ArchiveTooLarge)) throw error;
     return undefined;
   }
+}
+
+function tooLong(paths: number): string[] {
+  return paths === 0 ? [] : [`${paths} files or directories whose paths are too long`];
 }
 
 /** By content: another attempt may write other bytes for the same files. */

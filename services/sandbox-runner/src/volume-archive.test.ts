@@ -107,6 +107,26 @@ test('what was in the volumes comes back with modes, times and links, and neithe
   expect((await lstat(join(to.home, 'sparse'))).blocks).toBeLessThan(1_000);
 });
 
+test('what lies too deep for its path to be opened is counted, and the rest is archived', async () => {
+  const from = await volumes('from');
+  await writeFile(join(from.workspace, 'kept'), 'kept');
+  const name = 'd'.repeat(200);
+  await run('sh', ['-c', `for i in $(seq 1 25); do mkdir ${name} && cd -P ${name} || exit 1; done; echo x > deep`], {
+    cwd: from.workspace,
+  });
+  await give(from.workspace);
+  const path = join(scratch.path, 'archive');
+  const { pathsTooLong } = await archiveVolumes(from, path, limits);
+  expect(pathsTooLong).toBeGreaterThan(1);
+  const to = await volumes('to');
+  await extractVolumes(path, to, signal);
+  expect(await readFile(join(to.workspace, 'kept'), 'utf8')).toBe('kept');
+  const found = await below(to.workspace);
+  expect(found).toContain(Array.from({ length: 15 }, () => name).join('/'));
+  expect(found.length + pathsTooLong).toBe(27);
+  await run('rm', ['-rf', from.workspace]);
+});
+
 test('an archive over its limit is refused, whether compressed or by what it would grow to', async () => {
   const from = await volumes('from');
   const path = join(scratch.path, 'archive');
@@ -127,7 +147,7 @@ test('of persisted paths only those are kept that lie in the volumes, with no li
   await give(join(scratch.path, 'from'));
   const persist = ['cache/deep', '~/.tool', 'etc/passwd', '../x', '/etc/passwd', 'missing', 'other/below', 'etc'];
   const path = join(scratch.path, 'archive');
-  expect(await archivePersisted(from, persist, path, limits)).toEqual(['cache/deep', '~/.tool', 'etc']);
+  expect(await archivePersisted(from, persist, path, limits)).toMatchObject({ kept: ['cache/deep', '~/.tool', 'etc'] });
   const to = await volumes('to');
   // What is in the way of a directory gives way, instead of leading out of the volume.
   await mkdir(join(scratch.path, 'outside'));
@@ -137,7 +157,7 @@ test('of persisted paths only those are kept that lie in the volumes, with no li
   expect(await below(to.workspace)).toEqual(['cache', 'cache/deep', 'cache/deep/kept', 'etc']);
   expect(await readdir(to.home)).toEqual(['.tool']);
   expect(await readdir(join(scratch.path, 'outside'))).toEqual([]);
-  expect(await archivePersisted(from, ['missing'], `${path}.none`, limits)).toEqual([]);
+  expect(await archivePersisted(from, ['missing'], `${path}.none`, limits)).toMatchObject({ kept: [] });
   expect(existsSync(`${path}.none`)).toBe(false);
 });
 

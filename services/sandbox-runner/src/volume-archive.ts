@@ -1,7 +1,8 @@
 // The files of a session's volumes as one compressed tar, and back.
 //
 // 1. Nothing of a volume is executed, and no link in it is followed: it is hostile content. Its container has to be stopped.
-// 2. Files, directories, symbolic and hard links, with their modes and times. Sockets, pipes and devices are left out.
+// 2. Files, directories, symbolic and hard links, with their modes and times. Sockets, pipes and devices are left out, and paths that
+//    are too long to be opened, which are counted.
 // 3. Writing stops over `bytesMax` compressed, over a multiple of it uncompressed, and after `timeMsMax`.
 // 4. Extraction runs as the sandbox's user inside the volume: nothing in an archive reaches what is not that user's own.
 //    What no archive of ours holds is refused.
@@ -22,6 +23,8 @@ const compressionLevel = 1;
 const expansionMax = 64;
 const timeMsMax = 30 * 60_000;
 const saidCharactersMax = 1_000;
+/** What the system takes as one path. */
+const pathBytesMax = 4095;
 
 /** Of each volume its directory on the host. */
 export type VolumeDirectories = Record<VolumeName, string>;
@@ -33,9 +36,18 @@ export class ArchiveTooLarge extends Error {
 
 type Limits = { bytesMax: number; signal: AbortSignal };
 
+/** What of the paths to be archived could not be named to the system: they are left out. */
+interface LeftOut {
+  pathsTooLong: number;
+}
+
 /** Everything in both volumes. @throws ArchiveTooLarge */
-export async function archiveVolumes(volumes: VolumeDirectories, archivePath: string, limits: Limits): Promise<void> {
-  await archivePaths(volumes, Object.values(volumes), [], archivePath, limits);
+export async function archiveVolumes(
+  volumes: VolumeDirectories,
+  archivePath: string,
+  limits: Limits,
+): Promise<LeftOut> {
+  return archivePaths(volumes, Object.values(volumes), [], archivePath, limits);
 }
 
 /**
@@ -47,7 +59,7 @@ export async function archivePersisted(
   persist: readonly string[],
   archivePath: string,
   limits: Limits,
-): Promise<string[]> {
+): Promise<LeftOut & { kept: string[] }> {
   const found = new Map<string, string[]>();
   for (const text of persist) {
     const wanted = parsePersistPath(text);
@@ -60,8 +72,9 @@ export async function archivePersisted(
     paths.add(at.at(-1)!);
     for (const parent of at.slice(0, -1)) parents.add(parent);
   }
-  if (found.size > 0) await archivePaths(volumes, [...paths], [...parents], archivePath, limits);
-  return [...found.keys()];
+  if (found.size === 0) return { kept: [], pathsTooLong: 0 };
+  const leftOut = await archivePaths(volumes, [...paths], [...parents], archivePath, limits);
+  return { ...leftOut, kept: [...found.keys()] };
 }
 
 /** `parents` without what is in them: a link that is in their place where the archive is extracted makes room for them. */
@@ -71,15 +84,16 @@ async function archivePaths(
   parents: string[],
   archivePath: string,
   { bytesMax, signal }: Limits,
-): Promise<void> {
+): Promise<LeftOut> {
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeMsMax)]);
   const types = ['(', '-type', 'f', '-o', '-type', 'd', '-o', '-type', 'l', ')'];
   const find = start('find', ['-P', ...paths, '-xdev', ...types, '-print0'], { signal: until });
   const tar = start('tar', tarOptions(volumes), { signal: until });
   const first = [...Object.values(volumes), ...parents].map((path) => `${path}\0`).join('');
+  const leftOut: LeftOut = { pathsTooLong: 0 };
   await together(
     [find, tar],
-    pipeline(prefixed(first, find.process.stdout!), tar.process.stdin!),
+    pipeline(prefixed(first, withoutTooLong(find.process.stdout!, leftOut)), tar.process.stdin!),
     pipeline(
       tar.process.stdout!,
       bounded(bytesMax * expansionMax),
@@ -88,6 +102,24 @@ async function archivePaths(
       createWriteStream(archivePath, { mode: 0o600, flush: true }),
     ),
   );
+  return leftOut;
+}
+
+/** Of paths that each end with NUL. */
+async function* withoutTooLong(paths: AsyncIterable<Buffer>, leftOut: LeftOut): AsyncGenerator<Buffer, void, void> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of paths) {
+    const bytes = Buffer.concat([rest, chunk]);
+    const kept: Buffer[] = [];
+    let start = 0;
+    for (let end = bytes.indexOf(0); end >= 0; end = bytes.indexOf(0, start)) {
+      if (end - start <= pathBytesMax) kept.push(bytes.subarray(start, end + 1));
+      else leftOut.pathsTooLong += 1;
+      start = end + 1;
+    }
+    rest = bytes.subarray(start);
+    yield Buffer.concat(kept);
+  }
 }
 
 function tarOptions(volumes: VolumeDirectories): string[] {
