@@ -268,7 +268,9 @@ test('a message that cannot be read is among the dead letters and a gap in its p
   expect(status.partitions[0]).toMatchObject({ deadLetters: 2n, gaps: 3n, eventsBackfilled: 0n });
   expect(status.partitions[0]!.newestDeadLetterReason).toMatch(/not a protobuf Event/);
   const metrics = await (await fetch(`${fixture.address()}/metrics`)).text();
-  expect(metrics).toMatch(/dead_letters_kept\{partition="0",newest_reason="not a protobuf Event[^"]*",service="trace-store"\} 2/);
+  expect(metrics).toMatch(
+    /dead_letters_kept\{partition="0",newest_reason="not a protobuf Event[^"]*",service="trace-store"\} 2/,
+  );
   expect(metrics).toMatch(/fills\{partition="0",kind="gap",service="trace-store"\} 3/);
 });
 
