@@ -59,11 +59,9 @@ export const environmentSchema = z
         memoryMb: z.int().min(6).optional(),
         pids: positive.optional(),
         outputBytesMax: positive.optional(),
-        outputOverflow: outputOverflow
-          .optional()
-          .openapi({
-            description: 'A command above `outputBytesMax` is ended, or goes on and the end of its output is kept.',
-          }),
+        outputOverflow: outputOverflow.optional().openapi({
+          description: 'A command above `outputBytesMax` is ended, or goes on and the end of its output is kept.',
+        }),
       })
       .optional(),
   })
