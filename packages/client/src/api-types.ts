@@ -90,7 +90,14 @@ export interface EnvironmentInput {
   network?: { mode?: 'none' | 'restricted' | 'open'; allow?: string[] };
   runtime?: 'runc' | 'runsc';
   runnerLabels?: Record<string, string>;
-  resources?: { cpus?: number; memoryMb?: number; pids?: number; outputBytesMax?: number };
+  resources?: {
+    cpus?: number;
+    memoryMb?: number;
+    pids?: number;
+    outputBytesMax?: number;
+    /** A command above `outputBytesMax` is ended, or goes on and the end of its output is kept. */
+    outputOverflow?: 'end' | 'keep_tail';
+  };
 }
 
 export interface ApprovalInput {

@@ -46,7 +46,11 @@ test("a project's environment is filled with defaults and held under the ceiling
   const config = operatorSettings(text, 'f', {}).values;
   const filled = effectiveEnvironment(config, { resources: { cpus: 3 } });
   expect(filled.problems).toEqual([]);
-  expect(filled.environment.resources).toEqual({ cpus: 3, memoryMb: 2_048, pids: 512, outputBytesMax: 1024 ** 3 });
+  expect(filled.environment.resources).toEqual({
+    ...{ cpus: 3, memoryMb: 2_048, pids: 512, outputBytesMax: 1024 ** 3, outputOverflow: 'end' },
+  });
+  const keeping = effectiveEnvironment(config, { resources: { outputOverflow: 'keep_tail' } });
+  expect(keeping.environment.resources.outputOverflow).toBe('keep_tail');
   const refused = effectiveEnvironment(config, {
     image: 'other/image',
     network: { mode: 'open' },
@@ -75,6 +79,7 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_DEFAULTS_MEMORY_MB: '2',
     WORKTRAIL_DEFAULTS_PIDS: '3',
     WORKTRAIL_DEFAULTS_OUTPUT_BYTES_MAX: '4',
+    WORKTRAIL_DEFAULTS_OUTPUT_OVERFLOW: 'keep_tail',
     WORKTRAIL_DEFAULTS_HIBERNATE_AFTER_SECONDS: '5',
     WORKTRAIL_DEFAULTS_CANCEL_GRACE_SECONDS: '6',
     WORKTRAIL_CEILINGS_CPUS: '7',
@@ -108,7 +113,7 @@ test('every value of the file has a variable', () => {
   expect(values).toEqual({
     defaults: {
       ...{ image: 'team/base', network: 'open', runtime: 'runsc', cpus: 1, memoryMb: 2, pids: 3, outputBytesMax: 4 },
-      ...{ hibernateAfterSeconds: 5, cancelGraceSeconds: 6 },
+      ...{ outputOverflow: 'keep_tail', hibernateAfterSeconds: 5, cancelGraceSeconds: 6 },
     },
     ceilings: {
       ...{ cpus: 7, memoryMb: 8, pids: 9, outputBytesMax: 10, commandTimeoutSeconds: 11, networks: ['none', 'open'] },

@@ -25,6 +25,8 @@ const schema = z.strictObject({
       memoryMb: positive.default(2_048),
       pids: positive.default(512),
       outputBytesMax: positive.default(limits.outputBytesMaxDefault),
+      /** A command above `outputBytesMax` is ended, or goes on and the end of its output is kept. */
+      outputOverflow: z.enum(['end', 'keep_tail']).default('end'),
       /** 0: never. */
       hibernateAfterSeconds: z.int().min(0).default(1_800),
       cancelGraceSeconds: z.int().min(0).max(300).default(limits.cancelGraceSecondsDefault),
@@ -254,6 +256,7 @@ export function effectiveEnvironment(
       memoryMb: input.resources?.memoryMb ?? defaults.memoryMb,
       pids: input.resources?.pids ?? defaults.pids,
       outputBytesMax: input.resources?.outputBytesMax ?? defaults.outputBytesMax,
+      outputOverflow: input.resources?.outputOverflow ?? defaults.outputOverflow,
     },
   };
   return { environment, problems: overCeilings(config, environment) };

@@ -1,6 +1,7 @@
 // What is stored of one producer: where a publisher goes on when its subject is empty.
 
 import type { Cursor } from '@worktrail/contract/cursor';
+import { type CommandEnded, Stream } from '@worktrail/proto/event';
 import type { ClickHouseReader } from './clickhouse.ts';
 import { storedMessage } from './event-row.ts';
 
@@ -49,15 +50,35 @@ export async function readProducerMark(
     cursor: { epoch: Number(row?.place[0] ?? 0), sequence: Number(row?.place[1] ?? 0) },
     ended: false,
   };
-  return mark.number === 0 || !row ? mark : withEnd(mark, row.last);
+  return mark.number === 0 || !row ? mark : byLastEvent(mark, producer, row.last);
 }
 
-/** The end names the totals, also where the last of the output was not kept. */
-function withEnd(mark: ProducerMark, lastMessage: string): ProducerMark {
+/**
+ * What was not kept counts: the position is the sum of the offsets, as a publisher has it. The end names the totals; before it the
+ * stream that was written last has its true offset, and what a gap leaves out is the other's, or stdout's while the gap is last.
+ */
+function byLastEvent(mark: ProducerMark, producer: string, lastMessage: string): ProducerMark {
   const { payload } = storedMessage(lastMessage);
-  if (payload.case !== 'commandEnded') return mark;
-  const stdoutOffset = Math.max(mark.stdoutOffset, Number(payload.value.stdoutBytes));
-  const stderrOffset = Math.max(mark.stderrOffset, Number(payload.value.stderrBytes));
+  switch (payload.case) {
+    case 'commandEnded':
+      return withTotals(mark, payload.value);
+    case 'gap': {
+      if (payload.value.producer !== producer) return mark;
+      const position = Math.max(mark.position, Number(payload.value.toPosition));
+      return { ...mark, position, stdoutOffset: position - mark.stderrOffset };
+    }
+    case 'commandOutput':
+      return payload.value.stream === Stream.STDERR
+        ? { ...mark, stdoutOffset: mark.position - mark.stderrOffset }
+        : { ...mark, stderrOffset: mark.position - mark.stdoutOffset };
+    default:
+      return mark;
+  }
+}
+
+function withTotals(mark: ProducerMark, end: CommandEnded): ProducerMark {
+  const stdoutOffset = Math.max(mark.stdoutOffset, Number(end.stdoutBytes));
+  const stderrOffset = Math.max(mark.stderrOffset, Number(end.stderrBytes));
   const position = Math.max(mark.position, stdoutOffset + stderrOffset);
   return { ...mark, stdoutOffset, stderrOffset, position, ended: true };
 }

@@ -250,6 +250,23 @@ describe('commands, sessions and marks', () => {
       ended: true,
     });
   });
+
+  test('a producer mark counts what was not kept, so that no publisher tells of it again', async () => {
+    const session = newSession();
+    const publish = publisher(fixture.js, session);
+    const producer = newId('command');
+    const marked = () => fixture.trace.getProducerMark({ scope: scopeOf(session), producer });
+    await publish(producer, 1, queued('x'));
+    await publish(producer, 2, output('stderr', 0, 0, Buffer.alloc(4)));
+    await publish(producer, 3, output('stdout', 0, 4, Buffer.alloc(6)));
+    const range = { fromPosition: 10n, toPosition: 1_000n, reason: 'output_limit' };
+    await publish(producer, 4, { case: 'gap', value: { producer, ...range } });
+    expect(await marked()).toMatchObject({ number: 4n, stdoutOffset: 996n, stderrOffset: 4n, position: 1_000n });
+    await publish(producer, 5, output('stderr', 500, 1_000, Buffer.alloc(8)));
+    expect(await marked()).toMatchObject({ number: 5n, stdoutOffset: 500n, stderrOffset: 508n, position: 1_008n });
+    await publish(producer, 6, output('stdout', 500, 1_008, Buffer.alloc(2)));
+    expect(await marked()).toMatchObject({ number: 6n, stdoutOffset: 502n, stderrOffset: 508n, position: 1_010n });
+  });
 });
 
 describe('audit', () => {

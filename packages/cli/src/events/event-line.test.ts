@@ -22,6 +22,47 @@ test.each([
     { producer: 'cmd_1', fromPosition: 1, toPosition: 9, reason: 'host lost' },
     'bytes 1 to 9 of cmd_1 were not kept: host lost',
   ],
+  [
+    'gap',
+    { producer: 'session', fromNumber: 3, toNumber: 4, reason: 'x' },
+    'events 3 to 4 of session were not kept: x',
+  ],
+  ['gap', { producer: 'chk_1', fromNumber: 0, toNumber: 0, reason: 'x' }, 'chk_1 was not kept: x'],
+  ['limit.reached', { limit: 'checkpoint', detail: 'no space' }, 'checkpoint: no space'],
+  ['limit.reached', { limit: 'checkpoint', detail: '' }, 'checkpoint'],
+  ['session.hibernating', { reason: 'idle' }, 'idle'],
+  ['session.hibernated', { reason: 'idle', keptIn: 'archive' }, 'idle  kept in its archive'],
+  ['session.resumed', { runnerId: 'run-1', restoredFrom: 'volume' }, 'from its volume  run-1'],
+  [
+    'session.restored',
+    { checkpointId: 'chk_1', runnerId: 'run-1', notKept: ['ignored files', 'processes'] },
+    'from chk_1  not kept: ignored files, processes  run-1',
+  ],
+  ['session.restored', { checkpointId: '', runnerId: 'run-1', notKept: [] }, 'run-1'],
+  [
+    'checkpoint.created',
+    { checkpointId: 'chk_1', number: 2, commit: '967bd8b8cdb4d5e6', tree: 'f', label: '', filesChanged: 2 },
+    'checkpoint 2  967bd8b8cdb4  2 files',
+  ],
+  [
+    'checkpoint.created',
+    { number: 3, commit: 'ab', label: 'before', filesChanged: 1 },
+    'checkpoint 3  ab  1 file  "before"',
+  ],
+  [
+    'files.changed',
+    {
+      files: [
+        { path: 'new.txt', oldPath: '', status: 'added', additions: 1, deletions: 0, binary: false },
+        { path: 'a.ts', oldPath: '', status: 'modified', additions: 3, deletions: 2, binary: false },
+        { path: 'to', oldPath: 'from', status: 'renamed', additions: 0, deletions: 0, binary: false },
+        { path: 'x.png', oldPath: '', status: 'deleted', additions: 0, deletions: 0, binary: true },
+        { path: 'ex.sh', oldPath: '', status: 'mode_changed', additions: 0, deletions: 0, binary: false },
+      ],
+      truncated: false,
+    },
+    'A new.txt +1  M a.ts +3 -2  R from -> to  D x.png binary  T ex.sh',
+  ],
   ['session.archived', {}, ''],
   ['plan.updated', { items: [] }, '{"items":[]}'],
 ])('%s %j', (type, data, summary) => {
@@ -30,6 +71,12 @@ test.each([
 
 test('a command cannot move the cursor of who reads about it', () => {
   expect(line('command.queued', { command: 'echo \u001b[2J\u0007\nrm', origin: 'user' })).toContain('$ echo \ufffd rm');
+});
+
+test('of many changed files the first are shown, and that there are more', () => {
+  const files = Array.from({ length: 7 }, (_, index) => ({ path: `f${index}`, status: 'added', additions: 1 }));
+  expect(line('files.changed', { files, truncated: false })).toMatch(/A f4 \+1 {2}… 7 files$/);
+  expect(line('files.changed', { files: files.slice(0, 1), truncated: true })).toMatch(/A f0 \+1 {2}…$/);
 });
 
 test('an event takes one line of bounded length', () => {

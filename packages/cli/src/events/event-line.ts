@@ -6,6 +6,7 @@ import { formatBytes, formatDuration } from '../screen/quantities.ts';
 import { cutTo, visible } from '../screen/visible-text.ts';
 
 const summaryColumnsMax = 200;
+const filesShownMax = 5;
 
 /** "19:20:07.123  command.ended  exited 0 after 1.2 s". */
 export function eventLine(event: WorktrailEvent, style: Style): string {
@@ -31,6 +32,19 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return `${text('code')}: ${text('detail')}`;
     case 'session.placed':
       return joined(text('runnerId'), `generation ${data['generation']}`);
+    case 'session.hibernating':
+    case 'session.resuming':
+      return text('reason');
+    case 'session.hibernated':
+      return joined(text('reason'), text('keptIn') && `kept in its ${text('keptIn')}`);
+    case 'session.resumed':
+      return joined(text('restoredFrom') && `from its ${text('restoredFrom')}`, text('runnerId'));
+    case 'session.restored':
+      return restoredSummary(data);
+    case 'checkpoint.created':
+      return checkpointSummary(data);
+    case 'files.changed':
+      return filesSummary(data);
     case 'command.queued':
       return joined(`$ ${text('command')}`, text('origin') === 'user' ? '' : `(${text('origin')})`, commandId ?? '');
     case 'command.started':
@@ -40,7 +54,7 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
     case 'command.ended':
       return endSummary(data);
     case 'limit.reached':
-      return `${text('limit')}: ${text('detail')}`;
+      return [text('limit'), text('detail')].filter(Boolean).join(': ');
     case 'gap':
       return gapSummary(data);
     default:
@@ -64,10 +78,52 @@ function endSummary(data: Record<string, unknown>): string {
   );
 }
 
+function restoredSummary(data: Record<string, unknown>): string {
+  const notKept = list(data['notKept']).map(String);
+  const from = data['checkpointId'] ? `from ${data['checkpointId']}` : '';
+  return joined(from, notKept.length > 0 ? `not kept: ${notKept.join(', ')}` : '', String(data['runnerId'] ?? ''));
+}
+
+function checkpointSummary({ number, commit, filesChanged, label }: Record<string, unknown>): string {
+  const files = Number(filesChanged ?? 0);
+  return joined(
+    `checkpoint ${number}`,
+    String(commit ?? '').slice(0, 12),
+    `${files} ${files === 1 ? 'file' : 'files'}`,
+    label ? `"${label}"` : '',
+  );
+}
+
+/** The first files; `M src/a.ts +3 -1`, as git's letters have it. */
+function filesSummary(data: Record<string, unknown>): string {
+  const files = list(data['files']);
+  const shown = files.slice(0, filesShownMax).map((file) => fileChange(file as Record<string, unknown>));
+  const isWhole = files.length <= filesShownMax && data['truncated'] !== true;
+  const more = data['truncated'] === true ? '…' : `… ${files.length} files`;
+  return joined(...shown, isWhole ? '' : more);
+}
+
+const letters: Record<string, string> = { added: 'A', modified: 'M', deleted: 'D', renamed: 'R', mode_changed: 'T' };
+
+function fileChange({ status, path, oldPath, additions, deletions, binary }: Record<string, unknown>): string {
+  const named = oldPath ? `${oldPath} -> ${path}` : path;
+  const lines = binary === true ? 'binary' : [signed('+', additions), signed('-', deletions)].filter(Boolean).join(' ');
+  return [letters[String(status)] ?? '?', named, lines].filter(Boolean).join(' ');
+}
+
+function signed(sign: string, lines: unknown): string {
+  return Number(lines) > 0 ? `${sign}${lines}` : '';
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
 function gapSummary(data: Record<string, unknown>): string {
   const { producer, fromPosition, toPosition, fromNumber, toNumber, reason } = data;
-  const range = toPosition ? `bytes ${fromPosition} to ${toPosition}` : `events ${fromNumber} to ${toNumber}`;
-  return `${range} of ${producer} were not kept: ${reason}`;
+  if (toPosition) return `bytes ${fromPosition} to ${toPosition} of ${producer} were not kept: ${reason}`;
+  if (toNumber) return `events ${fromNumber} to ${toNumber} of ${producer} were not kept: ${reason}`;
+  return `${producer} was not kept: ${reason}`;
 }
 
 function joined(...parts: string[]): string {

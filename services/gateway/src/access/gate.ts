@@ -30,6 +30,7 @@ export function createGate(store: Pick<ConfigurationStore, 'read'>, operatorToke
         scopes: key.scopes,
       };
     },
+    isOperator: (authorization) => isBearer(authorization, operatorToken),
     authenticateOperator(authorization): Principal {
       if (!isBearer(authorization, operatorToken)) {
         throw new WorktrailError('unauthenticated', "only the operator's token opens this");

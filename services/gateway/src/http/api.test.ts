@@ -22,6 +22,7 @@ function app(scopes: Scope[] = ['read', 'run', 'approve', 'admin']) {
         throw new WorktrailError('unauthenticated', 'wrong key');
       },
       authenticateOperator: () => principal,
+      isOperator: () => false,
     },
     idempotency: notUsed,
     metrics: createHttpMetrics(createMetrics('test')),

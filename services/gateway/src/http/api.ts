@@ -29,6 +29,8 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   summary: string;
   /** What the key must allow; 'operator': the operator's token instead of a key. */
   action: Action | 'operator';
+  /** The operator's token will do as well as such a key. */
+  orOperator?: true;
   params?: Params;
   query?: Query;
   body?: Body;
@@ -64,6 +66,7 @@ export interface ApiRequest<Params, Query, Body> {
 export interface Gate {
   authenticate(authorization: string | null): Promise<Principal>;
   authenticateOperator(authorization: string | null): Principal;
+  isOperator(authorization: string | null): boolean;
 }
 
 export interface ApiDeps {
@@ -126,7 +129,7 @@ async function handle(
   requestId: string,
 ): Promise<Reply> {
   const { headers } = context.req.raw;
-  const principal = await admit(deps.gate, spec.action, headers.get('authorization'));
+  const principal = await admit(deps.gate, spec, headers.get('authorization'));
   const params = parseParams(spec, context);
   const query = spec.query ? parseWith(spec.query, withoutEmpty(context.req.query())) : {};
   const rawBody = await rawBodyOf(spec, context.req.raw);
@@ -145,8 +148,13 @@ async function handle(
   );
 }
 
-async function admit(gate: Gate, action: Action | 'operator', authorization: string | null): Promise<Principal> {
-  if (action === 'operator') return gate.authenticateOperator(authorization);
+async function admit(
+  gate: Gate,
+  { action, orOperator }: Pick<AnySpec, 'action' | 'orOperator'>,
+  authorization: string | null,
+): Promise<Principal> {
+  if (action === 'operator' || (orOperator && gate.isOperator(authorization)))
+    return gate.authenticateOperator(authorization);
   const principal = await gate.authenticate(authorization);
   authorize(principal, action, principal);
   return principal;
@@ -210,7 +218,10 @@ function openApiRoute(spec: AnySpec): RouteConfig {
     tags: [spec.tag],
     summary: spec.summary,
     ...(scope && { description: `Needs the scope \`${scope}\`.` }),
-    security: [{ [spec.action === 'operator' ? 'operatorToken' : 'apiKey']: [] }],
+    security: [
+      ...(spec.action === 'operator' ? [] : [{ apiKey: [] }]),
+      ...(spec.action === 'operator' || spec.orOperator ? [{ operatorToken: [] }] : []),
+    ],
     request: {
       ...(spec.params && { params: spec.params as never }),
       ...(spec.query && { query: spec.query as never }),

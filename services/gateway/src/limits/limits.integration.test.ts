@@ -6,7 +6,7 @@ import { buckets, sessionKey } from '@worktrail/contract/subjects';
 import { putVersioned } from '@worktrail/runtime/buckets';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeSession, readStream } from '../events/feed-fixture.ts';
-import { type Fixture, openFixture } from '../gateway-fixture.ts';
+import { type Fixture, openFixture, operatorToken } from '../gateway-fixture.ts';
 
 let fixture: Fixture;
 let projectId: string;
@@ -36,12 +36,32 @@ test('a runner shows how many sessions it has that do not sleep, of whichever or
   await fixture.announceRunner();
   expect(await runner()).toMatchObject({ id: 'run-test', sessions: 0, draining: false, unavailable: null });
   const { document } = await makeSession(fixture, { ...here, state: 'ready' });
-  await makeSession({ ...fixture, organizationId: 'org_other' }, { ...here, state: 'busy' });
+  const other = await makeSession({ ...fixture, organizationId: 'org_other' }, { ...here, state: 'busy' });
   await makeSession(fixture, { ...here, state: 'hibernated' });
   await makeSession(fixture, { runnerId: 'run-other', state: 'ready' });
   await expect.poll(async () => (await runner()).sessions).toBe(2);
-  await report(document, { state: 'archived' });
-  await expect.poll(async () => (await runner()).sessions).toBe(1);
+  for (const gone of [document, other.document]) await report(gone, { state: 'archived' });
+  await expect.poll(async () => (await runner()).sessions).toBe(0);
+});
+
+test("only the operator's token drains a runner that has sessions of other organizations", async () => {
+  const { call, callWith } = fixture;
+  const other = await makeSession({ ...fixture, organizationId: 'org_other' }, { ...here, state: 'ready' });
+  const own = await makeSession(fixture, { ...here, state: 'ready' });
+  await expect.poll(async () => (await runner()).sessions).toBeGreaterThanOrEqual(2);
+  const refused = await call('POST', '/v1/runners/run-test/drain');
+  expect(refused).toMatchObject({ status: 403, body: { code: 'scope_missing' } });
+  expect(refused.body.detail).toContain('other organizations');
+  expect((await runner()).draining).toBe(false);
+  for (const draining of [true, false]) {
+    const given = await callWith(operatorToken)('POST', '/v1/runners/run-test/drain', { undo: !draining });
+    expect(given).toMatchObject({ status: 200, body: { draining, by: 'operator' } });
+  }
+  const { items } = (await call('GET', '/v1/audit')).body;
+  expect(items.filter(({ action }: any) => action === 'runner.drained')).toMatchObject([{ actor: { id: 'operator' } }]);
+  expect((await callWith('wrong')('POST', '/v1/runners/run-test/drain')).status).toBe(401);
+  for (const { document } of [other, own]) await report(document, { state: 'archived' });
+  await expect.poll(async () => (await runner()).sessions).toBe(0);
 });
 
 test('an administrator drains a runner and takes it back; the order is kept for the runner, and audited', async () => {
@@ -56,7 +76,9 @@ test('an administrator drains a runner and takes it back; the order is kept for 
     expect((await orders.get('run-test'))!.json<RunnerOrder>()).toEqual(given.body);
     expect((await runner()).draining).toBe(draining);
   }
-  const audited = (await call('GET', '/v1/audit')).body.items.filter((one: any) => one.resourceId === 'run-test');
+  const audited = (await call('GET', '/v1/audit')).body.items.filter(
+    (one: any) => one.resourceId === 'run-test' && one.actor.id === principal.id,
+  );
   expect(audited.map(({ action }: any) => action)).toEqual(['runner.undrained', 'runner.drained']);
   const key = { principalId: principal.id, scopes: ['read', 'run'] };
   const user = callWith((await call('POST', '/v1/keys', key)).body.secret);

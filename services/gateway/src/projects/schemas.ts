@@ -30,6 +30,7 @@ function isPort(port: number): boolean {
 }
 
 const positive = z.int().positive();
+const outputOverflow = z.enum(['end', 'keep_tail']);
 
 export const environmentSchema = z
   .strictObject({
@@ -58,6 +59,9 @@ export const environmentSchema = z
         memoryMb: z.int().min(6).optional(),
         pids: positive.optional(),
         outputBytesMax: positive.optional(),
+        outputOverflow: outputOverflow.optional().openapi({
+          description: 'A command above `outputBytesMax` is ended, or goes on and the end of its output is kept.',
+        }),
       })
       .optional(),
   })
@@ -133,6 +137,7 @@ export const projectSchema = z
           memoryMb: z.number(),
           pids: z.number(),
           outputBytesMax: z.number(),
+          outputOverflow,
         }),
       })
       .openapi('Environment'),

@@ -1,9 +1,11 @@
 // The runners that are alive, and what they are told: to drain.
 //
-// A runner is the cluster's, not an organization's: every key with the scope `read` sees it, one with `admin` drains it. The order is
-// kept while the runner is away, and is audited where the key belongs.
+// 1. A runner is the cluster's, not an organization's: every key with the scope `read` sees it.
+// 2. A key with `admin` drains it unless it has sessions of other organizations; the operator's token always does (decision 15).
+// 3. The order is kept while the runner is away, and is audited where the key belongs; the operator's with those whose sessions are there.
 
 import { z } from '@hono/zod-openapi';
+import { WorktrailError } from '@worktrail/contract/errors';
 import type { RunnerDocument, RunnerOrder } from '@worktrail/contract/documents';
 import type { Audit } from '../audit.ts';
 import type { Api } from '../http/api.ts';
@@ -108,7 +110,13 @@ export function sessionsByRunner(live: LiveSessions): Map<string, number> {
   return counts;
 }
 
-function addDrain(api: Api, { runners, orders, audit }: RunnerRouteDeps): void {
+/** Of the sessions on a runner, but for those that sleep. */
+function organizationsOn(runnerId: string, live: LiveSessions): Set<string> {
+  const there = [...live.values()].filter((session) => session.runnerId === runnerId && session.state !== 'hibernated');
+  return new Set(there.map(({ organizationId }) => organizationId));
+}
+
+function addDrain(api: Api, { runners, orders, census, audit }: RunnerRouteDeps): void {
   api.route(
     {
       method: 'post',
@@ -117,6 +125,7 @@ function addDrain(api: Api, { runners, orders, audit }: RunnerRouteDeps): void {
       summary:
         'Tell a runner to take no session and to hibernate its own as they become idle; or to take sessions again',
       action: 'runner.drain',
+      orOperator: true,
       params: z.object({ runnerId }),
       body: drainSchema,
       answers: { 200: { description: 'The order, which the runner follows from now on', schema: orderSchema } },
@@ -127,6 +136,14 @@ function addDrain(api: Api, { runners, orders, audit }: RunnerRouteDeps): void {
       if (!isAlive && !(await orders.find(params.runnerId))) {
         throw notFound(`runner ${params.runnerId}`);
       }
+      const organizations = organizationsOn(params.runnerId, await census.live());
+      const isOperator = principal.kind === 'operator';
+      if (!isOperator && [...organizations].some((other) => other !== principal.organizationId)) {
+        throw new WorktrailError(
+          'scope_missing',
+          `${params.runnerId} has sessions of other organizations: only the operator's token tells it to drain`,
+        );
+      }
       const order: RunnerOrder = {
         runnerId: params.runnerId,
         draining: !body.undo,
@@ -134,12 +151,10 @@ function addDrain(api: Api, { runners, orders, audit }: RunnerRouteDeps): void {
         at: new Date(draw.timeMs).toISOString(),
       };
       await orders.give(order);
-      await audit.record(request, {
-        organizationId: principal.organizationId,
-        action: order.draining ? 'runner.drained' : 'runner.undrained',
-        resourceId: order.runnerId,
-        detail: {},
-      });
+      const action = order.draining ? 'runner.drained' : 'runner.undrained';
+      for (const organizationId of isOperator ? organizations : [principal.organizationId]) {
+        await audit.record(request, { organizationId, action, resourceId: order.runnerId, detail: {} });
+      }
       return json(200, order);
     },
   );

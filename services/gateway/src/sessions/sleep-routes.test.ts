@@ -1,4 +1,5 @@
 import type { SessionDocument } from '@worktrail/contract/documents';
+import { WorktrailError } from '@worktrail/contract/errors';
 import { newId } from '@worktrail/contract/ids';
 import { createLogger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
@@ -9,8 +10,10 @@ import { createHttpMetrics } from '../http/http-metrics.ts';
 import { createSessionView } from './session-view.ts';
 import { addSleepRoutes, type SleepRouteDeps } from './sleep-routes.ts';
 
-/** A session whose workflow gives no answer in time, and is in this state by then. */
-function appOf(state: SessionDocument['state']) {
+const late = unavailable('orchestrator', 'no answer within 30000 ms');
+
+/** A session whose workflow gives no answer in time, or another one, and is in this state by then. */
+function appOf(state: SessionDocument['state'], refusal: WorktrailError = late) {
   const principal = { id: 'prn_1', keyId: 'key_1', kind: 'user', organizationId: 'org_1', scopes: ['run'] };
   const api = createApi({
     gate: { authenticate: async () => principal } as never,
@@ -26,7 +29,7 @@ function appOf(state: SessionDocument['state']) {
       { live: () => Promise.reject(new Error('no session waits')) },
     ),
     runners: { checkAlive: async () => undefined },
-    workflows: { update: () => Promise.reject(unavailable('orchestrator', 'no answer within 30000 ms')) },
+    workflows: { update: () => Promise.reject(refusal) },
   } as unknown as SleepRouteDeps);
   return { hibernate: () => api.app.request(`/v1/sessions/${document.id}/hibernate`, { method: 'POST' }) };
 }
@@ -44,3 +47,13 @@ test.each([
     expect(await answer.json()).toMatchObject(told.status === 503 ? { code: 'dependency_unavailable' } : { state });
   },
 );
+
+test.each([
+  { state: 'hibernating', status: 202 },
+  { state: 'busy', status: 409 },
+] as const)('where too many wait for it, it is $status while the session is $state', async ({ state, status }) => {
+  const busy = new WorktrailError('session_busy', '4 others wait for this session already');
+  const answer = await appOf(state, busy).hibernate();
+  expect(answer.status).toBe(status);
+  expect(await answer.json()).toMatchObject(status === 409 ? { code: 'session_busy' } : { state });
+});

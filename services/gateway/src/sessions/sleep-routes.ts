@@ -1,13 +1,14 @@
 // Hibernate and resume.
 //
-// 1. `hibernate` answers once the session is hibernated. Storing much may take longer than a request waits: 202 then tells that it is
-//    being hibernated, which goes on without the asker.
+// 1. `hibernate` answers once the session is hibernated. Storing much may take longer than a request waits, and only a few wait at
+//    once: 202 then tells that it is being hibernated, which goes on without the asker.
 // 2. `resume` answers at once, or with a wait when the session is ready for commands; what it waits for is told by `queuePosition`.
 // 3. Either may be asked for again at any time.
 
 import { z } from '@hono/zod-openapi';
 import type { EventCase } from '@worktrail/contract/event-types';
 import type { SessionDocument } from '@worktrail/contract/documents';
+import { type ErrorCode, WorktrailError } from '@worktrail/contract/errors';
 import { hibernateSession, type HibernateSessionRequest, resumeSession } from '@worktrail/contract/session-messages';
 import { liveSubject, sessionProducer } from '@worktrail/contract/subjects';
 import type { LiveSubscriber, LiveSubscription } from '../events/live-subscription.ts';
@@ -16,7 +17,6 @@ import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import type { Reply } from '../http/reply.ts';
-import { Problem } from '../problem.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
 import { id } from '../text.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
@@ -74,13 +74,16 @@ function addHibernate(api: Api, deps: SleepRouteDeps): void {
   );
 }
 
+/** Nobody has answered in time; or too many wait for the same already. */
+const outlasting: ReadonlySet<ErrorCode> = new Set(['dependency_unavailable', 'session_busy']);
+
 async function hibernate(deps: SleepRouteDeps, document: SessionDocument): Promise<Reply> {
   const request: HibernateSessionRequest = { reason: 'requested' };
   try {
     const hibernated = await updateSession(deps, document, hibernateSession, [request], { takesLong: true });
     return await deps.view.reply(200, hibernated);
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'dependency_unavailable') throw error;
+    if (!(error instanceof WorktrailError) || !outlasting.has(error.code)) throw error;
     const newest = await deps.sessions.newest(document);
     if (newest.state === 'hibernated') return await deps.view.reply(200, newest);
     if (newest.state === 'hibernating') return await deps.view.reply(202, newest);

@@ -84,6 +84,34 @@ describe('a checkpoint is due', () => {
   });
 });
 
+describe('a checkpoint that is asked for again after it has failed', () => {
+  it('may be the files as of the first time: what changed since is still to be checkpointed', () => {
+    const state = storedState();
+    const request = { checkpointId: 'chk_asked', label: '' };
+    const ask = (seconds: number) => {
+      expect(checkpoints.checkpointAsked(state, request)).toBe(true);
+      checkpoints.checkpointPlanned(state, 'asked', 'chk_unused', at(seconds));
+      expect(state.checkpointing.plan?.id).toBe('chk_asked');
+    };
+    ask(10);
+    checkpoints.checkpointFailed(state, 'chk_asked', 'not stored', at(11));
+    commandAnswered(state, start(state, 20), result, at(21));
+    ask(30);
+    checkpoints.checkpointMade(state, 'chk_asked', changed('chk_asked'), false, at(31));
+    expect(checkpoints.askedCheckpoint(state, 'chk_asked')).toMatchObject({ document: { id: 'chk_asked' } });
+    expect(state.uncheckpointedSince).not.toBeNull();
+  });
+
+  it('is all that is needed when it succeeds the first time', () => {
+    const state = storedState();
+    commandAnswered(state, start(state, 20), result, at(21));
+    checkpoints.checkpointAsked(state, { checkpointId: 'chk_asked', label: '' });
+    checkpoints.checkpointPlanned(state, 'asked', 'chk_unused', at(22));
+    checkpoints.checkpointMade(state, 'chk_asked', changed('chk_asked'), false, at(23));
+    expect(state.uncheckpointedSince).toBeNull();
+  });
+});
+
 describe('what is said of a checkpoint that was given up', () => {
   it('changes nothing, and its producer is closed', () => {
     const state = storedState();

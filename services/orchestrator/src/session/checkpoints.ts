@@ -66,7 +66,7 @@ export function checkpointPlanned(
     since: state.uncheckpointedSince,
   };
   state.checkpointing.lastAt = now;
-  state.uncheckpointedSince = null;
+  state.uncheckpointedSince = asked?.again ? (state.uncheckpointedSince ?? now) : null;
 }
 
 export function checkpointInput(
@@ -160,7 +160,7 @@ export function checkpointAsked(state: SessionState, request: CreateCheckpointRe
   if (answered.some((answer) => answer.id === id && answer.document)) return true;
   if (asked.length >= askedMax) return false;
   state.checkpointing.answered = answered.filter((answer) => answer.id !== id);
-  asked.push(request);
+  asked.push(answered.some((answer) => answer.id === id) ? { ...request, again: true } : request);
   return true;
 }
 

@@ -52,9 +52,9 @@ export function hibernationFailed(state: SessionState, detail: string, now: stri
   addReady(state, now);
 }
 
-/** The host was lost meanwhile. */
-export function hibernationLost(state: SessionState, now: string): void {
-  if (state.phase === 'hibernating') noteFailure(state, 'its host was lost meanwhile', now);
+/** What it was to be stored from is gone. */
+export function hibernationLost(state: SessionState, detail: string, now: string): void {
+  if (state.phase === 'hibernating') noteFailure(state, detail, now);
 }
 
 function noteFailure(state: SessionState, detail: string, now: string): void {
@@ -84,6 +84,7 @@ export function hibernated(state: SessionState, generation: number, sandbox: Hib
 export function fallAsleep(state: SessionState, reason: string, keptIn: 'archive' | 'volume', now: string): void {
   const { hibernation } = state;
   state.sandboxOpen = false;
+  state.waitingForPlaceSince = null;
   hibernation.wish = null;
   hibernation.reason = null;
   hibernation.notBefore = null;

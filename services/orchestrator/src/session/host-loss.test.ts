@@ -64,6 +64,38 @@ describe('a lost host', () => {
     expect(stored).toMatchObject({ phase: 'hibernated', placement: null });
   });
 
+  it('makes a setup command run again where the files are made anew, whatever it had come to there', () => {
+    const state = newSessionState(withSetup(['one', 'two']));
+    life.placed(state, host, noon);
+    life.opened(state, 1, { ...made, from: 'new' }, noon);
+    const command = sampleCommand('one', { origin: 'setup' });
+    acceptCommand(state, command, null, noon);
+    startableCommand(state)!.state = 'running';
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    life.placed(state, { runnerId: 's', hostQueue: 'q2' }, noon);
+    life.opened(state, state.generation, { ...made, from: 'new' }, noon);
+    // Its end was in the history, and is found there late.
+    const exited = {
+      outcome: 'exited' as const,
+      reason: null,
+      exitCode: 0,
+      signal: null,
+      stdoutBytes: 0,
+      stderrBytes: 0,
+    };
+    lostCommandsEnded(state, [{ commandId: command.id, result: exited }], noon);
+    expect(state).toMatchObject({ phase: 'creating', commands: [], setup: { done: 0, retries: 1 } });
+  });
+
+  it('leaves a session that waits for a place its rank among those that wait', () => {
+    const state = readyState();
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    life.resumed(state, 'requested', noon);
+    life.hostIsFull(state, noon);
+    hostLost(state, { runnerId: 'r', generation: state.generation }, '2026-01-01T12:10:00.000Z');
+    expect(state).toMatchObject({ placement: null, waitingForPlaceSince: noon });
+  });
+
   it('that has written nothing of what it says afterwards changes nothing', () => {
     const state = readyState();
     const commandId = start(state);

@@ -30,7 +30,7 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
   state.changesLost ||= state.uncheckpointedSince !== null || state.checkpointing.plan !== null || running.length > 0;
   checkpointGivenUp(state, 'host_lost', now);
   state.uncheckpointedSince = null;
-  hibernationLost(state, now);
+  hibernationLost(state, 'its host was lost meanwhile', now);
   state.generation += 1;
   state.placement = null;
   state.sandboxOpen = false;
@@ -38,7 +38,7 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
     enterPhase(state, 'resuming');
     addSessionEvent(state, now, { case: 'sessionResuming', value: { reason: 'host_lost' } });
   }
-  if (isPreparing(state)) state.waitingForPlaceSince = now;
+  if (isPreparing(state)) state.waitingForPlaceSince ??= now;
   changedForReaders(state);
 }
 

@@ -1,7 +1,9 @@
 import type { CommandResult } from '@worktrail/contract/commands';
 import { describe, expect, it } from 'vitest';
 import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
+import { checkpointPlanned } from './checkpoints.ts';
 import { acceptCommand, cancelCommand, findLive, startableCommand } from './commands.ts';
+import { hibernationBegun } from './hibernation.ts';
 import * as life from './life.ts';
 import { newSessionState, type SessionState } from './state.ts';
 
@@ -60,6 +62,28 @@ describe('what a runner says late', () => {
     life.resumed(state, 'command', noon);
     life.sandboxStopped(state, 1, 'idle', noon);
     expect(state.phase).toBe('resuming');
+  });
+});
+
+describe('a sandbox that is gone', () => {
+  it('ends a hibernation that waited for another checkpoint there: the session is opened again, and who asked is told', () => {
+    const state = readyState();
+    checkpointPlanned(state, 'automatic', 'chk_1', noon);
+    hibernationBegun(state, 'requested', noon);
+    life.checkpointNotMade(state, 'chk_1', { generation: 1, sandboxGone: true, detail: 'gone' }, noon);
+    expect(state).toMatchObject({ phase: 'resuming', sandboxOpen: false, generation: 2 });
+    expect(state.hibernation.failure).toEqual({ number: 1, detail: 'its sandbox was gone' });
+  });
+});
+
+describe('a session that waits for a place on its host', () => {
+  it('waits no longer once it sleeps', () => {
+    const state = readyState();
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    life.resumed(state, 'requested', noon);
+    life.hostIsFull(state, noon);
+    life.sandboxStopped(state, 2, 'cluster_stopped', noon);
+    expect(state).toMatchObject({ phase: 'hibernated', waitingForPlaceSince: null });
   });
 });
 

@@ -8,9 +8,9 @@ import { trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './checkpoints.ts';
 import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
-import { fallAsleep } from './hibernation.ts';
+import { fallAsleep, hibernationLost } from './hibernation.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
-import type { SessionState } from './state.ts';
+import type { LiveCommandState, SessionState } from './state.ts';
 
 export const setupRetriesMax = 5;
 
@@ -133,7 +133,7 @@ export function commandEnded(state: SessionState, commandId: string, result: Com
     filesTouched(state, now);
   }
   closeCommand(state, commandId, result, now);
-  if (command.spec.origin === 'setup') setupEnded(state, command.spec.command, result, now);
+  if (command.spec.origin === 'setup') setupEnded(state, command, result, now);
   if (state.commands.length === 0 && state.busyRecorded) {
     state.busyRecorded = false;
     addReady(state, now);
@@ -180,7 +180,8 @@ function sandboxLost(state: SessionState, now: string): void {
   if (!state.sandboxOpen || isOver(state)) return;
   state.sandboxOpen = false;
   state.generation += 1;
-  if (state.phase === 'ready') {
+  hibernationLost(state, 'its sandbox was gone', now);
+  if (state.phase === 'ready' || state.phase === 'hibernating') {
     enterPhase(state, 'resuming');
     addSessionEvent(state, now, { case: 'sessionResuming', value: { reason: 'sandbox_gone' } });
   }
@@ -274,14 +275,16 @@ export function reportSession(
   if (!repeated) state.reports.push({ about: 'session', to, state: as });
 }
 
-function setupEnded(state: SessionState, command: string, result: CommandResult, now: string): void {
+function setupEnded(state: SessionState, command: LiveCommandState, result: CommandResult, now: string): void {
   if (!isPreparing(state)) return;
-  if (result.outcome === 'exited' && result.exitCode === 0) {
+  // What it made on a host that is lost is lost too, however it ended there.
+  const isLost = command.state === 'lost' || isLostWithSandbox(result);
+  if (!isLost && result.outcome === 'exited' && result.exitCode === 0) {
     state.setup.done += 1;
-  } else if (isLostWithSandbox(result) && state.setup.retries < setupRetriesMax) {
+  } else if (isLost && state.setup.retries < setupRetriesMax) {
     state.setup.retries += 1;
   } else {
-    failed(state, 'setup_failed', describeSetupFailure(state, command, result), now);
+    failed(state, 'setup_failed', describeSetupFailure(state, command.spec.command, result), now);
   }
 }
 

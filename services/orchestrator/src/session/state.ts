@@ -75,8 +75,8 @@ export interface AskedCheckpoint {
 
 interface CheckpointingState {
   plan: CheckpointPlan | null;
-  /** Oldest first. */
-  asked: CreateCheckpointRequest[];
+  /** Oldest first. `again`: one of that id has failed before, and its runner may have kept what it recorded then. */
+  asked: (CreateCheckpointRequest & { again?: true })[];
   /** Newest last. */
   answered: AskedCheckpoint[];
   /** Of automatic ones, in a row. */
