@@ -56,6 +56,7 @@ export async function startOrchestrator(
     reconciliation: await openBucket(nats, buckets.reconciliation),
     graceMs: config.reconcileGraceMs,
     clock: Date.now,
+    signal: lifetime.signal,
   });
   const connection = await connectTemporalNative(config.temporal, lifetime, log);
   const worker = await createOrchestratorWorker({

@@ -226,7 +226,7 @@ export async function startSandboxRunner(
 
   startStaleSessions({ sandboxes, directories, sessions, nats, artifacts, log }, lifetime);
   const { reconcileGraceMs: graceMs } = config;
-  const here = { runnerId, dataDirectory, driver, sandboxes, directories, sessions };
+  const here = { runnerId, dataDirectory, driver, sandboxes, directories, sessions, signal: lifetime.signal };
   const reconciler = createReconciler({ ...here, hasWorkflow: createWorkflowFinder(temporal), graceMs, clock, log });
   startReconciling({ reconciler, nats, runnerId, log }, lifetime);
   const hostQueue = hostTaskQueue(runnerId);

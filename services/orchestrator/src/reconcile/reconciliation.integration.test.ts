@@ -32,6 +32,7 @@ let nats: NatsConnection;
 let jsm: JetStreamManager;
 let orders: KV;
 let reconciliation: KV;
+const { signal } = new AbortController();
 let nowMs = Date.now();
 
 beforeAll(async () => {
@@ -54,7 +55,7 @@ async function examine(fix: boolean, mayFix: (owner: string | null) => boolean =
   const { sessions, trials, client } = bed;
   const parts = { jsm, sessions, trials, runnerOrders: orders, reconciliation, client };
   const log = createLogger({ service: 'test', level: 'silent' });
-  return await createReconciliation({ ...parts, graceMs, clock: () => nowMs, log }).examine({ fix, mayFix });
+  return await createReconciliation({ ...parts, graceMs, clock: () => nowMs, signal, log }).examine({ fix, mayFix });
 }
 
 const named = (all: readonly { name: string; action: string; kind: string }[], name: string) =>

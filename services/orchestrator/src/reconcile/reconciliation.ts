@@ -29,6 +29,8 @@ export interface ReconciliationDeps extends LookDeps {
   reconciliation: KV;
   graceMs: number;
   clock: () => number;
+  /** Aborted: what is under way is finished, and nothing else begun. */
+  signal: AbortSignal;
   log: Logger;
 }
 
@@ -58,6 +60,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
     const failed: Examination['failed'][number][] = [];
     const due = fix ? findings.filter(({ isDue, organizationId }) => isDue && mayFix(organizationId)) : [];
     for (const finding of due.slice(0, changesMax)) {
+      if (deps.signal.aborted) break;
       try {
         if (!(await setRight(deps, finding))) continue;
         removed.push(finding);

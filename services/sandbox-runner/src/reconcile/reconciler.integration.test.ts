@@ -34,6 +34,7 @@ const reconciler = () =>
     ...{ runnerId, dataDirectory, ...bench.parts(), sessions: bench.sessions, graceMs, log },
     hasWorkflow: async (sessionId) => withWorkflow.has(sessionId),
     clock: () => nowMs,
+    signal,
   });
 const everybody = () => true;
 const examine = (fix: boolean, mayFix: (owner: string | null) => boolean = everybody) =>

@@ -38,6 +38,8 @@ export interface ReconcilerDeps {
   hasWorkflow(sessionId: string): Promise<boolean>;
   graceMs: number;
   clock: () => number;
+  /** Aborted: what is under way is finished, and nothing else begun. */
+  signal: AbortSignal;
   log: Logger;
 }
 
@@ -141,6 +143,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const failed: Examination['failed'][number][] = [];
     const due = fix ? findings.filter(({ isDue, organizationId }) => isDue && mayFix(organizationId)) : [];
     for (const finding of due.slice(0, removalsMax)) {
+      if (deps.signal.aborted) break;
       try {
         const one = byName.get(`${finding.kind} ${finding.name}`);
         if (!one || !(await remove(finding, one))) continue;
