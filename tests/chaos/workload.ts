@@ -24,7 +24,7 @@ export interface LinesTask {
 
 export interface WrittenFile {
   path: string;
-  /** Octal. */
+  /** Octal: 644 or 755, which is what a checkpoint keeps of modes. */
   mode: string;
   sha256: string;
 }
@@ -50,7 +50,7 @@ for n in range(1, lines + 1):
         time.sleep(pause / 1000)
     if every and n % every == 0:
         with open(f"{name}-{n}.bin", "wb") as file: file.write(hashlib.sha256(f"{name} {n}".encode()).digest() * 1000)
-        os.chmod(f"{name}-{n}.bin", 0o700 + n % 8)
+        os.chmod(f"{name}-{n}.bin", 0o644 if n % 2 else 0o755)
 sys.stderr.write(whole.hexdigest() + "\\n")
 `;
 
@@ -75,7 +75,7 @@ export function expectedFiles(task: LinesTask): WrittenFile[] {
     const n = (index + 1) * task.fileEvery;
     const block = createHash('sha256').update(`${task.name} ${n}`).digest();
     const content = Buffer.concat(Array.from({ length: 1000 }, () => block));
-    return { path: `${task.name}-${n}.bin`, mode: `70${n % 8}`, sha256: sha256(content) };
+    return { path: `${task.name}-${n}.bin`, mode: n % 2 === 1 ? '644' : '755', sha256: sha256(content) };
   });
 }
 
