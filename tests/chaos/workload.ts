@@ -96,7 +96,7 @@ export function planWork(seed: string, paceMs: number): Work[] {
     return { name, lines, width: 40, batch: 1, pauseMs, spins: 0, fileEvery: 0, background: false, ...extra };
   };
   const much = { lines: draw.between(20_000, 60_000), width: draw.between(60, 120), batch: 500, background: true };
-  const short = (name: string) => paced(name, 30, { lines: 12, fileEvery: 4 });
+  const short = (name: string) => paced(name, 30, { lines: 12, fileEvery: 3 });
   const work = (tasks: LinesTask[], naps: LinesTask[] = []): Work => ({ first: short('first'), tasks, naps });
   return [
     work([paced('slow', draw.between(20, 60)), paced('much', Math.round(paceMs / 80), much)]),
