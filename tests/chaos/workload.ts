@@ -24,7 +24,7 @@ export interface LinesTask {
 
 export interface WrittenFile {
   path: string;
-  /** Octal. */
+  /** Octal: 644 or 755, which is what a checkpoint keeps of modes. */
   mode: string;
   sha256: string;
 }
@@ -50,7 +50,7 @@ for n in range(1, lines + 1):
         time.sleep(pause / 1000)
     if every and n % every == 0:
         with open(f"{name}-{n}.bin", "wb") as file: file.write(hashlib.sha256(f"{name} {n}".encode()).digest() * 1000)
-        os.chmod(f"{name}-{n}.bin", 0o700 + n % 8)
+        os.chmod(f"{name}-{n}.bin", 0o644 if n % 2 else 0o755)
 sys.stderr.write(whole.hexdigest() + "\\n")
 `;
 
@@ -75,7 +75,7 @@ export function expectedFiles(task: LinesTask): WrittenFile[] {
     const n = (index + 1) * task.fileEvery;
     const block = createHash('sha256').update(`${task.name} ${n}`).digest();
     const content = Buffer.concat(Array.from({ length: 1000 }, () => block));
-    return { path: `${task.name}-${n}.bin`, mode: `70${n % 8}`, sha256: sha256(content) };
+    return { path: `${task.name}-${n}.bin`, mode: n % 2 === 1 ? '644' : '755', sha256: sha256(content) };
   });
 }
 
@@ -96,7 +96,7 @@ export function planWork(seed: string, paceMs: number): Work[] {
     return { name, lines, width: 40, batch: 1, pauseMs, spins: 0, fileEvery: 0, background: false, ...extra };
   };
   const much = { lines: draw.between(20_000, 60_000), width: draw.between(60, 120), batch: 500, background: true };
-  const short = (name: string) => paced(name, 30, { lines: 12, fileEvery: 4 });
+  const short = (name: string) => paced(name, 30, { lines: 12, fileEvery: 3 });
   const work = (tasks: LinesTask[], naps: LinesTask[] = []): Work => ({ first: short('first'), tasks, naps });
   return [
     work([paced('slow', draw.between(20, 60)), paced('much', Math.round(paceMs / 80), much)]),

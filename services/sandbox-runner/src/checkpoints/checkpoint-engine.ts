@@ -32,6 +32,9 @@ import { GitFailed, type StoreGitOptions } from './store-git.ts';
 import { RecordingFailed, type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
 import { restoreWorkspace } from './workspace-restoring.ts';
 
+/** What no checkpoint has, for people. */
+const neverKept = ['ignored files', 'empty directories', 'modes but for the executable bit'];
+
 export interface RestoredFiles {
   headCommit: string | null;
   /** For people. */
@@ -144,7 +147,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           { branch: input.branch, upstream },
           signal,
         );
-        return { headCommit, notKept: ['ignored files', 'empty directories', ...manifest.notKept, ...notKept] };
+        return { headCommit, notKept: [...neverKept, ...manifest.notKept, ...notKept] };
       }),
   };
 }
