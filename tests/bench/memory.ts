@@ -23,10 +23,10 @@ const root = join(import.meta.dirname, '../..');
 
 /** MiB by which the highest value may be above the one before the commands started, and above that of the first quarter of a minute. */
 const bounds = {
-  gateway: { growth: 700, late: 400 },
-  orchestrator: { growth: 250, late: 100 },
-  'sandbox-runner': { growth: 400, late: 150 },
-  'trace-store': { growth: 1_500, late: 700 },
+  gateway: { growth: 450, late: 250 },
+  orchestrator: { growth: 150, late: 80 },
+  'sandbox-runner': { growth: 300, late: 150 },
+  'trace-store': { growth: 1_000, late: 600 },
 } as const;
 
 type Service = keyof typeof bounds;

@@ -26,6 +26,8 @@ export interface HistoryPage {
   events: { cursor: Cursor; event: Event }[];
   next: Cursor;
   complete: boolean;
+  /** Of its events as they are stored. */
+  bytes: number;
 }
 
 const ofSession = `organization_id = {organization:String} AND session_id = {session:String}
@@ -42,9 +44,10 @@ export async function readHistory(clickhouse: ClickHouseReader, question: Histor
   const places = await readPlaces(clickhouse, question);
   const count = placesOnPage(places, question.rowsMax, question.bytesMax);
   const complete = count === places.length;
+  const bytes = places.slice(0, count).reduce((sum, place) => sum + place.bytes, 0);
   const last = places[count - 1]?.cursor;
   const events = last ? await readUpTo(clickhouse, question, last) : [];
-  return { events, complete, next: nextCursor(last, complete, question) };
+  return { events, complete, bytes, next: nextCursor(last, complete, question) };
 }
 
 /** Of the events after the question's cursor: as many as the page may hold, and one more. */

@@ -25,12 +25,15 @@ function ingestAt(sequence: number, reachedAtWait = Infinity, problem?: string):
   } as unknown as Ingest;
 }
 
-function reader(events: number, complete = true): { asked: Cursor[]; read: (stored: Cursor) => Promise<HistoryPage> } {
+function reader(
+  events: number,
+  { complete = true, bytes = 100 } = {},
+): { asked: Cursor[]; read: (stored: Cursor) => Promise<HistoryPage> } {
   const asked: Cursor[] = [];
   const read = async (stored: Cursor): Promise<HistoryPage> => {
     asked.push(stored);
     const page = Array.from({ length: events }, (_, i) => ({ cursor: toCursor(1, i + 1, 0), event: {} as never }));
-    return { events: page, next: stored, complete };
+    return { events: page, next: stored, complete, bytes };
   };
   return { asked, read };
 }
@@ -45,8 +48,11 @@ test('a page that has all of the stream is complete, and read once', async () =>
   expect(asked).toEqual([toCursor(1, inStream, 0)]);
 });
 
-test('a page that is full does not wait for what is behind it', async () => {
-  const { asked, read } = reader(2, false);
+test.each([
+  ['is full', { complete: false }],
+  ['has much to give', { bytes: 1024 * 1024 }],
+])('a page that %s does not wait for what is behind it', async (_, much) => {
+  const { asked, read } = reader(2, much);
   const ingest = ingestAt(40, 2);
   expect(await pageOf(ingest, read)).toMatchObject({ complete: false, next: toCursor(1, 40, 0) });
   expect(asked).toHaveLength(1);

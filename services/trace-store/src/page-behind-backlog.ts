@@ -1,7 +1,8 @@
 // A page of the history while more of the session waits to be stored.
 //
 // 1. It is complete only where all that the stream held when it was asked for had been looked at.
-// 2. A page that is full anyway does not wait for what is behind it. One that is not waits for a while, and then says that there is more.
+// 2. A page that is full anyway, or has much to give, does not wait for what is behind it. Another waits for a while, and then says that
+//    there is more.
 // 3. Where it is not known what is stored there is no page.
 
 import type { Cursor } from '@worktrail/contract/cursor';
@@ -15,6 +16,8 @@ const ownMessagesMax = 32;
 /** With the reading of a page below what the gateway waits for an answer. */
 const backlogMs = 1_700;
 const unknownMs = 2_700;
+/** Worth an answer of its own. */
+const muchBytes = 256 * 1024;
 
 /** `read`: a page that looks at everything up to a position that is stored. @throws UNAVAILABLE */
 export async function readBehindBacklog(
@@ -25,7 +28,7 @@ export async function readBehindBacklog(
   if (early) return await read(early);
   const stored = passage.stored();
   const page = stored && (await read(stored));
-  if (page && !page.complete) return page;
+  if (page && (!page.complete || page.bytes >= muchBytes)) return { ...page, complete: false };
   const late = await passage.within(page ? backlogMs : unknownMs);
   if (late) return await read(late);
   if (!page || !passage.stored()) throw passage.refusal();

@@ -20,44 +20,39 @@ export function tabSeparated(rows: readonly (readonly Cell[])[]): Buffer {
   const least = rows.reduce((sum, row) => sum + row.reduce<number>((bytes, cell) => bytes + sizeOf(cell) + 1, 0), 0);
   let out = Buffer.allocUnsafeSlow(least + Math.ceil(least / 16));
   let at = 0;
-
-  const reserve = (bytes: number): void => {
-    if (at + bytes <= out.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(at + bytes, Math.ceil(out.length * 1.5)));
-    out.copy(grown, 0, 0, at);
-    out = grown;
-  };
-  const put = (cell: Cell): void => {
-    const bytes = typeof cell === 'object' ? cell : Buffer.from(String(cell));
-    reserve(bytes.length);
-    for (let from = 0; from < bytes.length; ) {
-      from += putPlain(bytes, from);
-      if (from === bytes.length) return;
-      // Room for the escape, and for all that is left as it is.
-      reserve(2 + bytes.length - from - 1);
-      out[at++] = backslash;
-      out[at++] = escapes[bytes[from++]!]!;
-    }
-  };
-  /** What needs no escape, up to the end or the first byte that does. */
-  const putPlain = (bytes: Uint8Array, from: number): number => {
-    const start = at;
-    for (let index = from; index < bytes.length; index++) {
-      const byte = bytes[index]!;
-      if (escapes[byte] !== 0) break;
-      out[at++] = byte;
-    }
-    return at - start;
-  };
-
   for (const row of rows) {
     for (const [index, cell] of row.entries()) {
-      put(cell);
-      reserve(1);
+      const bytes = typeof cell === 'object' ? cell : Buffer.from(String(cell));
+      const bytesMax = 2 * bytes.length + 1;
+      if (at + bytesMax > out.length) out = grown(out, at, bytesMax);
+      at = putEscaped(out, at, bytes);
       out[at++] = index === row.length - 1 ? newline : tab;
     }
   }
   return out.subarray(0, at);
+}
+
+function grown(out: Buffer, used: number, more: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(Math.max(used + more, Math.ceil(out.length * 1.25)));
+  out.copy(larger, 0, 0, used);
+  return larger;
+}
+
+function putEscaped(out: Uint8Array, start: number, bytes: Uint8Array): number {
+  const { length } = bytes;
+  let at = start;
+  for (let index = 0; index < length; index++) {
+    const byte = bytes[index]!;
+    // Nearly every byte: no look-up for it.
+    if (byte > carriageReturn && byte !== backslash) {
+      out[at++] = byte;
+      continue;
+    }
+    const escape = escapes[byte]!;
+    if (escape !== 0) out[at++] = backslash;
+    out[at++] = escape === 0 ? byte : escape;
+  }
+  return at;
 }
 
 function sizeOf(cell: Cell): number {
