@@ -112,7 +112,6 @@ const statesByCase: Partial<Record<ParsedEvent['payload']['case'], string>> = {
   sessionHibernated: 'hibernated',
   sessionResuming: 'resuming',
   sessionResumed: 'ready',
-  sessionRestored: 'ready',
   sessionFailed: 'failed',
   sessionArchived: 'archived',
 };

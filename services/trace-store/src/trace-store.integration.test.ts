@@ -218,6 +218,10 @@ describe('commands, sessions and marks', () => {
     expect(await list({ state: 'busy' })).toEqual([ids[1]]);
     expect(await list({ state: 'creating' })).toEqual([ids[2], ids[0]]);
     expect(await list({ beforeSessionId: ids[2] })).toEqual([ids[1], ids[0]]);
+    // Its setup commands may run again before it is ready.
+    await publisher(fixture.js, sessions[0]!)('session', 2, { case: 'sessionResuming', value: {} });
+    await publisher(fixture.js, sessions[0]!)('session', 3, { case: 'sessionRestored', value: {} });
+    expect(await list({ state: 'resuming' })).toEqual([ids[0]]);
     expect(await fixture.trace.listSessions({ organizationId, limit: 1 })).toMatchObject({
       sessionIds: [ids[2]],
       more: true,
