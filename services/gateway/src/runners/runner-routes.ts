@@ -1,7 +1,7 @@
 // The runners that are alive, and what they are told: to drain.
 //
 // 1. A runner is the cluster's, not an organization's: every key with the scope `read` sees it.
-// 2. A key with `admin` drains it unless it has sessions of other organizations; the operator's token always does (decision 15).
+// 2. A key with `admin` drains it unless it has sessions of other organizations; the operator's token always does (decision 16).
 // 3. The order is kept while the runner is away, and is audited where the key belongs; the operator's with those whose sessions are there.
 
 import { z } from '@hono/zod-openapi';
