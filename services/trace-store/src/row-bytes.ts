@@ -32,7 +32,7 @@ export function tabSeparated(rows: readonly (readonly Cell[])[]): Buffer {
   return out.subarray(0, at);
 }
 
-function grown(out: Buffer, used: number, more: number): Buffer {
+function grown(out: Buffer, used: number, more: number): Buffer<ArrayBuffer> {
   const larger = Buffer.allocUnsafeSlow(Math.max(used + more, Math.ceil(out.length * 1.25)));
   out.copy(larger, 0, 0, used);
   return larger;

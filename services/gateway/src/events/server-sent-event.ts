@@ -21,9 +21,25 @@ export function serverSentEvent(event: Event, cursor: Cursor): Uint8Array<ArrayB
   delete json.data['text'];
   const text = textOf(json);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const head = `${text.slice(0, -closing.length)},"bytes":"${buffer.toString('base64')}"`;
-  const tail = closing + end;
-  return Buffer.from(isUtf8(buffer) ? `${head},"text":${JSON.stringify(decoded(buffer))}${tail}` : head + tail);
+  const head = `${text.slice(0, -closing.length)},"bytes":"`;
+  const asText = isUtf8(buffer) ? `,"text":${JSON.stringify(decoded(buffer))}` : '';
+  return joined(
+    [head, 'utf8'],
+    [buffer.toString('base64'), 'latin1'],
+    [`"`, 'latin1'],
+    [asText, 'utf8'],
+    [closing + end, 'latin1'],
+  );
+}
+
+/** Written where they are to be, not put together as a string first. */
+function joined(...parts: readonly [text: string, encoding: 'latin1' | 'utf8'][]): Buffer<ArrayBuffer> {
+  const out = Buffer.allocUnsafe(
+    parts.reduce((bytes, [text, encoding]) => bytes + Buffer.byteLength(text, encoding), 0),
+  );
+  let at = 0;
+  for (const [text, encoding] of parts) at += out.write(text, at, encoding);
+  return out;
 }
 
 function decoded(buffer: Buffer): string {
