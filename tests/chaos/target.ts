@@ -58,7 +58,9 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
   await engine?.start(true);
   const engineSocket = engine?.socket ?? process.env['WORKTRAIL_DOCKER_SOCKET']!;
   const engineProxy = await startSocketProxy(join(directory, 'docker.sock'), engineSocket);
-  const gatewayProxy = await startTcpProxy(async () => addressOf((await connection())?.apiUrl));
+  // While the cluster is down another one on this machine may have taken its port.
+  let isUp = false;
+  const gatewayProxy = await startTcpProxy(async () => (isUp ? addressOf((await connection())?.apiUrl) : null));
   const links = await openLinks(join(directory, 'links'), gatewayProxy);
   const options: ClusterProcessOptions = {
     stateDirectory,
@@ -76,6 +78,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
 
   async function startCluster(): Promise<void> {
     child = await spawnCluster(options, join(directory, 'cluster.log'));
+    isUp = true;
   }
   async function pidOf(name: FaultProcess): Promise<number> {
     let pid: number | null = null;
@@ -118,6 +121,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
     },
     signal: async (name, signal) => signalQuietly(await pidOf(name), signal),
     async killCluster() {
+      isUp = false;
       const pids = Object.entries((await connection())!.pids).flatMap(([name, pid]) => (name === 'dockerd' ? [] : pid));
       for (const pid of pids) signalQuietly(pid, 'SIGKILL');
       await gone(pids);
