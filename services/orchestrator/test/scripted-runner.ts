@@ -42,7 +42,7 @@ export interface RunnerScript {
   draining: boolean;
   /** `hold`: it is made, and its events are written, once the script says otherwise. */
   checkpoints: 'changed' | 'unchanged' | 'fail' | 'hold';
-  archives: 'whole' | 'none' | 'fail';
+  archives: 'whole' | 'none' | 'fail' | 'running';
   headRef: string | null | undefined;
 }
 
@@ -136,7 +136,9 @@ export async function startScriptedRunner(
     },
     hibernateSandbox: async (input) => {
       hibernated.push(input);
-      if (script.archives === 'fail') throw ApplicationFailure.nonRetryable('the store is full', 'store_full');
+      if (script.archives === 'running') throw ApplicationFailure.nonRetryable('it does not stop', 'engine_refused');
+      if (script.archives === 'fail' && input.archiveBytesMax > 0)
+        throw ApplicationFailure.nonRetryable('the store is full', 'store_full');
       if (script.archives === 'none' || input.archiveBytesMax === 0) return { archive: null };
       const artifact = { name: `archive/${input.sessionId}/${input.generation}`, sha256: 'd'.repeat(64), bytes: 100 };
       return { archive: { kind: 'whole', artifact, notKept: [] } };

@@ -106,10 +106,12 @@ async function isNeeded(
   if (!stored) return !(await isGone(client, 'session', sessionId as string));
   if (['failed', 'archived'].includes(stored.value.state)) return false;
   const workflow = client.workflow.getHandle(sessionWorkflowId(sessionId as string));
-  const { artifacts } = await workflow.query<SessionDocument>(describeSession);
-  if (artifacts.includes(name)) return true;
+  // In this order: what ends between the two has been named by then.
   const { raw } = await workflow.describe();
-  return (raw.pendingActivities ?? []).some(({ activityType }) => makesArtifacts.has(activityType?.name ?? ''));
+  if ((raw.pendingActivities ?? []).some(({ activityType }) => makesArtifacts.has(activityType?.name ?? '')))
+    return true;
+  const { artifacts } = await workflow.query<SessionDocument>(describeSession);
+  return artifacts.includes(name);
 }
 
 const makesArtifacts: ReadonlySet<string> = new Set(['checkpointSandbox', 'hibernateSandbox']);

@@ -180,6 +180,20 @@ describe.each([
     await session.untilState('ready');
   });
 
+  it('do not count as asleep while the sandbox cannot be stopped', async () => {
+    const session = await storedSession();
+    const asked = () => bed.runner.hibernated.filter(({ sessionId }) => sessionId === session.spec.sessionId).length;
+    Object.assign(bed.runner.script, { archives: 'running' });
+    const hibernating = session.hibernate();
+    await until(
+      async () => asked(),
+      (times) => times >= 4,
+    );
+    expect((await session.describe()).state).toBe('hibernating');
+    Object.assign(bed.runner.script, { archives: 'whole' });
+    expect((await hibernating).state).toBe('hibernated');
+  });
+
   it('are not put to sleep while a command is live, and a command that comes meanwhile wakes them', async () => {
     const session = await storedSession();
     const held = sampleCommand('hold');

@@ -126,7 +126,7 @@ export function removeSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
   background.begin('sandbox', async () => {
     try {
-      await onHost(state, { scheduleToStartTimeout: '30 seconds', refusals: [] }).removeSandbox(ref);
+      await onHost(state, { scheduleToStartTimeout: '15 seconds', refusals: [] }).removeSandbox(ref);
       sandboxRemoved(state, ref.generation);
     } catch (error) {
       if (isCancellation(error)) return;
