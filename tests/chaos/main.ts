@@ -128,4 +128,5 @@ function number(name: string, text: string | undefined, otherwise: number): numb
   return value;
 }
 
-process.exitCode = await main();
+// What an interrupted round still waits for is waited for no longer.
+process.exit(await main());

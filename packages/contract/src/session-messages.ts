@@ -4,7 +4,10 @@ import type { ActorRef, CommandSpec } from './commands.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
-/** So long a workflow task waits that was handed to an orchestrator which was then killed; a replay takes much less. */
+/**
+ * So long a workflow task waits that was handed to an orchestrator which was then killed. A replay that takes longer is begun anew;
+ * from the fourth time on the server gives it more.
+ */
 export const workflowTaskTimeoutMs = 5_000;
 export const sessionWorkflow = 'session';
 

@@ -38,6 +38,7 @@ export async function startSession(
   const handle = await bed.client.workflow.start(messages.sessionWorkflow, {
     workflowId: messages.sessionWorkflowId(spec.sessionId),
     taskQueue: messages.workflowTaskQueue,
+    workflowTaskTimeout: messages.workflowTaskTimeoutMs,
     args: continued ? [spec, continued] : [spec],
   });
   return connectSession(bed, spec, bed.client.workflow.getHandle(handle.workflowId));
