@@ -38,8 +38,10 @@ function reader(
   return { asked, read };
 }
 
-async function pageOf(ingest: Ingest, read: (stored: Cursor) => Promise<HistoryPage>): Promise<HistoryPage> {
-  return readBehindBacklog(await createFlushBarrier(jsm).approach(ingest, 'subjects'), read);
+type Read = (stored: Cursor) => Promise<HistoryPage>;
+
+async function pageOf(ingest: Ingest, read: Read, nowMs = () => 0): Promise<HistoryPage> {
+  return readBehindBacklog(await createFlushBarrier(jsm).approach(ingest, 'subjects'), read, nowMs);
 }
 
 test('a page that has all of the stream is complete, and read once', async () => {
@@ -70,6 +72,17 @@ test('a page that has all that is stored is read again once the backlog is store
   const { asked, read } = reader(2);
   expect(await pageOf(ingestAt(40, 2), read)).toMatchObject({ complete: true });
   expect(asked.map(({ sequence }) => sequence)).toEqual([40, inStream]);
+});
+
+test('where reading takes long a page is answered without waiting, and without being read again', async () => {
+  const { asked, read } = reader(2);
+  let timeMs = 0;
+  const slowly: Read = (stored) => {
+    timeMs += 1_500;
+    return read(stored);
+  };
+  expect(await pageOf(ingestAt(40, 2), slowly, () => timeMs)).toMatchObject({ complete: false });
+  expect(asked).toHaveLength(1);
 });
 
 test('a page with nothing to give behind a backlog that stays is empty, and not complete', async () => {

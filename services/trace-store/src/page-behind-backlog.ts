@@ -13,8 +13,8 @@ import type { HistoryPage } from './history.ts';
 const ownWritesMs = 300;
 /** More than this takes longer. */
 const ownMessagesMax = 32;
-/** With the reading of a page below what the gateway waits for an answer. */
-const backlogMs = 1_700;
+/** All together is below what the gateway waits for an answer. */
+const answerMs = 2_500;
 const unknownMs = 2_700;
 /** Worth an answer of its own. */
 const muchBytes = 256 * 1024;
@@ -23,13 +23,19 @@ const muchBytes = 256 * 1024;
 export async function readBehindBacklog(
   passage: Passage,
   read: (stored: Cursor) => Promise<HistoryPage>,
+  nowMs: () => number,
 ): Promise<HistoryPage> {
+  const startedMs = nowMs();
   const early = await passage.within(isFar(passage) ? 0 : ownWritesMs);
   if (early) return await read(early);
   const stored = passage.stored();
+  const readMs = nowMs();
   const page = stored && (await read(stored));
   if (page && (!page.complete || page.bytes >= muchBytes)) return { ...page, complete: false };
-  const late = await passage.within(page ? backlogMs : unknownMs);
+  // Where reading took long there is no time left for waiting and reading again.
+  const leftMs = answerMs - (nowMs() - startedMs) - (nowMs() - readMs);
+  if (page && leftMs <= 0) return { ...page, complete: false };
+  const late = await passage.within(page ? leftMs : unknownMs);
   if (late) return await read(late);
   if (!page || !passage.stored()) throw passage.refusal();
   return { ...page, complete: false };

@@ -75,7 +75,9 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
         );
       const page = request.noBarrier
         ? await read(ingest.position() ?? after)
-        : await readBehindBacklog(await barrier.approach(ingest, sessionSubjects(scope)), read);
+        : await readBehindBacklog(await barrier.approach(ingest, sessionSubjects(scope)), read, () =>
+            performance.now(),
+          );
       const events = page.events.map(({ cursor, event }) => ({ cursor: cursorMessage(cursor), event }));
       return create(ListEventsResponseSchema, { events, next: cursorMessage(page.next), complete: page.complete });
     },

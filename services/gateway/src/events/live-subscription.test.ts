@@ -14,16 +14,17 @@ const messageOf = (bytes: number) => {
 
 /** Every message goes to every subscription. */
 function openLive() {
-  const callbacks: ((error: Error | null, message: Msg) => void)[] = [];
+  const callbacks = new Set<(error: Error | null, message: Msg) => void>();
   const connection = {
     status: async function* () {},
+    flush: async () => {},
     subscribe: (_subject: string, options: { callback: (error: Error | null, message: Msg) => void }) => {
-      callbacks.push(options.callback);
-      return { unsubscribe: () => undefined };
+      callbacks.add(options.callback);
+      return { unsubscribe: () => callbacks.delete(options.callback) };
     },
   } as unknown as NatsConnection;
   const publish = (message: Msg) => callbacks.forEach((callback) => callback(null, message));
-  return { live: createLiveSubscriber(connection), publish };
+  return { live: createLiveSubscriber(connection), publish, subscribed: () => callbacks.size };
 }
 
 test('many subscriptions share what may be buffered, and one alone has more', () => {
@@ -52,4 +53,18 @@ test('a subscription whose messages are taken as they come stays whole however m
   }
   expect(subscription.isWhole()).toBe(true);
   subscription.close();
+});
+
+test('a subscription that ran over is sent nothing until it is renewed, and is whole again then', async () => {
+  const { live, publish, subscribed } = openLive();
+  const subscription = live.subscribe('s');
+  for (let count = 0; subscription.isWhole() && count < 100_000; count++) publish(messageOf(8_192));
+  expect(subscription.isWhole()).toBe(false);
+  expect(subscribed()).toBe(0);
+  await subscription.renew();
+  publish(messageOf(8_192));
+  expect(subscription.isWhole()).toBe(true);
+  expect(subscription.take()?.bytes).toBe(8_192);
+  subscription.close();
+  expect(subscribed()).toBe(0);
 });

@@ -1,11 +1,12 @@
 // Events as they pass on NATS: a plain subscription with a bounded buffer that knows when it may have missed something.
 //
 // 1. `isWhole` is false once the buffer ran over or the connection to NATS was interrupted since `renew`: what came in between is
-//    in the history, and only there. A subscription that is not whole keeps nothing.
+//    in the history, and only there. A subscription that is not whole keeps nothing, and after a message that it could not keep it
+//    gets nothing either, until `renew`.
 // 2. `more` resolves when there is something to take, when wholeness is lost, when the time is over, or when `signal` aborts.
 
 import { fromBinary } from '@bufbuild/protobuf';
-import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { type Event, EventSchema } from '@worktrail/proto/event';
 import { callTimeoutsMs, within } from '../deadline.ts';
 
@@ -108,26 +109,39 @@ function openSubscription(
     bytes = 0;
   };
   const forget = interruptions.onChange(() => wake?.());
-  const subscription = connection.subscribe(subject, {
-    callback: (error, message) => {
-      if (error || !isWhole()) return;
-      const live = parse(message);
-      if (live === undefined || buffer.length >= messagesMax || bytes > bufferBytesMax()) {
-        overflowed = true;
-        drop();
-      } else {
-        buffer.push(live);
-        bytes += live.bytes;
-      }
-      wake?.();
-    },
-  });
+  let subscription: Subscription | undefined;
+  const stop = () => {
+    subscription?.unsubscribe();
+    subscription = undefined;
+  };
+  const listen = () => {
+    subscription ??= connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (!error) accept(message);
+      },
+    });
+  };
+  const accept = (message: Msg): void => {
+    if (!isWhole()) return stop();
+    const live = parse(message);
+    if (live === undefined || buffer.length >= messagesMax || bytes > bufferBytesMax()) {
+      overflowed = true;
+      drop();
+      stop();
+    } else {
+      buffer.push(live);
+      bytes += live.bytes;
+    }
+    wake?.();
+  };
+  listen();
   return {
     isWhole,
     async renew() {
       drop();
       overflowed = false;
       interruptionsSeen = interruptions.count();
+      listen();
       await within('nats', callTimeoutsMs.nats, () => connection.flush());
     },
     take() {
@@ -140,17 +154,17 @@ function openSubscription(
       if (buffer.length > 0 || !isWhole() || signal?.aborted || timeoutMs <= 0) return;
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, timeoutMs);
-      const stop = () => resolve();
-      signal?.addEventListener('abort', stop, { once: true });
-      wake = stop;
+      const goOn = () => resolve();
+      signal?.addEventListener('abort', goOn, { once: true });
+      wake = goOn;
       await promise;
       wake = undefined;
       clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
+      signal?.removeEventListener('abort', goOn);
     },
     close() {
       forget();
-      subscription.unsubscribe();
+      stop();
       drop();
     },
   };

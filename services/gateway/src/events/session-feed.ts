@@ -2,7 +2,8 @@
 //
 // 1. Every event once, in order, whatever happens to the connection to NATS, to the trace-store, or to a slow reader.
 // 2. Catching up: pages from the trace-store, whose barrier includes all that the stream held when it was asked. The live
-//    subscription is made whole before the first page is asked for, so that nothing falls between.
+//    subscription is whole before the page is asked for with which it ends, so that nothing falls between; until then a feed that is
+//    behind is sent nothing that it would drop.
 // 3. Live: messages of the subscription, as `live-merge` decides. A gap in the stream or in a producer's numbers, an interruption, a full buffer, or a check every 2 s that
 //    shows an event that did not come: catching up again.
 // 4. A reader that is slow is not buffered for: the subscription's bounded buffer runs over, and the feed reads the history at
@@ -86,7 +87,6 @@ async function* catchUp(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> 
   const { deps, options, subscription } = feed;
   for (;;) {
     if (options.signal.aborted) return;
-    if (!subscription.isWhole()) await subscription.renew();
     const after = feed.cursor && placeOf(feed, feed.merge.safe);
     const page = await deps.history.page(options.scope, { after, limit: options.limit, types: options.types });
     for (const { event } of page.events) feed.numbers.note(event);
@@ -97,7 +97,9 @@ async function* catchUp(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> 
     feed.readUpTo = page.next;
     feed.cursor = placeOf(feed, feed.merge.position);
     yield { events, cursor: feed.cursor, complete: page.complete };
-    if (page.complete && subscription.isWhole()) return;
+    if (!page.complete) continue;
+    if (subscription.isWhole()) return;
+    await subscription.renew();
   }
 }
 
