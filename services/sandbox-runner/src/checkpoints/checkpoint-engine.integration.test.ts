@@ -238,10 +238,10 @@ test('what lies too deep to be opened is named, and the rest is kept', async () 
 test('a session is opened again and removed whatever its sandbox has left in the shared directory', async () => {
   const session = await tried.open();
   const { sandboxes } = bench.parts();
+  await session.kept();
+  await session.run(`echo 1 > one; cd ${private_}; rm -rf git; mkfifo git; ${deep}`);
+  await session.kept();
   await session.run(`cd ${private_}; ${deep}`);
-  await session.kept();
-  await session.run(`rm -rf ${private_}/git; mkfifo ${private_}/git; cd ${private_}; ${deep}; echo 1 > /workspace/one`);
-  await session.kept();
   await sandboxes.stop(session.input.sessionId);
   const again = { ...session.input, generation: 2, filesGeneration: 1, restore: session.restorePoint() };
   expect(await sandboxes.open(again, signal)).toMatchObject({ from: 'volume' });
