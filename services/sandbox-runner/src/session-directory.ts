@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { isId } from '@worktrail/contract/ids';
 import type { HibernatedSandbox, OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
+import { removeTree } from './remove-tree.ts';
 import { removeCommandFiles } from './supervisor-link.ts';
 
 export interface SandboxRecord extends SandboxRef {
@@ -121,7 +122,7 @@ function sessionDirectory(root: string, sessionId: string, clusterId: string): S
       const withdrawn = withdrawnPath(commandId);
       if (existsSync(withdrawn)) await rm(withdrawn, { force: true });
     },
-    remove: () => rm(path, { recursive: true, force: true }),
+    remove: () => removeTree(path),
   };
 }
 

@@ -1,7 +1,11 @@
 import type { SessionState } from '@worktrail/contract/documents';
+import { createLifetime } from '@worktrail/runtime/lifetime';
+import { createLogger } from '@worktrail/runtime/log';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { judgeStale } from './stale-sessions.ts';
+import { afterEach, expect, test, vi } from 'vitest';
+import { judgeStale, startStaleSessions } from './stale-sessions.ts';
+
+afterEach(() => void vi.useRealTimers());
 
 const generation = fc.integer({ min: 0, max: 5 });
 const states: SessionState[] = [
@@ -44,3 +48,25 @@ test('a container goes as soon as a newer generation was issued, wherever that i
   expect(judgeStale(record, { generation: 4, filesGeneration: 4, state: 'ready' })).toBe('everything');
   expect(judgeStale(record, { generation: 3, filesGeneration: 3, state: 'archived' })).toBe('everything');
 });
+
+test('what unfinished uploads left is looked for again and again: those of a runner that just died are too young at its start', async () => {
+  vi.useFakeTimers();
+  const log = createLogger({ service: 'test', level: 'silent' });
+  const lifetime = createLifetime(log);
+  let purges = 0;
+  const purgeUnfinished = async () => {
+    purges += 1;
+    if (purges === 1) throw new Error('the store does not answer');
+    return 0;
+  };
+  const deps = { directories: { list: async () => [] }, nats: { status: async function* () {} }, log };
+  startStaleSessions({ ...deps, artifacts: { purgeUnfinished } } as unknown as StaleDeps, lifetime);
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(purges).toBeGreaterThan(2);
+  await lifetime.close();
+  const before = purges;
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(purges).toBe(before);
+});
+
+type StaleDeps = Parameters<typeof startStaleSessions>[0];

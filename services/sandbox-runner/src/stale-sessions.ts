@@ -19,6 +19,7 @@ import type { Sandboxes, StaleParts } from './sandboxes.ts';
 import type { SandboxRecord, SessionDirectories } from './session-directory.ts';
 
 const everyMs = 60_000;
+const unfinishedEveryMs = 20 * 60_000;
 
 export interface StaleSessionsDeps {
   sandboxes: Pick<Sandboxes, 'fence'>;
@@ -55,7 +56,7 @@ export async function removeStaleSessions(deps: StaleSessionsDeps, signal: Abort
   }
 }
 
-/** At once, after each reconnect, and every minute. */
+/** At once, after each reconnect, and every minute; for unfinished uploads at once and every twenty minutes. */
 export function startStaleSessions(
   deps: StaleSessionsDeps & { nats: NatsConnection; artifacts: Pick<NatsArtifactStore, 'purgeUnfinished'> },
   lifetime: Lifetime,
@@ -77,10 +78,15 @@ export function startStaleSessions(
     if (!lifetime.signal.aborted) log.warn({ err }, 'stale sessions could not be looked for');
   };
   const timer = setInterval(() => void sweep(), everyMs);
-  lifetime.onClose('stale sessions', () => clearInterval(timer));
+  const purge = () => void artifacts.purgeUnfinished().catch(report);
+  const purgeTimer = setInterval(purge, unfinishedEveryMs);
+  lifetime.onClose('stale sessions', () => {
+    clearInterval(timer);
+    clearInterval(purgeTimer);
+  });
   void sweep();
   void (async () => {
     for await (const status of nats.status()) if (status.type === 'reconnect') void sweep();
   })();
-  void artifacts.purgeUnfinished().catch(report);
+  purge();
 }

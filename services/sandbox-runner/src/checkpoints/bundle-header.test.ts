@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeScratch } from '@worktrail/testing/scratch';
 import { expect, test } from 'vitest';
-import { readBundleHeader } from './bundle-header.ts';
+import { openBundleHeader, readBundleHeader } from './bundle-header.ts';
 
 const id = 'a'.repeat(40);
 const bundle = (...lines: string[]) => Buffer.from(`${lines.join('\n')}\n\nPACK....`);
@@ -28,4 +31,17 @@ test.each([
   ['with a line of something else', bundle('# v2 git bundle', 'delete refs/worktrail/state/1')],
 ])('a bundle %s is refused', (_, bytes) => {
   expect(() => readBundleHeader(bytes)).toThrow(expect.objectContaining({ name: 'BundleMalformed' }));
+});
+
+test('the head of a bundle of very many checkpoints is read whole', async () => {
+  const scratch = await makeScratch('bundle-header');
+  try {
+    const path = join(scratch.path, 'bundle');
+    const count = 60_000;
+    const lines = Array.from({ length: count }, (_, index) => `${id} refs/worktrail/checkpoints/${index + 1}`);
+    await writeFile(path, Buffer.concat([bundle('# v2 git bundle', ...lines), Buffer.alloc(1024 ** 2)]));
+    expect((await openBundleHeader(path)).refs).toHaveLength(count);
+  } finally {
+    await scratch.remove();
+  }
 });

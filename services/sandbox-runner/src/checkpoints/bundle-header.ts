@@ -1,5 +1,10 @@
 // The head of a git bundle: which refs it brings, and where its pack begins.
 
+import { open } from 'node:fs/promises';
+
+/** Of all refs of a session with their ids: some 400,000 checkpoints. */
+export const refsBytesMax = 64 * 1024 ** 2;
+
 export interface BundleHeader {
   refs: { name: string; id: string }[];
   packOffset: number;
@@ -25,4 +30,19 @@ export function readBundleHeader(start: Buffer): BundleHeader {
     });
   if (refs.length === 0) throw new BundleMalformed('the bundle has no refs');
   return { refs, packOffset: end + 2 };
+}
+
+/** @throws BundleMalformed */
+export async function openBundleHeader(path: string): Promise<BundleHeader> {
+  const file = await open(path);
+  try {
+    for (let bytes = 1024 ** 2; ; bytes *= 4) {
+      const buffer = Buffer.alloc(bytes);
+      const { bytesRead } = await file.read(buffer, 0, bytes, 0);
+      const start = buffer.subarray(0, bytesRead);
+      if (bytesRead < bytes || bytes >= refsBytesMax || start.includes('\n\nPACK')) return readBundleHeader(start);
+    }
+  } finally {
+    await file.close();
+  }
 }

@@ -6,10 +6,12 @@
 // The directory itself is root's: in the sandbox neither part can be replaced by anything else, so a file directly in one of them can be
 // opened by its path without following a link.
 
-import { chmod, lchown, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, lchown, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../remove-tree.ts';
 
 export const setAsidePrefix = 'aside-';
+const setAsideMax = 100;
 
 export function checkpointDirectory(sessionPath: string): { path: string; work: string; given: string } {
   const path = join(sessionPath, 'checkpoints');
@@ -20,20 +22,32 @@ export function checkpointDirectory(sessionPath: string): { path: string; work: 
 export async function createCheckpointDirectory(sessionPath: string, sandboxUser: number): Promise<string> {
   const { path } = checkpointDirectory(sessionPath);
   const there = await readdir(path).catch(() => []);
-  for (const name of there.filter(isSetAside)) await rm(join(path, name), { recursive: true, force: true });
+  for (const name of there.filter(isSetAside)) await removeTree(join(path, name));
   await makeParts(sessionPath, sandboxUser);
   return path;
 }
 
 /**
  * Gives the sandbox an empty part of its own. What was in it may be anything, and may be changed while it is looked at: it is moved away
- * by one rename, and removed once no container runs.
+ * by one rename; the sandbox empties it (record.sh), and it is removed once no container runs.
  */
 export async function setWorkAside(sessionPath: string, sandboxUser: number): Promise<void> {
   const { path, work } = checkpointDirectory(sessionPath);
-  const count = (await readdir(path)).filter(isSetAside).length;
-  await rename(work, join(path, `${setAsidePrefix}${count}`));
+  for (let number = 0; !(await moved(work, join(path, `${setAsidePrefix}${number}`))); number += 1) {
+    if (number === setAsideMax) throw new Error('the sandbox keeps what was set aside from being removed');
+  }
   await makeParts(sessionPath, sandboxUser);
+}
+
+/** Only to where nothing is, or an empty directory. */
+async function moved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
 }
 
 async function makeParts(sessionPath: string, sandboxUser: number): Promise<void> {

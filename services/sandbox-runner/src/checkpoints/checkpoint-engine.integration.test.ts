@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '@worktrail/contract/ids';
@@ -209,6 +210,44 @@ test.each([
   },
   90_000,
 );
+
+test('what was set aside of a private git directory is emptied by the next checkpoint, and takes no room for good', async () => {
+  const session = await tried.open();
+  for (const number of [1, 2, 3, 4]) {
+    await session.run(
+      `chmod 700 ${private_}/git; rm -rf ${private_}/git; mkfifo ${private_}/git; mkdir -p ${private_}/shut/in; chmod 0 ${private_}/shut; echo ${number} > file`,
+    );
+    await session.kept();
+  }
+  await session.kept({ evenIfUnchanged: true });
+  const aside = (await readdir(`${session.path}/checkpoints`)).filter((name) => name.startsWith('aside-'));
+  expect(aside.length).toBeLessThanOrEqual(2);
+  for (const name of aside) expect(await readdir(`${session.path}/checkpoints/${name}`)).toEqual([]);
+}, 120_000);
+
+const deep = `n=$(printf 'd%.0s' $(seq 1 200)); for i in $(seq 1 25); do mkdir $n && cd -P $n || exit 1; done; echo x > deep`;
+
+test('what lies too deep to be opened is named, and the rest is kept', async () => {
+  const session = await tried.open();
+  await session.run(`echo 1 > one; ${deep}`);
+  const { notKept } = await session.kept();
+  expect(notKept).toEqual([expect.stringMatching(/^1 file that cannot be read: d{100}/)]);
+  expect(await (await restored(session)).run('cat one')).toBe('1\n');
+}, 60_000);
+
+test('a session is opened again and removed whatever its sandbox has left in the shared directory', async () => {
+  const session = await tried.open();
+  const { sandboxes } = bench.parts();
+  await session.kept();
+  await session.run(`echo 1 > one; cd ${private_}; rm -rf git; mkfifo git; ${deep}`);
+  await session.kept();
+  await session.run(`cd ${private_}; ${deep}`);
+  await sandboxes.stop(session.input.sessionId);
+  const again = { ...session.input, generation: 2, filesGeneration: 1, restore: session.restorePoint() };
+  expect(await sandboxes.open(again, signal)).toMatchObject({ from: 'volume' });
+  await sandboxes.remove(again);
+  expect(existsSync(session.path)).toBe(false);
+}, 60_000);
 
 test('in the sandbox neither part of the shared directory can be replaced, and what the host gives cannot be written', async () => {
   const session = await tried.open();

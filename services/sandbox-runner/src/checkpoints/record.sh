@@ -17,6 +17,11 @@ work=$WT_DIR/work G=$WT_DIR/work/git S=$WT_DIR/work/scratch N=$WT_DIR/work/neste
 useless() { echo "$1" >&2; exit 75; }
 
 prepare() {
+  # Once no process of it is left the host removes the directories themselves.
+  for aside in "$WT_DIR"/aside-*; do
+    [ ! -d "$aside" ] || find "$aside" -mindepth 1 -delete 2> /dev/null ||
+      { chmod -R u+rwx "$aside" 2> /dev/null; find "$aside" -mindepth 1 -delete 2> /dev/null; }
+  done
   rm -rf "$S" "$N" "$work/out.pack" && mkdir "$S" "$N" || useless 'scratch'
   mkdir -p "$G/objects/info" "$G/objects/pack" "$G/refs" "$G/info" "$G/trees" || useless 'directories'
   rm -rf "$G/config" "$G/HEAD" "$G/info/attributes" "$G/objects/info/alternates" "$G/shallow" "$G"/*.lock "$G"/trees/*.lock
@@ -115,7 +120,7 @@ record_tree() {
   fi
   [ ! -s "$S/nested" ] || xargs -0 sh -c "$enlist" sh "$prefix" "$N" "$S" "$WT_NESTED_MAX" < "$S/nested" || useless 'nested'
   [ ! -s "$S/unreadable" ] || xargs -0 sh -c "$note" sh "$prefix" unreadable < "$S/unreadable" >> "$S/left-out"
-  [ ! -s "$S/scan.err" ] || sed -n "s/^warning: could not open directory '\(.*\)': .*/\1/p" "$S/scan.err" | sort -u | head -n 100 |
+  [ ! -s "$S/scan.err" ] || sed -n "/^warning: could not open directory '/{s///;s/': [^']*\$//;p;}" "$S/scan.err" | sort -u | head -n 100 |
     while IFS= read -r f; do printf 'unreadable - - %s\0' "$prefix$f"; done >> "$S/left-out"
   if [ -s "$S/large" ]; then
     { printf '%s\0' "$prefix"; xargs -0 stat -c '%s %Y %n' -- < "$S/large"; } >> "$S/left-out.facts"

@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type BundleHeader, readBundleHeader } from './bundle-header.ts';
+import { openBundleHeader, refsBytesMax } from './bundle-header.ts';
 import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
 
 /** Everything about a checkpoint that is not in its commit or its carrier. */
@@ -189,8 +189,12 @@ function sessionStore(path: string, git: StoreGit): SessionStore {
         { tree, parents: [commit, carrier], message: `state ${number}`, createdMs },
         signal,
       );
-      const listed = (await git(['for-each-ref', '--format=%(refname)', 'refs/worktrail/'], { signal })).toString();
-      const higher = listed.split('\n').filter((name) => Number(name.split('/').at(-1)) > number);
+      const listing = ['for-each-ref', '--format=%(refname)', 'refs/worktrail/'];
+      const listed = await git(listing, { signal, stdoutBytesMax: refsBytesMax });
+      const higher = listed
+        .toString()
+        .split('\n')
+        .filter((name) => Number(name.split('/').at(-1)) > number);
       const lines = [
         `update ${checkpointRef(number)} ${commit}`,
         `update ${stateRef(number)} ${state}`,
@@ -200,7 +204,7 @@ function sessionStore(path: string, git: StoreGit): SessionStore {
     },
 
     async ingestBundle(bundle, signal) {
-      const header = await readHeader(bundle);
+      const header = await openBundleHeader(bundle);
       const file = await open(bundle);
       try {
         await ingest(
@@ -282,15 +286,4 @@ export async function commitTree(
   const parents = commit.parents.flatMap((parent) => ['-p', parent]);
   const id = await git(['commit-tree', commit.tree, ...parents], { signal, stdin: `${commit.message}\n`, env });
   return id.toString().trim();
-}
-
-async function readHeader(path: string): Promise<BundleHeader> {
-  const file = await open(path);
-  try {
-    const buffer = Buffer.alloc(4 * 1024 * 1024);
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-    return readBundleHeader(buffer.subarray(0, bytesRead));
-  } finally {
-    await file.close();
-  }
 }
