@@ -23,6 +23,7 @@ import type { SandboxDriver } from './sandbox-driver.ts';
 import type { SessionActivity } from './session-activity.ts';
 import type { SessionDirectories } from './session-directory.ts';
 import { SessionFailure, StaleGeneration, UpstreamAway } from './session-failure.ts';
+import { isStoreAway } from './store-away.ts';
 
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;
@@ -82,7 +83,7 @@ export function createSandboxActivities({
             return opened;
           });
         } catch (error) {
-          if (activity.signal.aborted || toFailure(error) !== error) throw error;
+          if (activity.signal.aborted || toFailure(error) !== error || isStoreAway(error)) throw error;
           const failed = (failures.get(sessionId) ?? 0) + 1;
           failures.set(sessionId, failed);
           if (failed >= openFailuresMax) await giveUp(driver, error);
