@@ -83,7 +83,7 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-const NAPS_MAX = 6;
+const NAP_PACE_MS = 4_000;
 
 /**
  * Four sessions: one that prints slowly beside one that prints much, one with files, one that computes and has others waiting behind
@@ -107,7 +107,7 @@ export function planWork(seed: string, paceMs: number): Work[] {
     ]),
     work(
       [],
-      Array.from({ length: NAPS_MAX }, (_, index) => short(`nap-${index + 1}`)),
+      Array.from({ length: Math.ceil(paceMs / NAP_PACE_MS) }, (_, index) => short(`nap-${index + 1}`)),
     ),
   ];
 }
