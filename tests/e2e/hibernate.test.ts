@@ -67,7 +67,9 @@ test('a hibernated session has no container, and its next command finds files, m
   expect(after.output.text).toBe(before.output.text);
   const there = await run(session.id, 'echo "$GREETING from $(basename "$PWD")"; ../link', { cwd: 'sub' });
   expect(there.output.text).toBe('hello from sub\nran\n');
-  expect((await api.get(`/v1/sessions/${session.id}`)).body).toMatchObject({ state: 'ready', queuePosition: null });
+  // A command's end is told as it passes; the session hears of it a moment later.
+  const shown = async () => (await api.get(`/v1/sessions/${session.id}`)).body;
+  await expect.poll(shown, { timeout: 10_000 }).toMatchObject({ state: 'ready', queuePosition: null });
   const whole = await readHistory(api, session.id);
   expect(whole.slice(0, asleep.length)).toEqual(asleep);
   const types = whole.slice(asleep.length).map(({ type }) => type);

@@ -13,8 +13,8 @@ import { type SandboxStopped, sandboxStopped, sessionWorkflowId } from '@worktra
 import { isBearer } from '@worktrail/runtime/internal-auth';
 import type { Logger } from '@worktrail/runtime/log';
 import type { LiveCommands } from './live-commands.ts';
-import type { OpenSandbox } from './open-sandboxes.ts';
 import type { Sandboxes } from './sandboxes.ts';
+import type { SandboxRecord } from './session-directory.ts';
 
 export const stopPath = '/stop-cluster';
 export const stopReason = 'cluster_stopped';
@@ -68,21 +68,21 @@ async function stopAll(deps: ClusterStopDeps): Promise<StopCounts> {
 }
 
 async function stopEach({ sandboxes, commands, ...deps }: ClusterStopDeps, counts: StopCounts): Promise<void> {
-  await sandboxes.attachAll(AbortSignal.timeout(stopMsMax));
+  const dead = await sandboxes.attachAll(AbortSignal.timeout(stopMsMax));
   const drained = sandboxes.drain();
-  const open = sandboxes.attached();
+  const open = [...sandboxes.attached().map(({ record }) => record), ...dead];
   const live = commands.list();
   counts.sandboxes = open.length;
   counts.commandsCanceled = live.length;
   for (const command of live) command.cancel({ graceMs: commandGraceMs, reason: stopReason });
   await Promise.all(
-    open.map(async (sandbox) => {
-      const { sessionId } = sandbox.record;
+    open.map(async (record) => {
+      const { sessionId } = record;
       try {
         await endsOf(commands, sessionId);
         await sandboxes.stop(sessionId);
         counts.stopped += 1;
-        await tellSession(deps.temporal, sandbox);
+        await tellSession(deps.temporal, record);
       } catch (error) {
         deps.log.error({ err: error, sessionId }, 'a sandbox could not be stopped in good order');
       }
@@ -98,9 +98,9 @@ async function endsOf(commands: LiveCommands, sessionId: string): Promise<void> 
   await Promise.race([all, delay(commandsWaitMsMax, undefined, { ref: false })]);
 }
 
-async function tellSession(temporal: Client, { record }: OpenSandbox): Promise<void> {
-  const message: SandboxStopped = { generation: record.generation, reason: stopReason };
-  await temporal.workflow.getHandle(sessionWorkflowId(record.sessionId)).signal(sandboxStopped, message);
+async function tellSession(temporal: Client, { sessionId, generation }: SandboxRecord): Promise<void> {
+  const message: SandboxStopped = { generation, reason: stopReason };
+  await temporal.workflow.getHandle(sessionWorkflowId(sessionId)).signal(sandboxStopped, message);
 }
 
 function respond(response: ServerResponse, status: number, body: object): void {

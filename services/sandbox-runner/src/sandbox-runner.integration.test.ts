@@ -38,6 +38,7 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { type SocketProxy, startSocketProxy } from '@worktrail/testing/socket-proxy';
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { toolPath } from '@worktrail/testing/tool-paths';
+import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SandboxRunnerConfig } from './config.ts';
 import { createDockerDriver } from './docker-driver.ts';
@@ -235,6 +236,24 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
   await expect(onHost('openSandbox', session)).rejects.toMatchObject({
     cause: { type: 'stale_generation' },
   });
+  await onHost('removeSandbox', next);
+}, 60_000);
+
+test('a stop of the cluster leaves no container, also of a sandbox that died before', async () => {
+  const own = { ...session, sessionId: newId('session') };
+  await onHost('openSandbox', own);
+  const { clusterId, dockerSocket: socketPath, supervisorPath, control, startsAtOnceMax } = config;
+  const { runnerId } = runner;
+  const driver = createDockerDriver({ clusterId, runnerId, socketPath, supervisorPath, control, startsAtOnceMax });
+  const [container] = await driver.listContainers(own.sessionId);
+  const docker = new Docker({ socketPath });
+  await docker.getContainer(container!.id).kill();
+  await docker.getContainer(container!.id).wait();
+  expect(await (await stopCluster(config.internalToken)).json()).toMatchObject({ stopped: 1 });
+  expect(await driver.listContainers(own.sessionId)).toEqual([]);
+  await restart();
+  const next = { ...own, generation: 2, filesGeneration: 1 };
+  expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume' });
   await onHost('removeSandbox', next);
 }, 60_000);
 

@@ -51,8 +51,8 @@ export interface Sandboxes {
   /** Sessions that hold a container here. */
   occupied(): ReadonlyMap<string, SlotHolder>;
   attached(): OpenSandbox[];
-  /** Attaches to every sandbox that is open here, also to those that nobody asked for since the process started. */
-  attachAll(signal: AbortSignal): Promise<void>;
+  /** Attaches to every sandbox that is open here, also to those that nobody asked for yet. Answers those whose container does not run. */
+  attachAll(signal: AbortSignal): Promise<SandboxRecord[]>;
   /** Keeps the record of open sandboxes true by what the engine reports. */
   watch(signal: AbortSignal): void;
   /** From now on nothing is opened and nothing new is attached to. Resolves once what was being opened is taken away again. */
@@ -186,12 +186,15 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
     occupied: () => open.occupied,
     attached: () => open.list(),
     async attachAll(signal) {
+      const dead: SandboxRecord[] = [];
       for (const sessionId of await directories.list()) {
         signal.throwIfAborted();
         if (open.find(sessionId)) continue;
         const record = await directories.at(sessionId).readRecord();
-        if (record?.state === 'open') await lock.run(sessionId, () => attachLocked(record));
+        if (record?.state !== 'open') continue;
+        if (!(await lock.run(sessionId, () => attachLocked(record)))) dead.push(record);
       }
+      return dead;
     },
     watch(signal) {
       const onResync = () =>
