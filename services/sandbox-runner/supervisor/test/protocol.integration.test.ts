@@ -292,12 +292,13 @@ describe('a kill for want of memory', () => {
 
   it('some time ago is not why a command is killed now, but it may be why a shell reports one', async () => {
     const { counter, sandbox } = await grown();
-    const told = `echo 'oom_kill 1' > ${counter}; sleep 7`;
-    const [killed, reported] = await Promise.all([
-      runToEnd(sandbox, sandbox.bash(`${told}; kill -9 $$`)),
-      runToEnd(sandbox, sandbox.bash(`${told}; sleep 1; exit 137`)),
-    ]);
+    const shell = sandbox.bash('echo up; sleep 9; exit 137');
+    await sandbox.link.start(shell);
+    // What was counted before a command began explains nothing of it.
+    await waitForOutput(sandbox.link, shell.id, 'up');
+    const killed = await runToEnd(sandbox, sandbox.bash(`echo 'oom_kill 1' > ${counter}; sleep 7; kill -9 $$`));
     expect(killed.end).toMatchObject({ outcome: 'signaled', signal: 9 });
+    const reported = await finish(sandbox.link, shell.id);
     expect(reported.end).toMatchObject({ outcome: 'oom_killed', exitCode: 137 });
   });
 });
