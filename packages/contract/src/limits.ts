@@ -40,7 +40,7 @@ export const limits = {
   /** Of a command whose output is above its limit and that goes on (`keep_tail`): how much of its end is kept. */
   outputTailKeptBytesMax: 1024 * 1024,
   /** Coalescing of output into events. With its envelope below the NATS payload limit, and of the journal's answers to a hole. */
-  outputEventBytesMax: 256 * 1024,
+  outputEventBytesMax: 64 * 1024,
   outputEventDelayMs: 50,
   cancelGraceSecondsDefault: 5,
 } as const;

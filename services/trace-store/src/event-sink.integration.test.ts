@@ -110,7 +110,7 @@ test('the schema is applied once, and a changed file is refused', async () => {
 });
 
 const chunkBytes = limits.outputEventBytesMax;
-const chunks = 100;
+const chunks = 400;
 
 /** Events 1, 2 and the end of a command whose output (numbers 3 to `chunks` + 2, more than one block) was lost. */
 function commandWithHole(session: TestSession, commandId: string): StreamMessage[] {
