@@ -33,6 +33,15 @@ function start(state: SessionState): string {
   return command.id;
 }
 
+const exited = {
+  outcome: 'exited' as const,
+  reason: null,
+  exitCode: 0,
+  signal: null,
+  stdoutBytes: 0,
+  stderrBytes: 0,
+};
+
 const lastEvent = (state: SessionState) => state.events.at(-1)!.draft.payload;
 
 describe('a lost host', () => {
@@ -48,6 +57,31 @@ describe('a lost host', () => {
     expect(state.placement).toEqual(host);
     hostLost(state, { runnerId: 'r', generation }, noon);
     expect(state.placement).toBeNull();
+  });
+
+  it('leaves a hibernated session where its last changes are, as long as they are stored nowhere else', () => {
+    const state = readyState();
+    checkpoint(state, 'chk_1');
+    const id = start(state);
+    life.commandEnded(state, id, exited, noon);
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    expect(state).toMatchObject({ phase: 'hibernated', placement: host });
+  });
+
+  it('puts nothing to sleep by what it says late: another sandbox has taken the place of the one that stopped', () => {
+    const state = readyState();
+    checkpoint(state, 'chk_1');
+    hibernationBegun(state, 'requested', noon);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    life.placed(state, host, noon);
+    life.opened(state, state.generation, { ...made, from: 'checkpoint' }, noon);
+    life.becameReady(state, noon);
+    hibernationBegun(state, 'requested', noon);
+    hibernated(state, 1, { archive: null }, noon);
+    expect(state.phase).toBe('hibernating');
+    hibernated(state, state.generation, { archive: null }, noon);
+    expect(state.phase).toBe('hibernated');
   });
 
   it('leaves a hibernated session where it is, as long as nothing stands in for its volume', () => {
@@ -75,14 +109,6 @@ describe('a lost host', () => {
     life.placed(state, { runnerId: 's', hostQueue: 'q2' }, noon);
     life.opened(state, state.generation, { ...made, from: 'new' }, noon);
     // Its end was in the history, and is found there late.
-    const exited = {
-      outcome: 'exited' as const,
-      reason: null,
-      exitCode: 0,
-      signal: null,
-      stdoutBytes: 0,
-      stderrBytes: 0,
-    };
     lostCommandsEnded(state, [{ commandId: command.id, result: exited }], noon);
     expect(state).toMatchObject({ phase: 'creating', commands: [], setup: { done: 0, retries: 1 } });
   });
