@@ -12,18 +12,18 @@ import {
   sandboxGone,
 } from '@worktrail/contract/sandbox-activities';
 import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
-import { SandboxGone } from './command-execution.ts';
-import { LineFull } from './command-turns.ts';
-import { NoDiskSpace } from './disk-space.ts';
-import { type ActivityRun, Detached, type LiveCommands } from './live-commands.ts';
-import type { PartWatch } from './part-watch.ts';
-import { NoFreeSlot, type Placements, TakesNoSession } from './placement.ts';
-import { RunnerDraining, type Sandboxes } from './sandboxes.ts';
-import type { SandboxDriver } from './sandbox-driver.ts';
-import type { SessionActivity } from './session-activity.ts';
-import type { SessionDirectories } from './session-directory.ts';
-import { SessionFailure, StaleGeneration, UpstreamAway } from './session-failure.ts';
-import { isStoreAway } from './store-away.ts';
+import { SandboxGone } from './commands/command-execution.ts';
+import { LineFull } from './commands/command-turns.ts';
+import { NoDiskSpace } from './host/disk-space.ts';
+import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
+import type { PartWatch } from './host/part-watch.ts';
+import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
+import { RunnerDraining, type Sandboxes } from './sandboxes/sandboxes.ts';
+import type { SandboxDriver } from './docker/sandbox-driver.ts';
+import type { SessionActivity } from './sessions/session-activity.ts';
+import type { SessionDirectories } from './sessions/session-directory.ts';
+import { SessionFailure, StaleGeneration, UpstreamAway } from './sessions/session-failure.ts';
+import { isStoreAway } from './artifacts/store-away.ts';
 
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;

@@ -25,28 +25,28 @@ import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server
 import { makeScratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
-import { createAcknowledgements } from './acknowledgements.ts';
-import { type NatsArtifactStore, openNatsArtifactStore } from './artifact-store-nats.ts';
+import { createAcknowledgements } from './commands/acknowledgements.ts';
+import { type NatsArtifactStore, openNatsArtifactStore } from './artifacts/artifact-store-nats.ts';
 import {
   type CheckpointEngine,
   createCheckpointEngine,
   defaultCheckpointLimits,
 } from './checkpoints/checkpoint-engine.ts';
-import { executeCommand } from './command-execution.ts';
-import { createCommandTurns, type TurnQuotas } from './command-turns.ts';
-import { createDerivedImages } from './derived-image.ts';
-import { sandboxUser } from './docker-container-spec.ts';
-import { createDockerDriver } from './docker-driver.ts';
-import { openGit } from './git-program.ts';
-import { type ActivityRun, createLiveCommands, type LiveCommands } from './live-commands.ts';
-import { type PartWatch, startPartWatch } from './part-watch.ts';
-import { createSecretReader } from './project-secrets.ts';
-import { createRepositoryPins } from './repository-pins.ts';
-import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
-import type { SandboxDriver } from './sandbox-driver.ts';
-import { createSandboxImages } from './sandbox-images.ts';
-import { createSandboxes, type Sandboxes } from './sandboxes.ts';
-import { createSessionDirectories, type SessionDirectories } from './session-directory.ts';
+import { executeCommand } from './commands/command-execution.ts';
+import { createCommandTurns, type TurnQuotas } from './commands/command-turns.ts';
+import { createDerivedImages } from './docker/derived-image.ts';
+import { sandboxUser } from './docker/docker-container-spec.ts';
+import { createDockerDriver } from './docker/docker-driver.ts';
+import { openGit } from './repositories/git-program.ts';
+import { type ActivityRun, createLiveCommands, type LiveCommands } from './commands/live-commands.ts';
+import { type PartWatch, startPartWatch } from './host/part-watch.ts';
+import { createSecretReader } from './commands/project-secrets.ts';
+import { createRepositoryPins } from './repositories/repository-pins.ts';
+import { createRepositoryMirrors, type RepositoryMirrors } from './repositories/repository-mirror.ts';
+import type { SandboxDriver } from './docker/sandbox-driver.ts';
+import { createSandboxImages } from './docker/sandbox-images.ts';
+import { createSandboxes, type Sandboxes } from './sandboxes/sandboxes.ts';
+import { createSessionDirectories, type SessionDirectories } from './sessions/session-directory.ts';
 
 const run = promisify(execFile);
 export const log = createLogger({ service: 'test', level: process.env['WORKTRAIL_TEST_LOG'] ?? 'silent' });

@@ -41,7 +41,7 @@ import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SandboxRunnerConfig } from './config.ts';
-import { createDockerDriver } from './docker-driver.ts';
+import { createDockerDriver } from './docker/docker-driver.ts';
 import { log, makeRepository, newCommand, newSession, plainEnvironment, removeOwned } from './runner-bench.ts';
 import { type RunningSandboxRunner, startSandboxRunner } from './sandbox-runner.ts';
 

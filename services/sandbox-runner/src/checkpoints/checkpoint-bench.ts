@@ -11,9 +11,9 @@ import type {
   OpenedSandbox,
   OpenSandboxInput,
 } from '@worktrail/contract/sandbox-activities';
-import type { OpenSandbox } from '../open-sandboxes.ts';
+import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { activityRun, newCommand, newSession, outputOf, type RunnerBench } from '../runner-bench.ts';
-import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from './artifact-store.ts';
+import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from '../artifacts/artifact-store.ts';
 import {
   type CheckpointEngine,
   type CheckpointEngineDeps,

@@ -8,7 +8,7 @@
 
 import { chmod, lchown, mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../host/remove-tree.ts';
 
 export const setAsidePrefix = 'aside-';
 const setAsideMax = 100;

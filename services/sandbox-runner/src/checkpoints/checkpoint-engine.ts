@@ -19,11 +19,11 @@ import type {
   SandboxRef,
 } from '@worktrail/contract/sandbox-activities';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
-import { requireDiskSpace } from '../disk-space.ts';
-import { createKeyedLock } from '../keyed-lock.ts';
-import type { OpenSandbox } from '../open-sandboxes.ts';
-import type { Upstream } from '../repository-mirror.ts';
-import type { ArtifactStore } from './artifact-store.ts';
+import { requireDiskSpace } from '../host/disk-space.ts';
+import { createKeyedLock } from '../host/keyed-lock.ts';
+import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
+import type { Upstream } from '../repositories/repository-mirror.ts';
+import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { readChangedFiles } from './changed-files.ts';
 import { publishChangedFiles } from './changed-files-events.ts';
 import { readSandboxScript } from './sandbox-script.ts';

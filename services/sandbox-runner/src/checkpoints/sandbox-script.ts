@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { workspacePath } from '@worktrail/contract/environment-variables';
-import { sandboxPaths } from '../docker-container-spec.ts';
-import { type InternalResult, runInternalCommand } from '../internal-command.ts';
-import type { OpenSandbox } from '../open-sandboxes.ts';
-import { baseEnvironment } from '../workspace-setup.ts';
+import { sandboxPaths } from '../docker/docker-container-spec.ts';
+import { type InternalResult, runInternalCommand } from '../supervision/internal-command.ts';
+import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
+import { baseEnvironment } from '../docker/image-environment.ts';
 import { privateConfiguration } from './sandbox-git-config.ts';
 
 export type SandboxScript = (

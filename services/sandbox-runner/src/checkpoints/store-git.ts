@@ -2,7 +2,7 @@
 // memory and output are bounded.
 
 import { spawn } from 'node:child_process';
-import { programEnvironment } from '../program-environment.ts';
+import { programEnvironment } from '../host/program-environment.ts';
 
 export interface StoreGitOptions {
   signal: AbortSignal;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createLogger } from '@worktrail/runtime/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { OpenSandbox } from '../open-sandboxes.ts';
+import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { createCheckpointDirectory } from './checkpoint-directory.ts';
 import { openSessionStore, type SessionStore } from './session-store.ts';
 import { recordWorkspace } from './workspace-recording.ts';

@@ -6,8 +6,8 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@worktrail/runtime/log';
-import { requireDiskSpace } from '../disk-space.ts';
-import type { OpenSandbox } from '../open-sandboxes.ts';
+import { requireDiskSpace } from '../host/disk-space.ts';
+import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { checkpointDirectory, setWorkAside } from './checkpoint-directory.ts';
 import { describeLeftOut } from './left-out.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';

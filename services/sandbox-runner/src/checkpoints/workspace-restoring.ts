@@ -2,8 +2,8 @@
 
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { OpenSandbox } from '../open-sandboxes.ts';
-import type { Upstream } from '../repository-mirror.ts';
+import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
+import type { Upstream } from '../repositories/repository-mirror.ts';
 import { checkpointDirectory } from './checkpoint-directory.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type Manifest, type SessionStore } from './session-store.ts';

@@ -1,7 +1,7 @@
 import { newId } from '@worktrail/contract/ids';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { SandboxRecord } from '../session-directory.ts';
+import type { SandboxRecord } from '../sessions/session-directory.ts';
 import { type FoundObject, judge, type Known, type KnownSession, scratchQuietMs } from './judge.ts';
 
 const runnerId = 'run-here';

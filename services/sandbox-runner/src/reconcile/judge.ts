@@ -11,9 +11,9 @@
 
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { Judged } from '@worktrail/runtime/first-seen';
-import type { OwnedObject } from '../sandbox-driver.ts';
-import type { SandboxRecord } from '../session-directory.ts';
-import { judgeStale } from '../stale-sessions.ts';
+import type { OwnedObject } from '../docker/sandbox-driver.ts';
+import type { SandboxRecord } from '../sessions/session-directory.ts';
+import { judgeStale } from '../sandboxes/stale-sessions.ts';
 
 export const scratchQuietMs = 60 * 60_000;
 export const imageUnusedMs = 24 * 60 * 60_000;

@@ -7,8 +7,8 @@ import type { SessionDocument } from '@worktrail/contract/documents';
 import { createdMsOf, isId } from '@worktrail/contract/ids';
 import { sessionKey } from '@worktrail/contract/subjects';
 import { readDocument } from '@worktrail/runtime/buckets';
-import type { Sandboxes } from '../sandboxes.ts';
-import type { SandboxRecord, SessionDirectories } from '../session-directory.ts';
+import type { Sandboxes } from '../sandboxes/sandboxes.ts';
+import type { SandboxRecord, SessionDirectories } from '../sessions/session-directory.ts';
 import type { KnownSession } from './judge.ts';
 
 export interface KnownSessionsDeps {

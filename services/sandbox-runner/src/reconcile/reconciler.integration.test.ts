@@ -9,7 +9,7 @@ import { sessionKey } from '@worktrail/contract/subjects';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ownerFilter, ownerLabels } from '../docker-container-spec.ts';
+import { ownerFilter, ownerLabels } from '../docker/docker-container-spec.ts';
 import { log, newSession, type RunnerBench, startRunnerBench } from '../runner-bench.ts';
 import { createReconciler } from './reconciler.ts';
 

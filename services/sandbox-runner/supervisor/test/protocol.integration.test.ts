@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { encodeFrame } from '../../src/journal-format.ts';
-import { openSupervisorLink } from '../../src/supervisor-link.ts';
-import { encodeRequest } from '../../src/supervisor-request.ts';
+import { encodeFrame } from '../../src/supervision/journal-format.ts';
+import { openSupervisorLink } from '../../src/supervision/supervisor-link.ts';
+import { encodeRequest } from '../../src/supervision/supervisor-request.ts';
 import {
   builtSupervisor,
   finish,

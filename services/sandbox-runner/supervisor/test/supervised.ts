@@ -7,11 +7,11 @@ import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EndFrame, JournalFrame, JournalStream } from '../../src/journal-format.ts';
-import { openJournal } from '../../src/journal-reader.ts';
-import { createFifoSender } from '../../src/supervisor-control.ts';
-import { createRunDirectory, openSupervisorLink, type SupervisorLink } from '../../src/supervisor-link.ts';
-import type { CommandSpec } from '../../src/supervisor-request.ts';
+import type { EndFrame, JournalFrame, JournalStream } from '../../src/supervision/journal-format.ts';
+import { openJournal } from '../../src/supervision/journal-reader.ts';
+import { createFifoSender } from '../../src/supervision/supervisor-control.ts';
+import { createRunDirectory, openSupervisorLink, type SupervisorLink } from '../../src/supervision/supervisor-link.ts';
+import type { CommandSpec } from '../../src/supervision/supervisor-request.ts';
 import { buildSupervisor, supervisorSourceHash } from '../build.mjs';
 
 export const isRoot = process.getuid?.() === 0;

@@ -1,7 +1,7 @@
 // Commands that go on above the limit of their output, with its beginning and its end kept.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { JournalStream } from '../../src/journal-format.ts';
+import type { JournalStream } from '../../src/supervision/journal-format.ts';
 import {
   type Finished,
   finish,

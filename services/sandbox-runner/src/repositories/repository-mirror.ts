@@ -1,0 +1,271 @@
+// Mirrors of upstream repositories: one bare repository per organization and address, which sandboxes borrow objects from.
+//
+// 1. A mirror holds what upstream has and nothing else; sandboxes mount its objects read-only and it never loses one (no gc, no repack).
+// 2. `sync` answers commits that upstream had after the call began: who asks during a fetch shares the next one.
+// 3. Errors carry git's last line, without credentials.
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RepositoryRef } from '@worktrail/contract/environment';
+import type { RepositoryAddress, RepositoryRoots } from '@worktrail/runtime/repository-address';
+import type { Git } from './git-program.ts';
+import { requireAllowedObjects } from './repository-borrowing.ts';
+import type { RepositoryPins } from './repository-pins.ts';
+import { redact, resolveRepository, withoutCredentials } from './repository-url.ts';
+import { SessionFailure, UpstreamAway } from '../sessions/session-failure.ts';
+
+export interface Upstream {
+  /** On the host. */
+  objectsPath: string;
+  /** What the session starts from. */
+  baseCommit: string;
+  defaultBranch: string;
+  defaultCommit: string;
+  /** Boundary commits of a shallow upstream, as in git's `shallow` file; empty for a whole one. */
+  shallow: string;
+  /** Without credentials. */
+  url: string;
+}
+
+export interface SyncRequest {
+  organizationId: string;
+  repository: RepositoryRef;
+  /** Branch, tag or commit; null: the default branch. */
+  baseRef: string | null;
+}
+
+export interface RepositoryMirrors {
+  /** @throws SessionFailure */
+  sync(request: SyncRequest): Promise<Upstream>;
+  /**
+   * For files that began with this commit: asks upstream only where the mirror does not have it, and the artifact store where upstream
+   * does not have it any more. @throws SessionFailure, UpstreamAway
+   */
+  provide(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<Upstream>;
+}
+
+export interface MirrorDeps {
+  dataDirectory: string;
+  roots: RepositoryRoots;
+  git: Git;
+  pins: RepositoryPins;
+}
+
+export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
+  const { git } = deps;
+  const fetches = createCoalescer();
+
+  async function locate({ organizationId, repository }: Omit<SyncRequest, 'baseRef'>): Promise<Mirror> {
+    const address = await resolveRepository(repository.url, deps.roots);
+    const source = address.kind === 'local' ? address.path : address.url;
+    const name = createHash('sha256').update(source).digest('hex').slice(0, 32);
+    const path = join(deps.dataDirectory, 'mirrors', organizationId, `${name}.git`);
+    return { path, address, source, organizationId, name, ...repository };
+  }
+
+  const fetch = (mirror: Mirror) => fetches.run(mirror.path, () => fetchAll(deps, mirror));
+  const defaultCommitOf = ({ path, defaultBranch }: Mirror) =>
+    resolveCommit(git, path, [`refs/heads/${defaultBranch}`]);
+
+  async function describe(mirror: Mirror, baseCommit: string, defaultCommit: string): Promise<Upstream> {
+    return {
+      objectsPath: join(mirror.path, 'objects'),
+      baseCommit,
+      defaultBranch: mirror.defaultBranch,
+      defaultCommit,
+      shallow: await readFile(join(mirror.path, 'shallow'), 'utf8').catch(() => ''),
+      url: withoutCredentials(mirror.url),
+    };
+  }
+
+  return {
+    async sync(request) {
+      const mirror = await locate(request);
+      await fetch(mirror);
+      const defaultCommit = await defaultCommitOf(mirror);
+      if (!defaultCommit) throw missing(mirror.url, `default branch "${mirror.defaultBranch}"`);
+      const { baseRef } = request;
+      return describe(
+        mirror,
+        baseRef === null ? defaultCommit : await resolveBase(git, mirror, baseRef),
+        defaultCommit,
+      );
+    },
+    async provide(request, commit) {
+      const mirror = await locate(request);
+      const find = async () => (existsSync(mirror.path) ? resolveCommit(git, mirror.path, [commit]) : undefined);
+      if (!isFullCommit(commit)) throw missing(mirror.url, `commit "${commit}"`);
+      if (!(await find())) {
+        const unreachable = await fetch(mirror).then(() => undefined, unlessAborted);
+        // An upstream that is away says nothing about what was kept of it.
+        await makeEmptyMirror(git, mirror.path, commit.length === 64);
+        if (!(await find())) await fetchCommit(git, mirror, commit);
+        if (!(await find())) await deps.pins.restore(mirror, commit);
+        if (!(await find())) throw unreachable ? awayFor(unreachable) : missing(mirror.url, `commit "${commit}"`);
+      }
+      return describe(mirror, commit, (await defaultCommitOf(mirror)) ?? commit);
+    },
+  };
+}
+
+interface Mirror {
+  path: string;
+  address: RepositoryAddress;
+  /** What git fetches from. */
+  source: string;
+  organizationId: string;
+  /** The same on every host. */
+  name: string;
+  url: string;
+  defaultBranch: string;
+}
+
+async function fetchAll({ git, roots, pins }: MirrorDeps, mirror: Mirror): Promise<void> {
+  const { path, address, source } = mirror;
+  try {
+    if (address.kind === 'local') await requireAllowedObjects(git, address.path, roots);
+    if (!existsSync(path)) await makeMirror(git, path, address);
+    await pins.noteTips(mirror);
+    const refspecs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+    const options = ['--progress', '--prune', '--no-tags', '--update-shallow'];
+    await git(path, ['fetch', ...options, '--end-of-options', source, ...refspecs]);
+  } catch (error) {
+    if (isAbort(error) || error instanceof SessionFailure) throw error;
+    throw new SessionFailure('repository_unreachable', `the repository cannot be fetched: ${lastLine(error)}`);
+  }
+  await pins.keepLostTips(mirror);
+}
+
+/** A commit that no branch leads to is given out by most servers when it is asked for by its full name. */
+async function fetchCommit(git: Git, { path, source }: Mirror, commit: string): Promise<void> {
+  await git(path, ['fetch', '--progress', '--no-tags', '--end-of-options', source, commit]).catch(emptyUnlessAborted);
+}
+
+/** Appears by rename, so that a mirror that is there is whole. A local one is linked, which takes no time. */
+async function makeMirror(git: Git, path: string, address: RepositoryAddress): Promise<void> {
+  const parent = join(path, '..');
+  const scratch = `${path}.new`;
+  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await rm(scratch, { recursive: true, force: true });
+  if (address.kind === 'local' && (await isSelfContained(git, address.path))) {
+    await git(parent, ['clone', '--bare', '--local', '--quiet', '--end-of-options', address.path, scratch]);
+  } else {
+    await git(parent, ['init', '--bare', '--quiet', scratch]);
+  }
+  await rename(scratch, path);
+}
+
+async function makeEmptyMirror(git: Git, path: string, isSha256: boolean): Promise<void> {
+  if (existsSync(path)) return;
+  const scratch = `${path}.new`;
+  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+  await rm(scratch, { recursive: true, force: true });
+  const format = isSha256 ? ['--object-format=sha256'] : [];
+  await git(join(path, '..'), ['init', '--bare', '--quiet', ...format, scratch]);
+  await rename(scratch, path);
+}
+
+/** Borrows no objects of another repository. */
+async function isSelfContained(git: Git, path: string): Promise<boolean> {
+  const alternates = await git(path, ['rev-parse', '--path-format=absolute', '--git-path', 'objects/info/alternates']);
+  return !existsSync(alternates.trim());
+}
+
+async function resolveBase(git: Git, mirror: Mirror, baseRef: string): Promise<string> {
+  const { path, url } = mirror;
+  if (!isRefLike(baseRef)) throw missing(url, `ref "${baseRef}"`);
+  const isCommit = /^[0-9a-f]{7,64}$/.test(baseRef);
+  const names = [`refs/heads/${baseRef}`, `refs/tags/${baseRef}`, ...(isCommit ? [baseRef] : [])];
+  const found = await resolveCommit(git, path, names);
+  if (found) return found;
+  if (isFullCommit(baseRef)) {
+    await fetchCommit(git, mirror, baseRef);
+    const fetched = await resolveCommit(git, path, [baseRef]);
+    if (fetched) return fetched;
+  }
+  throw missing(url, `branch, tag or commit "${baseRef}"`);
+}
+
+function isFullCommit(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+}
+
+async function resolveCommit(git: Git, path: string, names: string[]): Promise<string | undefined> {
+  for (const name of names) {
+    const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`];
+    const commit = (await git(path, args).catch(emptyUnlessAborted)).trim();
+    if (/^[0-9a-f]{40,64}$/.test(commit)) return commit;
+  }
+  return undefined;
+}
+
+/** The runner is stopping: says nothing about the repository. */
+function isAbort(error: unknown): boolean {
+  return (error as Error).name === 'AbortError';
+}
+
+function awayFor(error: unknown): unknown {
+  const isUnreachable = error instanceof SessionFailure && error.code === 'repository_unreachable';
+  return isUnreachable ? new UpstreamAway(error.message, { cause: error }) : error;
+}
+
+function unlessAborted(error: unknown): unknown {
+  if (isAbort(error)) throw error;
+  return error;
+}
+
+function emptyUnlessAborted(error: unknown): string {
+  if (isAbort(error)) throw error;
+  return '';
+}
+
+/** What git allows as a ref name or commit; revision operators are none. */
+function isRefLike(text: string): boolean {
+  return text.length <= 255 && !/^[-/.]|\.\.|\/\/|@\{|[\x00-\x20\x7f~^:?*[\\]|\.lock$|[/.]$/.test(text) && text !== '';
+}
+
+function missing(url: string, what: string): SessionFailure {
+  return new SessionFailure('base_ref_not_found', `the repository ${withoutCredentials(url)} has no ${what}`);
+}
+
+function lastLine(error: unknown): string {
+  const lines = redact(String((error as Error).message ?? error))
+    .split(/[\r\n]+/)
+    .map((line) => line.trim());
+  return (
+    lines.findLast((line) => /^(fatal|error|ssh):?/i.test(line)) ??
+    lines.findLast((line) => line !== '') ??
+    'git failed'
+  ).slice(0, 500);
+}
+
+/** Runs one piece of work per key at a time; calls that come meanwhile share one further run. */
+function createCoalescer(): { run(key: string, work: () => Promise<void>): Promise<void> } {
+  const running = new Map<string, Promise<void>>();
+  const next = new Map<string, Promise<void>>();
+  const start = (key: string, work: () => Promise<void>): Promise<void> => {
+    const run = work().finally(() => {
+      if (running.get(key) === run) running.delete(key);
+    });
+    running.set(key, run);
+    return run;
+  };
+  return {
+    run(key, work) {
+      const current = running.get(key);
+      if (!current) return start(key, work);
+      const waiting = next.get(key);
+      if (waiting) return waiting;
+      const follow = current
+        .catch(() => undefined)
+        .then(() => {
+          next.delete(key);
+          return start(key, work);
+        });
+      next.set(key, follow);
+      return follow;
+    },
+  };
+}
