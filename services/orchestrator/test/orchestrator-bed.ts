@@ -104,7 +104,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       return port;
     },
     askHealth: () => askHealth(nats, 'orchestrator'),
-    events: (sessionId) => readEvents(jsm, sessionId),
+    events: createEventReader(jsm),
     stopOrchestrator: () => lifetime.close(),
     startOrchestrator: start,
     stop: async () => {
@@ -147,15 +147,28 @@ async function makeEventStream(jsm: JetStreamManager): Promise<void> {
   });
 }
 
-async function readEvents(jsm: JetStreamManager, sessionId: string): Promise<Event[]> {
-  const events: Event[] = [];
-  const { state } = await jsm.streams.info(eventStream(0));
-  for (let seq = Math.max(1, state.first_seq); seq <= state.last_seq; seq++) {
-    const message = await jsm.streams.getMessage(eventStream(0), { seq });
-    const event = message && fromBinary(EventSchema, message.data);
-    if (event?.sessionId === sessionId) events.push(event);
-  }
-  return events;
+/** Reads each event of the stream once, however often it is asked: what is new since the last time is added. */
+function createEventReader(jsm: JetStreamManager): (sessionId: string) => Promise<Event[]> {
+  const bySession = new Map<string, Event[]>();
+  let nextSeq = 1;
+  let last: Promise<void> = Promise.resolve();
+  const readNew = async () => {
+    const { state } = await jsm.streams.info(eventStream(0));
+    for (nextSeq = Math.max(nextSeq, state.first_seq); nextSeq <= state.last_seq; nextSeq++) {
+      const message = await jsm.streams.getMessage(eventStream(0), { seq: nextSeq });
+      if (!message) continue;
+      const event = fromBinary(EventSchema, message.data);
+      const events = bySession.get(event.sessionId);
+      if (events) events.push(event);
+      else bySession.set(event.sessionId, [event]);
+    }
+  };
+  return async (sessionId) => {
+    const reading = last.then(readNew);
+    last = reading.catch(() => undefined);
+    await reading;
+    return [...(bySession.get(sessionId) ?? [])];
+  };
 }
 
 async function noMark() {
