@@ -41,6 +41,7 @@ export async function fileGet(
   { at, output }: { at?: string; output?: string },
 ): Promise<number> {
   const client = await cli.client();
+  const first = await begin(client, sessionId, path, at);
   if (output === undefined) {
     await copy(client, first, { sessionId, path, at }, cli.screen.stdout);
     return exitCodes.ok;
