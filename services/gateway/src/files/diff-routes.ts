@@ -46,24 +46,18 @@ const diffSchema = z
       )
       .openapi({ description: `At most ${diffFilesMax}.` }),
     filesTruncated: z.boolean().openapi({ description: 'More files differ than are listed.' }),
-    patch: z
-      .string()
-      .openapi({
-        description: `As git apply takes it; at most ${diffPatchBytesMax} bytes, cut before the file that goes over it.`,
-      }),
+    patch: z.string().openapi({
+      description: `As git apply takes it; at most ${diffPatchBytesMax} bytes, cut before the file that goes over it.`,
+    }),
     truncated: z.boolean().openapi({ description: 'The patch is cut, which its last line says too.' }),
-    patchIsExact: z
-      .boolean()
-      .openapi({
-        description: 'False: it has bytes that are not UTF-8, which `Accept: text/x-diff` gives as they are.',
-      }),
+    patchIsExact: z.boolean().openapi({
+      description: 'False: it has bytes that are not UTF-8, which `Accept: text/x-diff` gives as they are.',
+    }),
     from: endSchema,
     to: endSchema,
-    upToDate: z
-      .boolean()
-      .openapi({
-        description: 'False: something has run since the newest checkpoint that is not in the comparison yet.',
-      }),
+    upToDate: z.boolean().openapi({
+      description: 'False: something has run since the newest checkpoint that is not in the comparison yet.',
+    }),
   })
   .openapi('Diff');
 
@@ -91,7 +85,11 @@ export function addDiffRoutes(api: Api, { sessions, files, requests }: DiffRoute
           .openapi({ description: '`false`: only the list; the patch is empty.' }),
       }),
       answers: {
-        200: { description: 'The comparison. With Accept: text/x-diff the patch, as bytes', schema: diffSchema },
+        200: {
+          description:
+            'The comparison. With Accept: text/x-diff the patch, as bytes; `X-Truncated` and `X-Up-To-Date` say what the members do',
+          schema: diffSchema,
+        },
       },
     },
     async ({ principal, params: { sessionId }, query, headers, signal }) => {
@@ -111,8 +109,8 @@ export function addDiffRoutes(api: Api, { sessions, files, requests }: DiffRoute
       if (headers.get('accept')?.includes('text/x-diff')) {
         const patch = await ask('patch');
         const truncated = patch.headers.get(diffTruncatedHeader) === 'true';
-        const type = { 'content-type': 'text/x-diff', 'x-truncated': String(truncated) };
-        return { status: 200, headers: type, body: patch.body };
+        const said = { 'x-truncated': String(truncated), 'x-up-to-date': String(upToDate) };
+        return { status: 200, headers: { 'content-type': 'text/x-diff', ...said }, body: patch.body };
       }
       const [list, patch] = await Promise.all([ask('files'), query.patch === 'true' ? ask('patch') : undefined]);
       const listed = (await new Response(list.body).json()) as DiffFiles;
