@@ -26,6 +26,9 @@ import { addDoctorRoutes } from './doctor/doctor-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
+import { addDiffRoutes } from './files/diff-routes.ts';
+import { addFileRoutes } from './files/file-routes.ts';
+import { createSessionFiles } from './files/session-files.ts';
 import { createFollowers } from './followers.ts';
 import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
@@ -41,6 +44,7 @@ import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
+import type { RunnerRequests } from './runners/runner-requests.ts';
 import type { RunnerView } from './runners/runner-view.ts';
 import { createSessionCensus } from './sessions/session-census.ts';
 import { createSessionReader } from './sessions/session-reader.ts';
@@ -69,6 +73,7 @@ export interface GatewayAppDeps {
     workflows: WorkflowClient;
     trace: TraceClient;
     runners: RunnerView;
+    runnerRequests: RunnerRequests;
     box: SecretBox;
   };
   health: { readiness: Readiness; metrics: Metrics };
@@ -80,7 +85,7 @@ export interface GatewayAppDeps {
 
 export function createGatewayApp({ settings, parts, health, httpMetrics, stopping, log }: GatewayAppDeps): OpenAPIHono {
   const { operator, origins, operatorToken, roots } = settings;
-  const { nats, workflows, trace, runners, box } = parts;
+  const { nats, workflows, trace, runners, runnerRequests, box } = parts;
   const metrics = httpMetrics;
 
   const store = createConfigurationStore(parts.configuration);
@@ -114,6 +119,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
+  const files = createSessionFiles({ sessions, workflows, history });
+  addDiffRoutes(api, { sessions, files, requests: runnerRequests });
+  addFileRoutes(api, { sessions, files, requests: runnerRequests });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

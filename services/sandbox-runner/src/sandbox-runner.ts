@@ -45,9 +45,14 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { createLiveFiles } from './files/live-files.ts';
+import { openSessionReading } from './files/session-reading.ts';
+import { diffRoutes } from './requests/diff-requests.ts';
+import { fileRoutes } from './requests/file-requests.ts';
+import { createRequestRouter } from './requests/request-router.ts';
 import { createRepositoryMirrors } from './repositories/repository-mirror.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
-import { startRunnerAnnouncement } from './runner/runner-announcement.ts';
+import { defaultRunnerUrl, startRunnerAnnouncement } from './runner/runner-announcement.ts';
 import { openRunnerIdentity } from './runner/runner-identity.ts';
 import { registerRunnerMetrics } from './runner/runner-metrics.ts';
 import { followRunnerOrder } from './runner/runner-order.ts';
@@ -66,7 +71,7 @@ const pollersMax = 8;
 
 export interface RunningSandboxRunner {
   runnerId: string;
-  /** Of /healthz, /readyz, /metrics and /stop-cluster. */
+  /** Of /healthz, /readyz, /metrics, /stop-cluster and /internal/v1/. */
   port: number;
 }
 
@@ -109,10 +114,11 @@ export async function startSandboxRunner(
   const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
   const directories = createSessionDirectories(dataDirectory, clusterId);
+  const sessionPath = (sessionId: string) => directories.at(sessionId).path;
   const checkpoints = createCheckpointEngine({
     artifacts,
     events,
-    sessionPath: (sessionId) => directories.at(sessionId).path,
+    sessionPath,
     sandboxUser,
     limits: { ...defaultCheckpointLimits, diskReserveBytes: config.diskReserveBytes },
     clock,
@@ -182,10 +188,15 @@ export async function startSandboxRunner(
   addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
-  const { port } = await startHealthServer(
-    { host, port: config.port, readiness, metrics, routes: stopCluster },
-    lifetime,
-  );
+  const { diskReserveBytes } = config;
+  const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
+  lifetime.onClose('session reading', () => reading.close());
+  const live = createLiveFiles();
+  const internalRoutes = [...diffRoutes({ reading }), ...fileRoutes({ reading, live, sandboxes, directories })];
+  const requests = createRequestRouter(internalRoutes, { token: config.internalToken, log, stopping: lifetime.signal });
+  const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
+  const { port } = await startHealthServer({ host, port: config.port, readiness, metrics, routes }, lifetime);
+  const url = config.url ?? defaultRunnerUrl(host, port);
 
   installTemporalRuntime(log);
   const connection = await connectTemporalNative(config.temporal, lifetime, log);
@@ -232,7 +243,7 @@ export async function startSandboxRunner(
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
     const now = { slots: placements.slots(), draining: isDraining(), unavailable: lacking() };
-    return { id: runnerId, hostQueue, startedAt, version, labels, ...now };
+    return { id: runnerId, hostQueue, url, startedAt, version, labels, ...now };
   };
   announce = await startRunnerAnnouncement(runners, describe, lifetime, log);
   engine.onChange(announce);
