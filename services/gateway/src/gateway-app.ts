@@ -37,6 +37,8 @@ import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
 import { addProjectRoutes } from './projects/project-routes.ts';
 import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
+import { createProposalReader } from './proposals/proposal-reader.ts';
+import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
@@ -90,6 +92,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const quota = createSessionQuota(census, operator.quotas);
   const trials = createTrialReader(parts.trials, workflows);
   const projects = createProjectReader(store, settings);
+  const proposals = createProposalReader(parts.proposals, store, workflows);
   const tasks = createTaskReader(store);
   const commands = createCommandReader(trace, workflows);
   const control = createRunnerControl(nats);
@@ -104,7 +107,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addHealthRoutes(api.app, health);
   addAccessRoutes(api, { store, audit });
   addAuditRoutes(api, { trace });
-  addProjectRoutes(api, { store, projects, sessions, trace, audit, operator, roots });
+  addProjectRoutes(api, { store, projects, sessions, proposals, trace, audit, operator, roots });
   addSecretRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
@@ -114,6 +117,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
+  addProposalRoutes(api, { store, projects, sessions, proposals, runners, workflows, audit });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

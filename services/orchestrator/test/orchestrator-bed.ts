@@ -39,6 +39,8 @@ export interface OrchestratorBed {
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
   trials: KV;
+  proposals: KV;
+  configuration: KV;
   readonly port: number;
   /** Rejects when the orchestrator does not answer that it works. */
   askHealth(): Promise<void>;
@@ -100,6 +102,8 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     },
     sessions: await openBucket(nats, buckets.sessions),
     trials: await openBucket(nats, buckets.trials),
+    proposals: await openBucket(nats, buckets.proposals),
+    configuration: await openBucket(nats, buckets.configuration),
     get port() {
       return port;
     },

@@ -23,6 +23,8 @@ export type KnownTrial = Pick<TrialDocument, 'id' | 'organizationId' | 'state'>;
 export interface Found {
   sessions: readonly KnownSession[];
   trials: readonly KnownTrial[];
+  /** What the proposals that are not over need. */
+  proposalArtifacts: readonly string[];
   /** Sessions and trials whose workflow runs: by session or trial id. */
   running: ReadonlySet<string>;
   artifacts: readonly string[];
@@ -85,9 +87,9 @@ function judgeWorkflows({ sessions, trials, running }: Found): Judged[] {
     });
 }
 
-function judgeArtifacts({ sessions, artifacts, running, sessionsSinceMs }: Found): Judged[] {
+function judgeArtifacts({ sessions, proposalArtifacts, artifacts, running, sessionsSinceMs }: Found): Judged[] {
   const byKey = new Map(sessions.map((one) => [`${one.organizationId}/${one.id}`, one]));
-  const named = new Set(sessions.flatMap((one) => one.artifacts));
+  const named = new Set([...sessions.flatMap((one) => one.artifacts), ...proposalArtifacts]);
   const organizations = new Set(sessions.map(({ organizationId }) => organizationId));
   return artifacts.flatMap((name): Judged[] => {
     if (named.has(name)) return [];

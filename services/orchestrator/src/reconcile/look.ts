@@ -5,7 +5,8 @@
 import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import { proposalWorkflowId } from '@worktrail/contract/proposal-messages';
 import { sessionWorkflow, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { buckets } from '@worktrail/contract/subjects';
 import { trialWorkflow, trialWorkflowId } from '@worktrail/contract/trial-messages';
@@ -21,12 +22,13 @@ export interface LookDeps {
   jsm: JetStreamManager;
   sessions: KV;
   trials: KV;
+  proposals: KV;
   runnerOrders: KV;
   client: Client;
 }
 
 export async function look(deps: LookDeps): Promise<Found> {
-  const { jsm, sessions, trials, runnerOrders, client } = deps;
+  const { jsm, sessions, trials, proposals, runnerOrders, client } = deps;
   const artifacts = await artifactNames(jsm);
   const foundSessions = await readAllDocuments(sessions, (one: SessionDocument) => {
     const { id, organizationId, trialId, version, state, generation } = one;
@@ -35,12 +37,14 @@ export async function look(deps: LookDeps): Promise<Found> {
   const foundTrials = await readAllDocuments(trials, ({ id, organizationId, state }: TrialDocument) => {
     return { id, organizationId, state };
   });
+  const ofProposals = await readAllDocuments(proposals, (one: ProposalDocument) => one.artifacts);
   const lasting: string[] = [];
   for (const name of vanishing) if (await isLasting(jsm, name)) lasting.push(name);
   return {
     artifacts,
     sessions: foundSessions,
     trials: foundTrials,
+    proposalArtifacts: ofProposals.flat(),
     running: await runningIds(client),
     orders: await readAllDocuments(runnerOrders, ({ draining }: RunnerOrder, runnerId) => ({ runnerId, draining })),
     runnerIds: await announcedIds(jsm),
@@ -81,9 +85,11 @@ async function runningIds(client: Client): Promise<Set<string>> {
   return running;
 }
 
+const workflowIds = { session: sessionWorkflowId, trial: trialWorkflowId, proposal: proposalWorkflowId };
+
 /** Lists of workflows are behind the truth: one alone can be asked for. */
-export async function isGone(client: Client, kind: 'session' | 'trial', id: string): Promise<boolean> {
-  const workflowId = kind === 'session' ? sessionWorkflowId(id) : trialWorkflowId(id);
+export async function isGone(client: Client, kind: keyof typeof workflowIds, id: string): Promise<boolean> {
+  const workflowId = workflowIds[kind](id);
   try {
     const { status } = await client.workflow.getHandle(workflowId).describe();
     return status.name !== 'RUNNING';

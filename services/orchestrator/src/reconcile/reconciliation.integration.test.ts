@@ -52,8 +52,8 @@ afterAll(async () => {
 
 /** As a process that has just started. */
 async function examine(fix: boolean, mayFix: (owner: string | null) => boolean = () => true) {
-  const { sessions, trials, client } = bed;
-  const parts = { jsm, sessions, trials, runnerOrders: orders, reconciliation, client };
+  const { sessions, trials, proposals, client } = bed;
+  const parts = { jsm, sessions, trials, proposals, runnerOrders: orders, reconciliation, client };
   const log = createLogger({ service: 'test', level: 'silent' });
   return await createReconciliation({ ...parts, graceMs, clock: () => nowMs, signal, log }).examine({ fix, mayFix });
 }

@@ -6,7 +6,8 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import type { Client } from '@temporalio/client';
 import type { Finding } from '@worktrail/contract/doctor';
-import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import { describeProposal, proposalWorkflowId } from '@worktrail/contract/proposal-messages';
 import { describeSession, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messages';
@@ -86,7 +87,7 @@ async function recordWorkflow({ client, sessions, trials }: SetRightDeps, findin
 async function removeArtifact(deps: SetRightDeps, finding: Finding): Promise<boolean> {
   const { jsm } = deps;
   const { name } = finding;
-  if (await isNeeded(deps, finding)) return false;
+  if ((await isNeeded(deps, finding)) || (await isProposalsOwn(deps, finding))) return false;
   const subject = infoSubject(name);
   const message = await jsm.streams.getMessage(objectStream, { last_by_subj: subject });
   // First the name, so that nobody finds an object without its content.
@@ -111,6 +112,17 @@ async function isNeeded(
   if ((raw.pendingActivities ?? []).some(({ activityType }) => makesArtifacts.has(activityType?.name ?? '')))
     return true;
   const { artifacts } = await workflow.query<SessionDocument>(describeSession);
+  return artifacts.includes(name);
+}
+
+/** As for sessions: what a proposal is about to name is being prepared. */
+async function isProposalsOwn({ client }: SetRightDeps, { name }: Finding): Promise<boolean> {
+  const proposalId = /\/proposal-g0-(ppl_[0-9a-z]{26})-/.exec(name)?.[1];
+  if (proposalId === undefined || (await isGone(client, 'proposal', proposalId))) return false;
+  const workflow = client.workflow.getHandle(proposalWorkflowId(proposalId));
+  const { raw } = await workflow.describe();
+  if ((raw.pendingActivities ?? []).some(({ activityType }) => activityType?.name === 'prepareCandidate')) return true;
+  const { artifacts } = await workflow.query<ProposalDocument>(describeProposal);
   return artifacts.includes(name);
 }
 

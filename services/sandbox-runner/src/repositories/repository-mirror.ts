@@ -44,6 +44,8 @@ export interface RepositoryMirrors {
    * does not have it any more. @throws SessionFailure, UpstreamAway
    */
   provide(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<Upstream>;
+  /** What git fetches from, and pushes to; it may hold a credential. @throws SessionFailure */
+  source(request: Omit<SyncRequest, 'baseRef'>): Promise<string>;
 }
 
 export interface MirrorDeps {
@@ -81,6 +83,7 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
   }
 
   return {
+    source: async (request) => (await locate(request)).source,
     async sync(request) {
       const mirror = await locate(request);
       await fetch(mirror);

@@ -1,0 +1,74 @@
+// Bringing a proposal to its target, and ending it.
+//
+// 1. Nothing is pushed but a candidate whose checks have passed, whose head has the approvals of the policy, and which somebody asked to
+//    have merged.
+// 2. From the moment a push may begin until it is known what came of it, nothing else is decided about the proposal's end.
+
+import type { PushResult } from '@worktrail/contract/proposal-activities';
+import { candidateDropped, endChecks } from './candidates.ts';
+import { addEvent, changed, user } from './events.ts';
+import { type ProposalState, publicState } from './state.ts';
+
+export function mayPush(state: ProposalState): boolean {
+  return state.merge !== null && state.ending === null && publicState(state) === 'mergeable';
+}
+
+export function pushBegun(state: ProposalState): void {
+  state.pushed = 'maybe';
+}
+
+/** `before`: what `pushed` was before this attempt. */
+export function pushAnswered(
+  state: ProposalState,
+  before: ProposalState['pushed'],
+  result: PushResult,
+  now: string,
+): void {
+  if (state.final) return;
+  // Nothing was sent: it is known as much as before.
+  state.pushed = result.state === 'unreachable' ? before : 'no';
+  switch (result.state) {
+    case 'merged':
+      return merged(state, result.commit, now);
+    case 'moved':
+      return candidateDropped(state, now);
+    case 'refused':
+      state.merge = null;
+      state.refusal = result.detail;
+      return changed(state, now);
+    case 'unreachable':
+      return pushFailed(state, result.detail, now);
+    case 'not_pushed':
+      return;
+  }
+}
+
+/** It is tried again. */
+export function pushFailed(state: ProposalState, detail: string, now: string): void {
+  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail };
+  changed(state, now);
+}
+
+function merged(state: ProposalState, commit: string, now: string): void {
+  state.final = 'merged';
+  state.mergeCommit = commit;
+  state.trouble = null;
+  state.ending = null;
+  endChecks(state);
+  const value = { proposalId: state.spec.proposalId, mergeCommit: commit };
+  addEvent(state, { case: 'proposalMerged', value }, now, state.merge ? user(state.merge.by.id) : undefined);
+}
+
+/** As it was asked for. */
+export function ended(state: ProposalState, now: string): void {
+  const { ending, spec } = state;
+  if (state.final || !ending || state.pushed !== 'no') return;
+  state.final = ending.as;
+  state.merge = null;
+  endChecks(state);
+  const { by, comment } = ending;
+  const { proposalId } = spec;
+  if (ending.as === 'rejected')
+    addEvent(state, { case: 'proposalRejected', value: { proposalId, by: by.id, comment } }, now, user(by.id));
+  else addEvent(state, { case: 'proposalClosed', value: { proposalId, comment } }, now, user(by.id));
+}
