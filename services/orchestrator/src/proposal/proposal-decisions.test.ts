@@ -330,7 +330,6 @@ function take(world: World, step: Exclude<ProposalStep, { do: 'complete' }>): vo
       const { tree, headCommit: head, target } = candidate;
       const { requiredChecks } = state.policy.policy;
       world.pushed.push({
-              world.pushed.push({
         ...{ tree, head, target, approved: approvers(world, head) >= state.policy.policy.requiredApprovals },
         checked: requiredChecks.every((command, index) => {
           const check = state.checks[index];
