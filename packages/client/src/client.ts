@@ -11,6 +11,7 @@ import { createAudit, createKeys, createOrganizations, createPrincipals } from '
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
 import { createDoctor, createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
+import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
@@ -58,6 +59,7 @@ export function createClient(options: ClientOptions) {
     trials: createTrials(transport),
     sessions: createSessions(transport),
     checkpoints: createCheckpoints(transport),
+    proposals: createProposals(transport),
     commands: createCommands(transport, events),
     events,
     query: createQuery(transport),

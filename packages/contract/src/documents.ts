@@ -1,7 +1,7 @@
 // Read models kept in key-value buckets: written by one owner, read by any service.
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
-import type { CheckpointRef } from './checkpoints.ts';
+import type { ChangesFromBase, CheckpointRef } from './checkpoints.ts';
 import type { CommandOutcome } from './commands.ts';
 
 export type SessionState =
@@ -38,6 +38,8 @@ export interface SessionDocument {
   waitingForPlaceSince: string | null;
   /** The newest stored checkpoint. */
   checkpoint: CheckpointRef | null;
+  /** Of that one; null or absent where they were not counted. */
+  changes?: ChangesFromBase | null;
   /** Names in the artifact store that the session needs; everything else of it there may go. */
   artifacts: string[];
   failure: { code: string; detail: string } | null;

@@ -53,6 +53,7 @@ import { addSleepRoutes } from './sessions/sleep-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
+import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
@@ -111,6 +112,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSecretRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
+  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, trace, followers, stopping },

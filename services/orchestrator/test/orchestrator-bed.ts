@@ -20,6 +20,7 @@ import { makeScratch } from '@worktrail/testing/scratch';
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { startOrchestrator } from '../src/orchestrator.ts';
 import { startEmptyTraceStore } from './empty-trace-store.ts';
+import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
@@ -35,6 +36,7 @@ export interface Servers {
 export interface OrchestratorBed {
   client: Client;
   runner: ScriptedRunner;
+  git: ScriptedGit;
   /** Another one beside it, for the rest of the bed's life. */
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
@@ -77,6 +79,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const connection = await Connection.connect({ address: servers.temporal.address });
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const runner = await startScriptedRunner(native, producer, runners);
+  const git = await startScriptedGit(native);
   const traceStore = await startEmptyTraceStore();
   const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
@@ -89,6 +92,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   return {
     client: new Client({ connection }),
     runner,
+    git,
     startRunner: async (id) => {
       // Each polls the queue of places, and of one connection only one worker may.
       const own = await NativeConnection.connect({ address: servers.temporal.address });
@@ -115,6 +119,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       await lifetime.close();
       for (const stopOther of others) await stopOther();
       await runner.stop();
+      await git.stop();
       await connection.close();
       await native.close();
       await nats.close();
