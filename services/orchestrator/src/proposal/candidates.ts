@@ -122,6 +122,6 @@ export function preparationFailed(
   now: string,
 ) {
   if (state.final || state.planned !== planned) return;
-  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail };
+  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false };
   changed(state, now);
 }

@@ -90,7 +90,7 @@ function checkEnded(state: ProposalState, index: number, result: CommandResult, 
   check.exitCode = result.exitCode;
   const { outcome, exitCode, reason } = result;
   if (outcome !== 'exited')
-    state.trouble = { times: 0, detail: `a check ended as ${outcome}${reason ? `: ${reason}` : ''}` };
+    state.trouble = { times: 0, detail: `a check ended as ${outcome}${reason ? `: ${reason}` : ''}`, rested: true };
   const value = {
     proposalId: state.spec.proposalId,
     command: check.command,

@@ -7,26 +7,28 @@
 import type { PushResult } from '@worktrail/contract/proposal-activities';
 import { candidateDropped, endChecks } from './candidates.ts';
 import { addEvent, changed, user } from './events.ts';
-import { type ProposalState, publicState } from './state.ts';
+import { policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
 
 export function mayPush(state: ProposalState): boolean {
   return state.merge !== null && state.ending === null && publicState(state) === 'mergeable';
 }
 
-export function pushBegun(state: ProposalState): void {
-  state.pushed = 'maybe';
+/** Answers what is pushed. */
+export function pushBegun(state: ProposalState): PushedCommit | null {
+  const { candidate, merge, title, description } = state;
+  if (!candidate || !merge || !mayPush(state)) return null;
+  state.pushed = {
+    ...{ candidate, title, description, method: policyOf(state).mergeMethod, at: merge.at },
+    approvedBy: state.approvals.map(({ by: id, name }) => ({ id, name })),
+  };
+  return state.pushed;
 }
 
-/** `before`: what `pushed` was before this attempt. */
-export function pushAnswered(
-  state: ProposalState,
-  before: ProposalState['pushed'],
-  result: PushResult,
-  now: string,
-): void {
+/** `isSettling`: nothing was pushed this time. */
+export function pushAnswered(state: ProposalState, isSettling: boolean, result: PushResult, now: string): void {
   if (state.final) return;
-  // Nothing was sent: it is known as much as before.
-  state.pushed = result.state === 'unreachable' ? before : 'no';
+  // Where nothing was sent, it is known as much as before.
+  if (result.state !== 'unreachable' || !isSettling) state.pushed = null;
   switch (result.state) {
     case 'merged':
       return merged(state, result.commit, now);
@@ -45,7 +47,7 @@ export function pushAnswered(
 
 /** It is tried again. */
 export function pushFailed(state: ProposalState, detail: string, now: string): void {
-  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail };
+  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false };
   changed(state, now);
 }
 
@@ -62,7 +64,7 @@ function merged(state: ProposalState, commit: string, now: string): void {
 /** As it was asked for. */
 export function ended(state: ProposalState, now: string): void {
   const { ending, spec } = state;
-  if (state.final || !ending || state.pushed !== 'no') return;
+  if (state.final || !ending || state.pushed !== null) return;
   state.final = ending.as;
   state.merge = null;
   endChecks(state);

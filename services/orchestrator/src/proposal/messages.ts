@@ -38,14 +38,14 @@ export function answerMessages(run: ProposalRun): void {
     async (request) => {
       proposedAgain(state, request, now());
       run.background.abandon('prepare');
+      run.background.abandon('rest');
       return await untilHead(state);
     },
     {
       validator: (request) => {
         if (state.final || state.ending) throw refuse({ code: 'conflict', detail: 'the proposal is closed' });
         if (state.requests.includes(request.requestId)) return;
-        if (state.merge && (state.pushed === 'maybe' || run.background.has('push')))
-          throw refuse({ code: 'conflict', detail: 'the proposal is being merged' });
+        if (state.pushed) throw refuse({ code: 'conflict', detail: 'the proposal is being merged' });
       },
     },
   );
@@ -60,6 +60,7 @@ export function answerMessages(run: ProposalRun): void {
     policyChanged(state, decision.policy, now());
     orRefuse(decisions.refuseMerge(state, decision));
     decisions.mergeAsked(state, decision, now());
+    run.background.abandon('rest');
     await condition(() => state.final !== null || state.merge === null || state.candidate === null, mergePatience);
     if (state.refusal !== null && !state.final) throw refuse({ code: 'conflict', detail: state.refusal });
     return await recorded(state);

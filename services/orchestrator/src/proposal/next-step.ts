@@ -12,6 +12,8 @@ export interface ProposalUnderway {
   /** The end of a check is being waited for. */
   listening: boolean;
   pushing: boolean;
+  /** It rests before something is tried again. */
+  resting: boolean;
   /** A session is being told that its checks are over. */
   ending: boolean;
   recording: boolean;
@@ -30,6 +32,8 @@ export type ProposalStep =
   /** Its checks are over. */
   | { do: 'releaseSession' }
   | { do: 'endSession'; sessionId: string }
+  /** Before what has failed is tried again. */
+  | { do: 'rest' }
   | { do: 'push' }
   /** Find out what came of a push. */
   | { do: 'settle' }
@@ -49,11 +53,21 @@ export function nextProposalStep(state: ProposalState, underway: ProposalUnderwa
 
 function nextLiveStep(state: ProposalState, underway: ProposalUnderway): ProposalStep | null {
   if (underway.pushing) return null;
-  if (state.ending && state.pushed === 'no') return { do: 'end' };
+  if (state.ending && !state.pushed) return { do: 'end' };
+  const work = nextWork(state);
+  if (work?.do === 'prepare' && underway.preparing) return null;
+  if (work && isTired(state)) return underway.resting ? null : { do: 'rest' };
+  return work ?? nextCheckStep(state, underway);
+}
+
+function nextWork(state: ProposalState): Extract<ProposalStep, { do: 'push' | 'settle' | 'prepare' }> | null {
+  if (state.pushed) return { do: 'settle' };
   if (mayPush(state)) return { do: 'push' };
-  if (state.pushed === 'maybe') return { do: 'settle' };
-  if (!state.candidate && !state.blocked) return underway.preparing ? null : { do: 'prepare' };
-  return nextCheckStep(state, underway);
+  return !state.candidate && !state.blocked ? { do: 'prepare' } : null;
+}
+
+function isTired({ trouble }: ProposalState): boolean {
+  return trouble !== null && trouble.times > 0 && !trouble.rested;
 }
 
 function nextCheckStep(state: ProposalState, underway: ProposalUnderway): ProposalStep | null {

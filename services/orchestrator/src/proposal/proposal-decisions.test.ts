@@ -10,7 +10,7 @@ import * as checks from './checks.ts';
 import * as decisions from './decisions.ts';
 import * as merging from './merging.ts';
 import { nextProposalStep, type ProposalStep, type ProposalUnderway } from './next-step.ts';
-import { newProposalState, proposalDocument, type ProposalState, publicState } from './state.ts';
+import { newProposalState, proposalDocument, type ProposalState, publicState, type PushedCommit } from './state.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const author = { id: 'prn_author', name: 'Author' };
@@ -56,7 +56,15 @@ interface World {
 
 function world(policy: ApprovalPolicy): World {
   const state = start(policy);
-  const none = { preparing: false, talking: false, listening: false, pushing: false, ending: false, recording: false };
+  const none = {
+    preparing: false,
+    talking: false,
+    listening: false,
+    pushing: false,
+    resting: false,
+    ending: false,
+    recording: false,
+  };
   return {
     ...{ state, underway: none, preparing: null, target: 0, commands: 0, policies: 1, heads: 0 },
     ...{ given: [], openers: new Set(['prn_opener']), pushed: [], landed: null },
@@ -156,7 +164,7 @@ function happen(world: World, one: Happening): void {
         decisions.endingAsked(state, one.is === 'close' ? 'closed' : 'rejected', decision(world, one.by));
       break;
     case 'propose':
-      if (state.final || state.ending || (state.merge && (state.pushed === 'maybe' || underway.pushing))) break;
+      if (state.final || state.ending || state.pushed !== null) break;
       if (!one.sameFiles) world.heads += 1;
       world.openers.add(one.by);
       candidates.proposedAgain(
@@ -189,6 +197,8 @@ function happen(world: World, one: Happening): void {
       world.target += 1;
       break;
     case 'go':
+      if (underway.resting && state.trouble) state.trouble.rested = true;
+      underway.resting = false;
       if (underway.preparing) prepared(world, 'clean');
       for (let turn = 0; turn < 4; turn++) {
         act(world);
@@ -207,6 +217,8 @@ function happen(world: World, one: Happening): void {
       if (underway.pushing) answerPush(world, one.as);
       break;
     case 'silence':
+      if (underway.resting && state.trouble) state.trouble.rested = true;
+      underway.resting = false;
       if (underway.listening && state.checkSession?.current)
         checks.checkSilent(state, state.checkSession.current.commandId);
       underway.listening = false;
@@ -260,22 +272,24 @@ function talked({ state, underway }: World, ok: boolean): void {
   else if (checkSession.current) checks.checkSent(state, checkSession.current.commandId);
 }
 
-let pushing: { settleOnly: boolean; candidate: Candidate; before: ProposalState['pushed'] } | undefined;
+let pushing: { settleOnly: boolean; pushed: PushedCommit } | undefined;
 function answerPush(world: World, as: string): void {
   const { state, underway } = world;
   underway.pushing = false;
   if (!pushing) return;
-  const { settleOnly, candidate, before } = pushing;
-  const answer = (result: PushResult) => merging.pushAnswered(state, before, result, noon);
+  const { settleOnly, pushed } = pushing;
+  const { candidate } = pushed;
+  const commit = JSON.stringify(pushed);
+  const answer = (result: PushResult) => merging.pushAnswered(state, settleOnly, result, noon);
   if (as === 'unreachable') return answer({ state: 'unreachable', detail: 'away' });
-  const tip = `target-${world.target}`;
   if (as === 'lost before') return merging.pushFailed(state, 'no answer', noon);
-  if (world.landed === null && !settleOnly && as !== 'refused' && candidate.target === tip) {
-    world.landed = candidate.tree;
+  if (world.landed === null && !settleOnly && as !== 'refused' && candidate.target === `target-${world.target}`) {
+    world.landed = commit;
     world.target += 1;
   }
   if (as === 'lost after') return merging.pushFailed(state, 'no answer', noon);
-  if (world.landed === candidate.tree) return answer({ state: 'merged', commit: 'merge', tree: candidate.tree });
+  if (world.landed === commit) return answer({ state: 'merged', commit: 'merge', tree: candidate.tree });
+  const tip = `target-${world.target}`;
   if (candidate.target !== tip) return answer({ state: 'moved', tip });
   answer({ state: as === 'refused' && !settleOnly ? 'refused' : 'not_pushed', detail: 'no' });
 }
@@ -314,6 +328,9 @@ function take(world: World, step: Exclude<ProposalStep, { do: 'complete' }>): vo
     case 'stopListening':
       underway.listening = false;
       return;
+    case 'rest':
+      underway.resting = true;
+      return;
     case 'releaseSession':
       return checks.checkSessionDone(state);
     case 'endSession':
@@ -321,13 +338,13 @@ function take(world: World, step: Exclude<ProposalStep, { do: 'complete' }>): vo
       return;
     case 'push':
     case 'settle': {
-      const { candidate } = state;
-      if (!candidate) throw new Error('there is nothing to push');
-      pushing = { settleOnly: step.do === 'settle', candidate, before: state.pushed };
+      const settleOnly = step.do === 'settle';
+      const pushed = settleOnly ? state.pushed : merging.pushBegun(state);
+      if (!pushed) throw new Error('there is nothing to push');
+      pushing = { settleOnly, pushed };
       underway.pushing = true;
-      merging.pushBegun(state);
-      if (step.do === 'settle') return;
-      const { tree, headCommit: head, target } = candidate;
+      if (settleOnly) return;
+      const { tree, headCommit: head, target } = pushed.candidate;
       const { requiredChecks } = state.policy.policy;
       world.pushed.push({
         ...{ tree, head, target, approved: approvers(world, head) >= state.policy.policy.requiredApprovals },
@@ -383,11 +400,12 @@ describe('any life of a proposal', () => {
     let merges = 0;
     property(({ state, landed }) => {
       if (state.final === 'merged') {
-        expect(landed).toBe(state.candidate?.tree);
+        expect(JSON.parse(landed!).candidate).toEqual(state.candidate);
         merges += 1;
       } else if (landed !== null) {
         // It is not forgotten: nothing else is decided before it is known.
-        expect([state.final, state.pushed]).toEqual([null, 'maybe']);
+        expect(state.final).toBeNull();
+        expect(JSON.stringify(state.pushed)).toBe(landed);
       }
     });
     expect(merges).toBeGreaterThan(20);
@@ -436,6 +454,7 @@ describe('any life of a proposal', () => {
         // Whatever is under way comes to an end, and the target stands still.
         happen(one, { is: 'close', by: 'prn_one' });
         for (let turn = 0; turn < 200 && !isDone(one); turn++) {
+          happen(one, { is: 'silence' });
           happen(one, { is: 'pushAnswered', as: 'true' });
           happen(one, { is: 'talked', ok: true });
           happen(one, { is: 'recorded' });
@@ -454,18 +473,31 @@ describe('any life of a proposal', () => {
         const one = world(policy);
         act(one);
         for (const next of happenings) happen(one, next);
-        if (one.state.final || one.state.ending) return;
+        for (let turn = 0; turn < 2; turn++) {
+          happen(one, { is: 'pushAnswered', as: 'true' });
+          happen(one, { is: 'silence' });
+        }
         happen(one, { is: 'pushAnswered', as: 'true' });
+        if (one.state.final || one.state.ending) return;
         if (one.state.final) return;
         happen(one, { is: 'propose', by: 'prn_opener', sameFiles: false });
         happen(one, { is: 'policy', policy: { ...policy, requiredApprovals: 1, authorMayApprove: true } });
         for (let turn = 0; turn < 100 && !one.state.final; turn++) {
-          for (const is of ['prepared', 'talked', 'checked', 'pushAnswered', 'recorded', 'approve', 'merge'] as const) {
+          for (const is of [
+            'silence',
+            'prepared',
+            'talked',
+            'checked',
+            'pushAnswered',
+            'recorded',
+            'approve',
+            'merge',
+          ] as const) {
             if (is === 'prepared') happen(one, { is, as: 'clean' });
             else if (is === 'talked') happen(one, { is, ok: true });
             else if (is === 'checked') happen(one, { is, how: 'pass', twice: true });
             else if (is === 'pushAnswered') happen(one, { is, as: 'true' });
-            else if (is === 'recorded') happen(one, { is });
+            else if (is === 'recorded' || is === 'silence') happen(one, { is });
             else happen(one, { is, by: 'prn_one' });
           }
         }

@@ -38,6 +38,16 @@ export interface MergeRequest {
   at: string;
 }
 
+/** All that the commit is a function of. */
+export interface PushedCommit {
+  candidate: Candidate;
+  method: ApprovalPolicy['mergeMethod'];
+  title: string;
+  description: string;
+  approvedBy: Person[];
+  at: string;
+}
+
 export interface Ending {
   as: 'rejected' | 'closed';
   by: Person;
@@ -61,8 +71,11 @@ export interface ProposalState {
   kept: Candidate | null;
   /** Why there is no candidate and will be none of this head and target. */
   blocked: { state: 'conflicted' | 'unfit'; target: string | null; paths: string[]; detail: string } | null;
-  /** How often in a row it could not be merged or pushed for a reason that may pass, and why. */
-  trouble: { times: number; detail: string } | null;
+  /**
+   * How often in a row it could not be merged or pushed for a reason that may pass, and why. `rested`: long enough since the last time.
+   * 0 times: nothing is to be tried again.
+   */
+  trouble: { times: number; detail: string; rested: boolean } | null;
   /** Of the candidate, one for each required check. */
   checks: ProposalCheck[];
   checkSession: CheckSession | null;
@@ -73,8 +86,8 @@ export interface ProposalState {
   /** Of this head under this policy. */
   approvals: Approval[];
   merge: MergeRequest | null;
-  /** A push has been begun, and nobody knows yet what came of it. */
-  pushed: 'no' | 'maybe';
+  /** A push has been begun, and nobody knows yet what came of it: the very commit that it would have made is looked for. */
+  pushed: PushedCommit | null;
   /** Why the remote has not taken the last merge. */
   refusal: string | null;
   ending: Ending | null;
@@ -109,7 +122,7 @@ export function newProposalState(spec: ProposalSpec): ProposalState {
     toEnd: [],
     approvals: [],
     merge: null,
-    pushed: 'no',
+    pushed: null,
     refusal: null,
     ending: null,
     final: null,

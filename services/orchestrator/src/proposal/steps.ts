@@ -24,9 +24,9 @@ import { newWorkflowId, now } from '../workflow-clock.ts';
 import { candidatePrepared, policyChanged, preparationFailed } from './candidates.ts';
 import * as checks from './checks.ts';
 import { orchestrator } from './events.ts';
-import { mayPush, pushAnswered, pushBegun, pushFailed } from './merging.ts';
+import { pushAnswered, pushBegun, pushFailed } from './merging.ts';
 import type { ProposalUnderway } from './next-step.ts';
-import { policyOf, type ProposalState, proposalDocument } from './state.ts';
+import { type ProposalState, proposalDocument, type PushedCommit } from './state.ts';
 
 export interface ProposalRun {
   readonly state: ProposalState;
@@ -70,6 +70,7 @@ export function underwayIn({ background }: ProposalRun): ProposalUnderway {
     talking: background.has('talk'),
     listening: background.has('listen'),
     pushing: background.has('push'),
+    resting: background.has('rest'),
     ending: background.has('end'),
     recording: background.has('record'),
   };
@@ -79,7 +80,6 @@ export function prepare({ state, background }: ProposalRun): void {
   const { planned, head, spec } = state;
   const { kept } = state;
   background.begin('prepare', async () => {
-    if (state.trouble) await sleep(retryDelayMs(state.trouble.times));
     try {
       const from = planned
         ? { kind: 'session' as const, ...planned.source }
@@ -98,6 +98,16 @@ export function prepare({ state, background }: ProposalRun): void {
       if (isCancellation(error)) return;
       preparationFailed(state, planned, failureMessage(error).slice(0, detailLengthMax), now());
     }
+  });
+}
+
+/** Before what has failed is tried again, each time twice as long. */
+export function rest({ state, background }: ProposalRun): void {
+  const { trouble } = state;
+  if (!trouble) return;
+  background.begin('rest', async () => {
+    await sleep(Math.min(retryMsMin * 2 ** Math.min(trouble.times - 1, 10), retryMsMax));
+    trouble.rested = true;
   });
 }
 
@@ -178,39 +188,31 @@ export function endSession({ state, background }: ProposalRun, sessionId: string
 }
 
 /** The policy is read once more: a change that nobody told of counts too. */
-export function push({ state, background }: ProposalRun, settleOnly: boolean): void {
+export function push({ state, background }: ProposalRun): void {
   const { organizationId, projectId } = state.spec;
   background.begin('push', async () => {
-    if (state.trouble) await sleep(retryDelayMs(state.trouble.times));
-    if (!settleOnly) {
-      const newest = await readApprovalPolicy({ organizationId, projectId });
-      if (newest) policyChanged(state, newest, now());
-      if (!mayPush(state)) return;
-    }
-    const input = pushInput(state, settleOnly);
-    if (!input) return;
-    const before = state.pushed;
-    pushBegun(state);
-    try {
-      pushAnswered(state, before, await pushCandidate(input), now());
-    } catch (error) {
-      log.warn('it is not known what came of a push; it is looked up', { reason: failureMessage(error) });
-      pushFailed(state, failureMessage(error).slice(0, detailLengthMax), now());
-    }
+    const newest = await readApprovalPolicy({ organizationId, projectId });
+    if (newest) policyChanged(state, newest, now());
+    const pushed = pushBegun(state);
+    if (pushed) await tellPush(state, pushed, false);
   });
 }
 
-function pushInput(state: ProposalState, settleOnly: boolean) {
-  const { candidate, merge, spec, title, description } = state;
-  if (!candidate || !merge) return null;
-  return {
-    ...ref(state),
-    repository: spec.checkSession.repository,
-    candidate,
-    method: policyOf(state).mergeMethod,
-    ...{ title, description, settleOnly, at: merge.at, author: spec.author },
-    approvedBy: state.approvals.map(({ by: id, name }) => ({ id, name })),
-  };
+/** What came of a push is asked of the target. */
+export function settle({ state, background }: ProposalRun): void {
+  const { pushed } = state;
+  if (pushed) background.begin('push', () => tellPush(state, pushed, true));
+}
+
+async function tellPush(state: ProposalState, pushed: PushedCommit, settleOnly: boolean): Promise<void> {
+  const { checkSession, author } = state.spec;
+  const input = { ...ref(state), ...pushed, repository: checkSession.repository, author, settleOnly };
+  try {
+    pushAnswered(state, settleOnly, await pushCandidate(input), now());
+  } catch (error) {
+    log.warn('it is not known what came of a push; it is looked up', { reason: failureMessage(error) });
+    pushFailed(state, failureMessage(error).slice(0, detailLengthMax), now());
+  }
 }
 
 export function record({ state, background }: ProposalRun): void {
@@ -227,10 +229,6 @@ export function record({ state, background }: ProposalRun): void {
 function ref({ spec }: ProposalState): ProposalRef {
   const { organizationId, projectId, sessionId, proposalId } = spec;
   return { organizationId, projectId, sessionId, proposalId };
-}
-
-function retryDelayMs(times: number): number {
-  return times === 0 ? 0 : Math.min(retryMsMin * 2 ** Math.min(times - 1, 10), retryMsMax);
 }
 
 /** False when the session's workflow is not there. */

@@ -42,6 +42,7 @@ async function live(spec: ProposalSpec, continued: ContinuedProposal): Promise<v
     }
     if (takeSteps(run) === 'complete') {
       run.background.abandon('prepare');
+      run.background.abandon('rest');
       await condition(allHandlersFinished);
       return;
     }
@@ -80,10 +81,12 @@ function take(run: steps.ProposalRun, step: Exclude<ProposalStep, { do: 'complet
       return checks.checkSessionDone(state);
     case 'endSession':
       return steps.endSession(run, step.sessionId);
+    case 'rest':
+      return steps.rest(run);
     case 'push':
-      return steps.push(run, false);
+      return steps.push(run);
     case 'settle':
-      return steps.push(run, true);
+      return steps.settle(run);
     case 'end':
       return ended(state, now());
     case 'record':

@@ -24,6 +24,7 @@ export interface PushDeps extends ProposalStoreDeps {
 }
 
 const detailLengthMax = 500;
+const asItWas = { state: 'not_pushed', detail: 'the target is as it was' } as const;
 
 export async function pushCandidate(
   deps: PushDeps,
@@ -39,6 +40,7 @@ export async function pushCandidate(
     if (!(error instanceof SessionFailure)) throw error;
     return { state: 'unreachable', detail: error.message };
   }
+  if (input.settleOnly && upstream.defaultCommit === candidate.target) return asItWas;
   await deps.mirrors.provide(request, candidate.target);
   const of = { upstreamObjects: upstream.objectsPath, commit: candidate.target, bundles: [candidate.bundle] };
   return withProposalStore(deps, of, signal, async (store) => {
@@ -71,7 +73,7 @@ async function settle(
   commit: string,
   signal: AbortSignal,
 ): Promise<Exclude<PushResult, { state: 'refused' | 'unreachable' }>> {
-  if (tip === candidate.target) return { state: 'not_pushed', detail: 'the target is as it was' };
+  if (tip === candidate.target) return asItWas;
   if (!(await isWithin(git, commit, tip, signal))) return { state: 'moved', tip };
   const tree = await treeOf(git, commit, signal);
   if (tree !== candidate.tree) throw new Error('what was merged is not the tree that was checked');

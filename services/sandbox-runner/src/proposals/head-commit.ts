@@ -8,7 +8,9 @@ import { CheckpointMissing } from '../checkpoints/checkpoint-engine.ts';
 import { readLeftOut } from '../checkpoints/left-out.ts';
 import { checkObjects, type Manifest, type SessionStore } from '../checkpoints/session-store.ts';
 import { shownPath } from '../checkpoints/shown-path.ts';
+import { treeToCommit } from './line-endings.ts';
 import { makeCommit, treeOf } from './proposal-commit.ts';
+import type { ProposalStore } from './proposal-store.ts';
 
 const leftOutBytesMax = 1_048_576;
 const pathsMax = 100;
@@ -39,7 +41,7 @@ export async function missingFiles(store: SessionStore, manifest: Manifest, sign
 }
 
 export async function makeHead(
-  store: SessionStore,
+  store: ProposalStore,
   manifest: Manifest,
   { head, before, sessionId, proposalId }: Pick<PrepareCandidateInput, 'head' | 'before' | 'sessionId' | 'proposalId'>,
   signal: AbortSignal,
@@ -48,10 +50,11 @@ export async function makeHead(
   const [own] =
     manifest.headCommit === null ? [] : await checkObjects(git, [`${manifest.headCommit}^{commit}`], signal);
   const parent = own?.id ?? manifest.baseCommit;
-  if ((await treeOf(git, parent, signal)) === manifest.tree) return parent;
+  const tree = await treeToCommit(store, parent, manifest.tree, signal);
+  if ((await treeOf(git, parent, signal)) === tree) return parent;
   const make = ({ title, author, at }: typeof head) => {
     const message = `${title}\n\nWorktrail-Session: ${sessionId}\nWorktrail-Proposal: ${proposalId}`;
-    return makeCommit(git, { tree: manifest.tree, parents: [parent], message, author, at }, signal);
+    return makeCommit(git, { tree, parents: [parent], message, author, at }, signal);
   };
   if (before !== null && (await make(before)) === before.commit) return before.commit;
   return make(head);

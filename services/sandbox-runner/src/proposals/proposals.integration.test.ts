@@ -238,6 +238,27 @@ test('conflicts are told by path, whatever the path is', async () => {
   expect(prepared).toMatchObject({ state: 'conflicted', paths: ['"quoted"', '-dash', 'a b', 'new\\x0aline'] });
 }, 60_000);
 
+test('line endings are committed as git would; of files that only the work tree has otherwise, nothing is', async () => {
+  await writeFile(join(clone, '.gitattributes'), '*.bat text eol=crlf\n*.txt text=auto\n');
+  await writeFile(join(clone, 'run.bat'), 'one\r\ntwo\r\n');
+  await inClone('add', '-A');
+  await inClone('commit', '-qm', 'bat');
+  await inClone('push', '-q', 'origin', 'HEAD:main');
+  await writeFile(join(clone, 'new.bat'), 'three\r\n');
+  await writeFile(join(clone, 'new.txt'), 'four\r\n');
+  await writeFile(join(clone, 'raw'), 'five\r\n');
+  await inClone('add', '-A');
+  const wanted = await inClone('write-tree');
+  await inClone('reset', '-q');
+  // As a checkpoint records them: raw.
+  await mkdir(join(clone, '.git', 'info'), { recursive: true });
+  await writeFile(join(clone, '.git', 'info', 'attributes'), '* -text !eol\n');
+  await inClone('rm', '-q', '-r', '--cached', '.');
+  const source = await storeSession();
+  expect(source.checkpoint.tree).not.toBe(wanted);
+  expect((await candidateOf(source)).tree).toBe(wanted);
+}, 60_000);
+
 test('a work tree that is its HEAD is that commit; one that changes nothing of the target is unfit', async () => {
   const same = await prepareCandidate(deps(), input({ kind: 'session', ...(await storeSession()) }), signal);
   expect(same).toMatchObject({ state: 'unfit', headCommit: await inClone('rev-parse', 'HEAD') });
