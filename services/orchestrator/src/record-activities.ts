@@ -9,7 +9,7 @@ import { Context } from '@temporalio/activity';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { appendDrafts } from '@worktrail/runtime/event-producer';
 import { endLostCommand, type EndLostCommandsInput, type LostCommandDeps } from './lost-command-ends.ts';
-import type { RecordProposalInput } from './proposal/steps.ts';
+import type { RecordProposalInput } from './proposal/record.ts';
 import type { LostCommandEnd } from './session/host-loss.ts';
 import type { RecordSessionInput } from './session/record.ts';
 import type { PendingEvent } from './session/state.ts';

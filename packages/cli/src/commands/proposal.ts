@@ -6,6 +6,7 @@ import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatAge } from '../screen/quantities.ts';
 import { paintState } from '../screen/style.ts';
+import { visible } from '../screen/visible-text.ts';
 
 const lookEveryMs = 500;
 
@@ -114,7 +115,7 @@ async function show({ screen }: Cli, proposal: Proposal): Promise<void> {
     ['checks run in', proposal.checkSessionId],
     ['merge commit', proposal.mergeCommit],
   ]);
-  for (const path of conflicts) await screen.line(`conflict  ${path}`);
+  for (const path of conflicts) await screen.line(`conflict  ${visible(path)}`);
   if (checks.length === 0) return;
   const columns = [
     { title: 'CHECK', shrinks: true },

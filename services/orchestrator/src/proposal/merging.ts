@@ -35,14 +35,19 @@ export function pushAnswered(state: ProposalState, isSettling: boolean, result: 
     case 'moved':
       return candidateDropped(state, now);
     case 'refused':
-      state.merge = null;
-      state.refusal = result.detail;
-      return changed(state, now);
+      return mergeRefused(state, result.detail, now);
     case 'unreachable':
       return pushFailed(state, result.detail, now);
     case 'not_pushed':
       return;
   }
+}
+
+/** It has to be asked for again. */
+export function mergeRefused(state: ProposalState, detail: string, now: string): void {
+  state.merge = null;
+  state.refusal = detail;
+  changed(state, now);
 }
 
 /** It is tried again. */

@@ -4,10 +4,15 @@ import { ApplicationFailure } from '@temporalio/common';
 import { condition, defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
 import type { ProposalDocument } from '@worktrail/contract/documents';
 import * as messages from '@worktrail/contract/proposal-messages';
-import { type CommandReported, commandReported } from '@worktrail/contract/trial-messages';
+import {
+  type CommandReported,
+  commandReported,
+  type SessionReported,
+  sessionReported,
+} from '@worktrail/contract/trial-messages';
 import { now } from '../workflow-clock.ts';
 import { policyChanged, proposedAgain } from './candidates.ts';
-import { checkReported } from './checks.ts';
+import { checkReported, checkSessionGone } from './checks.ts';
 import * as decisions from './decisions.ts';
 import { type ProposalState, proposalDocument } from './state.ts';
 import type { ProposalRun } from './steps.ts';
@@ -27,11 +32,16 @@ const close = defineUpdate<ProposalDocument, Decide>(messages.closeProposal);
 const changePolicy = defineUpdate<ProposalDocument, [messages.VersionedPolicy]>(messages.changePolicy);
 const describe = defineQuery<ProposalDocument>(messages.describeProposal);
 const reported = defineSignal<[CommandReported]>(commandReported);
+const sessionTold = defineSignal<[SessionReported]>(sessionReported);
 
 export function answerMessages(run: ProposalRun): void {
   const { state } = run;
   setHandler(describe, () => proposalDocument(state));
   setHandler(reported, (report) => checkReported(state, report, now()));
+  setHandler(sessionTold, ({ sessionId, state: is, failure }) => {
+    // It takes no check any more.
+    if (is !== 'ready') checkSessionGone(state, sessionId, failure?.detail ?? `the session is ${is}`, now());
+  });
   setHandler(awaitHead, () => untilHead(state));
   setHandler(
     proposeAgain,

@@ -201,7 +201,7 @@ export function proposalDocument(state: ProposalState): ProposalDocument {
     conflicts: blocked?.paths ?? [],
     checks: state.checks,
     checkSessionId: state.checkSession?.sessionId ?? null,
-    approvals: state.approvals.map(({ name: _, ...approval }) => approval),
+    approvals: state.approvals.map(({ by, at, headCommit, comment }) => ({ by, at, headCommit, comment })),
     requiredApprovals: policyOf(state).requiredApprovals,
     mergeRequestedBy: state.merge?.by.id ?? null,
     mergeCommit: state.mergeCommit,

@@ -12,7 +12,6 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { EventDraft } from '@worktrail/contract/event-draft';
 import { type ProposalActivities, type ProposalRef, proposalTaskQueue } from '@worktrail/contract/proposal-activities';
 import * as messages from '@worktrail/contract/session-messages';
 import { failureMessage } from '../activity-failure.ts';
@@ -24,20 +23,13 @@ import { newWorkflowId, now } from '../workflow-clock.ts';
 import { candidatePrepared, policyChanged, preparationFailed } from './candidates.ts';
 import * as checks from './checks.ts';
 import { orchestrator } from './events.ts';
-import { pushAnswered, pushBegun, pushFailed } from './merging.ts';
+import { mergeRefused, pushAnswered, pushBegun, pushFailed } from './merging.ts';
 import type { ProposalUnderway } from './next-step.ts';
 import { type ProposalState, proposalDocument, type PushedCommit } from './state.ts';
 
 export interface ProposalRun {
   readonly state: ProposalState;
   readonly background: Background;
-}
-
-/** Input of the activity `recordProposal`: appends the events, then writes the document. */
-export interface RecordProposalInput {
-  ref: { organizationId: string; projectId: string; sessionId: string; partition: number; generation: number };
-  events: EventDraft[];
-  document: ReturnType<typeof proposalDocument>;
 }
 
 const silenceMsMin = 10 * 60 * 1000;
@@ -192,7 +184,8 @@ export function push({ state, background }: ProposalRun): void {
   const { organizationId, projectId } = state.spec;
   background.begin('push', async () => {
     const newest = await readApprovalPolicy({ organizationId, projectId });
-    if (newest) policyChanged(state, newest, now());
+    if (!newest) return mergeRefused(state, 'the project does not exist any more', now());
+    policyChanged(state, newest, now());
     const pushed = pushBegun(state);
     if (pushed) await tellPush(state, pushed, false);
   });
