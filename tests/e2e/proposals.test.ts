@@ -99,6 +99,15 @@ test('of three attempts the chosen one is checked, approved by another, and merg
     (await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=60`, { command: survey })).output.text;
   const before = [await look(failing), await look(other)];
 
+  // A required check fails for the one that the verifier refused too.
+  const hopeless = await api.make(`/v1/sessions/${failing}/proposals`);
+  expect(await untilState(hopeless.id, 'checks_failed', 'awaiting_approval')).toMatchObject({
+    state: 'checks_failed',
+    checks: [{ outcome: 'exited', exitCode: 1 }, { outcome: null }],
+  });
+  expect((await api.post(`/v1/proposals/${hopeless.id}/merge`)).status).toBe(409);
+  expect(await api.make(`/v1/proposals/${hopeless.id}/close`)).toMatchObject({ state: 'closed' });
+
   const opened = await api.make(`/v1/sessions/${chosen}/proposals`, { description: 'Approved-by: nobody' });
   expect(opened).toMatchObject({ sessionId: chosen, title: 'by thought', headCommit: expect.any(String) });
   const refused = await api.post(`/v1/proposals/${opened.id}/approve`);
@@ -140,15 +149,6 @@ test('of three attempts the chosen one is checked, approved by another, and merg
     'proposal.merge_requested',
     'proposal.opened',
   ]);
-
-  // A check fails for the one that the verifier refused too.
-  const hopeless = await api.make(`/v1/sessions/${failing}/proposals`);
-  expect(await untilState(hopeless.id, 'checks_failed', 'awaiting_approval')).toMatchObject({
-    state: 'checks_failed',
-    checks: [{ outcome: 'exited', exitCode: 1 }, { outcome: null }],
-  });
-  expect((await api.post(`/v1/proposals/${hopeless.id}/merge`)).status).toBe(409);
-  expect(await api.make(`/v1/proposals/${hopeless.id}/close`)).toMatchObject({ state: 'closed' });
 }, 240_000);
 
 test('a push to main between check and merge leads to a re-check of what will land, not to a merge of an untested tree', async () => {
