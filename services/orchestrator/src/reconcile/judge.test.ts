@@ -8,7 +8,7 @@ const nothing: Found = {
   ...{
     sessions: [],
     trials: [],
-    proposalArtifacts: [],
+    proposals: [],
     running: new Set(),
     artifacts: [],
     orders: [],
@@ -52,7 +52,13 @@ test('an artifact that an open proposal needs is no finding', () => {
   const name = artifactOf(owner, `proposal-g0-${newId('proposal')}-0123456789abcdef`);
   const found = { ...nothing, sessions: [owner], artifacts: [name] };
   expect(judge(found, new Set())).toMatchObject([{ kind: 'artifact', action: 'remove' }]);
-  expect(judge({ ...found, proposalArtifacts: [name] }, new Set())).toEqual([]);
+  const proposal = { id: newId('proposal'), organizationId, state: 'checking' as const, artifacts: [name] };
+  const running = new Set([proposal.id]);
+  expect(judge({ ...found, proposals: [proposal], running }, new Set())).toEqual([]);
+  // Its workflow is asked for before it is closed.
+  expect(suspects({ ...found, proposals: [proposal] }).proposals).toEqual([proposal]);
+  expect(judge({ ...found, proposals: [proposal] }, new Set([proposal.id]))).toMatchObject([{ kind: 'proposal' }]);
+  expect(suspects({ ...found, proposals: [{ ...proposal, state: 'closed' }] }).proposals).toEqual([]);
 });
 
 test('an artifact that any document names is no finding, whatever session its name tells of', () => {

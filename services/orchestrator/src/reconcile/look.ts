@@ -6,7 +6,7 @@ import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
-import { proposalWorkflowId } from '@worktrail/contract/proposal-messages';
+import { proposalWorkflow, proposalWorkflowId } from '@worktrail/contract/proposal-messages';
 import { sessionWorkflow, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { buckets } from '@worktrail/contract/subjects';
 import { trialWorkflow, trialWorkflowId } from '@worktrail/contract/trial-messages';
@@ -37,14 +37,17 @@ export async function look(deps: LookDeps): Promise<Found> {
   const foundTrials = await readAllDocuments(trials, ({ id, organizationId, state }: TrialDocument) => {
     return { id, organizationId, state };
   });
-  const ofProposals = await readAllDocuments(proposals, (one: ProposalDocument) => one.artifacts);
+  const foundProposals = await readAllDocuments(proposals, (one: ProposalDocument) => {
+    const { id, organizationId, state, artifacts: named } = one;
+    return { id, organizationId, state, artifacts: named };
+  });
   const lasting: string[] = [];
   for (const name of vanishing) if (await isLasting(jsm, name)) lasting.push(name);
   return {
     artifacts,
     sessions: foundSessions,
     trials: foundTrials,
-    proposalArtifacts: ofProposals.flat(),
+    proposals: foundProposals,
     running: await runningIds(client),
     orders: await readAllDocuments(runnerOrders, ({ draining }: RunnerOrder, runnerId) => ({ runnerId, draining })),
     runnerIds: await announcedIds(jsm),
@@ -77,7 +80,7 @@ async function isLasting(jsm: JetStreamManager, bucket: string): Promise<boolean
 
 async function runningIds(client: Client): Promise<Set<string>> {
   const running = new Set<string>();
-  const query = `ExecutionStatus = 'Running' AND WorkflowType IN ('${sessionWorkflow}', '${trialWorkflow}')`;
+  const query = `ExecutionStatus = 'Running' AND WorkflowType IN ('${sessionWorkflow}', '${trialWorkflow}', '${proposalWorkflow}')`;
   for await (const { workflowId } of client.workflow.list({ query, pageSize })) {
     running.add(workflowId.slice(workflowId.indexOf(':') + 1));
     if (running.size > workflowsMax) throw new Error(`more than ${workflowsMax} workflows run`);

@@ -113,17 +113,35 @@ async function storeSession(leftOut = ''): Promise<ProposalSource> {
   await mkdir(sessionPath);
   const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit }, signal);
   await borrow(sessionPath, objectsPath);
-  const commit = await commitTree(store.git, { tree, parents: [baseCommit], message: 'c', createdMs: 1_700_000_000_000 }, signal);
+  const commit = await commitTree(
+    store.git,
+    { tree, parents: [baseCommit], message: 'c', createdMs: 1_700_000_000_000 },
+    signal,
+  );
   const blob = async (text: string) =>
     (await store.git(['hash-object', '-w', '--stdin'], { signal, stdin: text })).toString().trim();
   const entries = `100644 blob ${await blob(leftOut)}\tleft-out\n040000 tree ${tree}\twork\n`;
   const carrierTree = (await store.git(['mktree'], { signal, stdin: entries })).toString().trim();
   const parents = [headCommit];
-  const carrier = await commitTree(store.git, { tree: carrierTree, parents, message: 's', createdMs: 1_700_000_000_000 }, signal);
+  const carrier = await commitTree(
+    store.git,
+    { tree: carrierTree, parents, message: 's', createdMs: 1_700_000_000_000 },
+    signal,
+  );
   const checkpointId = newId('checkpoint');
   await store.publish(
     {
-      ...{ version: 1, checkpointId, number: 1, commandId: '', createdMs: 1_700_000_000_000, baseCommit, commit, tree, carrier },
+      ...{
+        version: 1,
+        checkpointId,
+        number: 1,
+        commandId: '',
+        createdMs: 1_700_000_000_000,
+        baseCommit,
+        commit,
+        tree,
+        carrier,
+      },
       ...{ carrierBefore: null, fingerprint: '', headCommit, headRef: 'refs/heads/x', filesChanged: 1, notKept: [] },
       withoutRepository: false,
     },
