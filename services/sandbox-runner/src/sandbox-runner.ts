@@ -220,7 +220,7 @@ export async function startSandboxRunner(
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
-  const proposals = { directory: join(dataDirectory, 'proposals'), artifacts, mirrors, git, disk };
+  const proposals = { directory: join(dataDirectory, 'proposals'), artifacts, mirrors, disk };
   await clearProposalStores(proposals);
   const proposalWorker = await Worker.create({
     connection,

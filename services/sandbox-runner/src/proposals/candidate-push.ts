@@ -8,7 +8,6 @@
 
 import type { PushCandidateInput, PushResult } from '@worktrail/contract/proposal-activities';
 import { GitFailed, type StoreGit } from '../checkpoints/store-git.ts';
-import type { Git } from '../repositories/git-program.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
 import { redact } from '../repositories/repository-url.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';
@@ -18,9 +17,7 @@ import { makeCommit, treeOf } from './proposal-commit.ts';
 import { type ProposalStore, type ProposalStoreDeps, withProposalStore } from './proposal-store.ts';
 
 export interface PushDeps extends ProposalStoreDeps {
-  mirrors: Pick<RepositoryMirrors, 'sync' | 'provide' | 'source'>;
-  /** May reach remotes. */
-  git: Git;
+  mirrors: Pick<RepositoryMirrors, 'sync' | 'provide' | 'push'>;
 }
 
 const detailLengthMax = 500;
@@ -31,8 +28,8 @@ export async function pushCandidate(
   input: PushCandidateInput,
   signal: AbortSignal,
 ): Promise<PushResult> {
-  const { candidate, organizationId, repository } = input;
-  const request = { organizationId, repository };
+  const { candidate, organizationId, projectId, repository } = input;
+  const request = { organizationId, projectId, repository };
   let upstream: Upstream;
   try {
     upstream = await deps.mirrors.sync({ ...request, baseRef: null });
@@ -92,25 +89,14 @@ async function isWithin(git: StoreGit, commit: string, tip: string, signal: Abor
 
 /** Why the remote refuses; undefined when it does not. @throws when it is not known whether it was pushed. */
 async function push(
-  { git, mirrors }: PushDeps,
+  { mirrors }: PushDeps,
   store: ProposalStore,
-  { repository, candidate, organizationId }: PushCandidateInput,
+  { repository, candidate, organizationId, projectId }: PushCandidateInput,
   commit: string,
 ): Promise<string | undefined> {
-  const ref = `refs/heads/${repository.defaultBranch}`;
-  const source = await mirrors.source({ organizationId, repository });
-  const lease = `--force-with-lease=${ref}:${candidate.target}`;
+  const request = { organizationId, projectId, repository };
   try {
-    await git(store.path, [
-      'push',
-      '--porcelain',
-      '--progress',
-      '--no-verify',
-      lease,
-      '--end-of-options',
-      source,
-      `${commit}:${ref}`,
-    ]);
+    await mirrors.push(request, store.path, { commit, expected: candidate.target });
     return undefined;
   } catch (error) {
     const said = redact(String((error as Error).message ?? error));

@@ -32,11 +32,12 @@ export async function prepareCandidate(
   input: PrepareCandidateInput,
   signal: AbortSignal,
 ): Promise<PreparedCandidate> {
-  const { from, organizationId, repository } = input;
-  const upstream = await deps.mirrors.sync({ organizationId, repository, baseRef: null });
+  const { from, organizationId, projectId, repository } = input;
+  const request = { organizationId, projectId, repository };
+  const upstream = await deps.mirrors.sync({ ...request, baseRef: null });
   // What the bundles build on may be upstream's no more.
   const commit = from.kind === 'session' ? from.baseCommit : from.candidate.target;
-  await deps.mirrors.provide({ organizationId, repository }, commit);
+  await deps.mirrors.provide(request, commit);
   const bundles = from.kind === 'session' ? from.bundles : [from.candidate.bundle];
   const of = { upstreamObjects: upstream.objectsPath, commit, bundles };
   return withProposalStore(deps, of, signal, async (store) => {

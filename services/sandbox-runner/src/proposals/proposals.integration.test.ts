@@ -28,7 +28,6 @@ let scratch: Scratch;
 let nats: NatsServer;
 let connection: NatsConnection;
 let artifacts: ArtifactStore;
-let git: Git;
 let mirrors: RepositoryMirrors;
 /** The upstream, bare, and a clone that somebody works in. */
 let upstream: string;
@@ -46,7 +45,7 @@ beforeAll(async () => {
   artifacts = await openNatsArtifactStore({ js: jetstream(connection), jsm, ...bounds, clock: Date.now });
   const dataDirectory = join(scratch.path, 'data');
   const own = await openGit(dataDirectory, signal);
-  git = async (directory, args) => {
+  const git: Git = async (directory, args) => {
     const before = args[0] === 'push' ? beforePush : undefined;
     if (before) beforePush = undefined;
     await before?.();
@@ -55,7 +54,7 @@ beforeAll(async () => {
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-  mirrors = createRepositoryMirrors({ dataDirectory, roots, git: own, pins });
+  mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
 }, 30_000);
 afterAll(async () => {
   await connection.close();
@@ -95,7 +94,7 @@ async function pushToMain(name: string, content: string): Promise<string> {
 const deps = () => ({
   directory: join(scratch.path, 'data', 'proposals'),
   diskReserveBytes: 0,
-  ...{ artifacts, mirrors, git },
+  ...{ artifacts, mirrors },
 });
 const ids = () => ({
   ...{ organizationId, projectId: newId('project'), sessionId: newId('session'), proposalId: newId('proposal') },
