@@ -66,7 +66,13 @@ export function mergeAsked(state: ProposalState, { by }: ProposalDecision, now: 
 }
 
 /** Once nothing of it is under way that could still merge it. */
-export function endingAsked(state: ProposalState, as: 'rejected' | 'closed', { by, comment }: ProposalDecision): void {
-  if (state.final) return;
-  state.ending ??= { as, by, comment };
+export function endingAsked(
+  state: ProposalState,
+  as: 'rejected' | 'closed',
+  { by, comment }: ProposalDecision,
+  now: string,
+): void {
+  if (state.final || state.ending) return;
+  state.ending = { as, by, comment };
+  changed(state, now);
 }

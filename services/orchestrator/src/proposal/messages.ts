@@ -89,8 +89,8 @@ async function end(
   decision: messages.ProposalDecision,
 ): Promise<ProposalDocument> {
   if (state.final !== as) {
-    orRefuse(decisions.refuseDecision(state, decision));
-    decisions.endingAsked(state, as, decision);
+    if (state.ending?.as !== as) orRefuse(decisions.refuseDecision(state, decision));
+    decisions.endingAsked(state, as, decision, now());
     // A push may be under way: what it comes to counts.
     await condition(() => state.final !== null, endPatience);
     if (state.final !== null && state.final !== as)

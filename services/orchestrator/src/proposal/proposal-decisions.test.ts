@@ -161,7 +161,7 @@ function happen(world: World, one: Happening): void {
     case 'reject':
     case 'close':
       if (!decisions.refuseDecision(state, decision(world, one.by)))
-        decisions.endingAsked(state, one.is === 'close' ? 'closed' : 'rejected', decision(world, one.by));
+        decisions.endingAsked(state, one.is === 'close' ? 'closed' : 'rejected', decision(world, one.by), noon);
       break;
     case 'propose':
       if (state.final || state.ending || state.pushed !== null) break;

@@ -179,6 +179,10 @@ export function mayApprove(state: ProposalState, principalId: string): boolean {
   return principalId !== state.spec.author.id && !state.openers.includes(principalId);
 }
 
+function endingDetail({ ending, final }: ProposalState): string | null {
+  return ending && !final ? `it will be ${ending.as}, unless a push whose outcome is not known has merged it` : null;
+}
+
 export function proposalDocument(state: ProposalState): ProposalDocument {
   const { spec, candidate, blocked } = state;
   const isOver = state.final !== null && state.toEnd.length === 0;
@@ -205,7 +209,7 @@ export function proposalDocument(state: ProposalState): ProposalDocument {
     requiredApprovals: policyOf(state).requiredApprovals,
     mergeRequestedBy: state.merge?.by.id ?? null,
     mergeCommit: state.mergeCommit,
-    detail: blocked?.detail ?? state.refusal ?? state.trouble?.detail ?? null,
+    detail: endingDetail(state) ?? blocked?.detail ?? state.refusal ?? state.trouble?.detail ?? null,
     createdBy: spec.openedBy.id,
     createdAt: spec.createdAt,
     updatedAt: state.updatedAt,

@@ -14,7 +14,7 @@ import {
 } from '@temporalio/workflow';
 import { type ProposalActivities, type ProposalRef, proposalTaskQueue } from '@worktrail/contract/proposal-activities';
 import * as messages from '@worktrail/contract/session-messages';
-import { failureMessage } from '../activity-failure.ts';
+import { failureMessage, wasNotTakenUp } from '../activity-failure.ts';
 import type { Background } from '../background.ts';
 import type { RecordActivities } from '../record-activities.ts';
 import { recordOptions } from '../record-options.ts';
@@ -51,6 +51,7 @@ const { prepareCandidate } = proxyActivities<ProposalActivities>({
 const { pushCandidate } = proxyActivities<ProposalActivities>({
   taskQueue: proposalTaskQueue,
   startToCloseTimeout: '10 minutes',
+  scheduleToStartTimeout: '1 minute',
   heartbeatTimeout: '10 seconds',
   // Whether it may be tried again is decided between two attempts.
   retry: { maximumAttempts: 1 },
@@ -203,6 +204,10 @@ async function tellPush(state: ProposalState, pushed: PushedCommit, settleOnly: 
   try {
     pushAnswered(state, settleOnly, await pushCandidate(input), now());
   } catch (error) {
+    if (wasNotTakenUp(error)) {
+      const detail = 'no runner has taken it up';
+      return pushAnswered(state, settleOnly, { state: 'unreachable', detail }, now());
+    }
     log.warn('it is not known what came of a push; it is looked up', { reason: failureMessage(error) });
     pushFailed(state, failureMessage(error).slice(0, detailLengthMax), now());
   }
