@@ -105,6 +105,22 @@ describe.each([
     }
   });
 
+  it('lands after another one to the same branch, on top of it and checked with it', async () => {
+    const both = await Promise.all(
+      [1, 2].map(async () => startProposal(bed, await readySession(), { requiredApprovals: 0 })),
+    );
+    for (const proposal of both) await proposal.untilState('mergeable');
+    const before = bed.git.target;
+    await Promise.all(both.map((proposal) => proposal.merge('prn_opener')));
+    const ended = await Promise.all(both.map((proposal) => proposal.ended()));
+    expect(ended.map(({ state }) => state)).toEqual(['merged', 'merged']);
+    const [first, second] = ended.toSorted((one) => (one.baseCommit === before ? -1 : 1));
+    expect([first!.baseCommit, second!.baseCommit]).toEqual([before, first!.mergeCommit]);
+    expect(bed.git.landed.slice(-2)).toEqual([first!.candidateTree, second!.candidateTree]);
+    const checks = (await both[ended.indexOf(second!)]!.history()).filter((one) => one === 'proposalChecked');
+    expect(checks).toHaveLength(2);
+  });
+
   it('is left as it was where the remote refuses, with the reason; it can be asked for again', async () => {
     const proposal = await startProposal(bed, await readySession(), { requiredChecks: [], requiredApprovals: 0 });
     await proposal.untilState('mergeable');
