@@ -117,7 +117,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, trace, followers, stopping },
   });
-  addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
+  addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
   addProposalRoutes(api, { store, projects, sessions, proposals, runners, workflows, audit });
   addCommandRoutes(api, {
