@@ -35,7 +35,8 @@ export async function startScriptedGit(connection: NativeConnection): Promise<Sc
       git.prepared.push(input);
       if (script.merges === 'fail') throw ApplicationFailure.nonRetryable('away', 'repository_unreachable');
       const { from } = input;
-      const headCommit = from.kind === 'session' ? `head-of-${input.sessionId}-${from.checkpoint.tree}` : from.candidate.headCommit;
+      const headCommit =
+        from.kind === 'session' ? `head-of-${input.sessionId}-${from.checkpoint.tree}` : from.candidate.headCommit;
       const { target } = git;
       if (script.merges === 'conflicted')
         return { state: 'conflicted', headCommit, target, paths: ['a'], detail: 'both have changed the same' };

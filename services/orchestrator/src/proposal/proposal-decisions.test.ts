@@ -371,7 +371,7 @@ function approvers({ given, openers, state }: World, head: string): number {
   return new Set(counted.map((one) => one.by)).size;
 }
 
-function property(check: (world: World) => void): void {
+function property(check: (world: World) => void, numRuns = 500): void {
   fc.assert(
     fc.property(policies, lives(60), (policy, happenings) => {
       const one = world(policy);
@@ -382,7 +382,7 @@ function property(check: (world: World) => void): void {
         check(one);
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns },
   );
 }
 
@@ -392,7 +392,7 @@ describe('any life of a proposal', () => {
     property(({ pushed }) => {
       for (const one of pushed) expect(one).toMatchObject({ approved: true, checked: true, asked: true });
       pushes += pushed.length;
-    });
+    }, 2_000);
     expect(pushes).toBeGreaterThan(100);
   });
 
@@ -407,7 +407,7 @@ describe('any life of a proposal', () => {
         expect(state.final).toBeNull();
         expect(JSON.stringify(state.pushed)).toBe(landed);
       }
-    });
+    }, 2_000);
     expect(merges).toBeGreaterThan(20);
   });
 
