@@ -48,6 +48,8 @@ interface World {
   /** Every approval that was accepted, and for what. */
   given: { by: string; head: string | undefined; policy: number }[];
   openers: Set<string>;
+  /** Checks that have exited 0, and on what. */
+  passed: Set<string>;
   /** What was given to the remote, with what was known of it at that moment. */
   pushed: { tree: string; head: string; target: string; approved: boolean; checked: boolean; asked: boolean }[];
   /** A push that the remote has taken and nobody was told of. */
@@ -67,7 +69,7 @@ function world(policy: ApprovalPolicy): World {
   };
   return {
     ...{ state, underway: none, preparing: null, target: 0, commands: 0, policies: 1, heads: 0 },
-    ...{ given: [], openers: new Set(['prn_opener']), pushed: [], landed: null },
+    ...{ given: [], openers: new Set(['prn_opener']), passed: new Set(), pushed: [], landed: null },
   };
 }
 
@@ -185,6 +187,7 @@ function happen(world: World, one: Happening): void {
       if (!current || !state.checkSession) break;
       const result = { ...exited[one.how]!, reason: null, signal: null, stdoutBytes: 0, stderrBytes: 0 };
       const report = { sessionId: state.checkSession.sessionId, commandId: current.commandId, result };
+      if (one.how === 'pass') world.passed.add(`${current.commandId} ${state.candidate?.tree}`);
       checks.checkReported(state, report, noon);
       if (one.twice) checks.checkReported(state, report, noon);
       break;
@@ -350,7 +353,7 @@ function take(world: World, step: Exclude<ProposalStep, { do: 'complete' }>): vo
         ...{ tree, head, target, approved: approvers(world, head) >= state.policy.policy.requiredApprovals },
         checked: requiredChecks.every((command, index) => {
           const check = state.checks[index];
-          return check?.command === command && check.outcome === 'exited' && check.exitCode === 0;
+          return check?.command === command && world.passed.has(`${check.commandId} ${tree}`);
         }),
         asked: state.merge !== null,
       });
