@@ -9,7 +9,9 @@ import { fileGet, fileList } from './commands/files.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
+import { compare } from './commands/compare.ts';
 import { projectCreate, projectList, projectShow } from './commands/project.ts';
+import { promote, proposalDecide, proposalList, proposalMerge, proposalShow } from './commands/proposal.ts';
 import { query } from './commands/query.ts';
 import { run } from './commands/run.ts';
 import { runnerDrain, runnerList } from './commands/runner.ts';
@@ -71,6 +73,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addFiles(program, action);
   addRun(program, action);
   addTrials(program, action);
+  addProposals(program, action);
   addOperation(program, action);
   return { command: program, exitCode: () => exitCode };
 }
@@ -259,6 +262,44 @@ Example:
     .action(action(trialRun));
   trial.command('show <trial>').description('one trial').action(action(trialShow));
   trial.command('cancel <trial>').description('stop a trial').action(action(trialCancel));
+}
+
+function addProposals(program: Command, action: Action): void {
+  program
+    .command('compare <task>')
+    .description('every session of the trials of a task, side by side')
+    .action(action(compare));
+  program
+    .command('promote <session>')
+    .description("put a session's change up for approval; prints the id of the proposal")
+    .option('-t, --title <text>', "default: the session's title")
+    .option('-d, --description <text>')
+    .addHelpText(
+      'after',
+      '\nA session has one open proposal: promoted again, its files as they are now become the head of that one.',
+    )
+    .action(action(promote));
+  const proposal = program.command('proposal').description('changes of sessions, put up for approval');
+  proposal.command('list <session>').description('the proposals of a session').action(action(proposalList));
+  proposal.command('show <proposal>').description('one proposal').action(action(proposalShow));
+  for (const [decision, does] of [
+    ['approve', 'approve its head'],
+    ['reject', 'reject it, for good'],
+    ['close', 'close it without a merge'],
+  ] as const) {
+    proposal
+      .command(`${decision} <proposal>`)
+      .description(does)
+      .option('-c, --comment <text>')
+      .option('--head <commit>', 'only if this is its head')
+      .action(action((cli, id: string, options: object) => proposalDecide(cli, decision, id, options)));
+  }
+  proposal
+    .command('merge <proposal>')
+    .description('merge it, and wait until that is done; exits 1 when it was not merged')
+    .option('--head <commit>', 'only if this is its head')
+    .option('--detach', 'do not wait')
+    .action(action(proposalMerge));
 }
 
 function addOperation(program: Command, action: Action): void {

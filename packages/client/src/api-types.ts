@@ -3,10 +3,18 @@
 // A server may add fields at any time; none that stands here goes away within /v1.
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
-import type { SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type { ProposalState, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
-export type { ActorRef, CommandOutcome, PublicEvent as WorktrailEvent, SessionState, TrialState, Verdict };
+export type {
+  ActorRef,
+  CommandOutcome,
+  ProposalState,
+  PublicEvent as WorktrailEvent,
+  SessionState,
+  TrialState,
+  Verdict,
+};
 
 export interface Page<T> {
   items: T[];
@@ -104,7 +112,7 @@ export interface ApprovalInput {
   requiredApprovals?: number;
   authorMayApprove?: boolean;
   requiredChecks?: string[];
-  mergeMethod?: 'merge' | 'squash' | 'pull_request';
+  mergeMethod?: 'merge' | 'squash';
 }
 
 export interface ProjectInput {
@@ -176,6 +184,73 @@ export interface Trial {
   sessions: TrialSession[];
   createdAt: string;
   endedAt: string | null;
+}
+
+/** One session of one trial of a task. */
+export interface ComparedSession {
+  sessionId: string;
+  trialId: string;
+  title: string;
+  verdict: Verdict | null;
+  reason: string | null;
+  /** null: not known, or not yet. */
+  commits: number | null;
+  filesChanged: number | null;
+  additions: number | null;
+  deletions: number | null;
+  commands: number;
+  durationSeconds: number | null;
+  tokens: number | null;
+  cost: number | null;
+  /** The session's newest. */
+  proposal: { id: string; state: ProposalState } | null;
+}
+
+export interface Comparison {
+  taskId: string;
+  items: ComparedSession[];
+}
+
+// ---- proposals ----
+
+export interface Proposal {
+  id: string;
+  sessionId: string;
+  projectId: string;
+  title: string;
+  description: string;
+  state: ProposalState;
+  targetBranch: string;
+  /** The target's commit that the head was merged with. */
+  baseCommit: string | null;
+  headCommit: string | null;
+  /** What is checked; nothing else will land. */
+  candidateTree: string | null;
+  filesChanged: number | null;
+  conflicts: string[];
+  checks: {
+    command: string;
+    outcome: CommandOutcome | null;
+    exitCode: number | null;
+    /** Of the session `checkSessionId`. */
+    commandId: string | null;
+  }[];
+  checkSessionId: string | null;
+  approvals: { by: string; at: string; headCommit: string; comment: string }[];
+  requiredApprovals: number;
+  mergeRequestedBy: string | null;
+  mergeCommit?: string;
+  /** What it waits for, or why something did not work. */
+  detail: string | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface ProposalDecision {
+  comment?: string;
+  /** What it is about: refused where the head is another by now. */
+  headCommit?: string;
 }
 
 // ---- sessions and commands ----

@@ -27,8 +27,19 @@ export interface CheckpointFacts extends CheckpointRef {
   headCommit: string | null;
   /** Full name of the ref that HEAD is on; null when it is detached or there is no repository. */
   headRef: string | null;
+  /** Absent where counting took too long. */
+  fromBase?: ChangesFromBase;
   /** For people: what of the work tree is not in it, as "3 files over 100 MiB". Empty when it is whole. */
   notKept: string[];
+}
+
+/** Against the commit that the session began with. */
+export interface ChangesFromBase {
+  /** Of HEAD's history; null where it could not be read. */
+  commits: number | null;
+  filesChanged: number;
+  additions: number;
+  deletions: number;
 }
 
 /** From what a session's files can be made again where its volume is not. */

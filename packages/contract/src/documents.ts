@@ -1,7 +1,8 @@
 // Read models kept in key-value buckets: written by one owner, read by any service.
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
-import type { CheckpointRef } from './checkpoints.ts';
+import type { ChangesFromBase, CheckpointRef } from './checkpoints.ts';
+import type { CommandOutcome } from './commands.ts';
 import type { RepositoryRef } from './environment.ts';
 
 export type SessionState =
@@ -40,6 +41,8 @@ export interface SessionDocument {
   waitingForPlaceSince: string | null;
   /** The newest stored checkpoint. */
   checkpoint: CheckpointRef | null;
+  /** Of that one; null or absent where they were not counted. */
+  changes?: ChangesFromBase | null;
   /** Names in the artifact store that the session needs; everything else of it there may go. */
   artifacts: string[];
   failure: { code: string; detail: string } | null;
@@ -82,6 +85,80 @@ export interface TrialSessionDocument {
   commandIds: string[];
   startedAt: string | null;
   endedAt: string | null;
+}
+
+/** What a proposal of the project needs before it may be merged. */
+export interface ApprovalPolicy {
+  requiredApprovals: number;
+  authorMayApprove: boolean;
+  requiredChecks: string[];
+  mergeMethod: 'merge' | 'squash';
+}
+
+export const proposalStates = [
+  'checking',
+  'awaiting_approval',
+  'mergeable',
+  'merged',
+  'conflicted',
+  'checks_failed',
+  'rejected',
+  'closed',
+] as const;
+
+export type ProposalState = (typeof proposalStates)[number];
+
+/** A session's change put up for approval, as its workflow last reported it. */
+export interface ProposalDocument {
+  version: number;
+  id: string;
+  organizationId: string;
+  projectId: string;
+  sessionId: string;
+  title: string;
+  description: string;
+  state: ProposalState;
+  targetBranch: string;
+  /** The target's commit that the head was merged with; null before the first merge. */
+  baseCommit: string | null;
+  headCommit: string | null;
+  /** What is checked, and nothing else will land. */
+  candidateTree: string | null;
+  filesChanged: number | null;
+  /** Paths that conflict, a bounded number of them. */
+  conflicts: string[];
+  checks: ProposalCheck[];
+  /** Where the checks run. */
+  checkSessionId: string | null;
+  approvals: ProposalApproval[];
+  requiredApprovals: number;
+  /** Who asked for the merge; it stands until a final state, a new head, or a refusal of the remote. */
+  mergeRequestedBy: string | null;
+  mergeCommit: string | null;
+  /** For people: what it waits for, or why something did not work. */
+  detail: string | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+  /** Names in the artifact store that it needs. */
+  artifacts: string[];
+}
+
+export interface ProposalCheck {
+  command: string;
+  /** null: it has not ended. */
+  outcome: CommandOutcome | null;
+  exitCode: number | null;
+  /** null: it has not been started. Of the session `checkSessionId`. */
+  commandId: string | null;
+}
+
+export interface ProposalApproval {
+  /** Principal id. */
+  by: string;
+  at: string;
+  headCommit: string;
+  comment: string;
 }
 
 /** A runner's announcement, renewed while it lives. */

@@ -16,6 +16,15 @@ export interface EventDraft {
   commandId?: string;
   payload: Extract<
     PayloadInit,
-    { case: `session${string}` | 'commandQueued' | 'commandEnded' | 'checkpointCreated' | 'limitReached' | 'gap' }
+    {
+      case:
+        | `session${string}`
+        | `proposal${string}`
+        | 'commandQueued'
+        | 'commandEnded'
+        | 'checkpointCreated'
+        | 'limitReached'
+        | 'gap';
+    }
   >;
 }

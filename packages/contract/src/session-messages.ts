@@ -1,5 +1,6 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
+import type { CheckpointRef, RestorePoint, StoredArtifact } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
 import type { SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
@@ -29,6 +30,8 @@ export interface SessionSpec {
   repository: RepositoryRef;
   /** null: the newest default branch. */
   baseRef: string | null;
+  /** Instead: its first files are those of this checkpoint, of whichever session. */
+  startFrom?: RestorePoint;
   branch: string;
   environment: Environment;
   /** The session's own variables, over the project's. */
@@ -100,6 +103,27 @@ export interface SettledFiles {
   /** Nothing has run, or ended, since the newest checkpoint. */
   upToDate: boolean;
 }
+
+/**
+ * Update → CapturedFiles: the files as they are now, in a new checkpoint; of a session that sleeps those of its newest. Refused with
+ * `session_busy` while a command is live.
+ */
+export const captureFiles = 'captureFiles';
+export interface ProposalSource {
+  baseCommit: string;
+  checkpoint: CheckpointRef;
+  /** They hold together all checkpoints up to that one. */
+  bundles: StoredArtifact[];
+}
+
+export interface CapturedFiles {
+  source: ProposalSource;
+  /** The session's. */
+  createdBy: ActorRef;
+}
+
+/** Signal from a workflow that started the session for a purpose which is over: what runs is canceled, and the session archived. */
+export const endSession = 'endSession';
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */
 export const hostLost = 'hostLost';

@@ -40,6 +40,8 @@ import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
 import { addProjectRoutes } from './projects/project-routes.ts';
 import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
+import { createProposalReader } from './proposals/proposal-reader.ts';
+import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
@@ -55,6 +57,7 @@ import { addSleepRoutes } from './sessions/sleep-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
+import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
@@ -95,6 +98,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const quota = createSessionQuota(census, operator.quotas);
   const trials = createTrialReader(parts.trials, workflows);
   const projects = createProjectReader(store, settings);
+  const proposals = createProposalReader(parts.proposals, store, workflows);
   const tasks = createTaskReader(store);
   const commands = createCommandReader(trace, workflows);
   const control = createRunnerControl(nats);
@@ -109,10 +113,11 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addHealthRoutes(api.app, health);
   addAccessRoutes(api, { store, audit });
   addAuditRoutes(api, { trace });
-  addProjectRoutes(api, { store, projects, sessions, trace, audit, operator, roots });
+  addProjectRoutes(api, { store, projects, sessions, proposals, trace, audit, operator, roots });
   addSecretRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
+  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, trace, followers, stopping },
@@ -122,6 +127,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const files = createSessionFiles({ sessions, workflows, history });
   addDiffRoutes(api, { sessions, files, requests: runnerRequests });
   addFileRoutes(api, { sessions, files, requests: runnerRequests });
+  addProposalRoutes(api, { store, projects, sessions, proposals, runners, workflows, audit });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

@@ -6,6 +6,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { newId } from '@worktrail/contract/ids';
 import { sandboxStopped, workflowTaskQueue } from '@worktrail/contract/session-messages';
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
+import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
 import { sampleCommand, sampleSession, withSetup } from './samples.ts';
 import { startSession, until } from './session-client.ts';
@@ -122,6 +123,32 @@ async function recordTrialCanceled(bed: OrchestratorBed): Promise<Recording> {
   return { 'trial-canceled': trial.handle };
 }
 
+async function recordProposalMerged(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const proposal = await startProposal(bed, session);
+  await proposal.untilState('awaiting_approval');
+  await proposal.approve('prn_one');
+  bed.git.target = 'moved';
+  bed.git.script.pushes = 'lost';
+  await proposal.merge('prn_opener');
+  await proposal.ended();
+  return { 'proposal-merged': proposal.handle };
+}
+
+async function recordProposalClosed(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const proposal = await startProposal(bed, session, { requiredChecks: ['exit 1'] });
+  await proposal.untilState('checks_failed');
+  bed.git.script.merges = 'conflicted';
+  await proposal.again(await captured(session));
+  bed.git.script.merges = 'clean';
+  await proposal.close('prn_opener');
+  await proposal.ended();
+  return { 'proposal-closed': proposal.handle };
+}
+
 async function recordReconciliation(bed: OrchestratorBed): Promise<Recording> {
   const handle = await bed.client.workflow.start('reconcile', {
     workflowId: 'reconcile',
@@ -144,6 +171,8 @@ try {
     recordSessionContinued,
     recordTrial,
     recordTrialCanceled,
+    recordProposalMerged,
+    recordProposalClosed,
     recordReconciliation,
   ];
   const wanted = process.argv.slice(2);

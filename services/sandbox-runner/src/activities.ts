@@ -143,7 +143,7 @@ async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Prom
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */
-function currentRun(): ActivityRun {
+export function currentRun(): ActivityRun {
   const context = Context.current();
   const timeoutMs = context.info.heartbeatTimeoutMs ?? 15_000;
   return {
@@ -153,7 +153,7 @@ function currentRun(): ActivityRun {
   };
 }
 
-async function beating<T>(activity: ActivityRun, work: () => Promise<T>): Promise<T> {
+export async function beating<T>(activity: ActivityRun, work: () => Promise<T>): Promise<T> {
   const beat = setInterval(() => activity.heartbeat(), activity.heartbeatEveryMs);
   try {
     return await work();
@@ -162,7 +162,7 @@ async function beating<T>(activity: ActivityRun, work: () => Promise<T>): Promis
   }
 }
 
-async function withFailures<T>(work: () => Promise<T>): Promise<T> {
+export async function withFailures<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -51,7 +51,7 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
     const incomplete: string[] = [];
     if (!isWhole) incomplete.push('more documents than can be asked for at once seem to have no workflow');
     if (judged.length > judgedMax) incomplete.push(`there are ${judged.length} findings`);
-    const unseen = isWhole ? [] : ['session', 'trial'];
+    const unseen = isWhole ? [] : ['session', 'trial', 'proposal'];
     const dating = { graceMs: deps.graceMs, nowMs: checkedAtMs, unseen };
     const { findings, seen } = dateFindings(judged.slice(0, judgedMax), before.seen, dating);
     await reconciliation.put(stateKey, JSON.stringify({ seen, askedUpTo } satisfies State));
@@ -88,10 +88,11 @@ async function confirm(
   found: Found,
   askedUpTo: string,
 ): Promise<{ gone: Set<string>; askedUpTo: string; isWhole: boolean }> {
-  const { sessions, trials } = suspects(found);
+  const { sessions, trials, proposals } = suspects(found);
   const all = [
     ...sessions.map(({ id }) => ({ kind: 'session' as const, id })),
     ...trials.map(({ id }) => ({ kind: 'trial' as const, id })),
+    ...proposals.map(({ id }) => ({ kind: 'proposal' as const, id })),
   ].toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const isWhole = all.length <= confirmedMax;
   const later = isWhole ? all : all.filter(({ id }) => id > askedUpTo);

@@ -5,10 +5,12 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import type { Client } from '@temporalio/client';
+import { isId } from '@worktrail/contract/ids';
 import type { Finding } from '@worktrail/contract/doctor';
-import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import { describeProposal, proposalWorkflowId } from '@worktrail/contract/proposal-messages';
 import { describeSession, sessionWorkflowId } from '@worktrail/contract/session-messages';
-import { sessionKey, trialKey } from '@worktrail/contract/subjects';
+import { proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { chunkSubject, infoSubject, type ObjectInfo, objectStream } from '@worktrail/runtime/object-store-layout';
@@ -20,6 +22,7 @@ export interface SetRightDeps {
   jsm: JetStreamManager;
   sessions: KV;
   trials: KV;
+  proposals: KV;
   runnerOrders: KV;
   client: Client;
   clock: () => number;
@@ -35,6 +38,8 @@ export async function setRight(deps: SetRightDeps, finding: Finding): Promise<bo
         return await endSession(deps, finding);
       case 'trial':
         return await endTrial(deps, finding);
+      case 'proposal':
+        return await endProposal(deps, finding);
       case 'workflow':
         return await recordWorkflow(deps, finding);
       case 'order':
@@ -70,12 +75,38 @@ async function endTrial({ client, trials, clock }: SetRightDeps, { name, organiz
   return true;
 }
 
+async function endProposal(
+  { client, proposals, clock }: SetRightDeps,
+  { name, organizationId }: Finding,
+): Promise<boolean> {
+  const key = proposalKey(organizationId as string, name);
+  const stored = await readDocument<ProposalDocument>(proposals, key);
+  if (!stored || ['merged', 'rejected', 'closed'].includes(stored.value.state)) return false;
+  if (!(await isGone(client, 'proposal', name))) return false;
+  const updatedAt = new Date(clock()).toISOString();
+  const { version } = stored.value;
+  await putVersioned(proposals, key, {
+    ...{ ...stored.value, state: 'closed', detail: 'its workflow is gone', artifacts: [], updatedAt },
+    version: version + 1,
+  });
+  return true;
+}
+
 /** The workflow says itself what its document is. */
-async function recordWorkflow({ client, sessions, trials }: SetRightDeps, finding: Finding): Promise<boolean> {
+async function recordWorkflow(
+  { client, sessions, trials, proposals }: SetRightDeps,
+  finding: Finding,
+): Promise<boolean> {
   if (finding.sessionId !== null) {
     const handle = client.workflow.getHandle(sessionWorkflowId(finding.name));
     const document = await handle.query<SessionDocument>(describeSession);
     await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);
+    return true;
+  }
+  if (isId(finding.name, 'proposal')) {
+    const handle = client.workflow.getHandle(proposalWorkflowId(finding.name));
+    const document = await handle.query<ProposalDocument>(describeProposal);
+    await putVersioned(proposals, proposalKey(document.organizationId, document.id), document);
     return true;
   }
   const document = await client.workflow.getHandle(trialWorkflowId(finding.name)).query<TrialDocument>(describeTrial);
@@ -86,7 +117,7 @@ async function recordWorkflow({ client, sessions, trials }: SetRightDeps, findin
 async function removeArtifact(deps: SetRightDeps, finding: Finding): Promise<boolean> {
   const { jsm } = deps;
   const { name } = finding;
-  if (await isNeeded(deps, finding)) return false;
+  if ((await isNeeded(deps, finding)) || (await isProposalsOwn(deps, finding))) return false;
   const subject = infoSubject(name);
   const message = await jsm.streams.getMessage(objectStream, { last_by_subj: subject });
   // First the name, so that nobody finds an object without its content.
@@ -111,6 +142,17 @@ async function isNeeded(
   if ((raw.pendingActivities ?? []).some(({ activityType }) => makesArtifacts.has(activityType?.name ?? '')))
     return true;
   const { artifacts } = await workflow.query<SessionDocument>(describeSession);
+  return artifacts.includes(name);
+}
+
+/** As for sessions: what a proposal is about to name is being prepared. */
+async function isProposalsOwn({ client }: SetRightDeps, { name }: Finding): Promise<boolean> {
+  const proposalId = /\/proposal-g0-(ppl_[0-9a-z]{26})-/.exec(name)?.[1];
+  if (proposalId === undefined || (await isGone(client, 'proposal', proposalId))) return false;
+  const workflow = client.workflow.getHandle(proposalWorkflowId(proposalId));
+  const { raw } = await workflow.describe();
+  if ((raw.pendingActivities ?? []).some(({ activityType }) => activityType?.name === 'prepareCandidate')) return true;
+  const { artifacts } = await workflow.query<ProposalDocument>(describeProposal);
   return artifacts.includes(name);
 }
 

@@ -112,6 +112,7 @@ export function checkpointMade(
     const { checkpoint, bundle } = result;
     const { commit, tree, filesChanged } = checkpoint;
     state.checkpoint = { id, number: plan.number, commit, tree };
+    state.changes = checkpoint.fromBase ?? null;
     state.bundles = compacted ? [bundle] : [...state.bundles, bundle];
     const { label, commandId, number } = plan;
     const value = { checkpointId: id, number, commit, tree, label, filesChanged };

@@ -40,6 +40,7 @@ const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionReques
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
+const capture = defineUpdate<messages.CapturedFiles, [messages.CreateCheckpointRequest]>(messages.captureFiles);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
@@ -47,6 +48,7 @@ const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messa
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
+const endSession = defineSignal(messages.endSession);
 
 export function answerMessages(run: SessionRun): void {
   const { state } = run;
@@ -71,6 +73,9 @@ export function answerMessages(run: SessionRun): void {
     validator: (_request) => refuseOver(state),
   });
   setHandler(settle, () => count(run, () => whileWaiting(run, () => settleFiles(state))));
+  setHandler(capture, (request) => count(run, () => whileWaiting(run, () => captureFiles(state, request))), {
+    validator: (_request) => refuseOver(state),
+  });
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -78,6 +83,7 @@ export function answerMessages(run: SessionRun): void {
   setHandler(stopped, ({ generation, reason }) => sandboxStopped(state, generation, reason, now()));
   setHandler(runTrialCommand, (request) => acceptFromTrial(state, request));
   setHandler(cancelTrialCommand, (request) => void stopCommand(run, request));
+  setHandler(endSession, () => endWhenIdle(run));
 }
 
 function count<T>(run: SessionRun, handle: () => T): T {
@@ -203,6 +209,33 @@ async function settleFiles(state: SessionState): Promise<messages.SettledFiles> 
   }
   const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !state.checkpointing.plan;
   return { document: sessionDocument(state), upToDate };
+}
+
+/** A session that sleeps is woken only where its newest checkpoint is not all of its files. */
+async function captureFiles(
+  state: SessionState,
+  request: messages.CreateCheckpointRequest,
+): Promise<messages.CapturedFiles> {
+  const isQuiet = () => state.commands.length === 0 && (state.phase === 'ready' || state.phase === 'hibernated');
+  await condition(() => isQuiet() || isOver(state), endingPatience);
+  refuseOver(state);
+  if (!isQuiet()) {
+    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
+  }
+  const isStored = state.phase === 'hibernated' && state.checkpoint !== null && state.uncheckpointedSince === null;
+  if (!isStored) await checkpointAndRecord(state, request);
+  const { baseCommit, checkpoint, bundles } = state;
+  if (baseCommit === null || checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
+  return { source: { baseCommit, checkpoint, bundles }, createdBy: state.spec.createdBy };
+}
+
+/** What it was started for is over. */
+async function endWhenIdle(run: SessionRun): Promise<void> {
+  const { state } = run;
+  for (const { spec } of [...state.commands]) stopCommand(run, { commandId: spec.id, reason: 'session_ended' });
+  await condition(() => state.commands.length === 0);
+  if (!state.archiveRequested) archiveRequested(state);
+  if (isPreparing(state)) run.background.interrupt('sandbox');
 }
 
 /** Once the read model shows as much. */

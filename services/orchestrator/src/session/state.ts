@@ -6,7 +6,7 @@
 // 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `host-loss`, `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
-import type { CheckpointRef, SessionArchive, StoredArtifact } from '@worktrail/contract/checkpoints';
+import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredArtifact } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import type { CheckpointDocument, SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
 import type { EventDraft } from '@worktrail/contract/event-draft';
@@ -129,6 +129,8 @@ export interface SessionState {
   headCommit: string | null;
   /** The newest stored one. */
   checkpoint: CheckpointRef | null;
+  /** Of that one, as far as they were counted. */
+  changes: ChangesFromBase | null;
   /** They hold together all checkpoints. */
   bundles: StoredArtifact[];
   /** Of the last hibernation; null once the sandbox was opened after it. */
@@ -183,10 +185,11 @@ export function newSessionState(spec: SessionSpec): SessionState {
     openedFrom: null,
     sandboxRemoved: false,
     setup: { done: 0, retries: 0 },
-    baseCommit: null,
+    baseCommit: spec.startFrom?.baseCommit ?? null,
     headCommit: null,
-    checkpoint: null,
-    bundles: [],
+    checkpoint: spec.startFrom?.checkpoint ?? null,
+    changes: null,
+    bundles: spec.startFrom?.bundles ?? [],
     archive: null,
     filesGeneration: 0,
     uncheckpointedSince: null,
@@ -247,6 +250,7 @@ export function sessionDocument(state: SessionState): SessionDocument {
     filesGeneration: state.filesGeneration,
     waitingForPlaceSince: state.waitingForPlaceSince,
     checkpoint: state.checkpoint,
+    changes: state.changes,
     artifacts: neededArtifacts(state),
     failure: state.failure,
     createdAt: spec.createdAt,

@@ -24,6 +24,7 @@ import { createKeyedLock } from '../host/keyed-lock.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import type { Upstream } from '../repositories/repository-mirror.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import { changesFromBase } from './changes-from-base.ts';
 import { readChangedFiles } from './changed-files.ts';
 import { publishChangedFiles } from './changed-files-events.ts';
 import { diffTree } from './diff-tree.ts';
@@ -109,12 +110,15 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
             if (!recorded.changed) return { changed: false, headCommit, headRef };
             manifest = await keep(store, input, before, recorded, deps.clock(), signal);
           }
-          const bundle = await storeBundle(deps, store, sessionPath, input, manifest.commit, signal);
+          const [bundle, fromBase] = await Promise.all([
+            storeBundle(deps, store, sessionPath, input, manifest.commit, signal),
+            changesFromBase(store, manifest, signal),
+          ]);
           const parent = previous?.commit ?? baseCommit;
           const { createdMs, commit } = manifest;
           const changed = await readDiff(store, parent, commit, signal);
           await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
-          return { changed: true, checkpoint: factsOf(manifest), bundle };
+          return { changed: true, checkpoint: { ...factsOf(manifest), ...(fromBase && { fromBase }) }, bundle };
         });
       }),
 

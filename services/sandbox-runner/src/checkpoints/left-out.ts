@@ -17,8 +17,16 @@ const kinds: Record<string, (count: number, fileBytesMax: number) => string> = {
   history: (count) => `the older history of ${plural(count, 'repository', 'repositories')}`,
 };
 
-/** Hostile input: what is no record is passed over. */
 export function describeLeftOut(records: Buffer, fileBytesMax: number): string[] {
+  const found = readLeftOut(records);
+  return Object.keys(kinds).flatMap((kind) => {
+    const paths = found.get(kind);
+    return paths ? [`${kinds[kind]!(paths.length, fileBytesMax)}: ${names(paths)}`] : [];
+  });
+}
+
+/** By kind. Hostile input: what is no record is passed over. */
+export function readLeftOut(records: Buffer): Map<string, Buffer[]> {
   const found = new Map<string, Buffer[]>();
   for (let start = 0; start < records.length; ) {
     const zero = records.indexOf(0, start);
@@ -27,10 +35,7 @@ export function describeLeftOut(records: Buffer, fileBytesMax: number): string[]
     if (record) found.set(record.kind, appended(found.get(record.kind), record.path));
     start = end + 1;
   }
-  return Object.keys(kinds).flatMap((kind) => {
-    const paths = found.get(kind);
-    return paths ? [`${kinds[kind]!(paths.length, fileBytesMax)}: ${names(paths)}`] : [];
-  });
+  return found;
 }
 
 function readRecord(record: Buffer): { kind: string; path: Buffer } | undefined {
