@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { config } from './commands/config.ts';
 import { doctor } from './commands/doctor.ts';
+import { fork } from './commands/fork.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
@@ -147,6 +148,16 @@ function addSessions(program: Command, action: Action): void {
     .description('end sessions for good; their history stays')
     .action(action(sessionArchive));
   addSleep(session, action);
+  program
+    .command('fork <session>')
+    .description('make sessions with the files and history of this one; prints their ids')
+    .option('--checkpoint <id>', 'as at this checkpoint (default: the newest)')
+    .option('-n, --count <n>', 'how many', wholeNumber(1, 16), 1)
+    .addHelpText(
+      'after',
+      '\nThey are hibernated until their first command.\n\nExample:\n  worktrail fork $session --count 3',
+    )
+    .action(action(fork));
 }
 
 function addSleep(session: Command, action: Action): void {

@@ -185,8 +185,17 @@ export interface SessionInput {
   taskId?: string;
   trialId?: string;
   baseRef?: string;
+  /** Begins with another session's files and history as at a checkpoint (the newest), hibernated. */
+  fork?: { sessionId: string; checkpointId?: string };
   env?: Record<string, string>;
   labels?: Record<string, string>;
+}
+
+export interface ForkInput {
+  /** Default: the newest. */
+  checkpointId?: string;
+  /** How many, at most 16; default 1. */
+  count?: number;
 }
 
 export interface Session {
@@ -205,6 +214,8 @@ export interface Session {
   queuePosition: number | null;
   /** Of the newest event: what comes later is read with `after`. */
   lastCursor: string;
+  /** Where its files and the beginning of its history are from; null: it began with the repository. */
+  fork: { sessionId: string; checkpointId: string } | null;
   failure?: { code: string; detail: string };
   createdAt: string;
   lastActiveAt: string;

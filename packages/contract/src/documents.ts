@@ -2,6 +2,7 @@
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
 import type { CheckpointRef } from './checkpoints.ts';
+import type { ForkPoint, InheritedHistory } from './forks.ts';
 
 export type SessionState =
   | 'creating'
@@ -37,8 +38,14 @@ export interface SessionDocument {
   waitingForPlaceSince: string | null;
   /** The newest stored checkpoint. */
   checkpoint: CheckpointRef | null;
-  /** Names in the artifact store that the session needs; everything else of it there may go. */
+  /** Names in the artifact store that the session needs, its ancestors' among them; what no document names may go. */
   artifacts: string[];
+  /** From what it was forked; null: from the repository. */
+  fork: { sessionId: string; checkpointId: string } | null;
+  /** The beginning of its history, which is in its ancestors'. */
+  inherited: InheritedHistory[];
+  /** Of a session that is over and has a checkpoint: nobody can ask its workflow. */
+  forkPoint: ForkPoint | null;
   failure: { code: string; detail: string } | null;
   createdAt: string;
   lastActiveAt: string;

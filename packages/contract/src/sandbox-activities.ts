@@ -39,8 +39,10 @@ export interface OpenSandboxInput extends SandboxRef {
   repository: RepositoryRef;
   baseRef: string | null;
   branch: string;
+  /** Of a fork: those of its ancestors, the nearest first. In files that are made from a checkpoint, the first that is there becomes `branch`. */
+  branchesBefore?: string[];
   environment: Environment;
-  /** Of an earlier generation; null when no sandbox of the session was ever open. */
+  /** Of an earlier generation, or of what it was forked from; null when no sandbox of the session was ever open. */
   restore: RestorePoint | null;
   /** The generation that last had the files open: a volume here is them only if this very one left it. 0: none. */
   filesGeneration: number;

@@ -1,7 +1,9 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
 import type { ActorRef, CommandSpec } from './commands.ts';
+import type { CheckpointRef } from './checkpoints.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
+import type { SessionFork } from './forks.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
 /**
@@ -39,6 +41,8 @@ export interface SessionSpec {
   archiveBytesMax: number;
   createdAt: string;
   createdBy: ActorRef;
+  /** It begins hibernated, with another session's files and history. */
+  fork?: SessionFork;
 }
 
 /** Update → CommandAccepted. Its update id is the command's id. */
@@ -87,6 +91,25 @@ export const createCheckpoint = 'createCheckpoint';
 export interface CreateCheckpointRequest {
   checkpointId: string;
   label: string;
+}
+
+/**
+ * Update → ForkPoint, once the history says so: with it the forks are to be made. What it names is kept for them until each has said
+ * that its own document names it. Asked again for the same forks it is the same. Refused with `conflict` where there is no checkpoint.
+ */
+export const forkSession = 'forkSession';
+export interface ForkSessionRequest {
+  /** Ids of the sessions to be made. */
+  forks: string[];
+  /** null: the newest. */
+  checkpoint: CheckpointRef | null;
+  by: ActorRef;
+}
+
+/** Signal from a fork: its document names what it needs. */
+export const forkRecorded = 'forkRecorded';
+export interface ForkRecorded {
+  sessionId: string;
 }
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */

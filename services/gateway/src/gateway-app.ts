@@ -27,6 +27,7 @@ import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
 import { createFollowers } from './followers.ts';
+import { addForkRoutes } from './forks/fork-routes.ts';
 import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
@@ -110,7 +111,11 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
-    ...{ live, position, trace, followers, stopping },
+    ...{ live, position, history, trace, followers, stopping },
+  });
+  addForkRoutes(api, {
+    ...{ sessions, view, quota, projects, workflows },
+    ...{ live, position, history, followers, stopping },
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });

@@ -64,6 +64,7 @@ function firstDocument(spec: messages.SessionSpec): SessionDocument {
     ...{ version: 0, id, organizationId, projectId, taskId, trialId, partition, title, labels, branch },
     ...{ state: 'creating', baseCommit: null, headCommit: null, runnerId: null, generation: 1, filesGeneration: 1 },
     ...{ waitingForPlaceSince: null, checkpoint: null, artifacts: [], failure: null },
+    ...{ fork: null, inherited: [], forkPoint: null },
     ...{ createdAt: spec.createdAt, lastActiveAt: spec.createdAt },
   };
 }

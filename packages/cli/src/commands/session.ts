@@ -104,6 +104,7 @@ async function printSession({ screen }: Cli, session: Session): Promise<void> {
     ['project', session.projectId],
     ['task', session.taskId],
     ['trial', session.trialId],
+    ['forked from', session.fork && `${session.fork.sessionId} at ${session.fork.checkpointId}`],
     ['branch', session.branch],
     ['base commit', session.baseCommit],
     ['head commit', session.headCommit],

@@ -22,7 +22,7 @@ export const sessionState = z.enum(states).openapi({
   description: [
     'creating → ready ⇄ busy (a command is live)',
     'ready → hibernating (its files are being stored) → hibernated, or ready again when they could not be stored',
-    'hibernated → resuming (by a command or a request) → ready, or hibernated again',
+    'hibernated (also a fork that was not used yet) → resuming (by a command or a request) → ready, or hibernated again',
     'busy → resuming (its sandbox or its host was lost)',
     'any → failed (see `failure`), archived',
   ].join('; '),
@@ -47,6 +47,12 @@ export const sessionSchema = z
     lastCursor: z.string().openapi({ description: 'Of the newest event: what comes later is read with after=.' }),
     createdAt: time,
     lastActiveAt: time,
+    fork: z
+      .object({ sessionId: id('session'), checkpointId: id('checkpoint') })
+      .nullable()
+      .openapi({
+        description: 'Where its files and the beginning of its history are from; null: it began with the repository.',
+      }),
     failure: z.object({ code: z.string(), detail: z.string() }).optional(),
   })
   .openapi('Session');
@@ -60,9 +66,12 @@ export const createSessionSchema = z
       .optional()
       .openapi({ description: 'Branch, tag or commit; without it, the newest default branch.' }),
     fork: z
-      .never({ error: 'sessions cannot be forked yet' })
+      .strictObject({ sessionId: id('session'), checkpointId: id('checkpoint').optional() })
       .optional()
-      .openapi({ type: 'null', description: 'Not available yet.' }),
+      .openapi({
+        description:
+          'Begins with the files and history of another session of the project as at a checkpoint, hibernated.',
+      }),
     env: variables.default({}),
     labels: labels.default({}),
   })
@@ -89,6 +98,7 @@ export function sessionJson(document: SessionDocument, lastCursor: Cursor, queue
     lastCursor: formatCursor(lastCursor),
     createdAt: document.createdAt,
     lastActiveAt: document.lastActiveAt,
+    fork: document.fork ?? null,
     ...(document.failure && { failure: document.failure }),
   };
 }

@@ -110,7 +110,8 @@ export function checkpointMade(
     const { checkpoint, bundle } = result;
     const { commit, tree, filesChanged } = checkpoint;
     state.checkpoint = { id, number: plan.number, commit, tree };
-    state.bundles = compacted ? [bundle] : [...state.bundles, bundle];
+    const kept = { ...bundle, upTo: plan.number };
+    state.bundles = compacted ? [kept] : [...state.bundles, kept];
     const { label, commandId, number } = plan;
     const value = { checkpointId: id, number, commit, tree, label, filesChanged };
     addSessionEvent(state, now, { case: 'checkpointCreated', value }, undefined, commandId);

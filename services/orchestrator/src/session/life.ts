@@ -8,6 +8,7 @@ import { trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './checkpoints.ts';
 import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
+import { forked } from './forks.ts';
 import { fallAsleep, hibernationLost } from './hibernation.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
@@ -24,8 +25,9 @@ export function created(state: SessionState, now: string): void {
     baseRef: spec.baseRef ?? '',
     labels: spec.labels,
   };
-  state.waitingForPlaceSince = now;
+  if (!spec.fork) state.waitingForPlaceSince = now;
   addSessionEvent(state, now, { case: 'sessionCreated', value }, spec.createdBy);
+  if (spec.fork) forked(state, spec.fork, now);
 }
 
 export function placed(state: SessionState, placement: Placement, now: string): void {

@@ -5,10 +5,12 @@ import { condition, defineQuery, defineSignal, defineUpdate, setHandler, workflo
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import { askedCheckpoint, checkpointAsked, checkpointGivenUp, checkpointNotAsked } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
+import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
@@ -19,6 +21,8 @@ import { type SessionState, sessionDocument } from './state.ts';
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
+/** How long a fork waits for a checkpoint that is to come soon. */
+const newestPatience = '5 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -29,11 +33,13 @@ const archive = defineUpdate<SessionDocument>(messages.archiveSession);
 const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionRequest]>(messages.hibernateSession);
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
+const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
 const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
+const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
 
@@ -59,6 +65,10 @@ export function answerMessages(run: SessionRun): void {
   setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => checkpointAndRecord(state, request))), {
     validator: (_request) => refuseOver(state),
   });
+  setHandler(fork, (request) => count(run, () => whileWaiting(run, () => forkAndRecord(state, request))), {
+    validator: (_request) => refuseArchived(state),
+  });
+  setHandler(forkRecorded, ({ sessionId }) => repaid(state, sessionId));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -88,6 +98,11 @@ function refuseOver(state: SessionState): void {
   if (state.phase === 'failed')
     throw refuse('session_failed', `the session has failed: ${state.failure?.detail ?? ''}`);
   if (isOver(state)) throw refuse('session_archived', 'the session is archived');
+}
+
+/** A session that has failed has what it stored. */
+function refuseArchived(state: SessionState): void {
+  if (state.phase === 'archived') throw refuse('session_archived', 'the session is archived');
 }
 
 async function whileWaiting<T>(run: SessionRun, wait: () => Promise<T>): Promise<T> {
@@ -176,6 +191,17 @@ async function checkpointAndRecord(
   }
   await recordedDocument(state);
   return answer.document;
+}
+
+async function forkAndRecord(state: SessionState, request: messages.ForkSessionRequest): Promise<ForkPoint> {
+  if (request.checkpoint === null) await condition(() => !isNewestDue(state), newestPatience);
+  refuseArchived(state);
+  const refusal = forkRefusal(state, request);
+  if (refusal) throw refuse('conflict', refusal);
+  const point = lend(state, request, now());
+  if (!point) throw refuse('rate_limited', 'many forks of this session are being made already');
+  await recordedDocument(state);
+  return point;
 }
 
 /** Once the read model shows as much. */

@@ -355,7 +355,7 @@ test('taken again by another process, however far the one before came, a checkpo
   const events = await bench.eventsOf(session.input, wanted.checkpointId);
   expect(events.map((event) => [Number(event.number), event.payload.case])).toEqual([[1, 'filesChanged']]);
   session.checkpoints.push(result.checkpoint);
-  session.bundles.push(result.bundle);
+  session.bundles.push({ ...result.bundle, upTo: result.checkpoint.number });
   expect(await (await restored(session)).run('cat one two')).toBe('1\n2\n');
 }, 120_000);
 

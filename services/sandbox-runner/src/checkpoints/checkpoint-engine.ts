@@ -144,7 +144,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           sandbox,
           store,
           manifest,
-          { branch: input.branch, upstream },
+          { branch: input.branch, branchesBefore: input.branchesBefore ?? [], upstream },
           signal,
         );
         return { headCommit, notKept: [...neverKept, ...manifest.notKept, ...notKept] };
