@@ -1,4 +1,3 @@
-import type { StoredBundle } from '@worktrail/contract/checkpoints';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import fc from 'fast-check';
@@ -27,7 +26,7 @@ function ready(spec = sampleSession()): SessionState {
 }
 
 /** What a host makes of bundles that it takes in, one after the other: refs of checkpoints by number. */
-function takeIn(stored: Stored, bundles: readonly StoredBundle[]): Map<number, string> {
+function takeIn(stored: Stored, bundles: readonly { name: string }[]): Map<number, string> {
   return new Map(bundles.flatMap(({ name }) => [...stored.get(name)!]));
 }
 
