@@ -15,6 +15,7 @@ import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
 import { sessionCheckpoint, sessionCheckpoints, sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
+import { sessionUpdate } from './commands/update.ts';
 import { taskCreate, taskList } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
 import { exitCodeHelp } from './exit-codes.ts';
@@ -147,6 +148,11 @@ function addSessions(program: Command, action: Action): void {
     .command('archive <session...>')
     .description('end sessions for good; their history stays')
     .action(action(sessionArchive));
+  session
+    .command('update <session>')
+    .description('bring the newest default branch in; exits 1 with the paths when there are conflicts')
+    .option('--rebase', "rebase the session's commits onto it instead of merging it")
+    .action(action(sessionUpdate));
   addSleep(session, action);
   program
     .command('fork <session>')

@@ -191,6 +191,14 @@ export interface SessionInput {
   labels?: Record<string, string>;
 }
 
+export interface UpdatedSession extends Session {
+  /** `conflicts`: half done, and left to the session. */
+  outcome: 'up_to_date' | 'updated' | 'conflicts';
+  /** The newest of the default branch, which was brought in. */
+  commit: string;
+  conflicts: string[];
+}
+
 export interface ForkInput {
   /** Default: the newest. */
   checkpointId?: string;
@@ -209,6 +217,10 @@ export interface Session {
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
+  /** Commits that the head has and the default branch has not, as at the newest checkpoint; null: not known yet. */
+  ahead: number | null;
+  /** The other way round. */
+  behind: number | null;
   runner: string | null;
   /** Its rank, from 1, among all sessions that wait for a place on a runner; null: it does not wait. */
   queuePosition: number | null;

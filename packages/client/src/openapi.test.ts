@@ -78,6 +78,7 @@ const calls: [string, Call][] = [
   ['sessions.archive', (c) => c.sessions.archive('s')],
   ['sessions.hibernate', (c) => c.sessions.hibernate('s')],
   ['sessions.resume', (c) => c.sessions.resume('s', { waitSeconds: 1 })],
+  ['sessions.bringMain', (c) => c.sessions.bringMain('s', { method: 'rebase' })],
   ['sessions.fork', (c) => c.sessions.fork('s', { checkpointId: 'c', count: 2 })],
   ['checkpoints.create', (c) => c.checkpoints.create('s', { label: 'l' })],
   ['checkpoints.list', (c) => c.checkpoints.list('s', page)],

@@ -14,6 +14,12 @@ export type SessionState =
   | 'failed'
   | 'archived';
 
+/** Commits that one has and the other has not. */
+export interface BranchPosition {
+  ahead: number;
+  behind: number;
+}
+
 /** A session as its workflow last reported it. Times are ISO 8601 UTC with milliseconds. */
 export interface SessionDocument {
   version: number;
@@ -29,6 +35,8 @@ export interface SessionDocument {
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
+  /** Of the head as at the newest checkpoint, against the default branch as its runner's mirror had it then; null while unknown. */
+  position: BranchPosition | null;
   /** null while it is not placed, also after its host was lost. */
   runnerId: string | null;
   generation: number;

@@ -2,6 +2,7 @@
 
 import type { ActorRef, CommandSpec } from './commands.ts';
 import type { CheckpointRef } from './checkpoints.ts';
+import type { SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 import type { SessionFork } from './forks.ts';
 
@@ -91,6 +92,30 @@ export const createCheckpoint = 'createCheckpoint';
 export interface CreateCheckpointRequest {
   checkpointId: string;
   label: string;
+}
+
+/**
+ * Update → UpdateDocument: the newest default branch is brought into the session, between two checkpoints; one that sleeps is woken.
+ * Refused with `session_busy` while a command is live, with `conflict` where git would not begin, with `checkpoint_failed`, and with
+ * `dependency_unavailable` where upstream or the sandbox's host does not answer.
+ */
+export const updateSession = 'updateSession';
+export type UpdateMethod = 'merge' | 'rebase';
+export interface UpdateSessionRequest {
+  method: UpdateMethod;
+  by: ActorRef;
+}
+export interface UpdatedFiles {
+  /** `conflicts`: half done, and left to the session. */
+  outcome: 'up_to_date' | 'updated' | 'conflicts';
+  /** What was brought in. */
+  commit: string;
+  headCommit: string | null;
+  /** Paths, the first of them. */
+  conflicts: string[];
+}
+export interface UpdateDocument extends UpdatedFiles {
+  document: SessionDocument;
 }
 
 /**

@@ -43,6 +43,7 @@ const scopeByAction = {
   'session.hibernate': 'run',
   'session.resume': 'run',
   'session.fork': 'run',
+  'session.bring_main': 'run',
   'session.read': 'read',
   'checkpoint.create': 'run',
   'checkpoint.read': 'read',

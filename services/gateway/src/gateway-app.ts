@@ -49,6 +49,7 @@ import { createSessionQuota } from './sessions/session-quota.ts';
 import { addSessionRoutes } from './sessions/session-routes.ts';
 import { createSessionView } from './sessions/session-view.ts';
 import { addSleepRoutes } from './sessions/sleep-routes.ts';
+import { addUpdateRoutes } from './sessions/update-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
@@ -113,6 +114,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, history, trace, followers, stopping },
   });
+  addUpdateRoutes(api, { sessions, view, runners, workflows });
   addForkRoutes(api, {
     ...{ sessions, view, quota, projects, workflows },
     ...{ live, position, history, followers, stopping },

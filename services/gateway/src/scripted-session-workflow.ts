@@ -62,7 +62,15 @@ function firstDocument(spec: messages.SessionSpec): SessionDocument {
   const { organizationId, projectId, sessionId: id, taskId, trialId, partition, title, labels, branch } = spec;
   return {
     ...{ version: 0, id, organizationId, projectId, taskId, trialId, partition, title, labels, branch },
-    ...{ state: 'creating', baseCommit: null, headCommit: null, runnerId: null, generation: 1, filesGeneration: 1 },
+    ...{
+      state: 'creating',
+      baseCommit: null,
+      headCommit: null,
+      position: null,
+      runnerId: null,
+      generation: 1,
+      filesGeneration: 1,
+    },
     ...{ waitingForPlaceSince: null, checkpoint: null, artifacts: [], failure: null },
     ...{ fork: null, inherited: [], forkPoint: null },
     ...{ createdAt: spec.createdAt, lastActiveAt: spec.createdAt },

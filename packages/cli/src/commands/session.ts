@@ -108,6 +108,7 @@ async function printSession({ screen }: Cli, session: Session): Promise<void> {
     ['branch', session.branch],
     ['base commit', session.baseCommit],
     ['head commit', session.headCommit],
+    ['against main', positionText(session)],
     ['runner', session.runner],
     ['queue position', session.queuePosition?.toString()],
     ['labels', labels.join(' ')],
@@ -115,6 +116,10 @@ async function printSession({ screen }: Cli, session: Session): Promise<void> {
     ['created', session.createdAt],
     ['last active', session.lastActiveAt],
   ]);
+}
+
+function positionText({ ahead, behind }: Session): string | null {
+  return typeof ahead === 'number' && typeof behind === 'number' ? `${ahead} ahead, ${behind} behind` : null;
 }
 
 function failureText({ failure }: Session): string {

@@ -34,6 +34,7 @@ export async function makeSession(
     branch: 'worktrail/feed',
     baseCommit: null,
     headCommit: null,
+    position: null,
     runnerId: null,
     generation: 1,
     filesGeneration: 0,

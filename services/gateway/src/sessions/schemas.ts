@@ -28,6 +28,14 @@ export const sessionState = z.enum(states).openapi({
   ].join('; '),
 });
 
+function commits(which: string) {
+  const seen = 'as at the newest checkpoint, as the mirror had the default branch then; null: not known yet.';
+  return z
+    .int()
+    .nullable()
+    .openapi({ description: `Commits ${which}, ${seen}` });
+}
+
 export const sessionSchema = z
   .object({
     id: id('session'),
@@ -40,6 +48,8 @@ export const sessionSchema = z
     branch: z.string(),
     baseCommit: z.string().nullable(),
     headCommit: z.string().nullable(),
+    ahead: commits('that the head has and the default branch has not'),
+    behind: commits('that the default branch has and the head has not'),
     runner: z.string().nullable(),
     queuePosition: z.int().nullable().openapi({
       description: 'Its rank, from 1, among all sessions that wait for a place on a runner; null: it does not wait.',
@@ -93,6 +103,8 @@ export function sessionJson(document: SessionDocument, lastCursor: Cursor, queue
     branch: document.branch,
     baseCommit: document.baseCommit,
     headCommit: document.headCommit,
+    ahead: document.position?.ahead ?? null,
+    behind: document.position?.behind ?? null,
     runner: document.runnerId,
     queuePosition,
     lastCursor: formatCursor(lastCursor),

@@ -70,6 +70,7 @@ export function firstDocument(spec: SessionSpec): SessionDocument {
     branch: spec.branch,
     baseCommit: fork?.restore.baseCommit ?? null,
     headCommit: fork?.headCommit ?? null,
+    position: null,
     runnerId: null,
     generation: 0,
     filesGeneration: 0,

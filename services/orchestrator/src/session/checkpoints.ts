@@ -6,6 +6,7 @@
 // 3. A number is taken by what is stored. One that failed is tried again later; the third failure in a row is in the history.
 // 4. What is said of a checkpoint that was given up changes nothing.
 
+import type { BranchPosition } from '@worktrail/contract/documents';
 import type { CheckpointInput, CheckpointResult } from '@worktrail/contract/sandbox-activities';
 import type { CreateCheckpointRequest } from '@worktrail/contract/session-messages';
 import { addProducerGap, addSessionEvent, changedForReaders } from './events.ts';
@@ -83,6 +84,7 @@ export function checkpointInput(
     bundles: state.bundles,
     compact: state.bundles.length >= bundlesMax,
     evenIfUnchanged: plan.purpose === 'asked',
+    defaultBranch: state.spec.repository.defaultBranch,
   };
 }
 
@@ -106,6 +108,7 @@ export function checkpointMade(
     state.headCommit = headCommit;
     changedForReaders(state);
   }
+  notePosition(state, result.position);
   if (result.changed) {
     const { checkpoint, bundle } = result;
     const { commit, tree, filesChanged } = checkpoint;
@@ -189,6 +192,14 @@ export function filesTouched(state: SessionState, now: string): void {
 
 function answerAsked(state: SessionState, answer: AskedCheckpoint): void {
   state.checkpointing.answered = [...state.checkpointing.answered, answer].slice(-answeredMax);
+}
+
+/** One that could not be counted says nothing. */
+function notePosition(state: SessionState, position: BranchPosition | null | undefined): void {
+  const known = state.position;
+  if (!position || (known?.ahead === position.ahead && known.behind === position.behind)) return;
+  state.position = position;
+  changedForReaders(state);
 }
 
 function noteBranch(state: SessionState, headRef: string | null, headCommit: string | null, now: string): void {

@@ -12,15 +12,18 @@ import { askedCheckpoint, checkpointAsked, checkpointGivenUp, checkpointNotAsked
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
 import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
-import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
+import { archiveRequested, isAsSeen, mainBroughtIn, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
-import { now } from '../workflow-clock.ts';
+import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
+import { updateSandbox } from './steps/update.ts';
 import { type SessionState, sessionDocument } from './state.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
+/** How long an update waits for a session that sleeps. */
+const wakingPatience = '20 seconds';
 /** How long a fork waits for a checkpoint that is to come soon. */
 const newestPatience = '5 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
@@ -33,6 +36,7 @@ const archive = defineUpdate<SessionDocument>(messages.archiveSession);
 const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionRequest]>(messages.hibernateSession);
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
+const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
@@ -63,6 +67,9 @@ export function answerMessages(run: SessionRun): void {
   });
   setHandler(resume, () => count(run, () => resumeAndDescribe(state)), { validator: () => refuseOver(state) });
   setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => checkpointAndRecord(state, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(update, (request) => count(run, () => whileWaiting(run, () => updateAndRecord(run, request))), {
     validator: (_request) => refuseOver(state),
   });
   setHandler(fork, (request) => count(run, () => whileWaiting(run, () => forkAndRecord(state, request))), {
@@ -191,6 +198,34 @@ async function checkpointAndRecord(
   }
   await recordedDocument(state);
   return answer.document;
+}
+
+/** Nothing of it has to survive the run: none ends while an update is answered. */
+async function updateAndRecord(
+  run: SessionRun,
+  request: messages.UpdateSessionRequest,
+): Promise<messages.UpdateDocument> {
+  const { state } = run;
+  const isAwake = state.phase === 'ready';
+  if (!isAwake) resumeAndDescribe(state);
+  await condition(() => mayHibernate(state) || isOver(state), isAwake ? endingPatience : wakingPatience);
+  refuseOver(state);
+  if (!mayHibernate(state)) {
+    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
+  }
+  state.updating = true;
+  try {
+    const { defaultBranch } = state.spec.repository;
+    const keep = (when: string) =>
+      checkpointAndRecord(state, { checkpointId: newWorkflowId('checkpoint'), label: `${when} ${defaultBranch}` });
+    await keep('before');
+    const updated = await updateSandbox(run, request.method);
+    mainBroughtIn(state, request, updated, now());
+    if (updated.outcome !== 'up_to_date') await keep('after');
+    return { ...updated, document: await recordedDocument(state) };
+  } finally {
+    state.updating = false;
+  }
 }
 
 async function forkAndRecord(state: SessionState, request: messages.ForkSessionRequest): Promise<ForkPoint> {

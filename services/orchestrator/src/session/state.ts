@@ -8,7 +8,12 @@
 
 import type { CheckpointRef, SessionArchive, StoredBundle } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
-import type { CheckpointDocument, SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
+import type {
+  BranchPosition,
+  CheckpointDocument,
+  SessionDocument,
+  SessionState as DocumentState,
+} from '@worktrail/contract/documents';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
@@ -134,6 +139,7 @@ export interface SessionState {
   setup: { done: number; retries: number };
   baseCommit: string | null;
   headCommit: string | null;
+  position: BranchPosition | null;
   /** The newest stored one. */
   checkpoint: CheckpointRef | null;
   /** They hold together all checkpoints. */
@@ -154,6 +160,8 @@ export interface SessionState {
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
+  /** The default branch is brought in: no command starts, and it is not put to sleep. Only while an update waits for it. */
+  updating: boolean;
   /** `session.busy` is recorded and no `session.ready` after it. */
   busyRecorded: boolean;
   /** Since when something is so that the history shows if it lasts. */
@@ -194,6 +202,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     setup: { done: 0, retries: 0 },
     baseCommit: fork?.restore.baseCommit ?? null,
     headCommit: fork?.headCommit ?? null,
+    position: null,
     checkpoint: fork?.restore.checkpoint ?? null,
     bundles: fork?.restore.bundles ?? [],
     loans: [],
@@ -215,6 +224,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     },
     failure: null,
     archiveRequested: false,
+    updating: false,
     busyRecorded: false,
     unsettledSince: null,
     readySince: null,
@@ -251,6 +261,7 @@ export function sessionDocument(state: SessionState): SessionDocument {
     branch: spec.branch,
     baseCommit: state.baseCommit,
     headCommit: state.headCommit,
+    position: state.position,
     runnerId: state.placement?.runnerId ?? null,
     generation: state.generation,
     filesGeneration: state.filesGeneration,
