@@ -2,10 +2,10 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
-import { forkSession, type ForkSessionRequest, type SessionSpec } from '@worktrail/contract/session-messages';
+import { forkSession, type ForkSessionRequest } from '@worktrail/contract/session-messages';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
-import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import { sampleCommand, sampleFork, sampleSession } from '../../test/samples.ts';
 import { type SessionClient, startSession, until } from '../../test/session-client.ts';
 
 const by = { kind: 'user', id: 'prn_1' } as const;
@@ -44,25 +44,13 @@ describe.each([
       args: [{ forks: [newId('session')], checkpoint: null, by, ...request }],
     });
 
-  function forkSpec(
-    parent: SessionSpec,
-    { baseCommit, checkpoint, bundles, headCommit }: ForkPoint,
-    sessionId: string,
-  ) {
-    const { organizationId, projectId, sessionId: from, branch } = parent;
-    const inherited = [{ sessionId: from, branch, upTo: '1-1' }];
-    const restore = { baseCommit, checkpoint, bundles, archive: null };
-    const fork = { sessionId: from, inherited, restore, headCommit };
-    return sampleSession({ organizationId, projectId, sessionId, branch: 'worktrail/fork-1', fork });
-  }
-
   it('begin hibernated, and open from the checkpoint of their parent at their first command', async () => {
     const parent = await storedSession();
     const id = newId('session');
     const point = await ask(parent, { forks: [id] });
     expect(point).toMatchObject({ checkpoint: { number: 1 }, bundles: [{ upTo: 1 }], headCommit: 'c'.repeat(40) });
     const placed = bed.runner.opened.length;
-    const fork = await startSession(bed, forkSpec(parent.spec, point, id));
+    const fork = await startSession(bed, sampleFork(parent.spec, point, id));
     const document = await until(fork.stored, (one) => one !== undefined);
     expect(document).toMatchObject({ state: 'hibernated', checkpoint: point.checkpoint, runnerId: null });
     expect(await fork.history()).toEqual(['sessionCreated', 'sessionForked', 'sessionHibernated']);
@@ -73,7 +61,7 @@ describe.each([
     const opened = bed.runner.opened.find(({ sessionId }) => sessionId === id);
     expect(opened).toMatchObject({
       restore: { baseCommit: point.baseCommit, checkpoint: point.checkpoint, bundles: point.bundles, archive: null },
-      ...{ filesGeneration: 0, branch: 'worktrail/fork-1', branchesBefore: [parent.spec.branch] },
+      ...{ filesGeneration: 0, branch: 'worktrail/fork-87654321', branchesBefore: [parent.spec.branch] },
     });
     const next = await until(fork.stored, (one) => one?.checkpoint?.number === 2);
     expect(bed.runner.checkpoints.find(({ sessionId }) => sessionId === id)).toMatchObject({
@@ -94,7 +82,7 @@ describe.each([
     const compacted = await until(parent.stored, (one) => (one?.checkpoint?.number ?? 0) >= 34);
     expect(compacted!.artifacts).toContain(lent!.name);
     expect(compacted!.artifacts.length).toBeLessThan(6);
-    const fork = await startSession(bed, forkSpec(parent.spec, point, id));
+    const fork = await startSession(bed, sampleFork(parent.spec, point, id));
     const isFree = (one: SessionDocument | undefined) => one?.artifacts.includes(lent!.name) === false;
     await until(parent.stored, isFree);
     expect((await fork.stored())!.artifacts).toEqual([lent!.name]);
@@ -141,7 +129,7 @@ describe.each([
   it('are archived like any other without ever having been open', async () => {
     const parent = await storedSession();
     const id = newId('session');
-    const fork = await startSession(bed, forkSpec(parent.spec, await ask(parent, { forks: [id] }), id));
+    const fork = await startSession(bed, sampleFork(parent.spec, await ask(parent, { forks: [id] }), id));
     expect(await fork.archive()).toMatchObject({ state: 'archived', forkPoint: { checkpoint: { number: 1 } } });
     expect(bed.runner.opened.some(({ sessionId }) => sessionId === id)).toBe(false);
   });

@@ -2,7 +2,7 @@ import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sampleSession } from '../../test/samples.ts';
+import { sampleFork, sampleSession } from '../../test/samples.ts';
 import * as checkpoints from './checkpoints.ts';
 import { isNewestDue, lend, loansMax, repaid } from './forks.ts';
 import { archived, archiveRequested, becameReady, created, opened, placed } from './life.ts';
@@ -49,12 +49,8 @@ function ask(state: SessionState, forks: string[], checkpoint: SessionState['che
   return lend(state, { forks, checkpoint, by }, noon)!;
 }
 
-function forkOf(parent: SessionState, sessionId: string, { baseCommit, checkpoint, bundles, headCommit }: ForkPoint) {
-  const restore = { baseCommit, checkpoint, bundles, archive: null };
-  const inherited = [{ sessionId: parent.spec.sessionId, branch: parent.spec.branch, upTo: '1-1' }];
-  const state = newSessionState(
-    sampleSession({ sessionId, fork: { sessionId: parent.spec.sessionId, inherited, restore, headCommit } }),
-  );
+function forkOf(parent: SessionState, sessionId: string, point: ForkPoint): SessionState {
+  const state = newSessionState(sampleFork(parent.spec, point, sessionId));
   created(state, noon);
   return state;
 }
