@@ -34,7 +34,7 @@ case $WT_METHOD in
   *) run merge -q --autostash --no-edit -m "Merge $WT_DEFAULT" "$WT_MAIN" > "$inside/worktrail-said" 2>&1 ;;
 esac
 ended=$?
-said=$(sed -n '/^hint:/d; /./p' "$inside/worktrail-said" | tail -n 3 | head -c 400)
+said=$(sed -n '/^hint:/d; /autostash/d; /^Please/d; /^Aborting/d; /./p' "$inside/worktrail-said" | head -n 4 | tr -s '\n\t' '  ' | head -c 400)
 rm -f "$inside/worktrail-said"
 [ -z "$(run ls-files -u | head -c 1)" ] || finish conflicts
 if under_way; then finish conflicts; fi
