@@ -24,6 +24,8 @@ export interface SetRightDeps {
   runnerOrders: KV;
   client: Client;
   clock: () => number;
+  /** Aborted: nothing else is begun. */
+  signal: AbortSignal;
 }
 
 /** False where there is nothing to do any more, or it cannot be told. Of artifacts only what `unneededArtifacts` says. */
@@ -105,6 +107,7 @@ export async function unneededArtifacts<F extends Finding>(
 ): Promise<Set<string>> {
   const unneeded = new Set<string>();
   for (const finding of findings) {
+    if (deps.signal.aborted) return new Set();
     try {
       const deadlineMs = deps.clock() + callTimeoutMs;
       if (!(await deps.client.withDeadline(deadlineMs, () => isNeeded(deps, finding)))) unneeded.add(finding.name);
