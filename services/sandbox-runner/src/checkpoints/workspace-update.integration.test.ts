@@ -75,7 +75,7 @@ test.each(['merge', 'rebase'] as const)(
     // As another attempt of the same, whose answer was lost.
     expect(await update(session, method)).toEqual(again);
     await expect(update(session, method === 'merge' ? 'rebase' : 'merge')).rejects.toThrow('under way already');
-    const end = method === 'merge' ? 'git commit -qm both' : 'GIT_EDITOR=true git rebase --continue -q';
+    const end = method === 'merge' ? 'git commit -qm both' : 'GIT_EDITOR=true git rebase --continue';
     await session.run(`echo both > both; git add both; ${end}`);
     expect(await update(session, method)).toMatchObject({ outcome: 'up_to_date' });
   },
