@@ -119,7 +119,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ sessions, view, quota, projects, workflows },
     ...{ live, position, history, followers, stopping },
   });
-  addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
+  addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
