@@ -98,9 +98,11 @@ async function startAll(deps: ForkDeps, specs: readonly SessionSpec[], gone: Abo
     const signal = AbortSignal.any([gone, deps.stopping]);
     const wait = { cases: recorded, timeoutMs: recordedWaitMs, signal };
     await Promise.all(
-      subscriptions.map((subscription, index) =>
-        waitForSession(subscription, deps.position, { ...wait, scope: scopeOf(documents[index]!) }),
-      ),
+      subscriptions.map((subscription, index) => {
+        const scope = scopeOf(documents[index]!);
+        const isSo = async () => (await deps.position.lastEvent(scope, sessionProducer)) !== undefined;
+        return waitForSession(subscription, { ...wait, isSo });
+      }),
     );
     return documents;
   } finally {

@@ -9,7 +9,7 @@ let servers: Servers;
 let bed: OrchestratorBed;
 beforeAll(async () => {
   servers = await startServers();
-  bed = await startOrchestratorBed(servers, 1_000);
+  bed = await startOrchestratorBed(servers, 0);
 });
 afterEach(() => Object.assign(bed.runner.script, { updates: 'updated', checkpoints: 'changed' }));
 afterAll(async () => {
