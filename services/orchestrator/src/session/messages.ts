@@ -24,8 +24,10 @@ const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
 /** How long an update waits for a session that sleeps. */
 const wakingPatience = '20 seconds';
-/** How long a fork waits for a checkpoint that is to come soon. */
+/** How long a fork waits for commands that have just ended to be reported, and for a checkpoint that is to come soon. */
+const reportPatience = '1 second';
 const newestPatience = '5 seconds';
+const firstPatience = '15 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -229,7 +231,10 @@ async function updateAndRecord(
 }
 
 async function forkAndRecord(state: SessionState, request: messages.ForkSessionRequest): Promise<ForkPoint> {
-  if (request.checkpoint === null) await condition(() => !isNewestDue(state), newestPatience);
+  if (request.checkpoint === null) {
+    await condition(() => state.commands.length === 0, reportPatience);
+    await condition(() => !isNewestDue(state), state.checkpoint === null ? firstPatience : newestPatience);
+  }
   refuseArchived(state);
   const refusal = forkRefusal(state, request);
   if (refusal) throw refuse('conflict', refusal);
