@@ -51,7 +51,6 @@ test('sixteen forks of an earlier checkpoint are made in one request, each with 
       fork: { sessionId: parent.id, checkpointId: checkpoint.id },
     });
   }
-  console.info(`16 forks were made in ${elapsedMs} ms`);
   expect(elapsedMs).toBeLessThan(5_000);
   expect((await api.post(`/v1/sessions/${parent.id}/fork`, body, headers)).body).toEqual(answer.body);
   const listed = (await api.get(`/v1/projects/${projectId}/sessions?state=hibernated&limit=200`)).body.items;
