@@ -6,6 +6,7 @@ import { config } from './commands/config.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { fileGet, fileList } from './commands/files.ts';
+import { fork } from './commands/fork.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
@@ -18,6 +19,7 @@ import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
 import { sessionCheckpoint, sessionCheckpoints, sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
+import { sessionUpdate } from './commands/update.ts';
 import { taskCreate, taskList } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
 import { exitCodeHelp } from './exit-codes.ts';
@@ -153,7 +155,22 @@ function addSessions(program: Command, action: Action): void {
     .command('archive <session...>')
     .description('end sessions for good; their history stays')
     .action(action(sessionArchive));
+  session
+    .command('update <session>')
+    .description('bring the newest default branch in; exits 1 with the paths when there are conflicts')
+    .option('--rebase', "rebase the session's commits onto it instead of merging it")
+    .action(action(sessionUpdate));
   addSleep(session, action);
+  program
+    .command('fork <session>')
+    .description('make sessions with the files and history of this one; prints their ids')
+    .option('--checkpoint <id>', 'as at this checkpoint (default: the newest)')
+    .option('-n, --count <n>', 'how many', wholeNumber(1, 16), 1)
+    .addHelpText(
+      'after',
+      '\nThey are hibernated until their first command.\n\nExample:\n  worktrail fork $session --count 3',
+    )
+    .action(action(fork));
 }
 
 function addSleep(session: Command, action: Action): void {

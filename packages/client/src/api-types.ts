@@ -260,8 +260,25 @@ export interface SessionInput {
   taskId?: string;
   trialId?: string;
   baseRef?: string;
+  /** Begins with another session's files and history as at a checkpoint (the newest), hibernated. */
+  fork?: { sessionId: string; checkpointId?: string };
   env?: Record<string, string>;
   labels?: Record<string, string>;
+}
+
+export interface UpdatedSession extends Session {
+  /** `conflicts`: half done, and left to the session. */
+  outcome: 'up_to_date' | 'updated' | 'conflicts';
+  /** The newest of the default branch, which was brought in. */
+  commit: string;
+  conflicts: string[];
+}
+
+export interface ForkInput {
+  /** Default: the newest. */
+  checkpointId?: string;
+  /** How many, at most 16; default 1. */
+  count?: number;
 }
 
 export interface Session {
@@ -275,11 +292,17 @@ export interface Session {
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
+  /** Commits that the head has and the default branch has not, as at the newest checkpoint; null: not known yet. */
+  ahead: number | null;
+  /** The other way round. */
+  behind: number | null;
   runner: string | null;
   /** Its rank, from 1, among all sessions that wait for a place on a runner; null: it does not wait. */
   queuePosition: number | null;
   /** Of the newest event: what comes later is read with `after`. */
   lastCursor: string;
+  /** Where its files and the beginning of its history are from; null: it began with the repository. */
+  fork: { sessionId: string; checkpointId: string } | null;
   failure?: { code: string; detail: string };
   createdAt: string;
   lastActiveAt: string;

@@ -78,6 +78,8 @@ const calls: [string, Call][] = [
   ['sessions.archive', (c) => c.sessions.archive('s')],
   ['sessions.hibernate', (c) => c.sessions.hibernate('s')],
   ['sessions.resume', (c) => c.sessions.resume('s', { waitSeconds: 1 })],
+  ['sessions.bringMain', (c) => c.sessions.bringMain('s', { method: 'rebase' })],
+  ['sessions.fork', (c) => c.sessions.fork('s', { checkpointId: 'c', count: 2 })],
   ['checkpoints.create', (c) => c.checkpoints.create('s', { label: 'l' })],
   ['checkpoints.list', (c) => c.checkpoints.list('s', page)],
   ['files.list', (c) => c.files.list('s', { ...page, path: 'p', at: 'c' })],
@@ -115,7 +117,8 @@ const project = {
   hibernateAfterSeconds: 60,
   approval: {},
 };
-const session = { title: 't', taskId: 't', trialId: 't', baseRef: 'r', env: {}, labels: {} };
+const fork = { sessionId: 's', checkpointId: 'c' };
+const session = { title: 't', taskId: 't', trialId: 't', baseRef: 'r', fork, env: {}, labels: {} };
 const command = { command: 'c', cwd: 'd', env: {}, timeoutSeconds: 1, stdin: '', background: true };
 
 test.each(calls)('%s asks for what the API describes', async (_, call) => {

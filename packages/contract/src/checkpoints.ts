@@ -12,6 +12,12 @@ export interface StoredArtifact {
   bytes: number;
 }
 
+/** An artifact that holds checkpoints of a session. */
+export interface StoredBundle extends StoredArtifact {
+  /** The number of its newest one, in the line of the session that names it. */
+  upTo: number;
+}
+
 /** A work tree as a commit. `number` counts the session's checkpoints from 1. */
 export interface CheckpointRef {
   id: string;
@@ -48,7 +54,7 @@ export interface RestorePoint {
   /** The newest that is stored; null when there never was one: the files are then made anew from `baseCommit`. */
   checkpoint: CheckpointRef | null;
   /** They hold together all checkpoints up to that one, oldest first; each needs those before it. */
-  bundles: StoredArtifact[];
+  bundles: StoredBundle[];
   /** What the volumes held when the session was last hibernated, unless something ran since. */
   archive: SessionArchive | null;
 }

@@ -4,6 +4,7 @@
 import type { ChangesFromBase, CheckpointRef } from './checkpoints.ts';
 import type { CommandOutcome } from './commands.ts';
 import type { RepositoryRef } from './environment.ts';
+import type { ForkPoint, InheritedHistory } from './forks.ts';
 
 export type SessionState =
   | 'creating'
@@ -14,6 +15,12 @@ export type SessionState =
   | 'resuming'
   | 'failed'
   | 'archived';
+
+/** Commits that one has and the other has not. */
+export interface BranchPosition {
+  ahead: number;
+  behind: number;
+}
 
 /** A session as its workflow last reported it. Times are ISO 8601 UTC with milliseconds. */
 export interface SessionDocument {
@@ -32,6 +39,8 @@ export interface SessionDocument {
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
+  /** Of the head as at the newest checkpoint, against the default branch as its runner's mirror had it then; null while unknown. */
+  position: BranchPosition | null;
   /** null while it is not placed, also after its host was lost. */
   runnerId: string | null;
   generation: number;
@@ -43,8 +52,14 @@ export interface SessionDocument {
   checkpoint: CheckpointRef | null;
   /** Of that one; null or absent where they were not counted. */
   changes?: ChangesFromBase | null;
-  /** Names in the artifact store that the session needs; everything else of it there may go. */
+  /** Names in the artifact store that the session needs, its ancestors' among them; what no document names may go. */
   artifacts: string[];
+  /** From what it was forked; null: from the repository. */
+  fork: { sessionId: string; checkpointId: string } | null;
+  /** The beginning of its history, which is in its ancestors'. */
+  inherited: InheritedHistory[];
+  /** Of a session that is over and has a checkpoint: nobody can ask its workflow. */
+  forkPoint: ForkPoint | null;
   failure: { code: string; detail: string } | null;
   createdAt: string;
   lastActiveAt: string;

@@ -4,6 +4,7 @@ import type { CheckpointRef, RestorePoint, StoredArtifact } from './checkpoints.
 import type { ActorRef, CommandSpec } from './commands.ts';
 import type { SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
+import type { SessionFork } from './forks.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
 /**
@@ -43,6 +44,8 @@ export interface SessionSpec {
   archiveBytesMax: number;
   createdAt: string;
   createdBy: ActorRef;
+  /** It begins hibernated, with another session's files and history. */
+  fork?: SessionFork;
 }
 
 /** Update → CommandAccepted. Its update id is the command's id. */
@@ -124,6 +127,49 @@ export interface CapturedFiles {
 
 /** Signal from a workflow that started the session for a purpose which is over: what runs is canceled, and the session archived. */
 export const endSession = 'endSession';
+
+/**
+ * Update → UpdateDocument: the newest default branch is brought into the session, between two checkpoints; one that sleeps is woken.
+ * Refused with `session_busy` while a command is live, with `conflict` where git would not begin, with `checkpoint_failed`, and with
+ * `dependency_unavailable` where upstream or the sandbox's host does not answer.
+ */
+export const updateSession = 'updateSession';
+export type UpdateMethod = 'merge' | 'rebase';
+export interface UpdateSessionRequest {
+  method: UpdateMethod;
+  by: ActorRef;
+}
+export interface UpdatedFiles {
+  /** `conflicts`: half done, and left to the session. */
+  outcome: 'up_to_date' | 'updated' | 'conflicts';
+  /** What was brought in. */
+  commit: string;
+  headCommit: string | null;
+  /** Paths, the first of them. */
+  conflicts: string[];
+}
+export interface UpdateDocument extends UpdatedFiles {
+  document: SessionDocument;
+}
+
+/**
+ * Update → ForkPoint, once the history says so: with it the forks are to be made. What it names is kept for them until each has said
+ * that its own document names it. Asked again for the same forks it is the same. Refused with `conflict` where there is no checkpoint.
+ */
+export const forkSession = 'forkSession';
+export interface ForkSessionRequest {
+  /** Ids of the sessions to be made. */
+  forks: string[];
+  /** null: the newest. */
+  checkpoint: CheckpointRef | null;
+  by: ActorRef;
+}
+
+/** Signal from a fork: its document names what it needs. */
+export const forkRecorded = 'forkRecorded';
+export interface ForkRecorded {
+  sessionId: string;
+}
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */
 export const hostLost = 'hostLost';

@@ -42,6 +42,8 @@ const scopeByAction = {
   'session.archive': 'run',
   'session.hibernate': 'run',
   'session.resume': 'run',
+  'session.fork': 'run',
+  'session.bring_main': 'run',
   'session.read': 'read',
   'checkpoint.create': 'run',
   'checkpoint.read': 'read',

@@ -30,6 +30,7 @@ import { addDiffRoutes } from './files/diff-routes.ts';
 import { addFileRoutes } from './files/file-routes.ts';
 import { createSessionFiles } from './files/session-files.ts';
 import { createFollowers } from './followers.ts';
+import { addForkRoutes } from './forks/fork-routes.ts';
 import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
@@ -54,6 +55,7 @@ import { createSessionQuota } from './sessions/session-quota.ts';
 import { addSessionRoutes } from './sessions/session-routes.ts';
 import { createSessionView } from './sessions/session-view.ts';
 import { addSleepRoutes } from './sessions/sleep-routes.ts';
+import { addUpdateRoutes } from './sessions/update-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
@@ -120,7 +122,12 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addComparisonRoutes(api, { store, tasks, trials, sessions, proposals });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
-    ...{ live, position, trace, followers, stopping },
+    ...{ live, position, history, trace, followers, stopping },
+  });
+  addUpdateRoutes(api, { sessions, view, runners, workflows });
+  addForkRoutes(api, {
+    ...{ sessions, view, quota, projects, workflows },
+    ...{ live, position, history, followers, stopping },
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });

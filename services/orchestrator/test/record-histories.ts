@@ -3,12 +3,21 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
-import { sandboxStopped, workflowTaskQueue } from '@worktrail/contract/session-messages';
+import {
+  forkSession,
+  type ForkSessionRequest,
+  sandboxStopped,
+  type UpdateDocument,
+  updateSession,
+  type UpdateSessionRequest,
+  workflowTaskQueue,
+} from '@worktrail/contract/session-messages';
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
 import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
-import { sampleCommand, sampleSession, withSetup } from './samples.ts';
+import { sampleCommand, sampleFork, sampleSession, withSetup } from './samples.ts';
 import { startSession, until } from './session-client.ts';
 import { sampleTrial, startTrial } from './trial-client.ts';
 
@@ -109,6 +118,33 @@ async function recordSessionContinued(bed: OrchestratorBed): Promise<Recording> 
   };
 }
 
+async function recordSessionForked(bed: OrchestratorBed): Promise<Recording> {
+  const parent = await startSession(bed, sampleSession());
+  await parent.untilState('ready');
+  const sessionId = newId('session');
+  const request: ForkSessionRequest = { forks: [sessionId], checkpoint: null, by: parent.spec.createdBy };
+  const point = await parent.handle.executeUpdate<ForkPoint, [ForkSessionRequest]>(forkSession, { args: [request] });
+  const fork = await startSession(bed, sampleFork(parent.spec, point, sessionId));
+  const command = sampleCommand('exit 0');
+  await fork.run(command);
+  await fork.untilEnded(command.id);
+  await until(fork.stored, (document) => document?.checkpoint?.number === 2);
+  for (const session of [fork, parent]) await session.archive();
+  return { 'session-forked': parent.handle, 'session-fork': fork.handle };
+}
+
+async function recordSessionUpdated(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const request: UpdateSessionRequest = { method: 'merge', by: session.spec.createdBy };
+  await session.handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [request] });
+  bed.runner.script.updates = 'refuse';
+  await session.handle.executeUpdate(updateSession, { args: [request] }).catch(() => {});
+  bed.runner.script.updates = 'updated';
+  await session.archive();
+  return { 'session-updated': session.handle };
+}
+
 async function recordTrial(bed: OrchestratorBed): Promise<Recording> {
   const trial = await startTrial(bed, sampleTrial([['exit 0', 'exit 0'], ['exit 3']], { verify: ['exit 0'] }));
   await trial.ended();
@@ -169,6 +205,8 @@ try {
     recordSessionHostLost,
     recordSessionFailed,
     recordSessionContinued,
+    recordSessionForked,
+    recordSessionUpdated,
     recordTrial,
     recordTrialCanceled,
     recordProposalMerged,

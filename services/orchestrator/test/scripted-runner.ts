@@ -23,6 +23,8 @@ import {
   type SandboxActivities,
   type SandboxRef,
   sandboxGone,
+  type UpdateInput,
+  updateRefused,
 } from '@worktrail/contract/sandbox-activities';
 import { CommandOutcome } from '@worktrail/proto/event';
 import { createProducer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
@@ -42,6 +44,7 @@ export interface RunnerScript {
   draining: boolean;
   /** `hold`: it is made, and its events are written, once the script says otherwise. */
   checkpoints: 'changed' | 'unchanged' | 'fail' | 'hold';
+  updates: 'updated' | 'up_to_date' | 'conflicts' | 'refuse' | 'hold';
   archives: 'whole' | 'none' | 'fail' | 'running';
   headRef: string | null | undefined;
 }
@@ -52,6 +55,7 @@ export interface ScriptedRunner {
   readonly removed: SandboxRef[];
   readonly attempts: RunCommandInput[];
   readonly checkpoints: CheckpointInput[];
+  readonly updates: UpdateInput[];
   readonly hibernated: HibernateInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
@@ -73,6 +77,7 @@ export async function startScriptedRunner(
   const removed: SandboxRef[] = [];
   const attempts: RunCommandInput[] = [];
   const checkpoints: CheckpointInput[] = [];
+  const updates: UpdateInput[] = [];
   const hibernated: HibernateInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const gone = new Set<string>();
@@ -82,6 +87,7 @@ export async function startScriptedRunner(
     full: false,
     draining: false,
     checkpoints: 'changed',
+    updates: 'updated',
     archives: 'whole',
     headRef: undefined,
   };
@@ -128,11 +134,23 @@ export async function startScriptedRunner(
       if (script.checkpoints === 'fail') throw ApplicationFailure.nonRetryable('the store is full', 'store_full');
       const headRef = script.headRef === undefined ? 'refs/heads/worktrail/try-something-12345678' : script.headRef;
       const headCommit = 'c'.repeat(40);
+      const position = { ahead: 1, behind: 2 };
       if (script.checkpoints === 'unchanged' && input.previous && !input.evenIfUnchanged) {
-        return { changed: false, headCommit, headRef };
+        return { changed: false, headCommit, headRef, position };
       }
       await publishFiles(producer, input);
       return checkpointResult(input, headCommit, headRef);
+    },
+    updateSandbox: async (input) => {
+      updates.push(input);
+      const context = Context.current();
+      while (script.updates === 'hold') {
+        context.heartbeat();
+        await context.sleep(20);
+      }
+      if (script.updates === 'refuse') throw ApplicationFailure.nonRetryable('git would not begin', updateRefused);
+      const conflicts = script.updates === 'conflicts' ? ['a', 'b'] : [];
+      return { outcome: script.updates, commit: 'f'.repeat(40), headCommit: 'c'.repeat(40), conflicts };
     },
     hibernateSandbox: async (input) => {
       hibernated.push(input);
@@ -178,6 +196,7 @@ export async function startScriptedRunner(
     removed,
     attempts,
     checkpoints,
+    updates,
     hibernated,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
@@ -207,7 +226,8 @@ function checkpointResult(input: CheckpointInput, headCommit: string, headRef: s
   const { checkpointId: id, number, generation } = input;
   const commit = number.toString(16).padStart(40, '0');
   const checkpoint = { id, number, commit, tree: commit, filesChanged: 1, headCommit, headRef, notKept: [] };
-  return { changed: true, checkpoint, bundle: { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 } };
+  const bundle = { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 };
+  return { changed: true, checkpoint, bundle, position: { ahead: 1, behind: 2 } };
 }
 
 async function publishFiles(deps: ProducerDeps, input: CheckpointInput): Promise<void> {

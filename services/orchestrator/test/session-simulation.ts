@@ -5,9 +5,11 @@
 
 import type { CheckpointResult } from '@worktrail/contract/sandbox-activities';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
+import type { SessionFork } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import * as checkpoints from '../src/session/checkpoints.ts';
 import { acceptCommand, cancelCommand, refusal, settle } from '../src/session/commands.ts';
+import * as forking from '../src/session/forks.ts';
 import * as hibernation from '../src/session/hibernation.ts';
 import * as hostLoss from '../src/session/host-loss.ts';
 import * as life from '../src/session/life.ts';
@@ -33,6 +35,8 @@ export type Happening =
   | { kind: 'resume' }
   | { kind: 'checkpoint' }
   | { kind: 'readFiles' }
+  | { kind: 'fork' }
+  | { kind: 'forkRecorded'; pick: number }
   | { kind: 'archive' }
   | { kind: 'patch' }
   | { kind: 'continueAsNew' }
@@ -71,8 +75,9 @@ export interface Simulation {
   complete: boolean;
 }
 
-export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simulation {
-  const state = newSessionState({ ...withSetup(setup), trialId: 'trl_x', hibernateAfterSeconds });
+export function newSimulation(setup: string[], hibernateAfterSeconds = 0, fork?: SessionFork): Simulation {
+  const spec = { ...withSetup(setup), trialId: 'trl_x', hibernateAfterSeconds };
+  const state = newSessionState(fork ? { ...spec, fork } : spec);
   life.created(state, noon);
   const simulation: Simulation = {
     state,
@@ -147,6 +152,14 @@ function apply(simulation: Simulation, happening: Happening): void {
     case 'checkpoint':
       if (!isOver(state)) checkpoints.checkpointAsked(state, { checkpointId: newId('checkpoint'), label: 'x' });
       return;
+    case 'fork':
+      return fork(simulation);
+    case 'forkRecorded': {
+      const forks = state.loans.flatMap((loan) => loan.forks);
+      const id = forks[happening.pick % Math.max(1, forks.length)];
+      if (id) twice(state, () => forking.repaid(state, id));
+      return;
+    }
     case 'archive':
       if (state.commands.length === 0 && !state.archiveRequested) life.archiveRequested(state);
       return;
@@ -178,6 +191,14 @@ function run(simulation: Simulation, spec: CommandSpec, trial: boolean): void {
   if (refusal(simulation.state, spec)) return;
   acceptCommand(simulation.state, spec, trial ? 'trial:trl_x' : null, now(simulation));
   if (!known) simulation.accepted.push(spec.id);
+}
+
+function fork(simulation: Simulation): void {
+  const { state } = simulation;
+  const request = { forks: [newId('session')], checkpoint: null, by: state.spec.createdBy };
+  if (forking.forkRefusal(state, request)) return;
+  const point = forking.lend(state, request, now(simulation));
+  if (point) unchanged(state, () => forking.lend(state, request, now(simulation)));
 }
 
 function loseHost(simulation: Simulation, runner: 'its own' | 'another', earlier: number): void {

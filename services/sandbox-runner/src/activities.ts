@@ -9,9 +9,12 @@ import {
   runnerDraining,
   runnerStopping,
   type SandboxActivities,
+  type SandboxRef,
   sandboxGone,
+  updateRefused,
 } from '@worktrail/contract/sandbox-activities';
 import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
+import { UpdateRefused, type WorkspaceUpdating } from './checkpoints/workspace-update.ts';
 import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
@@ -20,6 +23,7 @@ import type { PartWatch } from './host/part-watch.ts';
 import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes/sandboxes.ts';
 import type { SandboxDriver } from './docker/sandbox-driver.ts';
+import type { OpenSandbox } from './sessions/open-sandboxes.ts';
 import type { SessionActivity } from './sessions/session-activity.ts';
 import type { SessionDirectories } from './sessions/session-directory.ts';
 import { SessionFailure, StaleGeneration, UpstreamAway } from './sessions/session-failure.ts';
@@ -38,6 +42,7 @@ export interface SandboxActivityDeps {
   disk: Pick<PartWatch, 'failure'>;
   directories: SessionDirectories;
   checkpoints: Pick<CheckpointEngine, 'take'>;
+  updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
 }
 
@@ -54,6 +59,7 @@ export function createSandboxActivities({
   disk,
   directories,
   checkpoints,
+  updating,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
   /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
@@ -66,6 +72,19 @@ export function createSandboxActivities({
   const hasBegun = ({ sessionId, command: { id }, cancelReason }: RunCommandInput) => {
     const directory = directories.at(sessionId);
     return cancelReason !== null || directory.wasRequested(id) || directory.readResult(id) !== undefined;
+  };
+  const inSandbox = <T>(ref: SandboxRef, work: (sandbox: OpenSandbox, signal: AbortSignal) => Promise<T>) => {
+    const activity = currentRun();
+    return beating(activity, async () => {
+      const sandbox = await sandboxes.attach(ref);
+      if (!sandbox) throw new SandboxGone(`the sandbox of ${ref.sessionId} is not here`);
+      try {
+        return await work(sandbox, AbortSignal.any([activity.signal, sandbox.lost]));
+      } catch (error) {
+        if (activity.signal.aborted || (await sandboxes.verify(sandbox))) throw error;
+        throw new SandboxGone(`the sandbox of ${ref.sessionId} has stopped`, { cause: error });
+      }
+    });
   };
   return {
     openSandbox: (input) =>
@@ -102,19 +121,12 @@ export function createSandboxActivities({
         }
       }),
     checkpointSandbox: (input) =>
+      withFailures(() => inSandbox(input, (sandbox, signal) => checkpoints.take(sandbox, input, signal))),
+    updateSandbox: (input) =>
       withFailures(async () => {
-        const activity = currentRun();
-        return beating(activity, async () => {
-          const sandbox = await sandboxes.attach(input);
-          if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
-          const until = AbortSignal.any([activity.signal, sandbox.lost]);
-          try {
-            return await checkpoints.take(sandbox, input, until);
-          } catch (error) {
-            if (activity.signal.aborted || (await sandboxes.verify(sandbox))) throw error;
-            throw new SandboxGone(`the sandbox of ${input.sessionId} has stopped`, { cause: error });
-          }
-        });
+        requireSpace();
+        touch(input.sessionId);
+        return inSandbox(input, (sandbox, signal) => updating.update(sandbox, input, signal));
       }),
     hibernateSandbox: (input) =>
       withFailures(async () => {
@@ -173,6 +185,7 @@ export async function withFailures<T>(work: () => Promise<T>): Promise<T> {
 export function toFailure(error: unknown): unknown {
   if (error instanceof SessionFailure) return ApplicationFailure.nonRetryable(error.message, error.code);
   if (error instanceof SandboxGone) return ApplicationFailure.nonRetryable(error.message, sandboxGone);
+  if (error instanceof UpdateRefused) return ApplicationFailure.nonRetryable(error.message, updateRefused);
   if (error instanceof StaleGeneration) return ApplicationFailure.nonRetryable(error.message, 'stale_generation');
   if (error instanceof NoFreeSlot) {
     const { message, askAgainMs } = error;

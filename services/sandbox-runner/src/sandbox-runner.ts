@@ -30,6 +30,7 @@ import { createAcknowledgements } from './commands/acknowledgements.ts';
 import { createPlacementActivities, createSandboxActivities } from './activities.ts';
 import { openNatsArtifactStore } from './artifacts/artifact-store-nats.ts';
 import { createCheckpointEngine, defaultCheckpointLimits } from './checkpoints/checkpoint-engine.ts';
+import { createWorkspaceUpdating } from './checkpoints/workspace-update.ts';
 import { createClusterStop } from './runner/cluster-stop.ts';
 import { executeCommand } from './commands/command-execution.ts';
 import { createCommandTurns } from './commands/command-turns.ts';
@@ -222,6 +223,7 @@ export async function startSandboxRunner(
       placements,
       commands,
       checkpoints,
+      updating: createWorkspaceUpdating(mirrors),
       driver,
       engine,
       disk,

@@ -41,6 +41,14 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return joined(text('restoredFrom') && `from its ${text('restoredFrom')}`, text('runnerId'));
     case 'session.restored':
       return restoredSummary(data);
+    case 'session.forked':
+      return joined(`from ${text('fromSessionId')} at ${text('fromCheckpointId')}`, list(data['sessionIds']).join(' '));
+    case 'session.updated':
+      return joined(
+        `${text('method')} ${text('commit').slice(0, 12)}`,
+        text('outcome'),
+        list(data['conflicts']).join(', '),
+      );
     case 'checkpoint.created':
       return checkpointSummary(data);
     case 'files.changed':

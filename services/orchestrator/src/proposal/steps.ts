@@ -114,7 +114,7 @@ export function startCheckSession({ state, background }: ProposalRun): void {
     ...spec.checkSession,
     sessionId,
     title: `Checks of ${state.title}`.slice(0, 200),
-    startFrom: { baseCommit, checkpoint, bundles: [bundle], archive: null },
+    startFrom: { baseCommit, checkpoint, bundles: [{ ...bundle, upTo: checkpoint.number }], archive: null },
     createdAt: now(),
   };
   background.begin('talk', async () => {

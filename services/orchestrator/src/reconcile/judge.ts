@@ -1,7 +1,8 @@
 // Decides what of documents, workflows and stored artifacts has no counterpart: a pure function of what is there.
 //
 // 1. A document of a session, trial or proposal that lives has a running workflow; an attempt of a trial that has not begun needs none yet.
-// 2. An artifact that a document names stays. Of a live session's others only its workflow can tell: it is asked before one goes.
+// 2. An artifact that a document names stays: that of the session that stored it, or of one forked from there. Of a live session's others
+//    only its workflow can tell: it is asked before one goes.
 // 3. What is true of most is no orphan but a loss: where many documents, and most, have no workflow, nothing of them is changed.
 // 4. A bucket that was made anew tells nothing about what is older than it.
 

@@ -59,8 +59,8 @@ afterAll(async () => {
 });
 
 /** As a process that has just started. */
-async function examine(fix: boolean, mayFix: (owner: string | null) => boolean = () => true) {
-  const { sessions, trials, proposals, client } = bed;
+async function examine(fix: boolean, mayFix: (owner: string | null) => boolean = () => true, sessions = bed.sessions) {
+  const { trials, proposals, client } = bed;
   const parts = { jsm, sessions, trials, proposals, runnerOrders: orders, reconciliation, client };
   const log = createLogger({ service: 'test', level: 'silent' });
   return await createReconciliation({ ...parts, graceMs, clock: () => nowMs, signal, log }).examine({ fix, mayFix });
@@ -204,6 +204,41 @@ test('an artifact of a live session goes only when its workflow does not name it
   nowMs += graceMs;
   expect(named((await examine(true)).removed, stray)).toEqual(['remove artifact']);
   expect((await stored()).names).toContain(needed);
+});
+
+test('what a fork names stays, whatever becomes of the session that stored it, and goes when nobody names it', async () => {
+  const { organizationId, sessionId: parentId } = sampleSession();
+  const forkId = newId('session');
+  const artifact = `${organizationId}/${parentId}/bundle-g1-1-forked`;
+  await store(artifact);
+  const put = async (id: string, artifacts: string[]) => {
+    const document = { version: 1, id, organizationId, trialId: null, state: 'archived', generation: 1, artifacts };
+    await bed.sessions.put(sessionKey(organizationId, id), JSON.stringify(document));
+  };
+  await put(parentId, []);
+  await put(forkId, [artifact]);
+  const pass = async () => {
+    nowMs += graceMs;
+    return (await examine(true)).removed.map(({ name }) => name);
+  };
+  expect(named((await examine(true)).findings, artifact)).toEqual([]);
+  expect(await pass()).not.toContain(artifact);
+  await put(forkId, []);
+  expect(await pass()).not.toContain(artifact);
+  // Found to be needed by nobody for so long; a fork that names it comes while the session that stored it is asked.
+  nowMs += graceMs;
+  const find = bed.sessions.get.bind(bed.sessions);
+  const sessions = Object.assign(Object.create(bed.sessions) as KV, {
+    get: async (...args: Parameters<KV['get']>) => {
+      const found = await find(...args);
+      if (args[0] === sessionKey(organizationId, parentId)) await put(forkId, [artifact]);
+      return found;
+    },
+  });
+  expect((await examine(true, () => true, sessions)).removed.map(({ name }) => name)).not.toContain(artifact);
+  expect((await stored()).names).toContain(artifact);
+  await put(forkId, []);
+  expect((await examine(true)).removed.map(({ name }) => name)).toContain(artifact);
 });
 
 test('an order that asks for nothing, of a runner that has been away for a day, goes; one to drain is told of', async () => {

@@ -11,7 +11,7 @@ import { type DatedFinding, dateFindings, type FirstSeen } from '@worktrail/runt
 import type { Logger } from '@worktrail/runtime/log';
 import { type Found, judge, suspects } from './judge.ts';
 import { isGone, look, type LookDeps } from './look.ts';
-import { setRight } from './set-right.ts';
+import { setRight, unneededArtifacts } from './set-right.ts';
 
 const confirmedMax = 200;
 const changesMax = 500;
@@ -58,16 +58,23 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
 
     const removed: DatedFinding[] = [];
     const failed: Examination['failed'][number][] = [];
-    const due = fix ? findings.filter(({ isDue, organizationId }) => isDue && mayFix(organizationId)) : [];
-    for (const finding of due.slice(0, changesMax)) {
+    const fail = (finding: DatedFinding, error: Error) => {
+      failed.push({ finding, reason: error.message });
+      log.warn({ err: error, ...finding }, 'what has no counterpart could not be set right');
+    };
+    const isToFix = ({ isDue, organizationId }: DatedFinding) => isDue && mayFix(organizationId);
+    const due = fix ? findings.filter(isToFix).slice(0, changesMax) : [];
+    const artifacts = due.filter(({ kind }) => kind === 'artifact');
+    const unneeded = await unneededArtifacts(deps, artifacts, fail);
+    for (const finding of due) {
       if (deps.signal.aborted) break;
+      if (finding.kind === 'artifact' && !unneeded.has(finding.name)) continue;
       try {
         if (!(await setRight(deps, finding))) continue;
         removed.push(finding);
         log.info({ ...finding }, 'set right what had no counterpart');
       } catch (error) {
-        failed.push({ finding, reason: (error as Error).message });
-        log.warn({ err: error, ...finding }, 'what has no counterpart could not be set right');
+        fail(finding, error as Error);
       }
     }
     return { findings: findings.filter((one) => !removed.includes(one)), removed, failed, incomplete, checkedAtMs };

@@ -14,6 +14,7 @@ import { proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects'
 import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { chunkSubject, infoSubject, type ObjectInfo, objectStream } from '@worktrail/runtime/object-store-layout';
+import { readAllDocuments } from './all-documents.ts';
 import { isGone } from './look.ts';
 
 const callTimeoutMs = 5_000;
@@ -26,9 +27,11 @@ export interface SetRightDeps {
   runnerOrders: KV;
   client: Client;
   clock: () => number;
+  /** Aborted: nothing else is begun. */
+  signal: AbortSignal;
 }
 
-/** False where there is nothing to do any more, or it cannot be told. */
+/** False where there is nothing to do any more, or it cannot be told. Of artifacts only what `unneededArtifacts` says. */
 export async function setRight(deps: SetRightDeps, finding: Finding): Promise<boolean> {
   return await deps.client.withDeadline(deps.clock() + callTimeoutMs, async () => {
     switch (finding.kind) {
@@ -114,16 +117,43 @@ async function recordWorkflow(
   return true;
 }
 
-async function removeArtifact(deps: SetRightDeps, finding: Finding): Promise<boolean> {
-  const { jsm } = deps;
-  const { name } = finding;
-  if ((await isNeeded(deps, finding)) || (await isProposalsOwn(deps, finding))) return false;
+async function removeArtifact({ jsm }: SetRightDeps, { name }: Finding): Promise<boolean> {
   const subject = infoSubject(name);
   const message = await jsm.streams.getMessage(objectStream, { last_by_subj: subject });
   // First the name, so that nobody finds an object without its content.
   await jsm.streams.purge(objectStream, { filter: subject });
   if (message) await jsm.streams.purge(objectStream, { filter: chunkSubject(message.json<ObjectInfo>().nuid) });
   return true;
+}
+
+/**
+ * Of artifacts that nothing seems to name, those that nobody needs. The sessions that stored them are asked first, then all documents are
+ * read once more: what a session has lent it names until the fork's document does, so one of the two is seen. What nobody needs then,
+ * nobody will ever. `onFailure`: it cannot be told.
+ */
+export async function unneededArtifacts<F extends Finding>(
+  deps: SetRightDeps,
+  findings: readonly F[],
+  onFailure: (finding: F, error: Error) => void,
+): Promise<Set<string>> {
+  const unneeded = new Set<string>();
+  for (const finding of findings) {
+    if (deps.signal.aborted) return new Set();
+    try {
+      const deadlineMs = deps.clock() + callTimeoutMs;
+      const isWanted = async () => (await isNeeded(deps, finding)) || (await isProposalsOwn(deps, finding));
+      if (!(await deps.client.withDeadline(deadlineMs, isWanted))) unneeded.add(finding.name);
+    } catch (error) {
+      onFailure(finding, error as Error);
+    }
+  }
+  if (unneeded.size === 0) return unneeded;
+  const named = [
+    ...(await readAllDocuments(deps.sessions, (document: SessionDocument) => document.artifacts ?? [])),
+    ...(await readAllDocuments(deps.proposals, (document: ProposalDocument) => document.artifacts ?? [])),
+  ];
+  for (const name of named.flat()) unneeded.delete(name);
+  return unneeded;
 }
 
 /** By its document, and while the session's workflow runs by that alone: it may be about to name it. */

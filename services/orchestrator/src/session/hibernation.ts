@@ -12,7 +12,8 @@ import type { SessionState } from './state.ts';
 const failureDelayMs = 5 * 60_000;
 
 export function mayHibernate(state: SessionState): boolean {
-  return state.phase === 'ready' && state.sandboxOpen && state.commands.length === 0 && !isOver(state);
+  const { phase, sandboxOpen, updating, commands } = state;
+  return phase === 'ready' && sandboxOpen && !updating && commands.length === 0 && !isOver(state);
 }
 
 /** When it hibernates by itself, and why; null while it does not. */

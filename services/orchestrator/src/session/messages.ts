@@ -5,6 +5,7 @@ import { condition, defineQuery, defineSignal, defineUpdate, setHandler, workflo
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import {
@@ -16,11 +17,13 @@ import {
   filesWanted,
 } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
+import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
-import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
+import { archiveRequested, isAsSeen, mainBroughtIn, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
-import { now } from '../workflow-clock.ts';
+import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
+import { updateSandbox } from './steps/update.ts';
 import { type SessionState, sessionDocument } from './state.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
@@ -28,7 +31,13 @@ const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
 /** Shorter than a caller waits for an update that takes long. */
 const settlingPatienceMs = 25_000;
+/** How long readers and forks wait for commands that have just ended to be reported. */
 const reportPatience = '2 seconds';
+/** How long an update waits for a session that sleeps. */
+const wakingPatience = '20 seconds';
+/** How long a fork waits for a checkpoint that is to come soon. */
+const newestPatience = '5 seconds';
+const firstPatience = '15 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -41,11 +50,14 @@ const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
 const capture = defineUpdate<messages.CapturedFiles, [messages.CreateCheckpointRequest]>(messages.captureFiles);
+const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
+const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
 const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
+const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
 const endSession = defineSignal(messages.endSession);
@@ -76,6 +88,13 @@ export function answerMessages(run: SessionRun): void {
   setHandler(capture, (request) => count(run, () => whileWaiting(run, () => captureFiles(state, request))), {
     validator: (_request) => refuseOver(state),
   });
+  setHandler(update, (request) => count(run, () => whileWaiting(run, () => updateAndRecord(run, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(fork, (request) => count(run, () => whileWaiting(run, () => forkAndRecord(state, request))), {
+    validator: (_request) => refuseArchived(state),
+  });
+  setHandler(forkRecorded, ({ sessionId }) => repaid(state, sessionId));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -106,6 +125,11 @@ function refuseOver(state: SessionState): void {
   if (state.phase === 'failed')
     throw refuse('session_failed', `the session has failed: ${state.failure?.detail ?? ''}`);
   if (isOver(state)) throw refuse('session_archived', 'the session is archived');
+}
+
+/** A session that has failed has what it stored. */
+function refuseArchived(state: SessionState): void {
+  if (state.phase === 'archived') throw refuse('session_archived', 'the session is archived');
 }
 
 async function whileWaiting<T>(run: SessionRun, wait: () => Promise<T>): Promise<T> {
@@ -236,6 +260,48 @@ async function endWhenIdle(run: SessionRun): Promise<void> {
   await condition(() => state.commands.length === 0);
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state)) run.background.interrupt('sandbox');
+}
+
+/** Nothing of it has to survive the run: none ends while an update is answered. */
+async function updateAndRecord(
+  run: SessionRun,
+  request: messages.UpdateSessionRequest,
+): Promise<messages.UpdateDocument> {
+  const { state } = run;
+  const isAwake = state.phase === 'ready';
+  if (!isAwake) resumeAndDescribe(state);
+  await condition(() => mayHibernate(state) || isOver(state), isAwake ? endingPatience : wakingPatience);
+  refuseOver(state);
+  if (!mayHibernate(state)) {
+    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
+  }
+  state.updating = true;
+  try {
+    const { defaultBranch } = state.spec.repository;
+    const keep = (when: string) =>
+      checkpointAndRecord(state, { checkpointId: newWorkflowId('checkpoint'), label: `${when} ${defaultBranch}` });
+    await keep('before');
+    const updated = await updateSandbox(run, request.method);
+    mainBroughtIn(state, request, updated, now());
+    if (updated.outcome !== 'up_to_date') await keep('after');
+    return { ...updated, document: await recordedDocument(state) };
+  } finally {
+    state.updating = false;
+  }
+}
+
+async function forkAndRecord(state: SessionState, request: messages.ForkSessionRequest): Promise<ForkPoint> {
+  if (request.checkpoint === null) {
+    await condition(() => state.commands.length === 0, reportPatience);
+    await condition(() => !isNewestDue(state), state.checkpoint === null ? firstPatience : newestPatience);
+  }
+  refuseArchived(state);
+  const refusal = forkRefusal(state, request);
+  if (refusal) throw refuse('conflict', refusal);
+  const point = lend(state, request, now());
+  if (!point) throw refuse('rate_limited', 'many forks of this session are being made already');
+  await recordedDocument(state);
+  return point;
 }
 
 /** Once the read model shows as much. */

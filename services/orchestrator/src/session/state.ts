@@ -2,14 +2,20 @@
 //
 // 1. `JSON.parse(JSON.stringify(state))` is the same state: no Map, Set, Date, class or undefined.
 // 2. Every list in it has a bound: live commands by refusal, ended commands by forgetting the oldest, pending events by the live
-//    commands they belong to (a command is live until its end is recorded), bundles by putting them together.
-// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `host-loss`, `record`) are its only writers.
+//    commands they belong to (a command is live until its end is recorded), bundles by putting them together, loans by refusal.
+// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `forks`, `hibernation`, `host-loss`, `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
-import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredArtifact } from '@worktrail/contract/checkpoints';
+import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredBundle } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
-import type { CheckpointDocument, SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
+import type {
+  BranchPosition,
+  CheckpointDocument,
+  SessionDocument,
+  SessionState as DocumentState,
+} from '@worktrail/contract/documents';
 import type { EventDraft } from '@worktrail/contract/event-draft';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { CommandAccepted, CreateCheckpointRequest, SessionSpec } from '@worktrail/contract/session-messages';
 
@@ -49,10 +55,11 @@ export interface PendingEvent {
   draft: EventDraft;
 }
 
-/** What a trial is still to be told. */
+/** What another workflow is still to be told: a trial, or the session that this one was forked from. */
 export type TrialReport =
   | { about: 'session'; to: string; state: 'ready' | 'failed' | 'archived' }
-  | { about: 'command'; to: string; commandId: string; result: CommandResult };
+  | { about: 'command'; to: string; commandId: string; result: CommandResult }
+  | { about: 'fork'; to: string };
 
 /** A checkpoint that is being made, by whichever run of the workflow. */
 export interface CheckpointPlan {
@@ -87,6 +94,13 @@ interface CheckpointingState {
   lastAt: string | null;
   /** Somebody reads the files: the next automatic one is due now. */
   wantedAt: string | null;
+}
+
+/** What forks begin with, for as long as one of them may not have named it itself. */
+export interface Loan {
+  forks: string[];
+  point: Omit<ForkPoint, 'repository' | 'env'>;
+  at: string;
 }
 
 interface HibernationState {
@@ -127,12 +141,14 @@ export interface SessionState {
   setup: { done: number; retries: number };
   baseCommit: string | null;
   headCommit: string | null;
+  position: BranchPosition | null;
   /** The newest stored one. */
   checkpoint: CheckpointRef | null;
   /** Of that one, as far as they were counted. */
   changes: ChangesFromBase | null;
   /** They hold together all checkpoints. */
-  bundles: StoredArtifact[];
+  bundles: StoredBundle[];
+  loans: Loan[];
   /** Of the last hibernation; null once the sandbox was opened after it. */
   archive: SessionArchive | null;
   /** The generation that last had the files open; 0 before the first. */
@@ -148,6 +164,8 @@ export interface SessionState {
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
+  /** The default branch is brought in: no command starts, and it is not put to sleep. Only while an update waits for it. */
+  updating: boolean;
   /** `session.busy` is recorded and no `session.ready` after it. */
   busyRecorded: boolean;
   /** Since when something is so that the history shows if it lasts. */
@@ -171,11 +189,13 @@ export interface SessionState {
 export const endedCommandsMax = 500;
 
 export function newSessionState(spec: SessionSpec): SessionState {
+  const { fork } = spec;
+  const restore = fork?.restore ?? spec.startFrom;
   return {
     spec,
     title: spec.title,
     labels: spec.labels,
-    phase: 'creating',
+    phase: fork ? 'hibernated' : 'creating',
     placement: null,
     generation: 0,
     placedGeneration: 0,
@@ -185,11 +205,13 @@ export function newSessionState(spec: SessionSpec): SessionState {
     openedFrom: null,
     sandboxRemoved: false,
     setup: { done: 0, retries: 0 },
-    baseCommit: spec.startFrom?.baseCommit ?? null,
-    headCommit: null,
-    checkpoint: spec.startFrom?.checkpoint ?? null,
+    baseCommit: restore?.baseCommit ?? null,
+    headCommit: fork?.headCommit ?? null,
+    position: null,
+    checkpoint: restore?.checkpoint ?? null,
     changes: null,
-    bundles: spec.startFrom?.bundles ?? [],
+    bundles: restore?.bundles ?? [],
+    loans: [],
     archive: null,
     filesGeneration: 0,
     uncheckpointedSince: null,
@@ -208,6 +230,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     },
     failure: null,
     archiveRequested: false,
+    updating: false,
     busyRecorded: false,
     unsettledSince: null,
     readySince: null,
@@ -245,6 +268,7 @@ export function sessionDocument(state: SessionState): SessionDocument {
     branch: spec.branch,
     baseCommit: state.baseCommit,
     headCommit: state.headCommit,
+    position: state.position,
     runnerId: state.placement?.runnerId ?? null,
     generation: state.generation,
     filesGeneration: state.filesGeneration,
@@ -252,6 +276,9 @@ export function sessionDocument(state: SessionState): SessionDocument {
     checkpoint: state.checkpoint,
     changes: state.changes,
     artifacts: neededArtifacts(state),
+    fork: spec.fork ? { sessionId: spec.fork.sessionId, checkpointId: spec.fork.restore.checkpoint.id } : null,
+    inherited: spec.fork?.inherited ?? [],
+    forkPoint: state.phase === 'archived' || state.phase === 'failed' ? newestForkPoint(state) : null,
     failure: state.failure,
     createdAt: spec.createdAt,
     lastActiveAt: state.lastActiveAt,
@@ -259,7 +286,16 @@ export function sessionDocument(state: SessionState): SessionDocument {
 }
 
 /** An archived session has its checkpoints still, and nothing to go on from. */
-function neededArtifacts({ phase, bundles, archive }: SessionState): string[] {
-  const names = bundles.map(({ name }) => name);
-  return archive && phase !== 'archived' ? [...names, archive.artifact.name] : names;
+function neededArtifacts({ phase, bundles, loans, archive }: SessionState): string[] {
+  const lent = loans.flatMap(({ point }) => point.bundles);
+  const names = new Set([...bundles, ...lent].map(({ name }) => name));
+  if (archive && phase !== 'archived') names.add(archive.artifact.name);
+  return [...names];
+}
+
+/** null while nothing is stored of it. */
+export function newestForkPoint(state: SessionState): ForkPoint | null {
+  const { spec, baseCommit, headCommit, checkpoint, bundles } = state;
+  if (baseCommit === null || checkpoint === null) return null;
+  return { repository: spec.repository, env: spec.env, baseCommit, checkpoint, headCommit, bundles };
 }

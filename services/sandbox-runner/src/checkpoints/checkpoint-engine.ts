@@ -25,6 +25,7 @@ import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import type { Upstream } from '../repositories/repository-mirror.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { changesFromBase } from './changes-from-base.ts';
+import { readPosition } from './branch-position.ts';
 import { readChangedFiles } from './changed-files.ts';
 import { publishChangedFiles } from './changed-files-events.ts';
 import { diffTree } from './diff-tree.ts';
@@ -97,7 +98,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
     take: (sandbox, input, signal) =>
       lock.run(input.sessionId, async () => {
         const sessionPath = deps.sessionPath(input.sessionId);
-        const { baseCommit, previous } = input;
+        const { baseCommit, previous, defaultBranch } = input;
         const { upstreamObjects } = sandbox.record;
         return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
           const before = await findPrevious(deps, store, sessionPath, input, signal);
@@ -107,7 +108,10 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
             const request = { baseCommit, carrier: before?.carrier ?? null, fingerprint };
             const recorded = await recordWorkspace(recording, sandbox, store, request, signal);
             const { headCommit, headRef } = recorded;
-            if (!recorded.changed) return { changed: false, headCommit, headRef };
+            if (!recorded.changed) {
+              const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
+              return { changed: false, headCommit, headRef, position };
+            }
             manifest = await keep(store, input, before, recorded, deps.clock(), signal);
           }
           const [bundle, fromBase] = await Promise.all([
@@ -118,7 +122,10 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           const { createdMs, commit } = manifest;
           const changed = await readDiff(store, parent, commit, signal);
           await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
-          return { changed: true, checkpoint: { ...factsOf(manifest), ...(fromBase && { fromBase }) }, bundle };
+          const { headCommit } = manifest;
+          const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
+          const checkpoint = { ...factsOf(manifest), ...(fromBase && { fromBase }) };
+          return { changed: true, checkpoint, bundle, position };
         });
       }),
 
@@ -148,7 +155,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           sandbox,
           store,
           manifest,
-          { branch: input.branch, upstream },
+          { branch: input.branch, branchesBefore: input.branchesBefore ?? [], upstream },
           signal,
         );
         return { headCommit, notKept: [...neverKept, ...manifest.notKept, ...notKept] };

@@ -19,7 +19,7 @@ export type SandboxScript = (
 const shallowBytesMax = 65_536;
 
 /** @param name of a file beside this one */
-export function readSandboxScript(name: 'record.sh' | 'restore.sh'): SandboxScript {
+export function readSandboxScript(name: 'record.sh' | 'restore.sh' | 'update.sh'): SandboxScript {
   const text = readFileSync(new URL(name, import.meta.url), 'utf8');
   return async (sandbox, environment, { baseCommit, timeoutMs, signal }) => {
     const { imageEnv, upstreamObjects } = sandbox.record;

@@ -21,8 +21,8 @@ export async function restoreWorkspace(
   sandbox: OpenSandbox,
   store: SessionStore,
   manifest: Manifest,
-  /** Of a repository that is made anew where the session's own could not be kept. */
-  fresh: { branch: string; upstream: Upstream },
+  /** The session's branch, and of a repository that is made anew where the session's own could not be kept. */
+  fresh: { branch: string; branchesBefore: readonly string[]; upstream: Upstream },
   signal: AbortSignal,
 ): Promise<{ headCommit: string | null; notKept: string[] }> {
   const sessionPath = sandbox.directory.path;
@@ -32,12 +32,13 @@ export async function restoreWorkspace(
     await writePack(store, manifest, pack, signal);
     const { baseCommit, carrier } = manifest;
     const options = { baseCommit, timeoutMs: deps.timeoutMs, signal };
-    const { branch, upstream } = fresh;
+    const { branch, branchesBefore, upstream } = fresh;
     const environment = {
       WT_CARRIER: carrier,
       WT_FRESH: manifest.withoutRepository ? '1' : '',
       WT_SHA256: baseCommit.length === 64 ? '1' : '',
       WT_BRANCH: branch,
+      WT_BRANCHES_BEFORE: branchesBefore.join('\n'),
       WT_URL: upstream.url,
       WT_DEFAULT: upstream.defaultBranch,
       WT_DEFAULT_COMMIT: upstream.defaultCommit,
