@@ -31,6 +31,7 @@ const scopeByAction = {
   'project.delete': 'admin',
   'project.read': 'read',
   'secret.write': 'admin',
+  'credential.write': 'admin',
   'task.create': 'run',
   'task.update': 'run',
   'task.read': 'read',

@@ -35,6 +35,7 @@ import { createIdempotency } from './idempotency.ts';
 import { addLimitRoutes } from './limits/limit-routes.ts';
 import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
+import { addCredentialRoutes } from './projects/credential-routes.ts';
 import { addProjectRoutes } from './projects/project-routes.ts';
 import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
 import { addSecretRoutes } from './projects/secret-routes.ts';
@@ -106,6 +107,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addAuditRoutes(api, { trace });
   addProjectRoutes(api, { store, projects, sessions, trace, audit, operator, roots });
   addSecretRoutes(api, { store, projects, audit, box });
+  addCredentialRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
   addSessionRoutes(api, {

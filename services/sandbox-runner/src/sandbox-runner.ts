@@ -45,6 +45,7 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { openRemoteCredentials } from './repositories/remote-credentials.ts';
 import { createRepositoryMirrors } from './repositories/repository-mirror.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
 import { startRunnerAnnouncement } from './runner/runner-announcement.ts';
@@ -107,7 +108,8 @@ export async function startSandboxRunner(
   const { replicas, storeBytesMax, objectBytesMax } = config.artifacts;
   const artifacts = await openNatsArtifactStore({ js, jsm, replicas, storeBytesMax, objectBytesMax, clock });
   const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
-  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
+  const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
+  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
   const directories = createSessionDirectories(dataDirectory, clusterId);
   const checkpoints = createCheckpointEngine({
     artifacts,
