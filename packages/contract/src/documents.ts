@@ -85,6 +85,8 @@ export interface TrialSessionDocument {
 export interface RunnerDocument {
   id: string;
   hostQueue: string;
+  /** Where its internal HTTP API answers: "http://10.0.0.7:7301". */
+  url: string;
   startedAt: string;
   version: string;
   labels: Record<string, string>;
