@@ -7,7 +7,7 @@ import { doctor } from './commands/doctor.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
-import { projectCreate, projectList, projectShow } from './commands/project.ts';
+import { projectCreate, projectCredential, projectList, projectShow } from './commands/project.ts';
 import { query } from './commands/query.ts';
 import { run } from './commands/run.ts';
 import { runnerDrain, runnerList } from './commands/runner.ts';
@@ -106,6 +106,16 @@ function addProjects(program: Command, action: Action): void {
     .command('show [project]')
     .description('one project, by id or name')
     .action(action((cli, named: string | undefined) => projectShow(cli, named)));
+  project
+    .command('credential [project]')
+    .description("set what the project's remote is read with; it is never shown again")
+    .option('--token', 'a token, read from stdin')
+    .option('--username <name>', 'that goes with the token, where the server asks for a certain one')
+    .option('--ssh-key <file>', 'a private key without a passphrase')
+    .option('--known-hosts <file>', 'the keys by which the ssh server is known')
+    .option('--remove', 'delete it')
+    .addHelpText('after', '\nExample:\n  worktrail project credential app --token < token.txt')
+    .action(action(projectCredential));
 }
 
 function addTasks(program: Command, action: Action): void {
