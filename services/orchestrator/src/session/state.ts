@@ -236,6 +236,7 @@ export function sessionDocument(state: SessionState): SessionDocument {
     title: state.title,
     labels: state.labels,
     state: documentState(state),
+    repository: spec.repository,
     branch: spec.branch,
     baseCommit: state.baseCommit,
     headCommit: state.headCommit,
