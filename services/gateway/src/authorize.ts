@@ -50,6 +50,7 @@ const scopeByAction = {
   'command.control': 'run',
   'command.read': 'read',
   'event.read': 'read',
+  'git.read': 'read',
   'runner.read': 'read',
   'runner.drain': 'admin',
   'doctor.read': 'admin',

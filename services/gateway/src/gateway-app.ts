@@ -23,6 +23,7 @@ import { createConfigurationStore } from './configuration-store.ts';
 import { addEventRoutes } from './events/event-routes.ts';
 import { createDoctors } from './doctor/ask-doctors.ts';
 import { addDoctorRoutes } from './doctor/doctor-routes.ts';
+import { addGitRoutes } from './git/git-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
@@ -125,6 +126,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
+  addGitRoutes(api, { projects, census, runners, runnerRequests: parts.runnerRequests });
   addRunnerRoutes(api, { runners, orders: createRunnerOrders(parts.runnerOrders), census, audit });
   addDoctorRoutes(api, { doctors: createDoctors(parts.nats), runners, audit });
   addLimitRoutes(api, { census, projects, followers, operator });

@@ -46,6 +46,7 @@ import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
 import { openRemoteCredentials } from './repositories/remote-credentials.ts';
+import { gitRoutes } from './requests/git-routes.ts';
 import { createRequestRouter } from './requests/request-router.ts';
 import { createRepositoryMirrors } from './repositories/repository-mirror.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
@@ -56,6 +57,7 @@ import { followRunnerOrder } from './runner/runner-order.ts';
 import { addRunnerChecks } from './runner/runner-readiness.ts';
 import { createSandboxImages } from './docker/sandbox-images.ts';
 import { createSandboxes } from './sandboxes/sandboxes.ts';
+import { openServedRepositories } from './serving/served-repositories.ts';
 import { createSessionActivity } from './sessions/session-activity.ts';
 import { createSessionDirectories } from './sessions/session-directory.ts';
 import { createAskToSleep } from './sessions/session-signals.ts';
@@ -111,13 +113,16 @@ export async function startSandboxRunner(
   const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
   const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
+  const { diskReserveBytes } = config;
+  const serving = { dataDirectory, diskReserveBytes, mirrors, sessions, artifacts, clock, log };
+  const served = await openServedRepositories(serving);
   const directories = createSessionDirectories(dataDirectory, clusterId);
   const checkpoints = createCheckpointEngine({
     artifacts,
     events,
     sessionPath: (sessionId) => directories.at(sessionId).path,
     sandboxUser,
-    limits: { ...defaultCheckpointLimits, diskReserveBytes: config.diskReserveBytes },
+    limits: { ...defaultCheckpointLimits, diskReserveBytes },
     clock,
   });
   const sandboxes = createSandboxes({
@@ -127,7 +132,7 @@ export async function startSandboxRunner(
     directories,
     artifacts,
     checkpoints,
-    diskReserveBytes: config.diskReserveBytes,
+    diskReserveBytes,
     clusterId,
     control,
     clock,
@@ -185,7 +190,11 @@ export async function startSandboxRunner(
   addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
-  const requests = createRequestRouter([], { token: config.internalToken, log, stopping: lifetime.signal });
+  const requests = createRequestRouter(gitRoutes(served), {
+    token: config.internalToken,
+    log,
+    stopping: lifetime.signal,
+  });
   const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
   const { port } = await startHealthServer({ host, port: config.port, readiness, metrics, routes }, lifetime);
   const url = config.url ?? defaultRunnerUrl(host, port);

@@ -8,13 +8,15 @@ export interface StoreGitOptions {
   signal: AbortSignal;
   /** Bytes, or a file to read from. */
   stdin?: string | { fd: number } | { stream: NodeJS.ReadableStream };
-  /** Instead of being answered. */
-  stdout?: { fd: number };
+  /** Instead of being answered. A stream is not ended, and slows git down where it is slow. */
+  stdout?: { fd: number } | { stream: NodeJS.WritableStream };
   /** More output is an error. */
   stdoutBytesMax?: number;
   /** Instead: it is cut there. */
   stdoutCut?: boolean;
   timeoutMs?: number;
+  /** So long without any output to a stream. */
+  silentMsMax?: number;
   env?: Record<string, string>;
 }
 
@@ -70,19 +72,31 @@ export function createStoreGit(path: string): StoreGit {
       stdoutBytesMax = defaultStdoutBytesMax,
       stdoutCut = false,
       timeoutMs = defaultTimeoutMs,
+      silentMsMax,
       env,
     } = options;
     signal.throwIfAborted();
     const over = new AbortController();
+    const toFile = stdout && 'fd' in stdout ? stdout.fd : undefined;
+    const toStream = stdout && 'stream' in stdout ? stdout.stream : undefined;
+    const ending = AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]);
     const child = spawn('sh', ['-c', program, 'git', ...configuration, ...args], {
       env: programEnvironment({ ...own, ...env }),
-      stdio: [typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe', stdout?.fd ?? 'pipe', 'pipe'],
-      signal: AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]),
+      stdio: [typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe', toFile ?? 'pipe', 'pipe'],
+      signal: ending,
       killSignal: 'SIGKILL',
     });
     const out: Buffer[] = [];
     let bytes = 0;
+    const silent = silentMsMax === undefined ? undefined : setTimeout(() => over.abort(tooSilent(args)), silentMsMax);
+    if (toStream) {
+      child.stdout?.on('data', () => silent?.refresh());
+      child.stdout?.pipe(toStream, { end: false });
+      // What nobody takes any more would keep the program's end from being told.
+      ending.addEventListener('abort', () => child.stdout?.destroy(), { once: true });
+    }
     child.stdout?.on('data', (chunk: Buffer) => {
+      if (toStream) return;
       bytes += chunk.length;
       if (bytes <= stdoutBytesMax) out.push(chunk);
       else {
@@ -107,6 +121,7 @@ export function createStoreGit(path: string): StoreGit {
     const code = await new Promise<number | null>((resolve) => {
       child.on('close', resolve);
     });
+    clearTimeout(silent);
     signal.throwIfAborted();
     if (over.signal.aborted) {
       if (stdoutCut && over.signal.reason instanceof TooMuchOutput) return Buffer.concat(out);
@@ -118,4 +133,8 @@ export function createStoreGit(path: string): StoreGit {
       `git ${args[0]} ended with ${code}: ${said.trim().split('\n').slice(-3).join('; ').slice(-500)}`,
     );
   };
+}
+
+function tooSilent(args: readonly string[]): GitFailed {
+  return new GitFailed(`git ${args[0]} went on for too long without a word, or nobody took what it said`);
 }

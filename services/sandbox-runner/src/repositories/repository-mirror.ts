@@ -42,6 +42,8 @@ export interface SyncRequest {
 export interface RepositoryMirrors {
   /** @throws SessionFailure */
   sync(request: SyncRequest): Promise<Upstream>;
+  /** What is there of it on this host, at its default branch; undefined where there is nothing. @throws SessionFailure */
+  present(request: Omit<SyncRequest, 'baseRef'>): Promise<Upstream | undefined>;
   /**
    * For files that began with this commit: asks upstream only where the mirror does not have it, and the artifact store where upstream
    * does not have it any more. @throws SessionFailure, UpstreamAway
@@ -100,6 +102,11 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
         baseRef === null ? defaultCommit : await resolveBase(deps, mirror, baseRef),
         defaultCommit,
       );
+    },
+    async present(request) {
+      const mirror = await locate(request);
+      const commit = existsSync(mirror.path) ? await defaultCommitOf(mirror) : undefined;
+      return commit === undefined ? undefined : describe(mirror, commit, commit);
     },
     async provide(request, commit) {
       const mirror = await locate(request);
