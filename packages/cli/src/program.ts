@@ -7,6 +7,7 @@ import { doctor } from './commands/doctor.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
+import { open } from './commands/open.ts';
 import { projectCreate, projectCredential, projectList, projectShow } from './commands/project.ts';
 import { query } from './commands/query.ts';
 import { run } from './commands/run.ts';
@@ -156,6 +157,7 @@ function addSessions(program: Command, action: Action): void {
     .command('archive <session...>')
     .description('end sessions for good; their history stays')
     .action(action(sessionArchive));
+  program.command('open <session>').description("how to fetch a session's branch with plain git").action(action(open));
   addSleep(session, action);
 }
 

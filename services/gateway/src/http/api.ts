@@ -181,7 +181,8 @@ function keyInPassword(authorization: string | null): string | null {
   const encoded = /^basic ([A-Za-z0-9+/=]+)$/i.exec(authorization ?? '')?.[1];
   if (encoded === undefined) return authorization;
   const shown = Buffer.from(encoded, 'base64').toString('latin1');
-  return `Bearer ${shown.slice(shown.indexOf(':') + 1)}`;
+  const password = /^[^:]*:(.*)$/s.exec(shown)?.[1];
+  return password === undefined ? authorization : `Bearer ${password}`;
 }
 
 function parseParams(spec: AnySpec, context: Context): unknown {
