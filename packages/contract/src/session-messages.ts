@@ -1,6 +1,7 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
 import type { ActorRef, CommandSpec } from './commands.ts';
+import type { SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
@@ -87,6 +88,17 @@ export const createCheckpoint = 'createCheckpoint';
 export interface CreateCheckpointRequest {
   checkpointId: string;
   label: string;
+}
+
+/**
+ * Update → SettledFiles, once no checkpoint is due any more, or some seconds later. One that was due is made at once; none is made that
+ * nothing called for, and nothing is woken.
+ */
+export const settleFiles = 'settleFiles';
+export interface SettledFiles {
+  document: SessionDocument;
+  /** Nothing has run, or ended, since the newest checkpoint. */
+  upToDate: boolean;
 }
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */

@@ -27,6 +27,9 @@ import { addGitRoutes } from './git/git-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
+import { addDiffRoutes } from './files/diff-routes.ts';
+import { addFileRoutes } from './files/file-routes.ts';
+import { createSessionFiles } from './files/session-files.ts';
 import { createFollowers } from './followers.ts';
 import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
@@ -84,7 +87,7 @@ export interface GatewayAppDeps {
 
 export function createGatewayApp({ settings, parts, health, httpMetrics, stopping, log }: GatewayAppDeps): OpenAPIHono {
   const { operator, origins, operatorToken, roots } = settings;
-  const { nats, workflows, trace, runners, box } = parts;
+  const { nats, workflows, trace, runners, runnerRequests, box } = parts;
   const metrics = httpMetrics;
 
   const store = createConfigurationStore(parts.configuration);
@@ -119,6 +122,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
+  const files = createSessionFiles({ sessions, workflows, history });
+  addDiffRoutes(api, { sessions, files, requests: runnerRequests });
+  addFileRoutes(api, { sessions, files, requests: runnerRequests });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

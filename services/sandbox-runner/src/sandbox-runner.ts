@@ -47,6 +47,10 @@ import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
 import { openRemoteCredentials } from './repositories/remote-credentials.ts';
 import { gitRoutes } from './requests/git-routes.ts';
+import { createLiveFiles } from './files/live-files.ts';
+import { openSessionReading } from './files/session-reading.ts';
+import { diffRoutes } from './requests/diff-requests.ts';
+import { fileRoutes } from './requests/file-requests.ts';
 import { createRequestRouter } from './requests/request-router.ts';
 import { createRepositoryMirrors } from './repositories/repository-mirror.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
@@ -117,10 +121,11 @@ export async function startSandboxRunner(
   const serving = { dataDirectory, diskReserveBytes, mirrors, sessions, artifacts, clock, log };
   const served = await openServedRepositories(serving);
   const directories = createSessionDirectories(dataDirectory, clusterId);
+  const sessionPath = (sessionId: string) => directories.at(sessionId).path;
   const checkpoints = createCheckpointEngine({
     artifacts,
     events,
-    sessionPath: (sessionId) => directories.at(sessionId).path,
+    sessionPath,
     sandboxUser,
     limits: { ...defaultCheckpointLimits, diskReserveBytes },
     clock,
@@ -190,11 +195,15 @@ export async function startSandboxRunner(
   addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
-  const requests = createRequestRouter(gitRoutes(served), {
-    token: config.internalToken,
-    log,
-    stopping: lifetime.signal,
-  });
+  const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
+  lifetime.onClose('session reading', () => reading.close());
+  const live = createLiveFiles();
+  const internalRoutes = [
+    ...diffRoutes({ reading }),
+    ...fileRoutes({ reading, live, sandboxes, directories }),
+    ...gitRoutes(served),
+  ];
+  const requests = createRequestRouter(internalRoutes, { token: config.internalToken, log, stopping: lifetime.signal });
   const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
   const { port } = await startHealthServer({ host, port: config.port, readiness, metrics, routes }, lifetime);
   const url = config.url ?? defaultRunnerUrl(host, port);

@@ -7,7 +7,14 @@ import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/do
 import type { ErrorCode } from '@worktrail/contract/errors';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
-import { askedCheckpoint, checkpointAsked, checkpointGivenUp, checkpointNotAsked } from './checkpoints.ts';
+import {
+  areFilesSettled,
+  askedCheckpoint,
+  checkpointAsked,
+  checkpointGivenUp,
+  checkpointNotAsked,
+  filesWanted,
+} from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
@@ -19,6 +26,7 @@ import { type SessionState, sessionDocument } from './state.ts';
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
+const settlingPatience = '20 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -29,6 +37,7 @@ const archive = defineUpdate<SessionDocument>(messages.archiveSession);
 const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionRequest]>(messages.hibernateSession);
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
+const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
@@ -59,6 +68,7 @@ export function answerMessages(run: SessionRun): void {
   setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => checkpointAndRecord(state, request))), {
     validator: (_request) => refuseOver(state),
   });
+  setHandler(settle, () => count(run, () => whileWaiting(run, () => settleFiles(state))));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -176,6 +186,13 @@ async function checkpointAndRecord(
   }
   await recordedDocument(state);
   return answer.document;
+}
+
+async function settleFiles(state: SessionState): Promise<messages.SettledFiles> {
+  filesWanted(state, now());
+  await condition(() => areFilesSettled(state), settlingPatience);
+  const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !state.checkpointing.plan;
+  return { document: sessionDocument(state), upToDate };
 }
 
 /** Once the read model shows as much. */

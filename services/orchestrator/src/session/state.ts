@@ -85,6 +85,8 @@ interface CheckpointingState {
   notBefore: string | null;
   /** When the newest one was begun. */
   lastAt: string | null;
+  /** Somebody reads the files: the next automatic one is due now. */
+  wantedAt: string | null;
 }
 
 interface HibernationState {
@@ -191,7 +193,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     lastEndedCommandId: '',
     changesLost: false,
     branchLeft: false,
-    checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null },
+    checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     hibernation: {
       wish: null,
       reason: null,

@@ -8,15 +8,13 @@ export interface StoreGitOptions {
   signal: AbortSignal;
   /** Bytes, or a file to read from. */
   stdin?: string | { fd: number } | { stream: NodeJS.ReadableStream };
-  /** Instead of being answered. A stream is not ended, and slows git down where it is slow. */
-  stdout?: { fd: number } | { stream: NodeJS.WritableStream };
+  /** Instead of being answered: into a file, or given piece by piece, as fast as they are taken. */
+  stdout?: { fd: number } | { take: (chunk: Buffer) => Promise<void> };
   /** More output is an error. */
   stdoutBytesMax?: number;
   /** Instead: it is cut there. */
   stdoutCut?: boolean;
   timeoutMs?: number;
-  /** So long without any output to a stream. */
-  silentMsMax?: number;
   env?: Record<string, string>;
 }
 
@@ -72,38 +70,35 @@ export function createStoreGit(path: string): StoreGit {
       stdoutBytesMax = defaultStdoutBytesMax,
       stdoutCut = false,
       timeoutMs = defaultTimeoutMs,
-      silentMsMax,
       env,
     } = options;
     signal.throwIfAborted();
     const over = new AbortController();
-    const toFile = stdout && 'fd' in stdout ? stdout.fd : undefined;
-    const toStream = stdout && 'stream' in stdout ? stdout.stream : undefined;
-    const ending = AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]);
     const child = spawn('sh', ['-c', program, 'git', ...configuration, ...args], {
       env: programEnvironment({ ...own, ...env }),
-      stdio: [typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe', toFile ?? 'pipe', 'pipe'],
-      signal: ending,
+      stdio: [
+        typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe',
+        stdout && 'fd' in stdout ? stdout.fd : 'pipe',
+        'pipe',
+      ],
+      signal: AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]),
       killSignal: 'SIGKILL',
     });
     const out: Buffer[] = [];
     let bytes = 0;
-    const silent = silentMsMax === undefined ? undefined : setTimeout(() => over.abort(tooSilent(args)), silentMsMax);
-    if (toStream) {
-      child.stdout?.on('data', () => silent?.refresh());
-      child.stdout?.pipe(toStream, { end: false });
-      // What nobody takes any more would keep the program's end from being told.
-      ending.addEventListener('abort', () => child.stdout?.destroy(), { once: true });
-    }
-    child.stdout?.on('data', (chunk: Buffer) => {
-      if (toStream) return;
+    const taken =
+      stdout && 'take' in stdout
+        ? takeAll(child.stdout!, stdout.take).catch((error: unknown) => over.abort(error))
+        : undefined;
+    const collect = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= stdoutBytesMax) out.push(chunk);
       else {
         if (bytes - chunk.length < stdoutBytesMax) out.push(chunk.subarray(0, stdoutBytesMax - bytes + chunk.length));
         over.abort(new TooMuchOutput(`git ${args[0]} printed more than ${stdoutBytesMax} bytes`));
       }
-    });
+    };
+    if (!taken) child.stdout?.on('data', collect);
     let said = '';
     child.stderr!.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString('latin1')).slice(-stderrBytesMax);
@@ -121,7 +116,7 @@ export function createStoreGit(path: string): StoreGit {
     const code = await new Promise<number | null>((resolve) => {
       child.on('close', resolve);
     });
-    clearTimeout(silent);
+    await taken;
     signal.throwIfAborted();
     if (over.signal.aborted) {
       if (stdoutCut && over.signal.reason instanceof TooMuchOutput) return Buffer.concat(out);
@@ -135,6 +130,6 @@ export function createStoreGit(path: string): StoreGit {
   };
 }
 
-function tooSilent(args: readonly string[]): GitFailed {
-  return new GitFailed(`git ${args[0]} went on for too long without a word, or nobody took what it said`);
+async function takeAll(output: AsyncIterable<Buffer>, take: (chunk: Buffer) => Promise<void>): Promise<void> {
+  for await (const chunk of output) await take(chunk);
 }

@@ -1,6 +1,7 @@
 // A project's repository for plain git: made when asked, then read by git's own upload-pack.
 
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { gitProtocolParameter, type ServeRequest, servedSessionsMax } from '@worktrail/contract/served-repositories';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { isId } from '@worktrail/contract/ids';
@@ -10,6 +11,8 @@ import type { ServedRepositories, UploadPack } from '../serving/served-repositor
 import { readJson, type RunnerCall, type RunnerRoute } from './request-router.ts';
 
 const path = '/internal/v1/git/{projectId}';
+
+const unreadMsMax = 120_000;
 
 const serveRequest = z.object({
   organizationId: z.string().refine((value) => isId(value, 'organization')),
@@ -37,7 +40,8 @@ export function gitRoutes(served: ServedRepositories): RunnerRoute[] {
 async function uploadPack(served: ServedRepositories, call: RunnerCall, advertise: boolean): Promise<void> {
   const { params, query, request, response, signal } = call;
   const body = advertise ? {} : { body: request };
-  const asked: UploadPack = { advertise, protocol: protocolOf(query), ...body, out: response };
+  const take = (chunk: Buffer) => write(response, chunk, signal);
+  const asked: UploadPack = { advertise, protocol: protocolOf(query), ...body, take };
   // The headers go out with the first bytes: until then what fails can be told. After that git has told it in its own way, and knows by
   // itself an answer that is not whole.
   await served.uploadPack(params['projectId']!, asked, signal).catch((error: unknown) => {
@@ -45,6 +49,13 @@ async function uploadPack(served: ServedRepositories, call: RunnerCall, advertis
   });
   response.end();
   await once(response, 'finish', { signal });
+}
+
+/** Who takes nothing for too long has gone, whatever the connection says. */
+async function write(response: ServerResponse, chunk: Buffer, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (response.write(chunk)) return;
+  await once(response, 'drain', { signal: AbortSignal.any([signal, AbortSignal.timeout(unreadMsMax)]) });
 }
 
 function protocolOf(query: URLSearchParams): UploadPack['protocol'] {

@@ -46,7 +46,8 @@ export interface UploadPack {
   advertise: boolean;
   protocol: '0' | '1' | '2';
   body?: NodeJS.ReadableStream;
-  out: NodeJS.WritableStream;
+  /** Resolves when there is room for more. */
+  take: (chunk: Buffer) => Promise<void>;
 }
 
 export interface ServedRepositoriesDeps {
@@ -68,7 +69,6 @@ const documentsAtOnceMax = 50;
 /** Upstream is asked again no sooner. */
 const upstreamAgainMs = 10_000;
 const uploadPackMsMax = 3_600_000;
-const silentMsMax = 120_000;
 const refsBytesMax = 64 * 1024 ** 2;
 
 interface Served {
@@ -120,7 +120,7 @@ export async function openServedRepositories(deps: ServedRepositoriesDeps): Prom
       }
       await makeRoom();
     },
-    async uploadPack(projectId, { advertise, protocol, body, out }, signal) {
+    async uploadPack(projectId, { advertise, protocol, body, take }, signal) {
       const served = known.get(projectId);
       const path = join(served?.directory ?? '', 'repository.git');
       if (!served || !existsSync(join(path, 'packed-refs')))
@@ -131,9 +131,9 @@ export async function openServedRepositories(deps: ServedRepositoriesDeps): Prom
         await turns.take(projectId, signal, async () => {
           const args = ['upload-pack', '--strict', '--stateless-rpc', ...(advertise ? ['--advertise-refs'] : []), path];
           const env = { GIT_PROTOCOL: `version=${protocol}` };
-          const options = { signal, env, timeoutMs: uploadPackMsMax, silentMsMax };
+          const options = { signal, env, timeoutMs: uploadPackMsMax };
           const stdin = body ? { stdin: { stream: body } } : {};
-          await createStoreGit(path)(args, { ...options, ...stdin, stdout: { stream: out } });
+          await createStoreGit(path)(args, { ...options, ...stdin, stdout: { take } });
         });
       } finally {
         served.readers -= 1;
