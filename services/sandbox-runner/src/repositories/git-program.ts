@@ -67,8 +67,8 @@ export async function openGit(dataDirectory: string, signal: AbortSignal, sshCon
     const git = simpleGit({
       baseDir: directory,
       timeout: { block: silentMsMax },
-      // The configuration file is ours.
-      unsafe: { allowUnsafeConfigPaths: true },
+      // The configuration files are ours.
+      unsafe: { allowUnsafeConfigPaths: true, allowUnsafeConfigEnvCount: true, allowUnsafeInclude: true },
       allowEnvironment: Object.keys(told),
       abort: signal,
     });
