@@ -18,6 +18,7 @@ export interface SessionClient {
   hibernate(reason?: string): Promise<SessionDocument>;
   resume(): Promise<SessionDocument>;
   checkpoint(checkpointId: string, label?: string): Promise<CheckpointDocument>;
+  settleFiles(): Promise<messages.SettledFiles>;
   loseHost(lost: messages.HostLost): Promise<void>;
   patch(request: messages.PatchSessionRequest): Promise<SessionDocument>;
   describe(): Promise<SessionDocument>;
@@ -64,6 +65,7 @@ export function connectSession(
         args: [{ checkpointId, label }],
         updateId: checkpointId,
       }),
+    settleFiles: () => handle.executeUpdate(messages.settleFiles),
     loseHost: (lost) => handle.signal(messages.hostLost, lost),
     patch: (request) => handle.executeUpdate(messages.patchSession, { args: [request] }),
     describe,

@@ -32,6 +32,7 @@ export type Happening =
   | { kind: 'wish' }
   | { kind: 'resume' }
   | { kind: 'checkpoint' }
+  | { kind: 'readFiles' }
   | { kind: 'archive' }
   | { kind: 'patch' }
   | { kind: 'continueAsNew' }
@@ -141,6 +142,8 @@ function apply(simulation: Simulation, happening: Happening): void {
       if (state.phase === 'hibernated' && !isOver(state)) life.resumed(state, 'requested', time);
       else if (state.phase === 'hibernating') state.hibernation.resumeWanted = true;
       return;
+    case 'readFiles':
+      return checkpoints.filesWanted(state, time);
     case 'checkpoint':
       if (!isOver(state)) checkpoints.checkpointAsked(state, { checkpointId: newId('checkpoint'), label: 'x' });
       return;
