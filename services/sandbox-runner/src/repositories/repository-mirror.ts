@@ -158,13 +158,23 @@ async function fetchAll(deps: MirrorDeps, mirror: Mirror): Promise<void> {
   await pins.keepLostTips(mirror);
 }
 
-/** With the credential that the project has now; what that opens never comes into a mirror that is not the project's own. */
 async function fetchFrom(deps: MirrorDeps, mirror: Mirror, options: string[], wanted: string[]): Promise<void> {
-  const { path, source, projectId, url, isOwn } = mirror;
-  const credential = isOwn ? await deps.credentials.find(projectId, url) : undefined;
-  await deps.credentials.use(credential, (given) =>
+  const { path, source } = mirror;
+  await asProject(deps, mirror, (given) =>
     deps.git(path, ['fetch', ...options, '--end-of-options', source, ...wanted], given),
   );
+}
+
+/**
+ * Calls git with the credential that the project has now, to be `given` to it; what that opens never comes into a mirror that is not the
+ * project's own.
+ */
+async function asProject<T>(
+  { credentials }: MirrorDeps,
+  { projectId, url, isOwn }: Mirror,
+  call: (given: Record<string, string>) => Promise<T>,
+): Promise<T> {
+  return credentials.use(isOwn ? await credentials.find(projectId, url) : undefined, call);
 }
 
 /** A commit that no branch leads to is given out by most servers when it is asked for by its full name. */
