@@ -26,7 +26,8 @@ import { type SessionState, sessionDocument } from './state.ts';
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
-const settlingPatienceMs = 20_000;
+/** Shorter than a caller waits for an update that takes long. */
+const settlingPatienceMs = 25_000;
 const reportPatience = '2 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
