@@ -123,7 +123,7 @@ test('a session full of traps is kept, sleeps, wakes and is fetched, and none of
     session.id,
     `set -e; echo mine > mine; git add mine; git commit -qm Mine; echo '${attributes}' > .gitattributes
     ln -s /etc etc; ln -s /etc/shadow shadow; ln -s ../../../../../.. up; mkdir deep; ln -s / deep/root; echo x > -rf; echo x > --upload-pack=id
-    mkdir nested; cd nested; git init -q; echo n > n; git add n; git commit -qm n; ${armed}
+    mkdir nested; cd nested; git init -q; echo n > n; git add n; git -c user.name=n -c user.email=n@example.org commit -qm n; ${armed}
     mkdir inner; cd inner; git init -q; ${armed}; echo i > i; cd ../..
     mkdir pointing; echo 'gitdir: /etc' > pointing/.git; echo p > pointing/p
     mkdir linked; ln -s /etc linked/.git; echo l > linked/l

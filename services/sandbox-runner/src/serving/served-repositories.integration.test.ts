@@ -122,6 +122,8 @@ async function makeSession(projectId: string) {
   /** Commits a file on the branch, and keeps another that is not committed. */
   async function keep(text: string, isLost = false): Promise<void> {
     const number = (document.checkpoint?.number ?? 0) + 1;
+    // The second time HEAD is on the branch, in a repository whose configuration git cannot read.
+    const ofHead = number === 2 ? `refs/heads/${branch}` : null;
     const committed = await treeOf(store, { committed: text });
     session.tip = await commitOf(store, committed, [session.tip], text);
     const work = await treeOf(store, { committed: text, open: text });
@@ -151,7 +153,7 @@ async function makeSession(projectId: string) {
           commit,
           tree: work,
         },
-        ...{ carrier, carrierBefore: null, fingerprint: carrier, headCommit: baseCommit, headRef: null },
+        ...{ carrier, carrierBefore: null, fingerprint: carrier, headCommit: null, headRef: ofHead },
         ...{ filesChanged: 1, notKept: [], withoutRepository: false },
       },
       signal,

@@ -1,4 +1,5 @@
-// Where the branch of a session is, as its newest checkpoint tells it. What a sandbox wrote there is read as data: one name, one id.
+// Where the branch of a session is, as its newest checkpoint tells it, also where git could not read the user's HEAD. What a sandbox wrote
+// there is read as data: one name, one id.
 
 import { checkObjects, type Manifest, type SessionStore } from '../checkpoints/session-store.ts';
 import { GitFailed, TooMuchOutput } from '../checkpoints/store-git.ts';
@@ -14,7 +15,8 @@ export async function findBranchTip(
   signal: AbortSignal,
 ): Promise<string | null> {
   const ref = `refs/heads/${branch}`;
-  const named = manifest.headRef === ref ? manifest.headCommit : await readRef(store, manifest.carrier, ref, signal);
+  const ofHead = manifest.headRef === ref ? manifest.headCommit : null;
+  const named = ofHead ?? (await readRef(store, manifest.carrier, ref, signal));
   if (named === null) return null;
   const [found] = await checkObjects(store.git, [`${named}^{commit}`], signal);
   return found?.type === 'commit' ? found.id : null;
