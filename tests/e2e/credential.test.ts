@@ -7,16 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type GitHttpsServer, startGitHttpsServer } from '@worktrail/testing/git-https-server';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createApi, readHistory } from './api.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Api, createApi, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
+import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
 const run = promisify(execFile);
-const api = createApi(inject('apiUrl'), inject('apiKey'));
 const username = 'ada-of-the-token';
 const token = 'correct-horse-battery-staple';
 let scratch: string;
 let server: GitHttpsServer;
+let cluster: RunningTestCluster;
+let api: Api;
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'worktrail-e2e-credential-'));
@@ -24,10 +26,14 @@ beforeAll(async () => {
   await mkdir(join(scratch, 'served'));
   await run('git', ['clone', '-q', '--bare', path, join(scratch, 'served', 'app.git')]);
   const root = join(scratch, 'served');
-  server = await startGitHttpsServer({ root, scratch: inject('certificates'), username, password: token });
+  server = await startGitHttpsServer({ root, scratch, username, password: token });
+  // That trusts the server of this test.
+  cluster = await startTestCluster('credential', { GIT_SSL_CAINFO: server.caPath });
+  api = createApi(cluster.apiUrl, cluster.apiKey);
 });
 afterAll(async () => {
-  await server.close();
+  await cluster?.stop();
+  await server?.close();
   await rm(scratch, { recursive: true, force: true });
 });
 
@@ -63,6 +69,6 @@ test('with its credential a project opens sessions of a private repository, and 
   expect((await api.get(`/v1/projects/${project.id}`)).body.credential).toMatchObject({ kind: 'token' });
   // Logs, documents, workflows, events, mirrors: all that the cluster wrote.
   const patterns = secrets.flatMap((secret) => ['-e', secret]);
-  const found = await run('grep', ['-rlaF', ...patterns, inject('stateDirectory')]).catch(({ stdout }) => ({ stdout }));
+  const found = await run('grep', ['-rlaF', ...patterns, cluster.stateDirectory]).catch(({ stdout }) => ({ stdout }));
   expect(found.stdout).toBe('');
 }, 120_000);

@@ -8,28 +8,32 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
-import { createApi } from './api.ts';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Api, createApi } from './api.ts';
 import { makeRepository } from './repository.ts';
+import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
 const run = promisify(execFile);
-const key = inject('apiKey');
-const api = createApi(inject('apiUrl'), key);
 /** In a sandbox /tmp is its own. */
 const mark = `/tmp/worktrail-hostile-${randomUUID()}`;
 const trap = `id -u >> ${mark}`;
 /** The commands of another session meanwhile take no longer than this. */
 const besideMsMax = 15_000;
 
+let cluster: RunningTestCluster;
+let api: Api;
 let scratch: string;
 let bystander: string;
 
 beforeAll(async () => {
+  cluster = await startTestCluster('hostile');
+  api = createApi(cluster.apiUrl, cluster.apiKey);
   scratch = await mkdtemp(join(tmpdir(), 'worktrail-e2e-hostile-'));
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'bystander'), 5);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'bystander'), 5);
   bystander = (await newSession(await newProject('bystander', path))).id;
 });
 afterAll(async () => {
+  await cluster.stop();
   await rm(scratch, { recursive: true, force: true });
   await rm(mark, { force: true });
 });
@@ -76,7 +80,7 @@ async function kept(sessionId: string): Promise<any> {
 
 /** What the session's store says that the checkpoint is without. */
 async function notKept(sessionId: string, { number }: { number: number }): Promise<string[]> {
-  const store = join(inject('stateDirectory'), 'runner', 'sessions', sessionId, 'store.git');
+  const store = join(cluster.stateDirectory, 'runner', 'sessions', sessionId, 'store.git');
   const { stdout } = await run('git', ['--git-dir', store, 'show', `refs/worktrail/state/${number}:manifest.json`]);
   return JSON.parse(stdout).notKept;
 }
@@ -85,8 +89,13 @@ async function notKept(sessionId: string, { number }: { number: number }): Promi
 async function clone(projectId: string, branch: string): Promise<string> {
   const path = join(scratch, randomUUID());
   const helper = '!f() { test "$1" = get && echo username=any && echo "password=$WORKTRAIL_API_KEY"; }; f';
-  const environment = { PATH: process.env['PATH'], HOME: scratch, GIT_CONFIG_NOSYSTEM: '1', WORKTRAIL_API_KEY: key };
-  const options = ['-q', '--no-checkout', '--branch', branch, `${inject('apiUrl')}/v1/git/${projectId}.git`, path];
+  const environment = {
+    PATH: process.env['PATH'],
+    HOME: scratch,
+    GIT_CONFIG_NOSYSTEM: '1',
+    WORKTRAIL_API_KEY: cluster.apiKey,
+  };
+  const options = ['-q', '--no-checkout', '--branch', branch, `${cluster.apiUrl}/v1/git/${projectId}.git`, path];
   await run('git', ['-c', `credential.helper=${helper}`, 'clone', ...options], { env: environment });
   return path;
 }
@@ -116,7 +125,7 @@ const armed = [
 ].join('\n');
 
 test('a session full of traps is kept, sleeps, wakes and is fetched, and none of them runs on the host', async () => {
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'trapped'), 5);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'trapped'), 5);
   const projectId = await newProject('trapped', path);
   const session = await newSession(projectId);
   await output(
@@ -162,7 +171,7 @@ async function commitOf(repository: string, tree: string): Promise<string> {
 }
 
 test('an upstream whose trees lead out of the work tree opens no session, writes nothing outside, and its other branches are of use', async () => {
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'dotdot'), 5);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'dotdot'), 5);
   const git = async (...args: string[]) => (await run('git', args, { cwd: path })).stdout.trim();
   const blob = await literally(path, 'blob', Buffer.from(`#!/bin/sh\n${trap}\n`));
   const escaping = await literally(path, 'tree', entry('100755', 'escaped', blob));
@@ -191,12 +200,12 @@ test('an upstream whose trees lead out of the work tree opens no session, writes
   expect(session.state).toBe('ready');
   const cloned = await clone(projectId, 'up');
   expect(await readdir(cloned)).toEqual(['.git']);
-  const found = await run('find', [inject('stateDirectory'), '-name', 'escaped', '-o', '-name', 'post-checkout']);
+  const found = await run('find', [cluster.stateDirectory, '-name', 'escaped', '-o', '-name', 'post-checkout']);
   expect(found.stdout).toBe('');
 }, 180_000);
 
 test('a session that makes such trees itself is kept without them, and its files are', async () => {
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'making-trees'), 5);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'making-trees'), 5);
   const session = await newSession(await newProject('making-trees', path));
   await output(
     session.id,
@@ -215,7 +224,7 @@ test('a session that makes such trees itself is kept without them, and its files
 }, 180_000);
 
 test('submodules with a carriage return in their path, options as addresses and links as directories open, are kept, and run nothing', async () => {
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'submodules'), 5);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'submodules'), 5);
   const git = async (...args: string[]) =>
     (await run('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], { cwd: path })).stdout.trim();
   const head = await git('rev-parse', 'HEAD');
@@ -246,7 +255,7 @@ test('submodules with a carriage return in their path, options as addresses and 
 }, 180_000);
 
 test('a file of 2 GB that holds nothing is named and not stored, beside others that are', async () => {
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'sparse'), 5);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'sparse'), 5);
   const session = await newSession(await newProject('sparse', path));
   await output(session.id, 'truncate -s 2G sparse; echo kept > kept');
   const checkpoint = await beside(kept(session.id));
@@ -254,13 +263,13 @@ test('a file of 2 GB that holds nothing is named and not stored, beside others t
   expect(checkpoint.filesChanged).toBe(1);
   const files = (await api.get(`/v1/sessions/${session.id}/files?at=${checkpoint.id}`)).body.items;
   expect(files.map(({ name }: { name: string }) => name)).toEqual(['README.md', 'kept', 'src']);
-  const stored = join(inject('stateDirectory'), 'runner', 'sessions', session.id);
+  const stored = join(cluster.stateDirectory, 'runner', 'sessions', session.id);
   const { stdout } = await run('du', ['-sk', '--apparent-size', join(stored, 'store.git'), join(stored, 'bundles')]);
   for (const line of stdout.trim().split('\n')) expect(Number(line.split('\t')[0])).toBeLessThan(1_024);
 }, 300_000);
 
 test('a hundred thousand files that git does not know are kept, and nobody waits for it', async () => {
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'many'), 5);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'many'), 5);
   const session = await newSession(await newProject('many', path));
   const make = `awk 'BEGIN { for (d = 0; d < 100; d++) { system("mkdir -p many/" d); for (n = 0; n < 1000; n++)
     { f = "many/" d "/" n; print d, n > f; close(f) } } }'`;

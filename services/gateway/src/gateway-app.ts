@@ -120,7 +120,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, trace, followers, stopping },
   });
-  addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
+  addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
   const files = createSessionFiles({ sessions, workflows, history });
   addDiffRoutes(api, { sessions, files, requests: runnerRequests });
