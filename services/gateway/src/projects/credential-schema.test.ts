@@ -1,25 +1,23 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { generateKeyPairSync } from 'node:crypto';
+import { expect, test } from 'vitest';
 import { putCredentialSchema } from './credential-schema.ts';
 
-let scratch: Scratch;
-let key: string;
 const knownHosts = 'git.example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAA';
 
-function makeKey(name: string, ...options: string[]): string {
-  const path = join(scratch.path, name);
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-f', path, '-C', '', ...options]);
-  return readFileSync(path, 'utf8');
+/** As ssh-keygen writes one, as far as can be told without its key. */
+function opensshKey(cipher: string): string {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(cipher.length);
+  const body = Buffer.concat([Buffer.from('openssh-key-v1\0'), length, Buffer.from(cipher), Buffer.alloc(200, 7)]);
+  const lines = body.toString('base64').match(/.{1,70}/g)!;
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`;
 }
 
-beforeAll(async () => {
-  scratch = await makeScratch('credential-schema');
-  key = makeKey('plain', '-N', '');
-});
-afterAll(() => scratch.remove());
+function pemKey(type: 'pkcs1' | 'pkcs8', isProtected: boolean): string {
+  const lock = isProtected ? { cipher: 'aes-256-cbc', passphrase: 'passphrase' } : {};
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+  return privateKey.export({ type, format: 'pem', ...lock }).toString();
+}
 
 const problems = (value: unknown) =>
   putCredentialSchema.safeParse(value).error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
@@ -31,15 +29,19 @@ test('a token is one line, and goes with any user name unless one is given', () 
   expect(broken?.join()).not.toContain('secret');
 });
 
-test('a key is taken with any ends of lines, and must be one that can be used without a passphrase', () => {
+test('a key is taken with any ends of lines', () => {
+  const key = opensshKey('none');
   const windows = key.trim().replaceAll('\n', '\r\n');
   expect(putCredentialSchema.parse({ kind: 'ssh_key', privateKey: windows, knownHosts })).toMatchObject({
     privateKey: key,
     knownHosts: `${knownHosts}\n`,
   });
-  const protectedKey = makeKey('protected', '-N', 'passphrase');
-  const oldProtected = makeKey('old', '-N', 'passphrase', '-m', 'PEM', '-t', 'rsa');
-  for (const privateKey of [protectedKey, oldProtected])
+  for (const privateKey of [pemKey('pkcs1', false), pemKey('pkcs8', false)])
+    expect(putCredentialSchema.parse({ kind: 'ssh_key', privateKey, knownHosts })).toMatchObject({ privateKey });
+});
+
+test('a key that a passphrase protects is refused, and so is what is no key', () => {
+  for (const privateKey of [opensshKey('aes256-ctr'), pemKey('pkcs1', true), pemKey('pkcs8', true)])
     expect(problems({ kind: 'ssh_key', privateKey, knownHosts })).toEqual([
       'privateKey is protected by a passphrase, which nobody could enter',
     ]);
@@ -47,5 +49,5 @@ test('a key is taken with any ends of lines, and must be one that can be used wi
 });
 
 test.each(['', '# nothing', 'git.example.org', 'git.example.org ssh-ed25519'])('%j names no host', (text) => {
-  expect(problems({ kind: 'ssh_key', privateKey: key, knownHosts: text })?.[0]).toMatch(/^knownHosts /);
+  expect(problems({ kind: 'ssh_key', privateKey: opensshKey('none'), knownHosts: text })?.[0]).toMatch(/^knownHosts /);
 });
