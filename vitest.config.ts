@@ -7,7 +7,7 @@
 import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**', '**/.worktrail*/**'];
-const timed = ['tests/e2e/fairness.test.ts', 'tests/e2e/runners.test.ts'];
+const timed = ['tests/e2e/fairness.test.ts', 'tests/e2e/hostile-repository.test.ts', 'tests/e2e/runners.test.ts'];
 
 export default defineConfig({
   test: {

@@ -11,7 +11,8 @@ import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
 import { compare } from './commands/compare.ts';
-import { projectCreate, projectList, projectShow } from './commands/project.ts';
+import { open } from './commands/open.ts';
+import { projectCreate, projectCredential, projectList, projectShow } from './commands/project.ts';
 import { promote, proposalDecide, proposalList, proposalMerge, proposalShow } from './commands/proposal.ts';
 import { query } from './commands/query.ts';
 import { run } from './commands/run.ts';
@@ -115,6 +116,16 @@ function addProjects(program: Command, action: Action): void {
     .command('show [project]')
     .description('one project, by id or name')
     .action(action((cli, named: string | undefined) => projectShow(cli, named)));
+  project
+    .command('credential [project]')
+    .description("set what the project's remote is read with; it is never shown again")
+    .option('--token', 'a token, read from stdin')
+    .option('--username <name>', 'that goes with the token, where the server asks for a certain one')
+    .option('--ssh-key <file>', 'a private key without a passphrase')
+    .option('--known-hosts <file>', 'the keys by which the ssh server is known')
+    .option('--remove', 'delete it')
+    .addHelpText('after', '\nExample:\n  worktrail project credential app --token < token.txt')
+    .action(action(projectCredential));
 }
 
 function addTasks(program: Command, action: Action): void {
@@ -160,6 +171,8 @@ function addSessions(program: Command, action: Action): void {
     .description('bring the newest default branch in; exits 1 with the paths when there are conflicts')
     .option('--rebase', "rebase the session's commits onto it instead of merging it")
     .action(action(sessionUpdate));
+
+  program.command('open <session>').description("how to fetch a session's branch with plain git").action(action(open));
   addSleep(session, action);
   program
     .command('fork <session>')

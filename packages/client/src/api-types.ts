@@ -131,11 +131,18 @@ export interface Project {
   environment: EnvironmentInput;
   /** Names; values are never shown. */
   secrets: string[];
+  /** For the remote; itself never shown. */
+  credential: { kind: 'token' | 'ssh_key'; setAt: string } | null;
   hibernateAfterSeconds: number;
   approval: Required<ApprovalInput>;
   createdAt: string;
   updatedAt: string;
 }
+
+/** For the server that the project's address names. A token goes with any user name where the server does not ask for one. */
+export type CredentialInput =
+  | { kind: 'token'; token: string; username?: string }
+  | { kind: 'ssh_key'; privateKey: string; knownHosts: string };
 
 // ---- tasks and trials ----
 

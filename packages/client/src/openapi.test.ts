@@ -10,6 +10,7 @@ interface Operation {
 }
 interface Schema {
   $ref?: string;
+  oneOf?: Schema[];
   properties?: Record<string, Schema>;
 }
 interface OpenApi {
@@ -63,6 +64,8 @@ const calls: [string, Call][] = [
   ['projects.delete', (c) => c.projects.delete('p')],
   ['projects.setSecret', (c) => c.projects.setSecret('p', 'N', 'v')],
   ['projects.deleteSecret', (c) => c.projects.deleteSecret('p', 'N')],
+  ['projects.setCredential', (c) => c.projects.setCredential('p', { kind: 'token', token: 't', username: 'u' })],
+  ['projects.deleteCredential', (c) => c.projects.deleteCredential('p')],
   ['tasks.create', (c) => c.tasks.create('p', { title: 't', description: 'd' })],
   ['tasks.list', (c) => c.tasks.list('p', page)],
   ['tasks.get', (c) => c.tasks.get('t')],
@@ -128,6 +131,7 @@ test.each(calls)('%s asks for what the API describes', async (_, call) => {
   const queries = operation!.parameters?.filter((parameter) => parameter.in === 'query').map(({ name }) => name) ?? [];
   for (const name of new URL(request.url).searchParams.keys()) expect(queries).toContain(name);
   if (request.headers.get('content-type') !== 'application/json') return;
-  const described = Object.keys(resolve(operation!.requestBody?.content['application/json']?.schema).properties ?? {});
+  const schema = resolve(operation!.requestBody?.content['application/json']?.schema);
+  const described = [schema, ...(schema.oneOf ?? [])].flatMap((one) => Object.keys(resolve(one).properties ?? {}));
   for (const name of Object.keys((await request.json()) as object)) expect(described).toContain(name);
 });

@@ -213,3 +213,10 @@ export interface SecretDocument {
   sealed: string;
   updatedAt: string;
 }
+
+/** A project's credential for its remote as stored: sealed like a secret, and opened only by runners. */
+export interface CredentialDocument {
+  kind: 'token' | 'ssh_key';
+  sealed: string;
+  setAt: string;
+}

@@ -6,6 +6,8 @@ import type { RepositoryRef } from './environment.ts';
 /** Where a session's files are to be found, whichever runner is asked. */
 export interface SessionFilesRef {
   organizationId: string;
+  /** Its credential for the repository is used, where it has one. */
+  projectId: string;
   sessionId: string;
   /** As the session's document shows it: another one's sandbox is not read. */
   generation: number;

@@ -103,6 +103,11 @@ export function secretKey(projectId: string, name: string): string {
   return `secret.${projectId}.${name}`;
 }
 
+/** Where the encrypted credential for a project's remote is kept in the configuration bucket. */
+export function credentialKey(projectId: string): string {
+  return `credential.${projectId}`;
+}
+
 /** The partition a new session is assigned to; fixed for its life. */
 export function partitionOf(sessionId: string, partitions: number): number {
   let hash = 0;

@@ -63,6 +63,42 @@ test('no key and no secret is kept as it is, neither in documents nor in kept an
   expect((await call('GET', `/v1/projects/${id}`)).body.secrets).toEqual([]);
 });
 
+test('a credential for the remote is set and deleted, and of it the project shows its kind and since when', async () => {
+  const { call } = fixture;
+  const remote = { name: 'remote', repository: { url: 'https://git.example.org/app.git' } };
+  const { id, credential } = (await call('POST', '/v1/projects', remote)).body;
+  expect(credential).toBeNull();
+  const path = `/v1/projects/${id}/credential`;
+  expect(
+    (await call('PUT', path, { kind: 'token', token: 'staple-battery', username: 'ada-of-the-token' })).status,
+  ).toBe(204);
+  expect((await call('GET', `/v1/projects/${id}`)).body.credential).toEqual({
+    kind: 'token',
+    setAt: expect.stringMatching(/^\d{4}-.*Z$/),
+  });
+  expect((await call('GET', path)).status).toBe(405);
+  expect((await storedTexts()).join('\n')).not.toMatch(/staple-battery|ada-of-the-token/);
+  const key = { kind: 'ssh_key', privateKey: 'not-a-key-but-secret', knownHosts: '' };
+  const refused = (await call('PUT', path, key)).body;
+  expect(refused.errors.map((error: { path: string }) => error.path)).toEqual(['privateKey', 'knownHosts']);
+  expect(JSON.stringify(refused)).not.toContain('not-a-key');
+  expect((await call('DELETE', path)).status).toBe(204);
+  expect((await call('DELETE', path)).status).toBe(404);
+  expect((await call('GET', `/v1/projects/${id}`)).body.credential).toBeNull();
+
+  await call('PUT', path, { kind: 'token', token: 'staple-battery' });
+  const { items } = (await call('GET', '/v1/audit?limit=200')).body;
+  const actions = items.filter((item: { resourceId: string }) => item.resourceId === id);
+  expect(actions.map((item: { action: string }) => item.action)).toContain('credential.deleted');
+  expect(JSON.stringify(items)).not.toContain('staple-battery');
+  const local = (await call('POST', '/v1/projects', project('takes none'))).body;
+  const none = await call('PUT', `/v1/projects/${local.id}/credential`, { kind: 'token', token: 'x' });
+  expect(none.body).toMatchObject({ status: 422, errors: [{ path: 'kind' }] });
+  expect((await call('DELETE', `/v1/projects/${id}`)).status).toBe(204);
+  const bucket = await new Kvm(fixture.connection).open(buckets.configuration);
+  expect((await bucket.get(`credential.${id}`))?.operation).not.toBe('PUT');
+});
+
 test('a key has its scopes, is refused at once when it was deleted, and when its time is over', async () => {
   const { call, callWith } = fixture;
   const principal = (await call('POST', '/v1/principals', { name: 'Bot', kind: 'service' })).body;

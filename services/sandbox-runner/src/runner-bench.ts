@@ -42,6 +42,7 @@ import { type ActivityRun, createLiveCommands, type LiveCommands } from './comma
 import { type PartWatch, startPartWatch } from './host/part-watch.ts';
 import { createSecretReader } from './commands/project-secrets.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
+import { openRemoteCredentials, type RemoteCredentials } from './repositories/remote-credentials.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repositories/repository-mirror.ts';
 import type { SandboxDriver } from './docker/sandbox-driver.ts';
 import { createSandboxImages } from './docker/sandbox-images.ts';
@@ -151,7 +152,8 @@ export async function startRunnerBench(
       const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
       const git = await openGit(dataDirectory, alive.signal);
       const pins = createRepositoryPins({ git, artifacts, log, signal: alive.signal });
-      const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
+      const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
+      const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
       const directories = createSessionDirectories(dataDirectory, clusterId);
       const checkpoints = createCheckpointEngine({
         artifacts,
@@ -254,6 +256,9 @@ export async function removeOwned(driver: SandboxDriver): Promise<void> {
   for (const container of await driver.listContainers()) await driver.removeContainer(container.id);
   for (const volume of await driver.listVolumes()) await driver.removeVolume(volume.name);
 }
+
+/** Of projects that have none. */
+export const noCredentials: RemoteCredentials = { find: async () => undefined, use: (_, work) => work({}) };
 
 /** A repository with a few files, a tag, and a second branch. */
 export async function makeRepository(path: string, objectFormat = 'sha1'): Promise<void> {

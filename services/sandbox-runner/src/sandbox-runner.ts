@@ -48,6 +48,8 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { openRemoteCredentials } from './repositories/remote-credentials.ts';
+import { gitRoutes } from './requests/git-routes.ts';
 import { createLiveFiles } from './files/live-files.ts';
 import { openSessionReading } from './files/session-reading.ts';
 import { diffRoutes } from './requests/diff-requests.ts';
@@ -64,6 +66,7 @@ import { followRunnerOrder } from './runner/runner-order.ts';
 import { addRunnerChecks } from './runner/runner-readiness.ts';
 import { createSandboxImages } from './docker/sandbox-images.ts';
 import { createSandboxes } from './sandboxes/sandboxes.ts';
+import { openServedRepositories } from './serving/served-repositories.ts';
 import { createSessionActivity } from './sessions/session-activity.ts';
 import { createSessionDirectories } from './sessions/session-directory.ts';
 import { createAskToSleep } from './sessions/session-signals.ts';
@@ -118,7 +121,11 @@ export async function startSandboxRunner(
   const { replicas, storeBytesMax, objectBytesMax } = config.artifacts;
   const artifacts = await openNatsArtifactStore({ js, jsm, replicas, storeBytesMax, objectBytesMax, clock });
   const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
-  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
+  const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
+  const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
+  const { diskReserveBytes } = config;
+  const serving = { dataDirectory, diskReserveBytes, mirrors, sessions, artifacts, clock, log };
+  const served = await openServedRepositories(serving);
   const directories = createSessionDirectories(dataDirectory, clusterId);
   const sessionPath = (sessionId: string) => directories.at(sessionId).path;
   const checkpoints = createCheckpointEngine({
@@ -126,7 +133,7 @@ export async function startSandboxRunner(
     events,
     sessionPath,
     sandboxUser,
-    limits: { ...defaultCheckpointLimits, diskReserveBytes: config.diskReserveBytes },
+    limits: { ...defaultCheckpointLimits, diskReserveBytes },
     clock,
   });
   const sandboxes = createSandboxes({
@@ -136,7 +143,7 @@ export async function startSandboxRunner(
     directories,
     artifacts,
     checkpoints,
-    diskReserveBytes: config.diskReserveBytes,
+    diskReserveBytes,
     clusterId,
     control,
     clock,
@@ -194,11 +201,14 @@ export async function startSandboxRunner(
   addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
-  const { diskReserveBytes } = config;
   const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
   lifetime.onClose('session reading', () => reading.close());
   const live = createLiveFiles();
-  const internalRoutes = [...diffRoutes({ reading }), ...fileRoutes({ reading, live, sandboxes, directories })];
+  const internalRoutes = [
+    ...diffRoutes({ reading }),
+    ...fileRoutes({ reading, live, sandboxes, directories }),
+    ...gitRoutes(served),
+  ];
   const requests = createRequestRouter(internalRoutes, { token: config.internalToken, log, stopping: lifetime.signal });
   const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
   const { port } = await startHealthServer({ host, port: config.port, readiness, metrics, routes }, lifetime);

@@ -1,9 +1,9 @@
-// worktrail project create | list | show
+// worktrail project create | list | show | credential
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { EnvironmentInput, Project } from '@worktrail/client';
+import type { CredentialInput, EnvironmentInput, Project } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes, UsageError } from '../exit-codes.ts';
 import { formatAge } from '../screen/quantities.ts';
@@ -90,10 +90,45 @@ export async function projectShow(cli: Cli, named: string | undefined): Promise<
       ['repository', project.repository.url],
       ['default branch', project.repository.defaultBranch],
       ['environment', JSON.stringify(project.environment)],
+      ['credential', project.credential ? `${project.credential.kind}, set ${project.credential.setAt}` : null],
       ['approval', JSON.stringify(project.approval)],
       ['created', project.createdAt],
       ['updated', project.updatedAt],
     ]);
   }
   return exitCodes.ok;
+}
+
+export interface ProjectCredentialOptions {
+  /** Read from stdin: an argument would be seen by every user of the machine. */
+  token?: boolean;
+  username?: string;
+  /** Paths of files. */
+  sshKey?: string;
+  knownHosts?: string;
+  remove?: boolean;
+}
+
+export async function projectCredential(cli: Cli, named: string | undefined, options: ProjectCredentialOptions) {
+  const { token, username, sshKey, knownHosts, remove } = options;
+  if ([token, sshKey, remove].filter(Boolean).length !== 1)
+    throw new UsageError('one of --token, --ssh-key and --remove is needed');
+  if (sshKey && !knownHosts) throw new UsageError('--ssh-key needs --known-hosts: the server would not be known');
+  const client = await cli.client();
+  const projectId = await resolveProjectId(cli, client, named);
+  if (remove) await client.projects.deleteCredential(projectId);
+  else await client.projects.setCredential(projectId, await read());
+  return exitCodes.ok;
+
+  async function read(): Promise<CredentialInput> {
+    const { cwd, stdin } = cli.surroundings;
+    const text = async (path: string) =>
+      readFile(resolve(cwd, path), 'utf8').catch((error: Error) => {
+        throw new UsageError(error.message);
+      });
+    if (sshKey && knownHosts)
+      return { kind: 'ssh_key', privateKey: await text(sshKey), knownHosts: await text(knownHosts) };
+    const chunks = await Array.fromAsync(stdin as AsyncIterable<Buffer>);
+    return { kind: 'token', token: Buffer.concat(chunks).toString('utf8').trim(), ...(username && { username }) };
+  }
 }

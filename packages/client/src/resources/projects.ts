@@ -1,6 +1,6 @@
-// Projects and their write-only secrets.
+// Projects, their write-only secrets and credential.
 
-import type { Page, PageQuery, Project, ProjectInput } from '../api-types.ts';
+import type { CredentialInput, Page, PageQuery, Project, ProjectInput } from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -27,5 +27,9 @@ export function createProjects(transport: Transport) {
       transport.send('PUT', pathOf`/v1/projects/${projectId}/secrets/${name}`, { body: { value }, ...options }),
     deleteSecret: (projectId: string, name: string, options?: CallOptions) =>
       transport.send('DELETE', pathOf`/v1/projects/${projectId}/secrets/${name}`, options),
+    setCredential: (projectId: string, body: CredentialInput, options?: CallOptions) =>
+      transport.send('PUT', pathOf`/v1/projects/${projectId}/credential`, { body, ...options }),
+    deleteCredential: (projectId: string, options?: CallOptions) =>
+      transport.send('DELETE', pathOf`/v1/projects/${projectId}/credential`, options),
   };
 }

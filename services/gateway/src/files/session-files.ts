@@ -51,9 +51,18 @@ export function createSessionFiles(deps: {
       return share(document.id, () => settle(document));
     },
     ref(document) {
-      const { id: sessionId, organizationId, generation, repository, baseCommit, artifacts, state } = document;
+      const {
+        id: sessionId,
+        organizationId,
+        projectId,
+        generation,
+        repository,
+        baseCommit,
+        artifacts,
+        state,
+      } = document;
       if (baseCommit === null) throw new WorktrailError('conflict', `${sessionId} has no files: it is ${state}`);
-      return { sessionId, organizationId, generation, repository, baseCommit, artifacts };
+      return { sessionId, organizationId, projectId, generation, repository, baseCommit, artifacts };
     },
     async tree(document, name, path) {
       if (name === 'base') return null;

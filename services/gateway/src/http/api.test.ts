@@ -51,6 +51,9 @@ function app(scopes: Scope[] = ['read', 'run', 'approve', 'admin']) {
     { ...spec, method: 'get', path: '/v1/files/{path}', takesSlashes: true, action: 'project.read', params: path },
     async ({ params: given }) => json(200, given),
   );
+  api.route({ ...spec, method: 'get', path: '/v1/git', action: 'git.read', orPassword: true }, async () =>
+    json(200, {}),
+  );
   api.route({ ...spec, method: 'get', path: '/v1/feed', action: 'project.read' }, async () => ({
     status: 200,
     body: new ReadableStream<Uint8Array>({ cancel: () => void (canceledFeeds += 1) }, { highWaterMark: 0 }),
@@ -193,4 +196,25 @@ test('a parameter that takes slashes is the rest of the path, decoded', async ()
   expect(await decoded('a%2F..%2Fb')).toBe('a/../b');
   expect((await get('/v1/files/src/a', 'DELETE')).status).toBe(405);
   expect((await get('/v1/files/')).status).toBe(404);
+});
+
+test('where a password will do, the key is taken as one with any user name, and a refusal asks for it', async () => {
+  const get = (authorization?: string, path = '/v1/git') =>
+    app().request(path, { headers: authorization === undefined ? {} : { authorization } });
+  const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+  for (const shown of ['Bearer right', basic('anyone:right'), basic(':right')])
+    expect((await get(shown)).status).toBe(200);
+  for (const shown of [
+    undefined,
+    basic('anyone:wrong'),
+    basic('right'),
+    basic('right:'),
+    'Basic !',
+    basic('a:b:right'),
+  ]) {
+    const answer = await get(shown);
+    expect(answer.status, shown).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toBe('Basic realm="worktrail"');
+  }
+  expect((await get(basic('anyone:right'), '/v1/feed')).status).toBe(401);
 });

@@ -33,6 +33,8 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   action: Action | 'operator';
   /** The operator's token will do as well as such a key. */
   orOperator?: true;
+  /** For programs that only know user names and passwords: the key is taken as the password too, with any user name. */
+  orPassword?: true;
   params?: Params;
   query?: Query;
   body?: Body;
@@ -131,7 +133,9 @@ async function handle(
   requestId: string,
 ): Promise<Reply> {
   const { headers } = context.req.raw;
-  const principal = await admit(deps.gate, spec, headers.get('authorization'));
+  const principal = spec.orPassword
+    ? await admitByPassword(deps.gate, spec, headers.get('authorization'))
+    : await admit(deps.gate, spec, headers.get('authorization'));
   const params = parseParams(spec, context);
   const query = spec.query ? parseWith(spec.query, withoutEmpty(context.req.query())) : {};
   const rawBody = await rawBodyOf(spec, context.req.raw);
@@ -160,6 +164,25 @@ async function admit(
   const principal = await gate.authenticate(authorization);
   authorize(principal, action, principal);
   return principal;
+}
+
+/** A refusal asks for a password: without that no such program sends one. */
+async function admitByPassword(gate: Gate, spec: AnySpec, authorization: string | null): Promise<Principal> {
+  try {
+    return await admit(gate, spec, keyInPassword(authorization));
+  } catch (error) {
+    if (!(error instanceof WorktrailError && error.code === 'unauthenticated')) throw error;
+    throw new Problem(error.code, error.message, { headers: { 'www-authenticate': 'Basic realm="worktrail"' } });
+  }
+}
+
+/** `Basic base64(anything:key)` as `Bearer key`; everything else as it is. */
+function keyInPassword(authorization: string | null): string | null {
+  const encoded = /^basic ([A-Za-z0-9+/=]+)$/i.exec(authorization ?? '')?.[1];
+  if (encoded === undefined) return authorization;
+  const shown = Buffer.from(encoded, 'base64').toString('latin1');
+  const password = /^[^:]*:(.*)$/s.exec(shown)?.[1];
+  return password === undefined ? authorization : `Bearer ${password}`;
 }
 
 function parseParams(spec: AnySpec, context: Context): unknown {
@@ -228,6 +251,7 @@ function openApiRoute(spec: AnySpec): RouteConfig {
     ...(scopes.length > 0 && { description: `Needs the scope ${scopes.map((scope) => `\`${scope}\``).join(' or ')}.` }),
     security: [
       ...(spec.action === 'operator' ? [] : [{ apiKey: [] }]),
+      ...(spec.orPassword ? [{ password: [] }] : []),
       ...(spec.action === 'operator' || spec.orOperator ? [{ operatorToken: [] }] : []),
     ],
     request: {

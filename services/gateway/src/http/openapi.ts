@@ -25,6 +25,7 @@ export function openApiDocument(app: OpenAPIHono): OpenApiDocument {
       responses: { Problem: problemAnswer as never },
       securitySchemes: {
         apiKey: { type: 'http', scheme: 'bearer', description: 'wt_<keyId>_<secret>' },
+        password: { type: 'http', scheme: 'basic', description: 'Any user name, the key as password' },
         operatorToken: { type: 'http', scheme: 'bearer', description: "The operator's token" },
       },
     },

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
+import { credentialKey } from '@worktrail/contract/subjects';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Audit } from '../audit.ts';
@@ -200,6 +201,7 @@ function addDeletion(api: Api, deps: ProjectRouteDeps): void {
       }
       for (const name of await store.names(secretList(project.id)))
         await store.remove(`${secretList(project.id)}.${name}`);
+      await store.remove(credentialKey(project.id));
       await removeTasks(store, project);
       await store.remove(projectKey(project.organizationId, project.id));
       await store.remove(`${projectList(project.organizationId)}.${project.id}`);

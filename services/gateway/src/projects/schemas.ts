@@ -144,6 +144,10 @@ export const projectSchema = z
       })
       .openapi('Environment'),
     secrets: z.array(z.string()).openapi({ description: 'Names; values are never shown.' }),
+    credential: z
+      .object({ kind: z.enum(['token', 'ssh_key']), setAt: time })
+      .nullable()
+      .openapi({ description: 'For the remote; itself never shown.' }),
     hibernateAfterSeconds: z.number(),
     approval: z.object(approvalFields).openapi('ApprovalPolicy'),
     createdAt: time,

@@ -124,7 +124,8 @@ export async function removeSessionStore(sessionPath: string): Promise<void> {
   await rm(join(sessionPath, 'store.git'), { recursive: true, force: true });
 }
 
-async function makeStore(path: string, upstreamObjects: string, baseCommit: string): Promise<void> {
+/** An empty bare repository that borrows these objects. It appears by rename. */
+export async function makeStore(path: string, upstreamObjects: string, baseCommit: string): Promise<void> {
   const scratch = `${path}.new`;
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });

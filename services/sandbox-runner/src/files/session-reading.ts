@@ -73,9 +73,9 @@ export async function openSessionReading(deps: SessionReadingDeps): Promise<Sess
   timer.unref();
 
   async function fillCopy(session: SessionFilesRef, trees: readonly TreeRef[], signal: AbortSignal): Promise<StoreGit> {
-    const { sessionId, organizationId, repository, baseCommit } = session;
+    const { sessionId, organizationId, projectId, repository, baseCommit } = session;
     const path = pathOf(sessionId);
-    const { objectsPath } = await deps.mirrors.provide({ organizationId, repository }, baseCommit);
+    const { objectsPath } = await deps.mirrors.provide({ organizationId, projectId, repository }, baseCommit);
     const store = await openSessionStore({ sessionPath: path, upstreamObjects: objectsPath, baseCommit }, signal);
     if (await hasAll(store.git, session, trees, signal)) return store.git;
     const checkpoint = newest(trees);

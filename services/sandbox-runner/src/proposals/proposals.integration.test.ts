@@ -16,13 +16,14 @@ import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { commitTree, openSessionStore } from '../checkpoints/session-store.ts';
 import { type Git, openGit } from '../repositories/git-program.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from '../repositories/repository-mirror.ts';
-import { makeRepository } from '../runner-bench.ts';
+import { makeRepository, noCredentials } from '../runner-bench.ts';
 import { prepareCandidate } from './candidate.ts';
 import { pushCandidate } from './candidate-push.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
 const organizationId = newId('organization');
+const projectId = newId('project');
 const ada = { id: 'prn_ada', name: 'Ada <x> \n' };
 let scratch: Scratch;
 let nats: NatsServer;
@@ -45,16 +46,16 @@ beforeAll(async () => {
   artifacts = await openNatsArtifactStore({ js: jetstream(connection), jsm, ...bounds, clock: Date.now });
   const dataDirectory = join(scratch.path, 'data');
   const own = await openGit(dataDirectory, signal);
-  const git: Git = async (directory, args) => {
+  const git: Git = async (directory, args, given) => {
     const before = args[0] === 'push' ? beforePush : undefined;
     if (before) beforePush = undefined;
     await before?.();
-    return own(directory, args);
+    return own(directory, args, given);
   };
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-  mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
+  mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials: noCredentials });
 }, 30_000);
 afterAll(async () => {
   await connection.close();
@@ -97,7 +98,7 @@ const deps = () => ({
   ...{ artifacts, mirrors },
 });
 const ids = () => ({
-  ...{ organizationId, projectId: newId('project'), sessionId: newId('session'), proposalId: newId('proposal') },
+  ...{ organizationId, projectId, sessionId: newId('session'), proposalId: newId('proposal') },
 });
 const repository = () => ({ url: upstream, defaultBranch: 'main' });
 
@@ -107,7 +108,12 @@ async function storeSession(leftOut = ''): Promise<ProposalSource> {
   const tree = await inClone('write-tree');
   await inClone('reset', '-q');
   const headCommit = await inClone('rev-parse', 'HEAD');
-  const { objectsPath, baseCommit } = await mirrors.sync({ organizationId, repository: repository(), baseRef: null });
+  const { objectsPath, baseCommit } = await mirrors.sync({
+    organizationId,
+    projectId,
+    repository: repository(),
+    baseRef: null,
+  });
   const sessionPath = join(scratch.path, `session-${count}-${Math.random()}`);
   await mkdir(sessionPath);
   const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit }, signal);

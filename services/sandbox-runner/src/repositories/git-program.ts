@@ -5,7 +5,8 @@
 // 1. Nothing of the machine's own git configuration applies, and nothing asks for a password.
 // 2. No key, configuration or agent of the operator's own ssh is used: without `sshConfig` there is no ssh at all, with it there is
 //    what that file names and nothing else (decision 11).
-// 3. A command that prints nothing for a minute is ended.
+// 3. What remote-credentials.ts gives one call is used by that call alone.
+// 4. A command that prints nothing for a minute is ended.
 
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,8 +34,14 @@ const configuration = `[safe]
 	defaultBranch = main
 `;
 
-/** Runs git with these arguments and answers what it printed; rejects with its error text, or with the signal's reason. */
-export type Git = (directory: string, args: string[]) => Promise<string>;
+/** Of every git of the host, above any configuration, also that of a local repository. */
+export const allowedProtocols = 'file:git:https';
+
+/**
+ * Runs git with these arguments and answers what it printed; rejects with its error text, or with the signal's reason. `given`: beside
+ * the environment that every call has, from remote-credentials.ts.
+ */
+export type Git = (directory: string, args: string[], given?: Record<string, string>) => Promise<string>;
 
 /**
  * Writes git's own configuration below `dataDirectory`. What runs ends with the signal.
@@ -53,20 +60,20 @@ export async function openGit(dataDirectory: string, signal: AbortSignal, sshCon
     GIT_CONFIG_GLOBAL: configPath,
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',
-    // Above any configuration, also that of a local repository.
-    GIT_ALLOW_PROTOCOL: sshConfig === undefined ? 'file:git:https' : 'file:git:https:ssh',
+    GIT_ALLOW_PROTOCOL: sshConfig === undefined ? allowedProtocols : `${allowedProtocols}:ssh`,
   });
-  return async (directory, args) => {
+  return async (directory, args, given = {}) => {
+    const told = { ...environment, ...given };
     const git = simpleGit({
       baseDir: directory,
       timeout: { block: silentMsMax },
-      // The configuration file is ours.
-      unsafe: { allowUnsafeConfigPaths: true },
-      allowEnvironment: Object.keys(environment),
+      // The configuration files are ours.
+      unsafe: { allowUnsafeConfigPaths: true, allowUnsafeConfigEnvCount: true, allowUnsafeInclude: true },
+      allowEnvironment: Object.keys(told),
       abort: signal,
     });
     try {
-      return await git.env(environment).raw(args);
+      return await git.env(told).raw(args);
     } catch (error) {
       // Not git's own failure.
       signal.throwIfAborted();

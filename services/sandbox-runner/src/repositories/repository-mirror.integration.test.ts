@@ -7,7 +7,7 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Git, openGit } from './git-program.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
-import { makeRepository } from '../runner-bench.ts';
+import { makeRepository, noCredentials } from '../runner-bench.ts';
 
 let scratch: Scratch;
 let git: Git;
@@ -16,9 +16,10 @@ let mirrors: RepositoryMirrors;
 const calls: string[][] = [];
 const nothing = async () => undefined;
 const organizationId = newId('organization');
+const projectId = newId('project');
 const upstream = () => join(scratch.path, 'repositories', 'upstream');
 const ask = (baseRef: string | null = null, url = upstream(), defaultBranch = 'main') =>
-  mirrors.sync({ organizationId, repository: { url, defaultBranch }, baseRef });
+  mirrors.sync({ organizationId, projectId, repository: { url, defaultBranch }, baseRef });
 const inUpstream = async (...args: string[]) =>
   (await git(upstream(), ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args])).trim();
 
@@ -37,7 +38,7 @@ beforeAll(async () => {
   };
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-  mirrors = createRepositoryMirrors({ dataDirectory, roots, git: counted, pins });
+  mirrors = createRepositoryMirrors({ dataDirectory, roots, git: counted, pins, credentials: noCredentials });
   await makeRepository(upstream());
 });
 afterAll(() => scratch.remove());
@@ -83,7 +84,7 @@ test('twenty sessions at once share their fetches', async () => {
 test('organizations do not share a mirror', async () => {
   const { objectsPath } = await ask();
   const repository = { url: upstream(), defaultBranch: 'main' };
-  const other = await mirrors.sync({ organizationId: newId('organization'), repository, baseRef: null });
+  const other = await mirrors.sync({ organizationId: newId('organization'), projectId, repository, baseRef: null });
   expect(other.objectsPath).not.toBe(objectsPath);
 });
 

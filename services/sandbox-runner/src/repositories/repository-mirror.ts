@@ -1,4 +1,5 @@
-// Mirrors of upstream repositories: one bare repository per organization and address, which sandboxes borrow objects from.
+// Mirrors of upstream repositories: one bare repository per organization and address, which sandboxes borrow objects from. A project
+// with a credential of its own has one of its own: what only that opens is not lent to others (decision 21).
 //
 // 1. A mirror holds what upstream has and nothing else; sandboxes mount its objects read-only and it never loses one (no gc, no repack).
 // 2. `sync` answers commits that upstream had after the call began: who asks during a fetch shares the next one.
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import type { RepositoryRef } from '@worktrail/contract/environment';
 import type { RepositoryAddress, RepositoryRoots } from '@worktrail/runtime/repository-address';
 import type { Git } from './git-program.ts';
+import type { RemoteCredentials } from './remote-credentials.ts';
 import { requireAllowedObjects } from './repository-borrowing.ts';
 import type { RepositoryPins } from './repository-pins.ts';
 import { redact, resolveRepository, withoutCredentials } from './repository-url.ts';
@@ -31,6 +33,7 @@ export interface Upstream {
 
 export interface SyncRequest {
   organizationId: string;
+  projectId: string;
   repository: RepositoryRef;
   /** Branch, tag or commit; null: the default branch. */
   baseRef: string | null;
@@ -39,6 +42,8 @@ export interface SyncRequest {
 export interface RepositoryMirrors {
   /** @throws SessionFailure */
   sync(request: SyncRequest): Promise<Upstream>;
+  /** What is there of it on this host, at its default branch; undefined where there is nothing. @throws SessionFailure */
+  present(request: Omit<SyncRequest, 'baseRef'>): Promise<Upstream | undefined>;
   /**
    * For files that began with this commit: asks upstream only where the mirror does not have it, and the artifact store where upstream
    * does not have it any more. @throws SessionFailure, UpstreamAway
@@ -56,18 +61,23 @@ export interface MirrorDeps {
   roots: RepositoryRoots;
   git: Git;
   pins: RepositoryPins;
+  credentials: RemoteCredentials;
 }
 
 export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
   const { git } = deps;
   const fetches = createCoalescer();
 
-  async function locate({ organizationId, repository }: Omit<SyncRequest, 'baseRef'>): Promise<Mirror> {
-    const address = await resolveRepository(repository.url, deps.roots);
+  async function locate({ organizationId, projectId, repository }: Omit<SyncRequest, 'baseRef'>): Promise<Mirror> {
+    const { roots, credentials } = deps;
+    const credential = await credentials.find(projectId, repository.url);
+    const ssh = roots.ssh || credential?.kind === 'ssh_key';
+    const address = await resolveRepository(repository.url, { ...roots, ssh });
     const source = address.kind === 'local' ? address.path : address.url;
-    const name = createHash('sha256').update(source).digest('hex').slice(0, 32);
+    const whose = credential ? `${source}\0${projectId}` : source;
+    const name = createHash('sha256').update(whose).digest('hex').slice(0, 32);
     const path = join(deps.dataDirectory, 'mirrors', organizationId, `${name}.git`);
-    return { path, address, source, organizationId, name, ...repository };
+    return { path, address, source, organizationId, projectId, isOwn: credential !== undefined, name, ...repository };
   }
 
   const fetch = (mirror: Mirror) => fetches.run(mirror.path, () => fetchAll(deps, mirror));
@@ -87,10 +97,11 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
 
   return {
     async push(request, from, { commit, expected }) {
-      const { source, defaultBranch } = await locate(request);
-      const ref = `refs/heads/${defaultBranch}`;
+      const mirror = await locate(request);
+      const ref = `refs/heads/${mirror.defaultBranch}`;
       const options = ['--porcelain', '--progress', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-      await git(from, ['push', ...options, '--end-of-options', source, `${commit}:${ref}`]);
+      const args = ['push', ...options, '--end-of-options', mirror.source, `${commit}:${ref}`];
+      await asProject(deps, mirror, (given) => git(from, args, given));
     },
     async sync(request) {
       const mirror = await locate(request);
@@ -100,9 +111,14 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
       const { baseRef } = request;
       return describe(
         mirror,
-        baseRef === null ? defaultCommit : await resolveBase(git, mirror, baseRef),
+        baseRef === null ? defaultCommit : await resolveBase(deps, mirror, baseRef),
         defaultCommit,
       );
+    },
+    async present(request) {
+      const mirror = await locate(request);
+      const commit = existsSync(mirror.path) ? await defaultCommitOf(mirror) : undefined;
+      return commit === undefined ? undefined : describe(mirror, commit, commit);
     },
     async provide(request, commit) {
       const mirror = await locate(request);
@@ -112,7 +128,7 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
         const unreachable = await fetch(mirror).then(() => undefined, unlessAborted);
         // An upstream that is away says nothing about what was kept of it.
         await makeEmptyMirror(git, mirror.path, commit.length === 64);
-        if (!(await find())) await fetchCommit(git, mirror, commit);
+        if (!(await find())) await fetchCommit(deps, mirror, commit);
         if (!(await find())) await deps.pins.restore(mirror, commit);
         if (!(await find())) throw unreachable ? awayFor(unreachable) : missing(mirror.url, `commit "${commit}"`);
       }
@@ -127,31 +143,55 @@ interface Mirror {
   /** What git fetches from. */
   source: string;
   organizationId: string;
+  projectId: string;
+  /** Of this project alone. */
+  isOwn: boolean;
   /** The same on every host. */
   name: string;
   url: string;
   defaultBranch: string;
 }
 
-async function fetchAll({ git, roots, pins }: MirrorDeps, mirror: Mirror): Promise<void> {
-  const { path, address, source } = mirror;
+async function fetchAll(deps: MirrorDeps, mirror: Mirror): Promise<void> {
+  const { git, roots, pins } = deps;
+  const { path, address } = mirror;
   try {
     if (address.kind === 'local') await requireAllowedObjects(git, address.path, roots);
     if (!existsSync(path)) await makeMirror(git, path, address);
     await pins.noteTips(mirror);
     const refspecs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
     const options = ['--progress', '--prune', '--no-tags', '--update-shallow'];
-    await git(path, ['fetch', ...options, '--end-of-options', source, ...refspecs]);
+    await fetchFrom(deps, mirror, options, refspecs);
   } catch (error) {
     if (isAbort(error) || error instanceof SessionFailure) throw error;
-    throw new SessionFailure('repository_unreachable', `the repository cannot be fetched: ${lastLine(error)}`);
+    const reason = asksForCredential(error) ?? lastLine(error);
+    throw new SessionFailure('repository_unreachable', `the repository cannot be fetched: ${reason}`);
   }
   await pins.keepLostTips(mirror);
 }
 
+async function fetchFrom(deps: MirrorDeps, mirror: Mirror, options: string[], wanted: string[]): Promise<void> {
+  const { path, source } = mirror;
+  await asProject(deps, mirror, (given) =>
+    deps.git(path, ['fetch', ...options, '--end-of-options', source, ...wanted], given),
+  );
+}
+
+/**
+ * Calls git with the credential that the project has now, to be `given` to it; what that opens never comes into a mirror that is not the
+ * project's own.
+ */
+async function asProject<T>(
+  { credentials }: MirrorDeps,
+  { projectId, url, isOwn }: Mirror,
+  call: (given: Record<string, string>) => Promise<T>,
+): Promise<T> {
+  return credentials.use(isOwn ? await credentials.find(projectId, url) : undefined, call);
+}
+
 /** A commit that no branch leads to is given out by most servers when it is asked for by its full name. */
-async function fetchCommit(git: Git, { path, source }: Mirror, commit: string): Promise<void> {
-  await git(path, ['fetch', '--progress', '--no-tags', '--end-of-options', source, commit]).catch(emptyUnlessAborted);
+async function fetchCommit(deps: MirrorDeps, mirror: Mirror, commit: string): Promise<void> {
+  await fetchFrom(deps, mirror, ['--progress', '--no-tags'], [commit]).catch(emptyUnlessAborted);
 }
 
 /** Appears by rename, so that a mirror that is there is whole. A local one is linked, which takes no time. */
@@ -184,7 +224,8 @@ async function isSelfContained(git: Git, path: string): Promise<boolean> {
   return !existsSync(alternates.trim());
 }
 
-async function resolveBase(git: Git, mirror: Mirror, baseRef: string): Promise<string> {
+async function resolveBase(deps: MirrorDeps, mirror: Mirror, baseRef: string): Promise<string> {
+  const { git } = deps;
   const { path, url } = mirror;
   if (!isRefLike(baseRef)) throw missing(url, `ref "${baseRef}"`);
   const isCommit = /^[0-9a-f]{7,64}$/.test(baseRef);
@@ -192,7 +233,7 @@ async function resolveBase(git: Git, mirror: Mirror, baseRef: string): Promise<s
   const found = await resolveCommit(git, path, names);
   if (found) return found;
   if (isFullCommit(baseRef)) {
-    await fetchCommit(git, mirror, baseRef);
+    await fetchCommit(deps, mirror, baseRef);
     const fetched = await resolveCommit(git, path, [baseRef]);
     if (fetched) return fetched;
   }
@@ -239,6 +280,11 @@ function isRefLike(text: string): boolean {
 
 function missing(url: string, what: string): SessionFailure {
   return new SessionFailure('base_ref_not_found', `the repository ${withoutCredentials(url)} has no ${what}`);
+}
+
+function asksForCredential(error: unknown): string | undefined {
+  const server = /could not read Username for '([^']*)'/.exec(String((error as Error).message))?.[1];
+  return server && `${redact(server)} asks for a credential, and the project has none for it`;
 }
 
 function lastLine(error: unknown): string {

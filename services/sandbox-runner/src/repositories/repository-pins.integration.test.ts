@@ -12,7 +12,7 @@ import { type NatsArtifactStore, openNatsArtifactStore } from '../artifacts/arti
 import { openGit } from './git-program.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
 import { createRepositoryPins, type PinStore } from './repository-pins.ts';
-import { log, makeRepository } from '../runner-bench.ts';
+import { log, makeRepository, noCredentials } from '../runner-bench.ts';
 import { UpstreamAway } from '../sessions/session-failure.ts';
 
 const run = promisify(execFile);
@@ -24,6 +24,7 @@ let artifacts: NatsArtifactStore;
 let upstream: string;
 let runners = 0;
 const organizationId = newId('organization');
+const projectId = newId('project');
 
 beforeAll(async () => {
   scratch = await makeScratch('pins');
@@ -67,11 +68,12 @@ async function newRunner(store: PinStore = artifacts): Promise<RepositoryMirrors
   const program = await openGit(dataDirectory, signal);
   const pins = createRepositoryPins({ git: program, artifacts: store, log, signal });
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-  return createRepositoryMirrors({ dataDirectory, roots, git: program, pins });
+  return createRepositoryMirrors({ dataDirectory, roots, git: program, pins, credentials: noCredentials });
 }
 
 const request = (baseRef: string | null = null) => ({
   organizationId,
+  projectId,
   repository: { url: upstream, defaultBranch: 'main' },
   baseRef,
 });

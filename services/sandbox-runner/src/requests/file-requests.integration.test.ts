@@ -68,7 +68,8 @@ async function open(): Promise<TriedSession> {
 }
 
 const refOf = ({ input, opened, bundles }: TriedSession): SessionFilesRef => ({
-  ...{ organizationId: input.organizationId, sessionId: input.sessionId, generation: input.generation },
+  ...{ organizationId: input.organizationId, projectId: input.projectId },
+  ...{ sessionId: input.sessionId, generation: input.generation },
   ...{ repository: input.repository, baseCommit: opened.baseCommit, artifacts: bundles.map(({ name }) => name) },
 });
 
