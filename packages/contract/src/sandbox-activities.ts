@@ -6,6 +6,7 @@
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
+import type { RevertedFiles } from './session-messages.ts';
 
 export const placementTaskQueue = 'sandbox-runner';
 
@@ -90,6 +91,19 @@ export type CheckpointResult =
       bundle: StoredArtifact;
     };
 
+export interface RevertInput extends SandboxRef {
+  /** Attempts of one revert find each other by it. */
+  revertId: string;
+  to: CheckpointRef;
+  /** The newest stored one, which has what is in the work tree now. */
+  from: CheckpointRef;
+  baseCommit: string;
+  /** As in CheckpointInput. */
+  bundles: StoredArtifact[];
+  repository: RepositoryRef;
+  branch: string;
+}
+
 export interface HibernateInput extends SandboxRef {
   /** `environment.persist`: what is archived where the whole is over `archiveBytesMax`. */
   persist: string[];
@@ -143,6 +157,12 @@ export interface SandboxActivities {
    */
   checkpointSandbox(input: CheckpointInput): Promise<CheckpointResult>;
   /**
+   * Makes files, index, branches and half-done operations of the open sandbox as they were at a checkpoint. The caller has stored what
+   * is there now, and runs no command meanwhile. Repeated, it comes to the same end; where it fails the work tree may be between the
+   * two. Fails for good with type `sandbox_gone` as above, and with `checkpoint_missing` when the checkpoint cannot be had.
+   */
+  revertSandbox(input: RevertInput): Promise<RevertedFiles>;
+  /**
    * Stops and removes the container, keeps the volumes, archives them. Idempotent. The caller has stored a checkpoint before. A
    * failure to archive fails it retryably; the sandbox then counts as stopped, and another attempt archives it.
    */
@@ -153,6 +173,8 @@ export interface SandboxActivities {
 
 /** Failure type: reopen the sandbox, then schedule the command again. */
 export const sandboxGone = 'sandbox_gone';
+/** Failure type: no bundle has the checkpoint, or one of them is damaged. Nothing was touched. */
+export const checkpointMissing = 'checkpoint_missing';
 export const noFreeSlot = 'no_free_slot';
 /** Retryable failure type: the runner was told to drain, and takes no session. Any other may. */
 export const runnerDraining = 'runner_draining';

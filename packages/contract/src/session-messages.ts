@@ -1,6 +1,8 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
+import type { CheckpointRef } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
+import type { CheckpointDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
@@ -87,6 +89,35 @@ export const createCheckpoint = 'createCheckpoint';
 export interface CreateCheckpointRequest {
   checkpointId: string;
   label: string;
+}
+
+/**
+ * Update → RevertDocument, once files, index and branches are as at an earlier checkpoint and that is a checkpoint too. Refused with
+ * `session_busy` while a command is live, unless forced: live commands are canceled first, with the reason `reverted`. Refused with
+ * `checkpoint_failed` where what was there before could not be stored, or the earlier files could not be made again.
+ */
+export const revertSession = 'revertSession';
+export interface RevertSessionRequest {
+  /** Of the checkpoint that the revert becomes: asked again with it, it is the same revert. */
+  checkpointId: string;
+  /** The session's own. */
+  to: CheckpointRef;
+  force: boolean;
+  actor: ActorRef;
+}
+export interface RevertDocument extends RevertedFiles {
+  checkpoint: CheckpointDocument;
+  /** Its tree is the tree of `to`; false where something has written to the work tree meanwhile. */
+  exact: boolean;
+}
+/** What a revert has not done, for people. Each is empty where there is nothing of the kind. */
+export interface RevertedFiles {
+  /** What is in the work tree and in no checkpoint: ignored files, files over the limit. It was left as it is. */
+  notTouched: string[];
+  /** What the checkpoint itself was without. */
+  notRestored: string[];
+  /** What no checkpoint has and is gone: it was ignored, is not by the checkpoint's own rules, and did not exist then. */
+  removed: string[];
 }
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */

@@ -2,6 +2,7 @@
 
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import {
+  checkpointMissing,
   noDiskSpace,
   noFreeSlot,
   type PlacementActivities,
@@ -9,9 +10,11 @@ import {
   runnerDraining,
   runnerStopping,
   type SandboxActivities,
+  type SandboxRef,
   sandboxGone,
 } from '@worktrail/contract/sandbox-activities';
-import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
+import { ArtifactCorrupt, ArtifactMissing } from './artifacts/artifact-store.ts';
+import { type CheckpointEngine, CheckpointMissing } from './checkpoints/checkpoint-engine.ts';
 import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
@@ -20,6 +23,7 @@ import type { PartWatch } from './host/part-watch.ts';
 import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes/sandboxes.ts';
 import type { SandboxDriver } from './docker/sandbox-driver.ts';
+import type { OpenSandbox } from './sessions/open-sandboxes.ts';
 import type { SessionActivity } from './sessions/session-activity.ts';
 import type { SessionDirectories } from './sessions/session-directory.ts';
 import { SessionFailure, StaleGeneration, UpstreamAway } from './sessions/session-failure.ts';
@@ -37,7 +41,7 @@ export interface SandboxActivityDeps {
   engine: Pick<PartWatch, 'whenWell'>;
   disk: Pick<PartWatch, 'failure'>;
   directories: SessionDirectories;
-  checkpoints: Pick<CheckpointEngine, 'take'>;
+  checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
   activity: Pick<SessionActivity, 'touch'>;
 }
 
@@ -66,6 +70,19 @@ export function createSandboxActivities({
   const hasBegun = ({ sessionId, command: { id }, cancelReason }: RunCommandInput) => {
     const directory = directories.at(sessionId);
     return cancelReason !== null || directory.wasRequested(id) || directory.readResult(id) !== undefined;
+  };
+  const inSandbox = <T>(ref: SandboxRef, work: (sandbox: OpenSandbox, signal: AbortSignal) => Promise<T>) => {
+    const activity = currentRun();
+    return beating(activity, async () => {
+      const sandbox = await sandboxes.attach(ref);
+      if (!sandbox) throw new SandboxGone(`the sandbox of ${ref.sessionId} is not here`);
+      try {
+        return await work(sandbox, AbortSignal.any([activity.signal, sandbox.lost]));
+      } catch (error) {
+        if (activity.signal.aborted || (await sandboxes.verify(sandbox))) throw error;
+        throw new SandboxGone(`the sandbox of ${ref.sessionId} has stopped`, { cause: error });
+      }
+    });
   };
   return {
     openSandbox: (input) =>
@@ -102,19 +119,18 @@ export function createSandboxActivities({
         }
       }),
     checkpointSandbox: (input) =>
+      withFailures(() => inSandbox(input, (sandbox, signal) => checkpoints.take(sandbox, input, signal))),
+    revertSandbox: (input) =>
       withFailures(async () => {
-        const activity = currentRun();
-        return beating(activity, async () => {
-          const sandbox = await sandboxes.attach(input);
-          if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
-          const until = AbortSignal.any([activity.signal, sandbox.lost]);
-          try {
-            return await checkpoints.take(sandbox, input, until);
-          } catch (error) {
-            if (activity.signal.aborted || (await sandboxes.verify(sandbox))) throw error;
-            throw new SandboxGone(`the sandbox of ${input.sessionId} has stopped`, { cause: error });
-          }
-        });
+        requireSpace();
+        touch(input.sessionId);
+        return inSandbox(input, (sandbox, signal) => checkpoints.revert(sandbox, input, signal)).catch(
+          (error: unknown) => {
+            const isMissing = [CheckpointMissing, ArtifactMissing, ArtifactCorrupt].some((kind) => error instanceof kind);
+            if (!isMissing) throw error;
+            throw ApplicationFailure.nonRetryable((error as Error).message, checkpointMissing);
+          },
+        );
       }),
     hibernateSandbox: (input) =>
       withFailures(async () => {

@@ -641,6 +641,12 @@ export declare type SessionReverted = Message<"worktrail.v1.SessionReverted"> & 
    * @generated from field: string new_checkpoint_id = 2;
    */
   newCheckpointId: string;
+  checkpointNumber: number;
+  newCheckpointNumber: number;
+  exact: boolean;
+  notTouched: string[];
+  notRestored: string[];
+  removed: string[];
 };
 
 /**

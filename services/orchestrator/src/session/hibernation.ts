@@ -12,7 +12,8 @@ import type { SessionState } from './state.ts';
 const failureDelayMs = 5 * 60_000;
 
 export function mayHibernate(state: SessionState): boolean {
-  return state.phase === 'ready' && state.sandboxOpen && state.commands.length === 0 && !isOver(state);
+  const isIdle = state.commands.length === 0 && state.reverting.plan === null;
+  return state.phase === 'ready' && state.sandboxOpen && isIdle && !isOver(state);
 }
 
 /** When it hibernates by itself, and why; null while it does not. */

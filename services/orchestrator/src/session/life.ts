@@ -10,6 +10,7 @@ import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { fallAsleep, hibernationLost } from './hibernation.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
+import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
 
 export const setupRetriesMax = 5;
@@ -84,6 +85,7 @@ export function opened(state: SessionState, generation: number, sandbox: OpenedS
     addSessionEvent(state, now, { case: 'sessionRestored', value });
   }
   if (needsSetup(state, sandbox) || state.changesLost) filesTouched(state, now);
+  revertReopened(state, sandbox.from);
   state.filesGeneration = generation;
   state.archive = null;
   state.changesLost = false;
@@ -171,8 +173,21 @@ export function checkpointNotMade(
   from: { generation: number; sandboxGone: boolean; detail: string },
   now: string,
 ): void {
-  checkpointFailed(state, id, from.detail, now);
-  if (from.sandboxGone && from.generation === state.generation && state.commands.length === 0) sandboxLost(state, now);
+  checkpointFailed(state, id, from.detail, now, from.sandboxGone);
+  const isFollowed = state.commands.some((command) => command.state === 'running');
+  if (from.sandboxGone && from.generation === state.generation && !isFollowed) sandboxLost(state, now);
+}
+
+/** A runner could not make the files as they were. */
+export function filesNotReverted(
+  state: SessionState,
+  id: string,
+  from: { generation: number; sandboxGone: boolean; detail: string },
+  now: string,
+): void {
+  if (from.generation !== state.generation) return;
+  if (from.sandboxGone) sandboxLost(state, now);
+  else revertFailed(state, id, from.detail, now);
 }
 
 /** It is not there, its volume is: it is opened again. */
@@ -214,6 +229,7 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   state.sandboxOpen = false;
   state.waitingForPlaceSince = null;
   askedCheckpointsRefused(state, 'the session has failed');
+  revertGivenUp(state, 'the session has failed');
   addSessionEvent(state, now, { case: 'sessionFailed', value: state.failure });
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
@@ -239,6 +255,7 @@ export function patched(state: SessionState, patch: PatchSessionRequest): void {
 export function archiveRequested(state: SessionState): void {
   state.archiveRequested = true;
   askedCheckpointsRefused(state, 'the session is archived');
+  revertGivenUp(state, 'the session is archived');
   changed(state);
 }
 

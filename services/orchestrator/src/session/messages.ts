@@ -12,6 +12,7 @@ import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
+import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay, revertWithdrawn } from './reverts.ts';
 import { now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { type SessionState, sessionDocument } from './state.ts';
@@ -19,6 +20,7 @@ import { type SessionState, sessionDocument } from './state.ts';
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
+const revertPatience = '60 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -29,6 +31,7 @@ const archive = defineUpdate<SessionDocument>(messages.archiveSession);
 const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionRequest]>(messages.hibernateSession);
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
+const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
@@ -57,6 +60,9 @@ export function answerMessages(run: SessionRun): void {
   });
   setHandler(resume, () => count(run, () => resumeAndDescribe(state)), { validator: () => refuseOver(state) });
   setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => checkpointAndRecord(state, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(revert, (request) => count(run, () => whileWaiting(run, () => revertAndRecord(run, request))), {
     validator: (_request) => refuseOver(state),
   });
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
@@ -118,10 +124,11 @@ async function patchAndRecord(state: SessionState, request: messages.PatchSessio
 
 async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   const { state } = run;
-  await condition(() => state.commands.length === 0, endingPatience);
+  await condition(() => state.commands.length === 0 && state.reverting.plan === null, endingPatience);
   if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
+  if (run.background.has('reverting')) run.background.interrupt('reverting');
   const isFree = () => [undefined, 'archive'].includes(state.checkpointing.plan?.purpose);
   if (!isFree() && !(await condition(isFree, endingPatience))) {
     checkpointGivenUp(state, 'archived', now());
@@ -150,7 +157,7 @@ async function hibernateAndRecord(
     if (failure?.number === number) throw refuse('checkpoint_failed', failure.detail);
     refuseOver(state);
   } else if (!isAsleep()) {
-    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
+    throw refuse('session_busy', describeBusy(state));
   }
   return await recordedDocument(state);
 }
@@ -178,6 +185,35 @@ async function checkpointAndRecord(
   return answer.document;
 }
 
+async function revertAndRecord(
+  run: SessionRun,
+  request: messages.RevertSessionRequest,
+): Promise<messages.RevertDocument> {
+  const { state } = run;
+  const { checkpointId, force } = request;
+  const isKnown = () => revertIsUnderWay(state, checkpointId) || answeredRevert(state, checkpointId)?.document != null;
+  if (!isKnown()) {
+    if (force) cancelUsersCommands(run);
+    await condition(() => isKnown() || mayBeginRevert(state, force) || isOver(state), endingPatience);
+    refuseOver(state);
+    if (!isKnown() && !mayBeginRevert(state, force)) throw refuse('session_busy', describeBusy(state));
+    if (!isKnown()) revertBegun(state, request, now());
+  }
+  await condition(() => !revertIsUnderWay(state, checkpointId), revertPatience);
+  const answer = answeredRevert(state, checkpointId);
+  if (!answer && !revertWithdrawn(state, checkpointId)) {
+    throw refuse('dependency_unavailable', 'the files are being reverted, which goes on; ask again for how it ends');
+  }
+  if (!answer?.document) throw refuse('checkpoint_failed', answer?.failure ?? 'the session was not ready in time');
+  await recordedDocument(state);
+  return answer.document;
+}
+
+function cancelUsersCommands(run: SessionRun): void {
+  const commands = run.state.commands.filter(({ spec }) => spec.origin !== 'setup');
+  for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'reverted' });
+}
+
 /** Once the read model shows as much. */
 async function recordedDocument(state: SessionState): Promise<SessionDocument> {
   const { dueVersion } = state;
@@ -192,11 +228,13 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
   if (!concernsLostHost(state, lost)) return;
   for (const { spec, state: is } of state.commands) if (is === 'running') background.abandon(spec.id);
   background.abandon('checkpoint');
+  background.abandon('reverting');
   background.abandon('sandbox');
   hostLost(state, lost, now());
 }
 
 function describeBusy(state: SessionState): string {
+  if (state.commands.length === 0) return state.reverting.plan ? 'it is being reverted' : `the session is ${state.phase}`;
   return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
 }
 

@@ -11,14 +11,14 @@ export interface SessionRun {
   updates: number;
   /** The history's length in the workflow task that handled the latest. */
   updatedAtLength: number;
-  /** Updates that wait for a hibernation or a checkpoint. */
+  /** Updates that wait for a hibernation, a checkpoint or a revert. */
   waiting: number;
   /** What the one timer is set for; null: there is none. */
   alarmAtMs: number | null;
 }
 
 /** Names of what a session has under way; a command that is followed goes by its id. */
-export type SessionActivity = 'sandbox' | 'checkpoint' | 'endingLost' | 'recording' | 'reporting' | 'alarm';
+export type SessionActivity = 'sandbox' | 'checkpoint' | 'reverting' | 'endingLost' | 'recording' | 'reporting' | 'alarm';
 
 export function createSessionRun(state: SessionState): SessionRun {
   return { state, background: createBackground(), updates: 0, updatedAtLength: -1, waiting: 0, alarmAtMs: null };
@@ -30,6 +30,7 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     following: state.commands.map(({ spec }) => spec.id).filter((id) => background.has(id)),
     sandbox: has('sandbox'),
     checkpoint: has('checkpoint'),
+    reverting: has('reverting'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

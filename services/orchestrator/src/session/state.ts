@@ -3,7 +3,7 @@
 // 1. `JSON.parse(JSON.stringify(state))` is the same state: no Map, Set, Date, class or undefined.
 // 2. Every list in it has a bound: live commands by refusal, ended commands by forgetting the oldest, pending events by the live
 //    commands they belong to (a command is live until its end is recorded), bundles by putting them together.
-// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `host-loss`, `record`) are its only writers.
+// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `reverts`, `host-loss`, `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
 import type { CheckpointRef, SessionArchive, StoredArtifact } from '@worktrail/contract/checkpoints';
@@ -11,7 +11,14 @@ import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import type { CheckpointDocument, SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
-import type { CommandAccepted, CreateCheckpointRequest, SessionSpec } from '@worktrail/contract/session-messages';
+import type {
+  CommandAccepted,
+  CreateCheckpointRequest,
+  RevertDocument,
+  RevertedFiles,
+  RevertSessionRequest,
+  SessionSpec,
+} from '@worktrail/contract/session-messages';
 
 /** The states of API.md, without `busy`: a ready session is busy while it has live commands. */
 export type SessionPhase = Exclude<DocumentState, 'busy'>;
@@ -61,7 +68,7 @@ export interface CheckpointPlan {
   label: string;
   /** The command that ended last. */
   commandId: string;
-  purpose: 'automatic' | 'asked' | 'hibernation' | 'archive';
+  purpose: 'automatic' | 'asked' | 'hibernation' | 'archive' | 'beforeRevert' | 'revert';
   /** What `uncheckpointedSince` was before it. */
   since: string | null;
 }
@@ -85,6 +92,34 @@ interface CheckpointingState {
   notBefore: string | null;
   /** When the newest one was begun. */
   lastAt: string | null;
+}
+
+/** A revert that is under way, by whichever run of the workflow. */
+export interface RevertPlan {
+  request: RevertSessionRequest;
+  /**
+   * `keeping`: what is there is checkpointed, once nothing runs. `files`: they are made as they were. `storing`: that is checkpointed.
+   */
+  stage: 'keeping' | 'files' | 'storing';
+  /** Of the checkpoint that it becomes; null: the one that was meant was given up, another is. */
+  checkpointId: string | null;
+  /** Set while `storing`. */
+  made: RevertedFiles | null;
+  /** To store it, in a row. */
+  failures: number;
+}
+
+/** What became of a revert. */
+export interface AnsweredRevert {
+  id: string;
+  document: RevertDocument | null;
+  failure: string | null;
+}
+
+interface RevertingState {
+  plan: RevertPlan | null;
+  /** Newest last. */
+  answered: AnsweredRevert[];
 }
 
 interface HibernationState {
@@ -141,6 +176,7 @@ export interface SessionState {
   /** The work tree is not on the session's branch, and the history says so. */
   branchLeft: boolean;
   checkpointing: CheckpointingState;
+  reverting: RevertingState;
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
@@ -192,6 +228,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     changesLost: false,
     branchLeft: false,
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null },
+    reverting: { plan: null, answered: [] },
     hibernation: {
       wish: null,
       reason: null,

@@ -14,11 +14,31 @@ const kinds: Record<string, (count: number, fileBytesMax: number) => string> = {
   state: (count) => `${plural(count, "part of a repository's own directory", "parts of a repository's own directory")}`,
   index: (count) => `${plural(count, 'index that cannot be read', 'indexes that cannot be read')}`,
   head: () => 'a HEAD that leads to no commit',
+  ignored: (count) => `what is ignored: ${plural(count, 'file or directory', 'files and directories')}`,
+  removed: (count) => plural(count, 'file that was ignored', 'files that were ignored'),
   history: (count) => `the older history of ${plural(count, 'repository', 'repositories')}`,
 };
 
 /** Hostile input: what is no record is passed over. */
-export function describeLeftOut(records: Buffer, fileBytesMax: number): string[] {
+export function describeLeftOut(
+  records: Buffer,
+  fileBytesMax: number,
+  wanted: readonly string[] = Object.keys(kinds),
+): string[] {
+  const found = readRecords(records);
+  return wanted.flatMap((kind) => {
+    const paths = found.get(kind);
+    return paths ? [`${kinds[kind]!(paths.length, fileBytesMax)}: ${names(paths)}`] : [];
+  });
+}
+
+/** The paths of one kind, each ended by NUL. */
+export function leftOutPaths(records: Buffer, kind: string): Buffer {
+  const paths = readRecords(records).get(kind) ?? [];
+  return Buffer.concat(paths.flatMap((path) => [path, Buffer.of(0)]));
+}
+
+function readRecords(records: Buffer): Map<string, Buffer[]> {
   const found = new Map<string, Buffer[]>();
   for (let start = 0; start < records.length; ) {
     const zero = records.indexOf(0, start);
@@ -27,10 +47,7 @@ export function describeLeftOut(records: Buffer, fileBytesMax: number): string[]
     if (record) found.set(record.kind, appended(found.get(record.kind), record.path));
     start = end + 1;
   }
-  return Object.keys(kinds).flatMap((kind) => {
-    const paths = found.get(kind);
-    return paths ? [`${kinds[kind]!(paths.length, fileBytesMax)}: ${names(paths)}`] : [];
-  });
+  return found;
 }
 
 function readRecord(record: Buffer): { kind: string; path: Buffer } | undefined {

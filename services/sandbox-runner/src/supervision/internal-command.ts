@@ -1,6 +1,8 @@
 // A short command of the system itself inside a sandbox: as the sandbox's user, outside of the history.
+//
+// One with a key goes on where this process lets go of it, and is found again by its key until its end was heard of.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { EndFrame } from './journal-format.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
@@ -9,6 +11,8 @@ const outputBytesMax = 65_536;
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 
 export interface InternalCommand {
+  /** Attempts with the same one are the same command, of which the first to hear of its end tells. Without one it is another each time. */
+  key?: string;
   argv: string[];
   env: Record<string, string>;
   timeoutMs: number;
@@ -23,20 +27,23 @@ export interface InternalResult {
 
 /** Everything it returns was written by what runs in the sandbox: parse it as hostile input. */
 export async function runInternalCommand(link: SupervisorLink, command: InternalCommand): Promise<InternalResult> {
-  const id = `int_${Array.from(randomBytes(26), (byte) => alphabet[byte % 32]).join('')}`;
-  const { argv, env, timeoutMs, signal } = command;
+  const { key, argv, env, timeoutMs, signal } = command;
+  const seed = key === undefined ? randomBytes(26) : createHash('sha256').update(key).digest().subarray(0, 26);
+  const id = `int_${Array.from(seed, (byte) => alphabet[byte % 32]).join('')}`;
+  let isOver = key === undefined;
   const output = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   try {
     await link.start({ id, argv, env, cwd: workspacePath, timeoutMs, outputBytesMax, origin: 'internal' }, { signal });
     for await (const frame of link.follow(id, { signal })) {
       if (frame.type === 'output') output[frame.stream].push(Buffer.from(frame.bytes));
       if (frame.type === 'end') {
+        isOver = true;
         return { end: frame, stdout: text(output.stdout), stderr: text(output.stderr) };
       }
     }
     throw new Error('the journal of an internal command has no end');
   } finally {
-    await link.removeCommand(id);
+    if (isOver) await link.removeCommand(id);
   }
 }
 
