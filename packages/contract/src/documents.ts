@@ -2,6 +2,7 @@
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
 import type { CheckpointRef } from './checkpoints.ts';
+import type { RepositoryRef } from './environment.ts';
 
 export type SessionState =
   | 'creating'
@@ -25,6 +26,8 @@ export interface SessionDocument {
   title: string;
   labels: Record<string, string>;
   state: SessionState;
+  /** As the session began with it, whatever its project says since. */
+  repository: RepositoryRef;
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
@@ -85,6 +88,8 @@ export interface TrialSessionDocument {
 export interface RunnerDocument {
   id: string;
   hostQueue: string;
+  /** Where its internal HTTP API answers: "http://10.0.0.7:7301". */
+  url: string;
   startedAt: string;
   version: string;
   labels: Record<string, string>;

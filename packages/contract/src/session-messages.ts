@@ -2,7 +2,7 @@
 
 import type { CheckpointRef } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
-import type { CheckpointDocument } from './documents.ts';
+import type { CheckpointDocument, SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
@@ -118,6 +118,17 @@ export interface RevertedFiles {
   notRestored: string[];
   /** What no checkpoint has and is gone: it was ignored, is not by the checkpoint's own rules, and did not exist then. */
   removed: string[];
+}
+
+/**
+ * Update → SettledFiles, once no checkpoint is due any more, or some seconds later. One that was due is made at once; none is made that
+ * nothing called for, and nothing is woken.
+ */
+export const settleFiles = 'settleFiles';
+export interface SettledFiles {
+  document: SessionDocument;
+  /** Nothing has run, or ended, since the newest checkpoint. */
+  upToDate: boolean;
 }
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */

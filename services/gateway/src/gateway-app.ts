@@ -41,6 +41,7 @@ import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
+import type { RunnerRequests } from './runners/runner-requests.ts';
 import type { RunnerView } from './runners/runner-view.ts';
 import { createSessionCensus } from './sessions/session-census.ts';
 import { createSessionReader } from './sessions/session-reader.ts';
@@ -69,6 +70,7 @@ export interface GatewayAppDeps {
     workflows: WorkflowClient;
     trace: TraceClient;
     runners: RunnerView;
+    runnerRequests: RunnerRequests;
     box: SecretBox;
   };
   health: { readiness: Readiness; metrics: Metrics };

@@ -173,6 +173,7 @@ async function announceRunner(connection: NatsConnection, unavailable: RunnerDoc
   const document: RunnerDocument = {
     id: 'run-test',
     hostQueue: 'sandbox-runner.run-test',
+    url: 'http://127.0.0.1:9',
     startedAt: new Date().toISOString(),
     version: 'test',
     labels: {},

@@ -23,6 +23,7 @@ import { addHealthRoutes } from './http/open-routes.ts';
 import { requestIdOf } from './http/request-id.ts';
 import { startHttpServer } from './http/server.ts';
 import { problemResponse } from './problem.ts';
+import { createRunnerRequests } from './runners/runner-requests.ts';
 import { createRunnerView } from './runners/runner-view.ts';
 import { createWorkflowClient } from './workflow-client.ts';
 
@@ -50,6 +51,7 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken, callTimeoutsMs.traceStore);
   const workflows = createWorkflowClient(temporal, () => askHealth(nats, 'orchestrator'));
   const runners = createRunnerView(jsm);
+  const runnerRequests = createRunnerRequests(runners, config.internalToken);
   const opened = await untilAnswered(lifetime, log, () => openGatewayBuckets(nats));
 
   readiness.add('nats', () => nats.flush());
@@ -72,7 +74,7 @@ export async function startGateway(config: GatewayConfig, lifetime: Lifetime, lo
         ssh: true,
       },
     },
-    parts: { nats, js: jetstream(nats), jsm, workflows, trace, runners, box, ...opened },
+    parts: { nats, js: jetstream(nats), jsm, workflows, trace, runners, runnerRequests, box, ...opened },
     health: { readiness, metrics: registry },
     httpMetrics: createHttpMetrics(registry),
     stopping: lifetime.signal,

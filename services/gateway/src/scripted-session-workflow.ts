@@ -59,9 +59,20 @@ export async function session(spec: messages.SessionSpec): Promise<void> {
 }
 
 function firstDocument(spec: messages.SessionSpec): SessionDocument {
-  const { organizationId, projectId, sessionId: id, taskId, trialId, partition, title, labels, branch } = spec;
+  const {
+    organizationId,
+    projectId,
+    sessionId: id,
+    taskId,
+    trialId,
+    partition,
+    title,
+    labels,
+    branch,
+    repository,
+  } = spec;
   return {
-    ...{ version: 0, id, organizationId, projectId, taskId, trialId, partition, title, labels, branch },
+    ...{ version: 0, id, organizationId, projectId, taskId, trialId, partition, title, labels, branch, repository },
     ...{ state: 'creating', baseCommit: null, headCommit: null, runnerId: null, generation: 1, filesGeneration: 1 },
     ...{ waitingForPlaceSince: null, checkpoint: null, artifacts: [], failure: null },
     ...{ createdAt: spec.createdAt, lastActiveAt: spec.createdAt },

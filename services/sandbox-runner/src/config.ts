@@ -7,6 +7,8 @@ import { readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { z } from 'zod';
 
 export interface SandboxRunnerConfig extends ServiceConfig {
+  /** Where gateways reach its HTTP server; undefined: at its own host and port. */
+  url: string | undefined;
   dataDirectory: string;
   dockerSocket: string;
   sandboxImage: string;
@@ -40,6 +42,7 @@ const memoryPerSessionBytes = 256 * 1024 * 1024;
 const absolute = z.string().refine(isAbsolute, 'an absolute path');
 
 const shape = {
+  WORKTRAIL_RUNNER_URL: z.url({ protocol: /^https?$/ }).optional(),
   WORKTRAIL_RUNNER_DATA: absolute,
   WORKTRAIL_DOCKER_SOCKET: absolute,
   WORKTRAIL_SANDBOX_IMAGE: z.string().min(1),
@@ -60,6 +63,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
   });
   return {
     ...common,
+    url: own.WORKTRAIL_RUNNER_URL,
     dataDirectory: own.WORKTRAIL_RUNNER_DATA,
     dockerSocket: own.WORKTRAIL_DOCKER_SOCKET,
     sandboxImage: own.WORKTRAIL_SANDBOX_IMAGE,

@@ -74,6 +74,7 @@ beforeAll(async () => {
   const secretsKeyFile = join(scratch.path, 'key');
   await writeFile(secretsKeyFile, '0'.repeat(64));
   config = {
+    url: undefined,
     clusterId: `test-${process.pid}-service`,
     host: '127.0.0.1',
     port: 0,
@@ -138,6 +139,7 @@ test('it announces itself to the cluster', async () => {
   expect(stored?.value).toMatchObject({
     id: runner.runnerId,
     hostQueue: hostTaskQueue(runner.runnerId),
+    url: `http://127.0.0.1:${runner.port}`,
     slots: { total: 4, used: 0, memoryMb: { total: null, used: 0 } },
     unavailable: null,
   });

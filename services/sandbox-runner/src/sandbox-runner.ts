@@ -45,9 +45,10 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { createRequestRouter } from './requests/request-router.ts';
 import { createRepositoryMirrors } from './repositories/repository-mirror.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
-import { startRunnerAnnouncement } from './runner/runner-announcement.ts';
+import { defaultRunnerUrl, startRunnerAnnouncement } from './runner/runner-announcement.ts';
 import { openRunnerIdentity } from './runner/runner-identity.ts';
 import { registerRunnerMetrics } from './runner/runner-metrics.ts';
 import { followRunnerOrder } from './runner/runner-order.ts';
@@ -66,7 +67,7 @@ const pollersMax = 8;
 
 export interface RunningSandboxRunner {
   runnerId: string;
-  /** Of /healthz, /readyz, /metrics and /stop-cluster. */
+  /** Of /healthz, /readyz, /metrics, /stop-cluster and /internal/v1/. */
   port: number;
 }
 
@@ -182,10 +183,10 @@ export async function startSandboxRunner(
   addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
-  const { port } = await startHealthServer(
-    { host, port: config.port, readiness, metrics, routes: stopCluster },
-    lifetime,
-  );
+  const requests = createRequestRouter([], { token: config.internalToken, log, stopping: lifetime.signal });
+  const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
+  const { port } = await startHealthServer({ host, port: config.port, readiness, metrics, routes }, lifetime);
+  const url = config.url ?? defaultRunnerUrl(host, port);
 
   installTemporalRuntime(log);
   const connection = await connectTemporalNative(config.temporal, lifetime, log);
@@ -232,7 +233,7 @@ export async function startSandboxRunner(
   const hostQueue = hostTaskQueue(runnerId);
   const describe = (): RunnerDocument => {
     const now = { slots: placements.slots(), draining: isDraining(), unavailable: lacking() };
-    return { id: runnerId, hostQueue, startedAt, version, labels, ...now };
+    return { id: runnerId, hostQueue, url, startedAt, version, labels, ...now };
   };
   announce = await startRunnerAnnouncement(runners, describe, lifetime, log);
   engine.onChange(announce);

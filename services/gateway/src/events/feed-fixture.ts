@@ -31,6 +31,7 @@ export async function makeSession(
     title: 'feed',
     labels: {},
     state: 'ready',
+    repository: { url: '/nowhere', defaultBranch: 'main' },
     branch: 'worktrail/feed',
     baseCommit: null,
     headCommit: null,

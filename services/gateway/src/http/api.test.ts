@@ -46,6 +46,11 @@ function app(scopes: Scope[] = ['read', 'run', 'approve', 'admin']) {
       return json(200, request.params);
     },
   );
+  const path = z.object({ path: z.string() });
+  api.route(
+    { ...spec, method: 'get', path: '/v1/files/{path}', takesSlashes: true, action: 'project.read', params: path },
+    async ({ params: given }) => json(200, given),
+  );
   api.route({ ...spec, method: 'get', path: '/v1/feed', action: 'project.read' }, async () => ({
     status: 200,
     body: new ReadableStream<Uint8Array>({ cancel: () => void (canceledFeeds += 1) }, { highWaterMark: 0 }),
@@ -177,4 +182,15 @@ test('an answer without end ends at once for who asks for its head only', async 
   const answer = await get('/v1/feed', 'HEAD');
   expect(answer.status).toBe(200);
   expect(canceledFeeds).toBe(before + 1);
+});
+
+test('a parameter that takes slashes is the rest of the path, decoded', async () => {
+  const get = async (path: string, method = 'GET') =>
+    app().request(path, { method, headers: { authorization: 'Bearer right' } });
+  const decoded = async (path: string) => ((await (await get(`/v1/files/${path}`)).json()) as { path: string }).path;
+  expect(await decoded('README.md')).toBe('README.md');
+  expect(await decoded('src/a%20b/%C3%A9%23?x=1')).toBe('src/a b/é#');
+  expect(await decoded('a%2F..%2Fb')).toBe('a/../b');
+  expect((await get('/v1/files/src/a', 'DELETE')).status).toBe(405);
+  expect((await get('/v1/files/')).status).toBe(404);
 });

@@ -25,6 +25,8 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   method: Method;
   /** "/v1/projects/{projectId}" */
   path: string;
+  /** The last parameter of the path takes slashes too. */
+  takesSlashes?: true;
   tag: string;
   summary: string;
   /** What the key must allow; 'operator': the operator's token instead of a key. */
@@ -96,8 +98,8 @@ export function createApi(deps: ApiDeps): Api {
     app,
     route(spec, handler) {
       app.openAPIRegistry.registerPath(openApiRoute(spec as unknown as AnySpec));
-      paths.push({ method: spec.method.toUpperCase(), pattern: pathPattern(spec.path) });
-      app.on(spec.method.toUpperCase(), spec.path.replace(/\{(\w+)\}/g, ':$1'), (context) =>
+      paths.push({ method: spec.method.toUpperCase(), pattern: pathPattern(spec) });
+      app.on(spec.method.toUpperCase(), routerPath(spec), (context) =>
         answer(deps, spec as unknown as AnySpec, handler as unknown as AnyHandler, context),
       );
     },
@@ -206,8 +208,14 @@ function unmatched(context: Context, paths: readonly { method: string; pattern: 
   return problemResponse(new Problem('method_not_allowed', detail, { headers: { allow } }), requestId);
 }
 
-function pathPattern(path: string): RegExp {
-  return new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`);
+function routerPath({ path, takesSlashes }: Pick<AnySpec, 'path' | 'takesSlashes'>): string {
+  const named = path.replace(/\{(\w+)\}/g, ':$1');
+  return takesSlashes ? `${named}{.+}` : named;
+}
+
+function pathPattern({ path, takesSlashes }: Pick<AnySpec, 'path' | 'takesSlashes'>): RegExp {
+  const pattern = path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+');
+  return new RegExp(`^${takesSlashes ? pattern.replace(/\[\^\/\]\+$/, '.+') : pattern}$`);
 }
 
 function openApiRoute(spec: AnySpec): RouteConfig {

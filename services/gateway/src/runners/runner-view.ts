@@ -7,6 +7,8 @@ import { callTimeoutsMs, type Part, unavailable, within } from '../deadline.ts';
 
 export interface RunnerView {
   list(): Promise<RunnerDocument[]>;
+  /** One that is alive, as it was seen in the last seconds. */
+  find(runnerId: string): Promise<RunnerDocument | undefined>;
   /** For what needs a new sandbox. @throws dependency_unavailable, of the part that keeps every runner from making one. */
   checkPlaceable(): Promise<void>;
   /** @throws dependency_unavailable when no runner is alive. */
@@ -35,6 +37,11 @@ export function createRunnerView(jsm: JetStreamManager): RunnerView {
   };
   return {
     list,
+    async find(runnerId) {
+      const known = () => seen.find(({ id }) => id === runnerId);
+      const isFresh = Date.now() - lookedMs < lookAgainMs;
+      return (isFresh ? known() : undefined) ?? (await list()).find(({ id }) => id === runnerId);
+    },
     async checkPlaceable() {
       const hindrance = placementHindrance(await list());
       if (hindrance) throw unavailable(hindrance.part, hindrance.detail);

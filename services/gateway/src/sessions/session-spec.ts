@@ -66,6 +66,7 @@ export function firstDocument(spec: SessionSpec): SessionDocument {
     title: spec.title,
     labels: spec.labels,
     state: 'creating',
+    repository: spec.repository,
     branch: spec.branch,
     baseCommit: null,
     headCommit: null,

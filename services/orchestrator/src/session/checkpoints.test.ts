@@ -67,6 +67,56 @@ describe('a checkpoint is due', () => {
     expect(dueAfter(state)).toBe(220);
   });
 
+  it('at once where somebody reads the files and something has ended, and not where nothing has', () => {
+    const state = storedState();
+    checkpoints.filesWanted(state, at(50));
+    expect(checkpoints.areFilesSettled(state)).toBe(true);
+    expect(dueAfter(state)).toBeNull();
+    commandAnswered(state, start(state, 100), result, at(101));
+    checkpoints.filesWanted(state, at(101.1));
+    expect(checkpoints.areFilesSettled(state)).toBe(false);
+    expect(checkpoints.duePurpose(state, noonMs + 101_100)).toBe('automatic');
+    store(state, 2, 101.1);
+    expect(checkpoints.areFilesSettled(state)).toBe(true);
+    expect(dueAfter(state)).toBeNull();
+  });
+
+  it('once more for who reads after a command has ended that the one being made may not have', () => {
+    const state = storedState();
+    commandAnswered(state, start(state, 100), result, at(100));
+    checkpoints.checkpointPlanned(state, 'automatic', 'chk_2', at(101));
+    commandAnswered(state, start(state, 101), result, at(102));
+    checkpoints.filesWanted(state, at(102));
+    checkpoints.checkpointMade(state, 'chk_2', changed('chk_2'), false, at(102.5));
+    expect(checkpoints.areFilesSettled(state)).toBe(false);
+    store(state, 3, 102.5);
+    expect(checkpoints.areFilesSettled(state)).toBe(true);
+  });
+
+  it('for who reads while a command runs every ten seconds at most', () => {
+    const state = storedState();
+    start(state, 100);
+    checkpoints.filesWanted(state, at(101));
+    expect(dueAfter(state)).toBe(101);
+    store(state, 2, 101);
+    checkpoints.filesWanted(state, at(105));
+    expect(checkpoints.areFilesSettled(state)).toBe(true);
+    checkpoints.filesWanted(state, at(111));
+    expect(dueAfter(state)).toBe(111);
+  });
+
+  it('never sooner for who reads after one has failed: who waits is let go', () => {
+    const state = storedState();
+    commandAnswered(state, start(state, 100), result, at(100));
+    checkpoints.filesWanted(state, at(100));
+    checkpoints.checkpointPlanned(state, 'automatic', 'chk_2', at(100));
+    checkpoints.filesWanted(state, at(100.5));
+    checkpoints.checkpointFailed(state, 'chk_2', 'the store is full', at(101));
+    checkpoints.filesWanted(state, at(102));
+    expect(checkpoints.areFilesSettled(state)).toBe(true);
+    expect(dueAfter(state)).toBe(131);
+  });
+
   it('later once one has failed, and the third failure in a row is in the history, once', () => {
     const state = storedState();
     commandAnswered(state, start(state, 100), result, at(100));

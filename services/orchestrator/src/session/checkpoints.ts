@@ -3,6 +3,7 @@
 // 1. One checkpoint at a time, and no command waits for one.
 // 2. After commands have ended: once the session has been quiet for a second, but not later than ten seconds after the first of them.
 //    While a command runs: every minute. A session that has become ready and has none yet: like after a command.
+//    When somebody reads the files what is due is not waited for; while a command runs, not more often than every ten seconds.
 // 3. A number is taken by what is stored. One that failed is tried again later; the third failure in a row is in the history.
 // 4. What is said of a checkpoint that was given up changes nothing.
 
@@ -26,8 +27,8 @@ const answeredMax = 16;
 export function automaticCheckpointAtMs(state: SessionState): number | null {
   if (state.phase !== 'ready' || !state.sandboxOpen || state.archiveRequested || state.checkpointing.plan) return null;
   if (state.reverting.plan) return null;
-  const { lastAt, notBefore } = state.checkpointing;
-  const times: number[] = [];
+  const { lastAt, notBefore, wantedAt } = state.checkpointing;
+  const times: number[] = wantedAt ? [Date.parse(wantedAt)] : [];
   if (state.uncheckpointedSince !== null) {
     const since = Date.parse(state.uncheckpointedSince);
     times.push(since + patienceMs);
@@ -71,6 +72,7 @@ export function checkpointPlanned(
     since: state.uncheckpointedSince,
   };
   state.checkpointing.lastAt = now;
+  state.checkpointing.wantedAt = null;
   state.uncheckpointedSince = asked?.again ? (state.uncheckpointedSince ?? now) : null;
 }
 
@@ -140,6 +142,7 @@ export function checkpointFailed(
   const { plan } = checkpointing;
   if (plan?.id !== id) return;
   checkpointing.plan = null;
+  checkpointing.wantedAt = null;
   if (plan.purpose === 'archive') {
     addSessionEvent(state, now, { case: 'limitReached', value: { limit: 'checkpoint', detail } });
     return;
@@ -196,6 +199,25 @@ export function askedCheckpointsRefused(state: SessionState, failure: string): v
   for (const { checkpointId } of state.checkpointing.asked.splice(0)) {
     answerAsked(state, { id: checkpointId, document: null, failure });
   }
+}
+
+/** Somebody reads the files: what would be made by itself is made now, unless it has just failed. */
+export function filesWanted(state: SessionState, now: string): void {
+  const { checkpointing, phase, sandboxOpen, archiveRequested } = state;
+  if (phase !== 'ready' || !sandboxOpen || archiveRequested) return;
+  const { notBefore, lastAt } = checkpointing;
+  if (notBefore !== null && notBefore > now) return;
+  const runs = state.commands.some(({ startedAt }) => startedAt !== null);
+  const isOld = lastAt === null || Date.parse(now) - Date.parse(lastAt) >= patienceMs;
+  if (state.uncheckpointedSince !== null || (runs && isOld && !checkpointing.plan)) checkpointing.wantedAt = now;
+}
+
+/** Nothing is being made that somebody who reads the files waits for. */
+export function areFilesSettled(state: SessionState): boolean {
+  const { phase, sandboxOpen, checkpointing, reverting, hibernation } = state;
+  if (checkpointing.plan || reverting.plan) return false;
+  if (phase === 'hibernating') return hibernation.checkpointed;
+  return !checkpointing.wantedAt || phase !== 'ready' || !sandboxOpen;
 }
 
 /** Something has ended, or the files were made anew: they may differ from the newest checkpoint. */

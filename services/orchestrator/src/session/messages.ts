@@ -7,7 +7,14 @@ import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/do
 import type { ErrorCode } from '@worktrail/contract/errors';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
-import { askedCheckpoint, checkpointAsked, checkpointGivenUp, checkpointNotAsked } from './checkpoints.ts';
+import {
+  areFilesSettled,
+  askedCheckpoint,
+  checkpointAsked,
+  checkpointGivenUp,
+  checkpointNotAsked,
+  filesWanted,
+} from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
@@ -21,6 +28,7 @@ import { type SessionState, sessionDocument } from './state.ts';
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
 const revertPatience = '60 seconds';
+const settlingPatience = '20 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -32,6 +40,7 @@ const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionReques
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
 const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
+const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
@@ -65,6 +74,7 @@ export function answerMessages(run: SessionRun): void {
   setHandler(revert, (request) => count(run, () => whileWaiting(run, () => revertAndRecord(run, request))), {
     validator: (_request) => refuseOver(state),
   });
+  setHandler(settle, () => count(run, () => whileWaiting(run, () => settleFiles(state))));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -212,6 +222,14 @@ async function revertAndRecord(
 function cancelUsersCommands(run: SessionRun): void {
   const commands = run.state.commands.filter(({ spec }) => spec.origin !== 'setup');
   for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'reverted' });
+}
+
+async function settleFiles(state: SessionState): Promise<messages.SettledFiles> {
+  filesWanted(state, now());
+  await condition(() => areFilesSettled(state), settlingPatience);
+  const isBeingMade = state.checkpointing.plan !== null || state.reverting.plan !== null;
+  const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !isBeingMade;
+  return { document: sessionDocument(state), upToDate };
 }
 
 /** Once the read model shows as much. */

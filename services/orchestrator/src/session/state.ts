@@ -92,6 +92,8 @@ interface CheckpointingState {
   notBefore: string | null;
   /** When the newest one was begun. */
   lastAt: string | null;
+  /** Somebody reads the files: the next automatic one is due now. */
+  wantedAt: string | null;
 }
 
 /** A revert that is under way, by whichever run of the workflow. */
@@ -227,7 +229,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     lastEndedCommandId: '',
     changesLost: false,
     branchLeft: false,
-    checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null },
+    checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     reverting: { plan: null, answered: [] },
     hibernation: {
       wish: null,
@@ -273,6 +275,7 @@ export function sessionDocument(state: SessionState): SessionDocument {
     title: state.title,
     labels: state.labels,
     state: documentState(state),
+    repository: spec.repository,
     branch: spec.branch,
     baseCommit: state.baseCommit,
     headCommit: state.headCommit,

@@ -1,5 +1,6 @@
 // Announces this runner to the cluster for as long as it lives; the entry vanishes when it is not renewed.
 
+import { hostname } from 'node:os';
 import type { KV } from '@nats-io/kv';
 import type { RunnerDocument } from '@worktrail/contract/documents';
 import { runnerAnnouncementRenewMs } from '@worktrail/contract/runner-announcements';
@@ -35,4 +36,10 @@ export async function startRunnerAnnouncement(
   const timer = setInterval(renew, runnerAnnouncementRenewMs);
   lifetime.onClose('runner announcement', () => clearInterval(timer));
   return renew;
+}
+
+/** Where its HTTP server is reached if nothing else is said: one that listens everywhere, by the host's name. */
+export function defaultRunnerUrl(host: string, port: number): string {
+  const name = ['0.0.0.0', '::'].includes(host) ? hostname() : host;
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
