@@ -9,6 +9,7 @@ import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
 import { projectCreate, projectList, projectShow } from './commands/project.ts';
 import { query } from './commands/query.ts';
+import { revert } from './commands/revert.ts';
 import { run } from './commands/run.ts';
 import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
@@ -66,6 +67,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addTasks(program, action);
   addSessions(program, action);
   addRun(program, action);
+  addCheckpoints(program, action);
   addTrials(program, action);
   addOperation(program, action);
   return { command: program, exitCode: () => exitCode };
@@ -168,6 +170,25 @@ function addSleep(session: Command, action: Action): void {
     .command('checkpoints <session>')
     .description('the checkpoints of a session, oldest first')
     .action(action(sessionCheckpoints));
+}
+
+function addCheckpoints(program: Command, action: Action): void {
+  const checkpoint = program
+    .command('checkpoint')
+    .argument('<session>')
+    .description("keep a session's files as they are now; prints the id of the checkpoint")
+    .option('-l, --label <text>', 'what it is called')
+    .addHelpText('after', '\nThe checkpoints of a session: worktrail checkpoint list <session>')
+    .action(action(sessionCheckpoint));
+  checkpoint
+    .command('list <session>')
+    .description('the checkpoints of a session, oldest first')
+    .action(action(sessionCheckpoints));
+  program
+    .command('revert <session> <checkpoint>')
+    .description('make files, branches and index as they were at a checkpoint (its id or number); can be reverted too')
+    .option('-f, --force', 'cancel what runs first')
+    .action(action(revert));
 }
 
 function addRun(program: Command, action: Action): void {

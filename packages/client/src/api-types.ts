@@ -233,6 +233,19 @@ export interface Checkpoint {
   filesChanged: number;
 }
 
+/** The checkpoint that a revert is itself. The texts are for people. */
+export interface Revert extends Checkpoint {
+  revertedTo: { id: string; number: number };
+  /** False where something has written to the work tree meanwhile. */
+  exact: boolean;
+  /** What is in the work tree and in no checkpoint, and was left as it is. */
+  notTouched: string[];
+  /** What the checkpoint itself was without. */
+  notRestored: string[];
+  /** What no checkpoint has and is gone: it was ignored, and is not by the rules of the checkpoint. */
+  removed: string[];
+}
+
 export interface CommandInput {
   command: string;
   cwd?: string;

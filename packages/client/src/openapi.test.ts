@@ -79,6 +79,7 @@ const calls: [string, Call][] = [
   ['sessions.hibernate', (c) => c.sessions.hibernate('s')],
   ['sessions.resume', (c) => c.sessions.resume('s', { waitSeconds: 1 })],
   ['checkpoints.create', (c) => c.checkpoints.create('s', { label: 'l' })],
+  ['sessions.revert', (c) => c.sessions.revert('s', { checkpointId: 'chk', force: true })],
   ['checkpoints.list', (c) => c.checkpoints.list('s', page)],
   ['runners.list', (c) => c.runners.list(page)],
   ['runners.drain', (c) => c.runners.drain('r', { undo: true })],

@@ -42,6 +42,7 @@ const scopeByAction = {
   'session.archive': 'run',
   'session.hibernate': 'run',
   'session.resume': 'run',
+  'session.revert': 'run',
   'session.read': 'read',
   'checkpoint.create': 'run',
   'checkpoint.read': 'read',

@@ -14,6 +14,7 @@ import { addAuditRoutes } from './access/audit-routes.ts';
 import { createGate } from './access/gate.ts';
 import { createAudit } from './audit.ts';
 import { addCheckpointRoutes } from './checkpoints/checkpoint-routes.ts';
+import { addRevertRoutes } from './checkpoints/revert-routes.ts';
 import { createCommandReader } from './commands/command-reader.ts';
 import { addCommandRoutes } from './commands/command-routes.ts';
 import { addControlRoutes } from './commands/control-routes.ts';
@@ -115,7 +116,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ live, position, trace, followers, stopping },
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
-  addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
+  const checkpoints = { sessions, runners, workflows, history, live, position, followers, stopping };
+  addCheckpointRoutes(api, checkpoints);
+  addRevertRoutes(api, checkpoints);
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

@@ -9,6 +9,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { CommandResult } from '@worktrail/contract/commands';
 import {
+  checkpointMissing,
   type CheckpointInput,
   type CheckpointResult,
   type HibernateInput,
@@ -17,6 +18,7 @@ import {
   type OpenedSandbox,
   type OpenSandboxInput,
   type PlacementActivities,
+  type RevertInput,
   placementTaskQueue,
   runnerDraining,
   type RunCommandInput,
@@ -43,6 +45,8 @@ export interface RunnerScript {
   /** `hold`: it is made, and its events are written, once the script says otherwise. */
   checkpoints: 'changed' | 'unchanged' | 'fail' | 'hold';
   archives: 'whole' | 'none' | 'fail' | 'running';
+  /** `hold`: the files are made as they were once the script says otherwise. `fail`: for good. */
+  reverts: 'made' | 'hold' | 'fail' | 'missing';
   headRef: string | null | undefined;
 }
 
@@ -53,6 +57,7 @@ export interface ScriptedRunner {
   readonly attempts: RunCommandInput[];
   readonly checkpoints: CheckpointInput[];
   readonly hibernated: HibernateInput[];
+  readonly reverted: RevertInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
   /** From now on the session has no sandbox until it is opened again; commands in it are lost. */
@@ -74,6 +79,7 @@ export async function startScriptedRunner(
   const attempts: RunCommandInput[] = [];
   const checkpoints: CheckpointInput[] = [];
   const hibernated: HibernateInput[] = [];
+  const reverted: RevertInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const gone = new Set<string>();
   /** The generation that left each session's volume. */
@@ -83,6 +89,7 @@ export async function startScriptedRunner(
     draining: false,
     checkpoints: 'changed',
     archives: 'whole',
+    reverts: 'made',
     headRef: undefined,
   };
   let openFailure: ApplicationFailure | undefined;
@@ -132,7 +139,20 @@ export async function startScriptedRunner(
         return { changed: false, headCommit, headRef };
       }
       await publishFiles(producer, input);
-      return checkpointResult(input, headCommit, headRef);
+      const revert = reverted.findLast(({ revertId }) => revertId === input.checkpointId);
+      return checkpointResult(input, headCommit, headRef, revert?.to.tree);
+    },
+    revertSandbox: async (input) => {
+      reverted.push(input);
+      const context = Context.current();
+      while (script.reverts === 'hold') {
+        context.heartbeat();
+        await context.sleep(20);
+      }
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      if (script.reverts === 'fail') throw ApplicationFailure.nonRetryable('the disk is full', 'no_space');
+      if (script.reverts === 'missing') throw ApplicationFailure.nonRetryable('it is in no bundle', checkpointMissing);
+      return { notTouched: ['what is ignored: 1 file or directory: ignored/'], notRestored: [], removed: [] };
     },
     hibernateSandbox: async (input) => {
       hibernated.push(input);
@@ -179,6 +199,7 @@ export async function startScriptedRunner(
     attempts,
     checkpoints,
     hibernated,
+    reverted,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
     },
@@ -203,10 +224,15 @@ function restoredFrom(input: OpenSandboxInput, volume: number | undefined): Open
   return input.restore?.checkpoint ? 'checkpoint' : 'new';
 }
 
-function checkpointResult(input: CheckpointInput, headCommit: string, headRef: string | null): CheckpointResult {
+function checkpointResult(
+  input: CheckpointInput,
+  headCommit: string,
+  headRef: string | null,
+  revertedTree?: string,
+): CheckpointResult {
   const { checkpointId: id, number, generation } = input;
   const commit = number.toString(16).padStart(40, '0');
-  const checkpoint = { id, number, commit, tree: commit, filesChanged: 1, headCommit, headRef, notKept: [] };
+  const checkpoint = { id, number, commit, tree: revertedTree ?? commit, filesChanged: 1, headCommit, headRef, notKept: [] };
   return { changed: true, checkpoint, bundle: { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 } };
 }
 

@@ -14,6 +14,7 @@ import * as life from '../src/session/life.ts';
 import { nextStep, type Step, type Underway } from '../src/session/next-step.ts';
 import { isOver } from '../src/session/phases.ts';
 import { nextRecord, recorded, type RecordSessionInput } from '../src/session/record.ts';
+import * as reverts from '../src/session/reverts.ts';
 import { newSessionState, type PendingEvent, type SessionState } from '../src/session/state.ts';
 import { sampleCommand, withSetup } from './samples.ts';
 
@@ -32,6 +33,7 @@ export type Happening =
   | { kind: 'wish' }
   | { kind: 'resume' }
   | { kind: 'checkpoint' }
+  | { kind: 'revert'; force: boolean }
   | { kind: 'archive' }
   | { kind: 'patch' }
   | { kind: 'continueAsNew' }
@@ -45,6 +47,7 @@ type Begun =
   | { what: 'command'; commandId: string; generation: number }
   | { what: 'sandbox'; step: SandboxStep; generation: number }
   | { what: 'checkpoint'; id: string; generation: number; compact: boolean }
+  | { what: 'revert'; id: string; generation: number }
   | { what: 'endingLost'; commandIds: string[] }
   | { what: 'recording'; batch: RecordSessionInput }
   | { what: 'reporting' };
@@ -59,6 +62,8 @@ export interface Simulation {
   placements: number;
   /** Hibernations, by number, whose checkpoint is stored. */
   checkpointed: number[];
+  /** In the order in which they were begun. */
+  reverts: string[];
   /** In the order in which they were accepted. */
   accepted: string[];
   started: string[];
@@ -81,6 +86,7 @@ export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simul
     zombies: [],
     placements: 0,
     checkpointed: [],
+    reverts: [],
     accepted: [],
     started: [],
     ends: [],
@@ -144,6 +150,8 @@ function apply(simulation: Simulation, happening: Happening): void {
     case 'checkpoint':
       if (!isOver(state)) checkpoints.checkpointAsked(state, { checkpointId: newId('checkpoint'), label: 'x' });
       return;
+    case 'revert':
+      return revert(simulation, happening.force);
     case 'archive':
       if (state.commands.length === 0 && !state.archiveRequested) life.archiveRequested(state);
       return;
@@ -177,12 +185,24 @@ function run(simulation: Simulation, spec: CommandSpec, trial: boolean): void {
   if (!known) simulation.accepted.push(spec.id);
 }
 
+function revert(simulation: Simulation, force: boolean): void {
+  const { state } = simulation;
+  const time = now(simulation);
+  if (!state.checkpoint || !reverts.mayBeginRevert(state, force)) return;
+  const users = state.commands.filter(({ spec }) => spec.origin !== 'setup');
+  for (const { spec } of users) cancelCommand(state, spec.id, 'reverted', time);
+  const actor = { kind: 'user' as const, id: 'prn_someone' };
+  const request = { checkpointId: newId('checkpoint'), to: state.checkpoint, force, actor };
+  reverts.revertBegun(state, request, time);
+  simulation.reverts.push(request.checkpointId);
+}
+
 function loseHost(simulation: Simulation, runner: 'its own' | 'another', earlier: number): void {
   const { state } = simulation;
   const runnerId = runner === 'another' ? 'r0' : (state.placement?.runnerId ?? 'r0');
   const lost = { runnerId, generation: state.generation - earlier };
   if (!hostLoss.concernsLostHost(state, lost)) return unchanged(state, () => hostLoss.hostLost(state, lost, noon));
-  const onHost = ({ what }: Begun) => what === 'command' || what === 'checkpoint' || what === 'sandbox';
+  const onHost = ({ what }: Begun) => ['command', 'checkpoint', 'revert', 'sandbox'].includes(what);
   simulation.zombies.push(...simulation.begun.filter(onHost));
   simulation.begun = simulation.begun.filter((begun) => !onHost(begun));
   hostLoss.hostLost(state, lost, now(simulation));
@@ -219,6 +239,8 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
         simulation.checkpointed.push(state.hibernation.number);
       }
       return answerCheckpoint(state, begun, how, { gone: pick % 2 === 1, time });
+    case 'revert':
+      return answerRevert(state, begun, how, { gone: pick % 2 === 1, time });
     case 'sandbox':
       return answerSandbox(simulation, begun, pick, how);
     case 'command':
@@ -258,6 +280,21 @@ function answerCheckpoint(
   }
   const result = checkpointOf(state, id, gone);
   twice(state, () => checkpoints.checkpointMade(state, id, result, compact, time));
+}
+
+function answerRevert(
+  state: SessionState,
+  { id, generation }: Extract<Begun, { what: 'revert' }>,
+  how: How,
+  { gone, time }: { gone: boolean; time: string },
+): void {
+  if (how === 'not at all') return;
+  if (how === 'badly') {
+    const from = { generation, sandboxGone: gone, detail: 'it went wrong' };
+    return twice(state, () => life.filesNotReverted(state, id, from, time));
+  }
+  const made = { notTouched: [], notRestored: [], removed: [] };
+  twice(state, () => reverts.filesReverted(state, id, generation, made));
 }
 
 function checkpointOf(state: SessionState, id: string, leftBranch: boolean): CheckpointResult {
@@ -385,7 +422,10 @@ function take(simulation: Simulation, step: Step): void {
       return void begun.push({ what: 'checkpoint', id: step.id, generation, compact });
     }
     case 'failCheckpoint':
-      return checkpoints.checkpointFailed(state, step.id, 'the sandbox is not open', time);
+      return checkpoints.checkpointFailed(state, step.id, 'the sandbox is not open', time, true);
+    case 'revert':
+      if (state.uncheckpointedSince !== null) throw new Error('files are reverted that are not stored');
+      return void begun.push({ what: 'revert', id: state.reverting.plan!.request.checkpointId, generation });
     case 'record':
       return void begun.push({ what: 'recording', batch: nextRecord(state) });
     case 'report':
@@ -413,6 +453,7 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     following: begun.flatMap((one) => (one.what === 'command' ? [one.commandId] : [])),
     sandbox: has('sandbox'),
     checkpoint: has('checkpoint'),
+    reverting: has('revert'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

@@ -1,6 +1,6 @@
 // Sessions: persistent workspaces on a branch of their own, and their checkpoints.
 
-import type { Checkpoint, Page, PageQuery, Session, SessionFilter, SessionInput } from '../api-types.ts';
+import type { Checkpoint, Page, Revert, PageQuery, Session, SessionFilter, SessionInput } from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -35,6 +35,12 @@ export function createSessions(transport: Transport) {
       const path = pathOf`/v1/sessions/${sessionId}/resume`;
       return transport.json<Session>('POST', path, { ...options, query: { waitSeconds }, waitSeconds });
     },
+    /**
+     * Files, branches and index as they were at a checkpoint of the session; answers with the checkpoint that the revert is itself. Throws
+     * `session_busy` while a command is live, unless forced: then it is canceled first.
+     */
+    revert: (sessionId: string, body: { checkpointId: string; force?: boolean }, options?: CallOptions) =>
+      transport.json<Revert>('POST', pathOf`/v1/sessions/${sessionId}/revert`, { body, ...options }),
     archive: (sessionId: string, options?: CallOptions) =>
       transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/archive`, options),
   };

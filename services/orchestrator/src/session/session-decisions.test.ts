@@ -44,6 +44,8 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
       { kind: 'wish' },
       { kind: 'resume' },
       { kind: 'checkpoint' },
+      { kind: 'revert', force: false },
+      { kind: 'revert', force: true },
     ),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(300, 1_000, 20_000) }) },
@@ -148,6 +150,7 @@ describe('any life of a session', () => {
         expect(shown).not.toBe('busy');
         expect(state.commands).toEqual([]);
         expect(state.checkpointing.plan).toBeNull();
+        expect(state.reverting.plan).toBeNull();
         expect(['ready', 'hibernated', 'failed', 'archived']).toContain(state.phase);
         if (state.phase === 'ready') expect(state.uncheckpointedSince).toBeNull();
       },
@@ -163,6 +166,34 @@ describe('any life of a session', () => {
         );
         expect(numbers).toEqual(numbers.map((_, index) => index + 1));
         expect(state.checkpoint?.number ?? 0).toBe(numbers.length);
+      },
+    );
+  });
+
+  it('runs no command of a user, hibernates and makes no other checkpoint from the beginning of a revert to its end', () => {
+    property(({ state, begun }) => {
+      if (!begun.some(({ what }) => what === 'revert')) return;
+      expect(begun.filter(({ what }) => what === 'command' || what === 'checkpoint')).toEqual([]);
+      expect(state.phase).not.toBe('hibernating');
+    });
+  });
+
+  it('ends each revert once, as a checkpoint and an event that names it, or as failed', () => {
+    property(
+      () => {},
+      ({ state, events, reverts }) => {
+        const payloads = events.map(({ draft }) => draft.payload);
+        const reverted = payloads.flatMap((payload) => (payload.case === 'sessionReverted' ? [payload.value] : []));
+        const made = payloads.flatMap((payload) => (payload.case === 'checkpointCreated' ? [payload.value] : []));
+        for (const { newCheckpointId, newCheckpointNumber } of reverted) {
+          expect(made).toContainEqual(
+            expect.objectContaining({ checkpointId: newCheckpointId, number: newCheckpointNumber }),
+          );
+        }
+        const { answered } = state.reverting;
+        expect(answered.map(({ id }) => id)).toEqual(reverts.slice(-16));
+        if (reverts.length > 16) return;
+        expect(answered.filter(({ document }) => document !== null)).toHaveLength(reverted.length);
       },
     );
   });
