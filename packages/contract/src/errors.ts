@@ -24,6 +24,7 @@ export const errorKinds = {
   command_not_running: { status: 409, retryable: true, title: 'The command is not running yet' },
   precondition_failed: { status: 412, retryable: false, title: 'The resource has changed' },
   body_too_large: { status: 413, retryable: false, title: 'The body is over its limit' },
+  range_not_satisfiable: { status: 416, retryable: false, title: 'The file ends before this range' },
   headers_too_large: { status: 431, retryable: false, title: 'The address or the headers are over their limit' },
   idempotency_key_reused: { status: 422, retryable: false, title: 'The idempotency key was used with another body' },
   idempotency_in_progress: { status: 409, retryable: true, title: 'The first request with this key is not done yet' },

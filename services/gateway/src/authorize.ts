@@ -46,6 +46,7 @@ const scopeByAction = {
   'session.read': 'read',
   'checkpoint.create': 'run',
   'checkpoint.read': 'read',
+  'file.read': 'read',
   'command.create': 'run',
   'command.control': 'run',
   'command.read': 'read',

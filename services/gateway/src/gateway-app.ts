@@ -27,6 +27,9 @@ import { addDoctorRoutes } from './doctor/doctor-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
+import { addDiffRoutes } from './files/diff-routes.ts';
+import { addFileRoutes } from './files/file-routes.ts';
+import { createSessionFiles } from './files/session-files.ts';
 import { createFollowers } from './followers.ts';
 import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
@@ -83,7 +86,7 @@ export interface GatewayAppDeps {
 
 export function createGatewayApp({ settings, parts, health, httpMetrics, stopping, log }: GatewayAppDeps): OpenAPIHono {
   const { operator, origins, operatorToken, roots } = settings;
-  const { nats, workflows, trace, runners, box } = parts;
+  const { nats, workflows, trace, runners, runnerRequests, box } = parts;
   const metrics = httpMetrics;
 
   const store = createConfigurationStore(parts.configuration);
@@ -119,6 +122,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const checkpoints = { sessions, runners, workflows, history, live, position, followers, stopping };
   addCheckpointRoutes(api, checkpoints);
   addRevertRoutes(api, checkpoints);
+  const files = createSessionFiles({ sessions, workflows, history });
+  addDiffRoutes(api, { sessions, files, requests: runnerRequests });
+  addFileRoutes(api, { sessions, files, requests: runnerRequests });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

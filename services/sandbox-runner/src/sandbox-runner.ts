@@ -45,6 +45,10 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { createLiveFiles } from './files/live-files.ts';
+import { openSessionReading } from './files/session-reading.ts';
+import { diffRoutes } from './requests/diff-requests.ts';
+import { fileRoutes } from './requests/file-requests.ts';
 import { createRequestRouter } from './requests/request-router.ts';
 import { createRepositoryMirrors } from './repositories/repository-mirror.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
@@ -110,10 +114,11 @@ export async function startSandboxRunner(
   const pins = createRepositoryPins({ git, artifacts, log, signal: lifetime.signal });
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins });
   const directories = createSessionDirectories(dataDirectory, clusterId);
+  const sessionPath = (sessionId: string) => directories.at(sessionId).path;
   const checkpoints = createCheckpointEngine({
     artifacts,
     events,
-    sessionPath: (sessionId) => directories.at(sessionId).path,
+    sessionPath,
     sandboxUser,
     limits: { ...defaultCheckpointLimits, diskReserveBytes: config.diskReserveBytes },
     clock,
@@ -183,7 +188,12 @@ export async function startSandboxRunner(
   addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
-  const requests = createRequestRouter([], { token: config.internalToken, log, stopping: lifetime.signal });
+  const { diskReserveBytes } = config;
+  const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
+  lifetime.onClose('session reading', () => reading.close());
+  const live = createLiveFiles();
+  const internalRoutes = [...diffRoutes({ reading }), ...fileRoutes({ reading, live, sandboxes, directories })];
+  const requests = createRequestRouter(internalRoutes, { token: config.internalToken, log, stopping: lifetime.signal });
   const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
   const { port } = await startHealthServer({ host, port: config.port, readiness, metrics, routes }, lifetime);
   const url = config.url ?? defaultRunnerUrl(host, port);

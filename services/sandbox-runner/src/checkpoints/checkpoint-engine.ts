@@ -28,9 +28,10 @@ import type { Upstream } from '../repositories/repository-mirror.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { readChangedFiles } from './changed-files.ts';
 import { publishChangedFiles } from './changed-files-events.ts';
+import { diffTree } from './diff-tree.ts';
 import { readSandboxScript } from './sandbox-script.ts';
 import { commitTree, type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
-import { GitFailed, type StoreGitOptions } from './store-git.ts';
+import { GitFailed } from './store-git.ts';
 import { RecordingFailed, type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
 import { restoreWorkspace, revertWorkspace } from './workspace-restoring.ts';
 
@@ -90,7 +91,6 @@ export const defaultCheckpointLimits: Omit<RecordingLimits, 'diskReserveBytes'> 
 };
 
 const diffBytesMax = 32 * 1024 ** 2;
-const renamesTimeoutMs = 60_000;
 
 export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEngine {
   const lock = createKeyedLock();
@@ -131,7 +131,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         if (!checkpoint) return;
         const sessionPath = deps.sessionPath(session.sessionId);
         await withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, (store) =>
-          fill(deps, store, { sessionPath, checkpoint, bundles }, signal),
+          fillStore(deps, store, { sessionPath, checkpoint, bundles }, signal),
         );
       }),
 
@@ -164,8 +164,8 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const sessionPath = deps.sessionPath(input.sessionId);
         const { upstreamObjects } = sandbox.record;
         return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
-          await fill(deps, store, { sessionPath, checkpoint: from, bundles }, signal);
-          await fill(deps, store, { sessionPath, checkpoint: to, bundles }, signal);
+          await fillStore(deps, store, { sessionPath, checkpoint: from, bundles }, signal);
+          await fillStore(deps, store, { sessionPath, checkpoint: to, bundles }, signal);
           const manifest = await store.read(to.number, signal);
           const before = await store.read(from.number, signal);
           if (!manifest || !before) throw missing(to);
@@ -204,13 +204,13 @@ async function findPrevious(
   if (!previous) return undefined;
   const known = await store.read(previous.number, signal);
   if (known && isOf(known, previous)) return known;
-  await fill(deps, store, { sessionPath, checkpoint: previous, bundles }, signal);
+  await fillStore(deps, store, { sessionPath, checkpoint: previous, bundles }, signal);
   return store.read(previous.number, signal);
 }
 
 /** Leaves the store with the checkpoint in it, from the bundles where it is not. */
-async function fill(
-  deps: CheckpointEngineDeps,
+export async function fillStore(
+  deps: { artifacts: Pick<ArtifactStore, 'get'>; limits: Pick<RecordingLimits, 'diskReserveBytes'> },
   store: SessionStore,
   wanted: { sessionPath: string; checkpoint: CheckpointRef; bundles: StoredArtifact[] },
   signal: AbortSignal,
@@ -291,23 +291,13 @@ async function storeBundle(
 
 async function readDiff(store: SessionStore, parent: string, commit: string, signal: AbortSignal) {
   const options = { signal, stdoutBytesMax: diffBytesMax, stdoutCut: true };
-  const output = await diffTree(store, ['-z', '--raw', '--numstat', parent, commit], options);
+  const output = await diffTree(store.git, ['-z', '--raw', '--numstat', parent, commit], options);
   return { files: readChangedFiles(output), truncated: output.length >= diffBytesMax };
 }
 
 async function countChanged(store: SessionStore, parent: string, commit: string, signal: AbortSignal): Promise<number> {
-  const said = await diffTree(store, ['--shortstat', parent, commit], { signal });
+  const said = await diffTree(store.git, ['--shortstat', parent, commit], { signal });
   return Number(/^\s*(\d+) files? changed/.exec(said.toString())?.[1] ?? 0);
-}
-
-/** With renames found, unless that takes too long. */
-async function diffTree(store: SessionStore, args: string[], options: StoreGitOptions): Promise<Buffer> {
-  try {
-    return await store.git(['diff-tree', '-r', '-M', ...args], { ...options, timeoutMs: renamesTimeoutMs });
-  } catch (error) {
-    if (!(error instanceof GitFailed)) throw error;
-    return store.git(['diff-tree', '-r', '--no-renames', ...args], options);
-  }
 }
 
 function isOf(manifest: Manifest, checkpoint: CheckpointRef): boolean {

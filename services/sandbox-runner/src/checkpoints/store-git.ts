@@ -8,8 +8,8 @@ export interface StoreGitOptions {
   signal: AbortSignal;
   /** Bytes, or a file to read from. */
   stdin?: string | { fd: number } | { stream: NodeJS.ReadableStream };
-  /** Instead of being answered. */
-  stdout?: { fd: number };
+  /** Instead of being answered: into a file, or given piece by piece, as fast as they are taken. */
+  stdout?: { fd: number } | { take: (chunk: Buffer) => Promise<void> };
   /** More output is an error. */
   stdoutBytesMax?: number;
   /** Instead: it is cut there. */
@@ -76,20 +76,29 @@ export function createStoreGit(path: string): StoreGit {
     const over = new AbortController();
     const child = spawn('sh', ['-c', program, 'git', ...configuration, ...args], {
       env: programEnvironment({ ...own, ...env }),
-      stdio: [typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe', stdout?.fd ?? 'pipe', 'pipe'],
+      stdio: [
+        typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe',
+        stdout && 'fd' in stdout ? stdout.fd : 'pipe',
+        'pipe',
+      ],
       signal: AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]),
       killSignal: 'SIGKILL',
     });
     const out: Buffer[] = [];
     let bytes = 0;
-    child.stdout?.on('data', (chunk: Buffer) => {
+    const taken =
+      stdout && 'take' in stdout
+        ? takeAll(child.stdout!, stdout.take).catch((error: unknown) => over.abort(error))
+        : undefined;
+    const collect = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= stdoutBytesMax) out.push(chunk);
       else {
         if (bytes - chunk.length < stdoutBytesMax) out.push(chunk.subarray(0, stdoutBytesMax - bytes + chunk.length));
         over.abort(new TooMuchOutput(`git ${args[0]} printed more than ${stdoutBytesMax} bytes`));
       }
-    });
+    };
+    if (!taken) child.stdout?.on('data', collect);
     let said = '';
     child.stderr!.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString('latin1')).slice(-stderrBytesMax);
@@ -107,6 +116,7 @@ export function createStoreGit(path: string): StoreGit {
     const code = await new Promise<number | null>((resolve) => {
       child.on('close', resolve);
     });
+    await taken;
     signal.throwIfAborted();
     if (over.signal.aborted) {
       if (stdoutCut && over.signal.reason instanceof TooMuchOutput) return Buffer.concat(out);
@@ -118,4 +128,8 @@ export function createStoreGit(path: string): StoreGit {
       `git ${args[0]} ended with ${code}: ${said.trim().split('\n').slice(-3).join('; ').slice(-500)}`,
     );
   };
+}
+
+async function takeAll(output: AsyncIterable<Buffer>, take: (chunk: Buffer) => Promise<void>): Promise<void> {
+  for await (const chunk of output) await take(chunk);
 }
