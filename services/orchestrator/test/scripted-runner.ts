@@ -232,7 +232,16 @@ function checkpointResult(
 ): CheckpointResult {
   const { checkpointId: id, number, generation } = input;
   const commit = number.toString(16).padStart(40, '0');
-  const checkpoint = { id, number, commit, tree: revertedTree ?? commit, filesChanged: 1, headCommit, headRef, notKept: [] };
+  const checkpoint = {
+    id,
+    number,
+    commit,
+    tree: revertedTree ?? commit,
+    filesChanged: 1,
+    headCommit,
+    headRef,
+    notKept: [],
+  };
   return { changed: true, checkpoint, bundle: { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 } };
 }
 

@@ -29,9 +29,16 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
         draining: false,
         checkpoints: 'changed',
         archives: 'whole',
+        reverts: 'made',
         headRef: undefined,
       });
-      Object.assign(other.script, { full: true, checkpoints: 'changed', archives: 'whole', headRef: undefined });
+      Object.assign(other.script, {
+        full: true,
+        checkpoints: 'changed',
+        archives: 'whole',
+        reverts: 'made',
+        headRef: undefined,
+      });
     });
     afterAll(async () => {
       await bed.stop();
@@ -350,6 +357,134 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
       expect(openingsOf(session)[0]!.restore?.checkpoint?.number).toBe(1);
       await untilCheckpoint(session, 2);
       expect((await session.stored())?.checkpoint?.id).not.toBe(checkpointId);
+    });
+
+    it('are reverted to an earlier checkpoint: what was there is one, and how they are then; asked again, it is the same', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      await run(session);
+      const checkpointId = newId('checkpoint');
+      const made = await session.revert(to, { checkpointId });
+      const { number } = made.checkpoint;
+      expect(made).toMatchObject({ checkpoint: { id: checkpointId, tree: to.tree }, exact: true, notRestored: [] });
+      expect(await session.revert(to, { checkpointId, updateId: 'another-update' })).toEqual(made);
+      const reverted = bed.runner.reverted.filter(({ sessionId }) => sessionId === session.spec.sessionId);
+      expect(reverted).toMatchObject([{ revertId: checkpointId, to, from: { number: number - 1 } }]);
+      expect(reverted[0]!.bundles).toHaveLength(number - 1);
+      const events = await session.events();
+      const told = events.find(({ payload }) => payload.case === 'sessionReverted')!;
+      expect(told.actor).toMatchObject({ id: 'prn_someone' });
+      expect(told.payload.value).toMatchObject({
+        ...{ checkpointId: to.id, checkpointNumber: 1, newCheckpointId: checkpointId, newCheckpointNumber: number },
+        ...{ exact: true, notTouched: made.notTouched },
+      });
+      await run(session);
+      await untilCheckpoint(session, number + 1);
+    });
+
+    it('are not reverted while a command is live, unless forced: it is canceled for that, and what comes meanwhile waits', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      const [foreground, background] = [sampleCommand('hold'), sampleCommand('hold', { background: true })];
+      await session.run(foreground);
+      await session.run(background);
+      await expectRefused(session.revert(to), 'session_busy');
+      await until(async () => bed.runner.isHeld(foreground.id) && bed.runner.isHeld(background.id), Boolean);
+      Object.assign(bed.runner.script, { reverts: 'hold' });
+      const reverting = session.revert(to, { force: true });
+      await until(
+        async () => bed.runner.reverted.some(({ sessionId }) => sessionId === session.spec.sessionId),
+        Boolean,
+      );
+      for (const { id } of [foreground, background]) {
+        expect((await session.untilEnded(id)).payload.value).toMatchObject({
+          outcome: CommandOutcome.CANCELED,
+          reason: 'reverted',
+        });
+      }
+      const next = sampleCommand('exit 0');
+      expect(await session.run(next)).toEqual({ state: 'queued' });
+      await expectRefused(session.hibernate(), 'session_busy');
+      Object.assign(bed.runner.script, { reverts: 'made' });
+      await reverting;
+      await session.untilEnded(next.id);
+    });
+
+    it('are reverted in a session that sleeps, which is woken for it', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      await run(session);
+      await session.hibernate();
+      expect(await session.revert(to)).toMatchObject({ exact: true });
+      expect(find(await session.events(), 'sessionResuming')).toMatchObject({ reason: 'revert' });
+    });
+
+    it('are reverted whoever dies meanwhile: their sandbox, the orchestrator, their host', async () => {
+      const session = await onOther(() => storedSession());
+      const to = (await session.stored())!.checkpoint!;
+      await run(session);
+      Object.assign(other.script, { reverts: 'hold' });
+      const checkpointId = newId('checkpoint');
+      const reverting = session.revert(to, { checkpointId }).catch((error: unknown) => error);
+      const attempts = (runner: ScriptedRunner) =>
+        runner.reverted.filter(({ sessionId }) => sessionId === session.spec.sessionId).length;
+      await until(
+        async () => attempts(other),
+        (count) => count === 1,
+      );
+      other.loseSandbox(session.spec.sessionId);
+      Object.assign(other.script, { reverts: 'made', full: false });
+      await until(
+        async () => attempts(other),
+        (count) => count === 2,
+      );
+      expect(await reverting).toMatchObject({ exact: true, checkpoint: { id: checkpointId } });
+
+      Object.assign(other.script, { reverts: 'hold' });
+      const again = newId('checkpoint');
+      const lost = session.revert(to, { checkpointId: again }).catch((error: unknown) => error);
+      await until(
+        async () => attempts(other),
+        (count) => count === 3,
+      );
+      await bed.stopOrchestrator();
+      await bed.startOrchestrator();
+      Object.assign(other.script, { full: true });
+      const { generation } = await session.describe();
+      await session.loseHost({ runnerId: otherId, generation });
+      Object.assign(other.script, { reverts: 'made' });
+      expect(await lost).toMatchObject({ exact: true });
+      expect(attempts(bed.runner)).toBe(1);
+      const reverts = (await session.events()).filter(({ payload }) => payload.case === 'sessionReverted');
+      expect(reverts).toHaveLength(2);
+    });
+
+    it('that cannot be reverted are said so, and commands go on', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      Object.assign(bed.runner.script, { checkpoints: 'fail' });
+      await expectRefused(session.revert(to), 'checkpoint_failed');
+      Object.assign(bed.runner.script, { checkpoints: 'changed', reverts: 'missing' });
+      const checkpointId = newId('checkpoint');
+      await expectRefused(session.revert(to, { checkpointId }), 'checkpoint_failed');
+      await run(session);
+      Object.assign(bed.runner.script, { reverts: 'made' });
+      const updateId = 'once-more';
+      expect(await session.revert(to, { checkpointId, updateId })).toMatchObject({ exact: true });
+    });
+
+    it('being reverted do not keep their session from its archive', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      Object.assign(bed.runner.script, { reverts: 'hold' });
+      const reverting = session.revert(to);
+      await until(
+        async () => bed.runner.reverted.some(({ sessionId }) => sessionId === session.spec.sessionId),
+        Boolean,
+      );
+      const refused = expectRefused(reverting, 'checkpoint_failed');
+      expect((await session.archive()).state).toBe('archived');
+      await refused;
     });
 
     it('are checkpointed once more before it is archived, and only checkpoints are kept', async () => {

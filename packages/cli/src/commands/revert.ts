@@ -21,6 +21,7 @@ export async function revert(cli: Cli, sessionId: string, named: string, { force
 }
 
 async function idOfNumber(client: WorktrailClient, sessionId: string, number: number): Promise<string> {
-  for await (const checkpoint of client.checkpoints.all(sessionId)) if (checkpoint.number === number) return checkpoint.id;
+  for await (const checkpoint of client.checkpoints.all(sessionId))
+    if (checkpoint.number === number) return checkpoint.id;
   throw new CliError(`the session has no checkpoint ${number}`, exitCodes.notFound);
 }

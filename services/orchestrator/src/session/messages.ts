@@ -252,7 +252,8 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
 }
 
 function describeBusy(state: SessionState): string {
-  if (state.commands.length === 0) return state.reverting.plan ? 'it is being reverted' : `the session is ${state.phase}`;
+  if (state.commands.length === 0)
+    return state.reverting.plan ? 'it is being reverted' : `the session is ${state.phase}`;
   return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
 }
 

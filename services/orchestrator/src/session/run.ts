@@ -18,7 +18,14 @@ export interface SessionRun {
 }
 
 /** Names of what a session has under way; a command that is followed goes by its id. */
-export type SessionActivity = 'sandbox' | 'checkpoint' | 'reverting' | 'endingLost' | 'recording' | 'reporting' | 'alarm';
+export type SessionActivity =
+  | 'sandbox'
+  | 'checkpoint'
+  | 'reverting'
+  | 'endingLost'
+  | 'recording'
+  | 'reporting'
+  | 'alarm';
 
 export function createSessionRun(state: SessionState): SessionRun {
   return { state, background: createBackground(), updates: 0, updatedAtLength: -1, waiting: 0, alarmAtMs: null };

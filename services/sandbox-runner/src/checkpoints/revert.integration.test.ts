@@ -56,9 +56,9 @@ test('everything is as it was, what was there before is a checkpoint, and a reve
     removed: [],
   });
   expect(await stateOf(session)).toEqual(before);
-  expect(await session.run('cat ignored/one; git fsck --no-dangling 2>&1; git stash pop -q && cat stashed; git stash -q')).toBe(
-    'i\nstashed\n',
-  );
+  expect(
+    await session.run('cat ignored/one; git fsck --no-dangling 2>&1; git stash pop -q && cat stashed; git stash -q'),
+  ).toBe('i\nstashed\n');
   await session.revert(session.checkpoints[1]!);
   expect(await stateOf(session)).toEqual(changed);
 }, 120_000);
@@ -74,8 +74,14 @@ test('files that are as they were are not written, and the next checkpoint finds
 }, 60_000);
 
 test.each([
-  ['in the middle of a rebase', 'git stash -qu; git checkout -qb x; echo x > one; git commit -qam x; git checkout -q -; echo y > one; git commit -qam y; git rebase x'],
-  ['in the middle of a merge', 'git stash -qu; git checkout -qb x; echo x > one; git commit -qam x; git checkout -q -; echo y > one; git commit -qam y; git merge x'],
+  [
+    'in the middle of a rebase',
+    'git stash -qu; git checkout -qb x; echo x > one; git commit -qam x; git checkout -q -; echo y > one; git commit -qam y; git rebase x',
+  ],
+  [
+    'in the middle of a merge',
+    'git stash -qu; git checkout -qb x; echo x > one; git commit -qam x; git checkout -q -; echo y > one; git commit -qam y; git merge x',
+  ],
   ['on no branch', 'git checkout -q --detach; git commit -q --allow-empty -m x'],
   ['on a branch that is gone', 'echo "ref: refs/heads/nowhere" > .git/HEAD; rm -rf .git/refs/heads .git/packed-refs'],
   ['gone', 'rm -rf .git'],
@@ -94,14 +100,22 @@ test.each([
   ],
   ['with another index', 'git add -A; git rm -q --cached one; git update-index --assume-unchanged two'],
   ['with a work tree elsewhere', 'git config core.worktree /tmp; git config core.bare true'],
-])('a repository that is %s neither keeps a revert from its end nor outlives it', async (_, breaking) => {
-  const { session, checkpoint, before } = await worked();
-  await session.run(`${breaking}; echo 3 > three; echo changed > one`);
-  const { checkpoint: made } = await session.revert(checkpoint);
-  expect(made).toMatchObject({ tree: checkpoint.tree, headCommit: checkpoint.headCommit, headRef: checkpoint.headRef });
-  expect(await stateOf(session)).toEqual(before);
-  expect(await session.run('ls /tmp/ran 2>&1; git fsck --no-dangling 2>&1')).toContain('No such file');
-}, 90_000);
+])(
+  'a repository that is %s neither keeps a revert from its end nor outlives it',
+  async (_, breaking) => {
+    const { session, checkpoint, before } = await worked();
+    await session.run(`${breaking}; echo 3 > three; echo changed > one`);
+    const { checkpoint: made } = await session.revert(checkpoint);
+    expect(made).toMatchObject({
+      tree: checkpoint.tree,
+      headCommit: checkpoint.headCommit,
+      headRef: checkpoint.headRef,
+    });
+    expect(await stateOf(session)).toEqual(before);
+    expect(await session.run('ls /tmp/ran 2>&1; git fsck --no-dangling 2>&1')).toContain('No such file');
+  },
+  90_000,
+);
 
 test.each([
   ['a directory that cannot be written', 'rm one; chmod 555 deep/er; chmod 555 deep'],
@@ -110,20 +124,33 @@ test.each([
   ['files where directories were', 'rm -r deep; echo deep > deep'],
   ['a link to elsewhere where a directory was', 'mkdir ~/far; echo far > ~/far/er; rm -r deep; ln -s ~/far deep'],
   ['directories where files were', 'rm one two link; mkdir -p one/a two/b link/c; echo x > one/a/x; echo x > link/c/x'],
-  ['names of every kind', `echo x > -dash; echo x > "$(printf 'new\\nline')"; echo x > "$(printf 'not-\\377-utf8')"; echo x > ':(top)x'; mkdir ' '; echo x > ' / '`],
+  [
+    'names of every kind',
+    `echo x > -dash; echo x > "$(printf 'new\\nline')"; echo x > "$(printf 'not-\\377-utf8')"; echo x > ':(top)x'; mkdir ' '; echo x > ' / '`,
+  ],
   ['ten thousand files', 'mkdir many; (cd many; seq 1 10000 | xargs touch)'],
-  ['a repository of another', 'mkdir in; cd in; git init -q; git config user.name a; git config user.email a@x; echo x > x; git add x; git commit -qm x; echo y > y'],
-  ['a broken repository of another', 'mkdir -p in/.git/objects; echo x > in/x; echo "ref: x" > in/.git/HEAD; mkdir -p deep/.git; echo garbage > deep/.git/HEAD'],
-])('%s is gone after a revert', async (_, making) => {
-  const { session, checkpoint, before } = await worked();
-  await session.run(making);
-  const { checkpoint: made } = await session.revert(checkpoint);
-  expect(made.tree).toBe(checkpoint.tree);
-  expect(await stateOf(session)).toEqual(before);
-  expect(await session.run('cat ~/far/er 2> /dev/null; ls -d in shut many " " 2> /dev/null')).toBe(
-    making.includes('~/far') ? 'far\n' : '',
-  );
-}, 90_000);
+  [
+    'a repository of another',
+    'mkdir in; cd in; git init -q; git config user.name a; git config user.email a@x; echo x > x; git add x; git commit -qm x; echo y > y',
+  ],
+  [
+    'a broken repository of another',
+    'mkdir -p in/.git/objects; echo x > in/x; echo "ref: x" > in/.git/HEAD; mkdir -p deep/.git; echo garbage > deep/.git/HEAD',
+  ],
+])(
+  '%s is gone after a revert',
+  async (_, making) => {
+    const { session, checkpoint, before } = await worked();
+    await session.run(making);
+    const { checkpoint: made } = await session.revert(checkpoint);
+    expect(made.tree).toBe(checkpoint.tree);
+    expect(await stateOf(session)).toEqual(before);
+    expect(await session.run('cat ~/far/er 2> /dev/null; ls -d in shut many " " 2> /dev/null')).toBe(
+      making.includes('~/far') ? 'far\n' : '',
+    );
+  },
+  90_000,
+);
 
 test('repositories in the work tree are as they were too', async () => {
   const session = await tried.open();
@@ -132,9 +159,12 @@ test('repositories in the work tree are as they were too', async () => {
     for r in m nested nested/inner; do mkdir $r; (cd $r; git init -q; git config user.name a; git config user.email a@x; echo 1 > x; git add x; git commit -qm x; echo 2 > y); done
     git add .gitmodules m; git commit -qm m`);
   const checkpoint = await session.kept();
-  const state = 'for r in . m nested nested/inner; do (cd $r; pwd; git status -s; git log --format=%H; cat x y 2> /dev/null); done; git submodule status';
+  const state =
+    'for r in . m nested nested/inner; do (cd $r; pwd; git status -s; git log --format=%H; cat x y 2> /dev/null); done; git submodule status';
   const before = await session.run(state);
-  await session.run('cd m; git commit -qam changed; echo z > z; cd ../nested; rm -rf .git x; echo w > w; cd inner; git checkout -q --detach; echo v > x');
+  await session.run(
+    'cd m; git commit -qam changed; echo z > z; cd ../nested; rm -rf .git x; echo w > w; cd inner; git checkout -q --detach; echo v > x',
+  );
   await session.revert(checkpoint);
   expect(await session.run(state)).toBe(before);
   await session.run('rm -rf m nested; echo nested > nested');
@@ -164,12 +194,19 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
   await take();
   const reverted = await engine.revert(sandbox, session.revertInput(first), signal);
   expect(reverted).toEqual({
-    notTouched: ['2 files over 0 MiB: large, larger', '1 file that cannot be read: secret', '1 special file: pipe', 'what is ignored: 1 file or directory: a.tmp'],
+    notTouched: [
+      '2 files over 0 MiB: large, larger',
+      '1 file that cannot be read: secret',
+      '1 special file: pipe',
+      'what is ignored: 1 file or directory: a.tmp',
+    ],
     notRestored: ['1 file over 0 MiB: large'],
     removed: ['2 files that were ignored: c.log, modules/m'],
   });
   expect((await take()).tree).toBe(first.tree);
-  expect(await session.run('ls -A')).toBe('.git\n.gitignore\nREADME.md\na.tmp\nkept\nlarge\nlarger\npipe\nsecret\nsrc\n');
+  expect(await session.run('ls -A')).toBe(
+    '.git\n.gitignore\nREADME.md\na.tmp\nkept\nlarge\nlarger\npipe\nsecret\nsrc\n',
+  );
 }, 60_000);
 
 test('what was recorded although it is ignored goes, and nothing through a link', async () => {
@@ -183,15 +220,23 @@ test('what was recorded although it is ignored goes, and nothing through a link'
 
 test('done by several processes of which each dies somewhere, it is done, and done again it is the same', async () => {
   const { session, checkpoint, before } = await worked();
-  await session.run('rm -rf .git deep; echo x > one; seq 1 2000 | xargs touch; mkdir link.d; rm link; mkdir link; echo x > link/x');
+  await session.run(
+    'rm -rf .git deep; echo x > one; seq 1 2000 | xargs touch; mkdir link.d; rm link; mkdir link; echo x > link/x',
+  );
   await session.kept();
   const input = session.revertInput(checkpoint);
   const sandbox = await session.sandbox();
   for (const delayMs of [1, 5, 10, 20, 40, 60, 80, 100, 150, 200]) {
-    await tried.makeEngine().revert(sandbox, input, AbortSignal.timeout(delayMs)).catch(() => undefined);
+    await tried
+      .makeEngine()
+      .revert(sandbox, input, AbortSignal.timeout(delayMs))
+      .catch(() => undefined);
     // Another one, that does not find the one before.
     const other = { ...input, revertId: `${input.revertId}${delayMs}` };
-    await tried.makeEngine().revert(sandbox, other, AbortSignal.timeout(delayMs)).catch(() => undefined);
+    await tried
+      .makeEngine()
+      .revert(sandbox, other, AbortSignal.timeout(delayMs))
+      .catch(() => undefined);
   }
   await tried.makeEngine().revert(sandbox, input, signal);
   expect(await stateOf(session)).toEqual(before);
@@ -209,15 +254,22 @@ test.each([
   ['has an index of garbage', `head -c 100000 /dev/urandom > ${private_}/git/trees/main.index`],
   ['has no objects', `rm -rf ${private_}/git/objects`],
   ['has poisoned objects', `find ${private_}/git/objects -type f -exec sh -c 'chmod u+w "$1"; echo > "$1"' sh {} \\;`],
-  ['tells of a link', `ln -sf /etc/passwd ${private_}/untouched; mkdir ${private_}/scratch; chmod 0 ${private_}/scratch`],
-])('a private git directory that %s does not keep a revert from its end', async (_, attack) => {
-  const { session, checkpoint, before } = await worked();
-  await session.run('echo changed > one; echo new > new');
-  await session.kept();
-  await session.run(attack);
-  await tried.engine.revert(await session.sandbox(), session.revertInput(checkpoint), signal);
-  expect(await stateOf(session)).toEqual(before);
-}, 90_000);
+  [
+    'tells of a link',
+    `ln -sf /etc/passwd ${private_}/untouched; mkdir ${private_}/scratch; chmod 0 ${private_}/scratch`,
+  ],
+])(
+  'a private git directory that %s does not keep a revert from its end',
+  async (_, attack) => {
+    const { session, checkpoint, before } = await worked();
+    await session.run('echo changed > one; echo new > new');
+    await session.kept();
+    await session.run(attack);
+    await tried.engine.revert(await session.sandbox(), session.revertInput(checkpoint), signal);
+    expect(await stateOf(session)).toEqual(before);
+  },
+  90_000,
+);
 
 test('a host that has nothing of the checkpoint fetches it; one that cannot be fetched leaves all as it is', async () => {
   const { session, checkpoint, before } = await worked();
