@@ -3,7 +3,9 @@
 import { Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { config } from './commands/config.ts';
+import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
+import { fileGet, fileList } from './commands/files.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
@@ -26,6 +28,7 @@ Examples:
   worktrail run $session -- npm test
   worktrail run $session -- 'cd docs && ls | wc -l'
   worktrail logs $session -f
+  worktrail diff $session
   worktrail trial run --title "make it fast" --attempt ./a.sh --attempt ./b.sh --verify "npm test"
   worktrail query "SELECT type, count() AS events FROM events GROUP BY type"
 
@@ -66,6 +69,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addProjects(program, action);
   addTasks(program, action);
   addSessions(program, action);
+  addFiles(program, action);
   addRun(program, action);
   addCheckpoints(program, action);
   addTrials(program, action);
@@ -189,6 +193,31 @@ function addCheckpoints(program: Command, action: Action): void {
     .description('make files, branches and index as they were at a checkpoint (its id or number); can be reverted too')
     .option('-f, --force', 'cancel what runs first')
     .action(action(revert));
+}
+
+function addFiles(program: Command, action: Action): void {
+  program
+    .command('diff <session>')
+    .description('what a session has changed: its files, or the patch')
+    .option('--from <checkpoint>', 'base, head, or the id of a checkpoint', 'base')
+    .option('--to <checkpoint>', 'base, head, or the id of a checkpoint', 'head')
+    .option('--patch', 'the patch, as git apply takes it')
+    .option('--stat', 'only the sums')
+    .addHelpText('after', '\nExample:\n  worktrail diff $session --patch | git apply')
+    .action(action(diff));
+  const files = program.command('files').description('the files of a session, open or asleep');
+  files
+    .command('list <session> [path]', { isDefault: true })
+    .description('what is in a directory (default: the work tree)')
+    .option('--at <checkpoint>', 'as of this checkpoint (default: now)')
+    .action(action(fileList));
+  files
+    .command('get <session> <path>')
+    .description('the bytes of a file on stdout')
+    .option('--at <checkpoint>', 'as of this checkpoint (default: now)')
+    .option('-o, --output <file>', 'into a file instead')
+    .addHelpText('after', '\nExample:\n  worktrail files get $session package.json | jq .version')
+    .action(action(fileGet));
 }
 
 function addRun(program: Command, action: Action): void {

@@ -246,6 +246,74 @@ export interface Revert extends Checkpoint {
   removed: string[];
 }
 
+export interface FileItem {
+  name: string;
+  path: string;
+  /** submodule: a directory with a repository of its own. */
+  type: 'file' | 'directory' | 'symlink' | 'submodule';
+  /** null for a directory. */
+  size: number | null;
+  executable: boolean;
+}
+
+export interface FileListQuery extends PageQuery {
+  /** Of the directory; the work tree itself by default. */
+  path?: string;
+  /** A checkpoint's id, or "base". */
+  at?: string;
+}
+
+export interface FileContent {
+  body: ReadableStream<Uint8Array>;
+  /** Of the whole file. */
+  size: number;
+  /** Where the body begins in it, and how long it is. */
+  offset: number;
+  length: number;
+  /** Of the content; null for a very large file. */
+  etag: string | null;
+  /** "live", the id of a checkpoint, or "base". */
+  at: string;
+}
+
+export interface DiffQuery {
+  /** "base", "head", or a checkpoint's id. */
+  from?: string;
+  to?: string;
+  /** False: only the list of files. */
+  patch?: boolean;
+}
+
+export interface Diff {
+  files: DiffFile[];
+  /** More files differ than are listed. */
+  filesTruncated: boolean;
+  patch: string;
+  /** The patch is cut, which its last line says too. */
+  truncated: boolean;
+  /** False: the patch has bytes that are not UTF-8. */
+  patchIsExact: boolean;
+  from: DiffEnd;
+  to: DiffEnd;
+  /** False: something has run since the newest checkpoint that is not in the comparison yet. */
+  upToDate: boolean;
+}
+
+export interface DiffFile {
+  path: string;
+  oldPath?: string;
+  status: 'added' | 'modified' | 'deleted' | 'renamed' | 'mode_changed';
+  additions: number;
+  deletions: number;
+  binary: boolean;
+}
+
+export interface DiffEnd {
+  /** null: the commit that the session began with. */
+  checkpointId: string | null;
+  commit: string;
+}
+
 export interface CommandInput {
   command: string;
   cwd?: string;

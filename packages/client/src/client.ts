@@ -10,6 +10,7 @@
 import { createAudit, createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
+import { createFiles } from './resources/files.ts';
 import { createDoctor, createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
@@ -58,6 +59,7 @@ export function createClient(options: ClientOptions) {
     trials: createTrials(transport),
     sessions: createSessions(transport),
     checkpoints: createCheckpoints(transport),
+    files: createFiles(transport),
     commands: createCommands(transport, events),
     events,
     query: createQuery(transport),

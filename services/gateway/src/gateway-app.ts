@@ -121,8 +121,8 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
   const checkpoints = { sessions, runners, workflows, history, live, position, followers, stopping };
   addCheckpointRoutes(api, checkpoints);
-  addRevertRoutes(api, checkpoints);
   const files = createSessionFiles({ sessions, workflows, history });
+  addRevertRoutes(api, { ...checkpoints, files });
   addDiffRoutes(api, { sessions, files, requests: runnerRequests });
   addFileRoutes(api, { sessions, files, requests: runnerRequests });
   addCommandRoutes(api, {

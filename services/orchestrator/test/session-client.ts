@@ -24,6 +24,7 @@ export interface SessionClient {
     to: CheckpointRef,
     options?: { checkpointId?: string; force?: boolean; updateId?: string },
   ): Promise<messages.RevertDocument>;
+  settleFiles(): Promise<messages.SettledFiles>;
   loseHost(lost: messages.HostLost): Promise<void>;
   patch(request: messages.PatchSessionRequest): Promise<SessionDocument>;
   describe(): Promise<SessionDocument>;
@@ -75,6 +76,7 @@ export function connectSession(
         args: [{ checkpointId, to, force, actor: { kind: 'user', id: 'prn_someone' } }],
         updateId,
       }),
+    settleFiles: () => handle.executeUpdate(messages.settleFiles),
     loseHost: (lost) => handle.signal(messages.hostLost, lost),
     patch: (request) => handle.executeUpdate(messages.patchSession, { args: [request] }),
     describe,

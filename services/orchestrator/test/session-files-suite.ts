@@ -134,6 +134,31 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
       await expectRefused(session.checkpoint(newId('checkpoint')), 'checkpoint_failed');
     });
 
+    it('are checkpointed at once for who reads them, if something has ended, and not if nothing has', async () => {
+      const session = await storedSession();
+      expect(await session.settleFiles()).toMatchObject({ upToDate: true, document: { checkpoint: { number: 1 } } });
+      expect(checkpointsOf(session)).toHaveLength(1);
+      await run(session);
+      const [one, two] = await Promise.all([session.settleFiles(), session.settleFiles()]);
+      for (const settled of [one, two]) {
+        expect(settled).toMatchObject({ upToDate: true, document: { checkpoint: { number: 2 } } });
+      }
+      Object.assign(bed.runner.script, { checkpoints: 'unchanged' });
+      await run(session);
+      expect(await session.settleFiles()).toMatchObject({ upToDate: true, document: { checkpoint: { number: 2 } } });
+      Object.assign(bed.runner.script, { checkpoints: 'fail' });
+      await run(session);
+      expect(await session.settleFiles()).toMatchObject({ upToDate: false, document: { checkpoint: { number: 2 } } });
+    });
+
+    it('of one that sleeps are read without waking it', async () => {
+      const session = await storedSession();
+      await session.hibernate();
+      const before = await session.history();
+      expect(await session.settleFiles()).toMatchObject({ upToDate: true, document: { state: 'hibernated' } });
+      expect(await session.history()).toEqual(before);
+    });
+
     it('do not keep a command waiting while they are checkpointed', async () => {
       const session = await storedSession();
       Object.assign(bed.runner.script, { checkpoints: 'hold' });

@@ -4,7 +4,6 @@
 // 2. It is answered once that checkpoint stands in the history. What takes longer than a request waits goes on without the asker.
 
 import { z } from '@hono/zod-openapi';
-import type { CheckpointRef } from '@worktrail/contract/checkpoints';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import {
   type RevertDocument,
@@ -16,8 +15,8 @@ import { type EventScope, liveSubject, sessionProducer } from '@worktrail/contra
 import type { History, PositionedEvent } from '../events/history.ts';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
+import type { SessionFiles } from '../files/session-files.ts';
 import { notFound } from '../problem.ts';
-import type { OpenedSession } from '../sessions/session-reader.ts';
 import { refuseClosed, updateSession } from '../sessions/session-update.ts';
 import { id } from '../text.ts';
 import { findCheckpoint, recordedCheckpoint } from './checkpoint-events.ts';
@@ -45,7 +44,11 @@ const revertSchema = checkpointSchema
 
 type Reverted = RevertedFiles & { exact: boolean; revertedTo: { id: string; number: number } };
 
-export function addRevertRoutes(api: Api, deps: CheckpointRouteDeps): void {
+export interface RevertRouteDeps extends CheckpointRouteDeps {
+  files: Pick<SessionFiles, 'tree'>;
+}
+
+export function addRevertRoutes(api: Api, deps: RevertRouteDeps): void {
   api.route(
     {
       method: 'post',
@@ -60,7 +63,8 @@ export function addRevertRoutes(api: Api, deps: CheckpointRouteDeps): void {
     async ({ principal, params: { sessionId }, body, draw, retried, signal }) => {
       const session = await deps.sessions.open(principal, sessionId, 'session.revert');
       await refuseClosed(deps.sessions, session.document);
-      const to = await findTarget(deps.history, session, body.checkpointId);
+      const to = await deps.files.tree(session.document, body.checkpointId, 'checkpointId');
+      if (!to) throw notFound(body.checkpointId);
       // A session that sleeps is woken for it.
       if (session.document.state === 'hibernated') await deps.runners.checkPlaceable();
       else await deps.runners.checkAlive();
@@ -95,16 +99,6 @@ function revert(
 ): Promise<RevertDocument> {
   const options = { takesLong: true, ...(!retried && { updateId: request.checkpointId }) };
   return updateSession<RevertDocument>(deps, document, revertSession, [request], options);
-}
-
-/** @throws not_found for what is no checkpoint of this session. */
-async function findTarget(history: History, session: OpenedSession, checkpointId: string): Promise<CheckpointRef> {
-  const { checkpoint } = session.document;
-  if (checkpoint?.id === checkpointId) return checkpoint;
-  const payload = (await findCheckpoint(history, session.scope, checkpointId, undefined))?.event.payload;
-  if (payload?.case !== 'checkpointCreated') throw notFound(checkpointId);
-  const { number, commit, tree } = payload.value;
-  return { id: checkpointId, number, commit, tree };
 }
 
 /** One that an earlier request made. A session's workflow forgets in time what it was asked; its history does not. */

@@ -28,7 +28,8 @@ import { type SessionState, sessionDocument } from './state.ts';
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
 const revertPatience = '60 seconds';
-const settlingPatience = '20 seconds';
+const settlingPatienceMs = 20_000;
+const reportPatience = '2 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -225,8 +226,16 @@ function cancelUsersCommands(run: SessionRun): void {
 }
 
 async function settleFiles(state: SessionState): Promise<messages.SettledFiles> {
-  filesWanted(state, now());
-  await condition(() => areFilesSettled(state), settlingPatience);
+  // A command's end is told to whoever follows it before its session hears of it.
+  const hasEnded = () => state.uncheckpointedSince !== null || !state.commands.some(({ startedAt }) => startedAt);
+  await condition(hasEnded, reportPatience);
+  const untilMs = Date.now() + settlingPatienceMs;
+  let isSettled = false;
+  // What has ended while one was made may be in it or not: another one finds nothing new, or has it.
+  for (let round = 0; round < 3 && (round === 0 || (isSettled && state.uncheckpointedSince !== null)); round += 1) {
+    filesWanted(state, now());
+    isSettled = await condition(() => areFilesSettled(state), Math.max(1, untilMs - Date.now()));
+  }
   const isBeingMade = state.checkpointing.plan !== null || state.reverting.plan !== null;
   const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !isBeingMade;
   return { document: sessionDocument(state), upToDate };

@@ -2,14 +2,14 @@
 //
 // 1. What the script says is a claim of what runs in the sandbox: bounded, and never more than what is shown to people.
 // 2. A file that changes while it is read is not given as one: the reading fails.
-// 3. At most `readersMax` at once read a sandbox, so that its other internal commands have their places.
+// 3. At most `readersMax` at once read a sandbox, so that its other internal commands have their places; who comes later waits in line.
 
 import { readFileSync } from 'node:fs';
-import { WorktrailError } from '@worktrail/contract/errors';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import { fileBytesMax, type FileItem, type FileListing } from '@worktrail/contract/session-files';
 import { shownPath } from '../checkpoints/shown-path.ts';
 import { baseEnvironment } from '../docker/image-environment.ts';
+import { createStartGate, type StartGate } from '../host/start-gate.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { followInternalCommand } from '../supervision/internal-command.ts';
 import type { EndFrame } from '../supervision/journal-format.ts';
@@ -52,19 +52,17 @@ const headBytesMax = 256;
 
 export function createLiveFiles(): LiveFiles {
   const script = readFileSync(new URL('live-files.sh', import.meta.url), 'utf8');
-  const readers = new Map<string, number>();
+  const places = new Map<string, { gate: StartGate; users: number }>();
 
-  async function counted<T>({ record: { sessionId } }: OpenSandbox, work: () => Promise<T>): Promise<T> {
-    const count = readers.get(sessionId) ?? 0;
-    if (count >= readersMax)
-      throw new WorktrailError('rate_limited', `${readersMax} read the files of ${sessionId} already`);
-    readers.set(sessionId, count + 1);
+  async function inPlace<T>({ record: { sessionId } }: OpenSandbox, work: () => Promise<T>): Promise<T> {
+    const place = places.get(sessionId) ?? { gate: createStartGate(readersMax), users: 0 };
+    places.set(sessionId, place);
+    place.users += 1;
     try {
-      return await work();
+      return await place.gate.run(work);
     } finally {
-      const left = (readers.get(sessionId) ?? 1) - 1;
-      if (left > 0) readers.set(sessionId, left);
-      else readers.delete(sessionId);
+      place.users -= 1;
+      if (place.users === 0) places.delete(sessionId);
     }
   }
 
@@ -103,7 +101,7 @@ export function createLiveFiles(): LiveFiles {
 
   return {
     list: (sandbox, where, signal) =>
-      counted(sandbox, async () => {
+      inPlace(sandbox, async () => {
         for (let tries = 0; tries < listTriesMax; tries += 1) {
           const listing = await listOnce(sandbox, where, signal);
           if (listing) return listing;
@@ -112,7 +110,7 @@ export function createLiveFiles(): LiveFiles {
       }),
 
     read: (sandbox, { path, offset, length, hash }, begin, take, signal) =>
-      counted(sandbox, async () => {
+      inPlace(sandbox, async () => {
         let head: Buffer | undefined = Buffer.alloc(0);
         let left = 0;
         let last = Buffer.alloc(0);
