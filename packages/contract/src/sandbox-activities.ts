@@ -6,7 +6,7 @@
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
-import type { RevertedFiles } from './session-messages.ts';
+import type { ChangedFile, FileChangeOrder, RevertedFiles } from './session-messages.ts';
 
 export const placementTaskQueue = 'sandbox-runner';
 
@@ -104,6 +104,12 @@ export interface RevertInput extends SandboxRef {
   branch: string;
 }
 
+export interface ChangeFileInput extends SandboxRef {
+  order: FileChangeOrder;
+  /** Another attempt may have done it: a file that is as it is to be is then no longer what is refused. */
+  again: boolean;
+}
+
 export interface HibernateInput extends SandboxRef {
   /** `environment.persist`: what is archived where the whole is over `archiveBytesMax`. */
   persist: string[];
@@ -162,6 +168,11 @@ export interface SandboxActivities {
    * two. Fails for good with type `sandbox_gone` as above, and with `checkpoint_missing` when the checkpoint cannot be had.
    */
   revertSandbox(input: RevertInput): Promise<RevertedFiles>;
+  /**
+   * Writes or deletes one file of the open sandbox's work tree, whole or not at all. Fails for good with type `sandbox_gone` as above, and
+   * with the ErrorCodes `precondition_failed`, `not_found`, `conflict`.
+   */
+  changeFile(input: ChangeFileInput): Promise<ChangedFile>;
   /**
    * Stops and removes the container, keeps the volumes, archives them. Idempotent. The caller has stored a checkpoint before. A
    * failure to archive fails it retryably; the sandbox then counts as stopped, and another attempt archives it.

@@ -1,6 +1,6 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
-import type { CheckpointRef } from './checkpoints.ts';
+import type { CheckpointRef, StoredArtifact } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
 import type { CheckpointDocument, SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
@@ -129,6 +129,35 @@ export interface SettledFiles {
   document: SessionDocument;
   /** Nothing has run, or ended, since the newest checkpoint. */
   upToDate: boolean;
+}
+
+/**
+ * Update → ChangedFile, once the file is so in the work tree and its event is in the history. Refused with `precondition_failed` where it
+ * was not as `expected`, `not_found` and `conflict` for what cannot be written or deleted. Its update id is the change's id.
+ */
+export const changeFile = 'changeFile';
+export interface ChangeFileRequest extends FileChangeOrder {
+  actor: ActorRef;
+}
+export interface FileChangeOrder {
+  changeId: string;
+  /** One that `workTreePathProblem` finds nothing wrong with. */
+  path: string;
+  /** Of a write; null: delete it. */
+  content: StoredArtifact | null;
+  /** null: as it was; of a new file: not. */
+  executable: boolean | null;
+  /** What it has to be before: of this content, by its name in git; there, or not there at all; null: whatever. */
+  expected: string | 'present' | 'absent' | null;
+}
+export interface ChangedFile {
+  status: 'added' | 'modified' | 'mode_changed' | 'deleted' | 'unchanged';
+  /** Names in git, empty where there is none. */
+  oldBlob: string;
+  newBlob: string;
+  additions: number;
+  deletions: number;
+  binary: boolean;
 }
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */

@@ -10,6 +10,7 @@ import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { CommandResult } from '@worktrail/contract/commands';
 import {
   checkpointMissing,
+  type ChangeFileInput,
   type CheckpointInput,
   type CheckpointResult,
   type HibernateInput,
@@ -47,6 +48,7 @@ export interface RunnerScript {
   archives: 'whole' | 'none' | 'fail' | 'running';
   /** `hold`: the files are made as they were once the script says otherwise. `fail`: for good. */
   reverts: 'made' | 'hold' | 'fail' | 'missing';
+  fileChanges: 'made' | 'hold' | 'refused' | 'unchanged';
   headRef: string | null | undefined;
 }
 
@@ -58,6 +60,7 @@ export interface ScriptedRunner {
   readonly checkpoints: CheckpointInput[];
   readonly hibernated: HibernateInput[];
   readonly reverted: RevertInput[];
+  readonly changedFiles: ChangeFileInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
   /** From now on the session has no sandbox until it is opened again; commands in it are lost. */
@@ -80,6 +83,7 @@ export async function startScriptedRunner(
   const checkpoints: CheckpointInput[] = [];
   const hibernated: HibernateInput[] = [];
   const reverted: RevertInput[] = [];
+  const changedFiles: ChangeFileInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const gone = new Set<string>();
   /** The generation that left each session's volume. */
@@ -90,6 +94,7 @@ export async function startScriptedRunner(
     checkpoints: 'changed',
     archives: 'whole',
     reverts: 'made',
+    fileChanges: 'made',
     headRef: undefined,
   };
   let openFailure: ApplicationFailure | undefined;
@@ -154,6 +159,20 @@ export async function startScriptedRunner(
       if (script.reverts === 'missing') throw ApplicationFailure.nonRetryable('it is in no bundle', checkpointMissing);
       return { notTouched: ['what is ignored: 1 file or directory: ignored/'], notRestored: [], removed: [] };
     },
+    changeFile: async (input) => {
+      changedFiles.push(input);
+      const context = Context.current();
+      while (script.fileChanges === 'hold') {
+        context.heartbeat();
+        await context.sleep(20);
+      }
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      if (script.fileChanges === 'refused') {
+        throw ApplicationFailure.nonRetryable('it is not as it was expected', 'precondition_failed');
+      }
+      const status = script.fileChanges === 'unchanged' ? 'unchanged' : 'modified';
+      return { status, oldBlob: 'a'.repeat(40), newBlob: 'b'.repeat(40), additions: 2, deletions: 1, binary: false };
+    },
     hibernateSandbox: async (input) => {
       hibernated.push(input);
       if (script.archives === 'running') throw ApplicationFailure.nonRetryable('it does not stop', 'engine_refused');
@@ -200,6 +219,7 @@ export async function startScriptedRunner(
     checkpoints,
     hibernated,
     reverted,
+    changedFiles,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
     },

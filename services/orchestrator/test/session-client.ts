@@ -24,6 +24,7 @@ export interface SessionClient {
     to: CheckpointRef,
     options?: { checkpointId?: string; force?: boolean; updateId?: string },
   ): Promise<messages.RevertDocument>;
+  changeFile(request?: Partial<messages.ChangeFileRequest>, updateId?: string): Promise<messages.ChangedFile>;
   settleFiles(): Promise<messages.SettledFiles>;
   loseHost(lost: messages.HostLost): Promise<void>;
   patch(request: messages.PatchSessionRequest): Promise<SessionDocument>;
@@ -76,6 +77,12 @@ export function connectSession(
         args: [{ checkpointId, to, force, actor: { kind: 'user', id: 'prn_someone' } }],
         updateId,
       }),
+    changeFile: (request = {}, updateId) => {
+      const changeId = newId('event');
+      const actor = { kind: 'user' as const, id: 'prn_someone' };
+      const order = { changeId, path: 'a/b', content: null, executable: null, expected: null, actor, ...request };
+      return handle.executeUpdate(messages.changeFile, { args: [order], updateId: updateId ?? order.changeId });
+    },
     settleFiles: () => handle.executeUpdate(messages.settleFiles),
     loseHost: (lost) => handle.signal(messages.hostLost, lost),
     patch: (request) => handle.executeUpdate(messages.patchSession, { args: [request] }),

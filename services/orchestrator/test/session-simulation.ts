@@ -7,6 +7,7 @@ import type { CheckpointResult } from '@worktrail/contract/sandbox-activities';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import { newId } from '@worktrail/contract/ids';
 import * as checkpoints from '../src/session/checkpoints.ts';
+import * as fileChanges from '../src/session/file-changes.ts';
 import { acceptCommand, cancelCommand, refusal, settle } from '../src/session/commands.ts';
 import * as hibernation from '../src/session/hibernation.ts';
 import * as hostLoss from '../src/session/host-loss.ts';
@@ -34,6 +35,7 @@ export type Happening =
   | { kind: 'resume' }
   | { kind: 'checkpoint' }
   | { kind: 'revert'; force: boolean }
+  | { kind: 'changeFile' }
   | { kind: 'archive' }
   | { kind: 'patch' }
   | { kind: 'continueAsNew' }
@@ -48,6 +50,7 @@ type Begun =
   | { what: 'sandbox'; step: SandboxStep; generation: number }
   | { what: 'checkpoint'; id: string; generation: number; compact: boolean }
   | { what: 'revert'; id: string; generation: number }
+  | { what: 'fileChange'; id: string; generation: number }
   | { what: 'endingLost'; commandIds: string[] }
   | { what: 'recording'; batch: RecordSessionInput }
   | { what: 'reporting' };
@@ -64,6 +67,8 @@ export interface Simulation {
   checkpointed: number[];
   /** In the order in which they were begun. */
   reverts: string[];
+  /** In the order in which they were asked for. */
+  fileChanges: string[];
   /** In the order in which they were accepted. */
   accepted: string[];
   started: string[];
@@ -87,6 +92,7 @@ export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simul
     placements: 0,
     checkpointed: [],
     reverts: [],
+    fileChanges: [],
     accepted: [],
     started: [],
     ends: [],
@@ -152,6 +158,12 @@ function apply(simulation: Simulation, happening: Happening): void {
       return;
     case 'revert':
       return revert(simulation, happening.force);
+    case 'changeFile': {
+      if (isOver(state)) return;
+      const request = fileChange();
+      if (fileChanges.fileChangeAsked(state, request, time)) simulation.fileChanges.push(request.changeId);
+      return unchanged(state, () => fileChanges.fileChangeAsked(state, request, time));
+    }
     case 'archive':
       if (state.commands.length === 0 && !state.archiveRequested) life.archiveRequested(state);
       return;
@@ -197,12 +209,18 @@ function revert(simulation: Simulation, force: boolean): void {
   simulation.reverts.push(request.checkpointId);
 }
 
+function fileChange() {
+  const actor = { kind: 'user' as const, id: 'prn_someone' };
+  const changeId = newId('event');
+  return { changeId, path: 'a', content: null, executable: null, expected: null, actor };
+}
+
 function loseHost(simulation: Simulation, runner: 'its own' | 'another', earlier: number): void {
   const { state } = simulation;
   const runnerId = runner === 'another' ? 'r0' : (state.placement?.runnerId ?? 'r0');
   const lost = { runnerId, generation: state.generation - earlier };
   if (!hostLoss.concernsLostHost(state, lost)) return unchanged(state, () => hostLoss.hostLost(state, lost, noon));
-  const onHost = ({ what }: Begun) => ['command', 'checkpoint', 'revert', 'sandbox'].includes(what);
+  const onHost = ({ what }: Begun) => ['command', 'checkpoint', 'revert', 'fileChange', 'sandbox'].includes(what);
   simulation.zombies.push(...simulation.begun.filter(onHost));
   simulation.begun = simulation.begun.filter((begun) => !onHost(begun));
   hostLoss.hostLost(state, lost, now(simulation));
@@ -241,6 +259,8 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
       return answerCheckpoint(state, begun, how, { gone: pick % 2 === 1, time });
     case 'revert':
       return answerRevert(state, begun, how, { gone: pick % 2 === 1, time });
+    case 'fileChange':
+      return answerFileChange(state, begun, how, { gone: pick % 2 === 1, time });
     case 'sandbox':
       return answerSandbox(simulation, begun, pick, how);
     case 'command':
@@ -295,6 +315,21 @@ function answerRevert(
   }
   const made = { notTouched: [], notRestored: [], removed: [] };
   twice(state, () => reverts.filesReverted(state, id, generation, made));
+}
+
+function answerFileChange(
+  state: SessionState,
+  { id, generation }: Extract<Begun, { what: 'fileChange' }>,
+  how: How,
+  { gone, time }: { gone: boolean; time: string },
+): void {
+  if (how === 'not at all') return;
+  if (how === 'badly') {
+    const refusal = { code: 'precondition_failed' as const, detail: 'it went wrong' };
+    return twice(state, () => life.fileNotChanged(state, id, { generation, sandboxGone: gone, ...refusal }, time));
+  }
+  const file = { oldBlob: '', newBlob: 'a', additions: 1, deletions: 0, binary: false };
+  twice(state, () => fileChanges.fileChanged(state, id, generation, { status: 'added', ...file }, time));
 }
 
 function checkpointOf(state: SessionState, id: string, leftBranch: boolean): CheckpointResult {
@@ -430,6 +465,11 @@ function take(simulation: Simulation, step: Step): void {
       return void begun.push({ what: 'recording', batch: nextRecord(state) });
     case 'report':
       return void begun.push({ what: 'reporting' });
+    case 'changeFile': {
+      const next = fileChanges.nextFileChange(state)!;
+      next.begun = true;
+      return void begun.push({ what: 'fileChange', id: next.request.changeId, generation });
+    }
     case 'noticeUnsettled':
       state.unsettledSince = time;
       return;
@@ -454,6 +494,7 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     sandbox: has('sandbox'),
     checkpoint: has('checkpoint'),
     reverting: has('revert'),
+    changing: has('fileChange'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

@@ -1,6 +1,7 @@
 // The runner's activities as Temporal calls them: what each error means for the workflow is decided here.
 
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { errorKinds, WorktrailError } from '@worktrail/contract/errors';
 import {
   checkpointMissing,
   noDiskSpace,
@@ -19,6 +20,7 @@ import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
+import type { FileChanges } from './files/file-change.ts';
 import type { PartWatch } from './host/part-watch.ts';
 import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes/sandboxes.ts';
@@ -42,6 +44,7 @@ export interface SandboxActivityDeps {
   disk: Pick<PartWatch, 'failure'>;
   directories: SessionDirectories;
   checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
+  fileChanges: FileChanges;
   activity: Pick<SessionActivity, 'touch'>;
 }
 
@@ -58,6 +61,7 @@ export function createSandboxActivities({
   disk,
   directories,
   checkpoints,
+  fileChanges,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
   /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
@@ -126,11 +130,20 @@ export function createSandboxActivities({
         touch(input.sessionId);
         return inSandbox(input, (sandbox, signal) => checkpoints.revert(sandbox, input, signal)).catch(
           (error: unknown) => {
-            const isMissing = [CheckpointMissing, ArtifactMissing, ArtifactCorrupt].some((kind) => error instanceof kind);
+            const isMissing = [CheckpointMissing, ArtifactMissing, ArtifactCorrupt].some(
+              (kind) => error instanceof kind,
+            );
             if (!isMissing) throw error;
             throw ApplicationFailure.nonRetryable((error as Error).message, checkpointMissing);
           },
         );
+      }),
+    changeFile: (input) =>
+      withFailures(async () => {
+        requireSpace();
+        touch(input.sessionId);
+        const again = input.again || Context.current().info.attempt > 1;
+        return inSandbox(input, (sandbox, signal) => fileChanges.change(sandbox, { ...input, again }, signal));
       }),
     hibernateSandbox: (input) =>
       withFailures(async () => {
@@ -188,6 +201,8 @@ async function withFailures<T>(work: () => Promise<T>): Promise<T> {
 
 export function toFailure(error: unknown): unknown {
   if (error instanceof SessionFailure) return ApplicationFailure.nonRetryable(error.message, error.code);
+  if (error instanceof WorktrailError && !errorKinds[error.code].retryable)
+    return ApplicationFailure.nonRetryable(error.message, error.code);
   if (error instanceof SandboxGone) return ApplicationFailure.nonRetryable(error.message, sandboxGone);
   if (error instanceof StaleGeneration) return ApplicationFailure.nonRetryable(error.message, 'stale_generation');
   if (error instanceof NoFreeSlot) {

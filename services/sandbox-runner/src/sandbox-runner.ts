@@ -45,7 +45,9 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { createFileChanges } from './files/file-change.ts';
 import { createLiveFiles } from './files/live-files.ts';
+import { openContentRoutes } from './requests/content-requests.ts';
 import { openSessionReading } from './files/session-reading.ts';
 import { diffRoutes } from './requests/diff-requests.ts';
 import { fileRoutes } from './requests/file-requests.ts';
@@ -192,7 +194,9 @@ export async function startSandboxRunner(
   const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
   lifetime.onClose('session reading', () => reading.close());
   const live = createLiveFiles();
-  const internalRoutes = [...diffRoutes({ reading }), ...fileRoutes({ reading, live, sandboxes, directories })];
+  const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
+  const reads = [...diffRoutes({ reading }), ...fileRoutes({ reading, live, sandboxes, directories })];
+  const internalRoutes = [...reads, ...contents];
   const requests = createRequestRouter(internalRoutes, { token: config.internalToken, log, stopping: lifetime.signal });
   const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
   const { port } = await startHealthServer({ host, port: config.port, readiness, metrics, routes }, lifetime);
@@ -217,6 +221,7 @@ export async function startSandboxRunner(
       placements,
       commands,
       checkpoints,
+      fileChanges: createFileChanges({ artifacts }),
       driver,
       engine,
       disk,

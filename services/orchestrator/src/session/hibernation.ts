@@ -12,7 +12,8 @@ import type { SessionState } from './state.ts';
 const failureDelayMs = 5 * 60_000;
 
 export function mayHibernate(state: SessionState): boolean {
-  const isIdle = state.commands.length === 0 && state.reverting.plan === null;
+  const { commands, reverting, changing } = state;
+  const isIdle = commands.length === 0 && reverting.plan === null && changing.asked.length === 0;
   return state.phase === 'ready' && state.sandboxOpen && isIdle && !isOver(state);
 }
 

@@ -1,7 +1,7 @@
 // The life of a session, one function for each thing that can happen to it. A repeated or late report changes nothing.
 
 import type { CommandResult } from '@worktrail/contract/commands';
-import type { SessionFailureCode } from '@worktrail/contract/errors';
+import type { ErrorCode, SessionFailureCode } from '@worktrail/contract/errors';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { PatchSessionRequest } from '@worktrail/contract/session-messages';
 import { trialWorkflowId } from '@worktrail/contract/trial-messages';
@@ -9,6 +9,7 @@ import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './check
 import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { fallAsleep, hibernationLost } from './hibernation.ts';
+import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
@@ -190,6 +191,19 @@ export function filesNotReverted(
   else revertFailed(state, id, from.detail, now);
 }
 
+/** A runner did not change a file. */
+export function fileNotChanged(
+  state: SessionState,
+  id: string,
+  from: { generation: number; sandboxGone: boolean; code: ErrorCode; detail: string },
+  now: string,
+): void {
+  if (from.generation !== state.generation) return;
+  if (!from.sandboxGone) fileChangeRefused(state, id, from.code, from.detail);
+  // Commands that are followed find out themselves.
+  else if (!state.commands.some((command) => command.state === 'running')) sandboxLost(state, now);
+}
+
 /** It is not there, its volume is: it is opened again. */
 function sandboxLost(state: SessionState, now: string): void {
   if (!state.sandboxOpen || isOver(state)) return;
@@ -230,6 +244,7 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   state.waitingForPlaceSince = null;
   askedCheckpointsRefused(state, 'the session has failed');
   revertGivenUp(state, 'the session has failed');
+  fileChangesRefused(state, 'session_failed', 'the session has failed');
   addSessionEvent(state, now, { case: 'sessionFailed', value: state.failure });
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
@@ -256,6 +271,7 @@ export function archiveRequested(state: SessionState): void {
   state.archiveRequested = true;
   askedCheckpointsRefused(state, 'the session is archived');
   revertGivenUp(state, 'the session is archived');
+  fileChangesRefused(state, 'session_archived', 'the session is archived');
   changed(state);
 }
 

@@ -16,6 +16,7 @@ import {
   filesWanted,
 } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
+import { answeredFileChange, fileChangeAsked, fileChangeWithdrawn } from './file-changes.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
@@ -28,6 +29,7 @@ import { type SessionState, sessionDocument } from './state.ts';
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
 const revertPatience = '60 seconds';
+const fileChangePatience = '60 seconds';
 const settlingPatienceMs = 20_000;
 const reportPatience = '2 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
@@ -41,6 +43,7 @@ const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionReques
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
 const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
+const changeFile = defineUpdate<messages.ChangedFile, [messages.ChangeFileRequest]>(messages.changeFile);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
@@ -73,6 +76,9 @@ export function answerMessages(run: SessionRun): void {
     validator: (_request) => refuseOver(state),
   });
   setHandler(revert, (request) => count(run, () => whileWaiting(run, () => revertAndRecord(run, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(changeFile, (request) => count(run, () => whileWaiting(run, () => changeFileAndRecord(state, request))), {
     validator: (_request) => refuseOver(state),
   });
   setHandler(settle, () => count(run, () => whileWaiting(run, () => settleFiles(state))));
@@ -139,7 +145,8 @@ async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
-  if (run.background.has('reverting')) run.background.interrupt('reverting');
+  run.background.interrupt('reverting');
+  run.background.interrupt('changing');
   const isFree = () => [undefined, 'archive'].includes(state.checkpointing.plan?.purpose);
   if (!isFree() && !(await condition(isFree, endingPatience))) {
     checkpointGivenUp(state, 'archived', now());
@@ -220,6 +227,24 @@ async function revertAndRecord(
   return answer.document;
 }
 
+async function changeFileAndRecord(
+  state: SessionState,
+  request: messages.ChangeFileRequest,
+): Promise<messages.ChangedFile> {
+  const { changeId } = request;
+  if (!fileChangeAsked(state, request, now()))
+    throw refuse('rate_limited', 'many changes of files are waited for already');
+  await condition(() => answeredFileChange(state, changeId) !== undefined, fileChangePatience);
+  const answer = answeredFileChange(state, changeId);
+  if (!answer) {
+    fileChangeWithdrawn(state, changeId);
+    throw refuse('dependency_unavailable', 'the file was not changed in time, and may still be');
+  }
+  if (!answer.file) throw refuse(answer.refusal?.code ?? 'internal', answer.refusal?.detail ?? '');
+  await recordedDocument(state);
+  return answer.file;
+}
+
 function cancelUsersCommands(run: SessionRun): void {
   const commands = run.state.commands.filter(({ spec }) => spec.origin !== 'setup');
   for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'reverted' });
@@ -256,6 +281,7 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
   for (const { spec, state: is } of state.commands) if (is === 'running') background.abandon(spec.id);
   background.abandon('checkpoint');
   background.abandon('reverting');
+  background.abandon('changing');
   background.abandon('sandbox');
   hostLost(state, lost, now());
 }

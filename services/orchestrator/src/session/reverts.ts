@@ -52,8 +52,9 @@ export function filesMayBeReverted(state: SessionState): boolean {
   return isOpen && isDue && nothingRuns(state);
 }
 
-function nothingRuns({ commands }: SessionState): boolean {
-  return commands.every(({ state }) => state === 'queued' || state === 'ending');
+function nothingRuns({ commands, changing }: SessionState): boolean {
+  const isOver = commands.every(({ state }) => state === 'queued' || state === 'ending');
+  return isOver && !changing.asked.some(({ begun }) => begun);
 }
 
 /** What was there is stored, or was before. */

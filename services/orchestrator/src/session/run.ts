@@ -11,7 +11,7 @@ export interface SessionRun {
   updates: number;
   /** The history's length in the workflow task that handled the latest. */
   updatedAtLength: number;
-  /** Updates that wait for a hibernation, a checkpoint or a revert. */
+  /** Updates that wait for a hibernation, a checkpoint, a revert or a file. */
   waiting: number;
   /** What the one timer is set for; null: there is none. */
   alarmAtMs: number | null;
@@ -22,6 +22,7 @@ export type SessionActivity =
   | 'sandbox'
   | 'checkpoint'
   | 'reverting'
+  | 'changing'
   | 'endingLost'
   | 'recording'
   | 'reporting'
@@ -38,6 +39,7 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     sandbox: has('sandbox'),
     checkpoint: has('checkpoint'),
     reverting: has('reverting'),
+    changing: has('changing'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

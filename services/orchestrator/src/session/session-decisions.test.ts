@@ -46,6 +46,8 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
       { kind: 'checkpoint' },
       { kind: 'revert', force: false },
       { kind: 'revert', force: true },
+      { kind: 'changeFile' },
+      { kind: 'changeFile' },
     ),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(300, 1_000, 20_000) }) },
@@ -151,6 +153,7 @@ describe('any life of a session', () => {
         expect(state.commands).toEqual([]);
         expect(state.checkpointing.plan).toBeNull();
         expect(state.reverting.plan).toBeNull();
+        expect(state.changing.asked).toEqual([]);
         expect(['ready', 'hibernated', 'failed', 'archived']).toContain(state.phase);
         if (state.phase === 'ready') expect(state.uncheckpointedSince).toBeNull();
       },
@@ -173,7 +176,7 @@ describe('any life of a session', () => {
   it('runs no command of a user, hibernates and makes no other checkpoint from the beginning of a revert to its end', () => {
     property(({ state, begun }) => {
       if (!begun.some(({ what }) => what === 'revert')) return;
-      expect(begun.filter(({ what }) => what === 'command' || what === 'checkpoint')).toEqual([]);
+      expect(begun.filter(({ what }) => ['command', 'checkpoint', 'fileChange'].includes(what))).toEqual([]);
       expect(state.phase).not.toBe('hibernating');
     });
   });
@@ -194,6 +197,18 @@ describe('any life of a session', () => {
         expect(answered.map(({ id }) => id)).toEqual(reverts.slice(-16));
         if (reverts.length > 16) return;
         expect(answered.filter(({ document }) => document !== null)).toHaveLength(reverted.length);
+      },
+    );
+  });
+
+  it('answers each change of a file once, in the order in which they came, and has those that were made in its history', () => {
+    property(
+      ({ begun }) => expect(begun.filter(({ what }) => what === 'fileChange').length).toBeLessThanOrEqual(1),
+      ({ state, events, fileChanges }) => {
+        const { answered } = state.changing;
+        expect(answered.map(({ id }) => id)).toEqual(fileChanges.slice(-32));
+        const made = events.filter(({ draft }) => draft.payload.case === 'filesChanged');
+        expect(made).toHaveLength(answered.filter(({ file }) => file !== null).length);
       },
     );
   });

@@ -3,15 +3,18 @@
 // 1. `JSON.parse(JSON.stringify(state))` is the same state: no Map, Set, Date, class or undefined.
 // 2. Every list in it has a bound: live commands by refusal, ended commands by forgetting the oldest, pending events by the live
 //    commands they belong to (a command is live until its end is recorded), bundles by putting them together.
-// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `reverts`, `host-loss`, `record`) are its only writers.
+// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `reverts`, `file-changes`, `host-loss`, `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
 import type { CheckpointRef, SessionArchive, StoredArtifact } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import type { CheckpointDocument, SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
+import type { ErrorCode } from '@worktrail/contract/errors';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type {
+  ChangedFile,
+  ChangeFileRequest,
   CommandAccepted,
   CreateCheckpointRequest,
   RevertDocument,
@@ -124,6 +127,25 @@ interface RevertingState {
   answered: AnsweredRevert[];
 }
 
+export interface PendingFileChange {
+  request: ChangeFileRequest;
+  /** A runner was asked for it, and may have done it. */
+  begun: boolean;
+}
+
+export interface AnsweredFileChange {
+  id: string;
+  file: ChangedFile | null;
+  refusal: { code: ErrorCode; detail: string } | null;
+}
+
+interface ChangingState {
+  /** Oldest first. */
+  asked: PendingFileChange[];
+  /** Newest last. */
+  answered: AnsweredFileChange[];
+}
+
 interface HibernationState {
   /** Hibernate as soon as it is idle, for this reason. */
   wish: string | null;
@@ -179,6 +201,7 @@ export interface SessionState {
   branchLeft: boolean;
   checkpointing: CheckpointingState;
   reverting: RevertingState;
+  changing: ChangingState;
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
@@ -231,6 +254,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     branchLeft: false,
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     reverting: { plan: null, answered: [] },
+    changing: { asked: [], answered: [] },
     hibernation: {
       wish: null,
       reason: null,
@@ -292,7 +316,8 @@ export function sessionDocument(state: SessionState): SessionDocument {
 }
 
 /** An archived session has its checkpoints still, and nothing to go on from. */
-function neededArtifacts({ phase, bundles, archive }: SessionState): string[] {
-  const names = bundles.map(({ name }) => name);
+function neededArtifacts({ phase, bundles, archive, changing }: SessionState): string[] {
+  const contents = changing.asked.flatMap(({ request }) => (request.content ? [request.content] : []));
+  const names = [...bundles, ...contents].map(({ name }) => name);
   return archive && phase !== 'archived' ? [...names, archive.artifact.name] : names;
 }

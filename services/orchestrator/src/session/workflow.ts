@@ -23,6 +23,7 @@ import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
 import { endLostCommands } from './steps/lost-commands.ts';
 import { hibernateSandbox } from './steps/hibernate.ts';
+import { makeFileChange } from './steps/change-file.ts';
 import { makeCheckpoint } from './steps/checkpoint.ts';
 import { revertFiles } from './steps/revert.ts';
 import { record, report } from './steps/record-session.ts';
@@ -98,6 +99,8 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
       return checkpointFailed(run.state, step.id, 'the sandbox is not open', now(), true);
     case 'revert':
       return revertFiles(run);
+    case 'changeFile':
+      return makeFileChange(run);
     case 'beginHibernation':
       return hibernationBegun(run.state, step.reason, now());
     case 'hibernate':
@@ -132,7 +135,7 @@ function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: C
   if (history === 'short' || run.state.phase === 'archived') return false;
   // Where something else happens during the task, the server drops an update that the task has just accepted.
   if (run.updatedAtLength === events) return false;
-  const { following, checkpoint, reverting } = underwayIn(run);
-  const unoccupied = (following.length === 0 && !checkpoint && !reverting) || history === 'overdue';
+  const { following, checkpoint, reverting, changing } = underwayIn(run);
+  const unoccupied = (following.length === 0 && !checkpoint && !reverting && !changing) || history === 'overdue';
   return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();
 }
