@@ -5,7 +5,7 @@ import { type Cli, createCli, type GlobalOptions, type Surroundings, version } f
 import { config } from './commands/config.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
-import { fileGet, fileList } from './commands/files.ts';
+import { fileGet, fileList, filePut, fileRemove } from './commands/files.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
@@ -218,6 +218,18 @@ function addFiles(program: Command, action: Action): void {
     .option('-o, --output <file>', 'into a file instead')
     .addHelpText('after', '\nExample:\n  worktrail files get $session package.json | jq .version')
     .action(action(fileGet));
+  files
+    .command('put <session> <path> [file]')
+    .description('write a file, from a local one or from stdin; directories on its way are made')
+    .option('-x, --executable', 'it may be run (default: as it was)')
+    .option('--if-match <etag>', 'only over this content, or over any with "*"')
+    .option('--create', 'only if there is none')
+    .action(action(filePut));
+  files
+    .command('rm <session> <path>')
+    .description('delete a file')
+    .option('--if-match <etag>', 'only with this content')
+    .action(action(fileRemove));
 }
 
 function addRun(program: Command, action: Action): void {

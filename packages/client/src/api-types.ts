@@ -276,6 +276,22 @@ export interface FileContent {
   at: string;
 }
 
+export interface FileWrite {
+  /** By default as it was, and of a new file not. */
+  executable?: boolean;
+  ifMatch?: string;
+  create?: boolean;
+}
+
+export interface ChangedFile {
+  path: string;
+  status: 'added' | 'modified' | 'mode_changed' | 'unchanged';
+  additions: number;
+  deletions: number;
+  binary: boolean;
+  etag: string;
+}
+
 export interface DiffQuery {
   /** "base", "head", or a checkpoint's id. */
   from?: string;

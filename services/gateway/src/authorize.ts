@@ -47,6 +47,7 @@ const scopeByAction = {
   'checkpoint.create': 'run',
   'checkpoint.read': 'read',
   'file.read': 'read',
+  'file.write': 'run',
   'command.create': 'run',
   'command.control': 'run',
   'command.read': 'read',

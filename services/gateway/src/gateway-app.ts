@@ -28,6 +28,7 @@ import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
 import { addDiffRoutes } from './files/diff-routes.ts';
+import { addFileChangeRoutes } from './files/file-change-routes.ts';
 import { addFileRoutes } from './files/file-routes.ts';
 import { createSessionFiles } from './files/session-files.ts';
 import { createFollowers } from './followers.ts';
@@ -125,6 +126,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addRevertRoutes(api, { ...checkpoints, files });
   addDiffRoutes(api, { sessions, files, requests: runnerRequests });
   addFileRoutes(api, { sessions, files, requests: runnerRequests });
+  addFileChangeRoutes(api, { sessions, runners, workflows, requests: runnerRequests, followers, stopping });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

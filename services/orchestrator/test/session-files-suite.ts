@@ -30,6 +30,7 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
         checkpoints: 'changed',
         archives: 'whole',
         reverts: 'made',
+        fileChanges: 'made',
         headRef: undefined,
       });
       Object.assign(other.script, {
@@ -37,6 +38,7 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
         checkpoints: 'changed',
         archives: 'whole',
         reverts: 'made',
+        fileChanges: 'made',
         headRef: undefined,
       });
     });
@@ -510,6 +512,79 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
       const refused = expectRefused(reverting, 'checkpoint_failed');
       expect((await session.archive()).state).toBe('archived');
       await refused;
+    });
+
+    it('are written one after the other while commands run, each once, and told with who did it', async () => {
+      const session = await storedSession();
+      const held = sampleCommand('hold');
+      await session.run(held);
+      const asked = (runner = bed.runner) =>
+        runner.changedFiles.filter(({ sessionId }) => sessionId === session.spec.sessionId);
+      Object.assign(bed.runner.script, { fileChanges: 'hold' });
+      const content = { name: 'content', sha256: 'c'.repeat(64), bytes: 1 };
+      const ids = [newId('event'), newId('event'), newId('event')];
+      const changes = ids.map((changeId) => session.changeFile({ changeId, content }));
+      await until(
+        async () => asked().length,
+        (count) => count === 1,
+      );
+      expect((await session.describe()).artifacts).toContain('content');
+      Object.assign(bed.runner.script, { fileChanges: 'made' });
+      const made = await Promise.all(changes);
+      expect(made[0]).toMatchObject({ status: 'modified', additions: 2, deletions: 1 });
+      expect(await session.changeFile({ changeId: ids[0]!, content }, 'another-update')).toEqual(made[0]);
+      expect(new Set(asked().map(({ order }) => order.changeId))).toEqual(new Set(ids));
+      const told = (await session.events()).filter(
+        ({ payload, producer }) => payload.case === 'filesChanged' && producer === 'session',
+      );
+      expect(told).toHaveLength(3);
+      expect(told[0]).toMatchObject({ actor: { id: 'prn_someone' } });
+      expect(told[0]!.payload.value).toMatchObject({ files: [{ path: 'a/b', status: 'modified', additions: 2n }] });
+      await bed.runner.release(held.id);
+      await untilCheckpoint(session, 2);
+    });
+
+    it('that are not as expected are refused, and nothing is told of them', async () => {
+      const session = await storedSession();
+      Object.assign(bed.runner.script, { fileChanges: 'refused' });
+      await expectRefused(session.changeFile({ expected: 'absent' }), 'precondition_failed');
+      Object.assign(bed.runner.script, { fileChanges: 'unchanged' });
+      expect(await session.changeFile()).toMatchObject({ status: 'unchanged' });
+      const told = (await session.events()).filter(
+        ({ payload, producer }) => payload.case === 'filesChanged' && producer === 'session',
+      );
+      expect(told).toEqual([]);
+    });
+
+    it('are written in a session that sleeps, whose sandbox is lost, or whose host is, and then it is said that it may be done', async () => {
+      const session = await onOther(() => storedSession());
+      const asked = (runner: ScriptedRunner) =>
+        runner.changedFiles.filter(({ sessionId }) => sessionId === session.spec.sessionId);
+      Object.assign(other.script, { fileChanges: 'hold' });
+      const first = session.changeFile();
+      await until(
+        async () => asked(other).length,
+        (count) => count === 1,
+      );
+      other.loseSandbox(session.spec.sessionId);
+      Object.assign(other.script, { fileChanges: 'made', full: false });
+      expect(await first).toMatchObject({ status: 'modified' });
+      expect(asked(other).map(({ again }) => again)).toEqual([false, true]);
+      Object.assign(other.script, { fileChanges: 'hold' });
+      const second = session.changeFile();
+      await until(
+        async () => asked(other).length,
+        (count) => count === 3,
+      );
+      Object.assign(other.script, { full: true });
+      const { generation } = await session.describe();
+      await session.loseHost({ runnerId: otherId, generation });
+      Object.assign(other.script, { fileChanges: 'made' });
+      expect(await second).toMatchObject({ status: 'modified' });
+      expect(asked(bed.runner).map(({ again }) => again)).toEqual([true]);
+      await session.hibernate();
+      expect(await session.changeFile()).toMatchObject({ status: 'modified' });
+      expect((await session.history()).filter((type) => type === 'sessionResuming').length).toBeGreaterThanOrEqual(3);
     });
 
     it('are checkpointed once more before it is archived, and only checkpoints are kept', async () => {

@@ -46,24 +46,18 @@ const diffSchema = z
       )
       .openapi({ description: `At most ${diffFilesMax}.` }),
     filesTruncated: z.boolean().openapi({ description: 'More files differ than are listed.' }),
-    patch: z
-      .string()
-      .openapi({
-        description: `As git apply takes it; at most ${diffPatchBytesMax} bytes, cut before the file that goes over it.`,
-      }),
+    patch: z.string().openapi({
+      description: `As git apply takes it; at most ${diffPatchBytesMax} bytes, cut before the file that goes over it.`,
+    }),
     truncated: z.boolean().openapi({ description: 'The patch is cut, which its last line says too.' }),
-    patchIsExact: z
-      .boolean()
-      .openapi({
-        description: 'False: it has bytes that are not UTF-8, which `Accept: text/x-diff` gives as they are.',
-      }),
+    patchIsExact: z.boolean().openapi({
+      description: 'False: it has bytes that are not UTF-8, which `Accept: text/x-diff` gives as they are.',
+    }),
     from: endSchema,
     to: endSchema,
-    upToDate: z
-      .boolean()
-      .openapi({
-        description: 'False: something has run since the newest checkpoint that is not in the comparison yet.',
-      }),
+    upToDate: z.boolean().openapi({
+      description: 'False: something has run since the newest checkpoint that is not in the comparison yet.',
+    }),
   })
   .openapi('Diff');
 
