@@ -148,7 +148,7 @@ export interface FileChangeOrder {
   /** null: as it was; of a new file: not. */
   executable: boolean | null;
   /** What it has to be before: of this content, by its name in git; there, or not there at all; null: whatever. */
-  expected: string | 'present' | 'absent' | null;
+  expected: { blob: string } | 'present' | 'absent' | null;
 }
 export interface ChangedFile {
   status: 'added' | 'modified' | 'mode_changed' | 'deleted' | 'unchanged';

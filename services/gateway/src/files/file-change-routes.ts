@@ -170,5 +170,5 @@ export function expectation(headers: Headers): ChangeFileRequest['expected'] {
   const blob = /^"([0-9a-f]{40}|[0-9a-f]{64})"$/.exec(ifMatch)?.[1];
   // No content has such a name.
   if (blob === undefined) throw new Problem('precondition_failed', `If-Match: no file has the ETag ${ifMatch}`);
-  return blob;
+  return { blob };
 }

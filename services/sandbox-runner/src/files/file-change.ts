@@ -55,7 +55,10 @@ export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore
       WT_PATH: escapedBytes(Buffer.from(path, 'utf8')),
       ...{ WT_CONTENT: content ? `${sandboxPaths.checkpoints}/given/${name}` : '', WT_CONTENT_ID: contentId },
       WT_EXECUTABLE: executable === null ? '' : executable ? 'yes' : 'no',
-      ...{ WT_EXPECTED: expected ?? '', WT_AGAIN: again ? '1' : '' },
+      ...{
+        WT_EXPECTED: expected !== null && typeof expected === 'object' ? expected.blob : (expected ?? ''),
+        WT_AGAIN: again ? '1' : '',
+      },
     };
     const until = AbortSignal.any([signal, sandbox.lost]);
     const key = `${changeId} ${sandbox.bootId}`;
