@@ -152,7 +152,7 @@ restore_tree() {
     restoring "$@" && { is_right "$1" "$2" || :; } || return 1
   fi
   [ -n "$WT_REVERT" ] || return 0
-  for kind in large special unreadable; do tell "$kind" "$2" "$S/$kind"; done
+  for kind in large unreadable; do tell "$kind" "$2" "$S/$kind"; done
   git ls-files -z -o -i --exclude-standard --directory 2> /dev/null > "$S/ignored"
   tell ignored "$2" "$S/ignored"
 }

@@ -197,8 +197,8 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
     notTouched: [
       '2 files over 0 MiB: large, larger',
       '1 file that cannot be read: secret',
-      '1 special file: pipe',
       'what is ignored: 1 file or directory: a.tmp',
+      '1 special file: pipe',
     ],
     notRestored: ['1 file over 0 MiB: large'],
     removed: ['2 files that were ignored: c.log, modules/m'],

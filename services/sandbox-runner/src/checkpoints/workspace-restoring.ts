@@ -74,7 +74,8 @@ export async function revertWorkspace(
   await writePack(store, manifest, join(given, 'restore.pack'), signal);
   const names = ['ls-tree', '-r', '-z', '--name-only', before.tree];
   await give(given, 'before', await store.git(names, { signal, stdoutBytesMax: namesBytesMax }));
-  await give(given, 'nested', leftOutPaths(await readLeftOut(store, before, signal), 'nested'));
+  const leftOut = await readLeftOut(store, before, signal);
+  await give(given, 'nested', leftOutPaths(leftOut, 'nested'));
   const environment = environmentOf(deps, manifest, fresh, '1');
   const { baseCommit } = manifest;
   const run = (which: string) =>
@@ -90,7 +91,11 @@ export async function revertWorkspace(
   if (!isRestored(result)) throw new Error(`the files could not be reverted: ${endOfScript(result)}`);
   const records = await readUntouched(join(work, 'untouched'));
   return {
-    notTouched: describeLeftOut(records, deps.fileBytesMax, ['large', 'unreadable', 'special', 'ignored']),
+    notTouched: [
+      ...describeLeftOut(records, deps.fileBytesMax, ['large', 'unreadable', 'ignored']),
+      // git does not see them: the checkpoint before has looked for them.
+      ...describeLeftOut(leftOut, deps.fileBytesMax, ['special']),
+    ],
     notRestored: [...manifest.notKept, ...lostNested(result.stdout)],
     removed: describeLeftOut(records, deps.fileBytesMax, ['removed']),
   };
