@@ -88,6 +88,7 @@ export async function revertWorkspace(
     await setWorkAside(sessionPath, deps.sandboxUser);
     result = await run('anew');
   }
+  for (const name of ['restore.pack', 'before', 'nested']) await rm(join(given, name), { force: true });
   if (!isRestored(result)) throw new Error(`the files could not be reverted: ${endOfScript(result)}`);
   const records = await readUntouched(join(work, 'untouched'));
   return {
