@@ -39,6 +39,16 @@ async function worked(): Promise<Worked> {
   return { session, checkpoint, before: await stateOf(session) };
 }
 
+let shared: Worked | undefined;
+
+/** One that is put back each time; after a failure the next is a new one. */
+async function inShared(use: (worked: Worked) => Promise<void>): Promise<void> {
+  const one = shared ?? (await worked());
+  shared = undefined;
+  await use(one);
+  shared = one;
+}
+
 async function stateOf(session: TriedSession): Promise<string[]> {
   return [await session.run(listing), await session.run(repository)];
 }
@@ -87,8 +97,8 @@ test.each([
   ['on a branch that is gone', 'echo "ref: refs/heads/nowhere" > .git/HEAD; rm -rf .git/refs/heads .git/packed-refs'],
   ['gone', 'rm -rf .git'],
   ['a FIFO', 'rm -rf .git; mkfifo .git'],
-  ['a link', 'mv .git ~/elsewhere; ln -s ~/elsewhere .git'],
-  ['elsewhere', 'mv .git ~/elsewhere; echo "gitdir: $HOME/elsewhere" > .git'],
+  ['a link', 'rm -rf ~/elsewhere; mv .git ~/elsewhere; ln -s ~/elsewhere .git'],
+  ['elsewhere', 'rm -rf ~/elsewhere; mv .git ~/elsewhere; echo "gitdir: $HOME/elsewhere" > .git'],
   ['locked', 'touch .git/index.lock .git/HEAD.lock .git/config.lock'],
   ['garbage', 'echo x > .git/HEAD; echo "[x" > .git/config; head -c 1000 /dev/urandom > .git/index'],
   ['without objects', 'rm -rf .git/objects'],
@@ -104,16 +114,17 @@ test.each([
 ])(
   'a repository that is %s neither keeps a revert from its end nor outlives it',
   async (_, breaking) => {
-    const { session, checkpoint, before } = await worked();
-    await session.run(`${breaking}; echo 3 > three; echo changed > one`);
-    const { checkpoint: made } = await session.revert(checkpoint);
-    expect(made).toMatchObject({
-      tree: checkpoint.tree,
-      headCommit: checkpoint.headCommit,
-      headRef: checkpoint.headRef,
+    await inShared(async ({ session, checkpoint, before }) => {
+      await session.run(`${breaking}; echo 3 > three; echo changed > one`);
+      const { checkpoint: made } = await session.revert(checkpoint);
+      expect(made).toMatchObject({
+        tree: checkpoint.tree,
+        headCommit: checkpoint.headCommit,
+        headRef: checkpoint.headRef,
+      });
+      expect(await stateOf(session)).toEqual(before);
+      expect(await session.run('ls /tmp/ran 2>&1; git fsck --no-dangling 2>&1')).toContain('No such file');
     });
-    expect(await stateOf(session)).toEqual(before);
-    expect(await session.run('ls /tmp/ran 2>&1; git fsck --no-dangling 2>&1')).toContain('No such file');
   },
   90_000,
 );
@@ -141,14 +152,15 @@ test.each([
 ])(
   '%s is gone after a revert',
   async (_, making) => {
-    const { session, checkpoint, before } = await worked();
-    await session.run(making);
-    const { checkpoint: made } = await session.revert(checkpoint);
-    expect(made.tree).toBe(checkpoint.tree);
-    expect(await stateOf(session)).toEqual(before);
-    expect(await session.run('cat ~/far/er 2> /dev/null; ls -d in shut many " " 2> /dev/null')).toBe(
-      making.includes('~/far') ? 'far\n' : '',
-    );
+    await inShared(async ({ session, checkpoint, before }) => {
+      await session.run(making);
+      const { checkpoint: made } = await session.revert(checkpoint);
+      expect(made.tree).toBe(checkpoint.tree);
+      expect(await stateOf(session)).toEqual(before);
+      expect(await session.run('cat ~/far/er 2> /dev/null; rm -rf ~/far; ls -d in shut many " " 2> /dev/null')).toBe(
+        making.includes('~/far') ? 'far\n' : '',
+      );
+    });
   },
   90_000,
 );
@@ -269,12 +281,13 @@ test.each([
 ])(
   'a private git directory that %s does not keep a revert from its end',
   async (_, attack) => {
-    const { session, checkpoint, before } = await worked();
-    await session.run('echo changed > one; echo new > new');
-    await session.kept();
-    await session.run(attack);
-    await tried.engine.revert(await session.sandbox(), session.revertInput(checkpoint), signal);
-    expect(await stateOf(session)).toEqual(before);
+    await inShared(async ({ session, checkpoint, before }) => {
+      await session.run('echo changed > one; echo new > new');
+      await session.kept();
+      await session.run(attack);
+      await tried.engine.revert(await session.sandbox(), session.revertInput(checkpoint), signal);
+      expect(await stateOf(session)).toEqual(before);
+    });
   },
   90_000,
 );
