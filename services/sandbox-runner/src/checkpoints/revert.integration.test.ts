@@ -283,7 +283,7 @@ test.each([
   async (_, attack) => {
     await inShared(async ({ session, checkpoint, before }) => {
       await session.run('echo changed > one; echo new > new');
-      await session.kept();
+      await session.take();
       await session.run(attack);
       await tried.engine.revert(await session.sandbox(), session.revertInput(checkpoint), signal);
       expect(await stateOf(session)).toEqual(before);

@@ -2,7 +2,7 @@
 #
 # No link is followed on the way, or at its end when it writes. The new content is in WT_CONTENT, and comes into its place by one rename.
 # Exit codes: 10 missing, 11 a symlink, 12 no directory, 13 a directory, 14 no regular file, 15 unreadable or not to be written, 16 the
-# content is not whole, 17 not what was expected; the number on stderr says how many parts of the path were gone.
+# content is not whole, 17 not what was expected, 18 no room; the number on stderr says how many parts of the path were gone.
 # WT_PATH is bytes as "\0ooo". Prints `changed`, its status, the ids of the contents before and after or -, and lines added and removed or -.
 set -u
 umask 022
@@ -71,6 +71,7 @@ if [ -n "$isDone" ]; then
   exit 0
 fi
 
+[ -w . ] || refuse 15
 # lines ONE OTHER: how many are added and removed.
 lines() { git diff --no-index --no-ext-diff --no-textconv --numstat -- "$1" "$2" 2> /dev/null | cut -f 1,2 | tr '\t' ' '; }
 if [ -z "$WT_CONTENT" ]; then
@@ -80,7 +81,7 @@ if [ -z "$WT_CONTENT" ]; then
   echo "changed deleted $before - ${counted:-0 0}"
   exit 0
 fi
-cat "$WT_CONTENT" > "$temporary" 2> /dev/null && [ "$(id_of "$temporary")" = "$after" ] || refuse 15
+cat "$WT_CONTENT" > "$temporary" && [ "$(id_of "$temporary")" = "$after" ] || refuse 18
 mode=644
 [ "$before" = - ] || mode=$(stat -c %a "$file")
 chmod "$mode" "$temporary" || refuse 15
@@ -91,5 +92,5 @@ if [ "$before" = - ]; then status=added other=/dev/null; fi
 counted=$(lines "$other" "$temporary")
 # Onto what has become a directory meanwhile it would be moved into it.
 [ ! -d "$file" ] || refuse 13
-mv -f "$temporary" "$file" 2> /dev/null || refuse 15
+mv -f "$temporary" "$file" || refuse 18
 echo "changed $status $before $after ${counted:-0 0}"

@@ -34,6 +34,7 @@ type Hash = 'sha1' | 'sha256';
 const timeoutMs = 60_000;
 const notAsExpected = 17;
 const fileOnTheWay = 12;
+const notWritable = 15;
 
 export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore, 'get'> }): FileChanges {
   const script = readFileSync(new URL('change-file.sh', import.meta.url), 'utf8');
@@ -70,6 +71,9 @@ export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore
     }
     if (end.outcome === 'exited' && end.exitCode === fileOnTheWay) {
       throw new WorktrailError('conflict', `a part of ${path} is no directory`);
+    }
+    if (end.outcome === 'exited' && end.exitCode === notWritable) {
+      throw new WorktrailError('conflict', `${path} cannot be changed by the user of the sandbox`);
     }
     const refused = readProblem(path, end, stderr);
     if (refused) throw refused;
