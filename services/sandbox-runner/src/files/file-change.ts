@@ -32,9 +32,12 @@ export interface FileChanges {
 type Hash = 'sha1' | 'sha256';
 
 const timeoutMs = 60_000;
-const notAsExpected = 17;
-const fileOnTheWay = 12;
-const notWritable = 15;
+/** Exit codes of the script that mean something else here than where files are read. */
+const refusals: Record<number, (path: string) => WorktrailError> = {
+  12: (path) => new WorktrailError('conflict', `a part of ${path} is no directory`),
+  15: (path) => new WorktrailError('conflict', `${path} cannot be changed by the user of the sandbox`),
+  17: (path) => new WorktrailError('precondition_failed', `${path} is not as it was expected`),
+};
 
 export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore, 'get'> }): FileChanges {
   const script = readFileSync(new URL('change-file.sh', import.meta.url), 'utf8');
@@ -66,16 +69,8 @@ export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore
     const command = { key, argv: ['sh', '-c', script], env, timeoutMs, signal: until };
     const { end, stdout, stderr } = await runInternalCommand(sandbox.link, command);
     await rm(given, { force: true });
-    if (end.outcome === 'exited' && end.exitCode === notAsExpected) {
-      throw new WorktrailError('precondition_failed', `${path} is not as it was expected`);
-    }
-    if (end.outcome === 'exited' && end.exitCode === fileOnTheWay) {
-      throw new WorktrailError('conflict', `a part of ${path} is no directory`);
-    }
-    if (end.outcome === 'exited' && end.exitCode === notWritable) {
-      throw new WorktrailError('conflict', `${path} cannot be changed by the user of the sandbox`);
-    }
-    const refused = readProblem(path, end, stderr);
+    const refusal = end.outcome === 'exited' ? refusals[end.exitCode ?? 0] : undefined;
+    const refused = refusal?.(path) ?? readProblem(path, end, stderr);
     if (refused) throw refused;
     return readChange(stdout);
   }
