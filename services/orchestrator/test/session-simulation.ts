@@ -36,6 +36,7 @@ export type Happening =
   | { kind: 'checkpoint' }
   | { kind: 'revert'; force: boolean }
   | { kind: 'changeFile' }
+  | { kind: 'readFiles' }
   | { kind: 'archive' }
   | { kind: 'patch' }
   | { kind: 'continueAsNew' }
@@ -153,6 +154,8 @@ function apply(simulation: Simulation, happening: Happening): void {
       if (state.phase === 'hibernated' && !isOver(state)) life.resumed(state, 'requested', time);
       else if (state.phase === 'hibernating') state.hibernation.resumeWanted = true;
       return;
+    case 'readFiles':
+      return checkpoints.filesWanted(state, time);
     case 'checkpoint':
       if (!isOver(state)) checkpoints.checkpointAsked(state, { checkpointId: newId('checkpoint'), label: 'x' });
       return;

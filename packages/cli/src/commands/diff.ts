@@ -21,18 +21,21 @@ export async function diff(cli: Cli, sessionId: string, options: DiffOptions): P
   const { files } = await cli.client();
   const { from, to, patch = false, stat = false } = options;
   if (patch && !screen.json) {
-    const { bytes, truncated } = await files.patch(sessionId, { from, to });
+    const { bytes, truncated, upToDate } = await files.patch(sessionId, { from, to });
     await showPatch(screen, bytes);
     if (truncated) screen.note('The patch is cut at its limit: see its last line.');
+    if (!upToDate) screen.note(notUpToDate);
     return exitCodes.ok;
   }
   const found = await files.diff(sessionId, { from, to, patch });
   if (screen.json) await screen.document(found);
   else if (stat) await screen.line(sumsOf(found));
   else await showFiles(screen, found);
-  if (!found.upToDate) screen.note('Something has run since the newest checkpoint that is not in this comparison yet.');
+  if (!found.upToDate) screen.note(notUpToDate);
   return exitCodes.ok;
 }
+
+const notUpToDate = 'Something has run since the newest checkpoint that is not in this comparison yet.';
 
 async function showFiles(screen: Screen, found: Diff): Promise<void> {
   const { style } = screen;

@@ -85,7 +85,11 @@ export function createFiles(transport: Transport) {
         headers: { accept: 'text/x-diff' },
         ...options,
       });
-      return { bytes, truncated: headers.get('x-truncated') === 'true' };
+      return {
+        bytes,
+        truncated: headers.get('x-truncated') === 'true',
+        upToDate: headers.get('x-up-to-date') !== 'false',
+      };
     },
   };
 }

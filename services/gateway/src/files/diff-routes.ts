@@ -85,7 +85,11 @@ export function addDiffRoutes(api: Api, { sessions, files, requests }: DiffRoute
           .openapi({ description: '`false`: only the list; the patch is empty.' }),
       }),
       answers: {
-        200: { description: 'The comparison. With Accept: text/x-diff the patch, as bytes', schema: diffSchema },
+        200: {
+          description:
+            'The comparison. With Accept: text/x-diff the patch, as bytes; `X-Truncated` and `X-Up-To-Date` say what the members do',
+          schema: diffSchema,
+        },
       },
     },
     async ({ principal, params: { sessionId }, query, headers, signal }) => {
@@ -105,8 +109,8 @@ export function addDiffRoutes(api: Api, { sessions, files, requests }: DiffRoute
       if (headers.get('accept')?.includes('text/x-diff')) {
         const patch = await ask('patch');
         const truncated = patch.headers.get(diffTruncatedHeader) === 'true';
-        const type = { 'content-type': 'text/x-diff', 'x-truncated': String(truncated) };
-        return { status: 200, headers: type, body: patch.body };
+        const said = { 'x-truncated': String(truncated), 'x-up-to-date': String(upToDate) };
+        return { status: 200, headers: { 'content-type': 'text/x-diff', ...said }, body: patch.body };
       }
       const [list, patch] = await Promise.all([ask('files'), query.patch === 'true' ? ask('patch') : undefined]);
       const listed = (await new Response(list.body).json()) as DiffFiles;

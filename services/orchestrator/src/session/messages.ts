@@ -30,7 +30,8 @@ const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
 const revertPatience = '60 seconds';
 const fileChangePatience = '60 seconds';
-const settlingPatienceMs = 20_000;
+/** Shorter than a caller waits for an update that takes long. */
+const settlingPatienceMs = 25_000;
 const reportPatience = '2 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;

@@ -10,6 +10,7 @@ import {
   noon,
   type Simulation,
 } from '../../test/session-simulation.ts';
+import { areFilesSettled } from './checkpoints.ts';
 import { acceptCommand, isUnsettled, liveCommandBytesMax, refusal, startableCommand } from './commands.ts';
 import { becameReady, commandEnded, opened, placed } from './life.ts';
 import { followingPhases } from './phases.ts';
@@ -48,6 +49,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
       { kind: 'revert', force: true },
       { kind: 'changeFile' },
       { kind: 'changeFile' },
+      { kind: 'readFiles' },
     ),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(300, 1_000, 20_000) }) },
@@ -154,6 +156,7 @@ describe('any life of a session', () => {
         expect(state.checkpointing.plan).toBeNull();
         expect(state.reverting.plan).toBeNull();
         expect(state.changing.asked).toEqual([]);
+        expect(areFilesSettled(state)).toBe(true);
         expect(['ready', 'hibernated', 'failed', 'archived']).toContain(state.phase);
         if (state.phase === 'ready') expect(state.uncheckpointedSince).toBeNull();
       },
