@@ -3,6 +3,7 @@
 import type { WorktrailClient } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { visible } from '../screen/visible-text.ts';
 
 /** `named`: a checkpoint by its id or its number. */
 export async function revert(cli: Cli, sessionId: string, named: string, { force }: { force?: true }): Promise<number> {
@@ -14,9 +15,9 @@ export async function revert(cli: Cli, sessionId: string, named: string, { force
   else await screen.line(made.id);
   screen.note(`as checkpoint ${made.revertedTo.number}; it is checkpoint ${made.number} now.`);
   if (!made.exact) screen.note('Something has written to the work tree meanwhile.');
-  for (const what of made.notTouched) screen.note(`not touched: ${what}`);
-  for (const what of made.notRestored) screen.note(`not restored: ${what}`);
-  for (const what of made.removed) screen.note(`removed, and in no checkpoint: ${what}`);
+  for (const what of made.notTouched) screen.note(`not touched: ${visible(what)}`);
+  for (const what of made.notRestored) screen.note(`not restored: ${visible(what)}`);
+  for (const what of made.removed) screen.note(`removed, and in no checkpoint: ${visible(what)}`);
   return exitCodes.ok;
 }
 

@@ -18,9 +18,6 @@ export type SandboxScript = (
 
 const shallowBytesMax = 65_536;
 
-/** How a script ends whose private git directory is of no use. */
-export const privateGitUseless = 75;
-
 /** @param name of a file beside this one */
 export function readSandboxScript(name: 'record.sh' | 'restore.sh'): SandboxScript {
   const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8');

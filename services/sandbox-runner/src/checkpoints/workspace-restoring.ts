@@ -10,7 +10,7 @@ import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { checkpointDirectory, setWorkAside } from './checkpoint-directory.ts';
 import { openHandedOver } from './handed-over.ts';
 import { describeLeftOut, leftOutPaths } from './left-out.ts';
-import { endOfScript, privateGitUseless, type SandboxScript } from './sandbox-script.ts';
+import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type Manifest, type SessionStore } from './session-store.ts';
 
 export interface RestoringDeps {
@@ -84,7 +84,8 @@ export async function revertWorkspace(
       key: `${key} ${sandbox.bootId} ${which}`,
     });
   let result = await run('as it is');
-  if (result.end.outcome === 'exited' && result.end.exitCode === privateGitUseless) {
+  // What the private git directory has may be anything: without it all that is needed is in the pack.
+  if (result.end.outcome === 'exited' && !isRestored(result)) {
     await setWorkAside(sessionPath, deps.sandboxUser);
     result = await run('anew');
   }
