@@ -80,7 +80,7 @@ export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore
   };
 }
 
-/** Answers the content's name in git. */
+/** Answers the content's name in git. What an attempt before this one was given is left as it is: it may still be read. */
 async function give(
   artifacts: Pick<ArtifactStore, 'get'>,
   content: StoredArtifact,
@@ -88,9 +88,12 @@ async function give(
   hash: Hash,
   signal: AbortSignal,
 ): Promise<string> {
-  await rm(path, { force: true });
-  await artifacts.get(content, path, signal);
-  await chmod(path, 0o644);
+  const there = await readFile(path).catch(() => undefined);
+  if (!there || createHash('sha256').update(there).digest('hex') !== content.sha256) {
+    await rm(path, { force: true });
+    await artifacts.get(content, path, signal);
+    await chmod(path, 0o644);
+  }
   const bytes = await readFile(path);
   return createHash(hash).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 }
