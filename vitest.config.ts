@@ -1,12 +1,13 @@
-// Four kinds of tests: unit (no servers), integration (one service's own real servers), e2e (the whole cluster) and faults (a cluster
-// of its own whose parts are killed).
-// Their order is kept, so that the cluster of the e2e tests has the machine to itself. One of them, which builds an image, goes beside the
-// integration tests: both wait more than they compute.
+// Four kinds of tests: unit (no servers), integration (one service's own real servers), e2e (the whole cluster) and faults (clusters
+// of their own whose parts are killed, drained or flooded).
+//
+// Integration and e2e tests run beside each other: they wait more than they compute. The faults come last, because what they promise
+// has a time limit, which a machine that is busy with other tests would not keep.
 
 import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**', '**/.worktrail*/**'];
-const buildingTest = 'tests/e2e/packages.test.ts';
+const timed = ['tests/e2e/fairness.test.ts', 'tests/e2e/runners.test.ts'];
 
 export default defineConfig({
   test: {
@@ -18,6 +19,8 @@ export default defineConfig({
           include: ['{packages,services,deploy}/**/*.test.ts', 'tests/{bench,chaos}/**/*.test.ts'],
           exclude: [...exclude, '**/*.{integration,e2e}.test.ts'],
           testTimeout: 20_000,
+          // Pure: the modules are loaded once for all files of a worker, which is most of the time.
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
@@ -28,18 +31,7 @@ export default defineConfig({
           exclude,
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          maxWorkers: 4,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
-          name: 'e2e-packages',
-          globalSetup: ['tests/e2e/shared-cluster.ts'],
-          include: [buildingTest],
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
-          maxWorkers: 4,
+          maxWorkers: 5,
           sequence: { groupOrder: 1 },
         },
       },
@@ -48,19 +40,21 @@ export default defineConfig({
           name: 'e2e',
           globalSetup: ['tests/e2e/shared-cluster.ts'],
           include: ['tests/e2e/**/*.test.ts'],
-          exclude: [...exclude, buildingTest],
+          exclude: [...exclude, ...timed],
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          maxWorkers: 5,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
           name: 'faults',
-          include: ['tests/chaos/**/*.e2e.test.ts'],
-          maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          include: ['tests/chaos/**/*.e2e.test.ts', ...timed],
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          maxWorkers: 4,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

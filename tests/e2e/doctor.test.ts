@@ -4,40 +4,29 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { newId } from '@worktrail/contract/ids';
-import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cluster, startCluster } from '../../deploy/local/src/cluster.ts';
 import { type Answer, type Api, createApi } from './api.ts';
 import { makeRepository } from './repository.ts';
+import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
 const program = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 const docker = new Docker({ socketPath: toolPath('WORKTRAIL_DOCKER_SOCKET') });
-let scratch: Scratch;
-let cluster: Cluster;
+let cluster: RunningTestCluster;
 let api: Api;
 let projectId: string;
 let organizationId: string;
 
 beforeAll(async () => {
-  scratch = await makeScratch('doctor');
-  const repository = await makeRepository(join(scratch.path, 'repositories/one'), 5);
-  cluster = await startCluster({
-    env: { WORKTRAIL_RECONCILE_GRACE_SECONDS: '1' },
-    stateDirectory: join(scratch.path, 'state'),
-    repositoryRoots: [join(scratch.path, 'repositories')],
-    onProgress: () => undefined,
-  });
-  api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
+  cluster = await startTestCluster('doctor', { WORKTRAIL_RECONCILE_GRACE_SECONDS: '1' });
+  const repository = await makeRepository(join(cluster.repositoryRoot, 'one'), 5);
+  api = createApi(cluster.apiUrl, cluster.apiKey);
   projectId = (await api.make('/v1/projects', { name: 'one', repository: { url: repository.path } })).id;
   organizationId = (await api.get('/v1/me')).body.organization.id;
 }, 120_000);
 
-afterAll(async () => {
-  await cluster.stop();
-  await scratch.remove();
-}, 60_000);
+afterAll(() => cluster.stop(), 60_000);
 
 const newSession = (title: string) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title });
 const run = (sessionId: string, command: string) =>
@@ -45,7 +34,7 @@ const run = (sessionId: string, command: string) =>
 const namesIn = ({ body }: Answer): string[] => body.findings.map((one: any) => one.name);
 
 async function doctorProgram(...args: string[]): Promise<{ code: number; stdout: string }> {
-  const env = { ...process.env, WORKTRAIL_HOME: cluster.state.root, NO_COLOR: '1' };
+  const env = { ...process.env, WORKTRAIL_HOME: cluster.stateDirectory, NO_COLOR: '1' };
   const child = spawn(process.execPath, [program, 'doctor', ...args], { env });
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -129,7 +118,7 @@ test('what is put there by hand is listed, and removed once its grace is over; w
 test('who may not administer may not ask the doctor', async () => {
   const { principal } = (await api.get('/v1/me')).body;
   const key = await api.make('/v1/keys', { principalId: principal.id, scopes: ['read', 'run'] });
-  const user = createApi(cluster.connection.apiUrl, key.secret);
+  const user = createApi(cluster.apiUrl, key.secret);
   expect((await user.get('/v1/doctor')).body.code).toBe('scope_missing');
   expect((await user.post('/v1/doctor/fix')).body.code).toBe('scope_missing');
 });

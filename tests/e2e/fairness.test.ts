@@ -1,17 +1,18 @@
-// One organization with a backlog of 500 commands, and another with one: it does not wait behind them.
+// A cluster of its own: one organization with a backlog of 500 commands, and another with one: it does not wait behind them.
 
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Api, createApi, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
+import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
 const sessionsMax = 25;
 const commandsEach = 20;
 
-const operator = createApi(inject('apiUrl'), inject('operatorToken'));
-const busy = { sessions: [] as string[], api: createApi(inject('apiUrl'), inject('apiKey')) };
+let cluster: RunningTestCluster;
+let busy: { sessions: string[]; api: Api };
 let quiet: { session: string; api: Api };
 
 async function makeProject(api: Api, path: string): Promise<string> {
@@ -22,10 +23,13 @@ const makeSession = async (api: Api, projectId: string): Promise<string> =>
   (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=110`)).id;
 
 beforeAll(async () => {
-  const { path } = await makeRepository(join(inject('repositoryRoot'), 'fairness'), 20);
+  cluster = await startTestCluster('fairness');
+  busy = { sessions: [], api: createApi(cluster.apiUrl, cluster.apiKey) };
+  const operator = createApi(cluster.apiUrl, cluster.operatorToken);
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'fairness'), 20);
   const other = { name: 'Quiet', principal: { name: 'Quinn', kind: 'user' } };
   const { key } = await operator.make('/v1/organizations', other);
-  const api = createApi(inject('apiUrl'), key.secret);
+  const api = createApi(cluster.apiUrl, key.secret);
   quiet = { api, session: await makeSession(api, await makeProject(api, path)) };
   const projectId = await makeProject(busy.api, path);
   for (let made = 0; made < sessionsMax; made += 5) {
@@ -34,10 +38,7 @@ beforeAll(async () => {
   }
 }, 180_000);
 
-afterAll(async () => {
-  for (const id of busy.sessions) await stop(busy.api, id);
-  await stop(quiet.api, quiet.session);
-}, 120_000);
+afterAll(() => cluster.stop(), 60_000);
 
 /** What is refused for the moment is asked again under the same key. */
 async function ask(api: Api, path: string, body: object = {}): Promise<any> {
@@ -50,14 +51,6 @@ async function ask(api: Api, path: string, body: object = {}): Promise<any> {
       throw new Error(`${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     await delay(seconds * 1_000);
   }
-}
-
-/** Cancels what is live, the newest first, and archives the session. */
-async function stop(api: Api, id: string): Promise<void> {
-  const { items } = (await api.get(`/v1/sessions/${id}/commands?limit=100`)).body;
-  const live = items.filter((command: { state: string }) => command.state !== 'ended').toReversed();
-  for (const command of live) await api.post(`/v1/sessions/${id}/commands/${command.id}/cancel`);
-  await ask(api, `/v1/sessions/${id}/archive`);
 }
 
 test("with one organization's backlog of 500 commands, another's single command starts within seconds", async () => {

@@ -1,35 +1,37 @@
-// Two runners: one drains, one is lost for good. Sessions move with their files, and their history goes on.
+// A cluster of its own with two runners: one drains, one is lost for good. Sessions move with their files, and their history goes on.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createApi, outputOf, type PublicEvent, readHistory } from './api.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Api, createApi, outputOf, type PublicEvent, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 import { type SecondRunner, startSecondRunner } from './second-runner.ts';
+import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
-const api = createApi(inject('apiUrl'), inject('apiKey'));
-const docker = new Docker({ socketPath: inject('dockerSocket') });
+let cluster: RunningTestCluster;
+let api: Api;
+let docker: Docker;
 let projectId: string;
 let firstId: string;
 let second: SecondRunner;
 
 beforeAll(async () => {
-  const repository = await makeRepository(join(inject('repositoryRoot'), 'runners'), 60);
+  cluster = await startTestCluster('runners');
+  api = createApi(cluster.apiUrl, cluster.apiKey);
+  docker = new Docker({ socketPath: cluster.dockerSocket });
+  const repository = await makeRepository(join(cluster.repositoryRoot, 'runners'), 60);
   projectId = (await api.make('/v1/projects', { name: 'runners', repository: { url: repository.path } })).id;
   firstId = (await api.get('/v1/runners')).body.items[0].id;
-  const directory = join(inject('stateDirectory'), 'second-runner');
+  const directory = join(cluster.stateDirectory, 'second-runner');
   await mkdir(directory);
   const oneSlot = { WORKTRAIL_RUNNER_SESSIONS_MAX: '1' };
-  second = await startSecondRunner(inject('stateDirectory'), join(directory, 'data'), oneSlot);
-}, 60_000);
+  second = await startSecondRunner(cluster.stateDirectory, join(directory, 'data'), oneSlot);
+}, 120_000);
 
 afterAll(async () => {
-  await drain(firstId, true);
-  await drain(second.id, true);
-  const { items } = (await api.get(`/v1/sessions?projectId=${projectId}&limit=100`)).body;
-  for (const { id } of items) await api.post(`/v1/sessions/${id}/archive`);
   await second.stop();
+  await cluster.stop();
 }, 60_000);
 
 async function drain(runnerId: string, undo = false): Promise<void> {

@@ -119,7 +119,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, trace, followers, stopping },
   });
-  addSleepRoutes(api, { sessions, view, runners, workflows, live, position, followers, stopping });
+  addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   const checkpoints = { sessions, runners, workflows, history, live, position, followers, stopping };
   addCheckpointRoutes(api, checkpoints);
   const files = createSessionFiles({ sessions, workflows, history });

@@ -130,8 +130,16 @@ async function startSession(
     }
     const waitMs = request.query.waitSeconds * 1_000;
     const signal = AbortSignal.any([request.signal, deps.stopping]);
-    const wait = waitMs > 0 ? { cases: settled, timeoutMs: waitMs } : { cases: created, timeoutMs: createdWaitMs };
-    await waitForSession(subscription, deps.position, { scope, ...wait, signal });
+    const isSettled = async () => {
+      const known = await deps.sessions.find(document.organizationId, document.id);
+      return known !== undefined && known.state !== 'creating';
+    };
+    const isCreated = async () => (await deps.position.lastEvent(scope, sessionProducer)) !== undefined;
+    const wait =
+      waitMs > 0
+        ? { cases: settled, isSo: isSettled, timeoutMs: waitMs }
+        : { cases: created, isSo: isCreated, timeoutMs: createdWaitMs };
+    await waitForSession(subscription, { ...wait, signal });
     const newest = waitMs > 0 || request.retried ? await deps.sessions.newest(document) : document;
     return await deps.view.reply(201, newest);
   } finally {

@@ -12,7 +12,6 @@ import { type ErrorCode, WorktrailError } from '@worktrail/contract/errors';
 import { hibernateSession, type HibernateSessionRequest, resumeSession } from '@worktrail/contract/session-messages';
 import { liveSubject, sessionProducer } from '@worktrail/contract/subjects';
 import type { LiveSubscriber, LiveSubscription } from '../events/live-subscription.ts';
-import type { StreamPosition } from '../events/stream-position.ts';
 import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
 import { waitSeconds } from '../http/query-number.ts';
@@ -37,7 +36,6 @@ export interface SleepRouteDeps {
   runners: RunnerView;
   workflows: WorkflowClient;
   live: LiveSubscriber;
-  position: StreamPosition;
   followers: Followers;
   stopping: AbortSignal;
 }
@@ -148,11 +146,13 @@ async function untilAwake(
   { timeoutMs, signal }: Wait,
 ): Promise<SessionDocument> {
   const deadlineMs = Date.now() + timeoutMs;
-  const scope = scopeOf(resuming);
+  const isSo = async () => {
+    const stored = await deps.sessions.find(resuming.organizationId, resuming.id);
+    return stored !== undefined && isAwake(stored);
+  };
   let known = resuming;
   while (!isAwake(known) && !signal.aborted && Date.now() < deadlineMs) {
-    const wait = { scope, cases: wakings, timeoutMs: deadlineMs - Date.now(), signal };
-    await waitForSession(subscription, deps.position, wait);
+    await waitForSession(subscription, { cases: wakings, isSo, timeoutMs: deadlineMs - Date.now(), signal });
     known = await deps.sessions.newest(known);
   }
   return known;

@@ -1,0 +1,3 @@
+import { testKills } from './kill-each-part.ts';
+
+testKills('services');
