@@ -55,6 +55,17 @@ test('logs tell what the session did', async () => {
   expect(types).toContain('command.ended');
 });
 
+test('diff shows what has changed, files what is there, and files get its bytes', async () => {
+  await worktrail('run', sessionId, '--', 'echo new > new; mkdir d; printf "\\000\\377" > d/bytes');
+  const table = await worktrail('diff', sessionId);
+  expect(table).toMatchObject({ code: 0, stderr: '2 files changed, 1 additions, 0 deletions\n' });
+  expect(table.stdout).toMatch(/^STATUS .*\nadded +binary +d\/bytes\nadded +1 +0 +new\n$/);
+  expect((await worktrail('diff', sessionId, '--patch')).stdout).toContain('+++ b/new\n@@ -0,0 +1 @@\n+new\n');
+  expect((await worktrail('files', sessionId)).stdout).toMatch(/directory +d\/\nfile +4 B +new\n/);
+  expect(await worktrail('files', 'get', sessionId, 'new')).toEqual({ code: 0, stdout: 'new\n', stderr: '' });
+  expect((await worktrail('files', 'get', sessionId, 'nope')).code).toBe(3);
+});
+
 test('a trial is run, followed and judged', async () => {
   const args = ['--project', projectId, '--title', 'By the CLI', '--attempt', 'echo one', '--attempt', 'false'];
   const { stdout } = await worktrail('trial', 'run', ...args);

@@ -152,6 +152,12 @@ test('files are listed and read as they are, by ranges and by their content', as
   expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, 'bytes */30000000']);
   expect((await file(session.id, 'large', { 'if-none-match': etag })).status).toBe(304);
   expect((await file(session.id, 'large', { range: 'bytes=0-0', 'if-range': '"other"' })).status).toBe(200);
+  await exec(session.id, 'truncate -s 110000000 sparse');
+  const tooLarge = await file(session.id, 'sparse');
+  expect([tooLarge.status, ((await tooLarge.json()) as { code: string }).code]).toEqual([413, 'body_too_large']);
+  const last = await file(session.id, 'sparse', { range: 'bytes=109999999-' });
+  expect([last.status, Buffer.from(await last.arrayBuffer())]).toEqual([206, Buffer.from([0])]);
+  await exec(session.id, 'rm sparse');
   const head = await file(session.id, 'large', {}, 'HEAD');
   expect([head.status, head.headers.get('etag'), (await head.arrayBuffer()).byteLength]).toEqual([200, etag, 0]);
   expect(await (await file(session.id, 'empty')).text()).toBe('');
