@@ -175,6 +175,6 @@ test('any order of writes, deletes, renames, commits and reverts gives the same 
       for (const { real } of sessions) await bench.parts().sandboxes.remove(real.input);
     }),
     // A failure is told with its seed; to make it smaller would take long.
-    { numRuns: 3, endOnFailure: true, interruptAfterTimeLimit: 60_000 },
+    { numRuns: 2, endOnFailure: true, interruptAfterTimeLimit: 45_000 },
   );
 }, 120_000);
