@@ -6,10 +6,13 @@ import { config } from './commands/config.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { fileGet, fileList, filePut, fileRemove } from './commands/files.ts';
+import { fork } from './commands/fork.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
+import { compare } from './commands/compare.ts';
 import { projectCreate, projectList, projectShow } from './commands/project.ts';
+import { promote, proposalDecide, proposalList, proposalMerge, proposalShow } from './commands/proposal.ts';
 import { query } from './commands/query.ts';
 import { revert } from './commands/revert.ts';
 import { run } from './commands/run.ts';
@@ -17,6 +20,7 @@ import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
 import { sessionCheckpoint, sessionCheckpoints, sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
+import { sessionUpdate } from './commands/update.ts';
 import { taskCreate, taskList } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
 import { exitCodeHelp } from './exit-codes.ts';
@@ -73,6 +77,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addRun(program, action);
   addCheckpoints(program, action);
   addTrials(program, action);
+  addProposals(program, action);
   addOperation(program, action);
   return { command: program, exitCode: () => exitCode };
 }
@@ -152,7 +157,22 @@ function addSessions(program: Command, action: Action): void {
     .command('archive <session...>')
     .description('end sessions for good; their history stays')
     .action(action(sessionArchive));
+  session
+    .command('update <session>')
+    .description('bring the newest default branch in; exits 1 with the paths when there are conflicts')
+    .option('--rebase', "rebase the session's commits onto it instead of merging it")
+    .action(action(sessionUpdate));
   addSleep(session, action);
+  program
+    .command('fork <session>')
+    .description('make sessions with the files and history of this one; prints their ids')
+    .option('--checkpoint <id>', 'as at this checkpoint (default: the newest)')
+    .option('-n, --count <n>', 'how many', wholeNumber(1, 16), 1)
+    .addHelpText(
+      'after',
+      '\nThey are hibernated until their first command.\n\nExample:\n  worktrail fork $session --count 3',
+    )
+    .action(action(fork));
 }
 
 function addSleep(session: Command, action: Action): void {
@@ -292,6 +312,44 @@ Example:
     .action(action(trialRun));
   trial.command('show <trial>').description('one trial').action(action(trialShow));
   trial.command('cancel <trial>').description('stop a trial').action(action(trialCancel));
+}
+
+function addProposals(program: Command, action: Action): void {
+  program
+    .command('compare <task>')
+    .description('every session of the trials of a task, side by side')
+    .action(action(compare));
+  program
+    .command('promote <session>')
+    .description("put a session's change up for approval; prints the id of the proposal")
+    .option('-t, --title <text>', "default: the session's title")
+    .option('-d, --description <text>')
+    .addHelpText(
+      'after',
+      '\nA session has one open proposal: promoted again, its files as they are now become the head of that one.',
+    )
+    .action(action(promote));
+  const proposal = program.command('proposal').description('changes of sessions, put up for approval');
+  proposal.command('list <session>').description('the proposals of a session').action(action(proposalList));
+  proposal.command('show <proposal>').description('one proposal').action(action(proposalShow));
+  for (const [decision, does] of [
+    ['approve', 'approve its head'],
+    ['reject', 'reject it, for good'],
+    ['close', 'close it without a merge'],
+  ] as const) {
+    proposal
+      .command(`${decision} <proposal>`)
+      .description(does)
+      .option('-c, --comment <text>')
+      .option('--head <commit>', 'only if this is its head')
+      .action(action((cli, id: string, options: object) => proposalDecide(cli, decision, id, options)));
+  }
+  proposal
+    .command('merge <proposal>')
+    .description('merge it, and wait until that is done; exits 1 when it was not merged')
+    .option('--head <commit>', 'only if this is its head')
+    .option('--detach', 'do not wait')
+    .action(action(proposalMerge));
 }
 
 function addOperation(program: Command, action: Action): void {

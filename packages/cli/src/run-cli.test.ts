@@ -142,6 +142,35 @@ describe('what is kept of a session', () => {
     ]);
   });
 
+  test('fork prints the ids of the new sessions', async () => {
+    const { api, run } = await setUp((_, response) =>
+      answer(response, 201, { items: ['ses_2', 'ses_3'].map((id) => ({ ...session, id, state: 'hibernated' })) }),
+    );
+    const cli = run('fork', 'ses_1', '--checkpoint', 'chk_1', '--count', '2');
+    expect([await cli.exitCode, cli.stdout().toString()]).toEqual([0, 'ses_2\nses_3\n']);
+    const [{ path, body }] = api.requests as [(typeof api.requests)[0]];
+    expect([path, JSON.parse(body.toString())]).toEqual([
+      '/v1/sessions/ses_1/fork',
+      { checkpointId: 'chk_1', count: 2 },
+    ]);
+    expect(await run('fork', 'ses_1', '--count', '17').exitCode).toBe(2);
+  });
+
+  test('update names the conflicts and exits 1, and is done where there are none', async () => {
+    const commit = 'c'.repeat(40);
+    const { run } = await setUp(({ body }, response) =>
+      JSON.parse(body.toString()).method === 'rebase'
+        ? answer(response, 200, { ...session, outcome: 'conflicts', commit, conflicts: ['a file', 'b'] })
+        : answer(response, 200, { ...session, outcome: 'updated', commit, conflicts: [] }),
+    );
+    const merged = run('session', 'update', 'ses_1');
+    expect([await merged.exitCode, merged.stdout().toString()]).toEqual([0, 'ses_1  updated  cccccccccccc\n']);
+    const rebased = run('session', 'update', 'ses_1', '--rebase');
+    expect(await rebased.exitCode).toBe(1);
+    expect(rebased.stdout().toString()).toBe('ses_1  conflicts  cccccccccccc\nconflict  a file\nconflict  b\n');
+    expect(rebased.stderr()).toContain('git rebase --continue');
+  });
+
   test('a busy session is not put to sleep: exits 1 and says what to do', async () => {
     const { run } = await setUp((_, response) =>
       answer(response, 409, { code: 'session_busy', detail: 'cmd_1 is live' }),

@@ -3,10 +3,18 @@
 // A server may add fields at any time; none that stands here goes away within /v1.
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
-import type { SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type { ProposalState, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
-export type { ActorRef, CommandOutcome, PublicEvent as WorktrailEvent, SessionState, TrialState, Verdict };
+export type {
+  ActorRef,
+  CommandOutcome,
+  ProposalState,
+  PublicEvent as WorktrailEvent,
+  SessionState,
+  TrialState,
+  Verdict,
+};
 
 export interface Page<T> {
   items: T[];
@@ -104,7 +112,7 @@ export interface ApprovalInput {
   requiredApprovals?: number;
   authorMayApprove?: boolean;
   requiredChecks?: string[];
-  mergeMethod?: 'merge' | 'squash' | 'pull_request';
+  mergeMethod?: 'merge' | 'squash';
 }
 
 export interface ProjectInput {
@@ -178,6 +186,73 @@ export interface Trial {
   endedAt: string | null;
 }
 
+/** One session of one trial of a task. */
+export interface ComparedSession {
+  sessionId: string;
+  trialId: string;
+  title: string;
+  verdict: Verdict | null;
+  reason: string | null;
+  /** null: not known, or not yet. */
+  commits: number | null;
+  filesChanged: number | null;
+  additions: number | null;
+  deletions: number | null;
+  commands: number;
+  durationSeconds: number | null;
+  tokens: number | null;
+  cost: number | null;
+  /** The session's newest. */
+  proposal: { id: string; state: ProposalState } | null;
+}
+
+export interface Comparison {
+  taskId: string;
+  items: ComparedSession[];
+}
+
+// ---- proposals ----
+
+export interface Proposal {
+  id: string;
+  sessionId: string;
+  projectId: string;
+  title: string;
+  description: string;
+  state: ProposalState;
+  targetBranch: string;
+  /** The target's commit that the head was merged with. */
+  baseCommit: string | null;
+  headCommit: string | null;
+  /** What is checked; nothing else will land. */
+  candidateTree: string | null;
+  filesChanged: number | null;
+  conflicts: string[];
+  checks: {
+    command: string;
+    outcome: CommandOutcome | null;
+    exitCode: number | null;
+    /** Of the session `checkSessionId`. */
+    commandId: string | null;
+  }[];
+  checkSessionId: string | null;
+  approvals: { by: string; at: string; headCommit: string; comment: string }[];
+  requiredApprovals: number;
+  mergeRequestedBy: string | null;
+  mergeCommit?: string;
+  /** What it waits for, or why something did not work. */
+  detail: string | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface ProposalDecision {
+  comment?: string;
+  /** What it is about: refused where the head is another by now. */
+  headCommit?: string;
+}
+
 // ---- sessions and commands ----
 
 export interface SessionInput {
@@ -185,8 +260,25 @@ export interface SessionInput {
   taskId?: string;
   trialId?: string;
   baseRef?: string;
+  /** Begins with another session's files and history as at a checkpoint (the newest), hibernated. */
+  fork?: { sessionId: string; checkpointId?: string };
   env?: Record<string, string>;
   labels?: Record<string, string>;
+}
+
+export interface UpdatedSession extends Session {
+  /** `conflicts`: half done, and left to the session. */
+  outcome: 'up_to_date' | 'updated' | 'conflicts';
+  /** The newest of the default branch, which was brought in. */
+  commit: string;
+  conflicts: string[];
+}
+
+export interface ForkInput {
+  /** Default: the newest. */
+  checkpointId?: string;
+  /** How many, at most 16; default 1. */
+  count?: number;
 }
 
 export interface Session {
@@ -200,11 +292,17 @@ export interface Session {
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
+  /** Commits that the head has and the default branch has not, as at the newest checkpoint; null: not known yet. */
+  ahead: number | null;
+  /** The other way round. */
+  behind: number | null;
   runner: string | null;
   /** Its rank, from 1, among all sessions that wait for a place on a runner; null: it does not wait. */
   queuePosition: number | null;
   /** Of the newest event: what comes later is read with `after`. */
   lastCursor: string;
+  /** Where its files and the beginning of its history are from; null: it began with the repository. */
+  fork: { sessionId: string; checkpointId: string } | null;
   failure?: { code: string; detail: string };
   createdAt: string;
   lastActiveAt: string;

@@ -12,6 +12,7 @@ import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
 import { createFiles } from './resources/files.ts';
 import { createDoctor, createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
+import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
@@ -60,6 +61,7 @@ export function createClient(options: ClientOptions) {
     sessions: createSessions(transport),
     checkpoints: createCheckpoints(transport),
     files: createFiles(transport),
+    proposals: createProposals(transport),
     commands: createCommands(transport, events),
     events,
     query: createQuery(transport),

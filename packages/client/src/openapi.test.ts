@@ -78,6 +78,8 @@ const calls: [string, Call][] = [
   ['sessions.archive', (c) => c.sessions.archive('s')],
   ['sessions.hibernate', (c) => c.sessions.hibernate('s')],
   ['sessions.resume', (c) => c.sessions.resume('s', { waitSeconds: 1 })],
+  ['sessions.bringMain', (c) => c.sessions.bringMain('s', { method: 'rebase' })],
+  ['sessions.fork', (c) => c.sessions.fork('s', { checkpointId: 'c', count: 2 })],
   ['checkpoints.create', (c) => c.checkpoints.create('s', { label: 'l' })],
   ['files.put', (c) => c.files.put('s', 'a', new Uint8Array(), { executable: true, ifMatch: '"x"' })],
   ['files.delete', (c) => c.files.delete('s', 'a', { ifMatch: '"x"' })],
@@ -87,6 +89,14 @@ const calls: [string, Call][] = [
   ['files.open', (c) => c.files.open('s', 'p', { at: 'c', offset: 1, length: 1 })],
   ['files.diff', (c) => c.files.diff('s', { from: 'base', to: 'head', patch: false })],
   ['files.patch', (c) => c.files.patch('s', { from: 'base', to: 'head' })],
+  ['proposals.open', (c) => c.proposals.open('s', { title: 't', description: 'd' })],
+  ['proposals.list', (c) => c.proposals.list('s', page)],
+  ['proposals.get', (c) => c.proposals.get('p')],
+  ['proposals.approve', (c) => c.proposals.approve('p', { comment: 'c', headCommit: 'h' })],
+  ['proposals.reject', (c) => c.proposals.reject('p', { comment: 'c' })],
+  ['proposals.merge', (c) => c.proposals.merge('p')],
+  ['proposals.close', (c) => c.proposals.close('p')],
+  ['tasks.compare', (c) => c.tasks.compare('t')],
   ['runners.list', (c) => c.runners.list(page)],
   ['runners.drain', (c) => c.runners.drain('r', { undo: true })],
   ['limits.get', (c) => c.limits.get({ projectId: 'p' })],
@@ -110,7 +120,8 @@ const project = {
   hibernateAfterSeconds: 60,
   approval: {},
 };
-const session = { title: 't', taskId: 't', trialId: 't', baseRef: 'r', env: {}, labels: {} };
+const fork = { sessionId: 's', checkpointId: 'c' };
+const session = { title: 't', taskId: 't', trialId: 't', baseRef: 'r', fork, env: {}, labels: {} };
 const command = { command: 'c', cwd: 'd', env: {}, timeoutSeconds: 1, stdin: '', background: true };
 
 test.each(calls)('%s asks for what the API describes', async (_, call) => {

@@ -12,6 +12,12 @@ export interface StoredArtifact {
   bytes: number;
 }
 
+/** An artifact that holds checkpoints of a session. */
+export interface StoredBundle extends StoredArtifact {
+  /** The number of its newest one, in the line of the session that names it. */
+  upTo: number;
+}
+
 /** A work tree as a commit. `number` counts the session's checkpoints from 1. */
 export interface CheckpointRef {
   id: string;
@@ -27,8 +33,19 @@ export interface CheckpointFacts extends CheckpointRef {
   headCommit: string | null;
   /** Full name of the ref that HEAD is on; null when it is detached or there is no repository. */
   headRef: string | null;
+  /** Absent where counting took too long. */
+  fromBase?: ChangesFromBase;
   /** For people: what of the work tree is not in it, as "3 files over 100 MiB". Empty when it is whole. */
   notKept: string[];
+}
+
+/** Against the commit that the session began with. */
+export interface ChangesFromBase {
+  /** Of HEAD's history; null where it could not be read. */
+  commits: number | null;
+  filesChanged: number;
+  additions: number;
+  deletions: number;
 }
 
 /** From what a session's files can be made again where its volume is not. */
@@ -37,7 +54,7 @@ export interface RestorePoint {
   /** The newest that is stored; null when there never was one: the files are then made anew from `baseCommit`. */
   checkpoint: CheckpointRef | null;
   /** They hold together all checkpoints up to that one, oldest first; each needs those before it. */
-  bundles: StoredArtifact[];
+  bundles: StoredBundle[];
   /** What the volumes held when the session was last hibernated, unless something ran since. */
   archive: SessionArchive | null;
 }

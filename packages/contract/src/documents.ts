@@ -1,8 +1,10 @@
 // Read models kept in key-value buckets: written by one owner, read by any service.
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
-import type { CheckpointRef } from './checkpoints.ts';
+import type { ChangesFromBase, CheckpointRef } from './checkpoints.ts';
+import type { CommandOutcome } from './commands.ts';
 import type { RepositoryRef } from './environment.ts';
+import type { ForkPoint, InheritedHistory } from './forks.ts';
 
 export type SessionState =
   | 'creating'
@@ -13,6 +15,12 @@ export type SessionState =
   | 'resuming'
   | 'failed'
   | 'archived';
+
+/** Commits that one has and the other has not. */
+export interface BranchPosition {
+  ahead: number;
+  behind: number;
+}
 
 /** A session as its workflow last reported it. Times are ISO 8601 UTC with milliseconds. */
 export interface SessionDocument {
@@ -31,6 +39,8 @@ export interface SessionDocument {
   branch: string;
   baseCommit: string | null;
   headCommit: string | null;
+  /** Of the head as at the newest checkpoint, against the default branch as its runner's mirror had it then; null while unknown. */
+  position: BranchPosition | null;
   /** null while it is not placed, also after its host was lost. */
   runnerId: string | null;
   generation: number;
@@ -40,8 +50,16 @@ export interface SessionDocument {
   waitingForPlaceSince: string | null;
   /** The newest stored checkpoint. */
   checkpoint: CheckpointRef | null;
-  /** Names in the artifact store that the session needs; everything else of it there may go. */
+  /** Of that one; null or absent where they were not counted. */
+  changes?: ChangesFromBase | null;
+  /** Names in the artifact store that the session needs, its ancestors' among them; what no document names may go. */
   artifacts: string[];
+  /** From what it was forked; null: from the repository. */
+  fork: { sessionId: string; checkpointId: string } | null;
+  /** The beginning of its history, which is in its ancestors'. */
+  inherited: InheritedHistory[];
+  /** Of a session that is over and has a checkpoint: nobody can ask its workflow. */
+  forkPoint: ForkPoint | null;
   failure: { code: string; detail: string } | null;
   createdAt: string;
   lastActiveAt: string;
@@ -82,6 +100,80 @@ export interface TrialSessionDocument {
   commandIds: string[];
   startedAt: string | null;
   endedAt: string | null;
+}
+
+/** What a proposal of the project needs before it may be merged. */
+export interface ApprovalPolicy {
+  requiredApprovals: number;
+  authorMayApprove: boolean;
+  requiredChecks: string[];
+  mergeMethod: 'merge' | 'squash';
+}
+
+export const proposalStates = [
+  'checking',
+  'awaiting_approval',
+  'mergeable',
+  'merged',
+  'conflicted',
+  'checks_failed',
+  'rejected',
+  'closed',
+] as const;
+
+export type ProposalState = (typeof proposalStates)[number];
+
+/** A session's change put up for approval, as its workflow last reported it. */
+export interface ProposalDocument {
+  version: number;
+  id: string;
+  organizationId: string;
+  projectId: string;
+  sessionId: string;
+  title: string;
+  description: string;
+  state: ProposalState;
+  targetBranch: string;
+  /** The target's commit that the head was merged with; null before the first merge. */
+  baseCommit: string | null;
+  headCommit: string | null;
+  /** What is checked, and nothing else will land. */
+  candidateTree: string | null;
+  filesChanged: number | null;
+  /** Paths that conflict, a bounded number of them. */
+  conflicts: string[];
+  checks: ProposalCheck[];
+  /** Where the checks run. */
+  checkSessionId: string | null;
+  approvals: ProposalApproval[];
+  requiredApprovals: number;
+  /** Who asked for the merge; it stands until a final state, a new head, or a refusal of the remote. */
+  mergeRequestedBy: string | null;
+  mergeCommit: string | null;
+  /** For people: what it waits for, or why something did not work. */
+  detail: string | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+  /** Names in the artifact store that it needs. */
+  artifacts: string[];
+}
+
+export interface ProposalCheck {
+  command: string;
+  /** null: it has not ended. */
+  outcome: CommandOutcome | null;
+  exitCode: number | null;
+  /** null: it has not been started. Of the session `checkSessionId`. */
+  commandId: string | null;
+}
+
+export interface ProposalApproval {
+  /** Principal id. */
+  by: string;
+  at: string;
+  headCommit: string;
+  comment: string;
 }
 
 /** A runner's announcement, renewed while it lives. */

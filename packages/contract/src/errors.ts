@@ -22,6 +22,7 @@ export const errorKinds = {
   checkpoint_failed: { status: 503, retryable: true, title: "The session's files could not be stored" },
   command_ended: { status: 409, retryable: false, title: 'The command has ended' },
   command_not_running: { status: 409, retryable: true, title: 'The command is not running yet' },
+  author_may_not_approve: { status: 403, retryable: false, title: 'The author may not approve' },
   precondition_failed: { status: 412, retryable: false, title: 'The resource has changed' },
   body_too_large: { status: 413, retryable: false, title: 'The body is over its limit' },
   range_not_satisfiable: { status: 416, retryable: false, title: 'The file ends before this range' },

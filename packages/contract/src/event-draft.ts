@@ -33,7 +33,16 @@ export interface EventDraft {
   payload:
     | Extract<
         PayloadInit,
-        { case: `session${string}` | 'commandQueued' | 'commandEnded' | 'checkpointCreated' | 'limitReached' | 'gap' }
+        {
+          case:
+            | `session${string}`
+            | `proposal${string}`
+            | 'commandQueued'
+            | 'commandEnded'
+            | 'checkpointCreated'
+            | 'limitReached'
+            | 'gap';
+        }
       >
     | FilesChangedDraft;
 }

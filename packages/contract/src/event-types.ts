@@ -20,6 +20,7 @@ const types = {
   sessionReverted: 'session.reverted',
   sessionForked: 'session.forked',
   sessionBranchLeft: 'session.branch_left',
+  sessionUpdated: 'session.updated',
   commandQueued: 'command.queued',
   commandStarted: 'command.started',
   commandOutput: 'command.output',

@@ -5,8 +5,9 @@
 
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
+import type { BranchPosition } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
-import type { ChangedFile, FileChangeOrder, RevertedFiles } from './session-messages.ts';
+import type { ChangedFile, FileChangeOrder, RevertedFiles, UpdatedFiles, UpdateMethod } from './session-messages.ts';
 
 export const placementTaskQueue = 'sandbox-runner';
 
@@ -40,8 +41,10 @@ export interface OpenSandboxInput extends SandboxRef {
   repository: RepositoryRef;
   baseRef: string | null;
   branch: string;
+  /** Of a fork: those of its ancestors, the nearest first. In files that are made from a checkpoint, the first that is there becomes `branch`. */
+  branchesBefore?: string[];
   environment: Environment;
-  /** Of an earlier generation; null when no sandbox of the session was ever open. */
+  /** Of an earlier generation, or of what it was forked from; null when no sandbox of the session was ever open. */
   restore: RestorePoint | null;
   /** The generation that last had the files open: a volume here is them only if this very one left it. 0: none. */
   filesGeneration: number;
@@ -79,16 +82,20 @@ export interface CheckpointInput extends SandboxRef {
   compact: boolean;
   /** Make it although nothing has changed since `previous`: a person asked for it. */
   evenIfUnchanged: boolean;
+  /** Against which the head's position is counted; without it none is. */
+  defaultBranch?: string;
 }
 
 export type CheckpointResult =
   /** Files, index and refs are as in `previous`. */
-  | { changed: false; headCommit: string | null; headRef: string | null }
+  | { changed: false; headCommit: string | null; headRef: string | null; position?: BranchPosition | null }
   | {
       changed: true;
       checkpoint: CheckpointFacts;
       /** Stored and verified. With `compact` it holds all checkpoints, else what is new since `previous`. */
       bundle: StoredArtifact;
+      /** null: it could not be counted. */
+      position?: BranchPosition | null;
     };
 
 export interface RevertInput extends SandboxRef {
@@ -108,6 +115,11 @@ export interface ChangeFileInput extends SandboxRef {
   order: FileChangeOrder;
   /** Another attempt may have done it: a file that is as it is to be is then no longer what is refused. */
   again: boolean;
+}
+
+export interface UpdateInput extends SandboxRef {
+  method: UpdateMethod;
+  repository: RepositoryRef;
 }
 
 export interface HibernateInput extends SandboxRef {
@@ -174,6 +186,13 @@ export interface SandboxActivities {
    */
   changeFile(input: ChangeFileInput): Promise<ChangedFile>;
   /**
+   * Fetches upstream, and merges the newest commit of the default branch into the session's, or rebases that onto it, inside the open
+   * sandbox, in which no command runs meanwhile. Conflicts are left there. Fails for good with type `sandbox_gone` as above, with
+   * `update_refused` where git would not begin, and with a SessionFailureCode where upstream cannot be had. Repeated, it goes on from what
+   * is there.
+   */
+  updateSandbox(input: UpdateInput): Promise<UpdatedFiles>;
+  /**
    * Stops and removes the container, keeps the volumes, archives them. Idempotent. The caller has stored a checkpoint before. A
    * failure to archive fails it retryably; the sandbox then counts as stopped, and another attempt archives it.
    */
@@ -186,6 +205,8 @@ export interface SandboxActivities {
 export const sandboxGone = 'sandbox_gone';
 /** Failure type: no bundle has the checkpoint, or one of them is damaged. Nothing was touched. */
 export const checkpointMissing = 'checkpoint_missing';
+/** Failure type: the message says why. Nothing was changed. */
+export const updateRefused = 'update_refused';
 export const noFreeSlot = 'no_free_slot';
 /** Retryable failure type: the runner was told to drain, and takes no session. Any other may. */
 export const runnerDraining = 'runner_draining';

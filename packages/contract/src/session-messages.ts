@@ -1,9 +1,10 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
-import type { CheckpointRef, StoredArtifact } from './checkpoints.ts';
+import type { CheckpointRef, RestorePoint, StoredArtifact } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
 import type { CheckpointDocument, SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
+import type { SessionFork } from './forks.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
 /**
@@ -30,6 +31,8 @@ export interface SessionSpec {
   repository: RepositoryRef;
   /** null: the newest default branch. */
   baseRef: string | null;
+  /** Instead: its first files are those of this checkpoint, of whichever session. */
+  startFrom?: RestorePoint;
   branch: string;
   environment: Environment;
   /** The session's own variables, over the project's. */
@@ -41,6 +44,8 @@ export interface SessionSpec {
   archiveBytesMax: number;
   createdAt: string;
   createdBy: ActorRef;
+  /** It begins hibernated, with another session's files and history. */
+  fork?: SessionFork;
 }
 
 /** Update → CommandAccepted. Its update id is the command's id. */
@@ -158,6 +163,70 @@ export interface ChangedFile {
   additions: number;
   deletions: number;
   binary: boolean;
+}
+
+/**
+ * Update → CapturedFiles: the files as they are now, in a new checkpoint; of a session that sleeps those of its newest. Refused with
+ * `session_busy` while a command is live.
+ */
+export const captureFiles = 'captureFiles';
+export interface ProposalSource {
+  baseCommit: string;
+  checkpoint: CheckpointRef;
+  /** They hold together all checkpoints up to that one. */
+  bundles: StoredArtifact[];
+}
+
+export interface CapturedFiles {
+  source: ProposalSource;
+  /** The session's. */
+  createdBy: ActorRef;
+}
+
+/** Signal from a workflow that started the session for a purpose which is over: what runs is canceled, and the session archived. */
+export const endSession = 'endSession';
+
+/**
+ * Update → UpdateDocument: the newest default branch is brought into the session, between two checkpoints; one that sleeps is woken.
+ * Refused with `session_busy` while a command is live, with `conflict` where git would not begin, with `checkpoint_failed`, and with
+ * `dependency_unavailable` where upstream or the sandbox's host does not answer.
+ */
+export const updateSession = 'updateSession';
+export type UpdateMethod = 'merge' | 'rebase';
+export interface UpdateSessionRequest {
+  method: UpdateMethod;
+  by: ActorRef;
+}
+export interface UpdatedFiles {
+  /** `conflicts`: half done, and left to the session. */
+  outcome: 'up_to_date' | 'updated' | 'conflicts';
+  /** What was brought in. */
+  commit: string;
+  headCommit: string | null;
+  /** Paths, the first of them. */
+  conflicts: string[];
+}
+export interface UpdateDocument extends UpdatedFiles {
+  document: SessionDocument;
+}
+
+/**
+ * Update → ForkPoint, once the history says so: with it the forks are to be made. What it names is kept for them until each has said
+ * that its own document names it. Asked again for the same forks it is the same. Refused with `conflict` where there is no checkpoint.
+ */
+export const forkSession = 'forkSession';
+export interface ForkSessionRequest {
+  /** Ids of the sessions to be made. */
+  forks: string[];
+  /** null: the newest. */
+  checkpoint: CheckpointRef | null;
+  by: ActorRef;
+}
+
+/** Signal from a fork: its document names what it needs. */
+export const forkRecorded = 'forkRecorded';
+export interface ForkRecorded {
+  sessionId: string;
 }
 
 /** Signal from the orchestrator's watch of leases: nobody has heard of this runner for too long. Another one's is ignored. */

@@ -71,6 +71,7 @@ export const buckets = {
   configuration: 'worktrail-configuration',
   sessions: 'worktrail-sessions',
   trials: 'worktrail-trials',
+  proposals: 'worktrail-proposals',
   idempotency: 'worktrail-idempotency',
   runners: 'worktrail-runners',
   runnerOrders: 'worktrail-runner-orders',
@@ -86,6 +87,15 @@ export function sessionKey(organizationId: string, sessionId: string): string {
 
 export function trialKey(organizationId: string, trialId: string): string {
   return `${organizationId}.${trialId}`;
+}
+
+export function proposalKey(organizationId: string, proposalId: string): string {
+  return `${organizationId}.${proposalId}`;
+}
+
+/** Where a project stands in the configuration bucket. */
+export function projectKey(organizationId: string, projectId: string): string {
+  return `project.${organizationId}.${projectId}`;
 }
 
 /** Where the encrypted value of a project's secret is kept in the configuration bucket. */

@@ -43,11 +43,20 @@ const scopeByAction = {
   'session.hibernate': 'run',
   'session.resume': 'run',
   'session.revert': 'run',
+  'session.fork': 'run',
+  'session.bring_main': 'run',
   'session.read': 'read',
   'checkpoint.create': 'run',
   'checkpoint.read': 'read',
   'file.read': 'read',
   'file.write': 'run',
+  'proposal.create': 'run',
+  'proposal.read': 'read',
+  'proposal.approve': 'approve',
+  'proposal.reject': 'approve',
+  // The policy decides what is merged, not who asks for it; and the author may take a proposal back.
+  'proposal.merge': ['approve', 'run'],
+  'proposal.close': ['approve', 'run'],
   'command.create': 'run',
   'command.control': 'run',
   'command.read': 'read',
@@ -59,13 +68,13 @@ const scopeByAction = {
   'limits.read': 'read',
   'config.read': 'admin',
   'trace.query': 'read',
-} as const satisfies Record<string, Scope | null>;
+} as const satisfies Record<string, Scope | readonly Scope[] | null>;
 
 export type Action = keyof typeof scopeByAction;
 
-/** Undefined: any key of the organization will do. */
-export function requiredScope(action: Action): Scope | undefined {
-  return scopeByAction[action] ?? undefined;
+/** One of them is needed; none: any key of the organization will do. */
+export function sufficientScopes(action: Action): readonly Scope[] {
+  return [scopeByAction[action] ?? []].flat();
 }
 
 /** @throws when the principal may not do this to the resource. */
@@ -75,11 +84,11 @@ export function authorize(
   resource: { id: string; organizationId: string },
 ): void {
   if (resource.organizationId !== principal.organizationId) throw notFound(resource.id);
-  const scope = requiredScope(action);
-  if (scope !== undefined && !principal.scopes.includes(scope)) {
+  const sufficient = sufficientScopes(action);
+  if (sufficient.length > 0 && !sufficient.some((scope) => principal.scopes.includes(scope))) {
     throw new WorktrailError(
       'scope_missing',
-      `${action} needs the scope ${scope}; the key ${principal.keyId} has ${principal.scopes.join(', ') || 'none'}`,
+      `${action} needs the scope ${sufficient.join(' or ')}; the key ${principal.keyId} has ${principal.scopes.join(', ') || 'none'}`,
     );
   }
 }

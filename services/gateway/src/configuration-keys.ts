@@ -9,7 +9,7 @@ export const principalKey = (organizationId: string, id: string) => `${principal
 export const apiKeyKey = (keyId: string) => `key.${keyId}`;
 export const apiKeyList = (organizationId: string) => `keys-of.${organizationId}`;
 
-export const projectKey = (organizationId: string, id: string) => `project.${organizationId}.${id}`;
+export { projectKey } from '@worktrail/contract/subjects';
 export const projectList = (organizationId: string) => `projects-of.${organizationId}`;
 
 export const taskKey = (organizationId: string, id: string) => `task.${organizationId}.${id}`;
@@ -17,5 +17,10 @@ export const taskList = (projectId: string) => `tasks-of.${projectId}`;
 
 /** Trials themselves stand in the trials bucket. */
 export const trialList = (taskId: string) => `trials-of.${taskId}`;
+
+/** Proposals themselves stand in the proposals bucket. */
+export const proposalList = (sessionId: string) => `proposals-of.${sessionId}`;
+/** Those that may still be open. */
+export const openProposalList = (projectId: string) => `open-proposals-of.${projectId}`;
 
 export const secretList = (projectId: string) => `secret.${projectId}`;

@@ -32,6 +32,7 @@ import { addFileChangeRoutes } from './files/file-change-routes.ts';
 import { addFileRoutes } from './files/file-routes.ts';
 import { createSessionFiles } from './files/session-files.ts';
 import { createFollowers } from './followers.ts';
+import { addForkRoutes } from './forks/fork-routes.ts';
 import type { GatewayBuckets } from './gateway-buckets.ts';
 import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
@@ -42,6 +43,8 @@ import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
 import { addProjectRoutes } from './projects/project-routes.ts';
 import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
+import { createProposalReader } from './proposals/proposal-reader.ts';
+import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
@@ -54,9 +57,11 @@ import { createSessionQuota } from './sessions/session-quota.ts';
 import { addSessionRoutes } from './sessions/session-routes.ts';
 import { createSessionView } from './sessions/session-view.ts';
 import { addSleepRoutes } from './sessions/sleep-routes.ts';
+import { addUpdateRoutes } from './sessions/update-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
+import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
@@ -97,6 +102,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   const quota = createSessionQuota(census, operator.quotas);
   const trials = createTrialReader(parts.trials, workflows);
   const projects = createProjectReader(store, settings);
+  const proposals = createProposalReader(parts.proposals, store, workflows);
   const tasks = createTaskReader(store);
   const commands = createCommandReader(trace, workflows);
   const control = createRunnerControl(nats);
@@ -111,13 +117,19 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addHealthRoutes(api.app, health);
   addAccessRoutes(api, { store, audit });
   addAuditRoutes(api, { trace });
-  addProjectRoutes(api, { store, projects, sessions, trace, audit, operator, roots });
+  addProjectRoutes(api, { store, projects, sessions, proposals, trace, audit, operator, roots });
   addSecretRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
+  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
-    ...{ live, position, trace, followers, stopping },
+    ...{ live, position, history, trace, followers, stopping },
+  });
+  addUpdateRoutes(api, { sessions, view, runners, workflows });
+  addForkRoutes(api, {
+    ...{ sessions, view, quota, projects, workflows },
+    ...{ live, position, history, followers, stopping },
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   const checkpoints = { sessions, runners, workflows, history, live, position, followers, stopping };
@@ -127,6 +139,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addDiffRoutes(api, { sessions, files, requests: runnerRequests });
   addFileRoutes(api, { sessions, files, requests: runnerRequests });
   addFileChangeRoutes(api, { sessions, runners, workflows, requests: runnerRequests, followers, stopping });
+  addProposalRoutes(api, { store, projects, sessions, proposals, runners, workflows, audit });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },

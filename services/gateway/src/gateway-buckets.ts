@@ -10,6 +10,7 @@ export interface GatewayBuckets {
   configuration: KV;
   sessions: KV;
   trials: KV;
+  proposals: KV;
   runnerOrders: KV;
   idempotency: KV;
 }
@@ -19,6 +20,7 @@ export async function openGatewayBuckets(nats: NatsConnection): Promise<GatewayB
     configuration: await openBucket(nats, buckets.configuration),
     sessions: await openBucket(nats, buckets.sessions),
     trials: await openBucket(nats, buckets.trials),
+    proposals: await openBucket(nats, buckets.proposals),
     runnerOrders: await openBucket(nats, buckets.runnerOrders),
     idempotency: await openBucket(nats, buckets.idempotency, { ttlMs: idempotencyTtlMs }),
   };

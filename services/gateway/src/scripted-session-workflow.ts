@@ -86,8 +86,17 @@ function firstDocument(spec: messages.SessionSpec): SessionDocument {
   } = spec;
   return {
     ...{ version: 0, id, organizationId, projectId, taskId, trialId, partition, title, labels, branch, repository },
-    ...{ state: 'creating', baseCommit: null, headCommit: null, runnerId: null, generation: 1, filesGeneration: 1 },
+    ...{
+      state: 'creating',
+      baseCommit: null,
+      headCommit: null,
+      position: null,
+      runnerId: null,
+      generation: 1,
+      filesGeneration: 1,
+    },
     ...{ waitingForPlaceSince: null, checkpoint: null, artifacts: [], failure: null },
+    ...{ fork: null, inherited: [], forkPoint: null },
     ...{ createdAt: spec.createdAt, lastActiveAt: spec.createdAt },
   };
 }

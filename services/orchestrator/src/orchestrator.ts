@@ -1,4 +1,4 @@
-// The orchestrator: one Temporal worker with the workflows `session`, `trial` and `reconcile` and the activities that need no sandbox, and the
+// The orchestrator: one Temporal worker with the workflows `session`, `trial`, `proposal` and `reconcile` and the activities that need no sandbox, and the
 // watch of the runners' leases.
 
 import { randomUUID } from 'node:crypto';
@@ -46,12 +46,14 @@ export async function startOrchestrator(
   const jsm = await jetstreamManager(nats);
   const sessions = await openBucket(nats, buckets.sessions);
   const trials = await openBucket(nats, buckets.trials);
+  const proposals = await openBucket(nats, buckets.proposals);
+  const configuration = await openBucket(nats, buckets.configuration);
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
 
   const client = await connectTemporalClient(config.temporal, lifetime);
   const reconciliation = createReconciliation({
-    ...{ jsm, sessions, trials, client, log },
+    ...{ jsm, sessions, trials, proposals, client, log },
     runnerOrders: await openBucket(nats, buckets.runnerOrders),
     reconciliation: await openBucket(nats, buckets.reconciliation),
     graceMs: config.reconcileGraceMs,
@@ -65,7 +67,10 @@ export async function startOrchestrator(
     bundle: await bundled,
     activities: {
       ...measureActivities(
-        createRecordActivities({ producer: { js: jetstream(nats), jsm, trace, log }, sessions, trials }),
+        createRecordActivities({
+          producer: { js: jetstream(nats), jsm, trace, log },
+          ...{ sessions, trials, proposals, configuration },
+        }),
         metrics,
       ),
       ...createReconcileActivities(reconciliation),

@@ -2,12 +2,14 @@
 // says all the while that it lives (`record-options.ts`).
 
 import type { KV } from '@nats-io/kv';
-import type { TrialDocument } from '@worktrail/contract/documents';
-import { sessionKey, trialKey } from '@worktrail/contract/subjects';
+import type { ApprovalPolicy, TrialDocument } from '@worktrail/contract/documents';
+import type { VersionedPolicy } from '@worktrail/contract/proposal-messages';
+import { projectKey, proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { Context } from '@temporalio/activity';
-import { putVersioned } from '@worktrail/runtime/buckets';
+import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { appendDrafts } from '@worktrail/runtime/event-producer';
 import { endLostCommand, type EndLostCommandsInput, type LostCommandDeps } from './lost-command-ends.ts';
+import type { RecordProposalInput } from './proposal/record.ts';
 import type { LostCommandEnd } from './session/host-loss.ts';
 import type { RecordSessionInput } from './session/record.ts';
 import type { PendingEvent } from './session/state.ts';
@@ -16,6 +18,10 @@ export interface RecordActivities {
   /** Appends the events in order, skipping what is there, then writes the document unless a newer one is there. */
   recordSession(input: RecordSessionInput): Promise<void>;
   recordTrial(document: TrialDocument): Promise<void>;
+  /** Appends the events in order, skipping what is there, then writes the document unless a newer one is there. */
+  recordProposal(input: RecordProposalInput): Promise<void>;
+  /** As the project has it now; null: there is no such project any more. */
+  readApprovalPolicy(of: { organizationId: string; projectId: string }): Promise<VersionedPolicy | null>;
   /** The end of each, once it is stored: the one that its runner has written, else `host_lost`. */
   endLostCommands(input: EndLostCommandsInput): Promise<LostCommandEnd[]>;
 }
@@ -26,9 +32,17 @@ export interface RecordDeps {
   producer: LostCommandDeps;
   sessions: KV;
   trials: KV;
+  proposals: KV;
+  configuration: KV;
 }
 
-export function createRecordActivities({ producer, sessions, trials }: RecordDeps): RecordActivities {
+export function createRecordActivities({
+  producer,
+  sessions,
+  trials,
+  proposals,
+  configuration,
+}: RecordDeps): RecordActivities {
   return {
     recordSession: beating(async ({ ref, events, document }) => {
       const { cancellationSignal: signal, info } = Context.current();
@@ -47,6 +61,19 @@ export function createRecordActivities({ producer, sessions, trials }: RecordDep
       const ends: LostCommandEnd[] = [];
       for (const command of input.commands) ends.push(await endLostCommand(producer, input, command, signal));
       return ends;
+    }),
+    recordProposal: beating(async ({ ref, events, document }) => {
+      const { cancellationSignal: signal, info } = Context.current();
+      const { id, organizationId } = document;
+      if (events.length > 0) await appendDrafts(producer, { ...ref, producer: id, signal }, events, info.attempt === 1);
+      await putVersioned(proposals, proposalKey(organizationId, id), document);
+    }),
+    readApprovalPolicy: beating(async ({ organizationId, projectId }) => {
+      const stored = await readDocument<{ approval: ApprovalPolicy; approvalVersion?: number }>(
+        configuration,
+        projectKey(organizationId, projectId),
+      );
+      return stored ? { version: stored.value.approvalVersion ?? 1, policy: stored.value.approval } : null;
     }),
     recordTrial: beating(async (document) => {
       await putVersioned(trials, trialKey(document.organizationId, document.id), document);

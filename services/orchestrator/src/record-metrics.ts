@@ -26,6 +26,8 @@ export function measureActivities(activities: RecordActivities, metrics: Metrics
   return {
     recordSession: (input) => measured('recordSession', () => activities.recordSession(input)),
     endLostCommands: (input) => measured('endLostCommands', () => activities.endLostCommands(input)),
+    recordProposal: (input) => measured('recordProposal', () => activities.recordProposal(input)),
+    readApprovalPolicy: (of) => measured('readApprovalPolicy', () => activities.readApprovalPolicy(of)),
     recordTrial: (document) => measured('recordTrial', () => activities.recordTrial(document)),
   };
 }

@@ -28,6 +28,7 @@ describe('the workflow code', () => {
     expect(names).toContain('reconcile');
     expect(names.filter((name) => name.startsWith('session')).length).toBeGreaterThanOrEqual(4);
     expect(names.filter((name) => name.startsWith('trial')).length).toBeGreaterThanOrEqual(2);
+    expect(names.filter((name) => name.startsWith('proposal')).length).toBeGreaterThanOrEqual(2);
   });
 
   it.each(names)('decides as it did when %s was recorded', async (name) => {

@@ -20,6 +20,7 @@ import { makeScratch } from '@worktrail/testing/scratch';
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { startOrchestrator } from '../src/orchestrator.ts';
 import { startEmptyTraceStore } from './empty-trace-store.ts';
+import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
@@ -35,10 +36,13 @@ export interface Servers {
 export interface OrchestratorBed {
   client: Client;
   runner: ScriptedRunner;
+  git: ScriptedGit;
   /** Another one beside it, for the rest of the bed's life. */
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
   trials: KV;
+  proposals: KV;
+  configuration: KV;
   readonly port: number;
   /** Rejects when the orchestrator does not answer that it works. */
   askHealth(): Promise<void>;
@@ -75,6 +79,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const connection = await Connection.connect({ address: servers.temporal.address });
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const runner = await startScriptedRunner(native, producer, runners);
+  const git = await startScriptedGit(native);
   const traceStore = await startEmptyTraceStore();
   const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
@@ -87,6 +92,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   return {
     client: new Client({ connection }),
     runner,
+    git,
     startRunner: async (id) => {
       // Each polls the queue of places, and of one connection only one worker may.
       const own = await NativeConnection.connect({ address: servers.temporal.address });
@@ -100,6 +106,8 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     },
     sessions: await openBucket(nats, buckets.sessions),
     trials: await openBucket(nats, buckets.trials),
+    proposals: await openBucket(nats, buckets.proposals),
+    configuration: await openBucket(nats, buckets.configuration),
     get port() {
       return port;
     },
@@ -111,6 +119,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       await lifetime.close();
       for (const stopOther of others) await stopOther();
       await runner.stop();
+      await git.stop();
       await connection.close();
       await native.close();
       await nats.close();

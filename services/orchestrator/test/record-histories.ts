@@ -3,11 +3,21 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
-import { sandboxStopped, workflowTaskQueue } from '@worktrail/contract/session-messages';
+import {
+  forkSession,
+  type ForkSessionRequest,
+  sandboxStopped,
+  type UpdateDocument,
+  updateSession,
+  type UpdateSessionRequest,
+  workflowTaskQueue,
+} from '@worktrail/contract/session-messages';
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
+import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
-import { sampleCommand, sampleSession, withSetup } from './samples.ts';
+import { sampleCommand, sampleFork, sampleSession, withSetup } from './samples.ts';
 import { startSession, until } from './session-client.ts';
 import { sampleTrial, startTrial } from './trial-client.ts';
 
@@ -120,6 +130,33 @@ async function recordSessionContinued(bed: OrchestratorBed): Promise<Recording> 
   };
 }
 
+async function recordSessionForked(bed: OrchestratorBed): Promise<Recording> {
+  const parent = await startSession(bed, sampleSession());
+  await parent.untilState('ready');
+  const sessionId = newId('session');
+  const request: ForkSessionRequest = { forks: [sessionId], checkpoint: null, by: parent.spec.createdBy };
+  const point = await parent.handle.executeUpdate<ForkPoint, [ForkSessionRequest]>(forkSession, { args: [request] });
+  const fork = await startSession(bed, sampleFork(parent.spec, point, sessionId));
+  const command = sampleCommand('exit 0');
+  await fork.run(command);
+  await fork.untilEnded(command.id);
+  await until(fork.stored, (document) => document?.checkpoint?.number === 2);
+  for (const session of [fork, parent]) await session.archive();
+  return { 'session-forked': parent.handle, 'session-fork': fork.handle };
+}
+
+async function recordSessionUpdated(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const request: UpdateSessionRequest = { method: 'merge', by: session.spec.createdBy };
+  await session.handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [request] });
+  bed.runner.script.updates = 'refuse';
+  await session.handle.executeUpdate(updateSession, { args: [request] }).catch(() => {});
+  bed.runner.script.updates = 'updated';
+  await session.archive();
+  return { 'session-updated': session.handle };
+}
+
 async function recordTrial(bed: OrchestratorBed): Promise<Recording> {
   const trial = await startTrial(bed, sampleTrial([['exit 0', 'exit 0'], ['exit 3']], { verify: ['exit 0'] }));
   await trial.ended();
@@ -132,6 +169,32 @@ async function recordTrialCanceled(bed: OrchestratorBed): Promise<Recording> {
   await trial.cancel();
   await trial.ended();
   return { 'trial-canceled': trial.handle };
+}
+
+async function recordProposalMerged(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const proposal = await startProposal(bed, session);
+  await proposal.untilState('awaiting_approval');
+  await proposal.approve('prn_one');
+  bed.git.target = 'moved';
+  bed.git.script.pushes = 'lost';
+  await proposal.merge('prn_opener');
+  await proposal.ended();
+  return { 'proposal-merged': proposal.handle };
+}
+
+async function recordProposalClosed(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const proposal = await startProposal(bed, session, { requiredChecks: ['exit 1'] });
+  await proposal.untilState('checks_failed');
+  bed.git.script.merges = 'conflicted';
+  await proposal.again(await captured(session));
+  bed.git.script.merges = 'clean';
+  await proposal.close('prn_opener');
+  await proposal.ended();
+  return { 'proposal-closed': proposal.handle };
 }
 
 async function recordReconciliation(bed: OrchestratorBed): Promise<Recording> {
@@ -155,8 +218,12 @@ try {
     recordSessionReverted,
     recordSessionFailed,
     recordSessionContinued,
+    recordSessionForked,
+    recordSessionUpdated,
     recordTrial,
     recordTrialCanceled,
+    recordProposalMerged,
+    recordProposalClosed,
     recordReconciliation,
   ];
   const wanted = process.argv.slice(2);

@@ -1,6 +1,7 @@
 // Session and command specifications as the gateway would send them.
 
 import type { CommandSpec } from '@worktrail/contract/commands';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import type { SessionSpec } from '@worktrail/contract/session-messages';
 
@@ -36,6 +37,18 @@ export function sampleSession(changes: Partial<SessionSpec> = {}): SessionSpec {
     createdBy: { kind: 'user', id: 'prn_someone' },
     ...changes,
   };
+}
+
+/** A fork of a session, as the gateway makes it of what its workflow has answered. */
+export function sampleFork(
+  { organizationId, projectId, sessionId: parentId, branch }: SessionSpec,
+  { baseCommit, checkpoint, bundles, headCommit }: ForkPoint,
+  sessionId: string,
+): SessionSpec {
+  const inherited = [{ sessionId: parentId, branch, upTo: '1-1' }];
+  const restore = { baseCommit, checkpoint, bundles, archive: null };
+  const fork = { sessionId: parentId, inherited, restore, headCommit };
+  return sampleSession({ organizationId, projectId, sessionId, branch: 'worktrail/fork-87654321', fork });
 }
 
 export function withSetup(setup: string[]): SessionSpec {

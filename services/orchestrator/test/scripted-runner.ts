@@ -26,6 +26,8 @@ import {
   type SandboxActivities,
   type SandboxRef,
   sandboxGone,
+  type UpdateInput,
+  updateRefused,
 } from '@worktrail/contract/sandbox-activities';
 import { CommandOutcome } from '@worktrail/proto/event';
 import { createProducer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
@@ -45,6 +47,7 @@ export interface RunnerScript {
   draining: boolean;
   /** `hold`: it is made, and its events are written, once the script says otherwise. */
   checkpoints: 'changed' | 'unchanged' | 'fail' | 'hold';
+  updates: 'updated' | 'up_to_date' | 'conflicts' | 'refuse' | 'hold';
   archives: 'whole' | 'none' | 'fail' | 'running';
   /** `hold`: the files are made as they were once the script says otherwise. `fail`: for good. */
   reverts: 'made' | 'hold' | 'fail' | 'missing';
@@ -58,6 +61,7 @@ export interface ScriptedRunner {
   readonly removed: SandboxRef[];
   readonly attempts: RunCommandInput[];
   readonly checkpoints: CheckpointInput[];
+  readonly updates: UpdateInput[];
   readonly hibernated: HibernateInput[];
   readonly reverted: RevertInput[];
   readonly changedFiles: ChangeFileInput[];
@@ -81,6 +85,7 @@ export async function startScriptedRunner(
   const removed: SandboxRef[] = [];
   const attempts: RunCommandInput[] = [];
   const checkpoints: CheckpointInput[] = [];
+  const updates: UpdateInput[] = [];
   const hibernated: HibernateInput[] = [];
   const reverted: RevertInput[] = [];
   const changedFiles: ChangeFileInput[] = [];
@@ -92,6 +97,7 @@ export async function startScriptedRunner(
     full: false,
     draining: false,
     checkpoints: 'changed',
+    updates: 'updated',
     archives: 'whole',
     reverts: 'made',
     fileChanges: 'made',
@@ -140,8 +146,9 @@ export async function startScriptedRunner(
       if (script.checkpoints === 'fail') throw ApplicationFailure.nonRetryable('the store is full', 'store_full');
       const headRef = script.headRef === undefined ? 'refs/heads/worktrail/try-something-12345678' : script.headRef;
       const headCommit = 'c'.repeat(40);
+      const position = { ahead: 1, behind: 2 };
       if (script.checkpoints === 'unchanged' && input.previous && !input.evenIfUnchanged) {
-        return { changed: false, headCommit, headRef };
+        return { changed: false, headCommit, headRef, position };
       }
       await publishFiles(producer, input);
       const revert = reverted.findLast(({ revertId }) => revertId === input.checkpointId);
@@ -172,6 +179,17 @@ export async function startScriptedRunner(
       }
       const status = script.fileChanges === 'unchanged' ? 'unchanged' : 'modified';
       return { status, oldBlob: 'a'.repeat(40), newBlob: 'b'.repeat(40), additions: 2, deletions: 1, binary: false };
+    },
+    updateSandbox: async (input) => {
+      updates.push(input);
+      const context = Context.current();
+      while (script.updates === 'hold') {
+        context.heartbeat();
+        await context.sleep(20);
+      }
+      if (script.updates === 'refuse') throw ApplicationFailure.nonRetryable('git would not begin', updateRefused);
+      const conflicts = script.updates === 'conflicts' ? ['a', 'b'] : [];
+      return { outcome: script.updates, commit: 'f'.repeat(40), headCommit: 'c'.repeat(40), conflicts };
     },
     hibernateSandbox: async (input) => {
       hibernated.push(input);
@@ -217,6 +235,7 @@ export async function startScriptedRunner(
     removed,
     attempts,
     checkpoints,
+    updates,
     hibernated,
     reverted,
     changedFiles,
@@ -262,7 +281,8 @@ function checkpointResult(
     headRef,
     notKept: [],
   };
-  return { changed: true, checkpoint, bundle: { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 } };
+  const bundle = { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 };
+  return { changed: true, checkpoint, bundle, position: { ahead: 1, behind: 2 } };
 }
 
 async function publishFiles(deps: ProducerDeps, input: CheckpointInput): Promise<void> {

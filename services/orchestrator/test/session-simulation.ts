@@ -5,10 +5,12 @@
 
 import type { CheckpointResult } from '@worktrail/contract/sandbox-activities';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
+import type { SessionFork } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import * as checkpoints from '../src/session/checkpoints.ts';
 import * as fileChanges from '../src/session/file-changes.ts';
 import { acceptCommand, cancelCommand, refusal, settle } from '../src/session/commands.ts';
+import * as forking from '../src/session/forks.ts';
 import * as hibernation from '../src/session/hibernation.ts';
 import * as hostLoss from '../src/session/host-loss.ts';
 import * as life from '../src/session/life.ts';
@@ -37,6 +39,8 @@ export type Happening =
   | { kind: 'revert'; force: boolean }
   | { kind: 'changeFile' }
   | { kind: 'readFiles' }
+  | { kind: 'fork' }
+  | { kind: 'forkRecorded'; pick: number }
   | { kind: 'archive' }
   | { kind: 'patch' }
   | { kind: 'continueAsNew' }
@@ -81,8 +85,9 @@ export interface Simulation {
   complete: boolean;
 }
 
-export function newSimulation(setup: string[], hibernateAfterSeconds = 0): Simulation {
-  const state = newSessionState({ ...withSetup(setup), trialId: 'trl_x', hibernateAfterSeconds });
+export function newSimulation(setup: string[], hibernateAfterSeconds = 0, fork?: SessionFork): Simulation {
+  const spec = { ...withSetup(setup), trialId: 'trl_x', hibernateAfterSeconds };
+  const state = newSessionState(fork ? { ...spec, fork } : spec);
   life.created(state, noon);
   const simulation: Simulation = {
     state,
@@ -167,6 +172,14 @@ function apply(simulation: Simulation, happening: Happening): void {
       if (fileChanges.fileChangeAsked(state, request, time)) simulation.fileChanges.push(request.changeId);
       return unchanged(state, () => fileChanges.fileChangeAsked(state, request, time));
     }
+    case 'fork':
+      return fork(simulation);
+    case 'forkRecorded': {
+      const forks = state.loans.flatMap((loan) => loan.forks);
+      const id = forks[happening.pick % Math.max(1, forks.length)];
+      if (id) twice(state, () => forking.repaid(state, id));
+      return;
+    }
     case 'archive':
       if (state.commands.length === 0 && !state.archiveRequested) life.archiveRequested(state);
       return;
@@ -216,6 +229,14 @@ function fileChange() {
   const actor = { kind: 'user' as const, id: 'prn_someone' };
   const changeId = newId('event');
   return { changeId, path: 'a', content: null, executable: null, expected: null, actor };
+}
+
+function fork(simulation: Simulation): void {
+  const { state } = simulation;
+  const request = { forks: [newId('session')], checkpoint: null, by: state.spec.createdBy };
+  if (forking.forkRefusal(state, request)) return;
+  const point = forking.lend(state, request, now(simulation));
+  if (point) unchanged(state, () => forking.lend(state, request, now(simulation)));
 }
 
 function loseHost(simulation: Simulation, runner: 'its own' | 'another', earlier: number): void {

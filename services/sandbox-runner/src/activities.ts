@@ -13,9 +13,11 @@ import {
   type SandboxActivities,
   type SandboxRef,
   sandboxGone,
+  updateRefused,
 } from '@worktrail/contract/sandbox-activities';
 import { ArtifactCorrupt, ArtifactMissing } from './artifacts/artifact-store.ts';
 import { type CheckpointEngine, CheckpointMissing } from './checkpoints/checkpoint-engine.ts';
+import { UpdateRefused, type WorkspaceUpdating } from './checkpoints/workspace-update.ts';
 import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
@@ -45,6 +47,7 @@ export interface SandboxActivityDeps {
   directories: SessionDirectories;
   checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
   fileChanges: FileChanges;
+  updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
 }
 
@@ -62,6 +65,7 @@ export function createSandboxActivities({
   directories,
   checkpoints,
   fileChanges,
+  updating,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
   /** Of each session: failures that nothing explains. An attempt that found no free slot is none. */
@@ -145,6 +149,12 @@ export function createSandboxActivities({
         const again = input.again || Context.current().info.attempt > 1;
         return inSandbox(input, (sandbox, signal) => fileChanges.change(sandbox, { ...input, again }, signal));
       }),
+    updateSandbox: (input) =>
+      withFailures(async () => {
+        requireSpace();
+        touch(input.sessionId);
+        return inSandbox(input, (sandbox, signal) => updating.update(sandbox, input, signal));
+      }),
     hibernateSandbox: (input) =>
       withFailures(async () => {
         const activity = currentRun();
@@ -172,7 +182,7 @@ async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Prom
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */
-function currentRun(): ActivityRun {
+export function currentRun(): ActivityRun {
   const context = Context.current();
   const timeoutMs = context.info.heartbeatTimeoutMs ?? 15_000;
   return {
@@ -182,7 +192,7 @@ function currentRun(): ActivityRun {
   };
 }
 
-async function beating<T>(activity: ActivityRun, work: () => Promise<T>): Promise<T> {
+export async function beating<T>(activity: ActivityRun, work: () => Promise<T>): Promise<T> {
   const beat = setInterval(() => activity.heartbeat(), activity.heartbeatEveryMs);
   try {
     return await work();
@@ -191,7 +201,7 @@ async function beating<T>(activity: ActivityRun, work: () => Promise<T>): Promis
   }
 }
 
-async function withFailures<T>(work: () => Promise<T>): Promise<T> {
+export async function withFailures<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -204,6 +214,7 @@ export function toFailure(error: unknown): unknown {
   if (error instanceof WorktrailError && !errorKinds[error.code].retryable)
     return ApplicationFailure.nonRetryable(error.message, error.code);
   if (error instanceof SandboxGone) return ApplicationFailure.nonRetryable(error.message, sandboxGone);
+  if (error instanceof UpdateRefused) return ApplicationFailure.nonRetryable(error.message, updateRefused);
   if (error instanceof StaleGeneration) return ApplicationFailure.nonRetryable(error.message, 'stale_generation');
   if (error instanceof NoFreeSlot) {
     const { message, askAgainMs } = error;

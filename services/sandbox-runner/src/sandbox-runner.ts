@@ -1,12 +1,14 @@
 // The sandbox-runner: everything it opens, in order.
 
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Worker } from '@temporalio/worker';
 import type { RunnerDocument } from '@worktrail/contract/documents';
 import { runnerAnnouncementTtlMs } from '@worktrail/contract/runner-announcements';
 import { buckets } from '@worktrail/contract/subjects';
+import { proposalTaskQueue } from '@worktrail/contract/proposal-activities';
 import { hostTaskQueue, placementTaskQueue } from '@worktrail/contract/sandbox-activities';
 import { openBucket } from '@worktrail/runtime/buckets';
 import { startHealthServer } from '@worktrail/runtime/health-server';
@@ -28,6 +30,7 @@ import { createAcknowledgements } from './commands/acknowledgements.ts';
 import { createPlacementActivities, createSandboxActivities } from './activities.ts';
 import { openNatsArtifactStore } from './artifacts/artifact-store-nats.ts';
 import { createCheckpointEngine, defaultCheckpointLimits } from './checkpoints/checkpoint-engine.ts';
+import { createWorkspaceUpdating } from './checkpoints/workspace-update.ts';
 import { createClusterStop } from './runner/cluster-stop.ts';
 import { executeCommand } from './commands/command-execution.ts';
 import { createCommandTurns } from './commands/command-turns.ts';
@@ -52,6 +55,8 @@ import { openSessionReading } from './files/session-reading.ts';
 import { diffRoutes } from './requests/diff-requests.ts';
 import { fileRoutes } from './requests/file-requests.ts';
 import { createRequestRouter } from './requests/request-router.ts';
+import { createProposalActivities } from './proposals/proposal-activities.ts';
+import { clearProposalStores } from './proposals/proposal-store.ts';
 import { createRepositoryMirrors } from './repositories/repository-mirror.ts';
 import { createRepositoryPins } from './repositories/repository-pins.ts';
 import { defaultRunnerUrl, startRunnerAnnouncement } from './runner/runner-announcement.ts';
@@ -70,6 +75,7 @@ import { startStaleSessions } from './sandboxes/stale-sessions.ts';
 const version = '0.1.0';
 const activitiesMax = 1_000;
 const pollersMax = 8;
+const proposalsAtOnceMax = 4;
 
 export interface RunningSandboxRunner {
   runnerId: string;
@@ -222,6 +228,7 @@ export async function startSandboxRunner(
       commands,
       checkpoints,
       fileChanges: createFileChanges({ artifacts }),
+      updating: createWorkspaceUpdating(mirrors),
       driver,
       engine,
       disk,
@@ -231,9 +238,20 @@ export async function startSandboxRunner(
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
+  const proposals = { directory: join(dataDirectory, 'proposals'), artifacts, mirrors, disk };
+  await clearProposalStores(proposals);
+  const proposalWorker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: proposalTaskQueue,
+    activities: createProposalActivities({ ...proposals, diskReserveBytes: config.diskReserveBytes }),
+    maxConcurrentActivityTaskExecutions: proposalsAtOnceMax,
+  });
   runWorker(hostWorker, 'sandbox host', lifetime, log);
   runWorker(placementWorker, 'placement', lifetime, log);
-  const isWorking = () => [hostWorker, placementWorker].every((worker) => worker.getState() === 'RUNNING');
+  runWorker(proposalWorker, 'proposals', lifetime, log);
+  const isWorking = () =>
+    [hostWorker, placementWorker, proposalWorker].every((worker) => worker.getState() === 'RUNNING');
   readiness.add('workers', async () => {
     if (!isWorking()) throw new Error('a worker does not run');
   });

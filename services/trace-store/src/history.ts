@@ -3,6 +3,7 @@
 // 1. From any cursor every later event comes once, in order: by (epoch, sequence, fill), a batch stored twice collapsed.
 // 2. A page ends at its rows or bytes, with at least one event; `next` is what was looked at, also where a filter hid it.
 // 3. `complete` only if nothing was stored beyond `next` when the page was read.
+// 4. A fork's history is one list: what its ancestors have up to where it was forked, then its own. They lie in one stream.
 
 import { type Cursor, compareCursors, toCursor } from '@worktrail/contract/cursor';
 import type { EventType } from '@worktrail/contract/event-types';
@@ -11,9 +12,17 @@ import type { ClickHouseReader } from './clickhouse.ts';
 import { storedEvent } from './event-row.ts';
 import { readRowBinary } from './row-bytes.ts';
 
+/** What a fork has of an ancestor. */
+export interface InheritedEvents {
+  sessionId: string;
+  upTo: Cursor;
+}
+
 export interface HistoryQuestion {
   organizationId: string;
   sessionId: string;
+  /** Of a fork. */
+  inherited?: readonly InheritedEvents[];
   after: Cursor;
   types: readonly EventType[];
   rowsMax: number;
@@ -30,8 +39,7 @@ export interface HistoryPage {
   bytes: number;
 }
 
-const ofSession = `organization_id = {organization:String} AND session_id = {session:String}
-  AND (epoch, sequence, fill) > ({epoch:UInt64}, {sequence:UInt64}, {fill:UInt64})`;
+const later = '(epoch, sequence, fill) > ({epoch:UInt64}, {sequence:UInt64}, {fill:UInt64})';
 const order = 'ORDER BY epoch, sequence, fill LIMIT 1 BY epoch, sequence, fill';
 
 interface Place {
@@ -54,7 +62,7 @@ export async function readHistory(clickhouse: ClickHouseReader, question: Histor
 async function readPlaces(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<Place[]> {
   const answer = await clickhouse.bytes(
     `SELECT epoch, sequence, fill, toUInt64(size + length(message)) AS bytes FROM events_v1
-     WHERE ${ofSession} ${typeFilter(question)} ${order} LIMIT {rows:UInt32} SETTINGS max_execution_time = 10`,
+     WHERE ${ofHistory(question)} ${typeFilter(question)} ${order} LIMIT {rows:UInt32} SETTINGS max_execution_time = 10`,
     { ...parametersOf(question), rows: question.rowsMax + 1 },
   );
   const row = readRowBinary(answer);
@@ -72,7 +80,7 @@ async function readUpTo(
 ): Promise<HistoryPage['events']> {
   const answer = await clickhouse.bytes(
     `SELECT epoch, sequence, fill, message, body FROM events_v1
-     WHERE ${ofSession} AND (epoch, sequence, fill) <= ({lastEpoch:UInt64}, {lastSequence:UInt64}, {lastFill:UInt64})
+     WHERE ${ofHistory(question)} AND (epoch, sequence, fill) <= ({lastEpoch:UInt64}, {lastSequence:UInt64}, {lastFill:UInt64})
        ${typeFilter(question)} ${order} SETTINGS max_execution_time = 10`,
     { ...parametersOf(question), lastEpoch: last.epoch, lastSequence: last.sequence, lastFill: last.fill ?? 0 },
   );
@@ -85,12 +93,37 @@ async function readUpTo(
   return events;
 }
 
+/** Nothing of what lies behind the cursor is looked at. */
+function inheritedBeyond({ inherited = [], after }: HistoryQuestion): readonly InheritedEvents[] {
+  return inherited.filter(({ upTo }) => compareCursors(upTo, after) > 0);
+}
+
+function ofHistory(question: HistoryQuestion): string {
+  const sessions = [
+    'session_id = {session:String}',
+    ...inheritedBeyond(question).map(
+      (_, index) =>
+        `(session_id = {inherited${index}:String} AND (epoch, sequence, fill) <=
+          ({inheritedEpoch${index}:UInt64}, {inheritedSequence${index}:UInt64}, {inheritedFill${index}:UInt64}))`,
+    ),
+  ];
+  return `organization_id = {organization:String} AND (${sessions.join(' OR ')}) AND ${later}`;
+}
+
 function typeFilter({ types }: HistoryQuestion): string {
   return types.length > 0 ? 'AND type IN {types:Array(String)}' : '';
 }
 
-function parametersOf({ organizationId, sessionId, after, types }: HistoryQuestion): Record<string, unknown> {
+function parametersOf(question: HistoryQuestion): Record<string, unknown> {
+  const { organizationId, sessionId, after, types } = question;
+  const inherited = inheritedBeyond(question).flatMap(({ sessionId: ancestor, upTo }, index) => [
+    [`inherited${index}`, ancestor],
+    [`inheritedEpoch${index}`, upTo.epoch],
+    [`inheritedSequence${index}`, upTo.sequence],
+    [`inheritedFill${index}`, upTo.fill ?? 0],
+  ]);
   return {
+    ...Object.fromEntries(inherited),
     organization: organizationId,
     session: sessionId,
     epoch: after.epoch,

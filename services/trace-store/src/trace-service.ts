@@ -7,13 +7,19 @@ import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { type Cursor, toCursor } from '@worktrail/contract/cursor';
 import { eventCase, type EventType } from '@worktrail/contract/event-types';
+import { ancestorsMax } from '@worktrail/contract/forks';
 import { limits } from '@worktrail/contract/limits';
-import { ListEventsResponseSchema, type SessionScope, type TraceService } from '@worktrail/proto/trace';
+import {
+  type ListEventsRequest,
+  ListEventsResponseSchema,
+  type SessionScope,
+  type TraceService,
+} from '@worktrail/proto/trace';
 import { readOutput } from './command-output.ts';
 import { commandRecord, listCommandIds, readCommands } from './commands.ts';
 import { createFairShare } from './fair-share.ts';
 import { type FlushBarrier, organizationSubjects, sessionSubjects } from './flush-barrier.ts';
-import { readHistory } from './history.ts';
+import { type InheritedEvents, readHistory } from './history.ts';
 import type { Ingest } from './ingest.ts';
 import { offsetMax } from './parse-event.ts';
 import { readBehindBacklog } from './page-behind-backlog.ts';
@@ -59,13 +65,14 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
   return {
     listEvents: async (request) => {
       const { scope, ingest } = scopeOf(request.scope);
-      const { epoch = 0n, sequence = 0n, fill = 0n } = request.after ?? {};
-      const after = toCursor(Number(epoch), Number(sequence), Number(fill));
+      const after = cursorOf(request.after);
+      const inherited = inheritedOf(request.inherited);
       const read = (stored: Cursor) =>
         fromClickHouse(
           readHistory(clickhouse, {
             organizationId: scope.organizationId,
             sessionId: scope.sessionId,
+            inherited,
             after,
             stored,
             types: request.types.map(knownType),
@@ -184,6 +191,19 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
 
 function cursorMessage({ epoch, sequence, fill }: Cursor): { epoch: bigint; sequence: bigint; fill: bigint } {
   return { epoch: BigInt(epoch), sequence: BigInt(sequence), fill: BigInt(fill ?? 0) };
+}
+
+function cursorOf(message: { epoch: bigint; sequence: bigint; fill: bigint } | undefined): Cursor {
+  const { epoch = 0n, sequence = 0n, fill = 0n } = message ?? {};
+  return toCursor(Number(epoch), Number(sequence), Number(fill));
+}
+
+function inheritedOf(inherited: ListEventsRequest['inherited']): InheritedEvents[] {
+  if (inherited.length > ancestorsMax) throw invalid(`inherited: more than ${ancestorsMax}`);
+  return inherited.map(({ sessionId, upTo }) => {
+    checkName('inherited.session_id', sessionId);
+    return { sessionId, upTo: cursorOf(upTo) };
+  });
 }
 
 function knownType(type: string): EventType {

@@ -28,6 +28,9 @@ beforeAll(async () => {
 
 afterAll(() => fixture.close());
 
+type Position = { epoch: bigint; sequence: bigint; fill: bigint };
+type Inherited = { sessionId: string; upTo: Position };
+
 function scopeOf(session: TestSession) {
   return create(SessionScopeSchema, session);
 }
@@ -100,6 +103,73 @@ describe('history', () => {
     const payload = events[1]!.event!.payload;
     expect(payload.case === 'commandOutput' && Buffer.from(payload.value.bytes)).toEqual(Buffer.from(bytes));
     expect(events[1]!.event!.actor).toMatchObject({ kind: 1, id: 'prn_test' });
+  });
+});
+
+describe('the history of a fork', () => {
+  const idle = { case: 'sessionReady' as const, value: {} };
+  const fork = (parent: TestSession): TestSession => ({ ...parent, sessionId: newId('session') });
+
+  async function pages(session: TestSession, inherited: Inherited[], limit: number, from?: Position) {
+    const events: { sessionId: string; sequence: number }[] = [];
+    for (let after = from; ; ) {
+      const page = await fixture.trace.listEvents({
+        scope: scopeOf(session),
+        inherited,
+        limit,
+        ...(after && { after }),
+      });
+      for (const { event, cursor } of page.events)
+        events.push({ sessionId: event!.sessionId, sequence: Number(cursor!.sequence) });
+      after = page.next!;
+      if (page.complete) return events;
+      expect(page.events.length).toBeGreaterThan(0);
+    }
+  }
+
+  test('is one list: what its parent has up to where it was forked, then its own, at any page boundary and from any cursor', async () => {
+    const parent = newSession();
+    const [own, others] = [fork(parent), fork(parent)];
+    const publish = { parent: publisher(fixture.js, parent), own: publisher(fixture.js, own) };
+    const expected: { sessionId: string; sequence: number }[] = [];
+    for (let number = 1; number <= 5; number++) {
+      expected.push({ sessionId: parent.sessionId, sequence: await publish.parent('session', number, idle) });
+      await publisher(fixture.js, others)('session', number, idle);
+    }
+    const { events } = await fixture.trace.listEvents({ scope: scopeOf(parent) });
+    const inherited = [{ sessionId: parent.sessionId, upTo: events.at(-1)!.cursor! }];
+    expect(await pages(own, inherited, 100)).toEqual(expected);
+    for (let number = 1; number <= 4; number++) {
+      await publish.parent('session', 5 + number, idle);
+      expected.push({ sessionId: own.sessionId, sequence: await publish.own('session', number, idle) });
+    }
+    for (const limit of [1, 2, 3, 4, 5, 6, 100]) expect(await pages(own, inherited, limit)).toEqual(expected);
+    for (const [index, { cursor }] of events.entries())
+      expect(await pages(own, inherited, 2, cursor)).toEqual(expected.slice(index + 1));
+    const page = await fixture.trace.listEvents({ scope: scopeOf(own), inherited, types: ['session.busy'] });
+    expect(page).toMatchObject({ events: [], complete: true });
+  });
+
+  test('of a fork goes through all ancestors, and another organization has none of it', async () => {
+    const first = newSession();
+    const [second, third] = [fork(first), fork(first)];
+    const inherited: Inherited[] = [];
+    const expected: string[] = [];
+    for (const session of [first, second, third]) {
+      for (let number = 1; number <= 3; number++) {
+        await publisher(fixture.js, session)('session', number, idle);
+        expected.push(session.sessionId);
+      }
+      const { events } = await fixture.trace.listEvents({ scope: scopeOf(session) });
+      if (session !== third) inherited.push({ sessionId: session.sessionId, upTo: events.at(-1)!.cursor! });
+    }
+    for (const limit of [2, 3, 100])
+      expect((await pages(third, inherited, limit)).map(({ sessionId }) => sessionId)).toEqual(expected);
+    const stranger = { ...third, organizationId: newId('organization') };
+    expect(await pages(stranger, inherited, 100)).toEqual([]);
+    const tooMany = Array.from({ length: 33 }, () => inherited[0]!);
+    const refused = fixture.trace.listEvents({ scope: scopeOf(third), inherited: tooMany });
+    await expect(refused).rejects.toMatchObject({ code: Code.InvalidArgument });
   });
 });
 

@@ -104,9 +104,11 @@ async function printSession({ screen }: Cli, session: Session): Promise<void> {
     ['project', session.projectId],
     ['task', session.taskId],
     ['trial', session.trialId],
+    ['forked from', session.fork && `${session.fork.sessionId} at ${session.fork.checkpointId}`],
     ['branch', session.branch],
     ['base commit', session.baseCommit],
     ['head commit', session.headCommit],
+    ['against main', positionText(session)],
     ['runner', session.runner],
     ['queue position', session.queuePosition?.toString()],
     ['labels', labels.join(' ')],
@@ -114,6 +116,10 @@ async function printSession({ screen }: Cli, session: Session): Promise<void> {
     ['created', session.createdAt],
     ['last active', session.lastActiveAt],
   ]);
+}
+
+function positionText({ ahead, behind }: Session): string | null {
+  return typeof ahead === 'number' && typeof behind === 'number' ? `${ahead} ahead, ${behind} behind` : null;
 }
 
 function failureText({ failure }: Session): string {

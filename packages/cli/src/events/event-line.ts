@@ -43,6 +43,14 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return restoredSummary(data);
     case 'session.reverted':
       return revertedSummary(data);
+    case 'session.forked':
+      return joined(`from ${text('fromSessionId')} at ${text('fromCheckpointId')}`, list(data['sessionIds']).join(' '));
+    case 'session.updated':
+      return joined(
+        `${text('method')} ${text('commit').slice(0, 12)}`,
+        text('outcome'),
+        list(data['conflicts']).join(', '),
+      );
     case 'checkpoint.created':
       return checkpointSummary(data);
     case 'files.changed':
@@ -55,6 +63,17 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return outputSummary(data);
     case 'command.ended':
       return endSummary(data);
+    case 'proposal.opened':
+      return joined(text('proposalId'), text('title'), text('headCommit').slice(0, 12));
+    case 'proposal.checked':
+      return joined(`$ ${text('command')}`, text('outcome'), data['exitCode'] == null ? '' : `${data['exitCode']}`);
+    case 'proposal.approved':
+    case 'proposal.rejected':
+      return joined(text('proposalId'), `by ${text('by')}`, text('comment'));
+    case 'proposal.merged':
+      return joined(text('proposalId'), text('mergeCommit').slice(0, 12));
+    case 'proposal.closed':
+      return joined(text('proposalId'), text('comment'));
     case 'limit.reached':
       return [text('limit'), text('detail')].filter(Boolean).join(': ');
     case 'gap':

@@ -32,7 +32,8 @@ export function createStyle(coloured: boolean): Style {
 export function paintState(style: Style, state: string): Paint {
   if (['ready', 'passed', 'completed', 'ok', 'running', 'done', 'mergeable', 'merged'].includes(state))
     return style.green;
-  if (['failed', 'canceled', 'down', 'not ready'].includes(state)) return style.red;
-  if (['archived', 'hibernated', 'pending', ''].includes(state)) return style.dim;
+  if (['failed', 'canceled', 'down', 'not ready', 'conflicted', 'checks_failed', 'rejected'].includes(state))
+    return style.red;
+  if (['archived', 'closed', 'hibernated', 'pending', ''].includes(state)) return style.dim;
   return style.yellow;
 }

@@ -1,6 +1,16 @@
 // Sessions: persistent workspaces on a branch of their own, and their checkpoints.
 
-import type { Checkpoint, Page, Revert, PageQuery, Session, SessionFilter, SessionInput } from '../api-types.ts';
+import type {
+  Checkpoint,
+  ForkInput,
+  Page,
+  PageQuery,
+  Revert,
+  Session,
+  SessionFilter,
+  SessionInput,
+  UpdatedSession,
+} from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -41,6 +51,12 @@ export function createSessions(transport: Transport) {
      */
     revert: (sessionId: string, body: { checkpointId: string; force?: boolean }, options?: CallOptions) =>
       transport.json<Revert>('POST', pathOf`/v1/sessions/${sessionId}/revert`, { body, ...options }),
+    /** Brings the newest default branch in; conflicts are listed and left to the session. */
+    bringMain: (sessionId: string, body: { method?: 'merge' | 'rebase' } = {}, options?: CallOptions) =>
+      transport.json<UpdatedSession>('POST', pathOf`/v1/sessions/${sessionId}/update`, { body, ...options }),
+    /** Sessions of their own with the files and history of this one as at a checkpoint; hibernated until they are used. */
+    fork: (sessionId: string, body: ForkInput = {}, options?: CallOptions) =>
+      transport.json<{ items: Session[] }>('POST', pathOf`/v1/sessions/${sessionId}/fork`, { body, ...options }),
     archive: (sessionId: string, options?: CallOptions) =>
       transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/archive`, options),
   };

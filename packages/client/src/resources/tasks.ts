@@ -1,6 +1,6 @@
 // Tasks of a project, and the trials that attempt them.
 
-import type { Page, PageQuery, Task, TaskInput, Trial, TrialInput } from '../api-types.ts';
+import type { Comparison, Page, PageQuery, Task, TaskInput, Trial, TrialInput } from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -16,6 +16,9 @@ export function createTasks(transport: Transport) {
     get: (taskId: string, options?: CallOptions) => transport.json<Task>('GET', pathOf`/v1/tasks/${taskId}`, options),
     update: (taskId: string, body: Partial<TaskInput> & { state?: Task['state'] }, options?: CallOptions) =>
       transport.json<Task>('PATCH', pathOf`/v1/tasks/${taskId}`, { body, ...options }),
+    /** Every session of every trial of the task, side by side. */
+    compare: (taskId: string, options?: CallOptions) =>
+      transport.json<Comparison>('GET', pathOf`/v1/tasks/${taskId}/comparison`, options),
     /** A trial with one session. */
     start: (taskId: string, body: { commands?: string[] } = {}, options?: CallOptions) =>
       transport.json<Trial>('POST', pathOf`/v1/tasks/${taskId}/start`, { body, ...options }),

@@ -198,6 +198,12 @@ export declare type Event = Message<"worktrail.v1.Event"> & {
     case: "sessionBranchLeft";
   } | {
     /**
+     * @generated from field: worktrail.v1.SessionUpdated session_updated = 34;
+     */
+    value: SessionUpdated;
+    case: "sessionUpdated";
+  } | {
+    /**
      * @generated from field: worktrail.v1.CommandQueued command_queued = 40;
      */
     value: CommandQueued;
@@ -494,7 +500,7 @@ export declare type SessionHibernated = Message<"worktrail.v1.SessionHibernated"
   reason: string;
 
   /**
-   * Where the files are: "volume" on their host, or "archive".
+   * Where the files are: "volume" on their host, "archive", or "checkpoint" of a fork that was never open.
    *
    * @generated from field: string kept_in = 2;
    */
@@ -690,6 +696,8 @@ export declare type SessionReverted = Message<"worktrail.v1.SessionReverted"> & 
 export declare const SessionRevertedSchema: GenMessage<SessionReverted>;
 
 /**
+ * In the history of a fork, and in that of the session it was made from.
+ *
  * @generated from message worktrail.v1.SessionForked
  */
 export declare type SessionForked = Message<"worktrail.v1.SessionForked"> & {
@@ -702,6 +710,13 @@ export declare type SessionForked = Message<"worktrail.v1.SessionForked"> & {
    * @generated from field: string from_checkpoint_id = 2;
    */
   fromCheckpointId: string;
+
+  /**
+   * The sessions that were made: more than one only where the session that was forked says so.
+   *
+   * @generated from field: repeated string session_ids = 3;
+   */
+  sessionIds: string[];
 };
 
 /**
@@ -730,6 +745,54 @@ export declare type SessionBranchLeft = Message<"worktrail.v1.SessionBranchLeft"
  * Use `create(SessionBranchLeftSchema)` to create a new message.
  */
 export declare const SessionBranchLeftSchema: GenMessage<SessionBranchLeft>;
+
+/**
+ * The newest commit of the default branch was brought in.
+ *
+ * @generated from message worktrail.v1.SessionUpdated
+ */
+export declare type SessionUpdated = Message<"worktrail.v1.SessionUpdated"> & {
+  /**
+   * "merge" or "rebase".
+   *
+   * @generated from field: string method = 1;
+   */
+  method: string;
+
+  /**
+   * "up_to_date", "updated", or "conflicts": half done, and left to the session.
+   *
+   * @generated from field: string outcome = 2;
+   */
+  outcome: string;
+
+  /**
+   * What was brought in.
+   *
+   * @generated from field: string commit = 3;
+   */
+  commit: string;
+
+  /**
+   * The session's own afterwards.
+   *
+   * @generated from field: string head_commit = 4;
+   */
+  headCommit: string;
+
+  /**
+   * Paths; at most some hundred are named.
+   *
+   * @generated from field: repeated string conflicts = 5;
+   */
+  conflicts: string[];
+};
+
+/**
+ * Describes the message worktrail.v1.SessionUpdated.
+ * Use `create(SessionUpdatedSchema)` to create a new message.
+ */
+export declare const SessionUpdatedSchema: GenMessage<SessionUpdated>;
 
 /**
  * Always number 1 of its producer.

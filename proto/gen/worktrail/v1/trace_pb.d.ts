@@ -75,6 +75,29 @@ export declare type SessionScope = Message<"worktrail.v1.SessionScope"> & {
 export declare const SessionScopeSchema: GenMessage<SessionScope>;
 
 /**
+ * What a fork's history begins with: the events of an ancestor in the same partition, up to a position.
+ *
+ * @generated from message worktrail.v1.InheritedEvents
+ */
+export declare type InheritedEvents = Message<"worktrail.v1.InheritedEvents"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: worktrail.v1.Cursor up_to = 2;
+   */
+  upTo?: Cursor | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.InheritedEvents.
+ * Use `create(InheritedEventsSchema)` to create a new message.
+ */
+export declare const InheritedEventsSchema: GenMessage<InheritedEvents>;
+
+/**
  * @generated from message worktrail.v1.StoredEvent
  */
 export declare type StoredEvent = Message<"worktrail.v1.StoredEvent"> & {
@@ -136,6 +159,13 @@ export declare type ListEventsRequest = Message<"worktrail.v1.ListEventsRequest"
    * @generated from field: uint32 bytes_max = 6;
    */
   bytesMax: number;
+
+  /**
+   * Of a fork.
+   *
+   * @generated from field: repeated worktrail.v1.InheritedEvents inherited = 7;
+   */
+  inherited: InheritedEvents[];
 };
 
 /**

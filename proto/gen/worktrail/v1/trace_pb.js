@@ -13,7 +13,7 @@ import { file_worktrail_v1_event } from "./event_pb.js";
  * Describes the file worktrail/v1/trace.proto.
  */
 export const file_worktrail_v1_trace = /*@__PURE__*/
-  fileDesc("Chh3b3JrdHJhaWwvdjEvdHJhY2UucHJvdG8SDHdvcmt0cmFpbC52MSI3CgZDdXJzb3ISDQoFZXBvY2gYASABKAQSEAoIc2VxdWVuY2UYAiABKAQSDAoEZmlsbBgDIAEoBCJOCgxTZXNzaW9uU2NvcGUSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJcGFydGl0aW9uGAMgASgNIlcKC1N0b3JlZEV2ZW50EiQKBmN1cnNvchgBIAEoCzIULndvcmt0cmFpbC52MS5DdXJzb3ISIgoFZXZlbnQYAiABKAsyEy53b3JrdHJhaWwudjEuRXZlbnQiqAEKEUxpc3RFdmVudHNSZXF1ZXN0EikKBXNjb3BlGAEgASgLMhoud29ya3RyYWlsLnYxLlNlc3Npb25TY29wZRIjCgVhZnRlchgCIAEoCzIULndvcmt0cmFpbC52MS5DdXJzb3ISDQoFbGltaXQYAyABKA0SDQoFdHlwZXMYBCADKAkSEgoKbm9fYmFycmllchgFIAEoCBIRCglieXRlc19tYXgYBiABKA0idQoSTGlzdEV2ZW50c1Jlc3BvbnNlEikKBmV2ZW50cxgBIAMoCzIZLndvcmt0cmFpbC52MS5TdG9yZWRFdmVudBIiCgRuZXh0GAIgASgLMhQud29ya3RyYWlsLnYxLkN1cnNvchIQCghjb21wbGV0ZRgDIAEoCCKXAQoRUmVhZE91dHB1dFJlcXVlc3QSKQoFc2NvcGUYASABKAsyGi53b3JrdHJhaWwudjEuU2Vzc2lvblNjb3BlEhIKCmNvbW1hbmRfaWQYAiABKAkSJAoGc3RyZWFtGAMgASgOMhQud29ya3RyYWlsLnYxLlN0cmVhbRIOCgZvZmZzZXQYBCABKAQSDQoFbGltaXQYBSABKA0icQoSUmVhZE91dHB1dFJlc3BvbnNlEg0KBWJ5dGVzGAEgASgMEhMKC25leHRfb2Zmc2V0GAIgASgEEhAKCGNvbXBsZXRlGAMgASgIEiUKBGdhcHMYBCADKAsyFy53b3JrdHJhaWwudjEuT3V0cHV0R2FwIkMKCU91dHB1dEdhcBITCgtmcm9tX29mZnNldBgBIAEoBBIRCgl0b19vZmZzZXQYAiABKAQSDgoGcmVhc29uGAMgASgJIsgCCg1Db21tYW5kUmVjb3JkEhIKCmNvbW1hbmRfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIrCgZxdWV1ZWQYAyABKAsyGy53b3JrdHJhaWwudjEuQ29tbWFuZFF1ZXVlZBItCglxdWV1ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBWVuZGVkGAYgASgLMhoud29ya3RyYWlsLnYxLkNvbW1hbmRFbmRlZBIsCghlbmRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMc3Rkb3V0X2J5dGVzGAggASgEEhQKDHN0ZGVycl9ieXRlcxgJIAEoBCJSChFHZXRDb21tYW5kUmVxdWVzdBIpCgVzY29wZRgBIAEoCzIaLndvcmt0cmFpbC52MS5TZXNzaW9uU2NvcGUSEgoKY29tbWFuZF9pZBgCIAEoCSJCChJHZXRDb21tYW5kUmVzcG9uc2USLAoHY29tbWFuZBgBIAEoCzIbLndvcmt0cmFpbC52MS5Db21tYW5kUmVjb3JkImkKE0xpc3RDb21tYW5kc1JlcXVlc3QSKQoFc2NvcGUYASABKAsyGi53b3JrdHJhaWwudjEuU2Vzc2lvblNjb3BlEg0KBWxpbWl0GAIgASgNEhgKEGFmdGVyX2NvbW1hbmRfaWQYAyABKAkiUwoUTGlzdENvbW1hbmRzUmVzcG9uc2USLQoIY29tbWFuZHMYASADKAsyGy53b3JrdHJhaWwudjEuQ29tbWFuZFJlY29yZBIMCgRtb3JlGAIgASgIIp4BChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEg8KB3Rhc2tfaWQYAyABKAkSEAoIdHJpYWxfaWQYBCABKAkSDQoFc3RhdGUYBSABKAkSDQoFbGltaXQYBiABKA0SGQoRYmVmb3JlX3Nlc3Npb25faWQYByABKAkiOQoUTGlzdFNlc3Npb25zUmVzcG9uc2USEwoLc2Vzc2lvbl9pZHMYASADKAkSDAoEbW9yZRgCIAEoCCJVChZHZXRQcm9kdWNlck1hcmtSZXF1ZXN0EikKBXNjb3BlGAEgASgLMhoud29ya3RyYWlsLnYxLlNlc3Npb25TY29wZRIQCghwcm9kdWNlchgCIAEoCSKeAQoXR2V0UHJvZHVjZXJNYXJrUmVzcG9uc2USDgoGbnVtYmVyGAEgASgEEhUKDXN0ZG91dF9vZmZzZXQYAiABKAQSFQoNc3RkZXJyX29mZnNldBgDIAEoBBIQCghwb3NpdGlvbhgEIAEoBBIkCgZjdXJzb3IYBSABKAsyFC53b3JrdHJhaWwudjEuQ3Vyc29yEg0KBWVuZGVkGAYgASgIIs4BCgtBdWRpdFJlY29yZBIKCgJpZBgBIAEoCRIXCg9vcmdhbml6YXRpb25faWQYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoFYWN0b3IYBCABKAsyEy53b3JrdHJhaWwudjEuQWN0b3ISDgoGYWN0aW9uGAUgASgJEhMKC3Jlc291cmNlX2lkGAYgASgJEhIKCnJlcXVlc3RfaWQYByABKAkSEwoLZGV0YWlsX2pzb24YCCABKAkiTQoQTGlzdEF1ZGl0UmVxdWVzdBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDQoFbGltaXQYAiABKA0SEQoJYmVmb3JlX2lkGAMgASgJIk0KEUxpc3RBdWRpdFJlc3BvbnNlEioKB3JlY29yZHMYASADKAsyGS53b3JrdHJhaWwudjEuQXVkaXRSZWNvcmQSDAoEbW9yZRgCIAEoCCI0CgxRdWVyeVJlcXVlc3QSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgsKA3NxbBgCIAEoCSJGCg1RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSEQoJcm93c19qc29uGAIgASgJEhEKCXRydW5jYXRlZBgDIAEoCCISChBHZXRTdGF0dXNSZXF1ZXN0Ir0BCg9QYXJ0aXRpb25TdGF0dXMSEQoJcGFydGl0aW9uGAEgASgNEiQKBnN0b3JlZBgCIAEoCzIULndvcmt0cmFpbC52MS5DdXJzb3ISDwoHcGVuZGluZxgDIAEoBBIUCgxkZWFkX2xldHRlcnMYBCABKAQSIQoZbmV3ZXN0X2RlYWRfbGV0dGVyX3JlYXNvbhgFIAEoCRIZChFldmVudHNfYmFja2ZpbGxlZBgGIAEoBBIMCgRnYXBzGAcgASgEIoYBChFHZXRTdGF0dXNSZXNwb25zZRIaChJjbGlja2hvdXNlX3ZlcnNpb24YASABKAkSMQoKcGFydGl0aW9ucxgCIAMoCzIdLndvcmt0cmFpbC52MS5QYXJ0aXRpb25TdGF0dXMSDgoGZXZlbnRzGAMgASgEEhIKCmRpc2tfYnl0ZXMYBCABKAQy7QUKDFRyYWNlU2VydmljZRJPCgpMaXN0RXZlbnRzEh8ud29ya3RyYWlsLnYxLkxpc3RFdmVudHNSZXF1ZXN0GiAud29ya3RyYWlsLnYxLkxpc3RFdmVudHNSZXNwb25zZRJPCgpSZWFkT3V0cHV0Eh8ud29ya3RyYWlsLnYxLlJlYWRPdXRwdXRSZXF1ZXN0GiAud29ya3RyYWlsLnYxLlJlYWRPdXRwdXRSZXNwb25zZRJPCgpHZXRDb21tYW5kEh8ud29ya3RyYWlsLnYxLkdldENvbW1hbmRSZXF1ZXN0GiAud29ya3RyYWlsLnYxLkdldENvbW1hbmRSZXNwb25zZRJVCgxMaXN0Q29tbWFuZHMSIS53b3JrdHJhaWwudjEuTGlzdENvbW1hbmRzUmVxdWVzdBoiLndvcmt0cmFpbC52MS5MaXN0Q29tbWFuZHNSZXNwb25zZRJVCgxMaXN0U2Vzc2lvbnMSIS53b3JrdHJhaWwudjEuTGlzdFNlc3Npb25zUmVxdWVzdBoiLndvcmt0cmFpbC52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZRJeCg9HZXRQcm9kdWNlck1hcmsSJC53b3JrdHJhaWwudjEuR2V0UHJvZHVjZXJNYXJrUmVxdWVzdBolLndvcmt0cmFpbC52MS5HZXRQcm9kdWNlck1hcmtSZXNwb25zZRJMCglMaXN0QXVkaXQSHi53b3JrdHJhaWwudjEuTGlzdEF1ZGl0UmVxdWVzdBofLndvcmt0cmFpbC52MS5MaXN0QXVkaXRSZXNwb25zZRJACgVRdWVyeRIaLndvcmt0cmFpbC52MS5RdWVyeVJlcXVlc3QaGy53b3JrdHJhaWwudjEuUXVlcnlSZXNwb25zZRJMCglHZXRTdGF0dXMSHi53b3JrdHJhaWwudjEuR2V0U3RhdHVzUmVxdWVzdBofLndvcmt0cmFpbC52MS5HZXRTdGF0dXNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_worktrail_v1_event]);
+  fileDesc("Chh3b3JrdHJhaWwvdjEvdHJhY2UucHJvdG8SDHdvcmt0cmFpbC52MSI3CgZDdXJzb3ISDQoFZXBvY2gYASABKAQSEAoIc2VxdWVuY2UYAiABKAQSDAoEZmlsbBgDIAEoBCJOCgxTZXNzaW9uU2NvcGUSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEhIKCnNlc3Npb25faWQYAiABKAkSEQoJcGFydGl0aW9uGAMgASgNIkoKD0luaGVyaXRlZEV2ZW50cxISCgpzZXNzaW9uX2lkGAEgASgJEiMKBXVwX3RvGAIgASgLMhQud29ya3RyYWlsLnYxLkN1cnNvciJXCgtTdG9yZWRFdmVudBIkCgZjdXJzb3IYASABKAsyFC53b3JrdHJhaWwudjEuQ3Vyc29yEiIKBWV2ZW50GAIgASgLMhMud29ya3RyYWlsLnYxLkV2ZW50ItoBChFMaXN0RXZlbnRzUmVxdWVzdBIpCgVzY29wZRgBIAEoCzIaLndvcmt0cmFpbC52MS5TZXNzaW9uU2NvcGUSIwoFYWZ0ZXIYAiABKAsyFC53b3JrdHJhaWwudjEuQ3Vyc29yEg0KBWxpbWl0GAMgASgNEg0KBXR5cGVzGAQgAygJEhIKCm5vX2JhcnJpZXIYBSABKAgSEQoJYnl0ZXNfbWF4GAYgASgNEjAKCWluaGVyaXRlZBgHIAMoCzIdLndvcmt0cmFpbC52MS5Jbmhlcml0ZWRFdmVudHMidQoSTGlzdEV2ZW50c1Jlc3BvbnNlEikKBmV2ZW50cxgBIAMoCzIZLndvcmt0cmFpbC52MS5TdG9yZWRFdmVudBIiCgRuZXh0GAIgASgLMhQud29ya3RyYWlsLnYxLkN1cnNvchIQCghjb21wbGV0ZRgDIAEoCCKXAQoRUmVhZE91dHB1dFJlcXVlc3QSKQoFc2NvcGUYASABKAsyGi53b3JrdHJhaWwudjEuU2Vzc2lvblNjb3BlEhIKCmNvbW1hbmRfaWQYAiABKAkSJAoGc3RyZWFtGAMgASgOMhQud29ya3RyYWlsLnYxLlN0cmVhbRIOCgZvZmZzZXQYBCABKAQSDQoFbGltaXQYBSABKA0icQoSUmVhZE91dHB1dFJlc3BvbnNlEg0KBWJ5dGVzGAEgASgMEhMKC25leHRfb2Zmc2V0GAIgASgEEhAKCGNvbXBsZXRlGAMgASgIEiUKBGdhcHMYBCADKAsyFy53b3JrdHJhaWwudjEuT3V0cHV0R2FwIkMKCU91dHB1dEdhcBITCgtmcm9tX29mZnNldBgBIAEoBBIRCgl0b19vZmZzZXQYAiABKAQSDgoGcmVhc29uGAMgASgJIsgCCg1Db21tYW5kUmVjb3JkEhIKCmNvbW1hbmRfaWQYASABKAkSEgoKc2Vzc2lvbl9pZBgCIAEoCRIrCgZxdWV1ZWQYAyABKAsyGy53b3JrdHJhaWwudjEuQ29tbWFuZFF1ZXVlZBItCglxdWV1ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBWVuZGVkGAYgASgLMhoud29ya3RyYWlsLnYxLkNvbW1hbmRFbmRlZBIsCghlbmRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMc3Rkb3V0X2J5dGVzGAggASgEEhQKDHN0ZGVycl9ieXRlcxgJIAEoBCJSChFHZXRDb21tYW5kUmVxdWVzdBIpCgVzY29wZRgBIAEoCzIaLndvcmt0cmFpbC52MS5TZXNzaW9uU2NvcGUSEgoKY29tbWFuZF9pZBgCIAEoCSJCChJHZXRDb21tYW5kUmVzcG9uc2USLAoHY29tbWFuZBgBIAEoCzIbLndvcmt0cmFpbC52MS5Db21tYW5kUmVjb3JkImkKE0xpc3RDb21tYW5kc1JlcXVlc3QSKQoFc2NvcGUYASABKAsyGi53b3JrdHJhaWwudjEuU2Vzc2lvblNjb3BlEg0KBWxpbWl0GAIgASgNEhgKEGFmdGVyX2NvbW1hbmRfaWQYAyABKAkiUwoUTGlzdENvbW1hbmRzUmVzcG9uc2USLQoIY29tbWFuZHMYASADKAsyGy53b3JrdHJhaWwudjEuQ29tbWFuZFJlY29yZBIMCgRtb3JlGAIgASgIIp4BChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhcKD29yZ2FuaXphdGlvbl9pZBgBIAEoCRISCgpwcm9qZWN0X2lkGAIgASgJEg8KB3Rhc2tfaWQYAyABKAkSEAoIdHJpYWxfaWQYBCABKAkSDQoFc3RhdGUYBSABKAkSDQoFbGltaXQYBiABKA0SGQoRYmVmb3JlX3Nlc3Npb25faWQYByABKAkiOQoUTGlzdFNlc3Npb25zUmVzcG9uc2USEwoLc2Vzc2lvbl9pZHMYASADKAkSDAoEbW9yZRgCIAEoCCJVChZHZXRQcm9kdWNlck1hcmtSZXF1ZXN0EikKBXNjb3BlGAEgASgLMhoud29ya3RyYWlsLnYxLlNlc3Npb25TY29wZRIQCghwcm9kdWNlchgCIAEoCSKeAQoXR2V0UHJvZHVjZXJNYXJrUmVzcG9uc2USDgoGbnVtYmVyGAEgASgEEhUKDXN0ZG91dF9vZmZzZXQYAiABKAQSFQoNc3RkZXJyX29mZnNldBgDIAEoBBIQCghwb3NpdGlvbhgEIAEoBBIkCgZjdXJzb3IYBSABKAsyFC53b3JrdHJhaWwudjEuQ3Vyc29yEg0KBWVuZGVkGAYgASgIIs4BCgtBdWRpdFJlY29yZBIKCgJpZBgBIAEoCRIXCg9vcmdhbml6YXRpb25faWQYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoFYWN0b3IYBCABKAsyEy53b3JrdHJhaWwudjEuQWN0b3ISDgoGYWN0aW9uGAUgASgJEhMKC3Jlc291cmNlX2lkGAYgASgJEhIKCnJlcXVlc3RfaWQYByABKAkSEwoLZGV0YWlsX2pzb24YCCABKAkiTQoQTGlzdEF1ZGl0UmVxdWVzdBIXCg9vcmdhbml6YXRpb25faWQYASABKAkSDQoFbGltaXQYAiABKA0SEQoJYmVmb3JlX2lkGAMgASgJIk0KEUxpc3RBdWRpdFJlc3BvbnNlEioKB3JlY29yZHMYASADKAsyGS53b3JrdHJhaWwudjEuQXVkaXRSZWNvcmQSDAoEbW9yZRgCIAEoCCI0CgxRdWVyeVJlcXVlc3QSFwoPb3JnYW5pemF0aW9uX2lkGAEgASgJEgsKA3NxbBgCIAEoCSJGCg1RdWVyeVJlc3BvbnNlEg8KB2NvbHVtbnMYASADKAkSEQoJcm93c19qc29uGAIgASgJEhEKCXRydW5jYXRlZBgDIAEoCCISChBHZXRTdGF0dXNSZXF1ZXN0Ir0BCg9QYXJ0aXRpb25TdGF0dXMSEQoJcGFydGl0aW9uGAEgASgNEiQKBnN0b3JlZBgCIAEoCzIULndvcmt0cmFpbC52MS5DdXJzb3ISDwoHcGVuZGluZxgDIAEoBBIUCgxkZWFkX2xldHRlcnMYBCABKAQSIQoZbmV3ZXN0X2RlYWRfbGV0dGVyX3JlYXNvbhgFIAEoCRIZChFldmVudHNfYmFja2ZpbGxlZBgGIAEoBBIMCgRnYXBzGAcgASgEIoYBChFHZXRTdGF0dXNSZXNwb25zZRIaChJjbGlja2hvdXNlX3ZlcnNpb24YASABKAkSMQoKcGFydGl0aW9ucxgCIAMoCzIdLndvcmt0cmFpbC52MS5QYXJ0aXRpb25TdGF0dXMSDgoGZXZlbnRzGAMgASgEEhIKCmRpc2tfYnl0ZXMYBCABKAQy7QUKDFRyYWNlU2VydmljZRJPCgpMaXN0RXZlbnRzEh8ud29ya3RyYWlsLnYxLkxpc3RFdmVudHNSZXF1ZXN0GiAud29ya3RyYWlsLnYxLkxpc3RFdmVudHNSZXNwb25zZRJPCgpSZWFkT3V0cHV0Eh8ud29ya3RyYWlsLnYxLlJlYWRPdXRwdXRSZXF1ZXN0GiAud29ya3RyYWlsLnYxLlJlYWRPdXRwdXRSZXNwb25zZRJPCgpHZXRDb21tYW5kEh8ud29ya3RyYWlsLnYxLkdldENvbW1hbmRSZXF1ZXN0GiAud29ya3RyYWlsLnYxLkdldENvbW1hbmRSZXNwb25zZRJVCgxMaXN0Q29tbWFuZHMSIS53b3JrdHJhaWwudjEuTGlzdENvbW1hbmRzUmVxdWVzdBoiLndvcmt0cmFpbC52MS5MaXN0Q29tbWFuZHNSZXNwb25zZRJVCgxMaXN0U2Vzc2lvbnMSIS53b3JrdHJhaWwudjEuTGlzdFNlc3Npb25zUmVxdWVzdBoiLndvcmt0cmFpbC52MS5MaXN0U2Vzc2lvbnNSZXNwb25zZRJeCg9HZXRQcm9kdWNlck1hcmsSJC53b3JrdHJhaWwudjEuR2V0UHJvZHVjZXJNYXJrUmVxdWVzdBolLndvcmt0cmFpbC52MS5HZXRQcm9kdWNlck1hcmtSZXNwb25zZRJMCglMaXN0QXVkaXQSHi53b3JrdHJhaWwudjEuTGlzdEF1ZGl0UmVxdWVzdBofLndvcmt0cmFpbC52MS5MaXN0QXVkaXRSZXNwb25zZRJACgVRdWVyeRIaLndvcmt0cmFpbC52MS5RdWVyeVJlcXVlc3QaGy53b3JrdHJhaWwudjEuUXVlcnlSZXNwb25zZRJMCglHZXRTdGF0dXMSHi53b3JrdHJhaWwudjEuR2V0U3RhdHVzUmVxdWVzdBofLndvcmt0cmFpbC52MS5HZXRTdGF0dXNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_worktrail_v1_event]);
 
 /**
  * Describes the message worktrail.v1.Cursor.
@@ -30,165 +30,172 @@ export const SessionScopeSchema = /*@__PURE__*/
   messageDesc(file_worktrail_v1_trace, 1);
 
 /**
+ * Describes the message worktrail.v1.InheritedEvents.
+ * Use `create(InheritedEventsSchema)` to create a new message.
+ */
+export const InheritedEventsSchema = /*@__PURE__*/
+  messageDesc(file_worktrail_v1_trace, 2);
+
+/**
  * Describes the message worktrail.v1.StoredEvent.
  * Use `create(StoredEventSchema)` to create a new message.
  */
 export const StoredEventSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 2);
+  messageDesc(file_worktrail_v1_trace, 3);
 
 /**
  * Describes the message worktrail.v1.ListEventsRequest.
  * Use `create(ListEventsRequestSchema)` to create a new message.
  */
 export const ListEventsRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 3);
+  messageDesc(file_worktrail_v1_trace, 4);
 
 /**
  * Describes the message worktrail.v1.ListEventsResponse.
  * Use `create(ListEventsResponseSchema)` to create a new message.
  */
 export const ListEventsResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 4);
+  messageDesc(file_worktrail_v1_trace, 5);
 
 /**
  * Describes the message worktrail.v1.ReadOutputRequest.
  * Use `create(ReadOutputRequestSchema)` to create a new message.
  */
 export const ReadOutputRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 5);
+  messageDesc(file_worktrail_v1_trace, 6);
 
 /**
  * Describes the message worktrail.v1.ReadOutputResponse.
  * Use `create(ReadOutputResponseSchema)` to create a new message.
  */
 export const ReadOutputResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 6);
+  messageDesc(file_worktrail_v1_trace, 7);
 
 /**
  * Describes the message worktrail.v1.OutputGap.
  * Use `create(OutputGapSchema)` to create a new message.
  */
 export const OutputGapSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 7);
+  messageDesc(file_worktrail_v1_trace, 8);
 
 /**
  * Describes the message worktrail.v1.CommandRecord.
  * Use `create(CommandRecordSchema)` to create a new message.
  */
 export const CommandRecordSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 8);
+  messageDesc(file_worktrail_v1_trace, 9);
 
 /**
  * Describes the message worktrail.v1.GetCommandRequest.
  * Use `create(GetCommandRequestSchema)` to create a new message.
  */
 export const GetCommandRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 9);
+  messageDesc(file_worktrail_v1_trace, 10);
 
 /**
  * Describes the message worktrail.v1.GetCommandResponse.
  * Use `create(GetCommandResponseSchema)` to create a new message.
  */
 export const GetCommandResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 10);
+  messageDesc(file_worktrail_v1_trace, 11);
 
 /**
  * Describes the message worktrail.v1.ListCommandsRequest.
  * Use `create(ListCommandsRequestSchema)` to create a new message.
  */
 export const ListCommandsRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 11);
+  messageDesc(file_worktrail_v1_trace, 12);
 
 /**
  * Describes the message worktrail.v1.ListCommandsResponse.
  * Use `create(ListCommandsResponseSchema)` to create a new message.
  */
 export const ListCommandsResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 12);
+  messageDesc(file_worktrail_v1_trace, 13);
 
 /**
  * Describes the message worktrail.v1.ListSessionsRequest.
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 13);
+  messageDesc(file_worktrail_v1_trace, 14);
 
 /**
  * Describes the message worktrail.v1.ListSessionsResponse.
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 14);
+  messageDesc(file_worktrail_v1_trace, 15);
 
 /**
  * Describes the message worktrail.v1.GetProducerMarkRequest.
  * Use `create(GetProducerMarkRequestSchema)` to create a new message.
  */
 export const GetProducerMarkRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 15);
+  messageDesc(file_worktrail_v1_trace, 16);
 
 /**
  * Describes the message worktrail.v1.GetProducerMarkResponse.
  * Use `create(GetProducerMarkResponseSchema)` to create a new message.
  */
 export const GetProducerMarkResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 16);
+  messageDesc(file_worktrail_v1_trace, 17);
 
 /**
  * Describes the message worktrail.v1.AuditRecord.
  * Use `create(AuditRecordSchema)` to create a new message.
  */
 export const AuditRecordSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 17);
+  messageDesc(file_worktrail_v1_trace, 18);
 
 /**
  * Describes the message worktrail.v1.ListAuditRequest.
  * Use `create(ListAuditRequestSchema)` to create a new message.
  */
 export const ListAuditRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 18);
+  messageDesc(file_worktrail_v1_trace, 19);
 
 /**
  * Describes the message worktrail.v1.ListAuditResponse.
  * Use `create(ListAuditResponseSchema)` to create a new message.
  */
 export const ListAuditResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 19);
+  messageDesc(file_worktrail_v1_trace, 20);
 
 /**
  * Describes the message worktrail.v1.QueryRequest.
  * Use `create(QueryRequestSchema)` to create a new message.
  */
 export const QueryRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 20);
+  messageDesc(file_worktrail_v1_trace, 21);
 
 /**
  * Describes the message worktrail.v1.QueryResponse.
  * Use `create(QueryResponseSchema)` to create a new message.
  */
 export const QueryResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 21);
+  messageDesc(file_worktrail_v1_trace, 22);
 
 /**
  * Describes the message worktrail.v1.GetStatusRequest.
  * Use `create(GetStatusRequestSchema)` to create a new message.
  */
 export const GetStatusRequestSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 22);
+  messageDesc(file_worktrail_v1_trace, 23);
 
 /**
  * Describes the message worktrail.v1.PartitionStatus.
  * Use `create(PartitionStatusSchema)` to create a new message.
  */
 export const PartitionStatusSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 23);
+  messageDesc(file_worktrail_v1_trace, 24);
 
 /**
  * Describes the message worktrail.v1.GetStatusResponse.
  * Use `create(GetStatusResponseSchema)` to create a new message.
  */
 export const GetStatusResponseSchema = /*@__PURE__*/
-  messageDesc(file_worktrail_v1_trace, 24);
+  messageDesc(file_worktrail_v1_trace, 25);
 
 /**
  * @generated from service worktrail.v1.TraceService

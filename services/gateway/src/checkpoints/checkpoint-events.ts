@@ -5,9 +5,8 @@
 // 2. When it does not come in time that is said, as of a part that does not answer: asking again finds it.
 
 import type { Cursor } from '@worktrail/contract/cursor';
-import type { EventScope } from '@worktrail/contract/subjects';
 import { unavailable } from '../deadline.ts';
-import type { History, PositionedEvent } from '../events/history.ts';
+import type { History, HistoryScope, PositionedEvent } from '../events/history.ts';
 import type { LiveSubscription } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
 
@@ -25,7 +24,7 @@ export interface CheckpointEventDeps {
 export async function recordedCheckpoint(
   deps: CheckpointEventDeps,
   subscription: LiveSubscription,
-  what: { scope: EventScope; checkpointId: string; after: Cursor | undefined; signal: AbortSignal },
+  what: { scope: HistoryScope; checkpointId: string; after: Cursor | undefined; signal: AbortSignal },
 ): Promise<PositionedEvent> {
   const deadlineMs = Date.now() + recordedWaitMs;
   let lookAtMs = Date.now() + lookMs;
@@ -62,7 +61,7 @@ function takeCheckpoint(subscription: LiveSubscription, checkpointId: string) {
 /** In all of the history after a position. */
 export async function findCheckpoint(
   history: History,
-  scope: EventScope,
+  scope: HistoryScope,
   checkpointId: string,
   after: Cursor | undefined,
 ): Promise<PositionedEvent | undefined> {

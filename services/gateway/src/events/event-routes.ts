@@ -4,7 +4,6 @@ import { z } from '@hono/zod-openapi';
 import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 
 import { type EventType, eventTypes } from '@worktrail/contract/event-types';
-import type { EventScope } from '@worktrail/contract/subjects';
 import type { Logger } from '@worktrail/runtime/log';
 import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
@@ -16,7 +15,7 @@ import type { SessionReader } from '../sessions/session-reader.ts';
 import { id, time } from '../text.ts';
 import { eventJson } from './event-json.ts';
 import { openEventStream } from './event-stream.ts';
-import { type HistoryPage, readCursor } from './history.ts';
+import { type HistoryPage, type HistoryScope, readCursor } from './history.ts';
 import { type FeedDeps, openFeed } from './session-feed.ts';
 
 /** Of one read of the history for a stream. */
@@ -96,7 +95,7 @@ export function addEventRoutes(api: Api, deps: EventRouteDeps): void {
 }
 
 /** @throws cursor_invalid for what is no cursor, or one that no event can have had. */
-async function givenCursor(deps: EventRouteDeps, scope: EventScope, text: string | undefined) {
+async function givenCursor(deps: EventRouteDeps, scope: HistoryScope, text: string | undefined) {
   if (text === undefined || text === '') return undefined;
   const cursor = readCursor(text);
   const place = await deps.position.place(scope, cursor);
@@ -108,7 +107,7 @@ async function givenCursor(deps: EventRouteDeps, scope: EventScope, text: string
 }
 
 /** The incarnation of the stream in which the session's history begins. */
-async function firstEpoch({ history }: EventRouteDeps, scope: EventScope): Promise<number> {
+async function firstEpoch({ history }: EventRouteDeps, scope: HistoryScope): Promise<number> {
   const { events, next } = await history.page(scope, { after: undefined, limit: 1, types: [] });
   return (events[0]?.cursor ?? next).epoch;
 }
@@ -121,7 +120,7 @@ function page({ events, next, complete }: HistoryPage): Reply {
   });
 }
 
-async function stream(deps: EventRouteDeps, scope: EventScope, query: EventQuery, gone: AbortSignal): Promise<Reply> {
+async function stream(deps: EventRouteDeps, scope: HistoryScope, query: EventQuery, gone: AbortSignal): Promise<Reply> {
   const onClose = deps.followers.admit('eventStreams', scope.organizationId);
   try {
     const { after } = query;
@@ -140,7 +139,7 @@ async function stream(deps: EventRouteDeps, scope: EventScope, query: EventQuery
 
 async function longPoll(
   deps: EventRouteDeps,
-  scope: EventScope,
+  scope: HistoryScope,
   query: EventQuery,
   gone: AbortSignal,
 ): Promise<HistoryPage> {

@@ -3,6 +3,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Cursor, parseCursor, toCursor } from '@worktrail/contract/cursor';
 import type { EventScope } from '@worktrail/contract/subjects';
+import type { InheritedHistory } from '@worktrail/contract/forks';
 import type { Event } from '@worktrail/proto/event';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import { Problem } from '../problem.ts';
@@ -27,8 +28,13 @@ export interface HistoryQuery {
   types: readonly string[];
 }
 
+/** Whose history: of a fork with what it has inherited. */
+export interface HistoryScope extends EventScope {
+  inherited?: readonly InheritedHistory[];
+}
+
 export interface History {
-  page(scope: EventScope, query: HistoryQuery): Promise<HistoryPage>;
+  page(scope: HistoryScope, query: HistoryQuery): Promise<HistoryPage>;
 }
 
 const bytesMax = 4 * 1024 * 1024;
@@ -46,17 +52,13 @@ export function createHistory(trace: Pick<TraceClient, 'listEvents'>): History {
   };
 }
 
-async function listEvents(trace: Pick<TraceClient, 'listEvents'>, scope: EventScope, query: HistoryQuery) {
+async function listEvents(trace: Pick<TraceClient, 'listEvents'>, scope: HistoryScope, query: HistoryQuery) {
+  const { partition, organizationId, sessionId, inherited = [] } = scope;
   try {
     return await trace.listEvents({
-      scope,
-      ...(query.after && {
-        after: {
-          epoch: BigInt(query.after.epoch),
-          sequence: BigInt(query.after.sequence),
-          fill: BigInt(query.after.fill ?? 0),
-        },
-      }),
+      scope: { partition, organizationId, sessionId },
+      inherited: inherited.map((one) => ({ sessionId: one.sessionId, upTo: cursorMessage(readCursor(one.upTo)) })),
+      ...(query.after && { after: cursorMessage(query.after) }),
       limit: query.limit,
       types: [...query.types],
       bytesMax,
@@ -77,6 +79,10 @@ function cursorProblem(error: unknown): unknown {
     return new Problem('cursor_expired', detail, { members: oldest ? { oldest } : {}, cause: error });
   }
   return error;
+}
+
+function cursorMessage({ epoch, sequence, fill }: Cursor) {
+  return { epoch: BigInt(epoch), sequence: BigInt(sequence), fill: BigInt(fill ?? 0) };
 }
 
 function cursorOf(cursor: { epoch: bigint; sequence: bigint; fill: bigint } | undefined): Cursor {

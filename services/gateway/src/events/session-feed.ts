@@ -11,9 +11,9 @@
 
 import type { Cursor } from '@worktrail/contract/cursor';
 import { type EventType, eventType } from '@worktrail/contract/event-types';
-import { type EventScope, liveSubject } from '@worktrail/contract/subjects';
+import { liveSubject } from '@worktrail/contract/subjects';
 import type { Event } from '@worktrail/proto/event';
-import type { History, PositionedEvent } from './history.ts';
+import type { History, HistoryScope, PositionedEvent } from './history.ts';
 import { createMerge, decide, isForwarded, type LiveMerge, markForwarded, markReadUpTo } from './live-merge.ts';
 import type { LiveSubscriber, LiveSubscription } from './live-subscription.ts';
 import { createProducerNumbers, type ProducerNumbers } from './producer-numbers.ts';
@@ -35,7 +35,7 @@ export interface FeedBatch {
 }
 
 export interface FeedOptions {
-  scope: EventScope;
+  scope: HistoryScope;
   after: Cursor | undefined;
   /** Of one batch from the history. */
   limit: number;
@@ -89,7 +89,8 @@ async function* catchUp(feed: Feed): AsyncGenerator<FeedBatch, void, undefined> 
     if (options.signal.aborted) return;
     const after = feed.cursor && placeOf(feed, feed.merge.safe);
     const page = await deps.history.page(options.scope, { after, limit: options.limit, types: options.types });
-    for (const { event } of page.events) feed.numbers.note(event);
+    // What a fork has inherited was numbered by other producers of the same names.
+    for (const { event } of page.events) if (event.sessionId === options.scope.sessionId) feed.numbers.note(event);
     const events = page.events.filter(({ cursor }) => !wasForwarded(feed, cursor));
     // Sequences of another incarnation of the stream have nothing to do with those before.
     if (page.next.epoch !== after?.epoch) feed.merge = createMerge(page.next.sequence);

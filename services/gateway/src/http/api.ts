@@ -10,7 +10,7 @@ import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { Logger } from '@worktrail/runtime/log';
 import type { Context } from 'hono';
-import { type Action, authorize, type Principal, requiredScope } from '../authorize.ts';
+import { type Action, authorize, type Principal, sufficientScopes } from '../authorize.ts';
 import { createDraw, type Draw, newSeed } from '../draw.ts';
 import type { Idempotency } from '../idempotency.ts';
 import { invalid, notFound, Problem, problemResponse } from '../problem.ts';
@@ -219,13 +219,13 @@ function pathPattern({ path, takesSlashes }: Pick<AnySpec, 'path' | 'takesSlashe
 }
 
 function openApiRoute(spec: AnySpec): RouteConfig {
-  const scope = spec.action === 'operator' ? undefined : requiredScope(spec.action);
+  const scopes = spec.action === 'operator' ? [] : sufficientScopes(spec.action);
   return {
     method: spec.method,
     path: spec.path,
     tags: [spec.tag],
     summary: spec.summary,
-    ...(scope && { description: `Needs the scope \`${scope}\`.` }),
+    ...(scopes.length > 0 && { description: `Needs the scope ${scopes.map((scope) => `\`${scope}\``).join(' or ')}.` }),
     security: [
       ...(spec.action === 'operator' ? [] : [{ apiKey: [] }]),
       ...(spec.action === 'operator' || spec.orOperator ? [{ operatorToken: [] }] : []),

@@ -1,14 +1,8 @@
 // A project as it is stored.
 
+import type { ApprovalPolicy } from '@worktrail/contract/documents';
 import type { RepositoryRef } from '@worktrail/contract/environment';
 import type { EnvironmentInput } from '@worktrail/runtime/operator-config';
-
-export interface ApprovalPolicy {
-  requiredApprovals: number;
-  authorMayApprove: boolean;
-  requiredChecks: string[];
-  mergeMethod: 'merge' | 'squash' | 'pull_request';
-}
 
 export interface ProjectDocument {
   id: string;
@@ -19,6 +13,8 @@ export interface ProjectDocument {
   environment: EnvironmentInput;
   hibernateAfterSeconds: number | null;
   approval: ApprovalPolicy;
+  /** Grows with each change of the policy, which voids approvals. Absent: 1. */
+  approvalVersion?: number;
   createdAt: string;
   updatedAt: string;
 }

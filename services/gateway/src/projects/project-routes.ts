@@ -1,5 +1,6 @@
 // Projects: a repository, the environment of its sessions, its approval policy.
 
+import { isDeepStrictEqual } from 'node:util';
 import { z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
@@ -18,6 +19,7 @@ import { askTraceStore } from '../trace-store.ts';
 import type { ProjectDocument } from './project-document.ts';
 import { environmentOf } from './project-environment.ts';
 import type { ProjectReader } from './project-reader.ts';
+import type { ProposalReader } from '../proposals/proposal-reader.ts';
 import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
 import { checkRepository } from './repository-url.ts';
 import { approvalDefaults, createProjectSchema, patchProjectSchema, projectSchema } from './schemas.ts';
@@ -30,6 +32,7 @@ export interface ProjectRouteDeps {
   store: ConfigurationStore;
   projects: ProjectReader;
   sessions: SessionReader;
+  proposals: Pick<ProposalReader, 'tellPolicy'>;
   trace: Pick<TraceClient, 'listSessions'>;
   audit: Audit;
   operator: OperatorConfig;
@@ -120,7 +123,7 @@ function addReading(api: Api, { store, projects }: ProjectRouteDeps): void {
   );
 }
 
-function addChange(api: Api, { store, projects, audit, operator, roots }: ProjectRouteDeps): void {
+function addChange(api: Api, { store, projects, proposals, audit, operator, roots }: ProjectRouteDeps): void {
   api.route(
     {
       method: 'patch',
@@ -150,14 +153,17 @@ function addChange(api: Api, { store, projects, audit, operator, roots }: Projec
         organizationId: project.organizationId,
         action: 'project.updated',
         resourceId: project.id,
-        detail: { members: Object.keys(body) },
+        detail: { members: Object.keys(body), ...(body.approval && { approval: project.approval }) },
       });
+      if (body.approval) await proposals.tellPolicy(project);
       return json(200, await projects.json(project), { etag: etag(revision) });
     },
   );
 }
 
 function changed(project: ProjectDocument, body: z.output<typeof patchProjectSchema>): ProjectDocument {
+  const approval = { ...project.approval, ...body.approval };
+  const isAsBefore = isDeepStrictEqual(approval, project.approval);
   return {
     ...project,
     name: body.name ?? project.name,
@@ -167,7 +173,8 @@ function changed(project: ProjectDocument, body: z.output<typeof patchProjectSch
     },
     environment: { ...project.environment, ...body.environment },
     hibernateAfterSeconds: body.hibernateAfterSeconds ?? project.hibernateAfterSeconds,
-    approval: { ...project.approval, ...body.approval },
+    approval,
+    ...(!isAsBefore && { approvalVersion: (project.approvalVersion ?? 1) + 1 }),
     updatedAt: new Date().toISOString(),
   };
 }

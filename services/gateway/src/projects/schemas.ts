@@ -77,7 +77,9 @@ const approvalFields = {
       (checks) => jsonBytes(checks) <= limits.requiredChecksBytesMax,
       `hold over ${limits.requiredChecksBytesMax} bytes in all`,
     ),
-  mergeMethod: z.enum(['merge', 'squash', 'pull_request']),
+  mergeMethod: z.enum(['merge', 'squash'], {
+    error: 'must be merge or squash: pull_request is not supported yet',
+  }),
 };
 
 export const approvalDefaults = {

@@ -22,11 +22,19 @@ export const sessionState = z.enum(states).openapi({
   description: [
     'creating → ready ⇄ busy (a command is live)',
     'ready → hibernating (its files are being stored) → hibernated, or ready again when they could not be stored',
-    'hibernated → resuming (by a command or a request) → ready, or hibernated again',
+    'hibernated (also a fork that was not used yet) → resuming (by a command or a request) → ready, or hibernated again',
     'busy → resuming (its sandbox or its host was lost)',
     'any → failed (see `failure`), archived',
   ].join('; '),
 });
+
+function commits(which: string) {
+  const seen = 'as at the newest checkpoint, as the mirror had the default branch then; null: not known yet.';
+  return z
+    .int()
+    .nullable()
+    .openapi({ description: `Commits ${which}, ${seen}` });
+}
 
 export const sessionSchema = z
   .object({
@@ -40,6 +48,8 @@ export const sessionSchema = z
     branch: z.string(),
     baseCommit: z.string().nullable(),
     headCommit: z.string().nullable(),
+    ahead: commits('that the head has and the default branch has not'),
+    behind: commits('that the default branch has and the head has not'),
     runner: z.string().nullable(),
     queuePosition: z.int().nullable().openapi({
       description: 'Its rank, from 1, among all sessions that wait for a place on a runner; null: it does not wait.',
@@ -47,6 +57,12 @@ export const sessionSchema = z
     lastCursor: z.string().openapi({ description: 'Of the newest event: what comes later is read with after=.' }),
     createdAt: time,
     lastActiveAt: time,
+    fork: z
+      .object({ sessionId: id('session'), checkpointId: id('checkpoint') })
+      .nullable()
+      .openapi({
+        description: 'Where its files and the beginning of its history are from; null: it began with the repository.',
+      }),
     failure: z.object({ code: z.string(), detail: z.string() }).optional(),
   })
   .openapi('Session');
@@ -60,9 +76,12 @@ export const createSessionSchema = z
       .optional()
       .openapi({ description: 'Branch, tag or commit; without it, the newest default branch.' }),
     fork: z
-      .never({ error: 'sessions cannot be forked yet' })
+      .strictObject({ sessionId: id('session'), checkpointId: id('checkpoint').optional() })
       .optional()
-      .openapi({ type: 'null', description: 'Not available yet.' }),
+      .openapi({
+        description:
+          'Begins with the files and history of another session of the project as at a checkpoint, hibernated.',
+      }),
     env: variables.default({}),
     labels: labels.default({}),
   })
@@ -84,11 +103,14 @@ export function sessionJson(document: SessionDocument, lastCursor: Cursor, queue
     branch: document.branch,
     baseCommit: document.baseCommit,
     headCommit: document.headCommit,
+    ahead: document.position?.ahead ?? null,
+    behind: document.position?.behind ?? null,
     runner: document.runnerId,
     queuePosition,
     lastCursor: formatCursor(lastCursor),
     createdAt: document.createdAt,
     lastActiveAt: document.lastActiveAt,
+    fork: document.fork ?? null,
     ...(document.failure && { failure: document.failure }),
   };
 }

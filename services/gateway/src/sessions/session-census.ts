@@ -15,6 +15,8 @@ export interface AskedSession {
   organizationId: string;
   projectId: string;
   sessionId: string;
+  /** What it begins as; `creating` where nothing is said. */
+  state?: SessionState;
 }
 
 export interface LiveSession {
@@ -58,8 +60,8 @@ export function createSessionCensus(bucket: KV, now: () => number): SessionCensu
     },
     expect(sessions) {
       const lapsesAt = now() + unreportedMs;
-      for (const { sessionId, organizationId, projectId } of sessions) {
-        const session = { organizationId, projectId, state: 'creating' as const, lapsesAt };
+      for (const { sessionId, organizationId, projectId, state = 'creating' } of sessions) {
+        const session = { organizationId, projectId, state, lapsesAt };
         current?.set(sessionId, { ...session, runnerId: null, waitingForPlaceSince: null });
       }
     },

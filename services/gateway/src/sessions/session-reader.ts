@@ -3,8 +3,9 @@
 import type { KV } from '@nats-io/kv';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { describeSession, sessionWorkflowId } from '@worktrail/contract/session-messages';
-import { type EventScope, sessionKey } from '@worktrail/contract/subjects';
+import { sessionKey } from '@worktrail/contract/subjects';
 import { createDocument, readDocument } from '@worktrail/runtime/buckets';
+import type { HistoryScope } from '../events/history.ts';
 import { type Action, authorize, type Principal } from '../authorize.ts';
 import { callTimeoutsMs, within } from '../deadline.ts';
 import { notFound } from '../problem.ts';
@@ -12,7 +13,7 @@ import type { WorkflowClient } from '../workflow-client.ts';
 
 export interface OpenedSession {
   document: SessionDocument;
-  scope: EventScope;
+  scope: HistoryScope;
 }
 
 export interface SessionReader {
@@ -53,6 +54,6 @@ export function createSessionReader(bucket: KV, workflows: Pick<WorkflowClient, 
   };
 }
 
-export function scopeOf(document: SessionDocument): EventScope {
-  return { partition: document.partition, organizationId: document.organizationId, sessionId: document.id };
+export function scopeOf({ partition, organizationId, id, inherited }: SessionDocument): HistoryScope {
+  return { partition, organizationId, sessionId: id, inherited };
 }

@@ -12,9 +12,11 @@ import {
 import { liveSubject, sessionProducer } from '@worktrail/contract/subjects';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Principal } from '../authorize.ts';
+import type { History } from '../events/history.ts';
 import type { LiveSubscriber } from '../events/live-subscription.ts';
 import type { StreamPosition } from '../events/stream-position.ts';
 import type { Followers } from '../followers.ts';
+import { makeForkedSession } from '../forks/make-forked-session.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
 import { waitSeconds } from '../http/query-number.ts';
 import { json, type Reply } from '../http/reply.ts';
@@ -49,6 +51,7 @@ export interface SessionRouteDeps {
   trials: TrialReader;
   runners: RunnerView;
   workflows: WorkflowClient;
+  history: History;
   live: LiveSubscriber;
   position: StreamPosition;
   trace: Pick<TraceClient, 'listSessions'>;
@@ -81,6 +84,8 @@ function addCreation(api: Api, deps: SessionRouteDeps): void {
       const { principal, params, body, draw } = request;
       const project = await deps.projects.open(principal, params.projectId, 'session.create');
       const taskId = await checkParents(deps, principal, project.value.id, body);
+      // It is ready once it is used: nothing is waited for, and nothing placed.
+      if (body.fork) return await makeForkedSession(deps, request, { ...body, fork: body.fork, taskId });
       await deps.runners.checkPlaceable();
       const input: NewSession = {
         sessionId: draw.id('session'),

@@ -55,6 +55,7 @@ export function sessionSpec(
 
 /** Version 0: whatever the workflow reports is newer. */
 export function firstDocument(spec: SessionSpec): SessionDocument {
+  const { fork } = spec;
   return {
     version: 0,
     id: spec.sessionId,
@@ -65,17 +66,21 @@ export function firstDocument(spec: SessionSpec): SessionDocument {
     partition: spec.partition,
     title: spec.title,
     labels: spec.labels,
-    state: 'creating',
+    state: fork ? 'hibernated' : 'creating',
     repository: spec.repository,
     branch: spec.branch,
-    baseCommit: null,
-    headCommit: null,
+    baseCommit: fork?.restore.baseCommit ?? null,
+    headCommit: fork?.headCommit ?? null,
+    position: null,
     runnerId: null,
     generation: 0,
     filesGeneration: 0,
     waitingForPlaceSince: null,
-    checkpoint: null,
-    artifacts: [],
+    checkpoint: fork?.restore.checkpoint ?? null,
+    artifacts: fork?.restore.bundles.map(({ name }) => name) ?? [],
+    fork: fork ? { sessionId: fork.sessionId, checkpointId: fork.restore.checkpoint.id } : null,
+    inherited: fork?.inherited ?? [],
+    forkPoint: null,
     failure: null,
     createdAt: spec.createdAt,
     lastActiveAt: spec.createdAt,

@@ -5,7 +5,15 @@ import { type Found, judge, type KnownSession, suspects } from './judge.ts';
 
 const organizationId = newId('organization');
 const nothing: Found = {
-  ...{ sessions: [], trials: [], running: new Set(), artifacts: [], orders: [], runnerIds: new Set() },
+  ...{
+    sessions: [],
+    trials: [],
+    proposals: [],
+    running: new Set(),
+    artifacts: [],
+    orders: [],
+    runnerIds: new Set(),
+  },
   ...{ lastingBuckets: [], sessionsSinceMs: 0 },
 };
 const session = (changes: Partial<KnownSession> = {}): KnownSession => ({
@@ -37,6 +45,20 @@ test('only a document whose workflow was asked for and is gone is a finding; whe
       for (const one of found) expect(one.action).toBe(isMost ? 'report' : 'remove');
     }),
   );
+});
+
+test('an artifact that an open proposal needs is no finding', () => {
+  const owner = session();
+  const name = artifactOf(owner, `proposal-g0-${newId('proposal')}-0123456789abcdef`);
+  const found = { ...nothing, sessions: [owner], artifacts: [name] };
+  expect(judge(found, new Set())).toMatchObject([{ kind: 'artifact', action: 'remove' }]);
+  const proposal = { id: newId('proposal'), organizationId, state: 'checking' as const, artifacts: [name] };
+  const running = new Set([proposal.id]);
+  expect(judge({ ...found, proposals: [proposal], running }, new Set())).toEqual([]);
+  // Its workflow is asked for before it is closed.
+  expect(suspects({ ...found, proposals: [proposal] }).proposals).toEqual([proposal]);
+  expect(judge({ ...found, proposals: [proposal] }, new Set([proposal.id]))).toMatchObject([{ kind: 'proposal' }]);
+  expect(suspects({ ...found, proposals: [{ ...proposal, state: 'closed' }] }).proposals).toEqual([]);
 });
 
 test('an artifact that any document names is no finding, whatever session its name tells of', () => {

@@ -1,11 +1,12 @@
 // Decides what of documents, workflows and stored artifacts has no counterpart: a pure function of what is there.
 //
-// 1. A document of a session or trial that lives has a running workflow; an attempt of a trial that has not begun needs none yet.
-// 2. An artifact that a document names stays. Of a live session's others only its workflow can tell: it is asked before one goes.
+// 1. A document of a session, trial or proposal that lives has a running workflow; an attempt of a trial that has not begun needs none yet.
+// 2. An artifact that a document names stays: that of the session that stored it, or of one forked from there. Of a live session's others
+//    only its workflow can tell: it is asked before one goes.
 // 3. What is true of most is no orphan but a loss: where many documents, and most, have no workflow, nothing of them is changed.
 // 4. A bucket that was made anew tells nothing about what is older than it.
 
-import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
 import { createdMsOf, isId } from '@worktrail/contract/ids';
 import type { Judged } from '@worktrail/runtime/first-seen';
 
@@ -20,10 +21,13 @@ export type KnownSession = Pick<
 >;
 export type KnownTrial = Pick<TrialDocument, 'id' | 'organizationId' | 'state'>;
 
+export type KnownProposal = Pick<ProposalDocument, 'id' | 'organizationId' | 'state' | 'artifacts'>;
+
 export interface Found {
   sessions: readonly KnownSession[];
   trials: readonly KnownTrial[];
-  /** Sessions and trials whose workflow runs: by session or trial id. */
+  proposals: readonly KnownProposal[];
+  /** Those of them whose workflow runs, by id. */
   running: ReadonlySet<string>;
   artifacts: readonly string[];
   orders: readonly Pick<RunnerOrder, 'runnerId' | 'draining'>[];
@@ -34,14 +38,20 @@ export interface Found {
 }
 
 const ended: ReadonlySet<string> = new Set(['archived', 'failed']);
+const endedProposal: ReadonlySet<string> = new Set(['merged', 'rejected', 'closed']);
 
 /** Documents that ought to have a running workflow and, as far as lists tell, have none. */
-export function suspects({ sessions, trials, running }: Found): { sessions: KnownSession[]; trials: KnownTrial[] } {
+export function suspects({ sessions, trials, proposals, running }: Found): {
+  sessions: KnownSession[];
+  trials: KnownTrial[];
+  proposals: KnownProposal[];
+} {
   const isExpected = (session: KnownSession) =>
     session.version === 0 && session.trialId !== null && running.has(session.trialId);
   return {
     sessions: sessions.filter((one) => !ended.has(one.state) && !running.has(one.id) && !isExpected(one)),
     trials: trials.filter((one) => one.state === 'running' && !running.has(one.id)),
+    proposals: proposals.filter((one) => !endedProposal.has(one.state) && !running.has(one.id)),
   };
 }
 
@@ -56,12 +66,16 @@ export function judge(found: Found, gone: ReadonlySet<string>): Judged[] {
   ];
 }
 
-function judgeDocuments({ sessions, trials }: Found, gone: ReadonlySet<string>): Judged[] {
+function judgeDocuments({ sessions, trials, proposals }: Found, gone: ReadonlySet<string>): Judged[] {
   const lost = [
     ...sessions.filter(({ id }) => gone.has(id)).map((one) => ({ kind: 'session', ...one })),
     ...trials.filter(({ id }) => gone.has(id)).map((one) => ({ kind: 'trial', generation: null, ...one })),
+    ...proposals.filter(({ id }) => gone.has(id)).map((one) => ({ kind: 'proposal', generation: null, ...one })),
   ];
-  const live = sessions.filter(({ state }) => !ended.has(state)).length + trials.filter(isRunning).length;
+  const live =
+    sessions.filter(({ state }) => !ended.has(state)).length +
+    trials.filter(isRunning).length +
+    proposals.filter(({ state }) => !endedProposal.has(state)).length;
   const isMost = lost.length >= manyMin && lost.length * 2 > live;
   return lost.map(({ kind, id, organizationId, generation }) => ({
     ...{ kind, name: id, organizationId, generation },
@@ -73,8 +87,8 @@ function judgeDocuments({ sessions, trials }: Found, gone: ReadonlySet<string>):
   }));
 }
 
-function judgeWorkflows({ sessions, trials, running }: Found): Judged[] {
-  const known = new Set([...sessions, ...trials].map(({ id }) => id));
+function judgeWorkflows({ sessions, trials, proposals, running }: Found): Judged[] {
+  const known = new Set([...sessions, ...trials, ...proposals].map(({ id }) => id));
   return [...running]
     .filter((id) => !known.has(id))
     .map((id) => {
@@ -85,9 +99,9 @@ function judgeWorkflows({ sessions, trials, running }: Found): Judged[] {
     });
 }
 
-function judgeArtifacts({ sessions, artifacts, running, sessionsSinceMs }: Found): Judged[] {
+function judgeArtifacts({ sessions, proposals, artifacts, running, sessionsSinceMs }: Found): Judged[] {
   const byKey = new Map(sessions.map((one) => [`${one.organizationId}/${one.id}`, one]));
-  const named = new Set(sessions.flatMap((one) => one.artifacts));
+  const named = new Set([...sessions, ...proposals].flatMap((one) => one.artifacts));
   const organizations = new Set(sessions.map(({ organizationId }) => organizationId));
   return artifacts.flatMap((name): Judged[] => {
     if (named.has(name)) return [];

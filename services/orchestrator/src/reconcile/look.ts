@@ -5,7 +5,8 @@
 import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import { proposalWorkflow, proposalWorkflowId } from '@worktrail/contract/proposal-messages';
 import { sessionWorkflow, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { buckets } from '@worktrail/contract/subjects';
 import { trialWorkflow, trialWorkflowId } from '@worktrail/contract/trial-messages';
@@ -21,12 +22,13 @@ export interface LookDeps {
   jsm: JetStreamManager;
   sessions: KV;
   trials: KV;
+  proposals: KV;
   runnerOrders: KV;
   client: Client;
 }
 
 export async function look(deps: LookDeps): Promise<Found> {
-  const { jsm, sessions, trials, runnerOrders, client } = deps;
+  const { jsm, sessions, trials, proposals, runnerOrders, client } = deps;
   const artifacts = await artifactNames(jsm);
   const foundSessions = await readAllDocuments(sessions, (one: SessionDocument) => {
     const { id, organizationId, trialId, version, state, generation } = one;
@@ -35,12 +37,17 @@ export async function look(deps: LookDeps): Promise<Found> {
   const foundTrials = await readAllDocuments(trials, ({ id, organizationId, state }: TrialDocument) => {
     return { id, organizationId, state };
   });
+  const foundProposals = await readAllDocuments(proposals, (one: ProposalDocument) => {
+    const { id, organizationId, state, artifacts: named } = one;
+    return { id, organizationId, state, artifacts: named };
+  });
   const lasting: string[] = [];
   for (const name of vanishing) if (await isLasting(jsm, name)) lasting.push(name);
   return {
     artifacts,
     sessions: foundSessions,
     trials: foundTrials,
+    proposals: foundProposals,
     running: await runningIds(client),
     orders: await readAllDocuments(runnerOrders, ({ draining }: RunnerOrder, runnerId) => ({ runnerId, draining })),
     runnerIds: await announcedIds(jsm),
@@ -73,7 +80,7 @@ async function isLasting(jsm: JetStreamManager, bucket: string): Promise<boolean
 
 async function runningIds(client: Client): Promise<Set<string>> {
   const running = new Set<string>();
-  const query = `ExecutionStatus = 'Running' AND WorkflowType IN ('${sessionWorkflow}', '${trialWorkflow}')`;
+  const query = `ExecutionStatus = 'Running' AND WorkflowType IN ('${sessionWorkflow}', '${trialWorkflow}', '${proposalWorkflow}')`;
   for await (const { workflowId } of client.workflow.list({ query, pageSize })) {
     running.add(workflowId.slice(workflowId.indexOf(':') + 1));
     if (running.size > workflowsMax) throw new Error(`more than ${workflowsMax} workflows run`);
@@ -81,9 +88,11 @@ async function runningIds(client: Client): Promise<Set<string>> {
   return running;
 }
 
+const workflowIds = { session: sessionWorkflowId, trial: trialWorkflowId, proposal: proposalWorkflowId };
+
 /** Lists of workflows are behind the truth: one alone can be asked for. */
-export async function isGone(client: Client, kind: 'session' | 'trial', id: string): Promise<boolean> {
-  const workflowId = kind === 'session' ? sessionWorkflowId(id) : trialWorkflowId(id);
+export async function isGone(client: Client, kind: keyof typeof workflowIds, id: string): Promise<boolean> {
+  const workflowId = workflowIds[kind](id);
   try {
     const { status } = await client.workflow.getHandle(workflowId).describe();
     return status.name !== 'RUNNING';

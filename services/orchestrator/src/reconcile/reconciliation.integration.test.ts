@@ -5,7 +5,14 @@ import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import type { DoctorAnswer } from '@worktrail/contract/doctor';
 import type { RunnerOrder, SessionDocument } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
-import { artifactBucket, buckets, doctorSubject, sessionKey, trialKey } from '@worktrail/contract/subjects';
+import {
+  artifactBucket,
+  buckets,
+  doctorSubject,
+  proposalKey,
+  sessionKey,
+  trialKey,
+} from '@worktrail/contract/subjects';
 import { openBucket } from '@worktrail/runtime/buckets';
 import { createLogger } from '@worktrail/runtime/log';
 import {
@@ -18,6 +25,7 @@ import {
 } from '@worktrail/runtime/object-store-layout';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
+import { startProposal } from '../../test/proposal-client.ts';
 import { sampleCommand, sampleSession } from '../../test/samples.ts';
 import { startSession, until } from '../../test/session-client.ts';
 import { sampleTrial, startTrial } from '../../test/trial-client.ts';
@@ -51,9 +59,9 @@ afterAll(async () => {
 });
 
 /** As a process that has just started. */
-async function examine(fix: boolean, mayFix: (owner: string | null) => boolean = () => true) {
-  const { sessions, trials, client } = bed;
-  const parts = { jsm, sessions, trials, runnerOrders: orders, reconciliation, client };
+async function examine(fix: boolean, mayFix: (owner: string | null) => boolean = () => true, sessions = bed.sessions) {
+  const { trials, proposals, client } = bed;
+  const parts = { jsm, sessions, trials, proposals, runnerOrders: orders, reconciliation, client };
   const log = createLogger({ service: 'test', level: 'silent' });
   return await createReconciliation({ ...parts, graceMs, clock: () => nowMs, signal, log }).examine({ fix, mayFix });
 }
@@ -108,16 +116,18 @@ test('sessions and trials that run, and attempts that have not begun, are no fin
   await trial.cancel();
 });
 
-test('a session and a trial whose workflows are gone are shown as failed after the grace, not before', async () => {
+test('a session and a trial whose workflows are gone are shown as failed after the grace, not before, a proposal as closed', async () => {
   const session = await startSession(bed, sampleSession());
   await session.untilState('ready');
   const trial = await startTrial(bed, sampleTrial([['hold']]));
   await until(trial.describe, ({ sessions }) => sessions[0]?.state === 'running');
-  for (const { handle } of [session, trial]) await handle.terminate();
+  const proposal = await startProposal(bed, session, { requiredChecks: [] });
+  await proposal.untilState('awaiting_approval');
+  for (const { handle } of [session, trial, proposal]) await handle.terminate();
   const { sessionId, organizationId } = session.spec;
   const found = await until(
     () => examine(true),
-    ({ findings }) => findings.length >= 2,
+    ({ findings }) => findings.length >= 3,
   );
   expect(named(found.findings, sessionId)).toEqual(['remove session']);
   nowMs += graceMs - 1;
@@ -129,6 +139,9 @@ test('a session and a trial whose workflows are gone are shown as failed after t
   const { removed } = await examine(true);
   expect(named(removed, sessionId)).toEqual(['remove session']);
   expect(named(removed, trial.spec.trialId)).toEqual(['remove trial']);
+  expect(named(removed, proposal.spec.proposalId)).toEqual(['remove proposal']);
+  const closed = (await bed.proposals.get(proposalKey(organizationId, proposal.spec.proposalId)))!;
+  expect(closed.json()).toMatchObject({ state: 'closed', detail: 'its workflow is gone', artifacts: [] });
   const shown = (await bed.sessions.get(sessionKey(organizationId, sessionId)))!.json<SessionDocument>();
   expect(shown).toMatchObject({ state: 'failed', failure: { code: 'internal', detail: 'its workflow is gone' } });
   const ended = (await bed.trials.get(trialKey(trial.spec.organizationId, trial.spec.trialId)))!;
@@ -191,6 +204,41 @@ test('an artifact of a live session goes only when its workflow does not name it
   nowMs += graceMs;
   expect(named((await examine(true)).removed, stray)).toEqual(['remove artifact']);
   expect((await stored()).names).toContain(needed);
+});
+
+test('what a fork names stays, whatever becomes of the session that stored it, and goes when nobody names it', async () => {
+  const { organizationId, sessionId: parentId } = sampleSession();
+  const forkId = newId('session');
+  const artifact = `${organizationId}/${parentId}/bundle-g1-1-forked`;
+  await store(artifact);
+  const put = async (id: string, artifacts: string[]) => {
+    const document = { version: 1, id, organizationId, trialId: null, state: 'archived', generation: 1, artifacts };
+    await bed.sessions.put(sessionKey(organizationId, id), JSON.stringify(document));
+  };
+  await put(parentId, []);
+  await put(forkId, [artifact]);
+  const pass = async () => {
+    nowMs += graceMs;
+    return (await examine(true)).removed.map(({ name }) => name);
+  };
+  expect(named((await examine(true)).findings, artifact)).toEqual([]);
+  expect(await pass()).not.toContain(artifact);
+  await put(forkId, []);
+  expect(await pass()).not.toContain(artifact);
+  // Found to be needed by nobody for so long; a fork that names it comes while the session that stored it is asked.
+  nowMs += graceMs;
+  const find = bed.sessions.get.bind(bed.sessions);
+  const sessions = Object.assign(Object.create(bed.sessions) as KV, {
+    get: async (...args: Parameters<KV['get']>) => {
+      const found = await find(...args);
+      if (args[0] === sessionKey(organizationId, parentId)) await put(forkId, [artifact]);
+      return found;
+    },
+  });
+  expect((await examine(true, () => true, sessions)).removed.map(({ name }) => name)).not.toContain(artifact);
+  expect((await stored()).names).toContain(artifact);
+  await put(forkId, []);
+  expect((await examine(true)).removed.map(({ name }) => name)).toContain(artifact);
 });
 
 test('an order that asks for nothing, of a runner that has been away for a day, goes; one to drain is told of', async () => {

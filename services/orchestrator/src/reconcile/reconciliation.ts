@@ -11,7 +11,7 @@ import { type DatedFinding, dateFindings, type FirstSeen } from '@worktrail/runt
 import type { Logger } from '@worktrail/runtime/log';
 import { type Found, judge, suspects } from './judge.ts';
 import { isGone, look, type LookDeps } from './look.ts';
-import { setRight } from './set-right.ts';
+import { setRight, unneededArtifacts } from './set-right.ts';
 
 const confirmedMax = 200;
 const changesMax = 500;
@@ -51,23 +51,30 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
     const incomplete: string[] = [];
     if (!isWhole) incomplete.push('more documents than can be asked for at once seem to have no workflow');
     if (judged.length > judgedMax) incomplete.push(`there are ${judged.length} findings`);
-    const unseen = isWhole ? [] : ['session', 'trial'];
+    const unseen = isWhole ? [] : ['session', 'trial', 'proposal'];
     const dating = { graceMs: deps.graceMs, nowMs: checkedAtMs, unseen };
     const { findings, seen } = dateFindings(judged.slice(0, judgedMax), before.seen, dating);
     await reconciliation.put(stateKey, JSON.stringify({ seen, askedUpTo } satisfies State));
 
     const removed: DatedFinding[] = [];
     const failed: Examination['failed'][number][] = [];
-    const due = fix ? findings.filter(({ isDue, organizationId }) => isDue && mayFix(organizationId)) : [];
-    for (const finding of due.slice(0, changesMax)) {
+    const fail = (finding: DatedFinding, error: Error) => {
+      failed.push({ finding, reason: error.message });
+      log.warn({ err: error, ...finding }, 'what has no counterpart could not be set right');
+    };
+    const isToFix = ({ isDue, organizationId }: DatedFinding) => isDue && mayFix(organizationId);
+    const due = fix ? findings.filter(isToFix).slice(0, changesMax) : [];
+    const artifacts = due.filter(({ kind }) => kind === 'artifact');
+    const unneeded = await unneededArtifacts(deps, artifacts, fail);
+    for (const finding of due) {
       if (deps.signal.aborted) break;
+      if (finding.kind === 'artifact' && !unneeded.has(finding.name)) continue;
       try {
         if (!(await setRight(deps, finding))) continue;
         removed.push(finding);
         log.info({ ...finding }, 'set right what had no counterpart');
       } catch (error) {
-        failed.push({ finding, reason: (error as Error).message });
-        log.warn({ err: error, ...finding }, 'what has no counterpart could not be set right');
+        fail(finding, error as Error);
       }
     }
     return { findings: findings.filter((one) => !removed.includes(one)), removed, failed, incomplete, checkedAtMs };
@@ -88,10 +95,11 @@ async function confirm(
   found: Found,
   askedUpTo: string,
 ): Promise<{ gone: Set<string>; askedUpTo: string; isWhole: boolean }> {
-  const { sessions, trials } = suspects(found);
+  const { sessions, trials, proposals } = suspects(found);
   const all = [
     ...sessions.map(({ id }) => ({ kind: 'session' as const, id })),
     ...trials.map(({ id }) => ({ kind: 'trial' as const, id })),
+    ...proposals.map(({ id }) => ({ kind: 'proposal' as const, id })),
   ].toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const isWhole = all.length <= confirmedMax;
   const later = isWhole ? all : all.filter(({ id }) => id > askedUpTo);

@@ -5,13 +5,16 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import type { Client } from '@temporalio/client';
+import { isId } from '@worktrail/contract/ids';
 import type { Finding } from '@worktrail/contract/doctor';
-import type { RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import { describeProposal, proposalWorkflowId } from '@worktrail/contract/proposal-messages';
 import { describeSession, sessionWorkflowId } from '@worktrail/contract/session-messages';
-import { sessionKey, trialKey } from '@worktrail/contract/subjects';
+import { proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { chunkSubject, infoSubject, type ObjectInfo, objectStream } from '@worktrail/runtime/object-store-layout';
+import { readAllDocuments } from './all-documents.ts';
 import { isGone } from './look.ts';
 
 const callTimeoutMs = 5_000;
@@ -20,12 +23,15 @@ export interface SetRightDeps {
   jsm: JetStreamManager;
   sessions: KV;
   trials: KV;
+  proposals: KV;
   runnerOrders: KV;
   client: Client;
   clock: () => number;
+  /** Aborted: nothing else is begun. */
+  signal: AbortSignal;
 }
 
-/** False where there is nothing to do any more, or it cannot be told. */
+/** False where there is nothing to do any more, or it cannot be told. Of artifacts only what `unneededArtifacts` says. */
 export async function setRight(deps: SetRightDeps, finding: Finding): Promise<boolean> {
   return await deps.client.withDeadline(deps.clock() + callTimeoutMs, async () => {
     switch (finding.kind) {
@@ -35,6 +41,8 @@ export async function setRight(deps: SetRightDeps, finding: Finding): Promise<bo
         return await endSession(deps, finding);
       case 'trial':
         return await endTrial(deps, finding);
+      case 'proposal':
+        return await endProposal(deps, finding);
       case 'workflow':
         return await recordWorkflow(deps, finding);
       case 'order':
@@ -70,12 +78,38 @@ async function endTrial({ client, trials, clock }: SetRightDeps, { name, organiz
   return true;
 }
 
+async function endProposal(
+  { client, proposals, clock }: SetRightDeps,
+  { name, organizationId }: Finding,
+): Promise<boolean> {
+  const key = proposalKey(organizationId as string, name);
+  const stored = await readDocument<ProposalDocument>(proposals, key);
+  if (!stored || ['merged', 'rejected', 'closed'].includes(stored.value.state)) return false;
+  if (!(await isGone(client, 'proposal', name))) return false;
+  const updatedAt = new Date(clock()).toISOString();
+  const { version } = stored.value;
+  await putVersioned(proposals, key, {
+    ...{ ...stored.value, state: 'closed', detail: 'its workflow is gone', artifacts: [], updatedAt },
+    version: version + 1,
+  });
+  return true;
+}
+
 /** The workflow says itself what its document is. */
-async function recordWorkflow({ client, sessions, trials }: SetRightDeps, finding: Finding): Promise<boolean> {
+async function recordWorkflow(
+  { client, sessions, trials, proposals }: SetRightDeps,
+  finding: Finding,
+): Promise<boolean> {
   if (finding.sessionId !== null) {
     const handle = client.workflow.getHandle(sessionWorkflowId(finding.name));
     const document = await handle.query<SessionDocument>(describeSession);
     await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);
+    return true;
+  }
+  if (isId(finding.name, 'proposal')) {
+    const handle = client.workflow.getHandle(proposalWorkflowId(finding.name));
+    const document = await handle.query<ProposalDocument>(describeProposal);
+    await putVersioned(proposals, proposalKey(document.organizationId, document.id), document);
     return true;
   }
   const document = await client.workflow.getHandle(trialWorkflowId(finding.name)).query<TrialDocument>(describeTrial);
@@ -83,16 +117,43 @@ async function recordWorkflow({ client, sessions, trials }: SetRightDeps, findin
   return true;
 }
 
-async function removeArtifact(deps: SetRightDeps, finding: Finding): Promise<boolean> {
-  const { jsm } = deps;
-  const { name } = finding;
-  if (await isNeeded(deps, finding)) return false;
+async function removeArtifact({ jsm }: SetRightDeps, { name }: Finding): Promise<boolean> {
   const subject = infoSubject(name);
   const message = await jsm.streams.getMessage(objectStream, { last_by_subj: subject });
   // First the name, so that nobody finds an object without its content.
   await jsm.streams.purge(objectStream, { filter: subject });
   if (message) await jsm.streams.purge(objectStream, { filter: chunkSubject(message.json<ObjectInfo>().nuid) });
   return true;
+}
+
+/**
+ * Of artifacts that nothing seems to name, those that nobody needs. The sessions that stored them are asked first, then all documents are
+ * read once more: what a session has lent it names until the fork's document does, so one of the two is seen. What nobody needs then,
+ * nobody will ever. `onFailure`: it cannot be told.
+ */
+export async function unneededArtifacts<F extends Finding>(
+  deps: SetRightDeps,
+  findings: readonly F[],
+  onFailure: (finding: F, error: Error) => void,
+): Promise<Set<string>> {
+  const unneeded = new Set<string>();
+  for (const finding of findings) {
+    if (deps.signal.aborted) return new Set();
+    try {
+      const deadlineMs = deps.clock() + callTimeoutMs;
+      const isWanted = async () => (await isNeeded(deps, finding)) || (await isProposalsOwn(deps, finding));
+      if (!(await deps.client.withDeadline(deadlineMs, isWanted))) unneeded.add(finding.name);
+    } catch (error) {
+      onFailure(finding, error as Error);
+    }
+  }
+  if (unneeded.size === 0) return unneeded;
+  const named = [
+    ...(await readAllDocuments(deps.sessions, (document: SessionDocument) => document.artifacts ?? [])),
+    ...(await readAllDocuments(deps.proposals, (document: ProposalDocument) => document.artifacts ?? [])),
+  ];
+  for (const name of named.flat()) unneeded.delete(name);
+  return unneeded;
 }
 
 /** By its document, and while the session's workflow runs by that alone: it may be about to name it. */
@@ -111,6 +172,17 @@ async function isNeeded(
   if ((raw.pendingActivities ?? []).some(({ activityType }) => makesArtifacts.has(activityType?.name ?? '')))
     return true;
   const { artifacts } = await workflow.query<SessionDocument>(describeSession);
+  return artifacts.includes(name);
+}
+
+/** As for sessions: what a proposal is about to name is being prepared. */
+async function isProposalsOwn({ client }: SetRightDeps, { name }: Finding): Promise<boolean> {
+  const proposalId = /\/proposal-g0-(ppl_[0-9a-z]{26})-/.exec(name)?.[1];
+  if (proposalId === undefined || (await isGone(client, 'proposal', proposalId))) return false;
+  const workflow = client.workflow.getHandle(proposalWorkflowId(proposalId));
+  const { raw } = await workflow.describe();
+  if ((raw.pendingActivities ?? []).some(({ activityType }) => activityType?.name === 'prepareCandidate')) return true;
+  const { artifacts } = await workflow.query<ProposalDocument>(describeProposal);
   return artifacts.includes(name);
 }
 

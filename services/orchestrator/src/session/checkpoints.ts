@@ -7,6 +7,7 @@
 // 3. A number is taken by what is stored. One that failed is tried again later; the third failure in a row is in the history.
 // 4. What is said of a checkpoint that was given up changes nothing.
 
+import type { BranchPosition } from '@worktrail/contract/documents';
 import type { CheckpointInput, CheckpointResult } from '@worktrail/contract/sandbox-activities';
 import type { CreateCheckpointRequest } from '@worktrail/contract/session-messages';
 import { addProducerGap, addSessionEvent, changedForReaders } from './events.ts';
@@ -90,6 +91,7 @@ export function checkpointInput(
     bundles: state.bundles,
     compact: state.bundles.length >= bundlesMax,
     evenIfUnchanged: plan.purpose === 'asked' || plan.purpose === 'revert',
+    defaultBranch: state.spec.repository.defaultBranch,
   };
 }
 
@@ -114,11 +116,14 @@ export function checkpointMade(
     state.headCommit = headCommit;
     changedForReaders(state);
   }
+  notePosition(state, result.position);
   if (result.changed) {
     const { checkpoint, bundle } = result;
     const { commit, tree, filesChanged } = checkpoint;
     state.checkpoint = { id, number: plan.number, commit, tree };
-    state.bundles = compacted ? [bundle] : [...state.bundles, bundle];
+    state.changes = checkpoint.fromBase ?? null;
+    const kept = { ...bundle, upTo: plan.number };
+    state.bundles = compacted ? [kept] : [...state.bundles, kept];
     const { label, commandId, number } = plan;
     const value = { checkpointId: id, number, commit, tree, label, filesChanged };
     addSessionEvent(state, now, { case: 'checkpointCreated', value }, undefined, commandId);
@@ -227,6 +232,14 @@ export function filesTouched(state: SessionState, now: string): void {
 
 function answerAsked(state: SessionState, answer: AskedCheckpoint): void {
   state.checkpointing.answered = [...state.checkpointing.answered, answer].slice(-answeredMax);
+}
+
+/** One that could not be counted says nothing. */
+function notePosition(state: SessionState, position: BranchPosition | null | undefined): void {
+  const known = state.position;
+  if (!position || (known?.ahead === position.ahead && known.behind === position.behind)) return;
+  state.position = position;
+  changedForReaders(state);
 }
 
 function noteBranch(state: SessionState, headRef: string | null, headCommit: string | null, now: string): void {

@@ -100,7 +100,7 @@ export function startableCommand(state: SessionState): LiveCommandState | undefi
     return state.commands.find((command) => command.spec.origin === 'setup' && command.state === 'queued');
   }
   // What a revert makes of the files is the checkpoint's alone: nothing runs until it is stored.
-  if (state.phase !== 'ready' || state.reverting.plan) return undefined;
+  if (state.phase !== 'ready' || state.reverting.plan || state.updating) return undefined;
   let orderTaken = running.some((command) => !command.spec.background);
   for (const command of state.commands) {
     if (command.state !== 'queued' || (orderTaken && !command.spec.background)) continue;

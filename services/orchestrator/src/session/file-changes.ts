@@ -2,6 +2,7 @@
 //
 // 1. Each is answered once, done or refused, and done once: asked for again it is the same change.
 // 2. Commands may run meanwhile. A session that sleeps is woken; a revert waits for the change that is under way, later ones for the revert.
+//    An update from the default branch begins once none waits, and later ones wait for it.
 // 3. What is done is in the history, with who did it, before it is answered.
 
 import type { ErrorCode } from '@worktrail/contract/errors';
@@ -32,9 +33,9 @@ export function answeredFileChange({ changing }: SessionState, id: string): Answ
 
 /** The one that is to be made now, or attached to again. */
 export function nextFileChange(state: SessionState): PendingFileChange | undefined {
-  const { phase, sandboxOpen, archiveRequested, changing, reverting } = state;
+  const { phase, sandboxOpen, archiveRequested, changing, reverting, updating } = state;
   const next = changing.asked[0];
-  if (!next || phase !== 'ready' || !sandboxOpen || archiveRequested) return undefined;
+  if (!next || phase !== 'ready' || !sandboxOpen || archiveRequested || updating) return undefined;
   const mayBegin = reverting.plan === null || (next.begun && reverting.plan.stage === 'keeping');
   return mayBegin ? next : undefined;
 }

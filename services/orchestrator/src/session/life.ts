@@ -3,11 +3,12 @@
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { ErrorCode, SessionFailureCode } from '@worktrail/contract/errors';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
-import type { PatchSessionRequest } from '@worktrail/contract/session-messages';
+import type { PatchSessionRequest, UpdatedFiles, UpdateSessionRequest } from '@worktrail/contract/session-messages';
 import { trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './checkpoints.ts';
 import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
+import { forked } from './forks.ts';
 import { fallAsleep, hibernationLost } from './hibernation.ts';
 import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
@@ -26,8 +27,9 @@ export function created(state: SessionState, now: string): void {
     baseRef: spec.baseRef ?? '',
     labels: spec.labels,
   };
-  state.waitingForPlaceSince = now;
+  if (!spec.fork) state.waitingForPlaceSince = now;
   addSessionEvent(state, now, { case: 'sessionCreated', value }, spec.createdBy);
+  if (spec.fork) forked(state, spec.fork, now);
 }
 
 export function placed(state: SessionState, placement: Placement, now: string): void {
@@ -250,6 +252,17 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
   }
   reportSession(state, 'failed');
+}
+
+export function mainBroughtIn(
+  state: SessionState,
+  { method, by }: UpdateSessionRequest,
+  { outcome, commit, headCommit, conflicts }: UpdatedFiles,
+  now: string,
+): void {
+  const value = { method, outcome, commit, headCommit: headCommit ?? '', conflicts };
+  addSessionEvent(state, now, { case: 'sessionUpdated', value }, by);
+  if (outcome !== 'up_to_date') filesTouched(state, now);
 }
 
 /** Whether title and labels are still what the asker has seen. */

@@ -5,6 +5,7 @@ import { condition, defineQuery, defineSignal, defineUpdate, setHandler, workflo
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import {
@@ -17,12 +18,14 @@ import {
 } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
 import { answeredFileChange, fileChangeAsked, fileChangeWithdrawn } from './file-changes.ts';
+import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
-import { archiveRequested, isAsSeen, patched, reportSession, resumed, sandboxStopped } from './life.ts';
+import { archiveRequested, isAsSeen, mainBroughtIn, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay, revertWithdrawn } from './reverts.ts';
-import { now } from '../workflow-clock.ts';
+import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
+import { updateSandbox } from './steps/update.ts';
 import { type SessionState, sessionDocument } from './state.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
@@ -32,7 +35,13 @@ const revertPatience = '60 seconds';
 const fileChangePatience = '60 seconds';
 /** Shorter than a caller waits for an update that takes long. */
 const settlingPatienceMs = 25_000;
+/** How long readers and forks wait for commands that have just ended to be reported. */
 const reportPatience = '2 seconds';
+/** How long an update waits for a session that sleeps. */
+const wakingPatience = '20 seconds';
+/** How long a fork waits for a checkpoint that is to come soon. */
+const newestPatience = '5 seconds';
+const firstPatience = '15 seconds';
 /** So that, of the ten updates that may be under way in a workflow, some are left for commands. */
 const waitingMax = 4;
 
@@ -46,13 +55,18 @@ const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRe
 const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
 const changeFile = defineUpdate<messages.ChangedFile, [messages.ChangeFileRequest]>(messages.changeFile);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
+const capture = defineUpdate<messages.CapturedFiles, [messages.CreateCheckpointRequest]>(messages.captureFiles);
+const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
+const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
 const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
+const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
+const endSession = defineSignal(messages.endSession);
 
 export function answerMessages(run: SessionRun): void {
   const { state } = run;
@@ -83,6 +97,16 @@ export function answerMessages(run: SessionRun): void {
     validator: (_request) => refuseOver(state),
   });
   setHandler(settle, () => count(run, () => whileWaiting(run, () => settleFiles(state))));
+  setHandler(capture, (request) => count(run, () => whileWaiting(run, () => captureFiles(state, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(update, (request) => count(run, () => whileWaiting(run, () => updateAndRecord(run, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(fork, (request) => count(run, () => whileWaiting(run, () => forkAndRecord(state, request))), {
+    validator: (_request) => refuseArchived(state),
+  });
+  setHandler(forkRecorded, ({ sessionId }) => repaid(state, sessionId));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -90,6 +114,7 @@ export function answerMessages(run: SessionRun): void {
   setHandler(stopped, ({ generation, reason }) => sandboxStopped(state, generation, reason, now()));
   setHandler(runTrialCommand, (request) => acceptFromTrial(state, request));
   setHandler(cancelTrialCommand, (request) => void stopCommand(run, request));
+  setHandler(endSession, () => endWhenIdle(run));
 }
 
 function count<T>(run: SessionRun, handle: () => T): T {
@@ -112,6 +137,11 @@ function refuseOver(state: SessionState): void {
   if (state.phase === 'failed')
     throw refuse('session_failed', `the session has failed: ${state.failure?.detail ?? ''}`);
   if (isOver(state)) throw refuse('session_archived', 'the session is archived');
+}
+
+/** A session that has failed has what it stored. */
+function refuseArchived(state: SessionState): void {
+  if (state.phase === 'archived') throw refuse('session_archived', 'the session is archived');
 }
 
 async function whileWaiting<T>(run: SessionRun, wait: () => Promise<T>): Promise<T> {
@@ -262,9 +292,77 @@ async function settleFiles(state: SessionState): Promise<messages.SettledFiles> 
     filesWanted(state, now());
     isSettled = await condition(() => areFilesSettled(state), Math.max(1, untilMs - Date.now()));
   }
-  const isBeingMade = state.checkpointing.plan !== null || state.reverting.plan !== null;
+  const isBeingMade = state.checkpointing.plan !== null || state.reverting.plan !== null || state.updating;
   const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !isBeingMade;
   return { document: sessionDocument(state), upToDate };
+}
+
+/** A session that sleeps is woken only where its newest checkpoint is not all of its files. */
+async function captureFiles(
+  state: SessionState,
+  request: messages.CreateCheckpointRequest,
+): Promise<messages.CapturedFiles> {
+  const isQuiet = () => {
+    const isUntouched = state.commands.length === 0 && state.reverting.plan === null && !state.updating;
+    return isUntouched && (state.phase === 'ready' || state.phase === 'hibernated');
+  };
+  await condition(() => isQuiet() || isOver(state), endingPatience);
+  refuseOver(state);
+  if (!isQuiet()) throw refuse('session_busy', describeBusy(state));
+  const isStored = state.phase === 'hibernated' && state.checkpoint !== null && state.uncheckpointedSince === null;
+  if (!isStored) await checkpointAndRecord(state, request);
+  const { baseCommit, checkpoint, bundles } = state;
+  if (baseCommit === null || checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
+  return { source: { baseCommit, checkpoint, bundles }, createdBy: state.spec.createdBy };
+}
+
+/** What it was started for is over. */
+async function endWhenIdle(run: SessionRun): Promise<void> {
+  const { state } = run;
+  for (const { spec } of [...state.commands]) stopCommand(run, { commandId: spec.id, reason: 'session_ended' });
+  await condition(() => state.commands.length === 0);
+  if (!state.archiveRequested) archiveRequested(state);
+  if (isPreparing(state)) run.background.interrupt('sandbox');
+}
+
+/** Nothing of it has to survive the run: none ends while an update is answered. */
+async function updateAndRecord(
+  run: SessionRun,
+  request: messages.UpdateSessionRequest,
+): Promise<messages.UpdateDocument> {
+  const { state } = run;
+  const isAwake = state.phase === 'ready';
+  if (!isAwake) resumeAndDescribe(state);
+  await condition(() => mayHibernate(state) || isOver(state), isAwake ? endingPatience : wakingPatience);
+  refuseOver(state);
+  if (!mayHibernate(state)) throw refuse('session_busy', describeBusy(state));
+  state.updating = true;
+  try {
+    const { defaultBranch } = state.spec.repository;
+    const keep = (when: string) =>
+      checkpointAndRecord(state, { checkpointId: newWorkflowId('checkpoint'), label: `${when} ${defaultBranch}` });
+    await keep('before');
+    const updated = await updateSandbox(run, request.method);
+    mainBroughtIn(state, request, updated, now());
+    if (updated.outcome !== 'up_to_date') await keep('after');
+    return { ...updated, document: await recordedDocument(state) };
+  } finally {
+    state.updating = false;
+  }
+}
+
+async function forkAndRecord(state: SessionState, request: messages.ForkSessionRequest): Promise<ForkPoint> {
+  if (request.checkpoint === null) {
+    await condition(() => state.commands.length === 0, reportPatience);
+    await condition(() => !isNewestDue(state), state.checkpoint === null ? firstPatience : newestPatience);
+  }
+  refuseArchived(state);
+  const refusal = forkRefusal(state, request);
+  if (refusal) throw refuse('conflict', refusal);
+  const point = lend(state, request, now());
+  if (!point) throw refuse('rate_limited', 'many forks of this session are being made already');
+  await recordedDocument(state);
+  return point;
 }
 
 /** Once the read model shows as much. */
@@ -288,9 +386,11 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
 }
 
 function describeBusy(state: SessionState): string {
-  if (state.commands.length === 0)
-    return state.reverting.plan ? 'it is being reverted' : `the session is ${state.phase}`;
-  return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
+  if (state.commands.length > 0)
+    return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
+  if (state.reverting.plan) return 'it is being reverted';
+  if (state.updating) return 'the default branch is being brought in';
+  return state.changing.asked.length > 0 ? 'a file of it is being changed' : `the session is ${state.phase}`;
 }
 
 /** A trial's command is accepted beyond the bounds of users' commands: a trial has one at a time in a session. */

@@ -3,6 +3,7 @@
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import { findLive } from './commands.ts';
+import { forkIsRecorded } from './forks.ts';
 import { commandEnded } from './life.ts';
 import { type PendingEvent, type SessionState, sessionDocument } from './state.ts';
 
@@ -32,6 +33,7 @@ function shownDocument(state: SessionState): SessionDocument {
 
 export function recorded(state: SessionState, batch: RecordSessionInput, now: string): void {
   state.events = state.events.slice(batch.events.length);
+  if (state.recordedVersion === 0) forkIsRecorded(state);
   state.recordedVersion = batch.document.version;
   for (const { draft } of batch.events) {
     if (draft.commandId === undefined) continue;

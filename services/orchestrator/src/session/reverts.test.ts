@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { comeToRest, happen, newSimulation, type Simulation } from '../../test/session-simulation.ts';
 import { sampleCommand } from '../../test/samples.ts';
 import { acceptCommand } from './commands.ts';
+import { answeredFileChange } from './file-changes.ts';
+import { isNewestDue } from './forks.ts';
+import { mayHibernate } from './hibernation.ts';
 import { answeredRevert } from './reverts.ts';
 
 /** Ready, with its first checkpoint stored. */
@@ -90,6 +93,37 @@ describe('a revert', () => {
     comeToRest(simulation);
     expect(outcome(simulation)?.failure).toBeNull();
     expect(events(simulation, 'sessionReverted')).toHaveLength(1);
+  });
+
+  it('is not begun while the default branch is brought in, and neither is anything else that touches the files', () => {
+    const simulation = storedSession();
+    const { state } = simulation;
+    state.updating = true;
+    expect(isNewestDue(state)).toBe(true);
+    happen(simulation, { kind: 'revert', force: true });
+    happen(simulation, { kind: 'changeFile' });
+    happen(simulation, { kind: 'hibernate' });
+    happen(simulation, { kind: 'run', background: true, trial: false });
+    expect(simulation.reverts).toEqual([]);
+    expect(state).toMatchObject({ phase: 'ready', commands: [{ state: 'queued' }], reverting: { plan: null } });
+    expect(simulation.begun.filter(({ what }) => what === 'fileChange' || what === 'command')).toEqual([]);
+    state.updating = false;
+    comeToRest(simulation);
+    expect(answeredFileChange(state, simulation.fileChanges[0]!)?.file).not.toBeNull();
+    expect(state.commands).toEqual([]);
+  });
+
+  it('is waited for by an update, a hibernation and a fork, and so is a file that is to be changed by the first two', () => {
+    const simulation = storedSession();
+    const { state } = simulation;
+    expect([mayHibernate(state), isNewestDue(state)]).toEqual([true, false]);
+    happen(simulation, { kind: 'changeFile' });
+    expect(mayHibernate(state)).toBe(false);
+    comeToRest(simulation);
+    happen(simulation, { kind: 'revert', force: false });
+    expect([mayHibernate(state), isNewestDue(state)]).toEqual([false, true]);
+    comeToRest(simulation);
+    expect([mayHibernate(state), isNewestDue(state)]).toEqual([true, false]);
   });
 
   it('wakes a session that sleeps', () => {

@@ -17,7 +17,7 @@ const storingFailuresMax = 3;
 
 /** `force`: its live commands have been told to end. Setup commands are no user's: they run before it. */
 export function mayBeginRevert(state: SessionState, force: boolean): boolean {
-  if (state.reverting.plan || isOver(state)) return false;
+  if (state.reverting.plan || state.updating || isOver(state)) return false;
   return force || state.commands.every(({ spec }) => spec.origin === 'setup');
 }
 

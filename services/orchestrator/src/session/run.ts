@@ -23,6 +23,7 @@ export type SessionActivity =
   | 'checkpoint'
   | 'reverting'
   | 'changing'
+  | 'updating'
   | 'endingLost'
   | 'recording'
   | 'reporting'

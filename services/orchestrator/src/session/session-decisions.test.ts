@@ -1,3 +1,4 @@
+import type { SessionFork } from '@worktrail/contract/forks';
 import { limits } from '@worktrail/contract/limits';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -50,6 +51,8 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
       { kind: 'changeFile' },
       { kind: 'changeFile' },
       { kind: 'readFiles' },
+      { kind: 'fork' },
+      { kind: 'forkRecorded', pick: 0 },
     ),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(300, 1_000, 20_000) }) },
@@ -60,12 +63,23 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
 const lives = fc.record({
   setup: fc.array(fc.constant('install'), { maxLength: 2 }),
   hibernateAfterSeconds: fc.constantFrom(0, 0, 5),
+  isFork: fc.boolean(),
   happenings: fc.array(happening, { maxLength: 80 }),
 });
 type Life = typeof lives extends fc.Arbitrary<infer T> ? T : never;
 
-function live({ setup, hibernateAfterSeconds, happenings }: Life, check: (now: Simulation) => void) {
-  const simulation = newSimulation(setup, hibernateAfterSeconds);
+const fork: SessionFork = {
+  sessionId: 'ses_parent',
+  inherited: [{ sessionId: 'ses_parent', branch: 'worktrail/parent', upTo: '1-1' }],
+  restore: {
+    ...{ baseCommit: 'a', checkpoint: { id: 'chk_parent', number: 7, commit: 'c', tree: 't' } },
+    ...{ bundles: [{ name: 'parent', sha256: '', bytes: 1, upTo: 7 }], archive: null },
+  },
+  headCommit: 'b',
+};
+
+function live({ setup, hibernateAfterSeconds, isFork, happenings }: Life, check: (now: Simulation) => void) {
+  const simulation = newSimulation(setup, hibernateAfterSeconds, isFork ? fork : undefined);
   for (const one of happenings) {
     happen(simulation, one);
     check(simulation);
@@ -163,15 +177,16 @@ describe('any life of a session', () => {
     );
   });
 
-  it('numbers its checkpoints from 1 without a hole, and needs a bounded number of bundles for them', () => {
+  it('numbers its checkpoints from 1, or from that of its parent, without a hole, and needs a bounded number of bundles for them', () => {
     property(
       ({ state }) => expect(state.bundles.length).toBeLessThanOrEqual(33),
       ({ state, events }) => {
         const numbers = events.flatMap(({ draft: { payload } }) =>
           payload.case === 'checkpointCreated' ? [payload.value.number] : [],
         );
-        expect(numbers).toEqual(numbers.map((_, index) => index + 1));
-        expect(state.checkpoint?.number ?? 0).toBe(numbers.length);
+        const before = state.spec.fork?.restore.checkpoint.number ?? 0;
+        expect(numbers).toEqual(numbers.map((_, index) => before + index + 1));
+        expect(state.checkpoint?.number ?? 0).toBe(before + numbers.length);
       },
     );
   });
@@ -214,6 +229,13 @@ describe('any life of a session', () => {
         expect(made).toHaveLength(answered.filter(({ file }) => file !== null).length);
       },
     );
+  });
+
+  it('names what its forks begin with for as long as they may not name it themselves', () => {
+    property(({ state }) => {
+      const { artifacts } = sessionDocument(state);
+      for (const { point } of state.loans) for (const { name } of point.bundles) expect(artifacts).toContain(name);
+    });
   });
 
   it('is stopped only once its checkpoint is stored, each time again', () => {

@@ -2,15 +2,22 @@
 //
 // 1. `JSON.parse(JSON.stringify(state))` is the same state: no Map, Set, Date, class or undefined.
 // 2. Every list in it has a bound: live commands by refusal, ended commands by forgetting the oldest, pending events by the live
-//    commands they belong to (a command is live until its end is recorded), bundles by putting them together.
-// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `hibernation`, `reverts`, `file-changes`, `host-loss`, `record`) are its only writers.
+//    commands they belong to (a command is live until its end is recorded), bundles by putting them together, loans by refusal.
+// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `forks`, `hibernation`, `reverts`, `file-changes`, `host-loss`,
+//    `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
-import type { CheckpointRef, SessionArchive, StoredArtifact } from '@worktrail/contract/checkpoints';
+import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredBundle } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
-import type { CheckpointDocument, SessionDocument, SessionState as DocumentState } from '@worktrail/contract/documents';
+import type {
+  BranchPosition,
+  CheckpointDocument,
+  SessionDocument,
+  SessionState as DocumentState,
+} from '@worktrail/contract/documents';
 import type { ErrorCode } from '@worktrail/contract/errors';
 import type { EventDraft } from '@worktrail/contract/event-draft';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type {
   ChangedFile,
@@ -59,10 +66,11 @@ export interface PendingEvent {
   draft: EventDraft;
 }
 
-/** What a trial is still to be told. */
+/** What another workflow is still to be told: a trial, or the session that this one was forked from. */
 export type TrialReport =
   | { about: 'session'; to: string; state: 'ready' | 'failed' | 'archived' }
-  | { about: 'command'; to: string; commandId: string; result: CommandResult };
+  | { about: 'command'; to: string; commandId: string; result: CommandResult }
+  | { about: 'fork'; to: string };
 
 /** A checkpoint that is being made, by whichever run of the workflow. */
 export interface CheckpointPlan {
@@ -146,6 +154,13 @@ interface ChangingState {
   answered: AnsweredFileChange[];
 }
 
+/** What forks begin with, for as long as one of them may not have named it itself. */
+export interface Loan {
+  forks: string[];
+  point: Omit<ForkPoint, 'repository' | 'env'>;
+  at: string;
+}
+
 interface HibernationState {
   /** Hibernate as soon as it is idle, for this reason. */
   wish: string | null;
@@ -184,10 +199,14 @@ export interface SessionState {
   setup: { done: number; retries: number };
   baseCommit: string | null;
   headCommit: string | null;
+  position: BranchPosition | null;
   /** The newest stored one. */
   checkpoint: CheckpointRef | null;
+  /** Of that one, as far as they were counted. */
+  changes: ChangesFromBase | null;
   /** They hold together all checkpoints. */
-  bundles: StoredArtifact[];
+  bundles: StoredBundle[];
+  loans: Loan[];
   /** Of the last hibernation; null once the sandbox was opened after it. */
   archive: SessionArchive | null;
   /** The generation that last had the files open; 0 before the first. */
@@ -205,6 +224,8 @@ export interface SessionState {
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
+  /** The default branch is brought in: no command starts, and it is not put to sleep. Only while an update waits for it. */
+  updating: boolean;
   /** `session.busy` is recorded and no `session.ready` after it. */
   busyRecorded: boolean;
   /** Since when something is so that the history shows if it lasts. */
@@ -228,11 +249,13 @@ export interface SessionState {
 export const endedCommandsMax = 500;
 
 export function newSessionState(spec: SessionSpec): SessionState {
+  const { fork } = spec;
+  const restore = fork?.restore ?? spec.startFrom;
   return {
     spec,
     title: spec.title,
     labels: spec.labels,
-    phase: 'creating',
+    phase: fork ? 'hibernated' : 'creating',
     placement: null,
     generation: 0,
     placedGeneration: 0,
@@ -242,10 +265,13 @@ export function newSessionState(spec: SessionSpec): SessionState {
     openedFrom: null,
     sandboxRemoved: false,
     setup: { done: 0, retries: 0 },
-    baseCommit: null,
-    headCommit: null,
-    checkpoint: null,
-    bundles: [],
+    baseCommit: restore?.baseCommit ?? null,
+    headCommit: fork?.headCommit ?? null,
+    position: null,
+    checkpoint: restore?.checkpoint ?? null,
+    changes: null,
+    bundles: restore?.bundles ?? [],
+    loans: [],
     archive: null,
     filesGeneration: 0,
     uncheckpointedSince: null,
@@ -266,6 +292,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     },
     failure: null,
     archiveRequested: false,
+    updating: false,
     busyRecorded: false,
     unsettledSince: null,
     readySince: null,
@@ -303,12 +330,17 @@ export function sessionDocument(state: SessionState): SessionDocument {
     branch: spec.branch,
     baseCommit: state.baseCommit,
     headCommit: state.headCommit,
+    position: state.position,
     runnerId: state.placement?.runnerId ?? null,
     generation: state.generation,
     filesGeneration: state.filesGeneration,
     waitingForPlaceSince: state.waitingForPlaceSince,
     checkpoint: state.checkpoint,
+    changes: state.changes,
     artifacts: neededArtifacts(state),
+    fork: spec.fork ? { sessionId: spec.fork.sessionId, checkpointId: spec.fork.restore.checkpoint.id } : null,
+    inherited: spec.fork?.inherited ?? [],
+    forkPoint: state.phase === 'archived' || state.phase === 'failed' ? newestForkPoint(state) : null,
     failure: state.failure,
     createdAt: spec.createdAt,
     lastActiveAt: state.lastActiveAt,
@@ -316,8 +348,17 @@ export function sessionDocument(state: SessionState): SessionDocument {
 }
 
 /** An archived session has its checkpoints still, and nothing to go on from. */
-function neededArtifacts({ phase, bundles, archive, changing }: SessionState): string[] {
+function neededArtifacts({ phase, bundles, loans, changing, archive }: SessionState): string[] {
+  const lent = loans.flatMap(({ point }) => point.bundles);
   const contents = changing.asked.flatMap(({ request }) => (request.content ? [request.content] : []));
-  const names = [...bundles, ...contents].map(({ name }) => name);
-  return archive && phase !== 'archived' ? [...names, archive.artifact.name] : names;
+  const names = new Set([...bundles, ...lent, ...contents].map(({ name }) => name));
+  if (archive && phase !== 'archived') names.add(archive.artifact.name);
+  return [...names];
+}
+
+/** null while nothing is stored of it. */
+export function newestForkPoint(state: SessionState): ForkPoint | null {
+  const { spec, baseCommit, headCommit, checkpoint, bundles } = state;
+  if (baseCommit === null || checkpoint === null) return null;
+  return { repository: spec.repository, env: spec.env, baseCommit, checkpoint, headCommit, bundles };
 }

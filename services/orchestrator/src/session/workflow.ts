@@ -45,7 +45,7 @@ export async function session(spec: SessionSpec, continued: ContinuedSession = {
 }
 
 async function live(spec: SessionSpec, continued: ContinuedSession): Promise<void> {
-  const run = createSessionRun({ ...newSessionState(spec), ...continued.state });
+  const run = createSessionRun({ ...newSessionState(spec), ...continued.state, spec });
   if (!continued.state) created(run.state, now());
   answerMessages(run);
 

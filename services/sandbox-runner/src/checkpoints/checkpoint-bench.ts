@@ -3,7 +3,13 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { CheckpointFacts, CheckpointRef, RestorePoint, StoredArtifact } from '@worktrail/contract/checkpoints';
+import type {
+  CheckpointFacts,
+  CheckpointRef,
+  RestorePoint,
+  StoredArtifact,
+  StoredBundle,
+} from '@worktrail/contract/checkpoints';
 import { newId } from '@worktrail/contract/ids';
 import type {
   CheckpointInput,
@@ -44,7 +50,7 @@ export interface TriedSession {
   readonly opened: OpenedSandbox;
   readonly path: string;
   checkpoints: CheckpointFacts[];
-  bundles: StoredArtifact[];
+  bundles: StoredBundle[];
   sandbox(): Promise<OpenSandbox>;
   /** Runs it in the work tree as a user's command; answers what it printed on both streams. */
   run(command: string): Promise<string>;
@@ -117,7 +123,8 @@ export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
           const result = await engine.take(await session.sandbox(), wanted, signal);
           if (!result.changed) return result;
           session.checkpoints.push(result.checkpoint);
-          session.bundles = wanted.compact ? [result.bundle] : [...session.bundles, result.bundle];
+          const bundle = { ...result.bundle, upTo: result.checkpoint.number };
+          session.bundles = wanted.compact ? [bundle] : [...session.bundles, bundle];
           return result;
         },
         async kept(changed) {

@@ -297,6 +297,52 @@ test('checkpoints in one bundle hold all that there were, and the chain goes on 
   ]);
 }, 120_000);
 
+test('a fork has the files of its parent at that checkpoint on a branch of its own, and goes on in bundles of its own', async () => {
+  const parent = await tried.open();
+  await parent.run('echo 1 > file; git add file; git commit -qm one; echo changed >> file; echo new > untracked');
+  const first = await parent.kept();
+  const before = [await parent.run(listing), await parent.run('git status --porcelain; git log --format=%H')];
+  await parent.run('echo 2 > file; rm untracked; git checkout -qb elsewhere');
+  await parent.kept({ compact: true });
+  const at = { ...parent, checkpoints: [first], restorePoint: () => ({ ...parent.restorePoint(), checkpoint: first }) };
+  const branch = 'worktrail/fork-00000002';
+  const fork = await restored(at, { branch, branchesBefore: [parent.input.branch] });
+  expect([await fork.run(listing), await fork.run('git status --porcelain; git log --format=%H')]).toEqual(before);
+  expect(await fork.run('git branch --format="%(HEAD) %(refname:short)"; git fsck --no-dangling 2>&1')).toBe(
+    `* ${branch}\n`,
+  );
+
+  await fork.run('echo mine > file');
+  const second = await fork.kept();
+  expect(second).toMatchObject({ number: 2, headRef: `refs/heads/${branch}` });
+  expect(fork.bundles.at(-1)!.name).toContain(`/${fork.input.sessionId}/bundle-g1-2-`);
+  const again = await restored(fork, {
+    branch: 'worktrail/again-00000003',
+    branchesBefore: [branch, parent.input.branch],
+  });
+  expect(await again.run('cat file untracked; git branch --show-current')).toBe(
+    'mine\nnew\nworktrail/again-00000003\n',
+  );
+
+  const left = await restored(parent, { branch: 'worktrail/left-00000004', branchesBefore: [parent.input.branch] });
+  expect(await left.run('git branch --show-current; git branch --list "worktrail/*" | tr -d " "')).toBe(
+    'elsewhere\nworktrail/left-00000004\n',
+  );
+}, 180_000);
+
+test('a fork of a session that is in the middle of a rebase ends it on its own branch', async () => {
+  const parent = await tried.open();
+  await parent.run(`git checkout -qb other; echo theirs > file; git add file; git commit -qm theirs; git checkout -q -
+    echo ours > file; git add file; git commit -qm ours; git rebase -q other`);
+  await parent.kept();
+  const branch = 'worktrail/fork-00000005';
+  const fork = await restored(parent, { branch, branchesBefore: [parent.input.branch] });
+  await fork.run('echo both > file; git add file; GIT_EDITOR=true git rebase --continue');
+  expect(await fork.run('git branch --show-current; cat file; git log --format=%s -2')).toBe(
+    `${branch}\nboth\nours\ntheirs\n`,
+  );
+}, 120_000);
+
 test('taken again by another process, however far the one before came, a checkpoint is one', async () => {
   const session = await tried.open();
   await session.run('echo 1 > one');
@@ -358,7 +404,7 @@ test('taken again by another process, however far the one before came, a checkpo
   const events = await bench.eventsOf(session.input, wanted.checkpointId);
   expect(events.map((event) => [Number(event.number), event.payload.case])).toEqual([[1, 'filesChanged']]);
   session.checkpoints.push(result.checkpoint);
-  session.bundles.push(result.bundle);
+  session.bundles.push({ ...result.bundle, upTo: result.checkpoint.number });
   expect(await (await restored(session)).run('cat one two')).toBe('1\n2\n');
 }, 120_000);
 

@@ -26,6 +26,8 @@ import { createKeyedLock } from '../host/keyed-lock.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import type { Upstream } from '../repositories/repository-mirror.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
+import { changesFromBase } from './changes-from-base.ts';
+import { readPosition } from './branch-position.ts';
 import { readChangedFiles } from './changed-files.ts';
 import { publishChangedFiles } from './changed-files-events.ts';
 import { diffTree } from './diff-tree.ts';
@@ -104,7 +106,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
     take: (sandbox, input, signal) =>
       lock.run(input.sessionId, async () => {
         const sessionPath = deps.sessionPath(input.sessionId);
-        const { baseCommit, previous } = input;
+        const { baseCommit, previous, defaultBranch } = input;
         const { upstreamObjects } = sandbox.record;
         return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
           const before = await findPrevious(deps, store, sessionPath, input, signal);
@@ -114,15 +116,24 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
             const request = { baseCommit, carrier: before?.carrier ?? null, fingerprint };
             const recorded = await recordWorkspace(recording, sandbox, store, request, signal);
             const { headCommit, headRef } = recorded;
-            if (!recorded.changed) return { changed: false, headCommit, headRef };
+            if (!recorded.changed) {
+              const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
+              return { changed: false, headCommit, headRef, position };
+            }
             manifest = await keep(store, input, before, recorded, deps.clock(), signal);
           }
-          const bundle = await storeBundle(deps, store, sessionPath, input, manifest.commit, signal);
+          const [bundle, fromBase] = await Promise.all([
+            storeBundle(deps, store, sessionPath, input, manifest.commit, signal),
+            changesFromBase(store, manifest, signal),
+          ]);
           const parent = previous?.commit ?? baseCommit;
           const { createdMs, commit } = manifest;
           const changed = await readDiff(store, parent, commit, signal);
           await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
-          return { changed: true, checkpoint: factsOf(manifest), bundle };
+          const { headCommit } = manifest;
+          const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
+          const checkpoint = { ...factsOf(manifest), ...(fromBase && { fromBase }) };
+          return { changed: true, checkpoint, bundle, position };
         });
       }),
 
@@ -152,7 +163,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           sandbox,
           store,
           manifest,
-          { branch: input.branch, ...upstream },
+          { branch: input.branch, branchesBefore: input.branchesBefore ?? [], ...upstream },
           signal,
         );
         return { headCommit, notKept: [...neverKept, ...manifest.notKept, ...notKept] };

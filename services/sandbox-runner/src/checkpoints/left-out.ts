@@ -19,13 +19,12 @@ const kinds: Record<string, (count: number, fileBytesMax: number) => string> = {
   history: (count) => `the older history of ${plural(count, 'repository', 'repositories')}`,
 };
 
-/** Hostile input: what is no record is passed over. */
 export function describeLeftOut(
   records: Buffer,
   fileBytesMax: number,
   wanted: readonly string[] = Object.keys(kinds),
 ): string[] {
-  const found = readRecords(records);
+  const found = readLeftOut(records);
   return wanted.flatMap((kind) => {
     const paths = found.get(kind);
     return paths ? [`${kinds[kind]!(paths.length, fileBytesMax)}: ${names(paths)}`] : [];
@@ -34,11 +33,12 @@ export function describeLeftOut(
 
 /** The paths of one kind, each ended by NUL. */
 export function leftOutPaths(records: Buffer, kind: string): Buffer {
-  const paths = readRecords(records).get(kind) ?? [];
+  const paths = readLeftOut(records).get(kind) ?? [];
   return Buffer.concat(paths.flatMap((path) => [path, Buffer.of(0)]));
 }
 
-function readRecords(records: Buffer): Map<string, Buffer[]> {
+/** By kind. Hostile input: what is no record is passed over. */
+export function readLeftOut(records: Buffer): Map<string, Buffer[]> {
   const found = new Map<string, Buffer[]>();
   for (let start = 0; start < records.length; ) {
     const zero = records.indexOf(0, start);

@@ -179,6 +179,27 @@ if [ -n "$WT_FRESH" ] && [ ! -e .git ]; then
       git update-ref "refs/heads/$WT_BRANCH" "$WT_BASE" && git symbolic-ref HEAD "refs/heads/$WT_BRANCH" && git read-tree HEAD
   ) || fail 'a new repository'
 fi
+# The branch of the session that this one was forked from is this one's, also where an operation is half done on it. What the user left
+# that branch for stays as it is.
+rename_branch() (
+  cd .git 2> /dev/null || exit 0
+  unset GIT_WORK_TREE GIT_INDEX_FILE
+  export GIT_DIR="$PWD"
+  at() { git -c core.fsmonitor=false rev-parse -q --verify "refs/heads/$1^{commit}" > /dev/null 2>&1; }
+  ! at "$WT_BRANCH" || exit 0
+  printf '%s\n' "$WT_BRANCHES_BEFORE" | while read -r before; do
+    [ -n "$before" ] && at "$before" || continue
+    for note in rebase-merge/head-name rebase-apply/head-name; do
+      [ "$(cat "$note" 2> /dev/null)" != "refs/heads/$before" ] || printf 'refs/heads/%s\n' "$WT_BRANCH" > "$note"
+    done
+    [ "$(cat BISECT_START 2> /dev/null)" != "$before" ] || printf '%s\n' "$WT_BRANCH" > BISECT_START
+    git -c core.fsmonitor=false -c core.hooksPath=/dev/null branch -q -m "$before" "$WT_BRANCH" < /dev/null
+    exit
+  done
+)
+# Where that cannot be done the user's branch has another name than the session's, which the history tells.
+[ -z "$WT_BRANCHES_BEFORE" ] || rename_branch > /dev/null 2>&1
+
 if has "$WT_CARRIER:nested"; then
   git ls-tree "$WT_CARRIER:nested" | while read -r _ _ _ key; do
     path=$(git cat-file blob "$WT_CARRIER:nested/$key/path"; echo /)

@@ -196,7 +196,7 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
     const result = await engine.take(sandbox, session.next({ evenIfUnchanged: true }), signal);
     if (!result.changed) throw new Error('it was asked for');
     session.checkpoints.push(result.checkpoint);
-    session.bundles.push(result.bundle);
+    session.bundles.push({ ...result.bundle, upTo: result.checkpoint.number });
     return result.checkpoint;
   };
   await session.run('printf "*.tmp\\n" > .gitignore; head -c 2000000 /dev/zero > large; echo t > a.tmp; echo k > kept');

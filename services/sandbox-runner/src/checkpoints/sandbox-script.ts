@@ -19,9 +19,10 @@ export type SandboxScript = (
 const shallowBytesMax = 65_536;
 
 /** @param name of a file beside this one */
-export function readSandboxScript(name: 'record.sh' | 'restore.sh'): SandboxScript {
+export function readSandboxScript(name: 'record.sh' | 'restore.sh' | 'update.sh'): SandboxScript {
   const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8');
-  const text = `${read('private-git.sh')}\n${read(name)}`;
+  // An update is git's own in the user's repository, by the user's configuration.
+  const text = name === 'update.sh' ? read(name) : `${read('private-git.sh')}\n${read(name)}`;
   return async (sandbox, environment, { baseCommit, timeoutMs, signal, key }) => {
     const { imageEnv, upstreamObjects } = sandbox.record;
     const { PATH } = baseEnvironment(imageEnv);

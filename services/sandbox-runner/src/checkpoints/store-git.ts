@@ -20,6 +20,14 @@ export interface StoreGitOptions {
 
 export class GitFailed extends Error {
   override readonly name = 'GitFailed';
+  /** Where git ended by itself, and what it had printed. */
+  readonly exitCode: number | undefined;
+  readonly stdout: Buffer;
+  constructor(message: string, options: { cause?: unknown; exitCode?: number; stdout?: Buffer } = {}) {
+    super(message, options);
+    this.exitCode = options.exitCode;
+    this.stdout = options.stdout ?? Buffer.alloc(0);
+  }
 }
 
 /** The output grew beyond what was asked for. */
@@ -126,6 +134,7 @@ export function createStoreGit(path: string): StoreGit {
     if (code === 0) return Buffer.concat(out);
     throw new GitFailed(
       `git ${args[0]} ended with ${code}: ${said.trim().split('\n').slice(-3).join('; ').slice(-500)}`,
+      { ...(code !== null && { exitCode: code }), stdout: Buffer.concat(out) },
     );
   };
 }

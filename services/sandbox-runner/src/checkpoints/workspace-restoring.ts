@@ -33,13 +33,13 @@ const idsBytesMax = 256 * 1024 * 1024;
 const namesBytesMax = 64 * 1024 * 1024;
 const leftOutBytesMax = 2 * 1024 * 1024;
 
-/** In an empty workspace. Answers HEAD's commit. */
+/** In an empty workspace. The first of the branches before that is there is renamed to the session's. Answers HEAD's commit. */
 export async function restoreWorkspace(
   deps: RestoringDeps,
   sandbox: OpenSandbox,
   store: SessionStore,
   manifest: Manifest,
-  fresh: FreshRepository,
+  fresh: FreshRepository & { branchesBefore: readonly string[] },
   signal: AbortSignal,
 ): Promise<{ headCommit: string | null; notKept: string[] }> {
   const { given } = checkpointDirectory(sandbox.directory.path);
@@ -48,7 +48,11 @@ export async function restoreWorkspace(
     await writePack(store, manifest, pack, signal);
     const { baseCommit } = manifest;
     const options = { baseCommit, timeoutMs: deps.timeoutMs, signal };
-    const result = await deps.script(sandbox, environmentOf(deps, manifest, fresh, ''), options);
+    const environment = {
+      ...environmentOf(deps, manifest, fresh, ''),
+      WT_BRANCHES_BEFORE: fresh.branchesBefore.join('\n'),
+    };
+    const result = await deps.script(sandbox, environment, options);
     if (!isRestored(result)) throw new Error(`the checkpoint could not be restored: ${endOfScript(result)}`);
     return { headCommit: headOf(result.stdout), notKept: lostNested(result.stdout) };
   } finally {
@@ -74,7 +78,7 @@ export async function revertWorkspace(
   await writePack(store, manifest, join(given, 'restore.pack'), signal);
   const names = ['ls-tree', '-r', '-z', '--name-only', before.tree];
   await give(given, 'before', await store.git(names, { signal, stdoutBytesMax: namesBytesMax }));
-  const leftOut = await readLeftOut(store, before, signal);
+  const leftOut = await leftOutRecords(store, before, signal);
   await give(given, 'nested', leftOutPaths(leftOut, 'nested'));
   const environment = environmentOf(deps, manifest, fresh, '1');
   const { baseCommit } = manifest;
@@ -112,6 +116,7 @@ function environmentOf(deps: RestoringDeps, manifest: Manifest, fresh: FreshRepo
     WT_FRESH: withoutRepository ? '1' : '',
     WT_SHA256: baseCommit.length === 64 ? '1' : '',
     WT_BRANCH: fresh.branch,
+    WT_BRANCHES_BEFORE: '',
     WT_URL: fresh.url,
     WT_DEFAULT: fresh.defaultBranch,
     WT_DEFAULT_COMMIT: fresh.defaultCommit,
@@ -131,7 +136,7 @@ function lostNested(stdout: string): string[] {
   return lost === 0 ? [] : [`${lost} nested ${lost === 1 ? 'repository' : 'repositories'}`];
 }
 
-async function readLeftOut(store: SessionStore, { carrier }: Manifest, signal: AbortSignal): Promise<Buffer> {
+async function leftOutRecords(store: SessionStore, { carrier }: Manifest, signal: AbortSignal): Promise<Buffer> {
   const options = { signal, stdoutBytesMax: leftOutBytesMax };
   return await store.git(['cat-file', 'blob', `${carrier}:left-out`], options);
 }

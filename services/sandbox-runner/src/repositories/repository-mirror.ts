@@ -44,6 +44,11 @@ export interface RepositoryMirrors {
    * does not have it any more. @throws SessionFailure, UpstreamAway
    */
   provide(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<Upstream>;
+  /**
+   * Pushes a commit of the repository at `from` to upstream's default branch, where that is `expected` and nothing else.
+   * @throws SessionFailure, or git's own words
+   */
+  push(request: Omit<SyncRequest, 'baseRef'>, from: string, what: { commit: string; expected: string }): Promise<void>;
 }
 
 export interface MirrorDeps {
@@ -81,6 +86,12 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
   }
 
   return {
+    async push(request, from, { commit, expected }) {
+      const { source, defaultBranch } = await locate(request);
+      const ref = `refs/heads/${defaultBranch}`;
+      const options = ['--porcelain', '--progress', '--no-verify', `--force-with-lease=${ref}:${expected}`];
+      await git(from, ['push', ...options, '--end-of-options', source, `${commit}:${ref}`]);
+    },
     async sync(request) {
       const mirror = await locate(request);
       await fetch(mirror);

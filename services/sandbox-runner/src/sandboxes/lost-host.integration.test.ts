@@ -58,7 +58,8 @@ async function checkpoint(session: OpenSandboxInput, baseCommit: string): Promis
   const taken = await checkpoints.take((await sandboxes.attach(session))!, request, signal);
   if (!taken.changed) throw new Error('nothing was taken');
   const { id, number, commit, tree } = taken.checkpoint;
-  return { baseCommit, checkpoint: { id, number, commit, tree }, bundles: [taken.bundle], archive: null };
+  const bundles = [{ ...taken.bundle, upTo: number }];
+  return { baseCommit, checkpoint: { id, number, commit, tree }, bundles, archive: null };
 }
 
 const next = (session: OpenSandboxInput, restore: RestorePoint): OpenSandboxInput => ({

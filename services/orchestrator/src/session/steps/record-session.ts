@@ -1,6 +1,7 @@
-// Telling the outside: events and document, one batch at a time; and reports to the session's trial.
+// Telling the outside: events and document, one batch at a time; and reports to its trial, or to the session it was forked from.
 
 import { getExternalWorkflowHandle, log, proxyActivities } from '@temporalio/workflow';
+import { type ForkRecorded, forkRecorded } from '@worktrail/contract/session-messages';
 import {
   type CommandReported,
   commandReported,
@@ -35,17 +36,19 @@ export function report({ state, background }: SessionRun): void {
 
 async function send(state: SessionState, next: TrialReport): Promise<void> {
   const { sessionId } = state.spec;
-  const trial = getExternalWorkflowHandle(next.to);
+  const told = getExternalWorkflowHandle(next.to);
   try {
-    if (next.about === 'command') {
+    if (next.about === 'fork') {
+      await told.signal<[ForkRecorded]>(forkRecorded, { sessionId });
+    } else if (next.about === 'command') {
       const { commandId, result } = next;
-      await trial.signal<[CommandReported]>(commandReported, { sessionId, commandId, result });
+      await told.signal<[CommandReported]>(commandReported, { sessionId, commandId, result });
     } else {
       const failure = next.state === 'failed' ? state.failure : null;
-      await trial.signal<[SessionReported]>(sessionReported, { sessionId, state: next.state, failure });
+      await told.signal<[SessionReported]>(sessionReported, { sessionId, state: next.state, failure });
     }
   } catch (error) {
-    // The trial has ended, or was never one: nobody waits for this.
-    log.info('a trial was not there to be told', { trial: next.to, about: next.about, reason: String(error) });
+    // It has ended, or was never one: nobody waits for this.
+    log.info('a workflow was not there to be told', { workflow: next.to, about: next.about, reason: String(error) });
   }
 }

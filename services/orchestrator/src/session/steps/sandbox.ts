@@ -89,7 +89,16 @@ export function openSandbox({ state, background }: SessionRun): void {
   const { filesGeneration } = state;
   const isBound = !isMovable(state);
   const files = { restore: restorePoint(state), filesGeneration, onlyHere: isBound };
-  const input = { ...ref, repository, baseRef, branch, environment, ...files };
+  const branchesBefore = state.spec.fork?.inherited.map((one) => one.branch).toReversed();
+  const input = {
+    ...ref,
+    repository,
+    baseRef,
+    branch,
+    ...(branchesBefore && { branchesBefore }),
+    environment,
+    ...files,
+  };
   background.begin('sandbox', async () => {
     for (const deadlineMs = Date.now() + hostPatienceMs; ; ) {
       const open = onHost(state, {

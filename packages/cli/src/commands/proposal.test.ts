@@ -1,0 +1,90 @@
+import { afterEach, expect, test } from 'vitest';
+import { answer, startCli, startTestApi, type TestApi } from '../test-api.ts';
+
+const servers: TestApi[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+const proposal = {
+  ...{ id: 'ppl_1', sessionId: 'ses_1', projectId: 'prj_1', title: 'A title', description: '', state: 'mergeable' },
+  ...{
+    targetBranch: 'main',
+    baseCommit: 'b'.repeat(40),
+    headCommit: 'h'.repeat(40),
+    candidateTree: 't',
+    filesChanged: 2,
+  },
+  ...{ conflicts: ['a\u001b[31m'], checkSessionId: 'ses_2', approvals: [{ by: 'prn_2' }], requiredApprovals: 1 },
+  checks: [{ command: 'npm test', outcome: 'exited', exitCode: 1, commandId: 'cmd_1' }],
+  ...{ mergeRequestedBy: null, detail: null, createdBy: 'prn_1', createdAt: '2026-01-01T00:00:00.000Z' },
+};
+
+/** Answers in order, the last one again and again. */
+async function run(answers: object[], ...args: string[]) {
+  let next = 0;
+  const api = await startTestApi((_, response) => answer(response, 200, answers[Math.min(next++, answers.length - 1)]));
+  servers.push(api);
+  const cli = startCli(args, { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k' });
+  const code = await cli.exitCode;
+  const asked = api.requests.map(({ method, path }) => `${method} ${path}`);
+  const body = api.requests[0]!.body.toString();
+  return { code, out: cli.stdout().toString(), err: cli.stderr(), asked, body: body && JSON.parse(body) };
+}
+
+test('promote prints the id of the proposal and nothing else', async () => {
+  const ran = await run([proposal], 'promote', 'ses_1', '--title', 'T');
+  expect(ran).toMatchObject({ code: 0, out: 'ppl_1\n', err: '', asked: ['POST /v1/sessions/ses_1/proposals'] });
+  expect(ran.body).toEqual({ title: 'T' });
+  const unfit = { ...proposal, state: 'conflicted', detail: 'both have changed the same' };
+  expect((await run([unfit], 'promote', 'ses_1')).err).toContain('conflicted: both have changed the same');
+});
+
+test('merge waits while the request stands, and exits 1 when nothing was merged', async () => {
+  const asked = { ...proposal, mergeRequestedBy: 'prn_1', state: 'checking' };
+  const merged = { ...proposal, mergeRequestedBy: 'prn_1', state: 'merged', mergeCommit: 'm'.repeat(40) };
+  expect(await run([asked, asked, merged], 'proposal', 'merge', 'ppl_1')).toMatchObject({
+    ...{ code: 0, out: `ppl_1  merged  ${'m'.repeat(40)}\n` },
+    asked: ['POST /v1/proposals/ppl_1/merge', 'GET /v1/proposals/ppl_1', 'GET /v1/proposals/ppl_1'],
+  });
+  const failed = { ...asked, state: 'checks_failed' };
+  expect(await run([asked, failed], 'proposal', 'merge', 'ppl_1')).toMatchObject({ code: 1 });
+  expect(await run([asked], 'proposal', 'merge', 'ppl_1', '--detach')).toMatchObject({
+    code: 0,
+    out: 'ppl_1  checking\n',
+  });
+});
+
+test('a decision names the head that it is about', async () => {
+  const ran = await run([proposal], 'proposal', 'approve', 'ppl_1', '--comment', 'good', '--head', 'h');
+  expect(ran).toMatchObject({
+    asked: ['POST /v1/proposals/ppl_1/approve'],
+    body: { comment: 'good', headCommit: 'h' },
+  });
+  expect(await run([{ ...proposal, state: 'closed' }], 'proposal', 'close', 'ppl_1')).toMatchObject({
+    out: 'ppl_1  closed\n',
+  });
+});
+
+test('show has the checks, and conflicts without what a terminal would obey', async () => {
+  const { out } = await run([proposal], 'proposal', 'show', 'ppl_1');
+  expect(out).toMatch(/^state +mergeable$/m);
+  expect(out).toMatch(/^npm test +exited with 1 +cmd_1$/m);
+  expect(out).toContain('conflict  a');
+  expect(out).not.toContain('\u001b');
+});
+
+test('compare is a table of every session of the trials', async () => {
+  const one = {
+    ...{ sessionId: 'ses_1', trialId: 'trl_1', title: 'by thought', verdict: 'passed', reason: null, commits: 0 },
+    ...{ filesChanged: 1, additions: 3, deletions: 2, commands: 2, durationSeconds: 1.5, tokens: null, cost: null },
+    proposal: { id: 'ppl_1', state: 'merged' },
+  };
+  const unknown = { ...one, sessionId: 'ses_2', verdict: null, commits: null, filesChanged: null, additions: null };
+  const items = [one, { ...unknown, durationSeconds: null, proposal: null, reason: 'it was lost' }];
+  const { out, asked } = await run([{ taskId: 'tsk_1', items }], 'compare', 'tsk_1');
+  expect(asked).toEqual(['GET /v1/tasks/tsk_1/comparison']);
+  const lines = out.split('\n');
+  expect(lines[1]).toMatch(/^ses_1 +by thought +passed +0 +1 +\+3 -2 +2 +1\.5 s +ppl_1 merged/);
+  expect(lines[2]).toMatch(/^ses_2 .* it was lost$/);
+});

@@ -1,0 +1,137 @@
+// worktrail promote, worktrail proposal list | show | approve | reject | merge | close
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Proposal } from '@worktrail/client';
+import type { Cli } from '../cli.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { formatAge } from '../screen/quantities.ts';
+import { paintState } from '../screen/style.ts';
+import { visible } from '../screen/visible-text.ts';
+
+const lookEveryMs = 500;
+
+export async function promote(
+  cli: Cli,
+  sessionId: string,
+  { title, description }: { title?: string; description?: string },
+): Promise<number> {
+  const proposal = await (await cli.client()).proposals.open(sessionId, { title, description });
+  if (cli.screen.json) await cli.screen.document(proposal);
+  else {
+    await cli.screen.line(proposal.id);
+    if (proposal.detail) cli.screen.note(`worktrail: ${proposal.state}: ${proposal.detail}`);
+  }
+  return exitCodes.ok;
+}
+
+export async function proposalList(cli: Cli, sessionId: string): Promise<number> {
+  const client = await cli.client();
+  const proposals: Proposal[] = [];
+  for await (const proposal of client.proposals.all(sessionId)) proposals.push(proposal);
+  const { json, style } = cli.screen;
+  if (json) await cli.screen.document({ items: proposals });
+  else {
+    const columns = [
+      { title: 'PROPOSAL' },
+      { title: 'STATE', style: (padded: string, state: string) => paintState(style, state)(padded) },
+      { title: 'APPROVALS', align: 'right' as const },
+      { title: 'TITLE', shrinks: true },
+      { title: 'CREATED' },
+    ];
+    const nowMs = cli.surroundings.nowMs();
+    const rows = proposals.map((one) => [
+      ...[one.id, one.state, approvalsText(one), one.title],
+      formatAge(one.createdAt, nowMs),
+    ]);
+    await cli.screen.table(columns, rows);
+  }
+  return exitCodes.ok;
+}
+
+export async function proposalShow(cli: Cli, proposalId: string): Promise<number> {
+  await show(cli, await (await cli.client()).proposals.get(proposalId));
+  return exitCodes.ok;
+}
+
+export async function proposalDecide(
+  cli: Cli,
+  decision: 'approve' | 'reject' | 'close',
+  proposalId: string,
+  { comment, head: headCommit }: { comment?: string; head?: string },
+): Promise<number> {
+  const proposal = await (await cli.client()).proposals[decision](proposalId, { comment, headCommit });
+  await (cli.screen.json ? cli.screen.document(proposal) : cli.screen.line(stateLine(cli, proposal)));
+  return exitCodes.ok;
+}
+
+export async function proposalMerge(
+  cli: Cli,
+  proposalId: string,
+  { head: headCommit, detach }: { head?: string; detach?: boolean },
+): Promise<number> {
+  let proposal = await (await cli.client()).proposals.merge(proposalId, { headCommit });
+  const patient = await cli.patientClient();
+  while (!detach && isUnderWay(proposal)) {
+    await delay(lookEveryMs);
+    proposal = await patient.proposals.get(proposalId);
+  }
+  await (cli.screen.json ? cli.screen.document(proposal) : cli.screen.line(stateLine(cli, proposal)));
+  if (!detach && proposal.detail) cli.screen.note(`worktrail: ${proposal.detail}`);
+  return detach || proposal.state === 'merged' ? exitCodes.ok : exitCodes.failed;
+}
+
+/** Merged sooner or later, if nobody does anything about it. */
+function isUnderWay({ state, mergeRequestedBy }: Proposal): boolean {
+  return mergeRequestedBy !== null && (state === 'checking' || state === 'mergeable');
+}
+
+function stateLine({ screen }: Cli, proposal: Proposal): string {
+  const { id, state, mergeCommit } = proposal;
+  const more = mergeCommit ?? (state === 'awaiting_approval' ? `${approvalsText(proposal)} approvals` : '');
+  return `${id}  ${paintState(screen.style, state)(state)}${more && `  ${more}`}`;
+}
+
+function approvalsText({ approvals, requiredApprovals }: Proposal): string {
+  return `${approvals.length} of ${requiredApprovals}`;
+}
+
+async function show({ screen }: Cli, proposal: Proposal): Promise<void> {
+  if (screen.json) return screen.document(proposal);
+  const { approvals, checks, conflicts } = proposal;
+  await screen.fields([
+    ['proposal', proposal.id],
+    ['title', proposal.title],
+    ['state', proposal.state],
+    ['why', proposal.detail],
+    ['session', proposal.sessionId],
+    ['target', `${proposal.targetBranch}${proposal.baseCommit ? ` at ${proposal.baseCommit}` : ''}`],
+    ['head', proposal.headCommit],
+    ['tree', proposal.candidateTree],
+    ['files changed', proposal.filesChanged === null ? null : String(proposal.filesChanged)],
+    [
+      'approvals',
+      `${approvalsText(proposal)}${approvals.length > 0 ? `: ${approvals.map(({ by }) => by).join(', ')}` : ''}`,
+    ],
+    ['checks run in', proposal.checkSessionId],
+    ['merge commit', proposal.mergeCommit],
+  ]);
+  for (const path of conflicts) await screen.line(`conflict  ${visible(path)}`);
+  if (checks.length === 0) return;
+  const columns = [
+    { title: 'CHECK', shrinks: true },
+    { title: 'RESULT', style: (padded: string, result: string) => paintState(screen.style, result)(padded) },
+    { title: 'COMMAND' },
+  ];
+  await screen.table(
+    columns,
+    checks.map(({ command, outcome, exitCode, commandId }) => [
+      ...[command, resultText(outcome, exitCode), commandId ?? ''],
+    ]),
+  );
+}
+
+function resultText(outcome: string | null, exitCode: number | null): string {
+  if (outcome === null) return 'pending';
+  if (outcome !== 'exited') return outcome;
+  return exitCode === 0 ? 'passed' : `exited with ${exitCode}`;
+}

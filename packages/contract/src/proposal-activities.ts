@@ -1,0 +1,86 @@
+// Activities of the sandbox-runner for proposals: every git operation of theirs. Any runner does them, from what is stored.
+
+import type { CheckpointRef, StoredArtifact } from './checkpoints.ts';
+import type { RepositoryRef } from './environment.ts';
+import type { Person } from './proposal-messages.ts';
+import type { ProposalSource } from './session-messages.ts';
+
+export const proposalTaskQueue = 'sandbox-runner.proposals';
+
+export interface ProposalRef {
+  organizationId: string;
+  projectId: string;
+  sessionId: string;
+  proposalId: string;
+}
+
+/** From what the head commit is made, where the work tree is not that of a commit already. The same gives the same commit. */
+export interface HeadDraft {
+  title: string;
+  author: Person;
+  at: string;
+}
+
+export interface PrepareCandidateInput extends ProposalRef {
+  repository: RepositoryRef;
+  /** `session`: a new head, from its files. `candidate`: the head of an earlier candidate, to be merged with the newest target. */
+  from: ({ kind: 'session' } & ProposalSource) | { kind: 'candidate'; candidate: Candidate };
+  head: HeadDraft;
+  /** Where the files are still those of this head it stays the head. */
+  before: (HeadDraft & { commit: string }) | null;
+  /** The name of the branch that checks find themselves on. */
+  branch: string;
+  /** Of the files that checks begin with. */
+  checkpointId: string;
+  at: string;
+}
+
+export interface Candidate {
+  headCommit: string;
+  /** The target's commit that the head is merged with. */
+  target: string;
+  tree: string;
+  filesChanged: number;
+  /** The merge as a checkpoint, from which a session can start; its base is `target`. */
+  checkpoint: CheckpointRef;
+  /** Holds the checkpoint, and with it the head. */
+  bundle: StoredArtifact;
+}
+
+export type PreparedCandidate =
+  | { state: 'clean'; candidate: Candidate }
+  /** `paths`: a bounded number of those that conflict. */
+  | { state: 'conflicted'; headCommit: string; target: string; paths: string[]; detail: string }
+  /** Nothing that could be merged. `paths`: files of the work tree that no checkpoint holds. */
+  | { state: 'unfit'; headCommit: string | null; paths: string[]; detail: string };
+
+export interface PushCandidateInput extends ProposalRef {
+  repository: RepositoryRef;
+  candidate: Candidate;
+  method: 'merge' | 'squash';
+  title: string;
+  description: string;
+  author: Person;
+  approvedBy: Person[];
+  /** The commit's time: the same input makes the same commit, however often it is tried. */
+  at: string;
+  /** Push nothing: tell what an attempt before has come to. */
+  settleOnly: boolean;
+}
+
+export type PushResult =
+  /** The target's history has the commit, whose tree was read back. */
+  | { state: 'merged'; commit: string; tree: string }
+  /** The target is another commit, and does not have this one. */
+  | { state: 'moved'; tip: string }
+  /** The target is as it was; `refused`: the remote does not take the commit. */
+  | { state: 'refused' | 'not_pushed'; detail: string }
+  /** The remote did not answer; nothing was sent to it. */
+  | { state: 'unreachable'; detail: string };
+
+export interface ProposalActivities {
+  /** Idempotent: an artifact that nobody names goes. Fails for good with a SessionFailureCode as type. */
+  prepareCandidate(input: PrepareCandidateInput): Promise<PreparedCandidate>;
+  /** A failure says nothing about whether it was pushed: the next attempt tells. */
+  pushCandidate(input: PushCandidateInput): Promise<PushResult>;
+}

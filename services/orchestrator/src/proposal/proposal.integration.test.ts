@@ -1,0 +1,225 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SessionDocument } from '@worktrail/contract/documents';
+import { sessionKey, projectKey } from '@worktrail/contract/subjects';
+import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
+import { captured, startProposal } from '../../test/proposal-client.ts';
+import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import { type SessionClient, startSession, until } from '../../test/session-client.ts';
+
+let servers: Servers;
+beforeAll(async () => {
+  servers = await startServers();
+});
+afterAll(() => servers.stop());
+
+describe.each([
+  { name: 'a worker that keeps workflows in memory', cachedWorkflowsMax: 1_000 },
+  { name: 'a worker that replays each task', cachedWorkflowsMax: 0 },
+])('a proposal on $name', ({ cachedWorkflowsMax }) => {
+  let bed: OrchestratorBed;
+  beforeAll(async () => {
+    bed = await startOrchestratorBed(servers, cachedWorkflowsMax);
+  });
+  afterAll(() => bed.stop());
+
+  async function readySession(): Promise<SessionClient> {
+    const session = await startSession(bed, sampleSession());
+    await session.untilState('ready');
+    await until(session.stored, (document) => document?.checkpoint?.number === 1);
+    return session;
+  }
+  const documentOf = async (session: SessionClient, sessionId: string) =>
+    (await bed.sessions.get(sessionKey(session.spec.organizationId, sessionId)))?.json<SessionDocument>();
+
+  it('is checked in a session of its own that starts from the merge, approved by another, and merged when asked', async () => {
+    const session = await readySession();
+    const proposal = await startProposal(bed, session, { requiredChecks: ['exit 0', 'exit 0'] });
+    const waiting = await proposal.untilState('awaiting_approval', 'checks_failed');
+    expect(waiting.checks).toMatchObject([{ exitCode: 0 }, { exitCode: 0 }]);
+    const opened = bed.runner.opened.find(({ sessionId }) => sessionId === waiting.checkSessionId);
+    const { tree } = opened!.restore!.checkpoint!;
+    expect([tree, opened!.restore!.baseCommit]).toEqual([waiting.candidateTree, waiting.baseCommit]);
+    await expect(proposal.approve('prn_author')).rejects.toMatchObject({ cause: { type: 'author_may_not_approve' } });
+    await expect(proposal.merge('prn_opener')).rejects.toMatchObject({ cause: { type: 'conflict' } });
+    expect(await proposal.approve('prn_one')).toMatchObject({ state: 'mergeable' });
+    expect(await proposal.merge('prn_opener')).toMatchObject({ state: 'merged', mergeCommit: bed.git.target });
+    expect(bed.git.landed.at(-1)).toBe(waiting.candidateTree);
+    expect(await proposal.ended()).toMatchObject({ state: 'merged', artifacts: [] });
+    expect(await proposal.history()).toEqual([
+      ...['proposalOpened', 'proposalChecked', 'proposalChecked', 'proposalApproved', 'proposalMerged'],
+    ]);
+    await until(
+      () => documentOf(session, waiting.checkSessionId!),
+      (document) => document?.state === 'archived',
+    );
+    expect((await session.describe()).state).toBe('ready');
+  });
+
+  it('is checked again when its target has moved, and the request to merge stands', async () => {
+    const proposal = await startProposal(bed, await readySession());
+    const first = await proposal.untilState('awaiting_approval');
+    await proposal.approve('prn_one');
+    bed.git.target = 'moved';
+    await proposal.merge('prn_opener');
+    const merged = await proposal.ended();
+    expect(merged).toMatchObject({ state: 'merged', baseCommit: 'moved', headCommit: first.headCommit });
+    expect(merged.checkSessionId).not.toBe(first.checkSessionId);
+    expect(bed.git.landed.at(-1)).toBe(merged.candidateTree);
+  });
+
+  it('is not merged where a check fails; put up again with the same files it keeps its approvals and is checked anew', async () => {
+    const session = await readySession();
+    const proposal = await startProposal(bed, session, { requiredChecks: ['exit 3'] });
+    await proposal
+      .approve('prn_one')
+      .catch(() =>
+        until(proposal.describe, ({ headCommit }) => headCommit !== null).then(() => proposal.approve('prn_one')),
+      );
+    const failed = await proposal.untilState('checks_failed');
+    expect(failed.checks).toMatchObject([{ outcome: 'exited', exitCode: 3 }]);
+    await expect(proposal.merge('prn_opener')).rejects.toMatchObject({ cause: { type: 'conflict' } });
+    const again = await proposal.again(proposal.spec.source);
+    expect(again).toMatchObject({ headCommit: failed.headCommit, approvals: [{ by: 'prn_one' }] });
+    await proposal.untilState('checks_failed');
+    await proposal.changePolicy({ requiredChecks: ['exit 0'] });
+    const waiting = await proposal.untilState('awaiting_approval');
+    expect(waiting.approvals).toEqual([]);
+    const other = await proposal.again(await captured(session));
+    expect(other.headCommit).not.toBe(failed.headCommit);
+    expect(await proposal.close('prn_opener')).toMatchObject({ state: 'closed' });
+    await proposal.ended();
+  });
+
+  it('finds out what came of a push whose answer was lost, and merges once', async () => {
+    for (const pushes of ['lost', 'lost before', 'unreachable'] as const) {
+      const landed = bed.git.landed.length;
+      const proposal = await startProposal(bed, await readySession(), { requiredChecks: [], requiredApprovals: 0 });
+      await proposal.untilState('mergeable');
+      bed.git.script.pushes = pushes;
+      const merging = proposal.merge('prn_opener');
+      if (pushes === 'unreachable') await until(proposal.describe, ({ detail }) => detail !== null);
+      bed.git.script.pushes = pushes === 'unreachable' ? 'taken' : bed.git.script.pushes;
+      await merging;
+      expect(await proposal.ended()).toMatchObject({ state: 'merged' });
+      expect(bed.git.landed.length).toBe(landed + 1);
+    }
+  });
+
+  it('lands after another one to the same branch, on top of it and checked with it', async () => {
+    const both = await Promise.all(
+      [1, 2].map(async () => startProposal(bed, await readySession(), { requiredApprovals: 0 })),
+    );
+    for (const proposal of both) await proposal.untilState('mergeable');
+    const before = bed.git.target;
+    await Promise.all(both.map((proposal) => proposal.merge('prn_opener')));
+    const ended = await Promise.all(both.map((proposal) => proposal.ended()));
+    expect(ended.map(({ state }) => state)).toEqual(['merged', 'merged']);
+    const [first, second] = ended.toSorted((one) => (one.baseCommit === before ? -1 : 1));
+    expect([first!.baseCommit, second!.baseCommit]).toEqual([before, first!.mergeCommit]);
+    expect(bed.git.landed.slice(-2)).toEqual([first!.candidateTree, second!.candidateTree]);
+    const checks = (await both[ended.indexOf(second!)]!.history()).filter((one) => one === 'proposalChecked');
+    expect(checks).toHaveLength(2);
+  });
+
+  it('is left as it was where the remote refuses, with the reason; it can be asked for again', async () => {
+    const proposal = await startProposal(bed, await readySession(), { requiredChecks: [], requiredApprovals: 0 });
+    await proposal.untilState('mergeable');
+    bed.git.script.pushes = 'refused';
+    await expect(proposal.merge('prn_opener')).rejects.toMatchObject({ cause: { message: 'the branch is protected' } });
+    expect(await proposal.describe()).toMatchObject({
+      state: 'mergeable',
+      mergeRequestedBy: null,
+      detail: 'the branch is protected',
+    });
+    bed.git.script.pushes = 'taken';
+    expect(await proposal.merge('prn_opener')).toMatchObject({ state: 'merged' });
+  });
+
+  it('reads the policy once more before it pushes', async () => {
+    const session = await readySession();
+    const proposal = await startProposal(bed, session, { requiredChecks: [], requiredApprovals: 0 });
+    await proposal.untilState('mergeable');
+    const { organizationId, projectId } = session.spec;
+    const approval = { requiredApprovals: 1, authorMayApprove: false, requiredChecks: [], mergeMethod: 'squash' };
+    const key = projectKey(organizationId, projectId);
+    await bed.configuration.put(key, JSON.stringify({ approval, approvalVersion: 2 }));
+    const pushes = bed.git.pushed.length;
+    const merging = proposal.merge('prn_opener');
+    await proposal.untilState('awaiting_approval');
+    expect(bed.git.pushed.length).toBe(pushes);
+    await proposal.approve('prn_one');
+    await merging;
+    expect(await proposal.ended()).toMatchObject({ state: 'merged' });
+    expect(bed.git.pushed.at(-1)).toMatchObject({ method: 'squash', approvedBy: [{ id: 'prn_one' }] });
+  });
+
+  it('names what conflicts, waits for a repository that is away, and can be closed meanwhile', async () => {
+    bed.git.script.merges = 'conflicted';
+    const conflicted = await startProposal(bed, await readySession());
+    expect(await conflicted.untilState('conflicted')).toMatchObject({ conflicts: ['a'] });
+    expect(await conflicted.reject('prn_one')).toMatchObject({ state: 'rejected' });
+    bed.git.script.merges = 'fail';
+    const waiting = await startProposal(bed, await readySession());
+    await until(waiting.describe, ({ detail }) => detail === 'away');
+    expect(await waiting.close('prn_opener')).toMatchObject({ state: 'closed' });
+    expect(await waiting.ended()).toMatchObject({ state: 'closed' });
+    bed.git.script.merges = 'clean';
+  });
+
+  it('is closed while its checks run, which ends them', async () => {
+    const proposal = await startProposal(bed, await readySession(), { requiredChecks: ['hold'] });
+    const running = await until(proposal.describe, ({ checks }) => (checks[0]?.commandId ?? null) !== null);
+    await until(async () => bed.runner.isHeld(running.checks[0]!.commandId!), Boolean);
+    expect(await proposal.close('prn_opener')).toMatchObject({ state: 'closed' });
+    await proposal.ended();
+    await until(
+      async () =>
+        (
+          await bed.sessions.get(sessionKey(proposal.spec.organizationId, running.checkSessionId!))
+        )?.json<SessionDocument>(),
+      (document) => document?.state === 'archived',
+    );
+  });
+
+  it('runs its checks elsewhere when their session is lost', async () => {
+    const proposal = await startProposal(bed, await readySession(), { requiredChecks: ['hold'], requiredApprovals: 0 });
+    const first = await until(proposal.describe, ({ checks }) => (checks[0]?.commandId ?? null) !== null);
+    await until(async () => bed.runner.isHeld(first.checks[0]!.commandId!), Boolean);
+    await bed.client.workflow.getHandle(`session:${first.checkSessionId}`).terminate('gone');
+    const second = await until(
+      proposal.describe,
+      ({ checks }) => (checks[0]?.commandId ?? null) !== null && checks[0]!.commandId !== first.checks[0]!.commandId,
+    );
+    expect(second.checkSessionId).not.toBe(first.checkSessionId);
+    await until(async () => bed.runner.isHeld(second.checks[0]!.commandId!), Boolean);
+    await bed.runner.release(second.checks[0]!.commandId!);
+    await proposal.untilState('mergeable');
+    await proposal.close('prn_opener');
+  });
+
+  it('is refused while a command of the session is live', async () => {
+    const session = await readySession();
+    const command = sampleCommand('hold');
+    await session.run(command);
+    await expect(captured(session)).rejects.toMatchObject({ cause: { type: 'session_busy' } });
+    await bed.runner.release(command.id);
+    expect((await captured(session)).checkpoint.number).toBeGreaterThan(1);
+    await session.hibernate();
+    const asleep = await captured(session);
+    expect((await session.describe()).state).toBe('hibernated');
+    expect(asleep.checkpoint.number).toBeGreaterThan(1);
+  }, 30_000);
+
+  it('goes on in a new run where the old one stopped', async () => {
+    const proposal = await startProposal(bed, await readySession(), {}, { eventsMax: 20 });
+    const { runId } = await proposal.handle.describe();
+    await proposal.untilState('awaiting_approval');
+    for (const one of ['prn_one', 'prn_two', 'prn_three']) await proposal.approve(one);
+    await until(
+      () => proposal.handle.describe(),
+      (described) => described.runId !== runId,
+    );
+    expect(await proposal.merge('prn_opener')).toMatchObject({ state: 'merged' });
+    expect((await proposal.history()).filter((one) => one === 'proposalApproved')).toHaveLength(3);
+  });
+});
