@@ -74,7 +74,7 @@ test('of what has not changed since the checkpoint before nothing is made, unles
   const first = await session.kept();
   expect(first.filesChanged).toBe(1);
   const { headCommit, headRef } = first;
-  expect(await session.take()).toEqual({ changed: false, headCommit, headRef });
+  expect(await session.take()).toEqual({ changed: false, headCommit, headRef, position: null });
   expect((await session.kept({ evenIfUnchanged: true })).tree).toBe(first.tree);
   expect(await session.take()).toMatchObject({ changed: false });
   await session.run('git add new');
