@@ -5,7 +5,7 @@ import { type Cli, createCli, type GlobalOptions, type Surroundings, version } f
 import { config } from './commands/config.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
-import { fileGet, fileList } from './commands/files.ts';
+import { fileGet, fileList, filePut, fileRemove } from './commands/files.ts';
 import { fork } from './commands/fork.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
@@ -15,6 +15,7 @@ import { open } from './commands/open.ts';
 import { projectCreate, projectCredential, projectList, projectShow } from './commands/project.ts';
 import { promote, proposalDecide, proposalList, proposalMerge, proposalShow } from './commands/proposal.ts';
 import { query } from './commands/query.ts';
+import { revert } from './commands/revert.ts';
 import { run } from './commands/run.ts';
 import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
@@ -75,6 +76,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addSessions(program, action);
   addFiles(program, action);
   addRun(program, action);
+  addCheckpoints(program, action);
   addTrials(program, action);
   addProposals(program, action);
   addOperation(program, action);
@@ -207,6 +209,25 @@ function addSleep(session: Command, action: Action): void {
     .action(action(sessionCheckpoints));
 }
 
+function addCheckpoints(program: Command, action: Action): void {
+  const checkpoint = program
+    .command('checkpoint')
+    .argument('<session>')
+    .description("keep a session's files as they are now; prints the id of the checkpoint")
+    .option('-l, --label <text>', 'what it is called')
+    .addHelpText('after', '\nThe checkpoints of a session: worktrail checkpoint list <session>')
+    .action(action(sessionCheckpoint));
+  checkpoint
+    .command('list <session>')
+    .description('the checkpoints of a session, oldest first')
+    .action(action(sessionCheckpoints));
+  program
+    .command('revert <session> <checkpoint>')
+    .description('make files, branches and index as they were at a checkpoint (its id or number); can be reverted too')
+    .option('-f, --force', 'cancel what runs first')
+    .action(action(revert));
+}
+
 function addFiles(program: Command, action: Action): void {
   program
     .command('diff <session>')
@@ -230,6 +251,18 @@ function addFiles(program: Command, action: Action): void {
     .option('-o, --output <file>', 'into a file instead')
     .addHelpText('after', '\nExample:\n  worktrail files get $session package.json | jq .version')
     .action(action(fileGet));
+  files
+    .command('put <session> <path> [file]')
+    .description('write a file, from a local one or from stdin; directories on its way are made')
+    .option('-x, --executable', 'it may be run (default: as it was)')
+    .option('--if-match <etag>', 'only over this content, or over any with "*"')
+    .option('--create', 'only if there is none')
+    .action(action(filePut));
+  files
+    .command('rm <session> <path>')
+    .description('delete a file')
+    .option('--if-match <etag>', 'only with this content')
+    .action(action(fileRemove));
 }
 
 function addRun(program: Command, action: Action): void {

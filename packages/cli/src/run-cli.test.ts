@@ -194,6 +194,65 @@ describe('what is kept of a session', () => {
     expect(api.requests).toHaveLength(2);
   });
 
+  test('checkpoint and checkpoint list are the same, shorter', async () => {
+    const { api, run } = await setUp(({ method }, response) =>
+      method === 'POST'
+        ? answer(response, 201, checkpoint(1, {}))
+        : answer(response, 200, { items: [checkpoint(1, {})], nextCursor: null }),
+    );
+    const made = run('checkpoint', 'ses_1', '-l', 'x');
+    expect([await made.exitCode, made.stdout().toString()]).toEqual([0, 'chk_1\n']);
+    const listed = run('checkpoint', 'list', 'ses_1');
+    expect(await listed.exitCode).toBe(0);
+    expect(listed.stdout().toString()).toContain('chk_1 ');
+    expect(api.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /v1/sessions/ses_1/checkpoints',
+      'GET /v1/sessions/ses_1/checkpoints',
+    ]);
+  });
+
+  test('files put sends a local file, or stdin, as it is; files rm deletes one', async () => {
+    const changed = { path: 'a b/x', status: 'added', additions: 1, deletions: 0, binary: false, etag: '"e"' };
+    const { api, run } = await setUp(({ method }, response) =>
+      method === 'PUT' ? answer(response, 201, changed) : answer(response, 204, undefined),
+    );
+    const put = run('files', 'put', 'ses_1', 'a b/x', '-x', '--create');
+    put.stdin.end('one\0two');
+    expect([await put.exitCode, put.stdout().toString()]).toEqual([0, 'a b/x  added\n']);
+    const [sent] = api.requests;
+    expect([sent!.method, sent!.url.pathname, sent!.url.search]).toEqual([
+      'PUT',
+      '/v1/sessions/ses_1/files/a%20b/x',
+      '?executable=true',
+    ]);
+    expect([sent!.body.toString(), sent!.headers['if-none-match']]).toEqual(['one\0two', '*']);
+    const removed = run('files', 'rm', 'ses_1', 'a b/x', '--if-match', '"e"');
+    expect([await removed.exitCode, removed.stdout().toString()]).toEqual([0, 'a b/x  deleted\n']);
+    expect(api.requests[1]!.headers['if-match']).toBe('"e"');
+  });
+
+  test('revert takes a checkpoint by its id or number, and says what it did not touch', async () => {
+    const reverted = {
+      ...checkpoint(4, {}),
+      ...{ revertedTo: { id: 'chk_2', number: 2 }, exact: false },
+      ...{ notTouched: ['ignored\u001b[2J'], notRestored: ['1 file over 100 MiB: x'], removed: [] },
+    };
+    const { api, run } = await setUp(({ method }, response) =>
+      method === 'POST'
+        ? answer(response, 200, reverted)
+        : answer(response, 200, { items: [checkpoint(1, {}), checkpoint(2, {})], nextCursor: null }),
+    );
+    const cli = run('revert', 'ses_1', '2', '--force');
+    expect([await cli.exitCode, cli.stdout().toString()]).toEqual([0, 'chk_4\n']);
+    expect(JSON.parse(api.requests.at(-1)!.body.toString())).toEqual({ checkpointId: 'chk_2', force: true });
+    expect(cli.stderr()).toContain('not restored: 1 file over 100 MiB: x\n');
+    expect(cli.stderr()).toContain('Something has written to the work tree meanwhile.');
+    expect(cli.stderr()).not.toContain('\u001b');
+    expect(await run('revert', 'ses_1', '7').exitCode).toBe(3);
+    expect(await run('revert', 'ses_1', 'chk_2').exitCode).toBe(0);
+    expect(JSON.parse(api.requests.at(-1)!.body.toString())).toEqual({ checkpointId: 'chk_2' });
+  });
+
   test('checkpoint prints the id alone; checkpoints are a table, or a document', async () => {
     const items = [checkpoint(1, {}), checkpoint(2, { label: 'before the change' })];
     const { api, run } = await setUp(({ method, url }, response) => {

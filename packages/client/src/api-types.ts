@@ -338,6 +338,19 @@ export interface Checkpoint {
   filesChanged: number;
 }
 
+/** The checkpoint that a revert is itself. The texts are for people. */
+export interface Revert extends Checkpoint {
+  revertedTo: { id: string; number: number };
+  /** False where something has written to the work tree meanwhile. */
+  exact: boolean;
+  /** What is in the work tree and in no checkpoint, and was left as it is. */
+  notTouched: string[];
+  /** What the checkpoint itself was without. */
+  notRestored: string[];
+  /** What no checkpoint has and is gone: it was ignored, and is not by the rules of the checkpoint. */
+  removed: string[];
+}
+
 export interface FileItem {
   name: string;
   path: string;
@@ -366,6 +379,22 @@ export interface FileContent {
   etag: string | null;
   /** "live", the id of a checkpoint, or "base". */
   at: string;
+}
+
+export interface FileWrite {
+  /** By default as it was, and of a new file not. */
+  executable?: boolean;
+  ifMatch?: string;
+  create?: boolean;
+}
+
+export interface ChangedFile {
+  path: string;
+  status: 'added' | 'modified' | 'mode_changed' | 'unchanged';
+  additions: number;
+  deletions: number;
+  binary: boolean;
+  etag: string;
 }
 
 export interface DiffQuery {

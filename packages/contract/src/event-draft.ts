@@ -6,6 +6,22 @@ import type { ActorRef } from './commands.ts';
 
 type PayloadInit = Exclude<NonNullable<MessageInitShape<typeof EventSchema>['payload']>, { case?: undefined }>;
 
+/** What was changed in a work tree, with plain numbers for its 64-bit ones. */
+export interface FilesChangedDraft {
+  case: 'filesChanged';
+  value: {
+    files: {
+      path: string;
+      status: string;
+      additions: number;
+      deletions: number;
+      oldBlob: string;
+      newBlob: string;
+      binary: boolean;
+    }[];
+  };
+}
+
 /** Only payloads whose fields are plain JSON (no bytes, no 64-bit integers, no timestamps). */
 export interface EventDraft {
   /** Contiguous from 1 within the producer. */
@@ -14,17 +30,19 @@ export interface EventDraft {
   time: string;
   actor: ActorRef;
   commandId?: string;
-  payload: Extract<
-    PayloadInit,
-    {
-      case:
-        | `session${string}`
-        | `proposal${string}`
-        | 'commandQueued'
-        | 'commandEnded'
-        | 'checkpointCreated'
-        | 'limitReached'
-        | 'gap';
-    }
-  >;
+  payload:
+    | Extract<
+        PayloadInit,
+        {
+          case:
+            | `session${string}`
+            | `proposal${string}`
+            | 'commandQueued'
+            | 'commandEnded'
+            | 'checkpointCreated'
+            | 'limitReached'
+            | 'gap';
+        }
+      >
+    | FilesChangedDraft;
 }

@@ -7,7 +7,7 @@ import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, Stor
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { BranchPosition } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
-import type { UpdatedFiles, UpdateMethod } from './session-messages.ts';
+import type { ChangedFile, FileChangeOrder, RevertedFiles, UpdatedFiles, UpdateMethod } from './session-messages.ts';
 
 export const placementTaskQueue = 'sandbox-runner';
 
@@ -98,6 +98,25 @@ export type CheckpointResult =
       position?: BranchPosition | null;
     };
 
+export interface RevertInput extends SandboxRef {
+  /** Attempts of one revert find each other by it. */
+  revertId: string;
+  to: CheckpointRef;
+  /** The newest stored one, which has what is in the work tree now. */
+  from: CheckpointRef;
+  baseCommit: string;
+  /** As in CheckpointInput. */
+  bundles: StoredArtifact[];
+  repository: RepositoryRef;
+  branch: string;
+}
+
+export interface ChangeFileInput extends SandboxRef {
+  order: FileChangeOrder;
+  /** Another attempt may have done it: a file that is as it is to be is then no longer what is refused. */
+  again: boolean;
+}
+
 export interface UpdateInput extends SandboxRef {
   method: UpdateMethod;
   repository: RepositoryRef;
@@ -156,6 +175,17 @@ export interface SandboxActivities {
    */
   checkpointSandbox(input: CheckpointInput): Promise<CheckpointResult>;
   /**
+   * Makes files, index, branches and half-done operations of the open sandbox as they were at a checkpoint. The caller has stored what
+   * is there now, and runs no command meanwhile. Repeated, it comes to the same end; where it fails the work tree may be between the
+   * two. Fails for good with type `sandbox_gone` as above, and with `checkpoint_missing` when the checkpoint cannot be had.
+   */
+  revertSandbox(input: RevertInput): Promise<RevertedFiles>;
+  /**
+   * Writes or deletes one file of the open sandbox's work tree, whole or not at all. Fails for good with type `sandbox_gone` as above, and
+   * with the ErrorCodes `precondition_failed`, `not_found`, `conflict`.
+   */
+  changeFile(input: ChangeFileInput): Promise<ChangedFile>;
+  /**
    * Fetches upstream, and merges the newest commit of the default branch into the session's, or rebases that onto it, inside the open
    * sandbox, in which no command runs meanwhile. Conflicts are left there. Fails for good with type `sandbox_gone` as above, with
    * `update_refused` where git would not begin, and with a SessionFailureCode where upstream cannot be had. Repeated, it goes on from what
@@ -173,6 +203,8 @@ export interface SandboxActivities {
 
 /** Failure type: reopen the sandbox, then schedule the command again. */
 export const sandboxGone = 'sandbox_gone';
+/** Failure type: no bundle has the checkpoint, or one of them is damaged. Nothing was touched. */
+export const checkpointMissing = 'checkpoint_missing';
 /** Failure type: the message says why. Nothing was changed. */
 export const updateRefused = 'update_refused';
 export const noFreeSlot = 'no_free_slot';

@@ -99,6 +99,9 @@ export const readAtHeader = 'x-worktrail-at';
 /** So much of a file at once. */
 export const fileBytesMax = 100 * 1024 * 1024;
 
+/** PUT contents/{changeId}?organizationId= → StoredArtifact: the content of a file that is to be written, as it is. */
+export const fileWriteBytesMax = 10 * 1024 * 1024;
+
 const pathBytesMax = 4_096;
 const nameBytesMax = 255;
 

@@ -2,7 +2,7 @@
 
 import type { CheckpointRef, RestorePoint, StoredArtifact } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
-import type { SessionDocument } from './documents.ts';
+import type { CheckpointDocument, SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 import type { SessionFork } from './forks.ts';
 
@@ -97,6 +97,35 @@ export interface CreateCheckpointRequest {
 }
 
 /**
+ * Update → RevertDocument, once files, index and branches are as at an earlier checkpoint and that is a checkpoint too. Refused with
+ * `session_busy` while a command is live, unless forced: live commands are canceled first, with the reason `reverted`. Refused with
+ * `checkpoint_failed` where what was there before could not be stored, or the earlier files could not be made again.
+ */
+export const revertSession = 'revertSession';
+export interface RevertSessionRequest {
+  /** Of the checkpoint that the revert becomes: asked again with it, it is the same revert. */
+  checkpointId: string;
+  /** The session's own. */
+  to: CheckpointRef;
+  force: boolean;
+  actor: ActorRef;
+}
+export interface RevertDocument extends RevertedFiles {
+  checkpoint: CheckpointDocument;
+  /** Its tree is the tree of `to`; false where something has written to the work tree meanwhile. */
+  exact: boolean;
+}
+/** What a revert has not done, for people. Each is empty where there is nothing of the kind. */
+export interface RevertedFiles {
+  /** What is in the work tree and in no checkpoint: ignored files, files over the limit. It was left as it is. */
+  notTouched: string[];
+  /** What the checkpoint itself was without. */
+  notRestored: string[];
+  /** What no checkpoint has and is gone: it was ignored, is not by the checkpoint's own rules, and did not exist then. */
+  removed: string[];
+}
+
+/**
  * Update → SettledFiles, once no checkpoint is due any more, or some seconds later. One that was due is made at once; none is made that
  * nothing called for, and nothing is woken.
  */
@@ -105,6 +134,35 @@ export interface SettledFiles {
   document: SessionDocument;
   /** Nothing has run, or ended, since the newest checkpoint. */
   upToDate: boolean;
+}
+
+/**
+ * Update → ChangedFile, once the file is so in the work tree and its event is in the history. Refused with `precondition_failed` where it
+ * was not as `expected`, `not_found` and `conflict` for what cannot be written or deleted. Its update id is the change's id.
+ */
+export const changeFile = 'changeFile';
+export interface ChangeFileRequest extends FileChangeOrder {
+  actor: ActorRef;
+}
+export interface FileChangeOrder {
+  changeId: string;
+  /** One that `workTreePathProblem` finds nothing wrong with. */
+  path: string;
+  /** Of a write; null: delete it. */
+  content: StoredArtifact | null;
+  /** null: as it was; of a new file: not. */
+  executable: boolean | null;
+  /** What it has to be before: of this content, by its name in git; there, or not there at all; null: whatever. */
+  expected: { blob: string } | 'present' | 'absent' | null;
+}
+export interface ChangedFile {
+  status: 'added' | 'modified' | 'mode_changed' | 'deleted' | 'unchanged';
+  /** Names in git, empty where there is none. */
+  oldBlob: string;
+  newBlob: string;
+  additions: number;
+  deletions: number;
+  binary: boolean;
 }
 
 /**

@@ -154,8 +154,18 @@ async function appendFrom(
     if (draft.number !== number + 1) {
       throw new Error(`event ${draft.number} of ${ref.sessionId}/${ref.producer} does not follow ${number}`);
     }
-    await producer.append({ ...draft, time: new Date(draft.time) });
+    await producer.append({ ...draft, payload: payloadOf(draft), time: new Date(draft.time) });
   }
+}
+
+function payloadOf({ payload }: EventDraft): EventPayloadInit {
+  if (payload.case !== 'filesChanged') return payload;
+  const files = payload.value.files.map((file) => ({
+    ...file,
+    additions: BigInt(file.additions),
+    deletions: BigInt(file.deletions),
+  }));
+  return { case: 'filesChanged', value: { files } };
 }
 
 function idsOf({ organizationId, sessionId, producer }: ProducerRef) {

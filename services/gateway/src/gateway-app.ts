@@ -14,6 +14,7 @@ import { addAuditRoutes } from './access/audit-routes.ts';
 import { createGate } from './access/gate.ts';
 import { createAudit } from './audit.ts';
 import { addCheckpointRoutes } from './checkpoints/checkpoint-routes.ts';
+import { addRevertRoutes } from './checkpoints/revert-routes.ts';
 import { createCommandReader } from './commands/command-reader.ts';
 import { addCommandRoutes } from './commands/command-routes.ts';
 import { addControlRoutes } from './commands/control-routes.ts';
@@ -28,6 +29,7 @@ import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
 import { createStreamPosition } from './events/stream-position.ts';
 import { addDiffRoutes } from './files/diff-routes.ts';
+import { addFileChangeRoutes } from './files/file-change-routes.ts';
 import { addFileRoutes } from './files/file-routes.ts';
 import { createSessionFiles } from './files/session-files.ts';
 import { createFollowers } from './followers.ts';
@@ -133,10 +135,13 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ live, position, history, followers, stopping },
   });
   addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
-  addCheckpointRoutes(api, { sessions, runners, workflows, history, live, position, followers, stopping });
+  const checkpoints = { sessions, runners, workflows, history, live, position, followers, stopping };
+  addCheckpointRoutes(api, checkpoints);
   const files = createSessionFiles({ sessions, workflows, history });
+  addRevertRoutes(api, { ...checkpoints, files });
   addDiffRoutes(api, { sessions, files, requests: runnerRequests });
   addFileRoutes(api, { sessions, files, requests: runnerRequests });
+  addFileChangeRoutes(api, { sessions, runners, workflows, requests: runnerRequests, followers, stopping });
   addProposalRoutes(api, { store, projects, sessions, proposals, runners, workflows, audit });
   addCommandRoutes(api, {
     ...{ sessions, commands, workflows, runners },

@@ -55,6 +55,19 @@ export async function session(spec: messages.SessionSpec): Promise<void> {
       }));
     },
   );
+  setHandler(
+    defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession),
+    ({ checkpointId: id, to }) => {
+      checkpoints.push(id);
+      return answer(messages.revertSession, () => ({
+        checkpoint: {
+          ...{ id, label: '', number: 1, commit: 'c0', tree: to.tree, commandId: '', filesChanged: 1 },
+          createdAt: spec.createdAt,
+        },
+        ...{ exact: true, notTouched: ['ignored'], notRestored: [], removed: [] },
+      }));
+    },
+  );
   await condition(() => false);
 }
 

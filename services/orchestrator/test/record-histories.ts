@@ -91,6 +91,18 @@ async function recordSessionHostLost(bed: OrchestratorBed): Promise<Recording> {
   return { 'session-host-lost': session.handle };
 }
 
+async function recordSessionReverted(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const stored = await until(session.stored, (document) => document?.checkpoint?.number === 1);
+  await session.run(sampleCommand('hold'));
+  await session.revert(stored!.checkpoint!, { force: true });
+  await session.hibernate();
+  await session.revert(stored!.checkpoint!);
+  await session.archive();
+  return { 'session-reverted': session.handle };
+}
+
 async function recordSessionFailed(bed: OrchestratorBed): Promise<Recording> {
   const session = await startSession(bed, withSetup(['exit 1']));
   await session.untilState('failed');
@@ -203,6 +215,7 @@ try {
     recordSessionResumed,
     recordSessionHibernated,
     recordSessionHostLost,
+    recordSessionReverted,
     recordSessionFailed,
     recordSessionContinued,
     recordSessionForked,

@@ -9,6 +9,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { CommandResult } from '@worktrail/contract/commands';
 import {
+  checkpointMissing,
+  type ChangeFileInput,
   type CheckpointInput,
   type CheckpointResult,
   type HibernateInput,
@@ -17,6 +19,7 @@ import {
   type OpenedSandbox,
   type OpenSandboxInput,
   type PlacementActivities,
+  type RevertInput,
   placementTaskQueue,
   runnerDraining,
   type RunCommandInput,
@@ -46,6 +49,9 @@ export interface RunnerScript {
   checkpoints: 'changed' | 'unchanged' | 'fail' | 'hold';
   updates: 'updated' | 'up_to_date' | 'conflicts' | 'refuse' | 'hold';
   archives: 'whole' | 'none' | 'fail' | 'running';
+  /** `hold`: the files are made as they were once the script says otherwise. `fail`: for good. */
+  reverts: 'made' | 'hold' | 'fail' | 'missing';
+  fileChanges: 'made' | 'hold' | 'refused' | 'unchanged';
   headRef: string | null | undefined;
 }
 
@@ -57,6 +63,8 @@ export interface ScriptedRunner {
   readonly checkpoints: CheckpointInput[];
   readonly updates: UpdateInput[];
   readonly hibernated: HibernateInput[];
+  readonly reverted: RevertInput[];
+  readonly changedFiles: ChangeFileInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
   /** From now on the session has no sandbox until it is opened again; commands in it are lost. */
@@ -79,6 +87,8 @@ export async function startScriptedRunner(
   const checkpoints: CheckpointInput[] = [];
   const updates: UpdateInput[] = [];
   const hibernated: HibernateInput[] = [];
+  const reverted: RevertInput[] = [];
+  const changedFiles: ChangeFileInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const gone = new Set<string>();
   /** The generation that left each session's volume. */
@@ -89,6 +99,8 @@ export async function startScriptedRunner(
     checkpoints: 'changed',
     updates: 'updated',
     archives: 'whole',
+    reverts: 'made',
+    fileChanges: 'made',
     headRef: undefined,
   };
   let openFailure: ApplicationFailure | undefined;
@@ -139,7 +151,34 @@ export async function startScriptedRunner(
         return { changed: false, headCommit, headRef, position };
       }
       await publishFiles(producer, input);
-      return checkpointResult(input, headCommit, headRef);
+      const revert = reverted.findLast(({ revertId }) => revertId === input.checkpointId);
+      return checkpointResult(input, headCommit, headRef, revert?.to.tree);
+    },
+    revertSandbox: async (input) => {
+      reverted.push(input);
+      const context = Context.current();
+      while (script.reverts === 'hold') {
+        context.heartbeat();
+        await context.sleep(20);
+      }
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      if (script.reverts === 'fail') throw ApplicationFailure.nonRetryable('the disk is full', 'no_space');
+      if (script.reverts === 'missing') throw ApplicationFailure.nonRetryable('it is in no bundle', checkpointMissing);
+      return { notTouched: ['what is ignored: 1 file or directory: ignored/'], notRestored: [], removed: [] };
+    },
+    changeFile: async (input) => {
+      changedFiles.push(input);
+      const context = Context.current();
+      while (script.fileChanges === 'hold') {
+        context.heartbeat();
+        await context.sleep(20);
+      }
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      if (script.fileChanges === 'refused') {
+        throw ApplicationFailure.nonRetryable('it is not as it was expected', 'precondition_failed');
+      }
+      const status = script.fileChanges === 'unchanged' ? 'unchanged' : 'modified';
+      return { status, oldBlob: 'a'.repeat(40), newBlob: 'b'.repeat(40), additions: 2, deletions: 1, binary: false };
     },
     updateSandbox: async (input) => {
       updates.push(input);
@@ -198,6 +237,8 @@ export async function startScriptedRunner(
     checkpoints,
     updates,
     hibernated,
+    reverted,
+    changedFiles,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
     },
@@ -222,10 +263,24 @@ function restoredFrom(input: OpenSandboxInput, volume: number | undefined): Open
   return input.restore?.checkpoint ? 'checkpoint' : 'new';
 }
 
-function checkpointResult(input: CheckpointInput, headCommit: string, headRef: string | null): CheckpointResult {
+function checkpointResult(
+  input: CheckpointInput,
+  headCommit: string,
+  headRef: string | null,
+  revertedTree?: string,
+): CheckpointResult {
   const { checkpointId: id, number, generation } = input;
   const commit = number.toString(16).padStart(40, '0');
-  const checkpoint = { id, number, commit, tree: commit, filesChanged: 1, headCommit, headRef, notKept: [] };
+  const checkpoint = {
+    id,
+    number,
+    commit,
+    tree: revertedTree ?? commit,
+    filesChanged: 1,
+    headCommit,
+    headRef,
+    notKept: [],
+  };
   const bundle = { name: `${id}.${generation}`, sha256: 'e'.repeat(64), bytes: 10 };
   return { changed: true, checkpoint, bundle, position: { ahead: 1, behind: 2 } };
 }

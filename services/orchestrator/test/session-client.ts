@@ -1,8 +1,10 @@
 // A session of a test: started and spoken to as the gateway does it.
 
 import type { WorkflowHandle } from '@temporalio/client';
+import type { CheckpointRef } from '@worktrail/contract/checkpoints';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/documents';
+import { newId } from '@worktrail/contract/ids';
 import * as messages from '@worktrail/contract/session-messages';
 import { sessionKey } from '@worktrail/contract/subjects';
 import type { Event } from '@worktrail/proto/event';
@@ -18,6 +20,11 @@ export interface SessionClient {
   hibernate(reason?: string): Promise<SessionDocument>;
   resume(): Promise<SessionDocument>;
   checkpoint(checkpointId: string, label?: string): Promise<CheckpointDocument>;
+  revert(
+    to: CheckpointRef,
+    options?: { checkpointId?: string; force?: boolean; updateId?: string },
+  ): Promise<messages.RevertDocument>;
+  changeFile(request?: Partial<messages.ChangeFileRequest>, updateId?: string): Promise<messages.ChangedFile>;
   settleFiles(): Promise<messages.SettledFiles>;
   loseHost(lost: messages.HostLost): Promise<void>;
   patch(request: messages.PatchSessionRequest): Promise<SessionDocument>;
@@ -65,6 +72,17 @@ export function connectSession(
         args: [{ checkpointId, label }],
         updateId: checkpointId,
       }),
+    revert: (to, { checkpointId = newId('checkpoint'), force = false, updateId = checkpointId } = {}) =>
+      handle.executeUpdate(messages.revertSession, {
+        args: [{ checkpointId, to, force, actor: { kind: 'user', id: 'prn_someone' } }],
+        updateId,
+      }),
+    changeFile: (request = {}, updateId) => {
+      const changeId = newId('event');
+      const actor = { kind: 'user' as const, id: 'prn_someone' };
+      const order = { changeId, path: 'a/b', content: null, executable: null, expected: null, actor, ...request };
+      return handle.executeUpdate(messages.changeFile, { args: [order], updateId: updateId ?? order.changeId });
+    },
     settleFiles: () => handle.executeUpdate(messages.settleFiles),
     loseHost: (lost) => handle.signal(messages.hostLost, lost),
     patch: (request) => handle.executeUpdate(messages.patchSession, { args: [request] }),

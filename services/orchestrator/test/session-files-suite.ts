@@ -29,9 +29,18 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
         draining: false,
         checkpoints: 'changed',
         archives: 'whole',
+        reverts: 'made',
+        fileChanges: 'made',
         headRef: undefined,
       });
-      Object.assign(other.script, { full: true, checkpoints: 'changed', archives: 'whole', headRef: undefined });
+      Object.assign(other.script, {
+        full: true,
+        checkpoints: 'changed',
+        archives: 'whole',
+        reverts: 'made',
+        fileChanges: 'made',
+        headRef: undefined,
+      });
     });
     afterAll(async () => {
       await bed.stop();
@@ -375,6 +384,207 @@ export function testSessionFiles(name: string, cachedWorkflowsMax: number): void
       expect(openingsOf(session)[0]!.restore?.checkpoint?.number).toBe(1);
       await untilCheckpoint(session, 2);
       expect((await session.stored())?.checkpoint?.id).not.toBe(checkpointId);
+    });
+
+    it('are reverted to an earlier checkpoint: what was there is one, and how they are then; asked again, it is the same', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      await run(session);
+      const checkpointId = newId('checkpoint');
+      const made = await session.revert(to, { checkpointId });
+      const { number } = made.checkpoint;
+      expect(made).toMatchObject({ checkpoint: { id: checkpointId, tree: to.tree }, exact: true, notRestored: [] });
+      expect(await session.revert(to, { checkpointId, updateId: 'another-update' })).toEqual(made);
+      const reverted = bed.runner.reverted.filter(({ sessionId }) => sessionId === session.spec.sessionId);
+      expect(reverted).toMatchObject([{ revertId: checkpointId, to, from: { number: number - 1 } }]);
+      expect(reverted[0]!.bundles).toHaveLength(number - 1);
+      const events = await session.events();
+      const told = events.find(({ payload }) => payload.case === 'sessionReverted')!;
+      expect(told.actor).toMatchObject({ id: 'prn_someone' });
+      expect(told.payload.value).toMatchObject({
+        ...{ checkpointId: to.id, checkpointNumber: 1, newCheckpointId: checkpointId, newCheckpointNumber: number },
+        ...{ exact: true, notTouched: made.notTouched },
+      });
+      await run(session);
+      await untilCheckpoint(session, number + 1);
+    });
+
+    it('are not reverted while a command is live, unless forced: it is canceled for that, and what comes meanwhile waits', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      const [foreground, background] = [sampleCommand('hold'), sampleCommand('hold', { background: true })];
+      await session.run(foreground);
+      await session.run(background);
+      await expectRefused(session.revert(to), 'session_busy');
+      await until(async () => bed.runner.isHeld(foreground.id) && bed.runner.isHeld(background.id), Boolean);
+      Object.assign(bed.runner.script, { reverts: 'hold' });
+      const reverting = session.revert(to, { force: true });
+      await until(
+        async () => bed.runner.reverted.some(({ sessionId }) => sessionId === session.spec.sessionId),
+        Boolean,
+      );
+      for (const { id } of [foreground, background]) {
+        expect((await session.untilEnded(id)).payload.value).toMatchObject({
+          outcome: CommandOutcome.CANCELED,
+          reason: 'reverted',
+        });
+      }
+      const next = sampleCommand('exit 0');
+      expect(await session.run(next)).toEqual({ state: 'queued' });
+      await expectRefused(session.hibernate(), 'session_busy');
+      Object.assign(bed.runner.script, { reverts: 'made' });
+      await reverting;
+      await session.untilEnded(next.id);
+    });
+
+    it('are reverted in a session that sleeps, which is woken for it', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      await run(session);
+      await session.hibernate();
+      expect(await session.revert(to)).toMatchObject({ exact: true });
+      expect(find(await session.events(), 'sessionResuming')).toMatchObject({ reason: 'revert' });
+    });
+
+    it('are reverted whoever dies meanwhile: their sandbox, the orchestrator, their host', async () => {
+      const session = await onOther(() => storedSession());
+      const to = (await session.stored())!.checkpoint!;
+      await run(session);
+      Object.assign(other.script, { reverts: 'hold' });
+      const checkpointId = newId('checkpoint');
+      const reverting = session.revert(to, { checkpointId }).catch((error: unknown) => error);
+      const attempts = (runner: ScriptedRunner) =>
+        runner.reverted.filter(({ sessionId }) => sessionId === session.spec.sessionId).length;
+      await until(
+        async () => attempts(other),
+        (count) => count === 1,
+      );
+      other.loseSandbox(session.spec.sessionId);
+      Object.assign(other.script, { reverts: 'made', full: false });
+      await until(
+        async () => attempts(other),
+        (count) => count === 2,
+      );
+      expect(await reverting).toMatchObject({ exact: true, checkpoint: { id: checkpointId } });
+
+      Object.assign(other.script, { reverts: 'hold' });
+      const again = newId('checkpoint');
+      const lost = session.revert(to, { checkpointId: again }).catch((error: unknown) => error);
+      await until(
+        async () => attempts(other),
+        (count) => count === 3,
+      );
+      await bed.stopOrchestrator();
+      await bed.startOrchestrator();
+      Object.assign(other.script, { full: true });
+      const { generation } = await session.describe();
+      await session.loseHost({ runnerId: otherId, generation });
+      Object.assign(other.script, { reverts: 'made' });
+      expect(await lost).toMatchObject({ exact: true });
+      expect(attempts(bed.runner)).toBe(1);
+      const reverts = (await session.events()).filter(({ payload }) => payload.case === 'sessionReverted');
+      expect(reverts).toHaveLength(2);
+    });
+
+    it('that cannot be reverted are said so, and commands go on', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      Object.assign(bed.runner.script, { checkpoints: 'fail' });
+      await expectRefused(session.revert(to), 'checkpoint_failed');
+      Object.assign(bed.runner.script, { checkpoints: 'changed', reverts: 'missing' });
+      const checkpointId = newId('checkpoint');
+      await expectRefused(session.revert(to, { checkpointId }), 'checkpoint_failed');
+      await run(session);
+      Object.assign(bed.runner.script, { reverts: 'made' });
+      const updateId = 'once-more';
+      expect(await session.revert(to, { checkpointId, updateId })).toMatchObject({ exact: true });
+    });
+
+    it('being reverted do not keep their session from its archive', async () => {
+      const session = await storedSession();
+      const to = (await session.stored())!.checkpoint!;
+      Object.assign(bed.runner.script, { reverts: 'hold' });
+      const reverting = session.revert(to);
+      await until(
+        async () => bed.runner.reverted.some(({ sessionId }) => sessionId === session.spec.sessionId),
+        Boolean,
+      );
+      const refused = expectRefused(reverting, 'checkpoint_failed');
+      expect((await session.archive()).state).toBe('archived');
+      await refused;
+    });
+
+    it('are written one after the other while commands run, each once, and told with who did it', async () => {
+      const session = await storedSession();
+      const held = sampleCommand('hold');
+      await session.run(held);
+      const asked = (runner = bed.runner) =>
+        runner.changedFiles.filter(({ sessionId }) => sessionId === session.spec.sessionId);
+      Object.assign(bed.runner.script, { fileChanges: 'hold' });
+      const content = { name: 'content', sha256: 'c'.repeat(64), bytes: 1 };
+      const ids = [newId('event'), newId('event'), newId('event')];
+      const changes = ids.map((changeId) => session.changeFile({ changeId, content }));
+      await until(
+        async () => asked().length,
+        (count) => count === 1,
+      );
+      expect((await session.describe()).artifacts).toContain('content');
+      Object.assign(bed.runner.script, { fileChanges: 'made' });
+      const made = await Promise.all(changes);
+      expect(made[0]).toMatchObject({ status: 'modified', additions: 2, deletions: 1 });
+      expect(await session.changeFile({ changeId: ids[0]!, content }, 'another-update')).toEqual(made[0]);
+      expect(new Set(asked().map(({ order }) => order.changeId))).toEqual(new Set(ids));
+      const told = (await session.events()).filter(
+        ({ payload, producer }) => payload.case === 'filesChanged' && producer === 'session',
+      );
+      expect(told).toHaveLength(3);
+      expect(told[0]).toMatchObject({ actor: { id: 'prn_someone' } });
+      expect(told[0]!.payload.value).toMatchObject({ files: [{ path: 'a/b', status: 'modified', additions: 2n }] });
+      await bed.runner.release(held.id);
+      await untilCheckpoint(session, 2);
+    });
+
+    it('that are not as expected are refused, and nothing is told of them', async () => {
+      const session = await storedSession();
+      Object.assign(bed.runner.script, { fileChanges: 'refused' });
+      await expectRefused(session.changeFile({ expected: 'absent' }), 'precondition_failed');
+      Object.assign(bed.runner.script, { fileChanges: 'unchanged' });
+      expect(await session.changeFile()).toMatchObject({ status: 'unchanged' });
+      const told = (await session.events()).filter(
+        ({ payload, producer }) => payload.case === 'filesChanged' && producer === 'session',
+      );
+      expect(told).toEqual([]);
+    });
+
+    it('are written in a session that sleeps, whose sandbox is lost, or whose host is, and then it is said that it may be done', async () => {
+      const session = await onOther(() => storedSession());
+      const asked = (runner: ScriptedRunner) =>
+        runner.changedFiles.filter(({ sessionId }) => sessionId === session.spec.sessionId);
+      Object.assign(other.script, { fileChanges: 'hold' });
+      const first = session.changeFile();
+      await until(
+        async () => asked(other).length,
+        (count) => count === 1,
+      );
+      other.loseSandbox(session.spec.sessionId);
+      Object.assign(other.script, { fileChanges: 'made', full: false });
+      expect(await first).toMatchObject({ status: 'modified' });
+      expect(asked(other).map(({ again }) => again)).toEqual([false, true]);
+      Object.assign(other.script, { fileChanges: 'hold' });
+      const second = session.changeFile();
+      await until(
+        async () => asked(other).length,
+        (count) => count === 3,
+      );
+      Object.assign(other.script, { full: true });
+      const { generation } = await session.describe();
+      await session.loseHost({ runnerId: otherId, generation });
+      Object.assign(other.script, { fileChanges: 'made' });
+      expect(await second).toMatchObject({ status: 'modified' });
+      expect(asked(bed.runner).map(({ again }) => again)).toEqual([true]);
+      await session.hibernate();
+      expect(await session.changeFile()).toMatchObject({ status: 'modified' });
+      expect((await session.history()).filter((type) => type === 'sessionResuming').length).toBeGreaterThanOrEqual(3);
     });
 
     it('are checkpointed once more before it is archived, and only checkpoints are kept', async () => {

@@ -8,6 +8,7 @@ import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import type { SessionFork } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import * as checkpoints from '../src/session/checkpoints.ts';
+import * as fileChanges from '../src/session/file-changes.ts';
 import { acceptCommand, cancelCommand, refusal, settle } from '../src/session/commands.ts';
 import * as forking from '../src/session/forks.ts';
 import * as hibernation from '../src/session/hibernation.ts';
@@ -16,6 +17,7 @@ import * as life from '../src/session/life.ts';
 import { nextStep, type Step, type Underway } from '../src/session/next-step.ts';
 import { isOver } from '../src/session/phases.ts';
 import { nextRecord, recorded, type RecordSessionInput } from '../src/session/record.ts';
+import * as reverts from '../src/session/reverts.ts';
 import { newSessionState, type PendingEvent, type SessionState } from '../src/session/state.ts';
 import { sampleCommand, withSetup } from './samples.ts';
 
@@ -34,6 +36,8 @@ export type Happening =
   | { kind: 'wish' }
   | { kind: 'resume' }
   | { kind: 'checkpoint' }
+  | { kind: 'revert'; force: boolean }
+  | { kind: 'changeFile' }
   | { kind: 'readFiles' }
   | { kind: 'fork' }
   | { kind: 'forkRecorded'; pick: number }
@@ -50,6 +54,8 @@ type Begun =
   | { what: 'command'; commandId: string; generation: number }
   | { what: 'sandbox'; step: SandboxStep; generation: number }
   | { what: 'checkpoint'; id: string; generation: number; compact: boolean }
+  | { what: 'revert'; id: string; generation: number }
+  | { what: 'fileChange'; id: string; generation: number }
   | { what: 'endingLost'; commandIds: string[] }
   | { what: 'recording'; batch: RecordSessionInput }
   | { what: 'reporting' };
@@ -64,6 +70,10 @@ export interface Simulation {
   placements: number;
   /** Hibernations, by number, whose checkpoint is stored. */
   checkpointed: number[];
+  /** In the order in which they were begun. */
+  reverts: string[];
+  /** In the order in which they were asked for. */
+  fileChanges: string[];
   /** In the order in which they were accepted. */
   accepted: string[];
   started: string[];
@@ -87,6 +97,8 @@ export function newSimulation(setup: string[], hibernateAfterSeconds = 0, fork?:
     zombies: [],
     placements: 0,
     checkpointed: [],
+    reverts: [],
+    fileChanges: [],
     accepted: [],
     started: [],
     ends: [],
@@ -152,6 +164,14 @@ function apply(simulation: Simulation, happening: Happening): void {
     case 'checkpoint':
       if (!isOver(state)) checkpoints.checkpointAsked(state, { checkpointId: newId('checkpoint'), label: 'x' });
       return;
+    case 'revert':
+      return revert(simulation, happening.force);
+    case 'changeFile': {
+      if (isOver(state)) return;
+      const request = fileChange();
+      if (fileChanges.fileChangeAsked(state, request, time)) simulation.fileChanges.push(request.changeId);
+      return unchanged(state, () => fileChanges.fileChangeAsked(state, request, time));
+    }
     case 'fork':
       return fork(simulation);
     case 'forkRecorded': {
@@ -193,6 +213,24 @@ function run(simulation: Simulation, spec: CommandSpec, trial: boolean): void {
   if (!known) simulation.accepted.push(spec.id);
 }
 
+function revert(simulation: Simulation, force: boolean): void {
+  const { state } = simulation;
+  const time = now(simulation);
+  if (!state.checkpoint || !reverts.mayBeginRevert(state, force)) return;
+  const users = state.commands.filter(({ spec }) => spec.origin !== 'setup');
+  for (const { spec } of users) cancelCommand(state, spec.id, 'reverted', time);
+  const actor = { kind: 'user' as const, id: 'prn_someone' };
+  const request = { checkpointId: newId('checkpoint'), to: state.checkpoint, force, actor };
+  reverts.revertBegun(state, request, time);
+  simulation.reverts.push(request.checkpointId);
+}
+
+function fileChange() {
+  const actor = { kind: 'user' as const, id: 'prn_someone' };
+  const changeId = newId('event');
+  return { changeId, path: 'a', content: null, executable: null, expected: null, actor };
+}
+
 function fork(simulation: Simulation): void {
   const { state } = simulation;
   const request = { forks: [newId('session')], checkpoint: null, by: state.spec.createdBy };
@@ -206,7 +244,7 @@ function loseHost(simulation: Simulation, runner: 'its own' | 'another', earlier
   const runnerId = runner === 'another' ? 'r0' : (state.placement?.runnerId ?? 'r0');
   const lost = { runnerId, generation: state.generation - earlier };
   if (!hostLoss.concernsLostHost(state, lost)) return unchanged(state, () => hostLoss.hostLost(state, lost, noon));
-  const onHost = ({ what }: Begun) => what === 'command' || what === 'checkpoint' || what === 'sandbox';
+  const onHost = ({ what }: Begun) => ['command', 'checkpoint', 'revert', 'fileChange', 'sandbox'].includes(what);
   simulation.zombies.push(...simulation.begun.filter(onHost));
   simulation.begun = simulation.begun.filter((begun) => !onHost(begun));
   hostLoss.hostLost(state, lost, now(simulation));
@@ -243,6 +281,10 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
         simulation.checkpointed.push(state.hibernation.number);
       }
       return answerCheckpoint(state, begun, how, { gone: pick % 2 === 1, time });
+    case 'revert':
+      return answerRevert(state, begun, how, { gone: pick % 2 === 1, time });
+    case 'fileChange':
+      return answerFileChange(state, begun, how, { gone: pick % 2 === 1, time });
     case 'sandbox':
       return answerSandbox(simulation, begun, pick, how);
     case 'command':
@@ -282,6 +324,36 @@ function answerCheckpoint(
   }
   const result = checkpointOf(state, id, gone);
   twice(state, () => checkpoints.checkpointMade(state, id, result, compact, time));
+}
+
+function answerRevert(
+  state: SessionState,
+  { id, generation }: Extract<Begun, { what: 'revert' }>,
+  how: How,
+  { gone, time }: { gone: boolean; time: string },
+): void {
+  if (how === 'not at all') return;
+  if (how === 'badly') {
+    const from = { generation, sandboxGone: gone, detail: 'it went wrong' };
+    return twice(state, () => life.filesNotReverted(state, id, from, time));
+  }
+  const made = { notTouched: [], notRestored: [], removed: [] };
+  twice(state, () => reverts.filesReverted(state, id, generation, made));
+}
+
+function answerFileChange(
+  state: SessionState,
+  { id, generation }: Extract<Begun, { what: 'fileChange' }>,
+  how: How,
+  { gone, time }: { gone: boolean; time: string },
+): void {
+  if (how === 'not at all') return;
+  if (how === 'badly') {
+    const refusal = { code: 'precondition_failed' as const, detail: 'it went wrong' };
+    return twice(state, () => life.fileNotChanged(state, id, { generation, sandboxGone: gone, ...refusal }, time));
+  }
+  const file = { oldBlob: '', newBlob: 'a', additions: 1, deletions: 0, binary: false };
+  twice(state, () => fileChanges.fileChanged(state, id, generation, { status: 'added', ...file }, time));
 }
 
 function checkpointOf(state: SessionState, id: string, leftBranch: boolean): CheckpointResult {
@@ -409,11 +481,19 @@ function take(simulation: Simulation, step: Step): void {
       return void begun.push({ what: 'checkpoint', id: step.id, generation, compact });
     }
     case 'failCheckpoint':
-      return checkpoints.checkpointFailed(state, step.id, 'the sandbox is not open', time);
+      return checkpoints.checkpointFailed(state, step.id, 'the sandbox is not open', time, true);
+    case 'revert':
+      if (state.uncheckpointedSince !== null) throw new Error('files are reverted that are not stored');
+      return void begun.push({ what: 'revert', id: state.reverting.plan!.request.checkpointId, generation });
     case 'record':
       return void begun.push({ what: 'recording', batch: nextRecord(state) });
     case 'report':
       return void begun.push({ what: 'reporting' });
+    case 'changeFile': {
+      const next = fileChanges.nextFileChange(state)!;
+      next.begun = true;
+      return void begun.push({ what: 'fileChange', id: next.request.changeId, generation });
+    }
     case 'noticeUnsettled':
       state.unsettledSince = time;
       return;
@@ -437,6 +517,8 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     following: begun.flatMap((one) => (one.what === 'command' ? [one.commandId] : [])),
     sandbox: has('sandbox'),
     checkpoint: has('checkpoint'),
+    reverting: has('revert'),
+    changing: has('fileChange'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

@@ -1,7 +1,9 @@
 // The runner's activities as Temporal calls them: what each error means for the workflow is decided here.
 
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { errorKinds, WorktrailError } from '@worktrail/contract/errors';
 import {
+  checkpointMissing,
   noDiskSpace,
   noFreeSlot,
   type PlacementActivities,
@@ -13,12 +15,14 @@ import {
   sandboxGone,
   updateRefused,
 } from '@worktrail/contract/sandbox-activities';
-import type { CheckpointEngine } from './checkpoints/checkpoint-engine.ts';
+import { ArtifactCorrupt, ArtifactMissing } from './artifacts/artifact-store.ts';
+import { type CheckpointEngine, CheckpointMissing } from './checkpoints/checkpoint-engine.ts';
 import { UpdateRefused, type WorkspaceUpdating } from './checkpoints/workspace-update.ts';
 import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
+import type { FileChanges } from './files/file-change.ts';
 import type { PartWatch } from './host/part-watch.ts';
 import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
 import { RunnerDraining, type Sandboxes } from './sandboxes/sandboxes.ts';
@@ -41,7 +45,8 @@ export interface SandboxActivityDeps {
   engine: Pick<PartWatch, 'whenWell'>;
   disk: Pick<PartWatch, 'failure'>;
   directories: SessionDirectories;
-  checkpoints: Pick<CheckpointEngine, 'take'>;
+  checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
+  fileChanges: FileChanges;
   updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
 }
@@ -59,6 +64,7 @@ export function createSandboxActivities({
   disk,
   directories,
   checkpoints,
+  fileChanges,
   updating,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
@@ -122,6 +128,27 @@ export function createSandboxActivities({
       }),
     checkpointSandbox: (input) =>
       withFailures(() => inSandbox(input, (sandbox, signal) => checkpoints.take(sandbox, input, signal))),
+    revertSandbox: (input) =>
+      withFailures(async () => {
+        requireSpace();
+        touch(input.sessionId);
+        return inSandbox(input, (sandbox, signal) => checkpoints.revert(sandbox, input, signal)).catch(
+          (error: unknown) => {
+            const isMissing = [CheckpointMissing, ArtifactMissing, ArtifactCorrupt].some(
+              (kind) => error instanceof kind,
+            );
+            if (!isMissing) throw error;
+            throw ApplicationFailure.nonRetryable((error as Error).message, checkpointMissing);
+          },
+        );
+      }),
+    changeFile: (input) =>
+      withFailures(async () => {
+        requireSpace();
+        touch(input.sessionId);
+        const again = input.again || Context.current().info.attempt > 1;
+        return inSandbox(input, (sandbox, signal) => fileChanges.change(sandbox, { ...input, again }, signal));
+      }),
     updateSandbox: (input) =>
       withFailures(async () => {
         requireSpace();
@@ -184,6 +211,8 @@ export async function withFailures<T>(work: () => Promise<T>): Promise<T> {
 
 export function toFailure(error: unknown): unknown {
   if (error instanceof SessionFailure) return ApplicationFailure.nonRetryable(error.message, error.code);
+  if (error instanceof WorktrailError && !errorKinds[error.code].retryable)
+    return ApplicationFailure.nonRetryable(error.message, error.code);
   if (error instanceof SandboxGone) return ApplicationFailure.nonRetryable(error.message, sandboxGone);
   if (error instanceof UpdateRefused) return ApplicationFailure.nonRetryable(error.message, updateRefused);
   if (error instanceof StaleGeneration) return ApplicationFailure.nonRetryable(error.message, 'stale_generation');

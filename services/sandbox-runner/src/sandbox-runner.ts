@@ -48,9 +48,11 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { createFileChanges } from './files/file-change.ts';
 import { openRemoteCredentials } from './repositories/remote-credentials.ts';
 import { gitRoutes } from './requests/git-routes.ts';
 import { createLiveFiles } from './files/live-files.ts';
+import { openContentRoutes } from './requests/content-requests.ts';
 import { openSessionReading } from './files/session-reading.ts';
 import { diffRoutes } from './requests/diff-requests.ts';
 import { fileRoutes } from './requests/file-requests.ts';
@@ -204,10 +206,12 @@ export async function startSandboxRunner(
   const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
   lifetime.onClose('session reading', () => reading.close());
   const live = createLiveFiles();
+  const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
   const internalRoutes = [
     ...diffRoutes({ reading }),
     ...fileRoutes({ reading, live, sandboxes, directories }),
     ...gitRoutes(served),
+    ...contents,
   ];
   const requests = createRequestRouter(internalRoutes, { token: config.internalToken, log, stopping: lifetime.signal });
   const routes = (...asked: Parameters<typeof requests>) => stopCluster(...asked) || requests(...asked);
@@ -233,6 +237,7 @@ export async function startSandboxRunner(
       placements,
       commands,
       checkpoints,
+      fileChanges: createFileChanges({ artifacts }),
       updating: createWorkspaceUpdating(mirrors),
       driver,
       engine,

@@ -1,10 +1,10 @@
-// worktrail files <session> [path] | files get <session> <path>
+// worktrail files <session> [path] | files get <session> <path> | files put <session> <path> [file] | files rm <session> <path>
 //
 // What is larger than the API gives at once is read range after range; that they are of one and the same file is checked.
 
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { type FileContent, type FileItem, WorktrailApiError, type WorktrailClient } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
@@ -84,4 +84,36 @@ async function begin(
     if (!(error instanceof WorktrailApiError) || error.code !== 'body_too_large') throw error;
     return client.files.open(sessionId, path, { at, offset: 0 });
   }
+}
+
+/** From a local file, or from stdin. */
+export async function filePut(
+  { client, screen, surroundings }: Cli,
+  sessionId: string,
+  path: string,
+  file: string | undefined,
+  { executable, ifMatch, create }: { executable?: true; ifMatch?: string; create?: true },
+): Promise<number> {
+  const bytes = file === undefined ? await readAll(surroundings.stdin) : new Uint8Array(await readFile(file));
+  const wanted = { ...(executable && { executable }), ...(ifMatch && { ifMatch }), ...(create && { create }) };
+  const changed = await (await client()).files.put(sessionId, path, bytes, wanted);
+  await (screen.json ? screen.document(changed) : screen.line(`${changed.path}  ${changed.status}`));
+  return exitCodes.ok;
+}
+
+export async function fileRemove(
+  { client, screen }: Cli,
+  sessionId: string,
+  path: string,
+  { ifMatch }: { ifMatch?: string },
+): Promise<number> {
+  await (await client()).files.delete(sessionId, path, ifMatch === undefined ? {} : { ifMatch });
+  await (screen.json ? screen.document({ path, status: 'deleted' }) : screen.line(`${path}  deleted`));
+  return exitCodes.ok;
+}
+
+async function readAll(stream: AsyncIterable<Buffer | string>): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return new Uint8Array(Buffer.concat(chunks));
 }

@@ -38,6 +38,11 @@ test.each([
     { checkpointId: 'chk_1', runnerId: 'run-1', notKept: ['ignored files', 'processes'] },
     'from chk_1  not kept: ignored files, processes  run-1',
   ],
+  [
+    'session.reverted',
+    { checkpointId: 'chk_1', checkpointNumber: 1, newCheckpointId: 'chk_3', newCheckpointNumber: 3, exact: true },
+    'to checkpoint 1, as checkpoint 3',
+  ],
   ['session.restored', { checkpointId: '', runnerId: 'run-1', notKept: [] }, 'run-1'],
   [
     'checkpoint.created',

@@ -41,6 +41,8 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return joined(text('restoredFrom') && `from its ${text('restoredFrom')}`, text('runnerId'));
     case 'session.restored':
       return restoredSummary(data);
+    case 'session.reverted':
+      return revertedSummary(data);
     case 'session.forked':
       return joined(`from ${text('fromSessionId')} at ${text('fromCheckpointId')}`, list(data['sessionIds']).join(' '));
     case 'session.updated':
@@ -101,6 +103,15 @@ function restoredSummary(data: Record<string, unknown>): string {
   const notKept = list(data['notKept']).map(String);
   const from = data['checkpointId'] ? `from ${data['checkpointId']}` : '';
   return joined(from, notKept.length > 0 ? `not kept: ${notKept.join(', ')}` : '', String(data['runnerId'] ?? ''));
+}
+
+function revertedSummary(data: Record<string, unknown>): string {
+  const removed = list(data['removed']).map(String);
+  return joined(
+    `to checkpoint ${data['checkpointNumber']}, as checkpoint ${data['newCheckpointNumber']}`,
+    data['exact'] === false ? 'written to meanwhile' : '',
+    removed.length > 0 ? `removed: ${removed.join(', ')}` : '',
+  );
 }
 
 function checkpointSummary({ number, commit, filesChanged, label }: Record<string, unknown>): string {

@@ -1,6 +1,15 @@
 // The files of a session, and what has changed in them.
 
-import type { Diff, DiffQuery, FileContent, FileItem, FileListQuery, Page } from '../api-types.ts';
+import type {
+  ChangedFile,
+  FileWrite,
+  Diff,
+  DiffQuery,
+  FileContent,
+  FileItem,
+  FileListQuery,
+  Page,
+} from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -42,6 +51,30 @@ export function createFiles(transport: Transport) {
         at: headers.get('x-worktrail-at') ?? '',
       };
     },
+    /**
+     * Writes a file of at most 10 MiB; answers with its new `etag`. With `ifMatch`, the `etag` that was read or "*", only what is there; with
+     * `create` only what is not: otherwise throws `precondition_failed`.
+     */
+    put: (
+      sessionId: string,
+      path: string,
+      bytes: Uint8Array<ArrayBuffer>,
+      { executable, ifMatch, create, ...options }: CallOptions & FileWrite = {},
+    ) =>
+      transport.json<ChangedFile>('PUT', filePath(sessionId, path), {
+        // Once it is written it is no longer what was to be there.
+        ...((ifMatch || create) && { retry: false }),
+        ...options,
+        bytes,
+        query: { executable },
+        headers: { ...(ifMatch && { 'if-match': ifMatch }), ...(create && { 'if-none-match': '*' }) },
+      }),
+    /** A file, or a symlink itself. */
+    delete: (sessionId: string, path: string, { ifMatch, ...options }: CallOptions & { ifMatch?: string } = {}) =>
+      transport.send('DELETE', filePath(sessionId, path), {
+        ...options,
+        ...(ifMatch && { headers: { 'if-match': ifMatch } }),
+      }),
     /** By default from the commit that the session began with to its files as they are now. */
     diff: (sessionId: string, query: DiffQuery = {}, options?: CallOptions) =>
       transport.json<Diff>('GET', pathOf`/v1/sessions/${sessionId}/diff`, { query: { ...query }, ...options }),

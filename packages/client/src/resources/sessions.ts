@@ -5,6 +5,7 @@ import type {
   ForkInput,
   Page,
   PageQuery,
+  Revert,
   Session,
   SessionFilter,
   SessionInput,
@@ -44,6 +45,12 @@ export function createSessions(transport: Transport) {
       const path = pathOf`/v1/sessions/${sessionId}/resume`;
       return transport.json<Session>('POST', path, { ...options, query: { waitSeconds }, waitSeconds });
     },
+    /**
+     * Files, branches and index as they were at a checkpoint of the session; answers with the checkpoint that the revert is itself. Throws
+     * `session_busy` while a command is live, unless forced: then it is canceled first.
+     */
+    revert: (sessionId: string, body: { checkpointId: string; force?: boolean }, options?: CallOptions) =>
+      transport.json<Revert>('POST', pathOf`/v1/sessions/${sessionId}/revert`, { body, ...options }),
     /** Brings the newest default branch in; conflicts are listed and left to the session. */
     bringMain: (sessionId: string, body: { method?: 'merge' | 'rebase' } = {}, options?: CallOptions) =>
       transport.json<UpdatedSession>('POST', pathOf`/v1/sessions/${sessionId}/update`, { body, ...options }),

@@ -644,9 +644,49 @@ export declare type SessionReverted = Message<"worktrail.v1.SessionReverted"> & 
   checkpointId: string;
 
   /**
+   * Of the checkpoint that the revert is itself.
+   *
    * @generated from field: string new_checkpoint_id = 2;
    */
   newCheckpointId: string;
+
+  /**
+   * @generated from field: uint32 checkpoint_number = 3;
+   */
+  checkpointNumber: number;
+
+  /**
+   * @generated from field: uint32 new_checkpoint_number = 4;
+   */
+  newCheckpointNumber: number;
+
+  /**
+   * Both have the same tree; false where something has written to the work tree meanwhile.
+   *
+   * @generated from field: bool exact = 5;
+   */
+  exact: boolean;
+
+  /**
+   * For people. What is in the work tree and in no checkpoint, and was left as it is.
+   *
+   * @generated from field: repeated string not_touched = 6;
+   */
+  notTouched: string[];
+
+  /**
+   * What the checkpoint itself was without.
+   *
+   * @generated from field: repeated string not_restored = 7;
+   */
+  notRestored: string[];
+
+  /**
+   * What was ignored before, is not by the checkpoint's own rules, and is gone.
+   *
+   * @generated from field: repeated string removed = 8;
+   */
+  removed: string[];
 };
 
 /**

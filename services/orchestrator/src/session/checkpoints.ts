@@ -12,6 +12,7 @@ import type { CheckpointInput, CheckpointResult } from '@worktrail/contract/sand
 import type { CreateCheckpointRequest } from '@worktrail/contract/session-messages';
 import { addProducerGap, addSessionEvent, changedForReaders } from './events.ts';
 import { hibernationFailed } from './hibernation.ts';
+import { duePurposeOfRevert, revertKept, revertNotStored, revertStored, storingGivenUp } from './reverts.ts';
 import type { AskedCheckpoint, CheckpointPlan, SessionState } from './state.ts';
 
 const quietMs = 1_000;
@@ -26,6 +27,7 @@ const answeredMax = 16;
 /** When the next automatic one is due; null while nothing calls for one. */
 export function automaticCheckpointAtMs(state: SessionState): number | null {
   if (state.phase !== 'ready' || !state.sandboxOpen || state.archiveRequested || state.checkpointing.plan) return null;
+  if (state.reverting.plan) return null;
   const { lastAt, notBefore, wantedAt } = state.checkpointing;
   const times: number[] = wantedAt ? [Date.parse(wantedAt)] : [];
   if (state.uncheckpointedSince !== null) {
@@ -45,6 +47,7 @@ export function duePurpose(state: SessionState, nowMs: number): CheckpointPlan['
   if (!state.sandboxOpen || state.checkpointing.plan) return null;
   if (state.archiveRequested) return state.phase === 'ready' && state.uncheckpointedSince !== null ? 'archive' : null;
   if (state.phase !== 'ready' && state.phase !== 'hibernating') return null;
+  if (state.phase === 'ready' && state.reverting.plan) return duePurposeOfRevert(state);
   if (state.checkpointing.asked.length > 0) return 'asked';
   if (state.phase === 'hibernating') return state.hibernation.checkpointed ? null : 'hibernation';
   const dueAtMs = automaticCheckpointAtMs(state);
@@ -59,11 +62,13 @@ export function checkpointPlanned(
   now: string,
 ): void {
   const asked = purpose === 'asked' ? state.checkpointing.asked.shift() : undefined;
+  const reverting = purpose === 'revert' ? state.reverting.plan : null;
+  if (reverting) reverting.checkpointId ??= newId;
   state.checkpointing.plan = {
-    id: asked?.checkpointId ?? newId,
+    id: asked?.checkpointId ?? reverting?.checkpointId ?? newId,
     number: (state.checkpoint?.number ?? 0) + 1,
-    label: asked?.label ?? '',
-    commandId: state.lastEndedCommandId,
+    label: asked?.label ?? (reverting ? `revert to checkpoint ${reverting.request.to.number}` : ''),
+    commandId: reverting ? '' : state.lastEndedCommandId,
     purpose,
     since: state.uncheckpointedSince,
   };
@@ -85,7 +90,7 @@ export function checkpointInput(
     baseCommit: state.baseCommit ?? '',
     bundles: state.bundles,
     compact: state.bundles.length >= bundlesMax,
-    evenIfUnchanged: plan.purpose === 'asked',
+    evenIfUnchanged: plan.purpose === 'asked' || plan.purpose === 'revert',
     defaultBranch: state.spec.repository.defaultBranch,
   };
 }
@@ -100,7 +105,8 @@ export function checkpointMade(
 ): void {
   const { plan } = state.checkpointing;
   if (plan?.id !== id) return;
-  if (!result.changed && plan.purpose === 'asked') return checkpointFailed(state, id, 'the runner made none', now);
+  const isWanted = plan.purpose === 'asked' || plan.purpose === 'revert';
+  if (!result.changed && isWanted) return checkpointFailed(state, id, 'the runner made none', now);
   state.checkpointing.plan = null;
   state.checkpointing.failures = 0;
   state.checkpointing.notBefore = null;
@@ -121,16 +127,22 @@ export function checkpointMade(
     const { label, commandId, number } = plan;
     const value = { checkpointId: id, number, commit, tree, label, filesChanged };
     addSessionEvent(state, now, { case: 'checkpointCreated', value }, undefined, commandId);
-    if (plan.purpose === 'asked') {
-      const document = { ...state.checkpoint, label, commandId, filesChanged, createdAt: now };
-      answerAsked(state, { id, document, failure: null });
-    }
+    const document = { ...state.checkpoint, label, commandId, filesChanged, createdAt: now };
+    if (plan.purpose === 'asked') answerAsked(state, { id, document, failure: null });
+    if (plan.purpose === 'revert') revertStored(state, document, now);
   }
+  if (plan.purpose === 'beforeRevert') revertKept(state);
   noteBranch(state, headRef, headCommit, now);
 }
 
 /** It was not stored; what it was for goes on without it, or does not. */
-export function checkpointFailed(state: SessionState, id: string, detail: string, now: string): void {
+export function checkpointFailed(
+  state: SessionState,
+  id: string,
+  detail: string,
+  now: string,
+  sandboxGone = false,
+): void {
   const { checkpointing } = state;
   const { plan } = checkpointing;
   if (plan?.id !== id) return;
@@ -142,6 +154,10 @@ export function checkpointFailed(state: SessionState, id: string, detail: string
   }
   state.uncheckpointedSince = earlier(plan.since, state.uncheckpointedSince);
   if (plan.purpose === 'asked') return answerAsked(state, { id, document: null, failure: detail });
+  if (plan.purpose === 'beforeRevert' || plan.purpose === 'revert') {
+    // Where the sandbox is gone it is opened again, and the revert goes on.
+    return sandboxGone ? undefined : revertNotStored(state, detail, now);
+  }
   checkpointing.failures += 1;
   checkpointing.notBefore = new Date(Date.parse(now) + failureDelayMs).toISOString();
   if (checkpointing.failures === failuresToTell) {
@@ -158,6 +174,7 @@ export function checkpointGivenUp(state: SessionState, reason: string, now: stri
   state.uncheckpointedSince = earlier(plan.since, state.uncheckpointedSince);
   addProducerGap(state, plan.id, reason, now);
   if (plan.purpose === 'asked') answerAsked(state, { id: plan.id, document: null, failure: reason });
+  if (plan.purpose === 'revert') storingGivenUp(state);
 }
 
 /** Asked again, it is the same one; after a failure it is tried again. False when too many are waited for. */
@@ -201,8 +218,9 @@ export function filesWanted(state: SessionState, now: string): void {
 }
 
 /** Nothing is being made that somebody who reads the files waits for. */
-export function areFilesSettled({ phase, sandboxOpen, checkpointing, hibernation }: SessionState): boolean {
-  if (checkpointing.plan) return false;
+export function areFilesSettled(state: SessionState): boolean {
+  const { phase, sandboxOpen, checkpointing, reverting, hibernation } = state;
+  if (checkpointing.plan || reverting.plan) return false;
   if (phase === 'hibernating') return hibernation.checkpointed;
   return !checkpointing.wantedAt || phase !== 'ready' || !sandboxOpen;
 }

@@ -99,7 +99,8 @@ export function startableCommand(state: SessionState): LiveCommandState | undefi
   if (isPreparing(state)) {
     return state.commands.find((command) => command.spec.origin === 'setup' && command.state === 'queued');
   }
-  if (state.phase !== 'ready' || state.updating) return undefined;
+  // What a revert makes of the files is the checkpoint's alone: nothing runs until it is stored.
+  if (state.phase !== 'ready' || state.reverting.plan || state.updating) return undefined;
   let orderTaken = running.some((command) => !command.spec.background);
   for (const command of state.commands) {
     if (command.state !== 'queued' || (orderTaken && !command.spec.background)) continue;

@@ -29,6 +29,7 @@ export function forkIsRecorded({ spec, reports }: SessionState): void {
 
 /** A checkpoint is to come soon that has what ended last. */
 export function isNewestDue(state: SessionState): boolean {
+  if (state.reverting.plan || state.updating) return true;
   if (state.checkpoint === null) return isPreparing(state) || state.phase === 'ready';
   if (state.phase !== 'ready' || state.commands.length > 0) return false;
   return state.checkpointing.plan !== null || state.uncheckpointedSince !== null;

@@ -12,8 +12,9 @@ import type { SessionState } from './state.ts';
 const failureDelayMs = 5 * 60_000;
 
 export function mayHibernate(state: SessionState): boolean {
-  const { phase, sandboxOpen, updating, commands } = state;
-  return phase === 'ready' && sandboxOpen && !updating && commands.length === 0 && !isOver(state);
+  const { commands, reverting, changing, updating } = state;
+  const isIdle = commands.length === 0 && reverting.plan === null && changing.asked.length === 0 && !updating;
+  return state.phase === 'ready' && state.sandboxOpen && isIdle && !isOver(state);
 }
 
 /** When it hibernates by itself, and why; null while it does not. */

@@ -27,7 +27,7 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
   for (const command of running) command.state = 'lost';
   // A volume that nothing stands in for may come back with its host.
   if (state.phase === 'hibernated' && !isMovable(state)) return changed(state);
-  state.changesLost ||= state.uncheckpointedSince !== null || state.checkpointing.plan !== null || running.length > 0;
+  state.changesLost ||= state.uncheckpointedSince !== null || isMakingCheckpoint(state) || running.length > 0;
   checkpointGivenUp(state, 'host_lost', now);
   state.uncheckpointedSince = null;
   hibernationLost(state, 'its host was lost meanwhile', now);
@@ -40,6 +40,11 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
   }
   if (isPreparing(state)) state.waitingForPlaceSince ??= now;
   changedForReaders(state);
+}
+
+/** Of changes that are not made anew from another: a revert is. */
+function isMakingCheckpoint({ checkpointing: { plan } }: SessionState): boolean {
+  return plan !== null && plan.purpose !== 'revert';
 }
 
 export interface LostCommandEnd {

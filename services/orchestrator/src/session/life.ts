@@ -1,7 +1,7 @@
 // The life of a session, one function for each thing that can happen to it. A repeated or late report changes nothing.
 
 import type { CommandResult } from '@worktrail/contract/commands';
-import type { SessionFailureCode } from '@worktrail/contract/errors';
+import type { ErrorCode, SessionFailureCode } from '@worktrail/contract/errors';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { PatchSessionRequest, UpdatedFiles, UpdateSessionRequest } from '@worktrail/contract/session-messages';
 import { trialWorkflowId } from '@worktrail/contract/trial-messages';
@@ -10,7 +10,9 @@ import { closeCommand, endUnstarted, findLive } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { forked } from './forks.ts';
 import { fallAsleep, hibernationLost } from './hibernation.ts';
+import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
+import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
 
 export const setupRetriesMax = 5;
@@ -86,6 +88,7 @@ export function opened(state: SessionState, generation: number, sandbox: OpenedS
     addSessionEvent(state, now, { case: 'sessionRestored', value });
   }
   if (needsSetup(state, sandbox) || state.changesLost) filesTouched(state, now);
+  revertReopened(state, sandbox.from);
   state.filesGeneration = generation;
   state.archive = null;
   state.changesLost = false;
@@ -173,8 +176,34 @@ export function checkpointNotMade(
   from: { generation: number; sandboxGone: boolean; detail: string },
   now: string,
 ): void {
-  checkpointFailed(state, id, from.detail, now);
-  if (from.sandboxGone && from.generation === state.generation && state.commands.length === 0) sandboxLost(state, now);
+  checkpointFailed(state, id, from.detail, now, from.sandboxGone);
+  const isFollowed = state.commands.some((command) => command.state === 'running');
+  if (from.sandboxGone && from.generation === state.generation && !isFollowed) sandboxLost(state, now);
+}
+
+/** A runner could not make the files as they were. */
+export function filesNotReverted(
+  state: SessionState,
+  id: string,
+  from: { generation: number; sandboxGone: boolean; detail: string },
+  now: string,
+): void {
+  if (from.generation !== state.generation) return;
+  if (from.sandboxGone) sandboxLost(state, now);
+  else revertFailed(state, id, from.detail, now);
+}
+
+/** A runner did not change a file. */
+export function fileNotChanged(
+  state: SessionState,
+  id: string,
+  from: { generation: number; sandboxGone: boolean; code: ErrorCode; detail: string },
+  now: string,
+): void {
+  if (from.generation !== state.generation) return;
+  if (!from.sandboxGone) fileChangeRefused(state, id, from.code, from.detail);
+  // Commands that are followed find out themselves.
+  else if (!state.commands.some((command) => command.state === 'running')) sandboxLost(state, now);
 }
 
 /** It is not there, its volume is: it is opened again. */
@@ -216,6 +245,8 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   state.sandboxOpen = false;
   state.waitingForPlaceSince = null;
   askedCheckpointsRefused(state, 'the session has failed');
+  revertGivenUp(state, 'the session has failed');
+  fileChangesRefused(state, 'session_failed', 'the session has failed');
   addSessionEvent(state, now, { case: 'sessionFailed', value: state.failure });
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
@@ -252,6 +283,8 @@ export function patched(state: SessionState, patch: PatchSessionRequest): void {
 export function archiveRequested(state: SessionState): void {
   state.archiveRequested = true;
   askedCheckpointsRefused(state, 'the session is archived');
+  revertGivenUp(state, 'the session is archived');
+  fileChangesRefused(state, 'session_archived', 'the session is archived');
   changed(state);
 }
 

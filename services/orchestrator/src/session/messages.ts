@@ -17,10 +17,12 @@ import {
   filesWanted,
 } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
+import { answeredFileChange, fileChangeAsked, fileChangeWithdrawn } from './file-changes.ts';
 import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import { archiveRequested, isAsSeen, mainBroughtIn, patched, reportSession, resumed, sandboxStopped } from './life.ts';
 import { isOver, isPreparing } from './phases.ts';
+import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay, revertWithdrawn } from './reverts.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { updateSandbox } from './steps/update.ts';
@@ -29,6 +31,8 @@ import { type SessionState, sessionDocument } from './state.ts';
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
 const checkpointPatience = '60 seconds';
+const revertPatience = '60 seconds';
+const fileChangePatience = '60 seconds';
 /** Shorter than a caller waits for an update that takes long. */
 const settlingPatienceMs = 25_000;
 /** How long readers and forks wait for commands that have just ended to be reported. */
@@ -48,6 +52,8 @@ const archive = defineUpdate<SessionDocument>(messages.archiveSession);
 const hibernate = defineUpdate<SessionDocument, [messages.HibernateSessionRequest]>(messages.hibernateSession);
 const resume = defineUpdate<SessionDocument>(messages.resumeSession);
 const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRequest]>(messages.createCheckpoint);
+const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
+const changeFile = defineUpdate<messages.ChangedFile, [messages.ChangeFileRequest]>(messages.changeFile);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
 const capture = defineUpdate<messages.CapturedFiles, [messages.CreateCheckpointRequest]>(messages.captureFiles);
 const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
@@ -82,6 +88,12 @@ export function answerMessages(run: SessionRun): void {
   });
   setHandler(resume, () => count(run, () => resumeAndDescribe(state)), { validator: () => refuseOver(state) });
   setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => checkpointAndRecord(state, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(revert, (request) => count(run, () => whileWaiting(run, () => revertAndRecord(run, request))), {
+    validator: (_request) => refuseOver(state),
+  });
+  setHandler(changeFile, (request) => count(run, () => whileWaiting(run, () => changeFileAndRecord(state, request))), {
     validator: (_request) => refuseOver(state),
   });
   setHandler(settle, () => count(run, () => whileWaiting(run, () => settleFiles(state))));
@@ -160,10 +172,12 @@ async function patchAndRecord(state: SessionState, request: messages.PatchSessio
 
 async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   const { state } = run;
-  await condition(() => state.commands.length === 0, endingPatience);
+  await condition(() => state.commands.length === 0 && state.reverting.plan === null, endingPatience);
   if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
+  run.background.interrupt('reverting');
+  run.background.interrupt('changing');
   const isFree = () => [undefined, 'archive'].includes(state.checkpointing.plan?.purpose);
   if (!isFree() && !(await condition(isFree, endingPatience))) {
     checkpointGivenUp(state, 'archived', now());
@@ -192,7 +206,7 @@ async function hibernateAndRecord(
     if (failure?.number === number) throw refuse('checkpoint_failed', failure.detail);
     refuseOver(state);
   } else if (!isAsleep()) {
-    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
+    throw refuse('session_busy', describeBusy(state));
   }
   return await recordedDocument(state);
 }
@@ -220,6 +234,53 @@ async function checkpointAndRecord(
   return answer.document;
 }
 
+async function revertAndRecord(
+  run: SessionRun,
+  request: messages.RevertSessionRequest,
+): Promise<messages.RevertDocument> {
+  const { state } = run;
+  const { checkpointId, force } = request;
+  const isKnown = () => revertIsUnderWay(state, checkpointId) || answeredRevert(state, checkpointId)?.document != null;
+  if (!isKnown()) {
+    if (force) cancelUsersCommands(run);
+    await condition(() => isKnown() || mayBeginRevert(state, force) || isOver(state), endingPatience);
+    refuseOver(state);
+    if (!isKnown() && !mayBeginRevert(state, force)) throw refuse('session_busy', describeBusy(state));
+    if (!isKnown()) revertBegun(state, request, now());
+  }
+  await condition(() => !revertIsUnderWay(state, checkpointId), revertPatience);
+  const answer = answeredRevert(state, checkpointId);
+  if (!answer && !revertWithdrawn(state, checkpointId)) {
+    throw refuse('dependency_unavailable', 'the files are being reverted, which goes on; ask again for how it ends');
+  }
+  if (!answer?.document) throw refuse('checkpoint_failed', answer?.failure ?? 'the session was not ready in time');
+  await recordedDocument(state);
+  return answer.document;
+}
+
+async function changeFileAndRecord(
+  state: SessionState,
+  request: messages.ChangeFileRequest,
+): Promise<messages.ChangedFile> {
+  const { changeId } = request;
+  if (!fileChangeAsked(state, request, now()))
+    throw refuse('rate_limited', 'many changes of files are waited for already');
+  await condition(() => answeredFileChange(state, changeId) !== undefined, fileChangePatience);
+  const answer = answeredFileChange(state, changeId);
+  if (!answer) {
+    fileChangeWithdrawn(state, changeId);
+    throw refuse('dependency_unavailable', 'the file was not changed in time, and may still be');
+  }
+  if (!answer.file) throw refuse(answer.refusal?.code ?? 'internal', answer.refusal?.detail ?? '');
+  await recordedDocument(state);
+  return answer.file;
+}
+
+function cancelUsersCommands(run: SessionRun): void {
+  const commands = run.state.commands.filter(({ spec }) => spec.origin !== 'setup');
+  for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'reverted' });
+}
+
 async function settleFiles(state: SessionState): Promise<messages.SettledFiles> {
   // A command's end is told to whoever follows it before its session hears of it.
   const hasEnded = () => state.uncheckpointedSince !== null || !state.commands.some(({ startedAt }) => startedAt);
@@ -231,7 +292,8 @@ async function settleFiles(state: SessionState): Promise<messages.SettledFiles> 
     filesWanted(state, now());
     isSettled = await condition(() => areFilesSettled(state), Math.max(1, untilMs - Date.now()));
   }
-  const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !state.checkpointing.plan;
+  const isBeingMade = state.checkpointing.plan !== null || state.reverting.plan !== null || state.updating;
+  const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !isBeingMade;
   return { document: sessionDocument(state), upToDate };
 }
 
@@ -240,12 +302,13 @@ async function captureFiles(
   state: SessionState,
   request: messages.CreateCheckpointRequest,
 ): Promise<messages.CapturedFiles> {
-  const isQuiet = () => state.commands.length === 0 && (state.phase === 'ready' || state.phase === 'hibernated');
+  const isQuiet = () => {
+    const isUntouched = state.commands.length === 0 && state.reverting.plan === null && !state.updating;
+    return isUntouched && (state.phase === 'ready' || state.phase === 'hibernated');
+  };
   await condition(() => isQuiet() || isOver(state), endingPatience);
   refuseOver(state);
-  if (!isQuiet()) {
-    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
-  }
+  if (!isQuiet()) throw refuse('session_busy', describeBusy(state));
   const isStored = state.phase === 'hibernated' && state.checkpoint !== null && state.uncheckpointedSince === null;
   if (!isStored) await checkpointAndRecord(state, request);
   const { baseCommit, checkpoint, bundles } = state;
@@ -272,9 +335,7 @@ async function updateAndRecord(
   if (!isAwake) resumeAndDescribe(state);
   await condition(() => mayHibernate(state) || isOver(state), isAwake ? endingPatience : wakingPatience);
   refuseOver(state);
-  if (!mayHibernate(state)) {
-    throw refuse('session_busy', state.commands.length > 0 ? describeBusy(state) : `the session is ${state.phase}`);
-  }
+  if (!mayHibernate(state)) throw refuse('session_busy', describeBusy(state));
   state.updating = true;
   try {
     const { defaultBranch } = state.spec.repository;
@@ -318,12 +379,18 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
   if (!concernsLostHost(state, lost)) return;
   for (const { spec, state: is } of state.commands) if (is === 'running') background.abandon(spec.id);
   background.abandon('checkpoint');
+  background.abandon('reverting');
+  background.abandon('changing');
   background.abandon('sandbox');
   hostLost(state, lost, now());
 }
 
 function describeBusy(state: SessionState): string {
-  return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
+  if (state.commands.length > 0)
+    return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
+  if (state.reverting.plan) return 'it is being reverted';
+  if (state.updating) return 'the default branch is being brought in';
+  return state.changing.asked.length > 0 ? 'a file of it is being changed' : `the session is ${state.phase}`;
 }
 
 /** A trial's command is accepted beyond the bounds of users' commands: a trial has one at a time in a session. */

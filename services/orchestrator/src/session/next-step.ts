@@ -3,9 +3,11 @@
 
 import { automaticCheckpointAtMs, duePurpose } from './checkpoints.ts';
 import { isUnsettled, settleAtMs, startableCommand } from './commands.ts';
+import { nextFileChange } from './file-changes.ts';
 import { hibernationDue } from './hibernation.ts';
 import { isPreparing } from './phases.ts';
 import { recordIsDue } from './record.ts';
+import { filesMayBeReverted } from './reverts.ts';
 import type { CheckpointPlan, SessionState } from './state.ts';
 
 /** What this run of the workflow has begun and not finished; a new run begins with nothing. */
@@ -14,6 +16,8 @@ export interface Underway {
   /** Placing, opening, stopping or removing the sandbox. */
   sandbox: boolean;
   checkpoint: boolean;
+  reverting: boolean;
+  changing: boolean;
   endingLost: boolean;
   recording: boolean;
   reporting: boolean;
@@ -40,6 +44,10 @@ export type Step =
   | { do: 'checkpoint'; id: string }
   /** There is no sandbox any more to make it in. */
   | { do: 'failCheckpoint'; id: string }
+  /** Make the files as at an earlier checkpoint, or attach to that again. */
+  | { do: 'revert' }
+  /** Write or delete a file, or attach to that again. */
+  | { do: 'changeFile' }
   | { do: 'record' }
   | { do: 'report' }
   /** Something is so that the history shows if it lasts. */
@@ -56,7 +64,11 @@ export function nextStep(state: SessionState, underway: Underway, nowMs: number)
   const commandId = commandToFollow(state, underway);
   if (commandId !== undefined) return { do: 'follow', commandId };
   if (!underway.endingLost && state.commands.some((command) => command.state === 'lost')) return { do: 'endLost' };
-  const step = nextCheckpointStep(state, underway, nowMs) ?? nextSandboxStep(state, underway, nowMs);
+  const step =
+    nextCheckpointStep(state, underway, nowMs) ??
+    nextRevertStep(state, underway) ??
+    nextChangeStep(state, underway) ??
+    nextSandboxStep(state, underway, nowMs);
   if (step) return step;
   if (!underway.recording && recordIsDue(state)) return { do: 'record' };
   if (!underway.reporting && state.reports.length > 0) return { do: 'report' };
@@ -85,11 +97,19 @@ function nextCheckpointStep(state: SessionState, underway: Underway, nowMs: numb
   return purpose && { do: 'planCheckpoint', purpose };
 }
 
+function nextRevertStep(state: SessionState, { sandbox, checkpoint, reverting }: Underway): Step | null {
+  return !sandbox && !checkpoint && !reverting && filesMayBeReverted(state) ? { do: 'revert' } : null;
+}
+
+function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: Underway): Step | null {
+  return !sandbox && !reverting && !changing && nextFileChange(state) ? { do: 'changeFile' } : null;
+}
+
 function nextSandboxStep(state: SessionState, underway: Underway, nowMs: number): Step | null {
   if (state.phase === 'archived' || underway.sandbox) return null;
   const leftBehind = state.placement !== null && !state.sandboxRemoved;
-  // What is being checkpointed is neither stopped nor removed meanwhile.
-  const isOccupied = state.checkpointing.plan !== null;
+  // What is being checkpointed or changed is neither stopped nor removed meanwhile.
+  const isOccupied = state.checkpointing.plan !== null || underway.reverting || underway.changing;
   if (state.archiveRequested) return isOccupied ? null : { do: leftBehind ? 'remove' : 'archive' };
   if (state.phase === 'failed') return leftBehind && !isOccupied ? { do: 'remove' } : null;
   if (isPreparing(state)) return nextPreparation(state);
@@ -110,6 +130,8 @@ function nextPreparation(state: SessionState): Step | null {
 function nextAwakening(state: SessionState): Step | null {
   if (state.commands.some((command) => command.state === 'queued')) return { do: 'resume', reason: 'command' };
   if (state.checkpointing.asked.length > 0) return { do: 'resume', reason: 'checkpoint' };
+  if (state.reverting.plan) return { do: 'resume', reason: 'revert' };
+  if (state.changing.asked.length > 0) return { do: 'resume', reason: 'file_change' };
   return state.hibernation.resumeWanted ? { do: 'resume', reason: 'requested' } : null;
 }
 
@@ -123,8 +145,9 @@ function nextAlarmMs(state: SessionState): number {
 }
 
 function isComplete(state: SessionState, underway: Underway): boolean {
-  const { sandbox, checkpoint, endingLost, recording, reporting, following } = underway;
-  const busy = sandbox || checkpoint || endingLost || recording || reporting || following.length > 0;
+  const { sandbox, checkpoint, reverting, changing, endingLost, recording, reporting, following } = underway;
+  const busy =
+    sandbox || checkpoint || reverting || changing || endingLost || recording || reporting || following.length > 0;
   return state.phase === 'archived' && state.commands.length === 0 && !busy;
 }
 

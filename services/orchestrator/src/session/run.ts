@@ -11,7 +11,7 @@ export interface SessionRun {
   updates: number;
   /** The history's length in the workflow task that handled the latest. */
   updatedAtLength: number;
-  /** Updates that wait for a hibernation or a checkpoint. */
+  /** Updates that wait for a hibernation, a checkpoint, a revert or a file. */
   waiting: number;
   /** What the one timer is set for; null: there is none. */
   alarmAtMs: number | null;
@@ -21,6 +21,8 @@ export interface SessionRun {
 export type SessionActivity =
   | 'sandbox'
   | 'checkpoint'
+  | 'reverting'
+  | 'changing'
   | 'updating'
   | 'endingLost'
   | 'recording'
@@ -37,6 +39,8 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     following: state.commands.map(({ spec }) => spec.id).filter((id) => background.has(id)),
     sandbox: has('sandbox'),
     checkpoint: has('checkpoint'),
+    reverting: has('reverting'),
+    changing: has('changing'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

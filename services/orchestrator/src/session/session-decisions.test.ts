@@ -46,6 +46,10 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
       { kind: 'wish' },
       { kind: 'resume' },
       { kind: 'checkpoint' },
+      { kind: 'revert', force: false },
+      { kind: 'revert', force: true },
+      { kind: 'changeFile' },
+      { kind: 'changeFile' },
       { kind: 'readFiles' },
       { kind: 'fork' },
       { kind: 'forkRecorded', pick: 0 },
@@ -164,6 +168,8 @@ describe('any life of a session', () => {
         expect(shown).not.toBe('busy');
         expect(state.commands).toEqual([]);
         expect(state.checkpointing.plan).toBeNull();
+        expect(state.reverting.plan).toBeNull();
+        expect(state.changing.asked).toEqual([]);
         expect(areFilesSettled(state)).toBe(true);
         expect(['ready', 'hibernated', 'failed', 'archived']).toContain(state.phase);
         if (state.phase === 'ready') expect(state.uncheckpointedSince).toBeNull();
@@ -181,6 +187,46 @@ describe('any life of a session', () => {
         const before = state.spec.fork?.restore.checkpoint.number ?? 0;
         expect(numbers).toEqual(numbers.map((_, index) => before + index + 1));
         expect(state.checkpoint?.number ?? 0).toBe(before + numbers.length);
+      },
+    );
+  });
+
+  it('runs no command of a user, hibernates and makes no other checkpoint from the beginning of a revert to its end', () => {
+    property(({ state, begun }) => {
+      if (!begun.some(({ what }) => what === 'revert')) return;
+      expect(begun.filter(({ what }) => ['command', 'checkpoint', 'fileChange'].includes(what))).toEqual([]);
+      expect(state.phase).not.toBe('hibernating');
+    });
+  });
+
+  it('ends each revert once, as a checkpoint and an event that names it, or as failed', () => {
+    property(
+      () => {},
+      ({ state, events, reverts }) => {
+        const payloads = events.map(({ draft }) => draft.payload);
+        const reverted = payloads.flatMap((payload) => (payload.case === 'sessionReverted' ? [payload.value] : []));
+        const made = payloads.flatMap((payload) => (payload.case === 'checkpointCreated' ? [payload.value] : []));
+        for (const { newCheckpointId, newCheckpointNumber } of reverted) {
+          expect(made).toContainEqual(
+            expect.objectContaining({ checkpointId: newCheckpointId, number: newCheckpointNumber }),
+          );
+        }
+        const { answered } = state.reverting;
+        expect(answered.map(({ id }) => id)).toEqual(reverts.slice(-16));
+        if (reverts.length > 16) return;
+        expect(answered.filter(({ document }) => document !== null)).toHaveLength(reverted.length);
+      },
+    );
+  });
+
+  it('answers each change of a file once, in the order in which they came, and has those that were made in its history', () => {
+    property(
+      ({ begun }) => expect(begun.filter(({ what }) => what === 'fileChange').length).toBeLessThanOrEqual(1),
+      ({ state, events, fileChanges }) => {
+        const { answered } = state.changing;
+        expect(answered.map(({ id }) => id)).toEqual(fileChanges.slice(-32));
+        const made = events.filter(({ draft }) => draft.payload.case === 'filesChanged');
+        expect(made).toHaveLength(answered.filter(({ file }) => file !== null).length);
       },
     );
   });

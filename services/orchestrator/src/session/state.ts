@@ -3,7 +3,8 @@
 // 1. `JSON.parse(JSON.stringify(state))` is the same state: no Map, Set, Date, class or undefined.
 // 2. Every list in it has a bound: live commands by refusal, ended commands by forgetting the oldest, pending events by the live
 //    commands they belong to (a command is live until its end is recorded), bundles by putting them together, loans by refusal.
-// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `forks`, `hibernation`, `host-loss`, `record`) are its only writers.
+// 3. The functions beside this file (`commands`, `life`, `checkpoints`, `forks`, `hibernation`, `reverts`, `file-changes`, `host-loss`,
+//    `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
 import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredBundle } from '@worktrail/contract/checkpoints';
@@ -14,10 +15,20 @@ import type {
   SessionDocument,
   SessionState as DocumentState,
 } from '@worktrail/contract/documents';
+import type { ErrorCode } from '@worktrail/contract/errors';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
-import type { CommandAccepted, CreateCheckpointRequest, SessionSpec } from '@worktrail/contract/session-messages';
+import type {
+  ChangedFile,
+  ChangeFileRequest,
+  CommandAccepted,
+  CreateCheckpointRequest,
+  RevertDocument,
+  RevertedFiles,
+  RevertSessionRequest,
+  SessionSpec,
+} from '@worktrail/contract/session-messages';
 
 /** The states of API.md, without `busy`: a ready session is busy while it has live commands. */
 export type SessionPhase = Exclude<DocumentState, 'busy'>;
@@ -68,7 +79,7 @@ export interface CheckpointPlan {
   label: string;
   /** The command that ended last. */
   commandId: string;
-  purpose: 'automatic' | 'asked' | 'hibernation' | 'archive';
+  purpose: 'automatic' | 'asked' | 'hibernation' | 'archive' | 'beforeRevert' | 'revert';
   /** What `uncheckpointedSince` was before it. */
   since: string | null;
 }
@@ -94,6 +105,53 @@ interface CheckpointingState {
   lastAt: string | null;
   /** Somebody reads the files: the next automatic one is due now. */
   wantedAt: string | null;
+}
+
+/** A revert that is under way, by whichever run of the workflow. */
+export interface RevertPlan {
+  request: RevertSessionRequest;
+  /**
+   * `keeping`: what is there is checkpointed, once nothing runs. `files`: they are made as they were. `storing`: that is checkpointed.
+   */
+  stage: 'keeping' | 'files' | 'storing';
+  /** Of the checkpoint that it becomes; null: the one that was meant was given up, another is. */
+  checkpointId: string | null;
+  /** Set while `storing`. */
+  made: RevertedFiles | null;
+  /** To store it, in a row. */
+  failures: number;
+}
+
+/** What became of a revert. */
+export interface AnsweredRevert {
+  id: string;
+  document: RevertDocument | null;
+  failure: string | null;
+}
+
+interface RevertingState {
+  plan: RevertPlan | null;
+  /** Newest last. */
+  answered: AnsweredRevert[];
+}
+
+export interface PendingFileChange {
+  request: ChangeFileRequest;
+  /** A runner was asked for it, and may have done it. */
+  begun: boolean;
+}
+
+export interface AnsweredFileChange {
+  id: string;
+  file: ChangedFile | null;
+  refusal: { code: ErrorCode; detail: string } | null;
+}
+
+interface ChangingState {
+  /** Oldest first. */
+  asked: PendingFileChange[];
+  /** Newest last. */
+  answered: AnsweredFileChange[];
 }
 
 /** What forks begin with, for as long as one of them may not have named it itself. */
@@ -161,6 +219,8 @@ export interface SessionState {
   /** The work tree is not on the session's branch, and the history says so. */
   branchLeft: boolean;
   checkpointing: CheckpointingState;
+  reverting: RevertingState;
+  changing: ChangingState;
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
@@ -219,6 +279,8 @@ export function newSessionState(spec: SessionSpec): SessionState {
     changesLost: false,
     branchLeft: false,
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
+    reverting: { plan: null, answered: [] },
+    changing: { asked: [], answered: [] },
     hibernation: {
       wish: null,
       reason: null,
@@ -286,9 +348,10 @@ export function sessionDocument(state: SessionState): SessionDocument {
 }
 
 /** An archived session has its checkpoints still, and nothing to go on from. */
-function neededArtifacts({ phase, bundles, loans, archive }: SessionState): string[] {
+function neededArtifacts({ phase, bundles, loans, changing, archive }: SessionState): string[] {
   const lent = loans.flatMap(({ point }) => point.bundles);
-  const names = new Set([...bundles, ...lent].map(({ name }) => name));
+  const contents = changing.asked.flatMap(({ request }) => (request.content ? [request.content] : []));
+  const names = new Set([...bundles, ...lent, ...contents].map(({ name }) => name));
   if (archive && phase !== 'archived') names.add(archive.artifact.name);
   return [...names];
 }

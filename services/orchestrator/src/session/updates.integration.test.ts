@@ -2,6 +2,7 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { type UpdateDocument, updateSession, type UpdateSessionRequest } from '@worktrail/contract/session-messages';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
+import { captured } from '../../test/proposal-client.ts';
 import { sampleCommand, sampleSession } from '../../test/samples.ts';
 import { type SessionClient, startSession, until } from '../../test/session-client.ts';
 
@@ -56,7 +57,7 @@ it('brings the default branch in between two checkpoints, says so, and shows the
   expect((await update(session)).document.checkpoint?.number).toBe(4);
 });
 
-it('is refused while a command runs; one that comes meanwhile waits, and so does a second update', async () => {
+it('is refused while a command runs; one that comes meanwhile waits, and a second update, a revert and a proposal are refused', async () => {
   const session = await storedSession();
   const held = sampleCommand('hold');
   await session.run(held);
@@ -71,9 +72,11 @@ it('is refused while a command runs; one that comes meanwhile waits, and so does
     async () => bed.runner.updates.length,
     (count) => count > asked,
   );
+  const { checkpoint } = await session.describe();
+  const others = [update(session), session.revert(checkpoint!), captured(session)];
+  expect(await Promise.all(others.map(refusal))).toEqual(others.map(() => 'session_busy'));
   const command = sampleCommand('exit 0');
   expect(await session.run(command)).toEqual({ state: 'queued' });
-  expect(await refusal(update(session))).toBe('session_busy');
   expect(
     (await session.events()).some(
       ({ commandId, payload }) => commandId === command.id && payload.case === 'commandStarted',

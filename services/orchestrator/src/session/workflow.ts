@@ -23,7 +23,9 @@ import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
 import { endLostCommands } from './steps/lost-commands.ts';
 import { hibernateSandbox } from './steps/hibernate.ts';
+import { makeFileChange } from './steps/change-file.ts';
 import { makeCheckpoint } from './steps/checkpoint.ts';
+import { revertFiles } from './steps/revert.ts';
 import { record, report } from './steps/record-session.ts';
 import { openSandbox, placeSession, removeSandbox } from './steps/sandbox.ts';
 import { startSetupCommand } from './steps/setup.ts';
@@ -94,7 +96,11 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
     case 'checkpoint':
       return makeCheckpoint(run);
     case 'failCheckpoint':
-      return checkpointFailed(run.state, step.id, 'the sandbox is not open', now());
+      return checkpointFailed(run.state, step.id, 'the sandbox is not open', now(), true);
+    case 'revert':
+      return revertFiles(run);
+    case 'changeFile':
+      return makeFileChange(run);
     case 'beginHibernation':
       return hibernationBegun(run.state, step.reason, now());
     case 'hibernate':
@@ -129,7 +135,7 @@ function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: C
   if (history === 'short' || run.state.phase === 'archived') return false;
   // Where something else happens during the task, the server drops an update that the task has just accepted.
   if (run.updatedAtLength === events) return false;
-  const { following, checkpoint } = underwayIn(run);
-  const unoccupied = (following.length === 0 && !checkpoint) || history === 'overdue';
+  const { following, checkpoint, reverting, changing } = underwayIn(run);
+  const unoccupied = (following.length === 0 && !checkpoint && !reverting && !changing) || history === 'overdue';
   return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();
 }

@@ -16,7 +16,9 @@ import type {
   CheckpointResult,
   OpenedSandbox,
   OpenSandboxInput,
+  RevertInput,
 } from '@worktrail/contract/sandbox-activities';
+import type { RevertedFiles } from '@worktrail/contract/session-messages';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { activityRun, newCommand, newSession, outputOf, type RunnerBench } from '../runner-bench.ts';
 import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from '../artifacts/artifact-store.ts';
@@ -38,6 +40,10 @@ export interface CheckpointBench {
   open(changes?: Partial<OpenSandboxInput>): Promise<TriedSession>;
 }
 
+/** Every file of the work tree with its kind, executable bit, content or target; what is ignored is not in it. */
+export const listing = `find . -name .git -prune -o -type d -name ignored -prune -o ! -type d -printf '%y %m %l ' -exec sh -c \
+'[ -L "$1" ] || sha256sum < "$1"; printf "%s\\0\\n" "$1"' sh {} \\; | sed 's/ 6[0-7][0-7] / 644 /; s/ 7[0-7][0-7] / 755 /' | sort -z`;
+
 /** A session as its workflow would know it. */
 export interface TriedSession {
   readonly input: OpenSandboxInput;
@@ -53,6 +59,10 @@ export interface TriedSession {
   /** As `take`, of something that has changed. */
   kept(changes?: Partial<CheckpointInput>): Promise<CheckpointFacts>;
   restorePoint(): RestorePoint;
+  /** Of `to`, from the newest checkpoint. */
+  revertInput(to: CheckpointFacts, changes?: Partial<RevertInput>): RevertInput;
+  /** As its workflow would: what has changed is kept, the files are reverted, and that is kept. */
+  revert(to: CheckpointFacts): Promise<RevertedFiles & { checkpoint: CheckpointFacts }>;
 }
 
 export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
@@ -121,6 +131,16 @@ export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
           const result = await session.take(changed);
           if (!result.changed) throw new Error('nothing has changed');
           return result.checkpoint;
+        },
+        revertInput: (to, changed = {}) => ({
+          ...{ ...input, revertId: newId('checkpoint'), baseCommit: opened.baseCommit, bundles: session.bundles },
+          ...{ to: refOf(to)!, from: refOf(session.checkpoints.at(-1))! },
+          ...changed,
+        }),
+        async revert(to) {
+          await session.take();
+          const reverted = await engine.revert(await session.sandbox(), session.revertInput(to), signal);
+          return { ...reverted, checkpoint: await session.kept({ evenIfUnchanged: true }) };
         },
         restorePoint: () => ({
           baseCommit: opened.baseCommit,

@@ -6,7 +6,7 @@ import { newId } from '@worktrail/contract/ids';
 import type { OpenSandboxInput } from '@worktrail/contract/sandbox-activities';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeRepository, newSession, type RunnerBench, startRunnerBench } from '../runner-bench.ts';
-import { type CheckpointBench, createCheckpointBench, type TriedSession } from './checkpoint-bench.ts';
+import { type CheckpointBench, createCheckpointBench, listing, type TriedSession } from './checkpoint-bench.ts';
 
 let bench: RunnerBench;
 let tried: CheckpointBench;
@@ -17,10 +17,6 @@ beforeAll(async () => {
 afterAll(() => bench.close(), 60_000);
 
 const { signal } = new AbortController();
-
-/** Every file of the work tree with its kind, executable bit, content or target; what is ignored is not in it. */
-const listing = `find . -name .git -prune -o -type d -name ignored -prune -o ! -type d -printf '%y %m %l ' -exec sh -c \
-'[ -L "$1" ] || sha256sum < "$1"; printf "%s\\0\\n" "$1"' sh {} \\; | sed 's/ 6[0-7][0-7] / 644 /; s/ 7[0-7][0-7] / 755 /' | sort -z`;
 
 type Restored = TriedSession & { answer: { headCommit: string | null; notKept: string[] } };
 
@@ -78,7 +74,7 @@ test('of what has not changed since the checkpoint before nothing is made, unles
   const first = await session.kept();
   expect(first.filesChanged).toBe(1);
   const { headCommit, headRef } = first;
-  expect(await session.take()).toEqual({ changed: false, headCommit, headRef });
+  expect(await session.take()).toEqual({ changed: false, headCommit, headRef, position: null });
   expect((await session.kept({ evenIfUnchanged: true })).tree).toBe(first.tree);
   expect(await session.take()).toMatchObject({ changed: false });
   await session.run('git add new');

@@ -16,8 +16,10 @@ import type {
   CheckpointInput,
   CheckpointResult,
   OpenSandboxInput,
+  RevertInput,
   SandboxRef,
 } from '@worktrail/contract/sandbox-activities';
+import type { RevertedFiles } from '@worktrail/contract/session-messages';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import { requireDiskSpace } from '../host/disk-space.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
@@ -33,7 +35,7 @@ import { readSandboxScript } from './sandbox-script.ts';
 import { commitTree, type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
 import { GitFailed } from './store-git.ts';
 import { RecordingFailed, type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
-import { restoreWorkspace } from './workspace-restoring.ts';
+import { restoreWorkspace, revertWorkspace } from './workspace-restoring.ts';
 
 /** What no checkpoint has, for people. */
 const neverKept = ['ignored files', 'empty directories', 'modes but for the executable bit'];
@@ -62,6 +64,11 @@ export interface CheckpointEngine {
     upstream: Upstream,
     signal: AbortSignal,
   ): Promise<RestoredFiles>;
+  /**
+   * In an open sandbox, of whose files `input.from` is the newest checkpoint: repository, refs, index, half-done operations and files as
+   * in `input.to`. @throws CheckpointMissing, ArtifactMissing, ArtifactCorrupt before anything was touched
+   */
+  revert(sandbox: OpenSandbox, input: RevertInput, signal: AbortSignal): Promise<RevertedFiles>;
 }
 
 export interface CheckpointEngineDeps {
@@ -92,7 +99,8 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
   const record = readSandboxScript('record.sh');
   const restore = readSandboxScript('restore.sh');
   const recording = { script: record, limits: deps.limits, sandboxUser: deps.sandboxUser, log: deps.events.log };
-  const restoring = { script: restore, timeoutMs: deps.limits.timeoutMs };
+  const { timeoutMs, fileBytesMax } = deps.limits;
+  const restoring = { script: restore, timeoutMs, fileBytesMax, sandboxUser: deps.sandboxUser };
 
   return {
     take: (sandbox, input, signal) =>
@@ -155,10 +163,26 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           sandbox,
           store,
           manifest,
-          { branch: input.branch, branchesBefore: input.branchesBefore ?? [], upstream },
+          { branch: input.branch, branchesBefore: input.branchesBefore ?? [], ...upstream },
           signal,
         );
         return { headCommit, notKept: [...neverKept, ...manifest.notKept, ...notKept] };
+      }),
+
+    revert: (sandbox, input, signal) =>
+      lock.run(input.sessionId, async () => {
+        const { revertId, to, from, baseCommit, bundles, branch, repository } = input;
+        const sessionPath = deps.sessionPath(input.sessionId);
+        const { upstreamObjects } = sandbox.record;
+        return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
+          await fillStore(deps, store, { sessionPath, checkpoint: from, bundles }, signal);
+          await fillStore(deps, store, { sessionPath, checkpoint: to, bundles }, signal);
+          const manifest = await store.read(to.number, signal);
+          const before = await store.read(from.number, signal);
+          if (!manifest || !before) throw missing(to);
+          const fresh = { branch, ...repository, defaultCommit: baseCommit };
+          return revertWorkspace(restoring, sandbox, store, manifest, before, { fresh, key: revertId, signal });
+        });
       }),
   };
 }

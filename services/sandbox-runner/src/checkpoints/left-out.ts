@@ -14,15 +14,27 @@ const kinds: Record<string, (count: number, fileBytesMax: number) => string> = {
   state: (count) => `${plural(count, "part of a repository's own directory", "parts of a repository's own directory")}`,
   index: (count) => `${plural(count, 'index that cannot be read', 'indexes that cannot be read')}`,
   head: () => 'a HEAD that leads to no commit',
+  ignored: (count) => `what is ignored: ${plural(count, 'file or directory', 'files and directories')}`,
+  removed: (count) => plural(count, 'file that was ignored', 'files that were ignored'),
   history: (count) => `the older history of ${plural(count, 'repository', 'repositories')}`,
 };
 
-export function describeLeftOut(records: Buffer, fileBytesMax: number): string[] {
+export function describeLeftOut(
+  records: Buffer,
+  fileBytesMax: number,
+  wanted: readonly string[] = Object.keys(kinds),
+): string[] {
   const found = readLeftOut(records);
-  return Object.keys(kinds).flatMap((kind) => {
+  return wanted.flatMap((kind) => {
     const paths = found.get(kind);
     return paths ? [`${kinds[kind]!(paths.length, fileBytesMax)}: ${names(paths)}`] : [];
   });
+}
+
+/** The paths of one kind, each ended by NUL. */
+export function leftOutPaths(records: Buffer, kind: string): Buffer {
+  const paths = readLeftOut(records).get(kind) ?? [];
+  return Buffer.concat(paths.flatMap((path) => [path, Buffer.of(0)]));
 }
 
 /** By kind. Hostile input: what is no record is passed over. */

@@ -1,7 +1,7 @@
-# Records a session's work tree and its repository's state, inside its sandbox, as its user. POSIX sh, git, and the usual small programs.
+# Records a session's work tree and its repository's state, inside its sandbox. private-git.sh comes before it.
 #
 # Prints `fingerprint`, `head`, `headref`, `tree`, and then `unchanged`, or `carrier` with the commit whose pack is in work/out.pack.
-# Exit 75: the private git directory is of no use. The carrier's tree:
+# The carrier's tree:
 #   work            the work tree, without ignored files, raw
 #   dotgit          the repository's directory without its objects, and `index`, `unmerged`: what only its index names
 #   tags, objects   annotated tags as blobs by their id, and what refs name that is no commit
@@ -9,12 +9,8 @@
 #   nested/<key>    the same for a repository in the work tree, and its `path`
 #   left-out        records "<kind> <size or -> <sha256 or -> <path>", each ended by NUL; kind: large, unreadable, special, changing,
 #                   nested (one too many), state (of a repository), index, head, history
-set -u
 umask 077
-export LC_ALL=C HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
-work=$WT_DIR/work G=$WT_DIR/work/git S=$WT_DIR/work/scratch N=$WT_DIR/work/nested
-useless() { echo "$1" >&2; exit 75; }
+N=$WT_DIR/work/nested
 
 prepare() {
   # Once no process of it is left the host removes the directories themselves.
@@ -22,20 +18,8 @@ prepare() {
     [ ! -d "$aside" ] || find "$aside" -mindepth 1 -delete 2> /dev/null ||
       { chmod -R u+rwx "$aside" 2> /dev/null; find "$aside" -mindepth 1 -delete 2> /dev/null; }
   done
-  rm -rf "$S" "$N" "$work/out.pack" && mkdir "$S" "$N" || useless 'scratch'
-  mkdir -p "$G/objects/info" "$G/objects/pack" "$G/refs" "$G/info" "$G/trees" || useless 'directories'
-  rm -rf "$G/config" "$G/HEAD" "$G/info/attributes" "$G/objects/info/alternates" "$G/shallow" "$G"/*.lock "$G"/trees/*.lock
-  # What a restored carrier grew from is not here.
-  { [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW"; [ ! -f "$G/restored" ] || head -c 65 "$G/restored"; } > "$G/shallow"
-  [ -s "$G/shallow" ] || rm -f "$G/shallow"
-  # What is no file would be waited for.
-  [ -z "$(find "$G" -path "$G/objects" -prune -o ! -type f ! -type d -print)" ] || useless 'no files'
-  printf 'ref: refs/heads/none\n' > "$G/HEAD"
-  # Of the attributes that change what is read, none applies.
-  printf '* -text -crlf -ident -filter !eol !working-tree-encoding\n' > "$G/info/attributes"
-  printf '%s\n' "$WT_UPSTREAM" > "$G/objects/info/alternates"
-  printf '%s' "$WT_CONFIG" > "$G/config" || useless 'config'
-  export GIT_DIR="$G"
+  rm -rf "$N" "$work/out.pack" && mkdir "$N" || useless 'scratch'
+  open_private
   : > "$S/left-out"; : > "$S/left-out.facts"; : > "$S/new-nested"; echo 0 > "$S/count"
   alternates=
   GIT_ALTERNATE_OBJECT_DIRECTORIES=
@@ -51,28 +35,8 @@ borrow() {
   done
 }
 
-plain() { [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ]; }
-
-# From NUL-separated names: what must stay out of the tree, by kind. A nested repository's name ends with a slash.
-classify='
-prefix=$1; max=$2; S=$3; shift 3
-for f do
-  shift
-  case $f in
-    */) printf "%s\0" "${f%/}" >> "$S/nested"; continue ;;
-  esac
-  [ -L "$f" ] || [ ! -e "$f" ] || [ -d "$f" ] && continue
-  if [ -f "$f" ] && [ ! -r "$f" ]; then printf "%s\0" "$f" >> "$S/unreadable"; continue; fi
-  set -- "$@" "./$f"
-done
-[ $# -eq 0 ] || find "$@" -prune -type f -size +"$max"c -print0 >> "$S/large"
-[ $# -eq 0 ] || find "$@" -prune ! -type f ! -type l ! -type d -print0 >> "$S/special"
-'
-strip='for f do printf "%s\0" "${f#./}"; done'
 note='prefix=$1 kind=$2; shift 2; for f do printf "%s - - %s\0" "$kind" "$prefix$f"; done'
 excluding='for f do printf ":(exclude,top,literal)%s\0" "$f"; done'
-existing='for f do [ -e "$f" ] || [ -L "$f" ] && printf "%s\0" "$f"; done; :'
-withGit='for d do [ -e "$d/.git" ] && printf "%s/\0" "$d"; done; :'
 enlist='
 prefix=$1 N=$2 S=$3 max=$4; shift 4
 read -r count < "$S/count"

@@ -1,39 +1,50 @@
-# Makes a session's work tree and its repository as a carrier (record.sh) holds them, inside a sandbox whose workspace is empty.
+# Makes a session's work tree and its repository as a carrier (record.sh) holds them, inside a sandbox. private-git.sh comes before it.
 #
-# The carrier's tree and the commits it needs are in given/restore.pack. Prints `head`, and `restored` at the end.
-set -u
+# The carrier's tree and the commits it needs are in given/restore.pack. Prints `head`, and `restored` at the end. Its workspace is empty;
+# or, with WT_REVERT, as it was left:
+# 1. What the checkpoint's own rules ignore stays, and so does what no checkpoint takes: large, special and unreadable files. All else that
+#    the checkpoint does not have goes.
+# 2. Of the repositories that are there nothing is read, and nothing stays but what the carrier has.
+# 3. Files that are as they should be are not written. Done twice, or again after half of it, it comes to the same.
+# given/before names what the checkpoint before has, given/nested repositories that no checkpoint took. work/untouched tells what was not
+# touched, and with the kind `removed` what no checkpoint has and is gone: records as in `left-out` of record.sh.
 umask 022
-export LC_ALL=C HOME=/nonexistent XDG_CONFIG_HOME=/nonexistent
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT_NO_REPLACE_OBJECTS=1 GIT_TERMINAL_PROMPT=0
-G=$WT_DIR/work/git S=$WT_DIR/work/scratch
 fail() { echo "$1" >&2; exit 1; }
 
-rm -rf "$G" "$S" && mkdir -p "$S" "$G/objects/info" "$G/objects/pack" "$G/refs/worktrail" "$G/info" "$G/trees" || fail 'the private directory'
-printf 'ref: refs/heads/none\n' > "$G/HEAD"
-printf '* -text -crlf -ident -filter !eol !working-tree-encoding\n' > "$G/info/attributes"
-printf '%s\n' "$WT_UPSTREAM" > "$G/objects/info/alternates"
-printf '%s' "$WT_CONFIG" > "$G/config"
-printf '%s\n' "$WT_CARRIER" > "$G/restored"
-{ [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW"; cat "$G/restored"; } > "$G/shallow"
-export GIT_DIR="$G"
-git index-pack --stdin < "$WT_DIR/given/restore.pack" > /dev/null || fail 'the pack'
-printf '%s\n' "$WT_CARRIER" > "$G/refs/worktrail/carrier"
+[ -n "$WT_REVERT" ] || rm -rf "$G"
+rm -rf "$work/untouched"
+open_private
+if [ -z "$WT_REVERT" ]; then
+  printf '%s\n' "$WT_CARRIER" > "$G/restored"
+  { [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW"; cat "$G/restored"; } > "$G/shallow"
+fi
+git index-pack --stdin < "$WT_DIR/given/restore.pack" > /dev/null || useless 'the pack'
+if [ -z "$WT_REVERT" ]; then mkdir -p "$G/refs/worktrail" && printf '%s\n' "$WT_CARRIER" > "$G/refs/worktrail/carrier"; fi
 
 has() { git cat-file -e "$1" 2> /dev/null; }
 # write_files KEY TREE: into the current directory, byte for byte.
 write_files() {
   export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$1"
-  git read-tree "$2" && git checkout-index -a -f -u -q
+  # What the index knows of files that are as they should be saves reading them.
+  git read-tree -m -i "$2" 2> /dev/null || { rm -rf "$GIT_INDEX_FILE" && git read-tree "$2"; } || return 1
+  [ -z "$WT_REVERT" ] || git update-index -q --refresh > /dev/null 2>&1
+  git checkout-index -a -f -u -q || return 1
+  # What is below a submodule is looked at like anything else.
+  git ls-files -s | sed -n 's/^160000 \([0-9a-f]*\) [0-9]*	/0 \1	/p' > "$S/links"
+  [ ! -s "$S/links" ] || git update-index --index-info < "$S/links"
 }
+remove() { rm -rf "$1" 2> /dev/null || { chmod -R u+rwx "$1" 2> /dev/null; rm -rf "$1"; }; }
 # restore_repository STATE EXCLUDE: the repository of the current directory.
 restore_repository() {
   state=$1
+  remove .git || return 1
   if has "${state}gitfile"; then
     git cat-file blob "${state}gitfile" > .git
     return 0
   fi
   has "${state}dotgit" || return 0
   mkdir -p .git || return 1
+  rm -f "$G/trees/dotgit.restored"
   (cd .git && write_files dotgit.restored "${state}dotgit") || return 1
   rm -f "$G/trees/dotgit.restored"
   mkdir -p .git/objects/info .git/objects/pack .git/refs/heads .git/refs/tags .git/info
@@ -58,9 +69,103 @@ restore_repository() {
   return 0
 }
 
+prefixed='prefix=$1; shift; for f do printf "%s\0" "$prefix$f"; done'
+unprefixed='prefix=$1; shift; for f do printf "%s\0" "${f#"$prefix"}"; done'
+parents='for f do d=${f%/*}; [ "$d" = "$f" ] || printf "%s\0" "$d"; done'
+told='prefix=$1 kind=$2; shift 2; for f do printf "%s - - %s\0" "$kind" "$prefix$f"; done'
+# tell KIND PREFIX FILE
+tell() { [ ! -s "$3" ] || head -c 65536 "$3" | xargs -0 sh -c "$told" sh "$2" "$1" >> "$work/untouched"; }
+# without ONE OTHER: the names in ONE that are not in OTHER.
+without() { { sort -zu "$1"; cat "$2" "$2"; } | sort -z | uniq -zu; }
+
+# find_others KEY PREFIX: what is in the current directory, is not in the index and would be in a checkpoint: files in `others`, nested
+# repositories in `nested`. What no checkpoint takes is in `large`, `special`, `unreadable`.
+find_others() {
+  export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$1"
+  rm -rf "$G/info/exclude"
+  ! plain .git/info/exclude || head -c 1048576 .git/info/exclude > "$G/info/exclude"
+  for kind in nested unreadable large special; do : > "$S/$kind"; done
+  git ls-files -z -o --exclude-standard > "$S/listed" 2> /dev/null || return 1
+  xargs -0 -n 200 sh -c "$classify" sh "$2" "$WT_FILE_BYTES_MAX" "$S" < "$S/listed" || return 1
+  for kind in large special; do
+    xargs -0 sh -c "$strip" sh < "$S/$kind" > "$S/stripped"
+    mv "$S/stripped" "$S/$kind"
+  done
+  xargs -0 sh -c 'for f do case $f in */) ;; *) printf "%s\0" "$f" ;; esac; done' sh < "$S/listed" > "$S/files"
+  cat "$S/large" "$S/special" "$S/unreadable" > "$S/kept"
+  without "$S/files" "$S/kept" > "$S/others"
+  xargs -0 sh -c "$prefixed" sh "$2" < "$S/nested" > "$S/full"
+  without "$S/full" "$S/nested.wanted" | xargs -0 sh -c "$unprefixed" sh "$2" > "$S/nested"
+}
+
+# remove_others KEY PREFIX TREE
+remove_others() {
+  [ -n "$WT_REVERT" ] || return 0
+  find_others "$1" "$2" || return 1
+  : > "$S/parents"
+  if [ -s "$S/others" ]; then
+    xargs -0 rm -f -- < "$S/others" 2> /dev/null
+    xargs -0 sh -c "$parents" sh < "$S/others" | sort -zu > "$S/parents"
+  fi
+  if [ -s "$S/nested" ]; then
+    xargs -0 rm -rf -- < "$S/nested" 2> /dev/null ||
+      { xargs -0 chmod -R u+rwx -- < "$S/nested"; xargs -0 rm -rf -- < "$S/nested"; } 2> /dev/null
+    xargs -0 sh -c "$parents" sh < "$S/nested" >> "$S/parents"
+  fi
+  # What is left of a repository where the checkpoint has a mere directory.
+  { git ls-tree -r -d -z --name-only "$3"; cat "$S/parents"; } | xargs -0 sh -c "$withGit" sh |
+    xargs -0 sh -c 'prefix=$1; shift; for f do printf "%s\0" "$prefix${f%/}"; done' sh "$2" > "$S/full"
+  without "$S/full" "$S/nested.wanted" | xargs -0 sh -c "$unprefixed" sh "$2" |
+    xargs -0 sh -c 'for d do [ -L "$d" ] || rm -rf -- "$d/.git"; done' sh
+  if [ -z "$2" ]; then
+    without "$S/others" "$WT_DIR/given/before" >> "$S/removed"
+    # What was recorded although it is ignored. Never through a link.
+    git ls-files -z > "$S/wanted.files"
+    without "$WT_DIR/given/before" "$S/wanted.files" | xargs -0 sh -c "$existing" sh > "$S/gone"
+    if [ -s "$S/gone" ]; then
+      GIT_LITERAL_PATHSPECS=1 xargs -0 git ls-files -z -o -- < "$S/gone" |
+        xargs -0 sh -c 'for f do case $f in */) ;; *) printf "%s\0" "$f" ;; esac; done' sh > "$S/ignored.before"
+      xargs -0 rm -f -- < "$S/ignored.before" 2> /dev/null
+      xargs -0 sh -c "$parents" sh < "$S/ignored.before" >> "$S/parents"
+    fi
+  fi
+  sort -zru "$S/parents" | xargs -0 rmdir -p -- 2> /dev/null
+  return 0
+}
+
+is_right() {
+  [ -n "$WT_REVERT" ] || return 0
+  find_others "$1" "$2" || return 1
+  [ ! -s "$S/others" ] && [ ! -s "$S/nested" ] && git diff-files --quiet
+}
+
+# A directory in which nothing can be changed.
+loosen() { find . -xdev -name .git -prune -o -type d ! -perm -700 -exec chmod u+rwx {} \; 2> /dev/null; }
+
+# restore_tree KEY PREFIX TREE STATE EXCLUDE: files and repository of the current directory.
+restore_tree() {
+  restoring() { write_files "$1" "$3" && restore_repository "$4" "$5" && remove_others "$1" "$2" "$3"; }
+  if ! restoring "$@" || ! is_right "$1" "$2"; then
+    [ -n "$WT_REVERT" ] || return 1
+    loosen
+    # What is still not right is being written to: the next checkpoint tells.
+    restoring "$@" && { is_right "$1" "$2" || :; } || return 1
+  fi
+  [ -n "$WT_REVERT" ] || return 0
+  for kind in large unreadable; do tell "$kind" "$2" "$S/$kind"; done
+  git ls-files -z -o -i --exclude-standard --directory 2> /dev/null > "$S/ignored"
+  tell ignored "$2" "$S/ignored"
+}
+
 cd "$WT_TREE" || fail 'no work tree'
-write_files main.index "$WT_CARRIER:work" || fail 'the work tree'
-restore_repository "$WT_CARRIER:" "^$WT_BASE" || fail 'the repository'
+: > "$S/nested.wanted"; : > "$S/removed"
+if has "$WT_CARRIER:nested"; then
+  git ls-tree "$WT_CARRIER:nested" |
+    while read -r _ _ _ key; do git cat-file blob "$WT_CARRIER:nested/$key/path"; printf '\0'; done > "$S/nested.wanted"
+fi
+[ -z "$WT_REVERT" ] || cat "$WT_DIR/given/nested" >> "$S/nested.wanted"
+restore_tree main.index '' "$WT_CARRIER:work" "$WT_CARRIER:" "^$WT_BASE" || fail 'the work tree or its repository'
+[ ! -s "$S/removed" ] || tell removed '' "$S/removed"
 if [ -n "$WT_FRESH" ] && [ ! -e .git ]; then
   # The repository could not be kept: the files are changes to what the session began with.
   (
@@ -102,8 +207,8 @@ if has "$WT_CARRIER:nested"; then
       # Not through a link, and not out of the work tree.
       case /$path in */../* | */./* | *//*) exit 0 ;; esac
       mkdir -p -- "./$path" && cd -P -- "./$path" || exit 1
-      case $PWD/ in "$WT_TREE"/*) ;; *) exit 0 ;; esac
-      write_files "$key.index" "$WT_CARRIER:nested/$key/work" && restore_repository "$WT_CARRIER:nested/$key/" ''
+      [ "$PWD/" = "$WT_TREE/$path" ] || exit 1
+      restore_tree "$key.index" "$path" "$WT_CARRIER:nested/$key/work" "$WT_CARRIER:nested/$key/" ''
     ) || echo "nested $key"
   done
 fi

@@ -13,15 +13,17 @@ import { privateConfiguration } from './sandbox-git-config.ts';
 export type SandboxScript = (
   sandbox: OpenSandbox,
   environment: Record<string, string>,
-  options: { baseCommit: string; timeoutMs: number; signal: AbortSignal },
+  options: { baseCommit: string; timeoutMs: number; signal: AbortSignal; key?: string },
 ) => Promise<InternalResult>;
 
 const shallowBytesMax = 65_536;
 
 /** @param name of a file beside this one */
 export function readSandboxScript(name: 'record.sh' | 'restore.sh' | 'update.sh'): SandboxScript {
-  const text = readFileSync(new URL(name, import.meta.url), 'utf8');
-  return async (sandbox, environment, { baseCommit, timeoutMs, signal }) => {
+  const read = (file: string) => readFileSync(new URL(file, import.meta.url), 'utf8');
+  // An update is git's own in the user's repository, by the user's configuration.
+  const text = name === 'update.sh' ? read(name) : `${read('private-git.sh')}\n${read(name)}`;
+  return async (sandbox, environment, { baseCommit, timeoutMs, signal, key }) => {
     const { imageEnv, upstreamObjects } = sandbox.record;
     const { PATH } = baseEnvironment(imageEnv);
     const shallow = await readFile(join(dirname(upstreamObjects), 'shallow'), 'utf8').catch(() => '');
@@ -36,7 +38,10 @@ export function readSandboxScript(name: 'record.sh' | 'restore.sh' | 'update.sh'
       ...environment,
     };
     const until = AbortSignal.any([signal, sandbox.lost]);
-    return runInternalCommand(sandbox.link, { argv: ['sh', '-c', text], env, timeoutMs, signal: until });
+    return runInternalCommand(sandbox.link, {
+      ...(key !== undefined && { key }),
+      ...{ argv: ['sh', '-c', text], env, timeoutMs, signal: until },
+    });
   };
 }
 

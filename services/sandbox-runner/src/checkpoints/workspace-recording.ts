@@ -3,12 +3,12 @@
 // 1. Everything from the sandbox is hostile: what it says is a claim, what it hands over is checked object by object.
 // 2. A private git directory that is of no use is made anew; where the user's own repository is the reason, the files are kept without it.
 
-import { constants, type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@worktrail/runtime/log';
 import { requireDiskSpace } from '../host/disk-space.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { checkpointDirectory, setWorkAside } from './checkpoint-directory.ts';
+import { NotHandedOver, openHandedOver } from './handed-over.ts';
 import { describeLeftOut } from './left-out.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type SessionStore } from './session-store.ts';
@@ -138,7 +138,9 @@ async function recordOnce(
 }
 
 async function takeIn(store: SessionStore, work: string, limits: RecordingLimits, signal: AbortSignal): Promise<void> {
-  const pack = await openHandedOver(join(work, 'out.pack'));
+  const pack = await openHandedOver(join(work, 'out.pack')).catch((error: unknown) => {
+    throw error instanceof NotHandedOver ? new RecordingFailed(error.message, { cause: error }) : error;
+  });
   try {
     const { size } = await pack.stat();
     if (size > limits.packBytesMax) throw new RecordingFailed(`a pack of ${size} bytes is too large`);
@@ -147,17 +149,6 @@ async function takeIn(store: SessionStore, work: string, limits: RecordingLimits
   } finally {
     await pack.close();
   }
-}
-
-/** Never follows a link, never waits, and is a regular file. */
-async function openHandedOver(path: string): Promise<FileHandle> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags).catch((error: unknown) => {
-    throw new RecordingFailed('the sandbox handed over nothing', { cause: error });
-  });
-  if ((await file.stat()).isFile()) return file;
-  await file.close();
-  throw new RecordingFailed('the sandbox handed over no regular file');
 }
 
 function readClaim(stdout: string): UserState & { carrier: string | null } {

@@ -1,58 +1,162 @@
-// Makes a session's files again in its sandbox, from a checkpoint in the session's store (restore.sh).
+// Makes a session's files again in its sandbox, from a checkpoint in the session's store (restore.sh): in an empty workspace, or in one
+// that is to become as it was.
+//
+// What the sandbox says of it is for people, and bounded: nothing here depends on it.
 
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RevertedFiles } from '@worktrail/contract/session-messages';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
-import type { Upstream } from '../repositories/repository-mirror.ts';
-import { checkpointDirectory } from './checkpoint-directory.ts';
+import { checkpointDirectory, setWorkAside } from './checkpoint-directory.ts';
+import { openHandedOver } from './handed-over.ts';
+import { describeLeftOut, leftOutPaths } from './left-out.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type Manifest, type SessionStore } from './session-store.ts';
 
 export interface RestoringDeps {
   script: SandboxScript;
   timeoutMs: number;
+  fileBytesMax: number;
+  /** Of whom commands run as. */
+  sandboxUser: number;
+}
+
+/** Of a repository that is made anew where the session's own could not be kept. */
+export interface FreshRepository {
+  branch: string;
+  url: string;
+  defaultBranch: string;
+  defaultCommit: string;
 }
 
 const idsBytesMax = 256 * 1024 * 1024;
+const namesBytesMax = 64 * 1024 * 1024;
+const leftOutBytesMax = 2 * 1024 * 1024;
 
-/** Answers HEAD's commit. */
+/** In an empty workspace. The first of the branches before that is there is renamed to the session's. Answers HEAD's commit. */
 export async function restoreWorkspace(
   deps: RestoringDeps,
   sandbox: OpenSandbox,
   store: SessionStore,
   manifest: Manifest,
-  /** The session's branch, and of a repository that is made anew where the session's own could not be kept. */
-  fresh: { branch: string; branchesBefore: readonly string[]; upstream: Upstream },
+  fresh: FreshRepository & { branchesBefore: readonly string[] },
   signal: AbortSignal,
 ): Promise<{ headCommit: string | null; notKept: string[] }> {
-  const sessionPath = sandbox.directory.path;
-  const { given } = checkpointDirectory(sessionPath);
+  const { given } = checkpointDirectory(sandbox.directory.path);
   const pack = join(given, 'restore.pack');
   try {
     await writePack(store, manifest, pack, signal);
-    const { baseCommit, carrier } = manifest;
+    const { baseCommit } = manifest;
     const options = { baseCommit, timeoutMs: deps.timeoutMs, signal };
-    const { branch, branchesBefore, upstream } = fresh;
     const environment = {
-      WT_CARRIER: carrier,
-      WT_FRESH: manifest.withoutRepository ? '1' : '',
-      WT_SHA256: baseCommit.length === 64 ? '1' : '',
-      WT_BRANCH: branch,
-      WT_BRANCHES_BEFORE: branchesBefore.join('\n'),
-      WT_URL: upstream.url,
-      WT_DEFAULT: upstream.defaultBranch,
-      WT_DEFAULT_COMMIT: upstream.defaultCommit,
+      ...environmentOf(deps, manifest, fresh, ''),
+      WT_BRANCHES_BEFORE: fresh.branchesBefore.join('\n'),
     };
     const result = await deps.script(sandbox, environment, options);
-    if (result.end.outcome !== 'exited' || result.end.exitCode !== 0 || !/^restored$/m.test(result.stdout)) {
-      throw new Error(`the checkpoint could not be restored: ${endOfScript(result)}`);
-    }
-    const headCommit = /^head ([0-9a-f]{40,64})$/m.exec(result.stdout)?.[1] ?? null;
-    const lost = (result.stdout.match(/^nested /gm) ?? []).length;
-    return { headCommit, notKept: lost === 0 ? [] : [`${lost} nested repositories`] };
+    if (!isRestored(result)) throw new Error(`the checkpoint could not be restored: ${endOfScript(result)}`);
+    return { headCommit: headOf(result.stdout), notKept: lostNested(result.stdout) };
   } finally {
     await rm(pack, { force: true });
   }
+}
+
+/**
+ * In a workspace that was used, of which `before` is the newest checkpoint. Done again after any part of it, it comes to the same end:
+ * attempts of the same `key` find each other in the sandbox.
+ */
+export async function revertWorkspace(
+  deps: RestoringDeps,
+  sandbox: OpenSandbox,
+  store: SessionStore,
+  manifest: Manifest,
+  before: Manifest,
+  options: { fresh: FreshRepository; key: string; signal: AbortSignal },
+): Promise<RevertedFiles> {
+  const { fresh, key, signal } = options;
+  const sessionPath = sandbox.directory.path;
+  const { given, work } = checkpointDirectory(sessionPath);
+  await writePack(store, manifest, join(given, 'restore.pack'), signal);
+  const names = ['ls-tree', '-r', '-z', '--name-only', before.tree];
+  await give(given, 'before', await store.git(names, { signal, stdoutBytesMax: namesBytesMax }));
+  const leftOut = await leftOutRecords(store, before, signal);
+  await give(given, 'nested', leftOutPaths(leftOut, 'nested'));
+  const environment = environmentOf(deps, manifest, fresh, '1');
+  const { baseCommit } = manifest;
+  const run = (which: string) =>
+    deps.script(sandbox, environment, {
+      ...{ baseCommit, timeoutMs: deps.timeoutMs, signal },
+      key: `${key} ${sandbox.bootId} ${which}`,
+    });
+  let result = await run('as it is');
+  // What the private git directory has may be anything: without it all that is needed is in the pack.
+  if (result.end.outcome === 'exited' && !isRestored(result)) {
+    await setWorkAside(sessionPath, deps.sandboxUser);
+    result = await run('anew');
+  }
+  for (const name of ['restore.pack', 'before', 'nested']) await rm(join(given, name), { force: true });
+  if (!isRestored(result)) throw new Error(`the files could not be reverted: ${endOfScript(result)}`);
+  const records = await readUntouched(join(work, 'untouched'));
+  return {
+    notTouched: [
+      ...describeLeftOut(records, deps.fileBytesMax, ['large', 'unreadable', 'ignored']),
+      // git does not see them: the checkpoint before has looked for them.
+      ...describeLeftOut(leftOut, deps.fileBytesMax, ['special']),
+    ],
+    notRestored: [...manifest.notKept, ...lostNested(result.stdout)],
+    removed: describeLeftOut(records, deps.fileBytesMax, ['removed']),
+  };
+}
+
+function environmentOf(deps: RestoringDeps, manifest: Manifest, fresh: FreshRepository, revert: string) {
+  const { baseCommit, carrier, withoutRepository } = manifest;
+  return {
+    WT_CARRIER: carrier,
+    WT_REVERT: revert,
+    WT_FILE_BYTES_MAX: String(deps.fileBytesMax),
+    WT_FRESH: withoutRepository ? '1' : '',
+    WT_SHA256: baseCommit.length === 64 ? '1' : '',
+    WT_BRANCH: fresh.branch,
+    WT_BRANCHES_BEFORE: '',
+    WT_URL: fresh.url,
+    WT_DEFAULT: fresh.defaultBranch,
+    WT_DEFAULT_COMMIT: fresh.defaultCommit,
+  };
+}
+
+function isRestored({ end, stdout }: Awaited<ReturnType<SandboxScript>>): boolean {
+  return end.outcome === 'exited' && end.exitCode === 0 && /^restored$/m.test(stdout);
+}
+
+function headOf(stdout: string): string | null {
+  return /^head ([0-9a-f]{40,64})$/m.exec(stdout)?.[1] ?? null;
+}
+
+function lostNested(stdout: string): string[] {
+  const lost = (stdout.match(/^nested /gm) ?? []).length;
+  return lost === 0 ? [] : [`${lost} nested ${lost === 1 ? 'repository' : 'repositories'}`];
+}
+
+async function leftOutRecords(store: SessionStore, { carrier }: Manifest, signal: AbortSignal): Promise<Buffer> {
+  const options = { signal, stdoutBytesMax: leftOutBytesMax };
+  return await store.git(['cat-file', 'blob', `${carrier}:left-out`], options);
+}
+
+/** What is not there, or is no file, tells nothing. */
+async function readUntouched(path: string): Promise<Buffer> {
+  const file = await openHandedOver(path).catch(() => undefined);
+  if (!file) return Buffer.alloc(0);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(leftOutBytesMax), 0, leftOutBytesMax, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whole, or not at all: an attempt that was let go of may still read the one before. */
+async function give(directory: string, name: string, bytes: Uint8Array): Promise<void> {
+  await writeFile(join(directory, `${name}.new`), bytes, { mode: 0o644 });
+  await rename(join(directory, `${name}.new`), join(directory, name));
 }
 
 /** The carrier's tree, the commits it names, and the carrier without what it grew from; nothing of the base commit's history. */

@@ -13,7 +13,8 @@ import { createStartGate, type StartGate } from '../host/start-gate.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { followInternalCommand } from '../supervision/internal-command.ts';
 import type { EndFrame } from '../supervision/journal-format.ts';
-import { type FileProblem, fileProblem } from './file-problem.ts';
+import { escapedBytes } from './escaped-bytes.ts';
+import { fileProblem, readProblem } from './file-problem.ts';
 import { decodeName, encodeName } from './name-page.ts';
 
 export interface LiveFile {
@@ -144,24 +145,9 @@ export function createLiveFiles(): LiveFiles {
   };
 }
 
-const problems: Record<number, FileProblem> = {
-  10: 'missing',
-  11: 'symlink',
-  12: 'file',
-  13: 'directory',
-  14: 'special',
-  15: 'unreadable',
-  16: 'changing',
-};
-
 function requireGood(path: string, end: EndFrame, stderr: string): void {
-  if (end.outcome === 'exited' && end.exitCode === 0) return;
-  const problem = end.outcome === 'exited' ? problems[end.exitCode ?? -1] : undefined;
-  if (!problem) throw new Error(`the files of a sandbox could not be read: ${end.outcome} ${end.exitCode}: ${stderr}`);
-  const parts = Number(/(\d{1,4})\n$/.exec(stderr)?.[1] ?? 0);
-  const reached = path.split('/').slice(0, parts).join('/');
-  // A file on the way to a file: there is nothing behind it.
-  throw fileProblem(path, reached, problem === 'file' && reached !== path ? 'missing' : problem);
+  const problem = readProblem(path, end, stderr);
+  if (problem) throw problem;
 }
 
 /** `path`: of the directory. Undefined where something vanished while it was looked at. */
@@ -212,9 +198,4 @@ function readHead(line: string): LiveFile | undefined {
 
 function unexpected(): Error {
   return new Error('the sandbox answered something else than the file that was asked for');
-}
-
-/** For printf %b: any bytes, in text. */
-function escapedBytes(bytes: Buffer): string {
-  return Array.from(bytes, (byte) => `\\0${byte.toString(8).padStart(3, '0')}`).join('');
 }

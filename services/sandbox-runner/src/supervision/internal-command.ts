@@ -1,6 +1,8 @@
 // A short command of the system itself inside a sandbox: as the sandbox's user, outside of the history.
+//
+// One with a key goes on where this process lets go of it, and is found again by its key until its end was heard of.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { EndFrame, JournalFrame } from './journal-format.ts';
 import type { SupervisorLink } from './supervisor-link.ts';
@@ -12,6 +14,8 @@ const unacknowledgedFramesMax = 4_096;
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 
 export interface InternalCommand {
+  /** Attempts with the same one are the same command, of which the first to hear of its end tells. Without one it is another each time. */
+  key?: string;
   argv: string[];
   env: Record<string, string>;
   timeoutMs: number;
@@ -37,13 +41,14 @@ export async function runInternalCommand(link: SupervisorLink, command: Internal
   throw new Error('the journal of an internal command has no end');
 }
 
-/** Frame by frame, as fast as they are taken. Who stops taking them before the end, ends the command. */
+/** Frame by frame, as fast as they are taken. Who stops taking them before the end, ends a command without a key. */
 export async function* followInternalCommand(
   link: SupervisorLink,
   command: InternalCommand,
 ): AsyncGenerator<JournalFrame, void, void> {
-  const id = `int_${Array.from(randomBytes(26), (byte) => alphabet[byte % 32]).join('')}`;
-  const { argv, env, timeoutMs, outputBytesMax = outputBytesMaxDefault, signal } = command;
+  const { key, argv, env, timeoutMs, outputBytesMax = outputBytesMaxDefault, signal } = command;
+  const seed = key === undefined ? randomBytes(26) : createHash('sha256').update(key).digest().subarray(0, 26);
+  const id = `int_${Array.from(seed, (byte) => alphabet[byte % 32]).join('')}`;
   let ended = false;
   let acknowledged = 0;
   let frames = 0;
@@ -61,8 +66,10 @@ export async function* followInternalCommand(
       frames = 0;
     }
   } finally {
-    if (!ended) await link.cancel(id, { graceMs: 0, reason: 'nobody waits for it' }).catch(() => undefined);
-    await link.removeCommand(id);
+    if (!ended && key === undefined) {
+      await link.cancel(id, { graceMs: 0, reason: 'nobody waits for it' }).catch(() => undefined);
+    }
+    if (ended || key === undefined) await link.removeCommand(id);
   }
 }
 

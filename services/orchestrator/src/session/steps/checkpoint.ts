@@ -16,6 +16,8 @@ const timesMax = {
   asked: '50 seconds',
   hibernation: '2 minutes',
   archive: '8 seconds',
+  beforeRevert: '50 seconds',
+  revert: '50 seconds',
 } as const satisfies Record<CheckpointPlan['purpose'], string>;
 
 const detailLengthMax = 500;
