@@ -418,6 +418,18 @@ test('a number whose checkpoint was never answered is taken anew by another id',
   expect(await (await restored(session)).run('cat one')).toBe('2\n');
 }, 60_000);
 
+test('so is one whose files are the same, in the same second', async () => {
+  const session = await tried.open();
+  const engine = tried.makeEngine({ clock: () => 1_700_000_000_000 });
+  await session.run('echo 1 > one');
+  await engine.take(await session.sandbox(), session.next(), signal);
+  const second = await engine.take(await session.sandbox(), session.next(), signal);
+  if (!second.changed) throw new Error('nothing changed');
+  session.checkpoints.push(second.checkpoint);
+  session.bundles.push({ ...second.bundle, upTo: 1 });
+  expect(await (await restored(session)).run('cat one')).toBe('1\n');
+}, 60_000);
+
 test('a bundle that is missing, cut off or exchanged is refused, and says so', async () => {
   const session = await tried.open();
   await session.run('echo 1 > one');

@@ -281,7 +281,8 @@ async function storeBundle(
   const { organizationId, sessionId, generation, number, checkpointId, compact, baseCommit } = input;
   if (!isId(checkpointId, 'checkpoint')) throw new Error('malformed checkpoint id');
   const directory = join(sessionPath, 'bundles');
-  const name = `${number}-${commit}${compact ? '-all' : ''}`;
+  // By its id too: the same files in the same second are the same commit, of another checkpoint.
+  const name = `${number}-${checkpointId}-${commit}${compact ? '-all' : ''}`;
   const path = join(directory, name);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   for (const other of await readdir(directory)) {
