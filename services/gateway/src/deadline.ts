@@ -15,7 +15,7 @@ export const callTimeoutsMs = {
   check: 2_000,
   query: 2_000,
   update: 4_000,
-  longUpdate: 30_000,
+  longUpdate: 60_000,
   start: 3_000,
   traceStore: 3_500,
 } as const;

@@ -189,9 +189,10 @@ describe.each([
     const second = await until(
       proposal.describe,
       ({ checks }) => (checks[0]?.commandId ?? null) !== null && checks[0]!.commandId !== first.checks[0]!.commandId,
+      60_000,
     );
     expect(second.checkSessionId).not.toBe(first.checkSessionId);
-    await until(async () => bed.runner.isHeld(second.checks[0]!.commandId!), Boolean);
+    await until(async () => bed.runner.isHeld(second.checks[0]!.commandId!), Boolean, 60_000);
     await bed.runner.release(second.checks[0]!.commandId!);
     await proposal.untilState('mergeable');
     await proposal.close('prn_opener');
