@@ -42,7 +42,7 @@ test('sixteen forks of an earlier checkpoint are made in one request, each with 
   const answer = await api.post(`/v1/sessions/${parent.id}/fork`, body, headers);
   const elapsedMs = Date.now() - startedMs;
   expect(answer.status).toBe(201);
-  const forks = answer.body.items as any[];
+  const forks = answer.body.items as { id: string; branch: string }[];
   expect(new Set(forks.map(({ id }) => id)).size).toBe(16);
   expect(new Set(forks.map(({ branch }) => branch)).size).toBe(16);
   for (const one of forks) {
@@ -61,16 +61,16 @@ test('sixteen forks of an earlier checkpoint are made in one request, each with 
       run(id, `${files}; echo fork ${index} > mine; git branch --show-current; echo $GREETING`),
     ),
   );
-  for (const [index, text] of seen.entries()) expect(text).toBe(`${then}${forks[index].branch}\nhello\n`);
+  for (const [index, text] of seen.entries()) expect(text).toBe(`${then}${forks[index]!.branch}\nhello\n`);
   const mine = await Promise.all(forks.map(({ id }) => run(id, 'cat mine file; test ! -e later')));
   expect(mine).toEqual(forks.map((_, index) => `fork ${index}\nthen\n`));
   expect(await run(parent.id, 'cat file later; test ! -e mine')).toBe('later\nuntracked\n');
 
   const at = history.findIndex(({ cursor }) => cursor === checkpoint.cursor);
-  const own = await readHistory(api, forks[0].id, 7);
+  const own = await readHistory(api, forks[0]!.id, 7);
   expect(own.slice(0, at + 1)).toEqual(history.slice(0, at + 1));
   const after = own.slice(at + 1);
-  expect(new Set(after.map(({ sessionId }) => sessionId))).toEqual(new Set([forks[0].id]));
+  expect(new Set(after.map(({ sessionId }) => sessionId))).toEqual(new Set([forks[0]!.id]));
   const types = ['session.created', 'session.forked', 'session.hibernated'];
   expect(after.slice(0, 3).map(({ type }) => type)).toEqual(types);
   expect(own.map(({ cursor }) => cursor)).toEqual([...new Set(own.map(({ cursor }) => cursor))]);
