@@ -248,7 +248,7 @@ export async function startSandboxRunner(
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
-  const proposals = { directory: join(dataDirectory, 'proposals'), artifacts, mirrors, disk };
+  const proposals = { directory: join(dataDirectory, 'proposals'), artifacts, mirrors, disk, credentials, fetch };
   await clearProposalStores(proposals);
   const proposalWorker = await Worker.create({
     connection,

@@ -7,10 +7,10 @@
 import type { PushResult } from '@worktrail/contract/proposal-activities';
 import { candidateDropped, endChecks } from './candidates.ts';
 import { addEvent, changed, user } from './events.ts';
-import { policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
+import { isPutUp, policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
 
 export function mayPush(state: ProposalState): boolean {
-  return state.merge !== null && state.ending === null && publicState(state) === 'mergeable';
+  return state.merge !== null && state.ending === null && publicState(state) === 'mergeable' && !isPutUp(state);
 }
 
 /** Answers what is pushed. */
@@ -51,8 +51,8 @@ export function mergeRefused(state: ProposalState, detail: string, now: string):
 }
 
 /** It is tried again. */
-export function pushFailed(state: ProposalState, detail: string, now: string): void {
-  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false };
+export function pushFailed(state: ProposalState, detail: string, now: string, waitMs = 0): void {
+  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false, ...(waitMs > 0 && { waitMs }) };
   changed(state, now);
 }
 

@@ -99,18 +99,23 @@ async function push(
     await mirrors.push(request, store.path, { commit, expected: candidate.target });
     return undefined;
   } catch (error) {
-    const said = redact(String((error as Error).message ?? error));
-    if (/checked out/.test(said)) {
-      return (
-        `${repository.defaultBranch} is checked out in the repository, which refuses a push to it: ` +
-        'check out another branch there, or use a bare repository'
-      );
-    }
-    const line = /^!.*$/m.exec(said)?.[0] ?? /^.*\[(?:remote )?rejected\].*$/m.exec(said)?.[0];
-    if (line === undefined) throw new Error(`the push did not end well: ${lastLine(said)}`, { cause: error });
-    const remote = said.match(/^remote: .*$/gm)?.join(' ') ?? '';
-    return `${line.replaceAll(/[\t\s]+/g, ' ')} ${remote}`.trim().slice(0, detailLengthMax);
+    return refusalOf(error, repository.defaultBranch);
   }
+}
+
+/** Why the remote has refused a push to this branch. @throws when it is not known whether it was pushed. */
+export function refusalOf(error: unknown, branch: string): string {
+  const said = redact(String((error as Error).message ?? error));
+  if (/checked out/.test(said)) {
+    return (
+      `${branch} is checked out in the repository, which refuses a push to it: ` +
+      'check out another branch there, or use a bare repository'
+    );
+  }
+  const line = /^!.*$/m.exec(said)?.[0] ?? /^.*\[(?:remote )?rejected\].*$/m.exec(said)?.[0];
+  if (line === undefined) throw new Error(`the push did not end well: ${lastLine(said)}`, { cause: error });
+  const remote = said.match(/^remote: .*$/gm)?.join(' ') ?? '';
+  return `${line.replaceAll(/[\t\s]+/g, ' ')} ${remote}`.trim().slice(0, detailLengthMax);
 }
 
 function lastLine(text: string): string {

@@ -54,6 +54,21 @@ export interface RepositoryMirrors {
    * @throws SessionFailure, or git's own words
    */
   push(request: Omit<SyncRequest, 'baseRef'>, from: string, what: { commit: string; expected: string }): Promise<void>;
+  /** Where a branch of upstream was at the last fetch. @throws SessionFailure */
+  branchTip(request: Omit<SyncRequest, 'baseRef'>, branch: string): Promise<string | undefined>;
+  /** The tree of a commit that was in the default branch's history at the last fetch. @throws SessionFailure */
+  landedTree(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<string | undefined>;
+  /**
+   * Makes another branch than the default one `commit`, or deletes it (null), where it is `expected` (null: not there) and nothing else.
+   * `from`: a repository that has the commit. @throws SessionFailure, or git's own words
+   */
+  pushBranch(request: Omit<SyncRequest, 'baseRef'>, from: string | null, what: BranchPush): Promise<void>;
+}
+
+export interface BranchPush {
+  branch: string;
+  commit: string | null;
+  expected: string | null;
 }
 
 export interface MirrorDeps {
@@ -95,13 +110,34 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
     };
   }
 
+  const push = async (mirror: Mirror, from: string, ref: string, commit: string, expected: string) => {
+    const options = ['--porcelain', '--progress', '--no-verify', `--force-with-lease=${ref}:${expected}`];
+    const args = ['push', ...options, '--end-of-options', mirror.source, `${commit}:${ref}`];
+    await asProject(deps, mirror, (given) => git(from, args, given));
+  };
+
   return {
     async push(request, from, { commit, expected }) {
       const mirror = await locate(request);
+      await push(mirror, from, `refs/heads/${mirror.defaultBranch}`, commit, expected);
+    },
+    async pushBranch(request, from, { branch, commit, expected }) {
+      const mirror = await locate(request);
+      if (branch === mirror.defaultBranch || !isRefLike(branch)) throw new Error(`"${branch}" is not to be pushed`);
+      await push(mirror, from ?? mirror.path, `refs/heads/${branch}`, commit ?? '', expected ?? '');
+    },
+    async branchTip(request, branch) {
+      const { path } = await locate(request);
+      return resolveCommit(git, path, [`refs/heads/${branch}`]);
+    },
+    async landedTree(request, commit) {
+      const mirror = await locate(request);
+      const found = isFullCommit(commit) && (await resolveCommit(git, mirror.path, [commit]));
+      if (!found) return undefined;
       const ref = `refs/heads/${mirror.defaultBranch}`;
-      const options = ['--porcelain', '--progress', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-      const args = ['push', ...options, '--end-of-options', mirror.source, `${commit}:${ref}`];
-      await asProject(deps, mirror, (given) => git(from, args, given));
+      const outside = await git(mirror.path, ['rev-list', '--max-count=1', found, '--not', ref]);
+      if (outside.trim() !== '') return undefined;
+      return (await git(mirror.path, ['rev-parse', '--verify', '--end-of-options', `${found}^{tree}`])).trim();
     },
     async sync(request) {
       const mirror = await locate(request);
