@@ -1,13 +1,6 @@
 // Gitea's REST API as its own swagger document has it, as far as pull requests of one repository go.
 
-import {
-  type ApiAnswer,
-  type HostApi,
-  pageOf,
-  type Pull,
-  type PullHost,
-  unknownMembers,
-} from './pull-request-server.ts';
+import { type ApiAnswer, type HostApi, pageOf, type Pull, type PullHost, unknownMembers } from './pull-request-api.ts';
 
 const notFound: ApiAnswer = { status: 404, body: { message: "The target couldn't be found.", errors: [] } };
 const created = [

@@ -1,13 +1,6 @@
 // GitHub's REST API as docs.github.com/rest/pulls has it (2022-11-28), as far as pull requests of one repository go.
 
-import {
-  type ApiAnswer,
-  type HostApi,
-  pageOf,
-  type Pull,
-  type PullHost,
-  unknownMembers,
-} from './pull-request-server.ts';
+import { type ApiAnswer, type HostApi, pageOf, type Pull, type PullHost, unknownMembers } from './pull-request-api.ts';
 
 const documentation_url = 'https://docs.github.com/rest';
 const notFound: ApiAnswer = { status: 404, body: { message: 'Not Found', documentation_url, status: '404' } };

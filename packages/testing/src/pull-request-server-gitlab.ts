@@ -1,13 +1,6 @@
 // GitLab's REST API as docs.gitlab.com/api/merge_requests has it (v4), as far as merge requests of one project go.
 
-import {
-  type ApiAnswer,
-  type HostApi,
-  pageOf,
-  type Pull,
-  type PullHost,
-  unknownMembers,
-} from './pull-request-server.ts';
+import { type ApiAnswer, type HostApi, pageOf, type Pull, type PullHost, unknownMembers } from './pull-request-api.ts';
 
 const notFound: ApiAnswer = { status: 404, body: { message: '404 Not found' } };
 const created = [

@@ -8,56 +8,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type GitHttpsServer, startGitHttpsServer } from './git-https-server.ts';
+import type { ApiAnswer, ApiCall, Pull, PullHost } from './pull-request-api.ts';
 import { giteaApi } from './pull-request-server-gitea.ts';
 import { githubApi } from './pull-request-server-github.ts';
 import { gitlabApi } from './pull-request-server-gitlab.ts';
 
 const run = promisify(execFile);
-
-export interface Pull {
-  number: number;
-  title: string;
-  body: string;
-  branch: string;
-  base: string;
-  state: 'open' | 'closed' | 'merged';
-  /** While it is open, the branch's. */
-  sha: string;
-  mergeCommit: string | null;
-  squashed: boolean;
-  by: string | null;
-}
-
-export interface ApiCall {
-  method: string;
-  /** Below the API's own, as it came: still encoded. */
-  path: string;
-  query: URLSearchParams;
-  headers: IncomingMessage['headers'];
-  body: Record<string, unknown>;
-}
-
-export interface ApiAnswer {
-  status: number;
-  body?: unknown;
-  headers?: Record<string, string>;
-}
-
-export interface HostApi {
-  /** "/api/v3" */
-  prefix: string;
-  isKnown(headers: IncomingMessage['headers'], token: string): boolean;
-  unknown: ApiAnswer;
-  answer(host: PullHost, call: ApiCall): Promise<ApiAnswer>;
-}
-
-/** What an API is made of. */
-export interface PullHost {
-  readonly url: string;
-  readonly pulls: Pull[];
-  tip(branch: string): Promise<string | undefined>;
-  open(of: Pick<Pull, 'title' | 'body' | 'branch' | 'base'>): Promise<Pull>;
-}
 
 export interface PullRequestServer extends PullHost {
   /** The bare repository of team/app. */
@@ -162,21 +118,4 @@ async function bodyOf(request: IncomingMessage): Promise<Record<string, unknown>
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
-}
-
-/** One page, and where the next one is. */
-export function pageOf<T>(items: readonly T[], page: number, size: number, address: string) {
-  const isMore = items.length > page * size;
-  const url = new URL(address);
-  url.searchParams.set('page', String(page + 1));
-  return {
-    items: items.slice((page - 1) * size, page * size),
-    nextPage: isMore ? String(page + 1) : '',
-    ...{ link: isMore ? `<${url.href}>; rel="next"` : '', total: String(items.length) },
-  };
-}
-
-/** Members that an API does not document. */
-export function unknownMembers(body: Record<string, unknown>, known: readonly string[]): string[] {
-  return Object.keys(body).filter((name) => !known.includes(name));
 }

@@ -17,7 +17,8 @@ import type {
 } from '@worktrail/contract/proposal-activities';
 import { NoPullRequests, pullRequestApi } from '@worktrail/runtime/pull-request-host';
 import { type Fetch, HostFailure } from '../pull-requests/host-fetch.ts';
-import { createPullRequests, type HostedPullRequest, type PullRequests } from '../pull-requests/pull-requests.ts';
+import { createPullRequests } from '../pull-requests/create-pull-requests.ts';
+import type { HostedPullRequest, PullRequests } from '../pull-requests/pull-requests.ts';
 import type { RemoteCredentials } from '../repositories/remote-credentials.ts';
 import type { RepositoryMirrors } from '../repositories/repository-mirror.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';

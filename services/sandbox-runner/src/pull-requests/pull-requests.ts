@@ -4,11 +4,6 @@
 // 2. What a host answers is checked before it is believed.
 
 import type { SeenPullRequest } from '@worktrail/contract/proposal-activities';
-import type { PullRequestApi } from '@worktrail/runtime/pull-request-host';
-import { createGiteaPullRequests } from './gitea.ts';
-import { createGitHubPullRequests } from './github.ts';
-import { createGitLabPullRequests } from './gitlab.ts';
-import { createHostFetch, type Fetch } from './host-fetch.ts';
 
 /** Its tree is read from the repository, not from the host's API. */
 export type HostedPullRequest = Omit<SeenPullRequest, 'mergedTree'>;
@@ -27,22 +22,4 @@ export interface PullRequests {
   open(request: NewPullRequest): Promise<HostedPullRequest>;
   update(number: number, text: Pick<NewPullRequest, 'title' | 'body'>): Promise<HostedPullRequest>;
   close(number: number): Promise<HostedPullRequest>;
-}
-
-export interface HostAccess {
-  token: string;
-  fetch: Fetch;
-  signal: AbortSignal;
-}
-
-export function createPullRequests(api: PullRequestApi, { token, fetch, signal }: HostAccess): PullRequests {
-  const guarded = createHostFetch({ apiUrl: api.apiUrl, token, fetch, signal });
-  switch (api.host) {
-    case 'github':
-      return createGitHubPullRequests(api, token, guarded);
-    case 'gitlab':
-      return createGitLabPullRequests(api, token, guarded);
-    case 'gitea':
-      return createGiteaPullRequests(api, token, guarded);
-  }
 }
