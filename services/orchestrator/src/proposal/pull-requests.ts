@@ -21,7 +21,8 @@ const lookMsMin = 2_000;
 const lookMsMax = 5 * 60 * 1000;
 /** The host's API may be ahead of its git. */
 const landedLooksMax = 6;
-const leaveAttemptsMax = 10;
+/** About an hour. */
+const leaveAttemptsMax = 20;
 
 /** Called before anything is pushed: what may be there is known from then on. */
 export function branchPushBegun(state: ProposalState, headCommit: string): void {
