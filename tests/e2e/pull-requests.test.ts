@@ -25,8 +25,7 @@ beforeAll(async () => {
   const { path } = await makeRepository(join(scratch, 'work'), 10);
   host = await startPullRequestServer('github', { scratch, from: path, token });
   // Which trusts the host of this test, in git and in its API.
-  const trust = { GIT_SSL_CAINFO: host.git.caPath, NODE_EXTRA_CA_CERTS: host.git.caPath };
-  cluster = await startTestCluster('pull-requests', trust);
+  cluster = await startTestCluster('pull-requests', { GIT_SSL_CAINFO: host.git.caPath });
   api = createApi(cluster.apiUrl, cluster.apiKey);
   const principal = await api.make('/v1/principals', { name: 'Grace Reviewer', kind: 'user' });
   const key = await api.make('/v1/keys', { principalId: principal.id, scopes: ['read', 'approve'] });

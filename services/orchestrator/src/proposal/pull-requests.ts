@@ -137,6 +137,7 @@ function closedThere(state: ProposalState, is: SeenPullRequest, why: string, now
 
 function over(state: ProposalState, as: 'merged' | 'closed'): void {
   state.final = as;
+  if (as === 'closed') state.merge = null;
   state.trouble = null;
   state.refusal = null;
   state.ending = null;
