@@ -69,9 +69,9 @@ test('approved by another it is put up once although the answer was lost, merged
   const main = await inHost('rev-parse', 'main');
   host.fault = ({ method }, isDone) => (method === 'POST' && isDone ? null : undefined);
   await api.make(`/v1/proposals/${proposal.id}/merge`);
-  await until(proposal.id, ({ detail }) => detail !== null);
-  host.fault = () => undefined;
   const up = await until(proposal.id, ({ pullRequest }) => pullRequest !== null);
+  host.fault = () => undefined;
+  expect(host.calls.filter(({ method }) => method === 'POST')).toHaveLength(1);
   const { headCommit } = proposal;
   expect(up).toMatchObject({
     state: 'mergeable',
