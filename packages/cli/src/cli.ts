@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream';
 import { createClient, type WorktrailClient } from '@worktrail/client';
 import { type Connection, type ConnectionSources, findConnection, findStateDirectory } from './connection.ts';
+import type { RunPager } from './screen/pager.ts';
 import { createScreen, type Screen, type TerminalStream } from './screen/screen.ts';
 
 /** The process, as far as the CLI uses it. */
@@ -15,6 +16,7 @@ export interface Surroundings {
   /** Calls back on each of the signals; returns how to stop that. */
   onSignal(signals: readonly NodeJS.Signals[], listener: (signal: NodeJS.Signals) => void): () => void;
   nowMs(): number;
+  runPager: RunPager;
 }
 
 /** Options that every command takes. */

@@ -329,8 +329,12 @@ Example:
 
 function addProposals(program: Command, action: Action): void {
   program
-    .command('compare <task>')
-    .description('every session of the trials of a task, side by side')
+    .command('compare <task> [session...]')
+    .description('every session of the trials of a task, or these; with --diff what each has changed, side by side')
+    .option('-d, --diff', "the changes of the newest trial's sessions, or of those named, beside each other")
+    .option('--path <glob>', 'only of files whose path matches (repeatable)', listed)
+    .option('--width <columns>', 'default: of the terminal; otherwise 80 a session', wholeNumber(20, 1_000))
+    .addHelpText('after', "\nExample:\n  worktrail compare $task --diff --path 'src/**'")
     .action(action(compare));
   program
     .command('promote <session>')
