@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { createClient, type WorktrailClient } from '@worktrail/client';
 import { type Connection, type ConnectionSources, findConnection, findStateDirectory } from './connection.ts';
 import type { RunPager } from './screen/pager.ts';
+import { visible } from './screen/visible-text.ts';
 import { createScreen, type Screen, type TerminalStream } from './screen/screen.ts';
 
 /** The process, as far as the CLI uses it. */
@@ -46,13 +47,15 @@ export function createCli(surroundings: Surroundings, options: GlobalOptions): C
   const sources: ConnectionSources = { env, cwd, apiUrlOption: options.apiUrl, stateOption: options.state };
   let found: Promise<Connection> | undefined;
   const connection = () => (found ??= findConnection(sources));
+  const screen = createScreen(surroundings.stdout, surroundings.stderr, env, options.json === true);
+  const onStillRunning = (detail: string) => screen.note(`worktrail: ${visible(detail)}; waiting on`);
   const clientWith = async (attemptsMax: number | undefined) => {
     const { apiUrl, apiKey } = await connection();
-    return createClient({ apiUrl, apiKey, userAgent, attemptsMax });
+    return createClient({ apiUrl, apiKey, userAgent, attemptsMax, onStillRunning });
   };
   return {
     surroundings,
-    screen: createScreen(surroundings.stdout, surroundings.stderr, env, options.json === true),
+    screen,
     connection,
     stateDirectory: () => findStateDirectory(sources),
     client: () => clientWith(3),
