@@ -2,6 +2,7 @@
 
 import { Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
+import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
@@ -19,7 +20,7 @@ import { revert } from './commands/revert.ts';
 import { run } from './commands/run.ts';
 import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
-import { sessionCheckpoint, sessionCheckpoints, sessionHibernate, sessionResume } from './commands/sleep.ts';
+import { sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { sessionUpdate } from './commands/update.ts';
 import { taskCreate, taskList } from './commands/task.ts';
@@ -198,29 +199,20 @@ function addSleep(session: Command, action: Action): void {
     .description('open hibernated sessions again, as their next command would')
     .option('--wait <seconds>', 'how long to wait until one is ready; 0: not at all', wholeNumber(0, 290), 120)
     .action(action(sessionResume));
-  session
-    .command('checkpoint <session>')
-    .description("keep a session's files as they are now; prints the id of the checkpoint")
-    .option('-l, --label <text>', 'what it is called')
-    .action(action(sessionCheckpoint));
-  session
-    .command('checkpoints <session>')
-    .description('the checkpoints of a session, oldest first')
-    .action(action(sessionCheckpoints));
 }
 
 function addCheckpoints(program: Command, action: Action): void {
-  const checkpoint = program
+  const command = program
     .command('checkpoint')
     .argument('<session>')
     .description("keep a session's files as they are now; prints the id of the checkpoint")
     .option('-l, --label <text>', 'what it is called')
     .addHelpText('after', '\nThe checkpoints of a session: worktrail checkpoint list <session>')
-    .action(action(sessionCheckpoint));
-  checkpoint
+    .action(action(checkpoint));
+  command
     .command('list <session>')
     .description('the checkpoints of a session, oldest first')
-    .action(action(sessionCheckpoints));
+    .action(action(checkpointList));
   program
     .command('revert <session> <checkpoint>')
     .description('make files, branches and index as they were at a checkpoint (its id or number); can be reverted too')
