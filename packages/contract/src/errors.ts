@@ -50,6 +50,7 @@ export type ErrorCode = keyof typeof errorKinds;
 export const sessionFailureCodes = [
   'repository_unreachable',
   'repository_not_allowed',
+  'repository_unsuitable',
   'base_ref_not_found',
   'image_unavailable',
   'image_unsuitable',
