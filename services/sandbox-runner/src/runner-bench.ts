@@ -67,6 +67,10 @@ export interface BenchRunner {
   parts(): RunnerParts;
   /** The parts are let go of, as by SIGKILL, and made again. */
   restart(): Promise<void>;
+  /** What a command prints, run to its end. */
+  output(session: OpenSandboxInput, text: string): Promise<string>;
+  /** What there is of a session. */
+  left(session: Pick<OpenSandboxInput, 'sessionId'>): Promise<string[]>;
 }
 
 export interface RunnerBench extends BenchRunner {
@@ -189,6 +193,22 @@ export async function startRunnerBench(
         parts.sandboxes.close();
         alive = new AbortController();
         parts = await make();
+      },
+      async output(session: OpenSandboxInput, text: string) {
+        const command = newCommand(session, text);
+        await parts.commands.run(command, activityRun());
+        return outputOf(await eventsOf(command, command.command.id)).toString();
+      },
+      async left({ sessionId }: Pick<OpenSandboxInput, 'sessionId'>) {
+        const { driver, directories } = parts;
+        const containers = await driver.listContainers(sessionId);
+        const volumes = await driver.listVolumes(sessionId);
+        const directory = (await directories.list()).filter((one) => one === sessionId);
+        return [
+          ...containers.map(() => 'container'),
+          ...volumes.map(() => 'volume'),
+          ...directory.map(() => 'directory'),
+        ];
       },
     };
     const stop = async () => {

@@ -4,15 +4,7 @@ import { newId } from '@worktrail/contract/ids';
 import type { OpenSandboxInput } from '@worktrail/contract/sandbox-activities';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  activityRun,
-  type BenchRunner,
-  newCommand,
-  newSession,
-  outputOf,
-  type RunnerBench,
-  startRunnerBench,
-} from '../runner-bench.ts';
+import { type BenchRunner, newSession, type RunnerBench, startRunnerBench } from '../runner-bench.ts';
 
 let bench: RunnerBench;
 let runners: BenchRunner[];
@@ -43,11 +35,7 @@ interface Line {
 const paths = ['a', 'b', 'd/a', 'd/e/b', 'with space', 'é'];
 const listing = `find . -path ./.git -prune -o -type f -print | while read -r f; do printf '%s=%s\\n' "$f" "$(cat "$f")"; done`;
 
-async function run({ input, runner }: Line, text: string): Promise<string> {
-  const command = newCommand(input, text);
-  await runner.parts().commands.run(command, activityRun());
-  return outputOf(await bench.events(command)).toString();
-}
+const run = ({ input, runner }: Line, text: string) => runner.output(input, text);
 
 async function look(line: Line): Promise<{ tree: string[]; head: string; branch: string }> {
   const [tree, head = '', branch = ''] = (
