@@ -24,7 +24,7 @@ import type { Logger } from '@worktrail/runtime/log';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { checkObjects, makeStore, openSessionStore, type SessionStore } from '../checkpoints/session-store.ts';
 import { createStoreGit, type StoreGit } from '../checkpoints/store-git.ts';
-import { requireDiskSpace } from '../host/disk-space.ts';
+import { bundlesAmong, takeBundle } from '../checkpoints/stored-bundles.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';
@@ -247,7 +247,7 @@ async function sessionOf(
 
 /** Each once, in the order in which they build on each other. */
 async function takeBundles(
-  { artifacts, diskReserveBytes }: ServedRepositoriesDeps,
+  deps: ServedRepositoriesDeps,
   store: SessionStore,
   sessionPath: string,
   document: SessionDocument,
@@ -255,18 +255,10 @@ async function takeBundles(
 ): Promise<void> {
   const notePath = join(sessionPath, 'taken');
   const taken = new Set((await readFile(notePath, 'utf8').catch(() => '')).split('\n'));
-  const path = join(sessionPath, 'fetched.bundle');
-  for (const name of document.artifacts.filter((one) => one.includes('/bundle-') && !taken.has(one))) {
-    const artifact = await artifacts.find(name);
+  for (const name of bundlesAmong(document.artifacts).filter((one) => !taken.has(one))) {
+    const artifact = await deps.artifacts.find(name);
     if (!artifact) throw new Error(`the artifact store does not have ${name}`);
-    await requireDiskSpace([sessionPath], diskReserveBytes + 2 * artifact.bytes);
-    await rm(path, { force: true });
-    try {
-      await artifacts.get(artifact, path, signal);
-      await store.ingestBundle(path, signal);
-    } finally {
-      await rm(path, { force: true });
-    }
+    await takeBundle(deps, store, sessionPath, artifact, signal);
     await writeFile(notePath, lines([...taken.add(name)].filter((one) => one !== '')), { mode: 0o600 });
   }
 }
