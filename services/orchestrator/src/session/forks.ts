@@ -22,6 +22,11 @@ export function forked(state: SessionState, { sessionId, restore }: SessionFork,
   addSessionEvent(state, now, { case: 'sessionHibernated', value: { reason: 'forked', keptIn: 'checkpoint' } });
 }
 
+/** Of a fork, files of an ancestor are on that one's branch: the nearest ancestor's first. */
+export function branchesOf({ spec: { branch, fork } }: SessionState): { branch: string; branchesBefore?: string[] } {
+  return { branch, ...(fork && { branchesBefore: fork.inherited.map((one) => one.branch).toReversed() }) };
+}
+
 /** Its document is there for the first time: what it names needs nobody else any more. */
 export function forkIsRecorded({ spec, reports }: SessionState): void {
   if (spec.fork) reports.push({ about: 'fork', to: sessionWorkflowId(spec.fork.sessionId) });
