@@ -80,7 +80,10 @@ test('what a fork is reverted to is on the fork’s branch, also where it was it
   const inherited = await session.kept();
   await session.run('git checkout -q --detach');
   await session.kept();
-  const input = session.revertInput(inherited, { branch: 'worktrail/fork', branchesBefore: ['worktrail/none', branch] });
+  const input = session.revertInput(inherited, {
+    branch: 'worktrail/fork',
+    branchesBefore: ['worktrail/none', branch],
+  });
   await tried.engine.revert(await session.sandbox(), input, signal);
   expect(await session.run('git branch --format="%(HEAD) %(refname:short)"')).toBe('* worktrail/fork\n');
 });
