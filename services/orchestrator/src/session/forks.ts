@@ -8,6 +8,7 @@
 import { type ForkPoint, forkPointAt, type SessionFork } from '@worktrail/contract/forks';
 import { type ForkSessionRequest, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { addSessionEvent, changed, changedForReaders } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { isPreparing } from './phases.ts';
 import { type Loan, newestForkPoint, type SessionState } from './state.ts';
 
@@ -34,7 +35,7 @@ export function forkIsRecorded({ spec, reports }: SessionState): void {
 
 /** A checkpoint is to come soon that has what ended last. */
 export function isNewestDue(state: SessionState): boolean {
-  if (state.reverting.plan || state.updating) return true;
+  if (waitsFor('fork', state).length > 0) return true;
   if (state.checkpoint === null) return isPreparing(state) || state.phase === 'ready';
   if (state.phase !== 'ready' || state.commands.length > 0) return false;
   return state.checkpointing.plan !== null || state.uncheckpointedSince !== null;

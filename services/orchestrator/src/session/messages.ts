@@ -21,6 +21,7 @@ import { answeredFileChange, fileChangeAsked, fileChangeWithdrawn } from './file
 import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import { archiveRequested, isAsSeen, mainBroughtIn, patched, reportSession, resumed, sandboxStopped } from './life.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay, revertWithdrawn } from './reverts.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
@@ -172,8 +173,10 @@ async function patchAndRecord(state: SessionState, request: messages.PatchSessio
 
 async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   const { state } = run;
-  await condition(() => state.commands.length === 0 && state.reverting.plan === null, endingPatience);
-  if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
+  await condition(() => waitsFor('archive', state).length === 0, endingPatience);
+  // A revert is given up: what was there before it is stored.
+  const isBusy = waitsFor('archive', state).some((one) => one !== 'revert');
+  if (isBusy && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
   run.background.interrupt('reverting');
@@ -303,7 +306,7 @@ async function captureFiles(
   request: messages.CreateCheckpointRequest,
 ): Promise<messages.CapturedFiles> {
   const isQuiet = () => {
-    const isUntouched = state.commands.length === 0 && state.reverting.plan === null && !state.updating;
+    const isUntouched = waitsFor('proposal', state).length === 0;
     return isUntouched && (state.phase === 'ready' || state.phase === 'hibernated');
   };
   await condition(() => isQuiet() || isOver(state), endingPatience);
@@ -320,7 +323,7 @@ async function captureFiles(
 async function endWhenIdle(run: SessionRun): Promise<void> {
   const { state } = run;
   for (const { spec } of [...state.commands]) stopCommand(run, { commandId: spec.id, reason: 'session_ended' });
-  await condition(() => state.commands.length === 0);
+  await condition(() => waitsFor('archive', state).length === 0);
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state)) run.background.interrupt('sandbox');
 }
@@ -342,6 +345,7 @@ async function updateAndRecord(
     const keep = (when: string) =>
       checkpointAndRecord(state, { checkpointId: newWorkflowId('checkpoint'), label: `${when} ${defaultBranch}` });
     await keep('before');
+    await condition(() => state.checkpointing.plan === null);
     const updated = await updateSandbox(run, request.method);
     mainBroughtIn(state, request, updated, now());
     if (updated.outcome !== 'up_to_date') await keep('after');

@@ -1,4 +1,5 @@
 import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { newId } from '@worktrail/contract/ids';
 import { type UpdateDocument, updateSession, type UpdateSessionRequest } from '@worktrail/contract/session-messages';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
@@ -85,6 +86,32 @@ it('is refused while a command runs; one that comes meanwhile waits, and a secon
   Object.assign(bed.runner.script, { updates: 'updated' });
   expect((await updating).outcome).toBe('updated');
   await session.untilEnded(command.id);
+});
+
+it('is over before the session is put to sleep or archived, before a file is changed, and before a checkpoint is made', async () => {
+  const session = await storedSession();
+  Object.assign(bed.runner.script, { updates: 'hold' });
+  const asked = bed.runner.updates.length;
+  const updating = update(session);
+  await until(
+    async () => bed.runner.updates.length,
+    (count) => count > asked,
+  );
+  const { removed } = bed.runner;
+  const others = [session.archive(), session.hibernate()];
+  expect(await Promise.all(others.map(refusal))).toEqual(others.map(() => 'session_busy'));
+  const changing = session.changeFile();
+  const checkpoint = session.checkpoint(newId('checkpoint'), 'asked for');
+  const ofSession = ({ sessionId }: { sessionId: string }) => sessionId === session.spec.sessionId;
+  // With the first one and the one before the update, and no other.
+  await expect.poll(() => bed.runner.checkpoints.filter(ofSession).length).toBe(2);
+  expect(bed.runner.changedFiles.filter(ofSession)).toEqual([]);
+  Object.assign(bed.runner.script, { updates: 'updated' });
+  expect((await updating).document.checkpoint?.number).toBe(4);
+  expect((await checkpoint).number).toBe(3);
+  expect(await changing).toMatchObject({ status: 'modified' });
+  expect(removed.filter((ref) => ofSession(ref))).toEqual([]);
+  expect((await session.archive()).state).toBe('archived');
 });
 
 it('says why where git would not begin, and leaves the session as it was', async () => {
