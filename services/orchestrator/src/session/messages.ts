@@ -23,6 +23,7 @@ import {
   sandboxStopped,
   updateAnswered,
 } from './life.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay } from './reverts.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
@@ -173,8 +174,10 @@ async function patchAndRecord(state: SessionState, request: messages.PatchSessio
 
 async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   const { state } = run;
-  await condition(() => state.commands.length === 0 && state.reverting.plan === null, endingPatience);
-  if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
+  await condition(() => waitsFor('archive', state).length === 0, endingPatience);
+  // A revert is given up: what was there before it is stored.
+  const isBusy = waitsFor('archive', state).some((one) => one !== 'revert');
+  if (isBusy && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
   run.background.interrupt('reverting');
@@ -309,7 +312,7 @@ async function captureFiles(
 ): Promise<messages.CapturedFiles> {
   const { state } = run;
   const isQuiet = () => {
-    const isUntouched = state.commands.length === 0 && state.reverting.plan === null && !state.updating;
+    const isUntouched = waitsFor('proposal', state).length === 0;
     return isUntouched && (state.phase === 'ready' || state.phase === 'hibernated');
   };
   await condition(() => isQuiet() || isOver(state), endingPatience);
@@ -326,7 +329,7 @@ async function captureFiles(
 async function endWhenIdle(run: SessionRun): Promise<void> {
   const { state } = run;
   for (const { spec } of [...state.commands]) stopCommand(run, { commandId: spec.id, reason: 'session_ended' });
-  await condition(() => state.commands.length === 0);
+  await condition(() => waitsFor('archive', state).length === 0);
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state)) run.background.interrupt('sandbox');
 }
@@ -360,6 +363,7 @@ async function updateAndRecord(
         (isSo) => condition(isSo, keepingPatience),
       );
     await keep('before');
+    await condition(() => state.checkpointing.plan === null);
     const updated = await updateSandbox(run, request.method);
     mainBroughtIn(state, request, updated, now());
     if (updated.outcome !== 'up_to_date') await keep('after');

@@ -171,7 +171,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
 
     revert: (sandbox, input, signal) =>
       lock.run(input.sessionId, async () => {
-        const { revertId, to, from, baseCommit, bundles, branch, repository } = input;
+        const { revertId, to, from, baseCommit, bundles, branch, branchesBefore = [], repository } = input;
         const sessionPath = deps.sessionPath(input.sessionId);
         const { upstreamObjects } = sandbox.record;
         return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
@@ -180,7 +180,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           const manifest = await store.read(to.number, signal);
           const before = await store.read(from.number, signal);
           if (!manifest || !before) throw missing(to);
-          const fresh = { branch, ...repository, defaultCommit: baseCommit };
+          const fresh = { branch, branchesBefore, ...repository, defaultCommit: baseCommit };
           return revertWorkspace(restoring, sandbox, store, manifest, before, { fresh, key: revertId, signal });
         });
       }),

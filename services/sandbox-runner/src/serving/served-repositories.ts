@@ -234,7 +234,7 @@ async function sessionOf(
     const manifest = await store.read(checkpoint.number, signal);
     if (manifest?.checkpointId !== checkpoint.id)
       throw new Error(`its bundles do not have checkpoint ${checkpoint.number}`);
-    const tip = await findBranchTip(store, manifest, branch, signal);
+    const tip = await findBranchTip(store, manifest, branchesAt(document), signal);
     const shown = { sessionId, branch, tip, checkpoint: { number: checkpoint.number, commit: manifest.commit } };
     served.sessions.set(sessionId, { checkpointId: checkpoint.id, shown });
     return { ...shown, hasStore: true };
@@ -243,6 +243,12 @@ async function sessionOf(
     deps.log.warn({ err: error, sessionId }, "a session's branch cannot be served as it is now");
     return before && { ...before.shown, hasStore: true };
   }
+}
+
+/** What the session's branch is called at its newest checkpoint, the likeliest first. */
+function branchesAt({ branch, checkpoint, fork, inherited }: SessionDocument): string[] {
+  const isInherited = fork != null && fork.checkpointId === checkpoint?.id;
+  return [branch, ...(isInherited ? inherited.map((one) => one.branch).toReversed() : [])];
 }
 
 /** Each once, in the order in which they build on each other. */
