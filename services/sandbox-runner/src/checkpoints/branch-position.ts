@@ -2,6 +2,7 @@
 
 import { dirname } from 'node:path';
 import type { BranchPosition } from '@worktrail/contract/documents';
+import type { StartProgram } from '../host/program-start.ts';
 import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
 
 /** A history may have been made to take long: then nothing is known. */
@@ -10,13 +11,13 @@ const countingTimeoutMs = 5_000;
 /** @param store has the head's commits, and borrows the mirror's */
 export async function readPosition(
   store: StoreGit,
-  of: { headCommit: string | null; upstreamObjects: string; defaultBranch: string | undefined },
+  of: { start: StartProgram; headCommit: string | null; upstreamObjects: string; defaultBranch: string | undefined },
   signal: AbortSignal,
 ): Promise<BranchPosition | null> {
   if (of.defaultBranch === undefined) return null;
   const options = { signal, timeoutMs: countingTimeoutMs };
   try {
-    const mirror = createStoreGit(dirname(of.upstreamObjects));
+    const mirror = createStoreGit(dirname(of.upstreamObjects), of.start);
     const ref = `refs/heads/${of.defaultBranch}^{commit}`;
     const main = (await mirror(['rev-parse', '--verify', '--quiet', '--end-of-options', ref], options))
       .toString()

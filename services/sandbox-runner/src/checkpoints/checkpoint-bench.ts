@@ -28,6 +28,7 @@ import {
   createCheckpointEngine,
   defaultCheckpointLimits,
 } from './checkpoint-engine.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const sandboxUser = 1000;
 
@@ -71,6 +72,7 @@ export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
   const { signal } = new AbortController();
   const makeEngine = (changes: Partial<CheckpointEngineDeps> = {}) =>
     createCheckpointEngine({
+      start: startAsChild,
       artifacts,
       events: bench.publishing,
       sessionPath: (sessionId) => bench.parts().directories.at(sessionId).path,

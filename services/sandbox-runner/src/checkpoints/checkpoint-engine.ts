@@ -23,6 +23,7 @@ import type { RevertedFiles } from '@worktrail/contract/session-messages';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import { requireDiskSpace } from '../host/disk-space.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import type { Upstream } from '../repositories/repository-mirror.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
@@ -72,6 +73,7 @@ export interface CheckpointEngine {
 }
 
 export interface CheckpointEngineDeps {
+  start: StartProgram;
   artifacts: ArtifactStore;
   events: ProducerDeps;
   /** Where a session's directory is on this host. */
@@ -96,6 +98,7 @@ const diffBytesMax = 32 * 1024 ** 2;
 
 export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEngine {
   const lock = createKeyedLock();
+  const { start } = deps;
   const record = readSandboxScript('record.sh');
   const restore = readSandboxScript('restore.sh');
   const recording = { script: record, limits: deps.limits, sandboxUser: deps.sandboxUser, log: deps.events.log };
@@ -108,7 +111,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const sessionPath = deps.sessionPath(input.sessionId);
         const { baseCommit, previous, defaultBranch } = input;
         const { upstreamObjects } = sandbox.record;
-        return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
+        return withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
           const before = await findPrevious(deps, store, sessionPath, input, signal);
           let manifest = await store.read(input.number, signal);
           if (manifest?.checkpointId !== input.checkpointId) {
@@ -117,7 +120,11 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
             const recorded = await recordWorkspace(recording, sandbox, store, request, signal);
             const { headCommit, headRef } = recorded;
             if (!recorded.changed) {
-              const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
+              const position = await readPosition(
+                store.git,
+                { start, headCommit, upstreamObjects, defaultBranch },
+                signal,
+              );
               return { changed: false, headCommit, headRef, position };
             }
             manifest = await keep(store, input, before, recorded, deps.clock(), signal);
@@ -131,7 +138,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           const changed = await readDiff(store, parent, commit, signal);
           await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
           const { headCommit } = manifest;
-          const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
+          const position = await readPosition(store.git, { start, headCommit, upstreamObjects, defaultBranch }, signal);
           const checkpoint = { ...factsOf(manifest), ...(fromBase && { fromBase }) };
           return { changed: true, checkpoint, bundle, position };
         });
@@ -141,7 +148,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
       lock.run(session.sessionId, async () => {
         if (!checkpoint) return;
         const sessionPath = deps.sessionPath(session.sessionId);
-        await withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, (store) =>
+        await withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, (store) =>
           fillStore(deps, store, { sessionPath, checkpoint, bundles }, signal),
         );
       }),
@@ -153,7 +160,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const sessionPath = deps.sessionPath(input.sessionId);
         const { baseCommit } = input.restore;
         const store = await openSessionStore(
-          { sessionPath, upstreamObjects: upstream.objectsPath, baseCommit },
+          { start, sessionPath, upstreamObjects: upstream.objectsPath, baseCommit },
           signal,
         );
         const manifest = await store.read(checkpoint.number, signal);
@@ -174,7 +181,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const { revertId, to, from, baseCommit, bundles, branch, repository } = input;
         const sessionPath = deps.sessionPath(input.sessionId);
         const { upstreamObjects } = sandbox.record;
-        return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
+        return withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
           await fillStore(deps, store, { sessionPath, checkpoint: from, bundles }, signal);
           await fillStore(deps, store, { sessionPath, checkpoint: to, bundles }, signal);
           const manifest = await store.read(to.number, signal);
@@ -189,7 +196,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
 
 /** A store that turns out to be damaged is made anew, once: all that counts of it is in the bundles. */
 async function withWholeStore<T>(
-  of: { sessionPath: string; upstreamObjects: string; baseCommit: string },
+  of: Parameters<typeof openSessionStore>[0],
   signal: AbortSignal,
   work: (store: SessionStore) => Promise<T>,
 ): Promise<T> {

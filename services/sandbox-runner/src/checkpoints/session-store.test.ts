@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkpointRef, type Manifest, openSessionStore, stateRef } from './session-store.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -23,7 +24,10 @@ test('a session of very many checkpoints goes on', async () => {
   const baseCommit = await git('rev-parse', 'HEAD');
   const upstreamObjects = join(repository, '.git', 'objects');
   const open = (name: string) =>
-    openSessionStore({ sessionPath: join(scratch.path, name), upstreamObjects, baseCommit }, signal);
+    openSessionStore(
+      { start: startAsChild, sessionPath: join(scratch.path, name), upstreamObjects, baseCommit },
+      signal,
+    );
 
   const store = await open('one');
   const count = 17_000;

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openBundleHeader, refsBytesMax } from './bundle-header.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
 
 /** Everything about a checkpoint that is not in its commit or its carrier. */
@@ -101,7 +102,7 @@ export const stateRef = (number: number): string => `refs/worktrail/state/${numb
 
 /** Finds or makes it. Nobody else uses it meanwhile. @throws BaseCommitMissing */
 export async function openSessionStore(
-  options: { sessionPath: string; upstreamObjects: string; baseCommit: string },
+  options: { start: StartProgram; sessionPath: string; upstreamObjects: string; baseCommit: string },
   signal: AbortSignal,
 ): Promise<SessionStore> {
   const { sessionPath, upstreamObjects, baseCommit } = options;
@@ -111,7 +112,7 @@ export async function openSessionStore(
     await removeLeftovers(path);
     await lendObjects(path, upstreamObjects);
   }
-  const git = createStoreGit(path);
+  const git = createStoreGit(path, options.start);
   const store = sessionStore(path, git);
   const [base] = await checkObjects(git, [`${baseCommit}^{commit}`], signal);
   if (base?.type !== 'commit') {
