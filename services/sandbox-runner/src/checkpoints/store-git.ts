@@ -11,7 +11,7 @@ export interface StoreGitOptions {
   /** Bytes, or a file to read from its beginning. */
   stdin?: string | { fd: number } | { stream: NodeJS.ReadableStream };
   /** Instead of being answered: into a file, or given piece by piece, as fast as they are taken. */
-  stdout?: { fd: number } | { take: (chunk: Buffer) => Promise<void> };
+  stdout?: { fd: number; from?: number } | { take: (chunk: Buffer) => Promise<void> };
   /** More output is an error. */
   stdoutBytesMax?: number;
   /** Instead: it is cut there. */
@@ -106,7 +106,11 @@ export function createStoreGit(path: string, start: StartProgram): StoreGit {
     if (!stdout) child.stdout.on('data', collect);
     else if ('take' in stdout) taken = takeAll(child.stdout, stdout.take);
     else {
-      const file = createWriteStream('', { fd: stdout.fd, autoClose: false, flush: false });
+      const file = createWriteStream('', {
+        fd: stdout.fd,
+        autoClose: false,
+        ...(stdout.from !== undefined && { start: stdout.from }),
+      });
       taken = finished(child.stdout.pipe(file));
     }
     taken = taken?.catch((error: unknown) => over.abort(error));

@@ -58,6 +58,7 @@ async function handOver(text: string, packBytesMax = 1e9) {
     },
     limits: { fileBytesMax: 1e6, packBytesMax, diskReserveBytes: 0, timeoutMs: 10_000 },
     sandboxUser: process.getuid!(),
+    clock: Date.now,
     log: createLogger({ service: 'test', level: 'silent' }),
   };
   const request = { baseCommit, carrier: null, fingerprint: null };
