@@ -26,6 +26,7 @@ import { checkObjects, makeStore, openSessionStore, type SessionStore } from '..
 import { createStoreGit, type StoreGit } from '../checkpoints/store-git.ts';
 import { bundlesAmong, takeBundle } from '../checkpoints/stored-bundles.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';
 import { createTurns } from './pack-turns.ts';
@@ -51,6 +52,7 @@ export interface UploadPack {
 }
 
 export interface ServedRepositoriesDeps {
+  start: StartProgram;
   dataDirectory: string;
   diskReserveBytes: number;
   mirrors: RepositoryMirrors;
@@ -133,7 +135,7 @@ export async function openServedRepositories(deps: ServedRepositoriesDeps): Prom
           const env = { GIT_PROTOCOL: `version=${protocol}` };
           const options = { signal, env, timeoutMs: uploadPackMsMax };
           const stdin = body ? { stdin: { stream: body } } : {};
-          await createStoreGit(path)(args, { ...options, ...stdin, stdout: { take } });
+          await createStoreGit(path, deps.start)(args, { ...options, ...stdin, stdout: { take } });
         });
       } finally {
         served.readers -= 1;
@@ -161,13 +163,13 @@ async function prepare(
     );
     shown.push(...found.filter((one) => one !== undefined));
   }
-  const git = createStoreGit(path);
+  const git = createStoreGit(path, deps.start);
   const stores = shown.filter(({ hasStore }) => hasStore).map(({ sessionId }) => storeObjects(served, sessionId));
   await replaceFile(join(path, 'objects', 'info', 'alternates'), lines([upstream.objectsPath, ...stores]));
   if (upstream.shallow !== '') await replaceFile(join(path, 'shallow'), upstream.shallow);
   else await rm(join(path, 'shallow'), { force: true });
   await replaceFile(join(path, 'HEAD'), `ref: refs/heads/${upstream.defaultBranch}\n`);
-  const refs = servedRefs(await readUpstreamRefs(upstream, signal), shown);
+  const refs = servedRefs(await readUpstreamRefs(deps.start, upstream, signal), shown);
   await replaceFile(join(path, 'packed-refs'), packedRefs(await presentRefs(git, refs, signal)));
 }
 
@@ -229,7 +231,10 @@ async function sessionOf(
     if (objectsPath !== upstream.objectsPath) throw new Error('the repository has another mirror now');
     const sessionPath = join(served.directory, sessionId);
     await mkdir(sessionPath, { recursive: true, mode: 0o700 });
-    const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit }, signal);
+    const store = await openSessionStore(
+      { start: deps.start, sessionPath, upstreamObjects: objectsPath, baseCommit },
+      signal,
+    );
     await takeBundles(deps, store, sessionPath, document, signal);
     const manifest = await store.read(checkpoint.number, signal);
     if (manifest?.checkpointId !== checkpoint.id)
@@ -269,8 +274,8 @@ async function takeBundles(
   }
 }
 
-async function readUpstreamRefs({ objectsPath }: Upstream, signal: AbortSignal) {
-  const git = createStoreGit(join(objectsPath, '..'));
+async function readUpstreamRefs(start: StartProgram, { objectsPath }: Upstream, signal: AbortSignal) {
+  const git = createStoreGit(join(objectsPath, '..'), start);
   const args = ['for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads/', 'refs/tags/'];
   return readRefs((await git(args, { signal, stdoutBytesMax: refsBytesMax })).toString());
 }
