@@ -88,8 +88,8 @@ describe('a proposal', () => {
     await proposal.ended();
   });
 
-  it('finds out what came of a push whose answer was lost, and merges once', async () => {
-    for (const pushes of ['lost', 'lost before', 'unreachable'] as const) {
+  it('finds out what came of a push whose answer was lost, and merges once; without a fence where the remote takes none', async () => {
+    for (const pushes of ['lost', 'lost before', 'unreachable', 'unfenced'] as const) {
       const landed = bed.git.landed.length;
       const proposal = await startProposal(bed, await readySession(), { requiredChecks: [], requiredApprovals: 0 });
       await proposal.untilState('mergeable');

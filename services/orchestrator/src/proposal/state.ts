@@ -88,6 +88,10 @@ export interface ProposalState {
   merge: MergeRequest | null;
   /** A push has been begun, and nobody knows yet what came of it: the very commit that it would have made is looked for. */
   pushed: PushedCommit | null;
+  /** How many pushes were begun; each has a fence of its own. */
+  pushes: number;
+  /** The remote takes no fences. */
+  unfenced: boolean;
   /** Why the remote has not taken the last merge. */
   refusal: string | null;
   ending: Ending | null;
@@ -123,6 +127,8 @@ export function newProposalState(spec: ProposalSpec): ProposalState {
     approvals: [],
     merge: null,
     pushed: null,
+    pushes: 0,
+    unfenced: false,
     refusal: null,
     ending: null,
     final: null,
