@@ -97,6 +97,8 @@ export interface ProposalState {
   ending: Ending | null;
   final: 'merged' | 'rejected' | 'closed' | null;
   mergeCommit: string | null;
+  /** Loans of the session that are to be repaid once the document of now is stored: it names what it needs of them. */
+  borrowed: string[];
   /** Requests for a new head that were taken, the newest last. */
   requests: string[];
   eventNumber: number;
@@ -133,6 +135,7 @@ export function newProposalState(spec: ProposalSpec): ProposalState {
     ending: null,
     final: null,
     mergeCommit: null,
+    borrowed: [spec.proposalId],
     requests: [],
     eventNumber: 0,
     events: [],

@@ -224,10 +224,13 @@ export function record({ state, background }: ProposalRun): void {
   const { organizationId, projectId, sessionId, partition, generation } = state.spec;
   background.begin('record', async () => {
     const events = [...state.events];
+    const borrowed = [...state.borrowed];
     const document = proposalDocument(state);
     await recordProposal({ ref: { organizationId, projectId, sessionId, partition, generation }, events, document });
     state.events = state.events.slice(events.length);
     state.recordedVersion = document.version;
+    for (const borrower of borrowed) await signal(sessionId, messages.loanRepaid, { borrower });
+    state.borrowed = state.borrowed.slice(borrowed.length);
   });
 }
 
