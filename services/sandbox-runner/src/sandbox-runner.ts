@@ -95,7 +95,7 @@ export async function startSandboxRunner(
   const startedAt = new Date(clock()).toISOString();
   const { dataDirectory, clusterId, control, sshConfig } = config;
   const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
-  const secretBox = await openSecretBox(config.secretsKeyFile);
+  const secretBox = await openSecretBox(config.secretsKey);
   const git = await openGit(dataDirectory, lifetime.signal, sshConfig);
 
   const nats = await connectNats(config.nats, 'sandbox-runner', lifetime, log);
