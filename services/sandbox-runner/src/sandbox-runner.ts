@@ -96,7 +96,7 @@ export async function startSandboxRunner(
   const startedAt = new Date(clock()).toISOString();
   const { dataDirectory, clusterId, control, sshConfig } = config;
   const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
-  const secretBox = await openSecretBox(config.secretsKeyFile);
+  const secretBox = await openSecretBox(config.secretsKey);
   const start = await openProgramStarter(lifetime);
   const git = await openGit(dataDirectory, start, lifetime.signal, sshConfig);
 

@@ -11,7 +11,7 @@ import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import { areFilesSettled, askedCheckpoint, checkpointAsked, checkpointGivenUp, filesWanted } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
 import { answeredFileChange, fileChangeAsked } from './file-changes.ts';
-import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
+import { forkRefusal, isNewestDue, lend, lendToProposal, lentTo, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import {
   archiveRequested,
@@ -57,7 +57,7 @@ const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRe
 const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
 const changeFile = defineUpdate<messages.ChangedFile, [messages.ChangeFileRequest]>(messages.changeFile);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
-const capture = defineUpdate<messages.CapturedFiles, [messages.CreateCheckpointRequest]>(messages.captureFiles);
+const capture = defineUpdate<messages.CapturedFiles, [messages.CaptureFilesRequest]>(messages.captureFiles);
 const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
@@ -66,6 +66,7 @@ const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped)
 const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
 const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded);
+const loanRepaid = defineSignal<[messages.LoanRepaid]>(messages.loanRepaid);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
 const endSession = defineSignal(messages.endSession);
@@ -109,6 +110,7 @@ export function answerMessages(run: SessionRun): void {
     validator: (_request) => refuseArchived(state),
   });
   setHandler(forkRecorded, ({ sessionId }) => repaid(state, sessionId));
+  setHandler(loanRepaid, ({ borrower }) => repaid(state, borrower));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -308,9 +310,12 @@ async function settleFiles(state: SessionState): Promise<messages.SettledFiles> 
 /** A session that sleeps is woken only where its newest checkpoint is not all of its files. */
 async function captureFiles(
   run: SessionRun,
-  request: messages.CreateCheckpointRequest,
+  request: messages.CaptureFilesRequest,
 ): Promise<messages.CapturedFiles> {
   const { state } = run;
+  const { createdBy } = state.spec;
+  const known = lentTo(state, request.borrower);
+  if (known) return { source: known, createdBy };
   const isQuiet = () => {
     const isUntouched = waitsFor('proposal', state).length === 0;
     return isUntouched && (state.phase === 'ready' || state.phase === 'hibernated');
@@ -320,9 +325,10 @@ async function captureFiles(
   if (!isQuiet()) throw refuse('session_busy', describeBusy(state));
   const isStored = state.phase === 'hibernated' && state.checkpoint !== null && state.uncheckpointedSince === null;
   if (!isStored) await askForCheckpoint(run, request);
-  const { baseCommit, checkpoint, bundles } = state;
-  if (baseCommit === null || checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
-  return { source: { baseCommit, checkpoint, bundles }, createdBy: state.spec.createdBy };
+  if (state.checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
+  const source = lendToProposal(state, request.borrower, now());
+  if (!source) throw refuse('rate_limited', 'many forks and proposals of this session are being made already');
+  return { source, createdBy };
 }
 
 /** What it was started for is over. */
