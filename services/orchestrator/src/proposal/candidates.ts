@@ -52,7 +52,7 @@ export function candidateDropped(state: ProposalState, now: string): void {
   changed(state, now);
 }
 
-export function endChecks(state: ProposalState): void {
+function endChecks(state: ProposalState): void {
   if (state.checkSession?.started) state.toEnd.push(state.checkSession.sessionId);
   state.checkSession = null;
 }

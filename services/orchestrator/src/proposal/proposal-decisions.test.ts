@@ -470,6 +470,18 @@ describe('any life of a proposal', () => {
     );
   });
 
+  it('says also in the end where each of its checks ran, and why it is no more', () => {
+    let checked = 0;
+    property(({ state }) => {
+      const { checks: shown, checkSessionId, detail } = proposalDocument(state);
+      if (shown.some(({ commandId }) => commandId !== null)) expect(checkSessionId).not.toBeNull();
+      if (state.final && checkSessionId) checked += 1;
+      if (state.final === 'merged') expect(detail).toBeNull();
+      else if (state.final) expect(detail).toMatch(/^(rejected|closed) by prn_/);
+    });
+    expect(checked).toBeGreaterThan(100);
+  });
+
   it('is merged in the end, once the policy holds, the merge was asked for and the target stands still', () => {
     fc.assert(
       fc.property(policies, lives(40), (policy, happenings) => {
