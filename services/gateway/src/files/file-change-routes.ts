@@ -11,6 +11,7 @@ import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { fileWriteBytesMax, workTreePathProblem } from '@worktrail/contract/session-files';
 import { type ChangedFile, changeFile, type ChangeFileRequest } from '@worktrail/contract/session-messages';
+import { createTurns, type Turns } from '@worktrail/runtime/turns';
 import type { Principal } from '../authorize.ts';
 import type { Draw } from '../draw.ts';
 import type { Followers } from '../followers.ts';
@@ -31,6 +32,8 @@ const params = z.object({
   path: z.string().openapi({ description: 'Relative to the work tree; slashes as they are.' }),
 });
 const storeTimeoutMs = 20_000;
+/** A session makes one change after the other, and takes few requests at once: those of one client that writes many files wait here. */
+const turnBounds = { totalMax: 256, perKeyMax: 2, waitMsMax: 20_000 };
 
 const changedFileSchema = z
   .object({
@@ -66,6 +69,7 @@ interface Asked {
 }
 
 export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
+  const turns = createTurns(turnBounds);
   api.route(
     {
       method: 'put',
@@ -85,7 +89,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
     async (request) => {
       const { rawBody, query } = request;
       const mode = query.executable === undefined ? null : query.executable === 'true';
-      const file = await change(deps, request, { bytes: rawBody, executable: mode });
+      const file = await change(deps, turns, request, { bytes: rawBody, executable: mode });
       const { status, additions, deletions, binary, newBlob } = file;
       const etag = `"${newBlob}"`;
       const answer = { path: request.params.path, status, additions, deletions, binary, etag };
@@ -104,7 +108,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       answers: { 204: { description: 'Deleted' } },
     },
     async (request) => {
-      await change(deps, request, null);
+      await change(deps, turns, request, null);
       return { status: 204, headers: {}, body: null };
     },
   );
@@ -112,6 +116,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
 
 async function change(
   deps: FileChangeRouteDeps,
+  turns: Turns,
   { principal, params: { sessionId, path: file }, headers, draw, signal }: Asked,
   content: { bytes: Uint8Array; executable: boolean | null } | null,
 ): Promise<ChangedFile> {
@@ -134,7 +139,8 @@ async function change(
       actor: { kind: 'user', id: principal.id },
     };
     const options = { takesLong: true, updateId: changeId };
-    return await updateSession<ChangedFile>(deps, document, changeFile, [request], options);
+    const send = () => updateSession<ChangedFile>(deps, document, changeFile, [request], options);
+    return await turns.take(sessionId, until, send);
   } finally {
     end();
   }

@@ -55,6 +55,7 @@ export function candidateDropped(state: ProposalState, now: string): void {
 function endChecks(state: ProposalState): void {
   if (state.checkSession?.started) state.toEnd.push(state.checkSession.sessionId);
   state.checkSession = null;
+  if (state.trouble?.times === 0) state.trouble = null;
 }
 
 /** `planned`: what it was made from; another one may be planned by now. */
