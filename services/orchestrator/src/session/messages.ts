@@ -149,7 +149,7 @@ function refuseArchived(state: SessionState): void {
 }
 
 async function whileWaiting<T>(run: SessionRun, wait: () => Promise<T>): Promise<T> {
-  if (run.waiting >= waitingMax) throw refuse('session_busy', `${waitingMax} others wait for this session already`);
+  if (run.waiting >= waitingMax) throw refuse('rate_limited', `${waitingMax} others wait for this session already`);
   run.waiting += 1;
   try {
     return await wait();
@@ -416,7 +416,7 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
 
 function describeBusy(state: SessionState): string {
   if (state.commands.length > 0)
-    return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
+    return `a command is live: ${state.commands[0]?.spec.id}${state.commands.length > 1 ? `, and ${state.commands.length - 1} more` : ''}`;
   if (state.reverting.plan) return 'it is being reverted';
   if (state.updating) return 'the default branch is being brought in';
   return state.changing.asked.length > 0 ? 'a file of it is being changed' : `the session is ${state.phase}`;

@@ -21,6 +21,7 @@ import type { ServeRequest } from '@worktrail/contract/served-repositories';
 import { sessionKey } from '@worktrail/contract/subjects';
 import { readDocument } from '@worktrail/runtime/buckets';
 import type { Logger } from '@worktrail/runtime/log';
+import { createTurns } from '@worktrail/runtime/turns';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { checkObjects, makeStore, openSessionStore, type SessionStore } from '../checkpoints/session-store.ts';
 import { createStoreGit, type StoreGit } from '../checkpoints/store-git.ts';
@@ -29,7 +30,6 @@ import { createKeyedLock } from '../host/keyed-lock.ts';
 import type { StartProgram } from '../host/program-start.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';
-import { createTurns } from './pack-turns.ts';
 import { packedRefs, readRefs, type ServedSession, servedRefs } from './served-refs.ts';
 import { findBranchTip } from './session-branch.ts';
 
