@@ -308,10 +308,7 @@ async function settleFiles(state: SessionState): Promise<messages.SettledFiles> 
 }
 
 /** A session that sleeps is woken only where its newest checkpoint is not all of its files. */
-async function captureFiles(
-  run: SessionRun,
-  request: messages.CaptureFilesRequest,
-): Promise<messages.CapturedFiles> {
+async function captureFiles(run: SessionRun, request: messages.CaptureFilesRequest): Promise<messages.CapturedFiles> {
   const { state } = run;
   const { createdBy } = state.spec;
   const known = lentTo(state, request.borrower);
