@@ -11,7 +11,8 @@ import type {
   ReadPullRequestResult,
   SeenPullRequest,
 } from '@worktrail/contract/proposal-activities';
-import { candidateDropped, endChecks } from './candidates.ts';
+import { candidateDropped } from './candidates.ts';
+import { checksOver } from './checks.ts';
 import { addEvent, changed } from './events.ts';
 import { mergeRefused, pushFailed } from './merging.ts';
 import { policyOf, type ProposalState, proposalDocument, type PushedCommit } from './state.ts';
@@ -141,7 +142,7 @@ function over(state: ProposalState, as: 'merged' | 'closed'): void {
   state.trouble = null;
   state.refusal = null;
   state.ending = null;
-  endChecks(state);
+  checksOver(state);
 }
 
 /** It is to be closed, or its branch to be taken away. */

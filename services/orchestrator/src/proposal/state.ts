@@ -110,11 +110,17 @@ export interface ProposalState {
   /** A push has been begun, and nobody knows yet what came of it: the very commit that it would have made is looked for. */
   pushed: PushedCommit | null;
   pullRequest: PullRequest | null;
+  /** How many pushes were begun; each has a fence of its own. */
+  pushes: number;
+  /** The remote takes no fences. */
+  unfenced: boolean;
   /** Why the remote has not taken the last merge. */
   refusal: string | null;
   ending: Ending | null;
   final: 'merged' | 'rejected' | 'closed' | null;
   mergeCommit: string | null;
+  /** Loans of the session that are to be repaid once the document of now is stored: it names what it needs of them. */
+  borrowed: string[];
   /** Requests for a new head that were taken, the newest last. */
   requests: string[];
   eventNumber: number;
@@ -146,10 +152,13 @@ export function newProposalState(spec: ProposalSpec): ProposalState {
     merge: null,
     pushed: null,
     pullRequest: null,
+    pushes: 0,
+    unfenced: false,
     refusal: null,
     ending: null,
     final: null,
     mergeCommit: null,
+    borrowed: [spec.proposalId],
     requests: [],
     eventNumber: 0,
     events: [],
@@ -209,12 +218,15 @@ export function mayApprove(state: ProposalState, principalId: string): boolean {
 }
 
 function proposalDetail(state: ProposalState): string | null {
-  const { blocked, refusal, trouble } = state;
+  const { final, ending, blocked, refusal, trouble } = state;
+  if (final && !ending) return pullRequestDetail(state);
   return endingDetail(state) ?? blocked?.detail ?? refusal ?? pullRequestDetail(state) ?? trouble?.detail ?? null;
 }
 
 function endingDetail({ ending, final }: ProposalState): string | null {
-  return ending && !final ? `it will be ${ending.as}, unless a push whose outcome is not known has merged it` : null;
+  if (!ending) return null;
+  if (!final) return `it will be ${ending.as}, unless a push whose outcome is not known has merged it`;
+  return `${final} by ${ending.by.name}${ending.comment && `: ${ending.comment}`}`;
 }
 
 export function shownPullRequest({ pullRequest }: ProposalState): ProposalPullRequest | null {
@@ -230,6 +242,10 @@ function pullRequestDetail({ pullRequest, final }: ProposalState): string | null
   if (seen.state === 'merged' && final === 'merged') {
     if (seen.mergedTree === null) return 'what was merged cannot be seen in the target branch';
     return seen.mergedTree === put.tree ? null : 'what was merged is not the tree that was checked';
+  }
+  if (final === 'closed') {
+    if (seen.state === 'merged') return `its pull request was merged to ${seen.targetBranch}`;
+    return `its pull request was closed${seen.by === null ? '' : ` by ${seen.by}`}`;
   }
   if (trouble) return `of the pull request: ${trouble}`;
   const isForeign = seen.state === 'open' && seen.headCommit !== null && seen.headCommit !== put.headCommit;

@@ -23,7 +23,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { openNatsArtifactStore } from '../artifacts/artifact-store-nats.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { commitTree, openSessionStore } from '../checkpoints/session-store.ts';
+import { startAsChild } from '../host/program-start.ts';
 import { openGit } from '../repositories/git-program.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 import { openRemoteCredentials } from '../repositories/remote-credentials.ts';
 import { createRepositoryMirrors } from '../repositories/repository-mirror.ts';
 import { makeRepository } from '../runner-bench.ts';
@@ -74,14 +76,14 @@ describe.each(['github', 'gitlab', 'gitea'] as const)(
       vi.stubEnv('GIT_SSL_CAINFO', host.git.caPath);
       setDefaultCACertificates([...trusted, await readFile(host.git.caPath, 'utf8')]);
       const dataDirectory = join(scratch.path, 'data');
-      const git = await openGit(dataDirectory, signal);
+      const git = await openGit(dataDirectory, callGitAsChild, signal);
       const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
       const nothing = async () => undefined;
       const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
       const roots = { allowed: [], stateDirectory: dataDirectory, ssh: false };
       const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
       const directory = join(scratch.path, 'data', 'proposals');
-      deps = { directory, diskReserveBytes: 0, artifacts, mirrors, credentials, fetch };
+      deps = { start: startAsChild, directory, diskReserveBytes: 0, artifacts, mirrors, credentials, fetch };
     }, 30_000);
     afterEach(() => {
       host.fault = () => undefined;
@@ -119,7 +121,10 @@ describe.each(['github', 'gitlab', 'gitea'] as const)(
       const { objectsPath, defaultCommit: target } = await deps.mirrors.sync(request);
       const sessionPath = join(scratch.path, `session-${++count}`);
       await mkdir(sessionPath);
-      const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit: target }, signal);
+      const store = await openSessionStore(
+        { start: startAsChild, sessionPath, upstreamObjects: objectsPath, baseCommit: target },
+        signal,
+      );
       const alternates = join(sessionPath, 'store.git', 'objects', 'info', 'alternates');
       await writeFile(alternates, `${objectsPath}\n${join(clone, '.git', 'objects')}\n`);
       const createdMs = 1_700_000_000_000;

@@ -5,6 +5,7 @@
 // 3. What is said to be merged is read from the target branch.
 // 4. The project's token goes to the host's API and nowhere else: not into an answer, an error or a log.
 
+import { dirname } from 'node:path';
 import type {
   ClosePullRequestInput,
   ClosePullRequestResult,
@@ -20,14 +21,16 @@ import { type Fetch, HostFailure } from '../pull-requests/host-fetch.ts';
 import { createPullRequests } from '../pull-requests/create-pull-requests.ts';
 import type { HostedPullRequest, PullRequests } from '../pull-requests/pull-requests.ts';
 import type { RemoteCredentials } from '../repositories/remote-credentials.ts';
-import type { RepositoryMirrors } from '../repositories/repository-mirror.ts';
+import type { RefChange, RepositoryMirrors } from '../repositories/repository-mirror.ts';
+import { redact } from '../repositories/repository-url.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';
-import { refusalOf } from './candidate-push.ts';
+import { lastLine } from './candidate-push.ts';
 import { pullRequestText } from './merge-message.ts';
 import { type ProposalStoreDeps, withProposalStore } from './proposal-store.ts';
+import { readRefusal } from './push-refusal.ts';
 
 export interface PullRequestDeps extends ProposalStoreDeps {
-  mirrors: Pick<RepositoryMirrors, 'sync' | 'provide' | 'branchTip' | 'landedTree' | 'pushBranch'>;
+  mirrors: Pick<RepositoryMirrors, 'sync' | 'provide' | 'branchTip' | 'landedTree' | 'push'>;
   credentials: Pick<RemoteCredentials, 'find'>;
   fetch: Fetch;
 }
@@ -156,13 +159,29 @@ async function pushHead(
   const { objectsPath: upstreamObjects } = await deps.mirrors.provide(request, target);
   const of = { upstreamObjects, commit: target, bundles: [candidate.bundle] };
   return withProposalStore(deps, of, signal, async ({ path }) => {
-    try {
-      await deps.mirrors.pushBranch(request, path, { branch, commit, expected: tip ?? null });
-      return undefined;
-    } catch (error) {
-      return refusalOf(error, branch);
-    }
+    return pushBranch(deps, input, path, { expected: tip ?? null, commit });
   });
+}
+
+/** Why the remote refuses; undefined when it does not. @throws when it is not known whether it was pushed. */
+async function pushBranch(
+  { mirrors }: PullRequestDeps,
+  input: OpenPullRequestInput | ClosePullRequestInput,
+  from: string,
+  change: Pick<RefChange, 'expected' | 'commit'>,
+): Promise<string | undefined> {
+  const { branch, repository } = input;
+  if (branch === repository.defaultBranch) throw new Error('the target is not for pull requests to change');
+  const ref = `refs/heads/${branch}`;
+  try {
+    await mirrors.push(requestOf(input), from, [{ ref, ...change }], { atomic: false });
+    return undefined;
+  } catch (error) {
+    const said = redact(String((error as Error).message ?? error));
+    const refusal = readRefusal(said, ref, null);
+    if (!refusal) throw new Error(`the push did not end well: ${lastLine(said)}`, { cause: error });
+    return refusal.detail;
+  }
 }
 
 async function putUp(
@@ -193,12 +212,8 @@ async function withTree(deps: PullRequestDeps, input: Input, found: HostedPullRe
 /** A branch that is not ours alone stays, and so does one that the remote does not let go. */
 async function deleteBranch(deps: PullRequestDeps, input: ClosePullRequestInput): Promise<void> {
   const { branch, commits } = input;
-  await sync(deps, input);
+  const { objectsPath } = await sync(deps, input);
   const tip = await deps.mirrors.branchTip(requestOf(input), branch);
   if (tip === undefined || !commits.includes(tip)) return;
-  try {
-    await deps.mirrors.pushBranch(requestOf(input), null, { branch, commit: null, expected: tip });
-  } catch (error) {
-    refusalOf(error, branch);
-  }
+  await pushBranch(deps, input, dirname(objectsPath), { expected: tip, commit: null });
 }

@@ -50,25 +50,26 @@ export interface RepositoryMirrors {
    */
   provide(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<Upstream>;
   /**
-   * Pushes a commit of the repository at `from` to upstream's default branch, where that is `expected` and nothing else.
+   * Changes refs of upstream from the repository at `from`. `atomic`: all of them or none, or fails where the remote cannot.
    * @throws SessionFailure, or git's own words
    */
-  push(request: Omit<SyncRequest, 'baseRef'>, from: string, what: { commit: string; expected: string }): Promise<void>;
+  push(
+    request: Omit<SyncRequest, 'baseRef'>,
+    from: string,
+    changes: readonly RefChange[],
+    options: { atomic: boolean },
+  ): Promise<void>;
   /** Where a branch of upstream was at the last fetch. @throws SessionFailure */
   branchTip(request: Omit<SyncRequest, 'baseRef'>, branch: string): Promise<string | undefined>;
   /** The tree of a commit that was in the default branch's history at the last fetch. @throws SessionFailure */
   landedTree(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<string | undefined>;
-  /**
-   * Makes another branch than the default one `commit`, or deletes it (null), where it is `expected` (null: not there) and nothing else.
-   * `from`: a repository that has the commit. @throws SessionFailure, or git's own words
-   */
-  pushBranch(request: Omit<SyncRequest, 'baseRef'>, from: string | null, what: BranchPush): Promise<void>;
 }
 
-export interface BranchPush {
-  branch: string;
-  commit: string | null;
+/** Takes effect only where the ref is `expected` and nothing else; null: is not there, is taken away. */
+export interface RefChange {
+  ref: string;
   expected: string | null;
+  commit: string | null;
 }
 
 export interface MirrorDeps {
@@ -110,21 +111,14 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
     };
   }
 
-  const push = async (mirror: Mirror, from: string, ref: string, commit: string, expected: string) => {
-    const options = ['--porcelain', '--progress', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-    const args = ['push', ...options, '--end-of-options', mirror.source, `${commit}:${ref}`];
-    await asProject(deps, mirror, (given) => git(from, args, given));
-  };
-
   return {
-    async push(request, from, { commit, expected }) {
+    async push(request, from, changes, { atomic }) {
       const mirror = await locate(request);
-      await push(mirror, from, `refs/heads/${mirror.defaultBranch}`, commit, expected);
-    },
-    async pushBranch(request, from, { branch, commit, expected }) {
-      const mirror = await locate(request);
-      if (branch === mirror.defaultBranch || !isRefLike(branch)) throw new Error(`"${branch}" is not to be pushed`);
-      await push(mirror, from ?? mirror.path, `refs/heads/${branch}`, commit ?? '', expected ?? '');
+      const leases = changes.map(({ ref, expected }) => `--force-with-lease=${ref}:${expected ?? ''}`);
+      const options = ['--porcelain', '--progress', '--no-verify', ...(atomic ? ['--atomic'] : []), ...leases];
+      const refspecs = changes.map(({ ref, commit }) => `${commit ?? ''}:${ref}`);
+      const args = ['push', ...options, '--end-of-options', mirror.source, ...refspecs];
+      await asProject(deps, mirror, (given) => git(from, args, given));
     },
     async branchTip(request, branch) {
       const { path } = await locate(request);
