@@ -166,10 +166,14 @@ export interface ChangedFile {
 }
 
 /**
- * Update → CapturedFiles: the files as they are now, in a new checkpoint; of a session that sleeps those of its newest. Refused with
- * `session_busy` while a command is live.
+ * Update → CapturedFiles: the files as they are now, in a new checkpoint; of a session that sleeps those of its newest. What it names is
+ * kept until `loanRepaid`. Asked again for the same borrower the answer is the same. Refused with `session_busy` while a command is live,
+ * and with `rate_limited` where much is lent already.
  */
 export const captureFiles = 'captureFiles';
+export interface CaptureFilesRequest extends CreateCheckpointRequest {
+  borrower: string;
+}
 export interface ProposalSource {
   baseCommit: string;
   checkpoint: CheckpointRef;
@@ -181,6 +185,12 @@ export interface CapturedFiles {
   source: ProposalSource;
   /** The session's. */
   createdBy: ActorRef;
+}
+
+/** Signal from a proposal: its document names what it needs of what was lent. */
+export const loanRepaid = 'loanRepaid';
+export interface LoanRepaid {
+  borrower: string;
 }
 
 /** Signal from a workflow that started the session for a purpose which is over: what runs is canceled, and the session archived. */

@@ -41,8 +41,8 @@ const defaults: ApprovalPolicy = {
   mergeMethod: 'merge',
 };
 
-export async function captured(session: SessionClient): Promise<ProposalSource> {
-  const request = { checkpointId: newId('checkpoint'), label: '' };
+export async function captured(session: SessionClient, borrower: string = newId('proposal')): Promise<ProposalSource> {
+  const request = { checkpointId: newId('checkpoint'), label: '', borrower };
   const { source } = await session.handle.executeUpdate<CapturedFiles, [object]>(captureFiles, { args: [request] });
   return source;
 }
@@ -65,7 +65,7 @@ export async function startProposal(
   const spec: messages.ProposalSpec = {
     ...{ organizationId, projectId, sessionId, partition: 0, generation: 1, proposalId, title: 'A title' },
     ...{ description: '', author: { id: 'prn_author', name: 'A' }, openedBy: { id: 'prn_opener', name: 'O' } },
-    ...{ source: await captured(session), policy: now, branch: session.spec.branch },
+    ...{ source: await captured(session, proposalId), policy: now, branch: session.spec.branch },
     checkSession: sampleSession({ organizationId, projectId }),
     createdAt: '2026-01-01T00:00:00.000Z',
   };

@@ -12,6 +12,7 @@ import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { fileWriteBytesMax, workTreePathProblem } from '@worktrail/contract/session-files';
 import { type ChangedFile, changeFile, type ChangeFileRequest } from '@worktrail/contract/session-messages';
+import { createTurns, type Turns } from '@worktrail/runtime/turns';
 import type { Principal } from '../authorize.ts';
 import type { Draw } from '../draw.ts';
 import type { Followers } from '../followers.ts';
@@ -32,6 +33,8 @@ const params = z.object({
   path: z.string().openapi({ description: 'Relative to the work tree; slashes as they are.' }),
 });
 const storeTimeoutMs = 20_000;
+/** A session makes one change after the other, and takes few requests at once: those of one client that writes many files wait here. */
+const turnBounds = { totalMax: 256, perKeyMax: 2, waitMsMax: 20_000 };
 
 const changedFileSchema = z
   .object({
@@ -68,6 +71,7 @@ interface Asked {
 }
 
 export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
+  const turns = createTurns(turnBounds);
   api.route(
     {
       method: 'put',
@@ -88,7 +92,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
     async (request) => {
       const { rawBody, query } = request;
       const mode = query.executable === undefined ? null : query.executable === 'true';
-      const file = await change(deps, request, { bytes: rawBody, executable: mode });
+      const file = await change(deps, turns, request, { bytes: rawBody, executable: mode });
       const { status, additions, deletions, binary, newBlob } = file;
       const etag = `"${newBlob}"`;
       const answer = { path: request.params.path, status, additions, deletions, binary, etag };
@@ -108,7 +112,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       answers: { 204: { description: 'Deleted' } },
     },
     async (request) => {
-      await change(deps, request, null);
+      await change(deps, turns, request, null);
       return { status: 204, headers: {}, body: null };
     },
   );
@@ -116,6 +120,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
 
 async function change(
   deps: FileChangeRouteDeps,
+  turns: Turns,
   { principal, params: { sessionId, path: file }, headers, draw, retried, signal }: Asked,
   content: { bytes: Uint8Array; executable: boolean | null } | null,
 ): Promise<ChangedFile> {
@@ -139,7 +144,8 @@ async function change(
     };
     // An update that was refused answers so for ever: a repetition is another one, which the workflow knows by the change's id.
     const options = { takesLong: true, ...(!retried && { updateId: changeId }) };
-    return await updateSession<ChangedFile>(deps, document, changeFile, [request], options);
+    const send = () => updateSession<ChangedFile>(deps, document, changeFile, [request], options);
+    return await turns.take(sessionId, until, send);
   } finally {
     end();
   }

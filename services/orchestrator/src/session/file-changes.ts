@@ -8,6 +8,7 @@
 import type { ErrorCode } from '@worktrail/contract/errors';
 import type { ChangedFile, ChangeFileRequest } from '@worktrail/contract/session-messages';
 import { addSessionEvent, changed } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import type { AnsweredFileChange, PendingFileChange, SessionState } from './state.ts';
 
 const askedMax = 16;
@@ -35,11 +36,12 @@ export function answeredFileChange({ changing }: SessionState, id: string): Answ
 
 /** The one that is to be made now, or attached to again. */
 export function nextFileChange(state: SessionState): PendingFileChange | undefined {
-  const { phase, sandboxOpen, archiveRequested, changing, reverting, updating } = state;
+  const { phase, sandboxOpen, archiveRequested, changing, reverting } = state;
   const next = changing.asked[0];
-  if (!next || phase !== 'ready' || !sandboxOpen || archiveRequested || updating) return undefined;
-  const mayBegin = reverting.plan === null || (next.begun && reverting.plan.stage === 'keeping');
-  return mayBegin ? next : undefined;
+  if (!next || phase !== 'ready' || !sandboxOpen || archiveRequested) return undefined;
+  const isWaitedFor = next.begun && reverting.plan?.stage === 'keeping';
+  const waits = waitsFor('fileChange', state).filter((one) => one !== 'revert' || !isWaitedFor);
+  return waits.length === 0 ? next : undefined;
 }
 
 export function fileChanged(state: SessionState, id: string, generation: number, file: ChangedFile, now: string): void {

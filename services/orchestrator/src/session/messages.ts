@@ -11,7 +11,7 @@ import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import { areFilesSettled, askedCheckpoint, checkpointAsked, checkpointGivenUp, filesWanted } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
 import { answeredFileChange, fileChangeAsked } from './file-changes.ts';
-import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
+import { forkRefusal, isNewestDue, lend, lendToProposal, lentTo, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
 import {
   archiveRequested,
@@ -23,6 +23,7 @@ import {
   sandboxStopped,
   updateAnswered,
 } from './life.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay } from './reverts.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
@@ -56,7 +57,7 @@ const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRe
 const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
 const changeFile = defineUpdate<messages.ChangedFile, [messages.ChangeFileRequest]>(messages.changeFile);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
-const capture = defineUpdate<messages.CapturedFiles, [messages.CreateCheckpointRequest]>(messages.captureFiles);
+const capture = defineUpdate<messages.CapturedFiles, [messages.CaptureFilesRequest]>(messages.captureFiles);
 const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
@@ -65,6 +66,7 @@ const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped)
 const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
 const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded);
+const loanRepaid = defineSignal<[messages.LoanRepaid]>(messages.loanRepaid);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
 const endSession = defineSignal(messages.endSession);
@@ -108,6 +110,7 @@ export function answerMessages(run: SessionRun): void {
     validator: (_request) => refuseArchived(state),
   });
   setHandler(forkRecorded, ({ sessionId }) => repaid(state, sessionId));
+  setHandler(loanRepaid, ({ borrower }) => repaid(state, borrower));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -146,7 +149,7 @@ function refuseArchived(state: SessionState): void {
 }
 
 async function whileWaiting<T>(run: SessionRun, wait: () => Promise<T>): Promise<T> {
-  if (run.waiting >= waitingMax) throw refuse('session_busy', `${waitingMax} others wait for this session already`);
+  if (run.waiting >= waitingMax) throw refuse('rate_limited', `${waitingMax} others wait for this session already`);
   run.waiting += 1;
   try {
     return await wait();
@@ -173,8 +176,10 @@ async function patchAndRecord(state: SessionState, request: messages.PatchSessio
 
 async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   const { state } = run;
-  await condition(() => state.commands.length === 0 && state.reverting.plan === null, endingPatience);
-  if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
+  await condition(() => waitsFor('archive', state).length === 0, endingPatience);
+  // A revert is given up: what was there before it is stored.
+  const isBusy = waitsFor('archive', state).some((one) => one !== 'revert');
+  if (isBusy && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
   run.background.interrupt('reverting');
@@ -303,13 +308,13 @@ async function settleFiles(state: SessionState): Promise<messages.SettledFiles> 
 }
 
 /** A session that sleeps is woken only where its newest checkpoint is not all of its files. */
-async function captureFiles(
-  run: SessionRun,
-  request: messages.CreateCheckpointRequest,
-): Promise<messages.CapturedFiles> {
+async function captureFiles(run: SessionRun, request: messages.CaptureFilesRequest): Promise<messages.CapturedFiles> {
   const { state } = run;
+  const { createdBy } = state.spec;
+  const known = lentTo(state, request.borrower);
+  if (known) return { source: known, createdBy };
   const isQuiet = () => {
-    const isUntouched = state.commands.length === 0 && state.reverting.plan === null && !state.updating;
+    const isUntouched = waitsFor('proposal', state).length === 0;
     return isUntouched && (state.phase === 'ready' || state.phase === 'hibernated');
   };
   await condition(() => isQuiet() || isOver(state), endingPatience);
@@ -317,16 +322,17 @@ async function captureFiles(
   if (!isQuiet()) throw refuse('session_busy', describeBusy(state));
   const isStored = state.phase === 'hibernated' && state.checkpoint !== null && state.uncheckpointedSince === null;
   if (!isStored) await askForCheckpoint(run, request);
-  const { baseCommit, checkpoint, bundles } = state;
-  if (baseCommit === null || checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
-  return { source: { baseCommit, checkpoint, bundles }, createdBy: state.spec.createdBy };
+  if (state.checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
+  const source = lendToProposal(state, request.borrower, now());
+  if (!source) throw refuse('rate_limited', 'many forks and proposals of this session are being made already');
+  return { source, createdBy };
 }
 
 /** What it was started for is over. */
 async function endWhenIdle(run: SessionRun): Promise<void> {
   const { state } = run;
   for (const { spec } of [...state.commands]) stopCommand(run, { commandId: spec.id, reason: 'session_ended' });
-  await condition(() => state.commands.length === 0);
+  await condition(() => waitsFor('archive', state).length === 0);
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state)) run.background.interrupt('sandbox');
 }
@@ -360,6 +366,7 @@ async function updateAndRecord(
         (isSo) => condition(isSo, keepingPatience),
       );
     await keep('before');
+    await condition(() => state.checkpointing.plan === null);
     const updated = await updateSandbox(run, request.method);
     mainBroughtIn(state, request, updated, now());
     if (updated.outcome !== 'up_to_date') await keep('after');
@@ -406,7 +413,7 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
 
 function describeBusy(state: SessionState): string {
   if (state.commands.length > 0)
-    return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
+    return `a command is live: ${state.commands[0]?.spec.id}${state.commands.length > 1 ? `, and ${state.commands.length - 1} more` : ''}`;
   if (state.reverting.plan) return 'it is being reverted';
   if (state.updating) return 'the default branch is being brought in';
   return state.changing.asked.length > 0 ? 'a file of it is being changed' : `the session is ${state.phase}`;

@@ -9,6 +9,7 @@ import type { CheckpointDocument } from '@worktrail/contract/documents';
 import type { OpenedSandbox } from '@worktrail/contract/sandbox-activities';
 import type { RevertedFiles, RevertSessionRequest } from '@worktrail/contract/session-messages';
 import { addSessionEvent, changed } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver } from './phases.ts';
 import type { AnsweredRevert, CheckpointPlan, SessionState } from './state.ts';
 
@@ -17,7 +18,7 @@ const storingFailuresMax = 3;
 
 /** `force`: its live commands have been told to end. Setup commands are no user's: they run before it. */
 export function mayBeginRevert(state: SessionState, force: boolean): boolean {
-  if (state.reverting.plan || state.updating || isOver(state)) return false;
+  if (isOver(state) || waitsFor('revert', state).some((one) => one !== 'command')) return false;
   return force || state.commands.every(({ spec }) => spec.origin === 'setup');
 }
 

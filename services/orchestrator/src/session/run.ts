@@ -44,6 +44,7 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     checkpoint: has('checkpoint'),
     reverting: has('reverting'),
     changing: has('changing'),
+    updating: has('updating'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

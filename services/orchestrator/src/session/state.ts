@@ -155,11 +155,12 @@ interface ChangingState {
   answered: AnsweredFileChange[];
 }
 
-/** What forks begin with, for as long as one of them may not have named it itself. */
+/** What forks, or a proposal, begin with, for as long as one of them may not have named it itself. */
 export interface Loan {
+  /** Who has borrowed it: ids of forks, or that of a proposal's request. */
   forks: string[];
   point: Omit<ForkPoint, 'repository' | 'env'>;
-  at: string;
+  until: string;
 }
 
 interface HibernationState {

@@ -126,13 +126,14 @@ test('what is too large, unreadable or no file is named and left out, and the re
   if (!first.changed) throw new Error('nothing changed');
   session.checkpoints.push(first.checkpoint);
   await session.run(
-    'head -c 2000000 /dev/zero > big; mkfifo -- -pipe; echo secret > locked; chmod 0 locked; rm README; mkfifo README; echo x > kept',
+    'head -c 2000000 /dev/zero > big; mkfifo -- -pipe; echo secret > locked; chmod 0 locked; rm README; mkfifo README; echo x > kept; mkdir -p .GIT sub/git~1; echo g > .GIT/config; echo g > sub/git~1/x',
   );
   const second = await engine.take(await session.sandbox(), session.next(), signal);
   if (!second.changed) throw new Error('nothing changed');
   expect(second.checkpoint.notKept).toEqual([
     '1 file over 1 MiB: big',
     '1 file that cannot be read: locked',
+    '2 files whose name git refuses: .GIT/config, sub/git~1/x',
     '2 special files: -pipe, README',
   ]);
   const files = await bench.git(['ls-tree', '--name-only', second.checkpoint.tree], `${session.path}/store.git`);

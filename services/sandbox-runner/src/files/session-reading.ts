@@ -18,6 +18,7 @@ import { checkObjects, openSessionStore } from '../checkpoints/session-store.ts'
 import { bundlesAmong } from '../checkpoints/stored-bundles.ts';
 import { createStoreGit, GitFailed, type StoreGit } from '../checkpoints/store-git.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import type { RepositoryMirrors } from '../repositories/repository-mirror.ts';
 
 export interface SessionReading {
@@ -32,6 +33,7 @@ export interface SessionReading {
 }
 
 export interface SessionReadingDeps {
+  start: StartProgram;
   dataDirectory: string;
   /** Where a session's directory is on this host. */
   sessionPath: (sessionId: string) => string;
@@ -77,7 +79,10 @@ export async function openSessionReading(deps: SessionReadingDeps): Promise<Sess
     const { sessionId, organizationId, projectId, repository, baseCommit } = session;
     const path = pathOf(sessionId);
     const { objectsPath } = await deps.mirrors.provide({ organizationId, projectId, repository }, baseCommit);
-    const store = await openSessionStore({ sessionPath: path, upstreamObjects: objectsPath, baseCommit }, signal);
+    const store = await openSessionStore(
+      { start: deps.start, sessionPath: path, upstreamObjects: objectsPath, baseCommit },
+      signal,
+    );
     if (await hasAll(store.git, session, trees, signal)) return store.git;
     const checkpoint = newest(trees);
     if (!checkpoint) throw new GitFailed(`the copy of ${sessionId} does not have its base commit`);
@@ -108,7 +113,7 @@ export async function openSessionReading(deps: SessionReadingDeps): Promise<Sess
       }
       const own = join(deps.sessionPath(sessionId), 'store.git');
       if (existsSync(own)) {
-        const git = createStoreGit(own);
+        const git = createStoreGit(own, deps.start);
         if (await hasAll(git, session, trees, signal).catch(() => false)) return work(git);
         signal.throwIfAborted();
       }
