@@ -96,9 +96,9 @@ export async function startSandboxRunner(
   const startedAt = new Date(clock()).toISOString();
   const { dataDirectory, clusterId, control, sshConfig } = config;
   const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
-  const secretBox = await openSecretBox(config.secretsKeyFile);
-  const start = await openProgramStarter(lifetime);
-  const git = await openGit(dataDirectory, start, lifetime.signal, sshConfig);
+  const secretBox = await openSecretBox(config.secretsKey);
+  const { start, callGit } = await openProgramStarter(lifetime);
+  const git = await openGit(dataDirectory, callGit, lifetime.signal, sshConfig);
 
   const nats = await connectNats(config.nats, 'sandbox-runner', lifetime, log);
   const js = jetstream(nats);

@@ -21,7 +21,6 @@ import type {
 } from '@worktrail/contract/sandbox-activities';
 import type { RevertedFiles } from '@worktrail/contract/session-messages';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
-import { requireDiskSpace } from '../host/disk-space.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
 import type { StartProgram } from '../host/program-start.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
@@ -35,6 +34,7 @@ import { diffTree } from './diff-tree.ts';
 import { readSandboxScript } from './sandbox-script.ts';
 import { type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
 import { GitFailed } from './store-git.ts';
+import { takeBundle } from './stored-bundles.ts';
 import { RecordingFailed, type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
 import { restoreWorkspace, revertWorkspace } from './workspace-restoring.ts';
 
@@ -183,7 +183,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
 
     revert: (sandbox, input, signal) =>
       lock.run(input.sessionId, async () => {
-        const { revertId, to, from, baseCommit, bundles, branch, repository } = input;
+        const { revertId, to, from, baseCommit, bundles, branch, branchesBefore = [], repository } = input;
         const sessionPath = deps.sessionPath(input.sessionId);
         const { upstreamObjects } = sandbox.record;
         return withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
@@ -192,7 +192,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           const manifest = await store.read(to.number, signal);
           const before = await store.read(from.number, signal);
           if (!manifest || !before) throw missing(to);
-          const fresh = { branch, ...repository, defaultCommit: baseCommit };
+          const fresh = { branch, branchesBefore, ...repository, defaultCommit: baseCommit };
           return revertWorkspace(restoring, sandbox, store, manifest, before, { fresh, key: revertId, signal });
         });
       }),
@@ -241,16 +241,9 @@ export async function fillStore(
   const { sessionPath, checkpoint, bundles } = wanted;
   const known = await store.read(checkpoint.number, signal);
   if (known && isOf(known, checkpoint)) return;
-  const path = join(sessionPath, 'fetched.bundle');
+  const { diskReserveBytes } = deps.limits;
   for (const bundle of bundles) {
-    await requireDiskSpace([sessionPath], deps.limits.diskReserveBytes + 2 * bundle.bytes);
-    await rm(path, { force: true });
-    try {
-      await deps.artifacts.get(bundle, path, signal);
-      await store.ingestBundle(path, signal);
-    } finally {
-      await rm(path, { force: true });
-    }
+    await takeBundle({ artifacts: deps.artifacts, diskReserveBytes }, store, sessionPath, bundle, signal);
   }
   const manifest = await store.read(checkpoint.number, signal);
   if (!manifest || !isOf(manifest, checkpoint)) throw missing(checkpoint);

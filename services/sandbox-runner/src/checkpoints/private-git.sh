@@ -40,6 +40,9 @@ for f do
   case $f in
     */) printf "%s\0" "${f%/}" >> "$S/nested"; continue ;;
   esac
+  case /$f/ in
+    */.[gG][iI][tT]/* | */[gG][iI][tT]~1/*) printf "%s\0" "$f" >> "$S/name"; continue ;;
+  esac
   [ -L "$f" ] || [ ! -e "$f" ] || [ -d "$f" ] && continue
   if [ -f "$f" ] && [ ! -r "$f" ]; then printf "%s\0" "$f" >> "$S/unreadable"; continue; fi
   set -- "$@" "./$f"

@@ -8,7 +8,7 @@
 #   tips            the commits that the repository needs, which are parents of the carrier too
 #   nested/<key>    the same for a repository in the work tree, and its `path`
 #   left-out        records "<kind> <size or -> <sha256 or -> <path>", each ended by NUL; kind: large, unreadable, special, changing,
-#                   nested (one too many), state (of a repository), index, head, history
+#                   name (git refuses it), nested (one too many), state (of a repository), index, head, history
 umask 077
 N=$WT_DIR/work/nested
 lf='
@@ -90,7 +90,9 @@ record_tree() {
     fi
   fi
   [ ! -s "$S/nested" ] || xargs -0 sh -c "$enlist" sh "$prefix" "$N" "$S" "$WT_NESTED_MAX" < "$S/nested" || useless 'nested'
-  [ ! -s "$S/unreadable" ] || xargs -0 sh -c "$note" sh "$prefix" unreadable < "$S/unreadable" >> "$S/left-out"
+  for kind in unreadable name; do
+    [ ! -s "$S/$kind" ] || xargs -0 sh -c "$note" sh "$prefix" "$kind" < "$S/$kind" >> "$S/left-out"
+  done
   [ ! -s "$S/scan.err" ] || sed -n "/^warning: could not open directory '/{s///;s/': [^']*\$//;p;}" "$S/scan.err" | sort -u | head -n 100 |
     while IFS= read -r f; do printf 'unreadable - - %s\0' "$prefix$f"; done >> "$S/left-out"
   if [ -s "$S/large" ]; then
@@ -117,7 +119,7 @@ read_user_index() {
 }
 
 scan() {
-  for kind in nested unreadable large special excluded batches; do : > "$S/$kind"; done
+  for kind in nested unreadable name large special excluded batches; do : > "$S/$kind"; done
   git ls-files -z -c -i --exclude-standard > "$S/ignored" || useless 'ls-files'
   # What was merely touched is a candidate too: it is read once, not at each checkpoint.
   { git diff-files -z --name-only && git ls-files -z -o --exclude-standard 2> "$S/scan.err"; } > "$S/candidates" || useless 'ls-files'
@@ -133,8 +135,8 @@ scan() {
     xargs -0 sh -c "$strip" sh < "$S/$kind" | sort -zu > "$S/stripped"
     mv "$S/stripped" "$S/$kind"
   done
-  if [ -s "$S/nested" ] || [ -s "$S/unreadable" ] || [ -s "$S/large" ] || [ -s "$S/special" ]; then
-    cat "$S/nested" "$S/unreadable" "$S/large" "$S/special" > "$S/excluded"
+  if [ -s "$S/nested" ] || [ -s "$S/unreadable" ] || [ -s "$S/name" ] || [ -s "$S/large" ] || [ -s "$S/special" ]; then
+    cat "$S/nested" "$S/unreadable" "$S/name" "$S/large" "$S/special" > "$S/excluded"
   fi
   # A few are named, which saves looking at all others again.
   if [ -n "$same" ] && [ ! -s "$S/excluded" ] && { read -r _; ! read -r _; } < "$S/batches" &&

@@ -15,6 +15,7 @@ import type { SessionFilesRef, TreeRef } from '@worktrail/contract/session-files
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { fillStore } from '../checkpoints/checkpoint-engine.ts';
 import { checkObjects, openSessionStore } from '../checkpoints/session-store.ts';
+import { bundlesAmong } from '../checkpoints/stored-bundles.ts';
 import { createStoreGit, GitFailed, type StoreGit } from '../checkpoints/store-git.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
 import type { StartProgram } from '../host/program-start.ts';
@@ -158,7 +159,7 @@ async function findBundles(
   { artifacts: names, sessionId }: SessionFilesRef,
 ): Promise<StoredArtifact[]> {
   const bundles: StoredArtifact[] = [];
-  for (const name of names.filter((one) => /\/bundle-g\d+-[^/]*$/.test(one))) {
+  for (const name of bundlesAmong(names)) {
     const found = await artifacts.find(name);
     if (!found) throw new WorktrailError('dependency_unavailable', `a bundle of ${sessionId} is being replaced`);
     bundles.push(found);
