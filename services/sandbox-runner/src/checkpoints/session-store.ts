@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { LeftOut } from '@worktrail/contract/checkpoints';
 import { openBundleHeader, refsBytesMax } from './bundle-header.ts';
 import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
 
@@ -30,6 +31,7 @@ export interface Manifest {
   headRef: string | null;
   filesChanged: number;
   notKept: string[];
+  leftOut?: LeftOut[];
   /** The repository's own state could not be recorded. */
   withoutRepository: boolean;
 }
