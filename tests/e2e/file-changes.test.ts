@@ -58,7 +58,9 @@ test('a file is written, read back byte for byte, written over only as it was se
   expect(await run(id, 'ls -A new/deep; git status --porcelain')).toBe('?? empty\n');
 
   const me = (await api.get('/v1/me')).body;
-  const told = (await readHistory(api, id)).filter(({ type, data }) => type === 'files.changed' && !data.checkpointId);
+  const told = (await readHistory(api, id)).filter(
+    ({ type, data }) => type === 'files.changed' && data.source === 'api',
+  );
   expect(told.map(({ data }) => [data.files[0].path, data.files[0].status])).toEqual([
     ['new/deep/a file.bin', 'added'],
     ['new/deep/a file.bin', 'modified'],
