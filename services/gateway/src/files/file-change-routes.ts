@@ -80,6 +80,10 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       action: 'file.write',
       params,
       query: z.object({ executable }),
+      heeds: {
+        'If-Match': 'One ETag, or `*`: 412 where the file has another content, or is not there.',
+        'If-None-Match': '`*`: 412 where the file is there.',
+      },
       rawBodyBytesMax: fileWriteBytesMax,
       answers: {
         200: { description: 'Written over what was there; `ETag`: its content', schema: changedFileSchema },
@@ -105,6 +109,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       summary: 'Delete a file, or a symlink itself',
       action: 'file.write',
       params,
+      heeds: { 'If-Match': 'One ETag, or `*`: 412 where the file has another content.' },
       answers: { 204: { description: 'Deleted' } },
     },
     async (request) => {
