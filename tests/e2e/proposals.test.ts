@@ -44,6 +44,13 @@ async function pushToMain(name: string, content: string): Promise<string> {
   return git(clone, 'rev-parse', 'HEAD');
 }
 
+const worktrail = (...args: string[]) => {
+  const program = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+  return run(process.execPath, [program, ...args], {
+    env: { ...process.env, WORKTRAIL_HOME: inject('stateDirectory') },
+  });
+};
+
 const show = async (id: string) => (await api.get(`/v1/proposals/${id}`)).body;
 
 async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
@@ -90,6 +97,13 @@ test('of three attempts the chosen one is checked, approved by another, and merg
     { verdict: 'passed', commits: 1, filesChanged: 1, additions: 1, deletions: 0, commands: 3 },
   ]);
   const [chosen, failing, other] = comparison.items.map(({ sessionId }: any) => sessionId as string);
+  const compared = await worktrail('compare', task.id, '--diff', '--path', 'answer', '--width', '120');
+  expect(compared.stdout.split('\n\n')[1]).toMatch(
+    /^answer\n.*by thought: added, \+1 -0 .*unchanged .*by commit: added/,
+  );
+  expect(compared.stdout).toMatch(/\n +│ \+42 +│ +│ \+43\n$/);
+  const document = JSON.parse((await worktrail('compare', task.id, chosen, failing, '--diff', '--json')).stdout);
+  expect(document.files.map(({ path }: any) => path)).toEqual(['README.md', 'answer', 'other', 'src/1/file-1.txt']);
   const survey =
     'git status --porcelain; git log --format=%H -3; find . -path ./.git -prune -o -type f -print | sort | xargs sha256sum';
   const look = async (sessionId: string) =>

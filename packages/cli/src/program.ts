@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { projectApproval } from './commands/approval.ts';
+import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
@@ -21,7 +22,7 @@ import { revert } from './commands/revert.ts';
 import { run } from './commands/run.ts';
 import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
-import { sessionCheckpoint, sessionCheckpoints, sessionHibernate, sessionResume } from './commands/sleep.ts';
+import { sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { sessionUpdate } from './commands/update.ts';
 import { taskCreate, taskList } from './commands/task.ts';
@@ -233,29 +234,20 @@ function addSleep(session: Command, action: Action): void {
     .description('open hibernated sessions again, as their next command would')
     .option('--wait <seconds>', 'how long to wait until one is ready; 0: not at all', wholeNumber(0, 290), 120)
     .action(action(sessionResume));
-  session
-    .command('checkpoint <session>')
-    .description("keep a session's files as they are now; prints the id of the checkpoint")
-    .option('-l, --label <text>', 'what it is called')
-    .action(action(sessionCheckpoint));
-  session
-    .command('checkpoints <session>')
-    .description('the checkpoints of a session, oldest first')
-    .action(action(sessionCheckpoints));
 }
 
 function addCheckpoints(program: Command, action: Action): void {
-  const checkpoint = program
+  const command = program
     .command('checkpoint')
     .argument('<session>')
     .description("keep a session's files as they are now; prints the id of the checkpoint")
     .option('-l, --label <text>', 'what it is called')
     .addHelpText('after', '\nThe checkpoints of a session: worktrail checkpoint list <session>')
-    .action(action(sessionCheckpoint));
-  checkpoint
+    .action(action(checkpoint));
+  command
     .command('list <session>')
     .description('the checkpoints of a session, oldest first')
-    .action(action(sessionCheckpoints));
+    .action(action(checkpointList));
   program
     .command('revert <session> <checkpoint>')
     .description('make files, branches and index as they were at a checkpoint; itself one, so it can be reverted too')
@@ -384,8 +376,12 @@ Example:
 
 function addProposals(program: Command, action: Action): void {
   program
-    .command('compare <task>')
-    .description('every session of the trials of a task, side by side')
+    .command('compare <task> [session...]')
+    .description('every session of the trials of a task, or these; with --diff what each has changed, side by side')
+    .option('-d, --diff', "the changes of the newest trial's sessions, or of those named, beside each other")
+    .option('--path <glob>', 'only of files whose path matches (repeatable)', listed)
+    .option('--width <columns>', 'default: of the terminal; otherwise 80 a session', wholeNumber(20, 1_000))
+    .addHelpText('after', "\nExample:\n  worktrail compare $task --diff --path 'src/**'")
     .action(action(compare));
   program
     .command('promote <session>')

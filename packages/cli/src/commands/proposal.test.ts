@@ -85,18 +85,3 @@ test('show has the checks, and conflicts without what a terminal would obey', as
   expect(err).toContain('worktrail logs ses_2 --command cmd_1');
   expect(out).not.toContain('\u001b');
 });
-
-test('compare is a table of every session of the trials', async () => {
-  const one = {
-    ...{ sessionId: 'ses_1', trialId: 'trl_1', title: 'by thought', verdict: 'passed', reason: null, commits: 0 },
-    ...{ filesChanged: 1, additions: 3, deletions: 2, commands: 2, durationSeconds: 1.5, tokens: null, cost: null },
-    proposal: { id: 'ppl_1', state: 'merged' },
-  };
-  const unknown = { ...one, sessionId: 'ses_2', verdict: null, commits: null, filesChanged: null, additions: null };
-  const items = [one, { ...unknown, durationSeconds: null, proposal: null, reason: 'it was lost' }];
-  const { out, asked } = await run([{ taskId: 'tsk_1', items }], 'compare', 'tsk_1');
-  expect(asked).toEqual(['GET /v1/tasks/tsk_1/comparison']);
-  const lines = out.split('\n');
-  expect(lines[1]).toMatch(/^ses_1 +by thought +passed +0 +1 +\+3 -2 +2 +1\.5 s +ppl_1 merged/);
-  expect(lines[2]).toMatch(/^ses_2 .* it was lost$/);
-});

@@ -4,7 +4,8 @@
 //    sleeps. What is done is in the history, with who did it, before it is answered.
 // 2. With `If-Match` only what the client has seen is changed, with `If-None-Match: *` nothing is overwritten. A file's ETag is its content's
 //    name in git, as when it is read.
-// 3. Nothing outside of the work tree is changed, nor `.git`: not by the path, and no symlink is followed.
+// 3. One request with an idempotency key is one change, however often it is sent.
+// 4. Nothing outside of the work tree is changed, nor `.git`: not by the path, and no symlink is followed.
 
 import { z } from '@hono/zod-openapi';
 import type { StoredArtifact } from '@worktrail/contract/checkpoints';
@@ -65,6 +66,7 @@ interface Asked {
   params: { sessionId: string; path: string };
   headers: Headers;
   draw: Draw;
+  retried: boolean;
   signal: AbortSignal;
 }
 
@@ -78,6 +80,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       tag,
       summary: 'Write a file; directories on its way are made',
       action: 'file.write',
+      takesKey: true,
       params,
       query: z.object({ executable }),
       heeds: {
@@ -108,6 +111,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       tag,
       summary: 'Delete a file, or a symlink itself',
       action: 'file.write',
+      takesKey: true,
       params,
       heeds: { 'If-Match': 'One ETag, or `*`: 412 where the file has another content.' },
       answers: { 204: { description: 'Deleted' } },
@@ -122,7 +126,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
 async function change(
   deps: FileChangeRouteDeps,
   turns: Turns,
-  { principal, params: { sessionId, path: file }, headers, draw, signal }: Asked,
+  { principal, params: { sessionId, path: file }, headers, draw, retried, signal }: Asked,
   content: { bytes: Uint8Array; executable: boolean | null } | null,
 ): Promise<ChangedFile> {
   const message = workTreePathProblem(file);
@@ -143,7 +147,8 @@ async function change(
       executable: content?.executable ?? null,
       actor: { kind: 'user', id: principal.id },
     };
-    const options = { takesLong: true, updateId: changeId };
+    // An update that was refused answers so for ever: a repetition is another one, which the workflow knows by the change's id.
+    const options = { takesLong: true, ...(!retried && { updateId: changeId }) };
     const send = () => updateSession<ChangedFile>(deps, document, changeFile, [request], options);
     return await turns.take(sessionId, until, send);
   } finally {

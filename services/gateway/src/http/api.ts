@@ -43,7 +43,9 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   /** Takes the body as it is, up to so many bytes, instead of JSON. */
   rawBodyBytesMax?: number;
   answers: Record<number, Answer>;
-  /** Answers of this POST are not kept: it is told of a retry and answers anew. */
+  /** As every POST does, it honours an idempotency key. */
+  takesKey?: true;
+  /** Its answers are not kept: it is told of a retry and answers anew. */
   keepsNoAnswer?: boolean;
 }
 
@@ -145,11 +147,13 @@ async function handle(
   const rawBody = await rawBodyOf(spec, context.req.raw);
   const body = spec.body ? parseBody(spec.body, rawBody) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
-  const key = spec.method === 'post' ? headers.get('idempotency-key') : null;
+  const key = spec.method === 'post' || spec.takesKey ? headers.get('idempotency-key') : null;
   if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });
   return await deps.idempotency.run(
     {
-      scope: `${principal.organizationId} ${principal.id} ${context.req.path}`,
+      scope: [principal.organizationId, principal.id, ...(spec.takesKey ? [spec.method] : []), context.req.path].join(
+        ' ',
+      ),
       key: idempotencyKey(key),
       bodyHash: createHash('sha256').update(rawBody).digest('hex'),
       keepsAnswer: spec.keepsNoAnswer !== true,

@@ -20,7 +20,7 @@ import {
   proposeAgain,
   rejectProposal,
 } from '@worktrail/contract/proposal-messages';
-import { type CapturedFiles, captureFiles, type CreateCheckpointRequest } from '@worktrail/contract/session-messages';
+import { type CapturedFiles, captureFiles, type CaptureFilesRequest } from '@worktrail/contract/session-messages';
 import type { PrincipalDocument } from '../access/schemas.ts';
 import type { Audit } from '../audit.ts';
 import type { Action } from '../authorize.ts';
@@ -104,7 +104,9 @@ function addOpening(api: Api, deps: ProposalRouteDeps): void {
       await refuseClosed(deps.sessions, session);
       const { value: project } = await deps.projects.open(principal, session.projectId, 'proposal.create');
       await deps.runners.checkAlive();
-      const capture: CreateCheckpointRequest = { checkpointId: draw.id('checkpoint'), label: 'proposal' };
+      // The id of the proposal, or of the request for a new head of it.
+      const borrower = draw.id('proposal');
+      const capture: CaptureFilesRequest = { checkpointId: draw.id('checkpoint'), label: 'proposal', borrower };
       const captured = await updateSession<CapturedFiles>(deps, session, captureFiles, [capture], { takesLong: true });
       return await putUp(deps, request, project, session, captured);
     },

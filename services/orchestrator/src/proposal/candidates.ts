@@ -12,7 +12,9 @@ const requestsMax = 50;
 
 /** The session's files as they are now are the head from now on. */
 export function proposedAgain(state: ProposalState, request: ProposeAgain, now: string): void {
-  if (state.final || state.requests.includes(request.requestId)) return;
+  if (state.final) return;
+  state.borrowed.push(request.requestId);
+  if (state.requests.includes(request.requestId)) return changed(state, now);
   state.requests = [...state.requests, request.requestId].slice(-requestsMax);
   policyChanged(state, request.policy, now);
   state.title = request.title ?? state.title;

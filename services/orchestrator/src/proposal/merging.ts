@@ -3,8 +3,10 @@
 // 1. Nothing is pushed but a candidate whose checks have passed, whose head has the approvals of the policy, and which somebody asked to
 //    have merged.
 // 2. From the moment a push may begin until it is known what came of it, nothing else is decided about the proposal's end.
+// 3. What is known of a push holds: where it has not landed it was fenced off on the remote, so that a host that was stopped in the middle
+//    of it and wakes later changes nothing. Where the remote takes no fences it holds as of the moment at which it was asked.
 
-import type { PushResult } from '@worktrail/contract/proposal-activities';
+import { mergeFence, type PushResult } from '@worktrail/contract/proposal-activities';
 import { candidateDropped } from './candidates.ts';
 import { checksOver } from './checks.ts';
 import { addEvent, changed, user } from './events.ts';
@@ -22,14 +24,21 @@ export function pushBegun(state: ProposalState): PushedCommit | null {
     ...{ candidate, title, description, method: policyOf(state).mergeMethod, at: merge.at },
     approvedBy: state.approvals.map(({ by: id, name }) => ({ id, name })),
   };
+  state.pushes += 1;
   return state.pushed;
+}
+
+/** Of the newest push. */
+export function fenceOf({ unfenced, spec, pushes }: ProposalState): string | null {
+  return unfenced ? null : mergeFence(spec.proposalId, pushes);
 }
 
 /** `isSettling`: nothing was pushed this time. */
 export function pushAnswered(state: ProposalState, isSettling: boolean, result: PushResult, now: string): void {
   if (state.final) return;
   // Where nothing was sent, it is known as much as before.
-  if (result.state !== 'unreachable' || !isSettling) state.pushed = null;
+  const isAsBefore = result.state === 'unreachable' || result.state === 'unfenced';
+  if (!isAsBefore || !isSettling) state.pushed = null;
   switch (result.state) {
     case 'merged':
       return merged(state, result.commit, now);
@@ -39,6 +48,9 @@ export function pushAnswered(state: ProposalState, isSettling: boolean, result: 
       return mergeRefused(state, result.detail, now);
     case 'unreachable':
       return pushFailed(state, result.detail, now);
+    case 'unfenced':
+      state.unfenced = true;
+      return;
     case 'not_pushed':
       return;
   }

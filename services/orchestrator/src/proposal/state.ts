@@ -88,11 +88,17 @@ export interface ProposalState {
   merge: MergeRequest | null;
   /** A push has been begun, and nobody knows yet what came of it: the very commit that it would have made is looked for. */
   pushed: PushedCommit | null;
+  /** How many pushes were begun; each has a fence of its own. */
+  pushes: number;
+  /** The remote takes no fences. */
+  unfenced: boolean;
   /** Why the remote has not taken the last merge. */
   refusal: string | null;
   ending: Ending | null;
   final: 'merged' | 'rejected' | 'closed' | null;
   mergeCommit: string | null;
+  /** Loans of the session that are to be repaid once the document of now is stored: it names what it needs of them. */
+  borrowed: string[];
   /** Requests for a new head that were taken, the newest last. */
   requests: string[];
   eventNumber: number;
@@ -123,10 +129,13 @@ export function newProposalState(spec: ProposalSpec): ProposalState {
     approvals: [],
     merge: null,
     pushed: null,
+    pushes: 0,
+    unfenced: false,
     refusal: null,
     ending: null,
     final: null,
     mergeCommit: null,
+    borrowed: [spec.proposalId],
     requests: [],
     eventNumber: 0,
     events: [],

@@ -6,14 +6,15 @@
 // 2. No key, configuration or agent of the operator's own ssh is used: without `sshConfig` there is no ssh at all, with it there is
 //    what that file names and nothing else (decision 11).
 // 3. What remote-credentials.ts gives one call is used by that call alone.
-// 4. A command that prints nothing for a minute is ended.
+// 4. A command that prints nothing for a minute is ended, and so is one that prints more than 64 MiB.
 
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { simpleGit } from 'simple-git';
 import { programEnvironment } from '../host/program-environment.ts';
+import type { StartProgram } from '../host/program-start.ts';
 
 const silentMsMax = 60_000;
+const outputBytesMax = 64 * 1024 ** 2;
 
 const configuration = `[safe]
 	directory = *
@@ -38,8 +39,8 @@ const configuration = `[safe]
 export const allowedProtocols = 'file:git:https';
 
 /**
- * Runs git with these arguments and answers what it printed; rejects with its error text, or with the signal's reason. `given`: beside
- * the environment that every call has, from remote-credentials.ts.
+ * Runs git with these arguments and answers what it printed; rejects with its error text where it failed and has one, or with the signal's
+ * reason. `given`: beside the environment that every call has, from remote-credentials.ts.
  */
 export type Git = (directory: string, args: string[], given?: Record<string, string>) => Promise<string>;
 
@@ -48,7 +49,12 @@ export type Git = (directory: string, args: string[], given?: Record<string, str
  *
  * @param sshConfig path of the file that says all of how ssh is used.
  */
-export async function openGit(dataDirectory: string, signal: AbortSignal, sshConfig?: string): Promise<Git> {
+export async function openGit(
+  dataDirectory: string,
+  start: StartProgram,
+  signal: AbortSignal,
+  sshConfig?: string,
+): Promise<Git> {
   if (sshConfig !== undefined) await access(sshConfig, constants.R_OK);
   const home = join(dataDirectory, 'git');
   const configPath = join(home, 'config');
@@ -63,21 +69,37 @@ export async function openGit(dataDirectory: string, signal: AbortSignal, sshCon
     GIT_ALLOW_PROTOCOL: sshConfig === undefined ? allowedProtocols : `${allowedProtocols}:ssh`,
   });
   return async (directory, args, given = {}) => {
-    const told = { ...environment, ...given };
-    const git = simpleGit({
-      baseDir: directory,
-      timeout: { block: silentMsMax },
-      // The configuration files are ours.
-      unsafe: { allowUnsafeConfigPaths: true, allowUnsafeConfigEnvCount: true, allowUnsafeInclude: true },
-      allowEnvironment: Object.keys(told),
-      abort: signal,
-    });
+    signal.throwIfAborted();
+    const git = start({ file: 'git', args, env: { ...environment, ...given }, cwd: directory, stdin: false });
+    let why: Error | undefined;
+    const end = (reason?: Error) => {
+      why ??= reason;
+      git.kill();
+    };
+    const onAbort = () => end();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const silence = setTimeout(() => end(new Error('git has said nothing for a minute')), silentMsMax);
+    let bytes = 0;
+    const collect = (chunks: Buffer[]) => (chunk: Buffer) => {
+      silence.refresh();
+      bytes += chunk.length;
+      if (bytes > outputBytesMax) end(new Error(`git ${args[0]} printed too much`));
+      else chunks.push(chunk);
+    };
+    const printed: Buffer[] = [];
+    const said: Buffer[] = [];
+    git.stdout.on('data', collect(printed));
+    git.stderr.on('data', collect(said));
     try {
-      return await git.env(told).raw(args);
-    } catch (error) {
-      // Not git's own failure.
+      const code = await git.ended;
       signal.throwIfAborted();
-      throw error;
+      if (why) throw why;
+      if (code !== 0 && (code === null || said.length > 0))
+        throw new Error(Buffer.concat([...printed, ...said]).toString());
+      return Buffer.concat(printed).toString();
+    } finally {
+      clearTimeout(silence);
+      signal.removeEventListener('abort', onAbort);
     }
   };
 }
