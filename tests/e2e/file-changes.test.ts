@@ -101,3 +101,10 @@ test('nothing outside of the work tree is written or deleted, and what is no fil
     body: { errors: [{ path: 'If-Match' }] },
   });
 }, 120_000);
+
+test('many writes of one session at once are all made', async () => {
+  const { id } = await newSession();
+  const answers = await Promise.all(Array.from({ length: 24 }, (_, index) => put(id, `many/${index}`, `${index}`)));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+  expect(await run(id, 'cat many/* | wc -c')).toBe('38\n');
+});
