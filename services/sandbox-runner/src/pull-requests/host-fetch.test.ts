@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createHostFetch, type Fetch, HostFailure } from './host-fetch.ts';
+import { createHostFetch, type Fetch, type HostFailure } from './host-fetch.ts';
 
 const token = 'secret-token';
 const nowMs = Date.parse('2026-01-01T00:00:00Z');
