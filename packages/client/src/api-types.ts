@@ -352,6 +352,8 @@ export interface Checkpoint {
   cursor: string;
   createdAt: string;
   filesChanged: number;
+  /** What of the work tree and the repository is not in it; `files`: the first of each kind. */
+  leftOut: { kind: string; count: number; files: { path: string; bytes: number; sha256: string }[] }[];
 }
 
 /** The checkpoint that a revert is itself. The texts are for people. */
