@@ -113,7 +113,7 @@ export function checkpointMade(
   state.checkpointing.notBefore = null;
   if (plan.purpose === 'hibernation') state.hibernation.checkpointed = true;
   const { headCommit, headRef } = result.changed ? result.checkpoint : result;
-  if (headCommit !== null && headCommit !== state.headCommit) {
+  if (headCommit !== state.headCommit) {
     state.headCommit = headCommit;
     changedForReaders(state);
   }
