@@ -1749,6 +1749,23 @@ export declare type ProposalMerged = Message<"worktrail.v1.ProposalMerged"> & {
    * @generated from field: string merge_commit = 2;
    */
   mergeCommit: string;
+
+  /**
+   * Where it was merged as a pull request: who did it, by the host's name for them, and the tree that landed.
+   *
+   * @generated from field: optional string pull_request_url = 3;
+   */
+  pullRequestUrl?: string | undefined;
+
+  /**
+   * @generated from field: optional string merged_by = 4;
+   */
+  mergedBy?: string | undefined;
+
+  /**
+   * @generated from field: optional string merged_tree = 5;
+   */
+  mergedTree?: string | undefined;
 };
 
 /**
@@ -1770,6 +1787,18 @@ export declare type ProposalClosed = Message<"worktrail.v1.ProposalClosed"> & {
    * @generated from field: string comment = 2;
    */
   comment: string;
+
+  /**
+   * Where its pull request was closed on the host: who did it, by the host's name for them.
+   *
+   * @generated from field: optional string pull_request_url = 3;
+   */
+  pullRequestUrl?: string | undefined;
+
+  /**
+   * @generated from field: optional string closed_by = 4;
+   */
+  closedBy?: string | undefined;
 };
 
 /**

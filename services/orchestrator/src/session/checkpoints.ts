@@ -193,12 +193,6 @@ export function checkpointAsked(state: SessionState, request: CreateCheckpointRe
   return true;
 }
 
-/** Whoever asked has stopped waiting for it. */
-export function checkpointNotAsked(state: SessionState, id: string): void {
-  const { asked } = state.checkpointing;
-  state.checkpointing.asked = asked.filter(({ checkpointId }) => checkpointId !== id);
-}
-
 export function askedCheckpoint(state: SessionState, id: string): AskedCheckpoint | undefined {
   return state.checkpointing.answered.find((answer) => answer.id === id);
 }

@@ -112,7 +112,8 @@ function nextSandboxStep(state: SessionState, underway: Underway, nowMs: number)
   if (state.phase === 'archived' || underway.sandbox) return null;
   const leftBehind = state.placement !== null && !state.sandboxRemoved;
   // What is being checkpointed or changed is neither stopped nor removed meanwhile.
-  const isOccupied = state.checkpointing.plan !== null || underway.reverting || underway.changing || state.updating;
+  const isOccupied =
+    state.checkpointing.plan !== null || underway.reverting || underway.changing || state.updating !== null;
   if (state.archiveRequested) return isOccupied ? null : { do: leftBehind ? 'remove' : 'archive' };
   if (state.phase === 'failed') return leftBehind && !isOccupied ? { do: 'remove' } : null;
   if (isPreparing(state)) return nextPreparation(state);

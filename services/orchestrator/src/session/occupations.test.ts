@@ -36,7 +36,7 @@ function occupied(by: readonly Occupation[]): SessionState {
     revertBegun(state, { checkpointId: 'chk_1', to: state.checkpoint!, force: true, actor }, noon);
     state.reverting.plan!.stage = 'files';
   }
-  state.updating = by.includes('update');
+  state.updating = by.includes('update') ? { id: 'update-1' } : null;
   return state;
 }
 
@@ -91,7 +91,7 @@ describe('while the default branch is brought in', () => {
     archiveRequested(state);
     const steps = ['remove', 'archive'];
     expect(steps).not.toContain(nextStep(state, nothing, Date.parse(noon))?.do);
-    state.updating = false;
+    state.updating = null;
     expect(steps).toContain(nextStep(state, nothing, Date.parse(noon))?.do);
   });
 
@@ -99,7 +99,7 @@ describe('while the default branch is brought in', () => {
     const simulation = newSimulation([]);
     comeToRest(simulation);
     const { state } = simulation;
-    state.updating = true;
+    state.updating = { id: 'update-1' };
     happen(simulation, { kind: 'checkpoint' });
     comeToRest(simulation);
     expect(state.checkpoint?.number).toBe(2);

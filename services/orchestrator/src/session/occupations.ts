@@ -24,7 +24,7 @@ const occupations = {
   command: ({ commands }) => commands.length > 0,
   revert: ({ reverting }) => reverting.plan !== null,
   fileChange: ({ changing }) => changing.asked.length > 0,
-  update: ({ updating }) => updating,
+  update: ({ updating }) => updating !== null,
 } as const satisfies Record<Occupation, (state: SessionState) => boolean>;
 
 const all = ['command', 'revert', 'fileChange', 'update'] as const;

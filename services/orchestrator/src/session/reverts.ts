@@ -121,15 +121,6 @@ export function revertGivenUp(state: SessionState, reason: string): void {
   if (plan) answer(state, { id: plan.request.checkpointId, document: null, failure: reason });
 }
 
-/** Nobody waits for it any longer. False where it has begun: it goes on. */
-export function revertWithdrawn(state: SessionState, id: string): boolean {
-  const { plan } = state.reverting;
-  if (plan?.request.checkpointId !== id) return true;
-  if (plan.stage !== 'keeping' || state.checkpointing.plan?.purpose === 'beforeRevert') return false;
-  state.reverting.plan = null;
-  return true;
-}
-
 function answer(state: SessionState, answered: AnsweredRevert): void {
   const { reverting } = state;
   reverting.plan = null;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { newId } from '@worktrail/contract/ids';
 import { type UpdateDocument, updateSession, type UpdateSessionRequest } from '@worktrail/contract/session-messages';
@@ -20,8 +21,11 @@ afterAll(async () => {
 });
 
 const by = { kind: 'user', id: 'prn_1' } as const;
-const update = ({ handle }: SessionClient, method: UpdateSessionRequest['method'] = 'merge') =>
-  handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [{ method, by }] });
+const update = (
+  { handle }: SessionClient,
+  method: UpdateSessionRequest['method'] = 'merge',
+  updateId: string = randomUUID(),
+) => handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [{ updateId, method, by }] });
 
 async function refusal(asked: Promise<unknown>): Promise<string | null | undefined> {
   const error = await asked.then(
@@ -86,6 +90,26 @@ it('is refused while a command runs; one that comes meanwhile waits, and a secon
   Object.assign(bed.runner.script, { updates: 'updated' });
   expect((await updating).outcome).toBe('updated');
   await session.untilEnded(command.id);
+});
+
+it('that takes longer than a request waits goes on, and who asks again under its id gets how it ended', async () => {
+  const session = await startSession(bed, sampleSession(), { answerPatienceMs: 200 });
+  await until(session.stored, (document) => document?.checkpoint?.number === 1);
+  Object.assign(bed.runner.script, { updates: 'hold' });
+  const asked = bed.runner.updates.length;
+  const updating = update(session, 'merge', 'update-1');
+  await until(
+    async () => bed.runner.updates.length,
+    (count) => count > asked,
+  );
+  expect(await refusal(update(session, 'merge', 'update-1'))).toBe('still_running');
+  const joining = update(session, 'merge', 'update-1');
+  Object.assign(bed.runner.script, { updates: 'updated' });
+  const { outcome, commit } = await updating;
+  expect(await joining).toMatchObject({ outcome, commit });
+  expect(await update(session, 'merge', 'update-1')).toMatchObject({ outcome, commit });
+  expect(bed.runner.updates).toHaveLength(asked + 1);
+  expect((await session.history()).filter((type) => type === 'sessionUpdated')).toHaveLength(1);
 });
 
 it('is over before the session is put to sleep or archived, before a file is changed, and before a checkpoint is made', async () => {

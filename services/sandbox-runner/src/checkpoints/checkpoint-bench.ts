@@ -29,6 +29,7 @@ import {
   createCheckpointEngine,
   defaultCheckpointLimits,
 } from './checkpoint-engine.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const sandboxUser = 1000;
 
@@ -82,6 +83,7 @@ export function createCheckpointBench(
   const { signal } = new AbortController();
   const makeEngine = (changes: Partial<CheckpointEngineDeps> = {}) =>
     createCheckpointEngine({
+      start: startAsChild,
       artifacts,
       events: bench.publishing,
       sessionPath: (sessionId) => runner.parts().directories.at(sessionId).path,

@@ -217,13 +217,15 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
   const first = await take();
   await session.run(`
     printf "*.tmp\\nmodules/\\n*.log\\n" > .gitignore; mkdir modules; echo m > modules/m; echo l > b.log; git add -f b.log; echo c > c.log
-    head -c 3000000 /dev/zero > larger; mkfifo pipe; echo s > secret; chmod 0 secret; rm kept`);
+    head -c 3000000 /dev/zero > larger; mkfifo pipe; echo s > secret; chmod 0 secret; rm kept
+    mkdir .Git; echo g > .Git/config`);
   await take();
   const reverted = await engine.revert(sandbox, session.revertInput(first), signal);
   expect(reverted).toEqual({
     notTouched: [
       '2 files over 0 MiB: large, larger',
       '1 file that cannot be read: secret',
+      '1 file whose name git refuses: .Git/config',
       'what is ignored: 1 file or directory: a.tmp',
       '1 special file: pipe',
     ],
@@ -232,7 +234,7 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
   });
   expect((await take()).tree).toBe(first.tree);
   expect(await session.run('ls -A')).toBe(
-    '.git\n.gitignore\nREADME.md\na.tmp\nkept\nlarge\nlarger\npipe\nsecret\nsrc\n',
+    '.Git\n.git\n.gitignore\nREADME.md\na.tmp\nkept\nlarge\nlarger\npipe\nsecret\nsrc\n',
   );
 }, 60_000);
 

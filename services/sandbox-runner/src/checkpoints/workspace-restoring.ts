@@ -96,7 +96,7 @@ export async function revertWorkspace(
   const records = await readUntouched(join(work, 'untouched'));
   return {
     notTouched: [
-      ...describeLeftOut(records, deps.fileBytesMax, ['large', 'unreadable', 'ignored']),
+      ...describeLeftOut(records, deps.fileBytesMax, ['large', 'unreadable', 'name', 'ignored']),
       // git does not see them: the checkpoint before has looked for them.
       ...describeLeftOut(leftOut, deps.fileBytesMax, ['special']),
     ],
