@@ -202,7 +202,7 @@ test('an upstream whose trees lead out of the work tree opens no session, writes
     const failed = await beside(newSession(projectId, { baseRef }));
     expect(failed, baseRef).toMatchObject({
       state: 'failed',
-      failure: { detail: expect.stringContaining('the work tree could not be made') },
+      failure: { code: 'repository_unsuitable', detail: expect.stringContaining('invalid path') },
     });
   }
   const session = await newSession(projectId);

@@ -204,6 +204,8 @@ export const endSession = 'endSession';
 export const updateSession = 'updateSession';
 export type UpdateMethod = 'merge' | 'rebase';
 export interface UpdateSessionRequest {
+  /** Asked again with it, it is the same update. */
+  updateId: string;
   method: UpdateMethod;
   by: ActorRef;
 }

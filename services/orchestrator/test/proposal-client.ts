@@ -15,7 +15,7 @@ import type { Event } from '@worktrail/proto/event';
 import type { ContinuedProposal } from '../src/proposal/workflow.ts';
 import type { OrchestratorBed } from './orchestrator-bed.ts';
 import { sampleSession } from './samples.ts';
-import { type SessionClient, until } from './session-client.ts';
+import { type SessionClient, untilBoth } from './session-client.ts';
 
 export interface ProposalClient {
   spec: messages.ProposalSpec;
@@ -80,6 +80,8 @@ export async function startProposal(
     return handle.executeUpdate<ProposalDocument, [messages.ProposalDecision]>(update, { args: [decision] });
   };
   const describe = () => handle.query<ProposalDocument>(messages.describeProposal);
+  const stored = async () =>
+    (await bed.proposals.get(proposalKey(organizationId, proposalId)))?.json<ProposalDocument>();
   return {
     spec,
     handle,
@@ -99,14 +101,14 @@ export async function startProposal(
         args: [now],
       });
     },
-    untilState: (...states) => until(describe, ({ state }) => states.includes(state)),
+    untilState: (...states) => untilBoth(stored, describe, ({ state }) => states.includes(state)),
     history: async () =>
       (await bed.events(sessionId))
         .filter((event: Event) => event.producer === proposalId)
         .map(({ payload }) => payload.case ?? 'none'),
     ended: async () => {
       await handle.result();
-      return (await bed.proposals.get(proposalKey(organizationId, proposalId)))!.json<ProposalDocument>();
+      return (await stored())!;
     },
   };
 }

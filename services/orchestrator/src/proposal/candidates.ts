@@ -54,9 +54,10 @@ export function candidateDropped(state: ProposalState, now: string): void {
   changed(state, now);
 }
 
-export function endChecks(state: ProposalState): void {
+function endChecks(state: ProposalState): void {
   if (state.checkSession?.started) state.toEnd.push(state.checkSession.sessionId);
   state.checkSession = null;
+  if (state.trouble?.times === 0) state.trouble = null;
 }
 
 /** `planned`: what it was made from; another one may be planned by now. */

@@ -7,7 +7,8 @@
 //    of it and wakes later changes nothing. Where the remote takes no fences it holds as of the moment at which it was asked.
 
 import { mergeFence, type PushResult } from '@worktrail/contract/proposal-activities';
-import { candidateDropped, endChecks } from './candidates.ts';
+import { candidateDropped } from './candidates.ts';
+import { checksOver } from './checks.ts';
 import { addEvent, changed, user } from './events.ts';
 import { policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
 
@@ -73,7 +74,7 @@ function merged(state: ProposalState, commit: string, now: string): void {
   state.mergeCommit = commit;
   state.trouble = null;
   state.ending = null;
-  endChecks(state);
+  checksOver(state);
   const value = { proposalId: state.spec.proposalId, mergeCommit: commit };
   addEvent(state, { case: 'proposalMerged', value }, now, state.merge ? user(state.merge.by.id) : undefined);
 }
@@ -84,7 +85,7 @@ export function ended(state: ProposalState, now: string): void {
   if (state.final || !ending || state.pushed !== null) return;
   state.final = ending.as;
   state.merge = null;
-  endChecks(state);
+  checksOver(state);
   const { by, comment } = ending;
   const { proposalId } = spec;
   if (ending.as === 'rejected')

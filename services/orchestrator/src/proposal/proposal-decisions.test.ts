@@ -485,7 +485,9 @@ describe('any life of a proposal', () => {
   it('keeps a state that survives JSON, and a document that names what it needs', () => {
     property(({ state }) => {
       if (Math.random() < 0.05) expect(JSON.parse(JSON.stringify(state))).toEqual(state);
-      const { artifacts, state: is } = proposalDocument(state);
+      const { artifacts, state: is, detail } = proposalDocument(state);
+      // What is told of a check is of the checks of now.
+      if (detail?.startsWith('a check ended')) expect(is).toBe('checks_failed');
       if (!state.final && state.kept) expect(artifacts).toContain(state.kept.bundle.name);
       expect(is).toBe(publicState(state));
     });
@@ -511,6 +513,18 @@ describe('any life of a proposal', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it('says also in the end where each of its checks ran, and why it is no more', () => {
+    let checked = 0;
+    property(({ state }) => {
+      const { checks: shown, checkSessionId, detail } = proposalDocument(state);
+      if (shown.some(({ commandId }) => commandId !== null)) expect(checkSessionId).not.toBeNull();
+      if (state.final && checkSessionId) checked += 1;
+      if (state.final === 'merged') expect(detail).toBeNull();
+      else if (state.final) expect(detail).toMatch(/^(rejected|closed) by prn_/);
+    });
+    expect(checked).toBeGreaterThan(100);
   });
 
   it('is merged in the end, once the policy holds, the merge was asked for and the target stands still', () => {

@@ -189,7 +189,13 @@ export function mayApprove(state: ProposalState, principalId: string): boolean {
 }
 
 function endingDetail({ ending, final }: ProposalState): string | null {
-  return ending && !final ? `it will be ${ending.as}, unless a push whose outcome is not known has merged it` : null;
+  if (!ending) return null;
+  if (!final) return `it will be ${ending.as}, unless a push whose outcome is not known has merged it`;
+  return `${final} by ${ending.by.name}${ending.comment && `: ${ending.comment}`}`;
+}
+
+function whatIsTheMatter(state: ProposalState): string | null {
+  return endingDetail(state) ?? state.blocked?.detail ?? state.refusal ?? state.trouble?.detail ?? null;
 }
 
 export function proposalDocument(state: ProposalState): ProposalDocument {
@@ -218,7 +224,7 @@ export function proposalDocument(state: ProposalState): ProposalDocument {
     requiredApprovals: policyOf(state).requiredApprovals,
     mergeRequestedBy: state.merge?.by.id ?? null,
     mergeCommit: state.mergeCommit,
-    detail: endingDetail(state) ?? blocked?.detail ?? state.refusal ?? state.trouble?.detail ?? null,
+    detail: state.final === 'merged' ? null : whatIsTheMatter(state),
     createdBy: spec.openedBy.id,
     createdAt: spec.createdAt,
     updatedAt: state.updatedAt,

@@ -8,6 +8,7 @@
 import { type ForkPoint, forkPointAt, type SessionFork } from '@worktrail/contract/forks';
 import { type ForkSessionRequest, type ProposalSource, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { addSessionEvent, changed, changedForReaders } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { isPreparing } from './phases.ts';
 import { type Loan, newestForkPoint, type SessionState } from './state.ts';
 
@@ -24,6 +25,11 @@ export function forked(state: SessionState, { sessionId, restore }: SessionFork,
   addSessionEvent(state, now, { case: 'sessionHibernated', value: { reason: 'forked', keptIn: 'checkpoint' } });
 }
 
+/** Of a fork, files of an ancestor are on that one's branch: the nearest ancestor's first. */
+export function branchesOf({ spec: { branch, fork } }: SessionState): { branch: string; branchesBefore?: string[] } {
+  return { branch, ...(fork && { branchesBefore: fork.inherited.map((one) => one.branch).toReversed() }) };
+}
+
 /** Its document is there for the first time: what it names needs nobody else any more. */
 export function forkIsRecorded({ spec, reports }: SessionState): void {
   if (spec.fork) reports.push({ about: 'fork', to: sessionWorkflowId(spec.fork.sessionId) });
@@ -31,7 +37,7 @@ export function forkIsRecorded({ spec, reports }: SessionState): void {
 
 /** A checkpoint is to come soon that has what ended last. */
 export function isNewestDue(state: SessionState): boolean {
-  if (state.reverting.plan || state.updating) return true;
+  if (waitsFor('fork', state).length > 0) return true;
   if (state.checkpoint === null) return isPreparing(state) || state.phase === 'ready';
   if (state.phase !== 'ready' || state.commands.length > 0) return false;
   return state.checkpointing.plan !== null || state.uncheckpointedSince !== null;

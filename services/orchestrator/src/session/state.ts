@@ -28,6 +28,7 @@ import type {
   RevertedFiles,
   RevertSessionRequest,
   SessionSpec,
+  UpdatedFiles,
 } from '@worktrail/contract/session-messages';
 
 /** The states of API.md, without `busy`: a ready session is busy while it has live commands. */
@@ -226,7 +227,9 @@ export interface SessionState {
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
   /** The default branch is brought in: no command starts, and it is not put to sleep. Only while an update waits for it. */
-  updating: boolean;
+  updating: { id: string } | null;
+  /** What came of the last of these. */
+  updated: { id: string; files: UpdatedFiles }[];
   /** `session.busy` is recorded and no `session.ready` after it. */
   busyRecorded: boolean;
   /** Since when something is so that the history shows if it lasts. */
@@ -293,7 +296,8 @@ export function newSessionState(spec: SessionSpec): SessionState {
     },
     failure: null,
     archiveRequested: false,
-    updating: false,
+    updating: null,
+    updated: [],
     busyRecorded: false,
     unsettledSince: null,
     readySince: null,

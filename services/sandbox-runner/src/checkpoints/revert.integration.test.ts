@@ -74,6 +74,20 @@ test('everything is as it was, what was there before is a checkpoint, and a reve
   expect(await stateOf(session)).toEqual(changed);
 }, 120_000);
 
+test('what a fork is reverted to is on the fork’s branch, also where it was its parent’s', async () => {
+  const session = await tried.open();
+  const { branch } = session.input;
+  const inherited = await session.kept();
+  await session.run('git checkout -q --detach');
+  await session.kept();
+  const input = session.revertInput(inherited, {
+    branch: 'worktrail/fork',
+    branchesBefore: ['worktrail/none', branch],
+  });
+  await tried.engine.revert(await session.sandbox(), input, signal);
+  expect(await session.run('git branch --format="%(HEAD) %(refname:short)"')).toBe('* worktrail/fork\n');
+});
+
 test('files that are as they were are not written, and the next checkpoint finds nothing changed', async () => {
   const { session, checkpoint } = await worked();
   const written = `find . -name .git -prune -o -type f -printf '%p %i %T@ %C@\\n' | grep -v '/two ' | sort`;

@@ -24,6 +24,8 @@ import { createRepositoryMirrors, type RepositoryMirrors } from '../repositories
 import { makeRepository, noCredentials } from '../runner-bench.ts';
 import { prepareCandidate } from './candidate.ts';
 import { pushCandidate } from './candidate-push.ts';
+import { callGitAsChild } from '../host/git-call.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -52,7 +54,7 @@ beforeAll(async () => {
   const bounds = { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 };
   artifacts = await openNatsArtifactStore({ js: jetstream(connection), jsm, ...bounds, clock: Date.now });
   const dataDirectory = join(scratch.path, 'data');
-  const own = await openGit(dataDirectory, signal);
+  const own = await openGit(dataDirectory, callGitAsChild, signal);
   const git: Git = async (directory, args, given) => {
     const before = args[0] === 'push' ? beforePush : undefined;
     if (before) beforePush = undefined;
@@ -117,6 +119,7 @@ async function pushToMain(name: string, content: string): Promise<string> {
 const deps = () => ({
   directory: join(scratch.path, 'data', 'proposals'),
   diskReserveBytes: 0,
+  start: startAsChild,
   ...{ artifacts, mirrors },
 });
 const ids = () => ({
@@ -138,7 +141,10 @@ async function storeSession(leftOut = ''): Promise<ProposalSource> {
   });
   const sessionPath = join(scratch.path, `session-${count}-${Math.random()}`);
   await mkdir(sessionPath);
-  const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit }, signal);
+  const store = await openSessionStore(
+    { start: startAsChild, sessionPath, upstreamObjects: objectsPath, baseCommit },
+    signal,
+  );
   await borrow(sessionPath, objectsPath);
   const commit = await commitTree(
     store.git,
