@@ -156,7 +156,7 @@ async function push(
   }
 }
 
-function lastLine(text: string): string {
+export function lastLine(text: string): string {
   return (
     text
       .trim()
