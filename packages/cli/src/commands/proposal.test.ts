@@ -64,6 +64,17 @@ test('merge waits while the request stands, and exits 1 when nothing was merged'
   });
 });
 
+test('who waits for a merge may leave: the request stands, which is said', async () => {
+  const asked = { ...proposal, mergeRequestedBy: 'prn_1', state: 'checking' };
+  const api = await startTestApi((_, response) => answer(response, 200, asked));
+  servers.push(api);
+  const cli = startCli(['proposal', 'merge', 'ppl_1'], { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k' });
+  while (api.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  cli.raise('SIGINT');
+  expect(await cli.exitCode).toBe(130);
+  expect(cli.stderr()).toContain('stands: worktrail proposal show ppl_1');
+});
+
 test('a decision names the head that it is about', async () => {
   const ran = await run([proposal], 'proposal', 'approve', 'ppl_1', '--comment', 'good', '--head', 'h');
   expect(ran).toMatchObject({
