@@ -48,6 +48,7 @@ import type { SandboxDriver } from './docker/sandbox-driver.ts';
 import { createSandboxImages } from './docker/sandbox-images.ts';
 import { createSandboxes, type Sandboxes } from './sandboxes/sandboxes.ts';
 import { createSessionDirectories, type SessionDirectories } from './sessions/session-directory.ts';
+import { callGitAsChild } from './host/git-call.ts';
 import { startAsChild } from './host/program-start.ts';
 
 const run = promisify(execFile);
@@ -155,7 +156,7 @@ export async function startRunnerBench(
       const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
       const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
       const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-      const git = await openGit(dataDirectory, startAsChild, alive.signal);
+      const git = await openGit(dataDirectory, callGitAsChild, alive.signal);
       const pins = createRepositoryPins({ git, artifacts, log, signal: alive.signal });
       const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
       const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });

@@ -97,8 +97,8 @@ export async function startSandboxRunner(
   const { dataDirectory, clusterId, control, sshConfig } = config;
   const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
   const secretBox = await openSecretBox(config.secretsKey);
-  const start = await openProgramStarter(lifetime);
-  const git = await openGit(dataDirectory, start, lifetime.signal, sshConfig);
+  const { start, callGit } = await openProgramStarter(lifetime);
+  const git = await openGit(dataDirectory, callGit, lifetime.signal, sshConfig);
 
   const nats = await connectNats(config.nats, 'sandbox-runner', lifetime, log);
   const js = jetstream(nats);

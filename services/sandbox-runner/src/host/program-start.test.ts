@@ -3,11 +3,12 @@
 import { randomBytes } from 'node:crypto';
 import { buffer, text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openProgramStarter } from './program-starter.ts';
-import { type Program, startAsChild, type StartProgram } from './program-start.ts';
+import { callGitAsChild } from './git-call.ts';
+import { openProgramStarter, type ProgramStarter } from './program-starter.ts';
+import { type Program, startAsChild } from './program-start.ts';
 
 const closers: (() => unknown)[] = [];
-let starter: StartProgram;
+let starter: ProgramStarter;
 beforeAll(async () => {
   starter = await openProgramStarter({ onClose: (_, close) => closers.push(close) });
 });
@@ -21,7 +22,7 @@ const sh = (script: string, changes: Partial<Program> = {}): Program => ({
 });
 
 describe.each([
-  ['by a process of its own', () => starter],
+  ['by a process of its own', () => starter.start],
   ['as a child', () => startAsChild],
 ])('%s', (_, start) => {
   const run = async (program: Program, input?: Buffer) => {
@@ -77,11 +78,32 @@ describe.each([
 });
 
 test('when the process that starts them dies what runs is given up, and the next one runs', async () => {
-  const started = starter(sh('echo "$PPID"; exec cat', { stdin: true }));
+  const started = starter.start(sh('echo "$PPID"; exec cat', { stdin: true }));
   void text(started.stderr).catch(() => undefined);
   const pid = Number((await started.stdout[Symbol.asyncIterator]().next()).value);
   process.kill(pid, 'SIGKILL');
   await expect(started.ended).rejects.toThrow('has ended');
-  const next = starter(sh('echo again'));
+  const next = starter.start(sh('echo again'));
   expect((await Promise.all([text(next.stdout), next.ended, text(next.stderr)])).slice(0, 2)).toEqual(['again\n', 0]);
+});
+
+describe.each([
+  ['by a process of its own', () => starter.callGit],
+  ['as a child', () => callGitAsChild],
+])('git is called %s', (_, callGit) => {
+  const { signal } = new AbortController();
+  const call = (args: string[], until = signal) =>
+    callGit()({ directory: '/', args, env: { PATH: process.env['PATH']!, LC_ALL: 'C' }, silentMsMax: 10_000 }, until);
+
+  test('what it printed comes back, and of one that failed its words', async () => {
+    expect(await call(['rev-parse', '--sq-quote', 'ü', "it's"])).toBe(" 'ü' 'it'\\''s'\n");
+    await expect(call(['rev-parse', '--git-dir'])).rejects.toThrow('not a git repository');
+  });
+
+  test('one that is stopped ends with the reason for it', async () => {
+    const stop = new AbortController();
+    const called = call(['-c', 'alias.wait=!sleep 100', 'wait'], stop.signal);
+    stop.abort(new Error('no longer wanted'));
+    await expect(called).rejects.toThrow('no longer wanted');
+  });
 });

@@ -1,25 +1,41 @@
-// The process of program-starter.ts. It stays as small as a process of Node can be: it imports nothing but Node's own.
+// The process of program-starter.ts. It stays as small as a process of Node can be: it imports hardly anything.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
-import type { FromStarter, StartRequest, ToStarter } from './program-starter.ts';
+import { callGitAsChild } from './git-call.ts';
+import type { CallRequest, FromStarter, StartRequest, ToStarter } from './program-starter.ts';
 
 const programs = new Map<number, ChildProcess | 'starting'>();
+const calls = new Map<number, AbortController>();
 const tell = (message: FromStarter) =>
   process.connected && process.send?.(message, undefined, undefined, () => undefined);
 
 process.on('message', (message: ToStarter) => {
   if (message.type === 'start') void start(message);
+  else if (message.type === 'call') void call(message);
   else kill(message.id);
 });
 process.on('disconnect', () => {
-  for (const id of programs.keys()) kill(id);
+  for (const id of [...programs.keys(), ...calls.keys()]) kill(id);
   process.exit();
 });
 // It ends with the process that has started it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 
+async function call({ id, ...asked }: CallRequest): Promise<void> {
+  const stop = new AbortController();
+  calls.set(id, stop);
+  try {
+    tell({ type: 'answered', id, text: await callGitAsChild(asked, stop.signal) });
+  } catch (error) {
+    tell({ type: 'failed', id, message: (error as Error).message });
+  } finally {
+    calls.delete(id);
+  }
+}
+
 function kill(id: number): void {
+  calls.get(id)?.abort(new Error('it was stopped'));
   const program = programs.get(id);
   programs.delete(id);
   if (program === 'starting') tell({ type: 'failed', id, message: 'the program was killed before it was started' });

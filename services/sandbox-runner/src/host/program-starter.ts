@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
+import type { CallGit, GitCall } from './git-call.ts';
 import type { Program, StartedProgram, StartProgram } from './program-start.ts';
 import { programEnvironment } from './program-environment.ts';
 
@@ -20,10 +21,20 @@ export interface StartRequest extends Program {
   id: number;
   socketPath: string;
 }
-export type ToStarter = StartRequest | { type: 'kill'; id: number };
+export interface CallRequest extends GitCall {
+  type: 'call';
+  id: number;
+}
+export type ToStarter = StartRequest | CallRequest | { type: 'kill'; id: number };
 export type FromStarter =
   | { type: 'ended'; id: number; code: number | null }
+  | { type: 'answered'; id: number; text: string }
   | { type: 'failed'; id: number; message: string };
+
+export interface ProgramStarter {
+  start: StartProgram;
+  callGit: CallGit;
+}
 
 /** The first line of each connection: "<id> <stream>". */
 const greetingBytesMax = 64;
@@ -37,10 +48,11 @@ interface Running {
   settle(error?: Error): void;
 }
 
-export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): Promise<StartProgram> {
+export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): Promise<ProgramStarter> {
   const directory = await mkdtemp(join(tmpdir(), 'worktrail-run-'));
   const socketPath = join(directory, 's');
   const running = new Map<number, Running>();
+  const calls = new Map<number, (answer: { text: string } | Error) => void>();
   const server = createServer((socket) => greet(socket, running));
   await listening(server, socketPath);
   let starter: ChildProcess | undefined;
@@ -49,7 +61,9 @@ export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): P
   const giveUp = (gone: ChildProcess) => {
     if (starter !== gone) return;
     starter = undefined;
-    for (const one of running.values()) one.settle(new Error('the process that starts programs has ended'));
+    const why = new Error('the process that starts programs has ended');
+    for (const one of running.values()) one.settle(why);
+    for (const settle of calls.values()) settle(why);
   };
   const current = (): ChildProcess => {
     if (starter?.connected) return starter;
@@ -62,7 +76,9 @@ export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): P
     });
     child.on('message', (message: FromStarter) => {
       const one = running.get(message.id);
-      if (message.type === 'failed') one?.settle(new Error(message.message));
+      const settleCall = calls.get(message.id);
+      if (message.type === 'answered') settleCall?.(message);
+      else if (message.type === 'failed') (one?.settle ?? settleCall)?.(new Error(message.message));
       else if (one) {
         one.code = message.code;
         settleIfDone(one);
@@ -80,7 +96,32 @@ export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): P
     await rm(directory, { recursive: true, force: true });
   });
 
-  return (program): StartedProgram => {
+  const send = (message: ToStarter, failed: (error: Error) => void) =>
+    current().send(message, (error) => error && failed(error));
+
+  const callGit: CallGit = async (call, signal) => {
+    signal.throwIfAborted();
+    lastId += 1;
+    const id = lastId;
+    const { promise, resolve } = Promise.withResolvers<{ text: string } | Error>();
+    calls.set(id, resolve);
+    const stop = () => {
+      send({ type: 'kill', id }, resolve);
+      resolve(signal.reason as Error);
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    send({ type: 'call', id, ...call }, resolve);
+    try {
+      const answer = await promise;
+      if (answer instanceof Error) throw answer;
+      return answer.text;
+    } finally {
+      calls.delete(id);
+      signal.removeEventListener('abort', stop);
+    }
+  };
+
+  const start: StartProgram = (program): StartedProgram => {
     lastId += 1;
     const id = lastId;
     const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() };
@@ -106,16 +147,17 @@ export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): P
         settleIfDone(one);
       });
     }
-    const send = (message: ToStarter) => current().send(message, (error) => error && one.settle(error));
-    send({ type: 'start', id, socketPath, ...program });
+    send({ type: 'start', id, socketPath, ...program }, one.settle);
     return {
       stdin: program.stdin ? streams.stdin : null,
       ...{ stdout: streams.stdout, stderr: streams.stderr, ended },
       kill: () => {
-        if (running.has(id)) send({ type: 'kill', id });
+        if (running.has(id)) send({ type: 'kill', id }, one.settle);
       },
     };
   };
+
+  return { start, callGit };
 }
 
 function settleIfDone(one: Running): void {

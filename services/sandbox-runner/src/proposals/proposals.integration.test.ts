@@ -24,6 +24,7 @@ import { createRepositoryMirrors, type RepositoryMirrors } from '../repositories
 import { makeRepository, noCredentials } from '../runner-bench.ts';
 import { prepareCandidate } from './candidate.ts';
 import { pushCandidate } from './candidate-push.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 import { startAsChild } from '../host/program-start.ts';
 
 const run = promisify(execFile);
@@ -53,7 +54,7 @@ beforeAll(async () => {
   const bounds = { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 };
   artifacts = await openNatsArtifactStore({ js: jetstream(connection), jsm, ...bounds, clock: Date.now });
   const dataDirectory = join(scratch.path, 'data');
-  const own = await openGit(dataDirectory, startAsChild, signal);
+  const own = await openGit(dataDirectory, callGitAsChild, signal);
   const git: Git = async (directory, args, given) => {
     const before = args[0] === 'push' ? beforePush : undefined;
     if (before) beforePush = undefined;

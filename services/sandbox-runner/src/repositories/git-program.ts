@@ -6,15 +6,14 @@
 // 2. No key, configuration or agent of the operator's own ssh is used: without `sshConfig` there is no ssh at all, with it there is
 //    what that file names and nothing else (decision 11).
 // 3. What remote-credentials.ts gives one call is used by that call alone.
-// 4. A command that prints nothing for a minute is ended, and so is one that prints more than 64 MiB.
+// 4. A command that prints nothing for a minute is ended.
 
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { programEnvironment } from '../host/program-environment.ts';
-import type { StartProgram } from '../host/program-start.ts';
+import type { CallGit } from '../host/git-call.ts';
 
 const silentMsMax = 60_000;
-const outputBytesMax = 64 * 1024 ** 2;
 
 const configuration = `[safe]
 	directory = *
@@ -51,7 +50,7 @@ export type Git = (directory: string, args: string[], given?: Record<string, str
  */
 export async function openGit(
   dataDirectory: string,
-  start: StartProgram,
+  call: CallGit,
   signal: AbortSignal,
   sshConfig?: string,
 ): Promise<Git> {
@@ -70,37 +69,7 @@ export async function openGit(
   });
   return async (directory, args, given = {}) => {
     signal.throwIfAborted();
-    const git = start({ file: 'git', args, env: { ...environment, ...given }, cwd: directory, stdin: false });
-    let why: Error | undefined;
-    const end = (reason?: Error) => {
-      why ??= reason;
-      git.kill();
-    };
-    const onAbort = () => end();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const silence = setTimeout(() => end(new Error('git has said nothing for a minute')), silentMsMax);
-    let bytes = 0;
-    const collect = (chunks: Buffer[]) => (chunk: Buffer) => {
-      silence.refresh();
-      bytes += chunk.length;
-      if (bytes > outputBytesMax) end(new Error(`git ${args[0]} printed too much`));
-      else chunks.push(chunk);
-    };
-    const printed: Buffer[] = [];
-    const said: Buffer[] = [];
-    git.stdout.on('data', collect(printed));
-    git.stderr.on('data', collect(said));
-    try {
-      const code = await git.ended;
-      signal.throwIfAborted();
-      if (why) throw why;
-      if (code !== 0 && (code === null || said.length > 0))
-        throw new Error(Buffer.concat([...printed, ...said]).toString());
-      return Buffer.concat(printed).toString();
-    } finally {
-      clearTimeout(silence);
-      signal.removeEventListener('abort', onAbort);
-    }
+    return await call({ directory, args, env: { ...environment, ...given }, silentMsMax }, signal);
   };
 }
 

@@ -20,7 +20,7 @@ import { makeRepository } from '../runner-bench.ts';
 import { openGit } from './git-program.ts';
 import { openRemoteCredentials } from './remote-credentials.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
-import { startAsChild } from '../host/program-start.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -51,7 +51,7 @@ beforeAll(async () => {
   server = await startGitHttpsServer({ ...of, beforeAnswer: (path) => beforeAnswer(path) });
   vi.stubEnv('GIT_SSL_CAINFO', server.caPath);
   const dataDirectory = join(scratch.path, 'data');
-  const git = await openGit(dataDirectory, startAsChild, signal);
+  const git = await openGit(dataDirectory, callGitAsChild, signal);
   const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };

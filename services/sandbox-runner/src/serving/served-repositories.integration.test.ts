@@ -24,6 +24,7 @@ import { createRequestRouter } from '../requests/request-router.ts';
 import { gitRoutes } from '../requests/git-routes.ts';
 import { log, makeRepository, noCredentials } from '../runner-bench.ts';
 import { openServedRepositories, type ServedRepositories } from './served-repositories.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 import { startAsChild } from '../host/program-start.ts';
 
 const run = promisify(execFile);
@@ -56,7 +57,7 @@ beforeAll(async () => {
   await inUpstream('add', '.');
   await inUpstream('commit', '-q', '-m', 'large');
   const dataDirectory = join(scratch.path, 'data');
-  const git = await openGit(dataDirectory, startAsChild, signal);
+  const git = await openGit(dataDirectory, callGitAsChild, signal);
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
