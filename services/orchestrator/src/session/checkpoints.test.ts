@@ -43,6 +43,24 @@ function start(state: SessionState, seconds: number, background = false): string
   return command.id;
 }
 
+describe('what a checkpoint has found of the repository', () => {
+  it('is what the session says: of a HEAD that leads nowhere neither a commit nor a position', () => {
+    const state = storedState();
+    const take = (number: number, headCommit: string | null, position: typeof state.position) => {
+      checkpoints.checkpointPlanned(state, 'automatic', `chk_${number}`, at(number));
+      const headRef = headCommit === null ? null : `refs/heads/${state.spec.branch}`;
+      const found = { changed: false as const, headCommit, headRef, position };
+      checkpoints.checkpointMade(state, `chk_${number}`, found, false, at(number));
+      return { headCommit: state.headCommit, position: state.position };
+    };
+    const there = { headCommit: 'x', position: { ahead: 1, behind: 2 } };
+    expect(take(2, 'x', there.position)).toEqual(there);
+    expect(take(3, 'x', null)).toEqual(there);
+    expect(take(4, null, null)).toEqual({ headCommit: null, position: null });
+    expect(take(5, 'x', there.position)).toEqual(there);
+  });
+});
+
 describe('a checkpoint is due', () => {
   it('never while nothing has ended and nothing runs', () => {
     expect(dueAfter(storedState())).toBeNull();
