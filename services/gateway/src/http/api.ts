@@ -5,7 +5,7 @@
 // 3. A path that exists under another method is 405 with Allow.
 
 import { createHash } from 'node:crypto';
-import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
+import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { Logger } from '@worktrail/runtime/log';
@@ -144,7 +144,7 @@ async function handle(
   const rawBody = await rawBodyOf(spec, context.req.raw);
   const body = spec.body ? parseBody(spec.body, rawBody) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
-  const key = spec.method === 'post' || spec.takesKey ? headers.get('idempotency-key') : null;
+  const key = takesKey(spec) ? headers.get('idempotency-key') : null;
   if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });
   return await deps.idempotency.run(
     {
@@ -219,6 +219,10 @@ async function rawBodyOf(spec: AnySpec, request: Request): Promise<Uint8Array> {
   return new Uint8Array();
 }
 
+function takesKey({ method, takesKey: does }: Pick<AnySpec, 'method' | 'takesKey'>): boolean {
+  return method === 'post' || does === true;
+}
+
 function idempotencyKey(key: string): string {
   if (/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) return key;
   throw invalid({ path: 'Idempotency-Key', message: 'must be 1 to 255 printable ASCII characters' });
@@ -285,6 +289,7 @@ function openApiRoute(spec: AnySpec): RouteConfig {
     request: {
       ...(spec.params && { params: spec.params as never }),
       ...(spec.query && { query: spec.query as never }),
+      ...(takesKey(spec) && { headers: keyHeader }),
       ...requestBody(spec),
     },
     responses: {
@@ -293,6 +298,13 @@ function openApiRoute(spec: AnySpec): RouteConfig {
     },
   };
 }
+
+const keyHeader = z.object({
+  'Idempotency-Key': z.string().max(255).optional().openapi({
+    description:
+      'Sent again within 24 hours with the same key and body, the request is the same one: it gets the same answer, and joins what is still under way.',
+  }),
+});
 
 function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema: z.ZodType }>; required: boolean } } {
   if (spec.body) return { body: { content: { 'application/json': { schema: spec.body } }, required: true } };
