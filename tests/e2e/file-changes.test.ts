@@ -58,7 +58,9 @@ test('a file is written, read back byte for byte, written over only as it was se
   expect(await run(id, 'ls -A new/deep; git status --porcelain')).toBe('?? empty\n');
 
   const me = (await api.get('/v1/me')).body;
-  const told = (await readHistory(api, id)).filter(({ type, data }) => type === 'files.changed' && !data.checkpointId);
+  const told = (await readHistory(api, id)).filter(
+    ({ type, data }) => type === 'files.changed' && data.source === 'api',
+  );
   expect(told.map(({ data }) => [data.files[0].path, data.files[0].status])).toEqual([
     ['new/deep/a file.bin', 'added'],
     ['new/deep/a file.bin', 'modified'],
@@ -99,3 +101,10 @@ test('nothing outside of the work tree is written or deleted, and what is no fil
     body: { errors: [{ path: 'If-Match' }] },
   });
 }, 120_000);
+
+test('many writes of one session at once are all made', async () => {
+  const { id } = await newSession();
+  const answers = await Promise.all(Array.from({ length: 24 }, (_, index) => put(id, `many/${index}`, `${index}`)));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+  expect(await run(id, 'cat many/* | wc -c')).toBe('38\n');
+});

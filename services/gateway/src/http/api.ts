@@ -38,6 +38,8 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   params?: Params;
   query?: Query;
   body?: Body;
+  /** What is told of headers that it heeds, by their names; of the key of a POST and the ETag of a PATCH it is told anyway. */
+  heeds?: Readonly<Record<string, string>>;
   /** Takes the body as it is, up to so many bytes, instead of JSON. */
   rawBodyBytesMax?: number;
   answers: Record<number, Answer>;
@@ -49,8 +51,9 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
 
 export interface Answer {
   description: string;
+  /** Of its JSON. */
   schema?: z.ZodType;
-  /** Other than JSON. */
+  /** Other than JSON, or beside it. */
   contentTypes?: readonly string[];
 }
 
@@ -289,7 +292,7 @@ function openApiRoute(spec: AnySpec): RouteConfig {
     request: {
       ...(spec.params && { params: spec.params as never }),
       ...(spec.query && { query: spec.query as never }),
-      ...(takesKey(spec) && { headers: keyHeader }),
+      ...headerParameters(spec),
       ...requestBody(spec),
     },
     responses: {
@@ -299,12 +302,19 @@ function openApiRoute(spec: AnySpec): RouteConfig {
   };
 }
 
-const keyHeader = z.object({
-  'Idempotency-Key': z.string().max(255).optional().openapi({
-    description:
-      'Sent again within 24 hours with the same key and body, the request is the same one: it gets the same answer, and joins what is still under way.',
-  }),
-});
+function headerParameters(spec: AnySpec): { headers?: z.ZodObject } {
+  const keyed =
+    'For 24 hours: the same key and body get the answer of the first time, or join what is under way; another body is 422.';
+  const seen = 'The ETag that was seen: 412 where it is another by now.';
+  const told = Object.entries({
+    ...(takesKey(spec) && { 'Idempotency-Key': keyed }),
+    ...(spec.method === 'patch' && { 'If-Match': seen }),
+    ...spec.heeds,
+  });
+  const parameter = (description: string) => z.string().optional().openapi({ description });
+  if (told.length === 0) return {};
+  return { headers: z.object(Object.fromEntries(told.map(([name, description]) => [name, parameter(description)]))) };
+}
 
 function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema: z.ZodType }>; required: boolean } } {
   if (spec.body) return { body: { content: { 'application/json': { schema: spec.body } }, required: true } };
@@ -315,7 +325,11 @@ function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema
 
 function openApiAnswer(item: Answer) {
   if (!item.schema && !item.contentTypes) return { description: item.description };
-  const schema = item.schema ?? ({ type: 'string', format: 'binary' } as never);
-  const contentTypes = item.contentTypes ?? ['application/json'];
-  return { description: item.description, content: Object.fromEntries(contentTypes.map((type) => [type, { schema }])) };
+  const schema = { type: 'string', format: 'binary' } as never;
+  const others = (item.contentTypes ?? []).map((type) => [type, { schema }]);
+  const content = {
+    ...(item.schema && { 'application/json': { schema: item.schema } }),
+    ...Object.fromEntries(others),
+  };
+  return { description: item.description, content };
 }
