@@ -15,6 +15,7 @@ import {
 } from '../checkpoints/checkpoint-bench.ts';
 import { createStoreGit } from '../checkpoints/store-git.ts';
 import { readDiffFiles } from '../files/tree-diff.ts';
+import { startAsChild } from '../host/program-start.ts';
 import { makeRepository, type RunnerBench, startRunnerBench } from '../runner-bench.ts';
 import { prepareCandidate } from './candidate.ts';
 
@@ -38,7 +39,10 @@ async function propose({ input: of, opened, bundles }: TriedSession, at: Checkpo
   const { organizationId, projectId, sessionId, repository } = of;
   const { id, number, commit, tree } = at;
   const { mirrors } = bench.parts();
-  const deps = { directory: join(bench.path, 'proposals'), diskReserveBytes: 0, artifacts: bench.artifacts, mirrors };
+  const deps = {
+    ...{ start: startAsChild, directory: join(bench.path, 'proposals'), diskReserveBytes: 0 },
+    ...{ artifacts: bench.artifacts, mirrors },
+  };
   const when = '2026-01-01T00:00:00.000Z';
   const { baseCommit } = opened;
   const input = {
@@ -112,7 +116,7 @@ test.each(doings)(
     const isReadable = name !== 'has broken the configuration';
     expect(checkpoint).toMatchObject({ headRef, headCommit: isReadable ? headCommit : null });
 
-    const git = createStoreGit(join(session.path, 'store.git'));
+    const git = createStoreGit(join(session.path, 'store.git'), startAsChild);
     const diff = await readDiffFiles(git, { from: clean.commit, to: checkpoint.commit }, signal);
     expect(diff.files).toContainEqual(expect.objectContaining({ path: 'work', status: 'added' }));
 
