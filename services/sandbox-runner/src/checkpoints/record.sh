@@ -416,6 +416,11 @@ carrier=$({
 ) || useless 'pack-objects'
 [ -d "$G/refs/worktrail" ] || mkdir -p "$G/refs/worktrail"
 printf '%s\n' "$carrier" > "$G/refs/worktrail/carrier"
+# Where there are thousands of objects, what was just packed need not be packed again.
 set -- "$G"/objects/17/*
-[ $# -lt 32 ] || timeout 60 git repack -a -d -l -q 2> /dev/null
+if [ $# -ge 32 ]; then
+  git index-pack --stdin --fix-thin < "$work/out.pack" > /dev/null 2>&1 && git prune-packed -q
+  set -- "$G"/objects/17/* "$G"/objects/pack/*.pack
+  [ $# -lt 32 ] || timeout 60 git repack -a -d -l -q 2> /dev/null
+fi
 echo "carrier $carrier"
