@@ -110,9 +110,10 @@ test('with its credential a project opens sessions of a private repository and m
   const { id } = await api.make(`/v1/sessions/${session.id}/proposals`);
   const proposal = async () => (await api.get(`/v1/proposals/${id}`)).body;
   await expect.poll(async () => (await proposal()).state, { timeout: 60_000, interval: 300 }).toBe('mergeable');
+  const { checkSessionId } = await proposal();
   await api.make(`/v1/proposals/${id}/merge`);
   await expect.poll(async () => (await proposal()).state, { timeout: 60_000, interval: 300 }).toBe('merged');
-  const { mergeCommit, checkSessionId } = await proposal();
+  const { mergeCommit } = await proposal();
   expect((await run('git', ['-C', join(scratch, 'served', 'app.git'), 'rev-parse', 'main'])).stdout.trim()).toBe(
     mergeCommit,
   );

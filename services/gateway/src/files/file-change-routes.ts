@@ -83,6 +83,10 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       takesKey: true,
       params,
       query: z.object({ executable }),
+      heeds: {
+        'If-Match': 'One ETag, or `*`: 412 where the file has another content, or is not there.',
+        'If-None-Match': '`*`: 412 where the file is there.',
+      },
       rawBodyBytesMax: fileWriteBytesMax,
       answers: {
         200: { description: 'Written over what was there; `ETag`: its content', schema: changedFileSchema },
@@ -109,6 +113,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       action: 'file.write',
       takesKey: true,
       params,
+      heeds: { 'If-Match': 'One ETag, or `*`: 412 where the file has another content.' },
       answers: { 204: { description: 'Deleted' } },
     },
     async (request) => {

@@ -126,7 +126,10 @@ export function checkpointMade(
     const kept = { ...bundle, upTo: plan.number };
     state.bundles = compacted ? [kept] : [...state.bundles, kept];
     const { label, commandId, number } = plan;
-    const value = { checkpointId: id, number, commit, tree, label, filesChanged };
+    const value = {
+      ...{ checkpointId: id, number, commit, tree, label, filesChanged },
+      leftOut: checkpoint.leftOut ?? [],
+    };
     addSessionEvent(state, now, { case: 'checkpointCreated', value }, undefined, commandId);
     const document = { ...state.checkpoint, label, commandId, filesChanged, createdAt: now };
     if (plan.purpose === 'asked') answerAsked(state, { id, document, failure: null });

@@ -136,6 +136,13 @@ test('what is too large, unreadable or no file is named and left out, and the re
     '2 files whose name git refuses: .GIT/config, sub/git~1/x',
     '2 special files: -pipe, README',
   ]);
+  const digest = createHash('sha256').update(Buffer.alloc(2_000_000)).digest('hex');
+  const none = { bytes: 0, sha256: '' };
+  expect(second.checkpoint.leftOut).toEqual([
+    { kind: 'large', count: 1, files: [{ path: 'big', bytes: 2_000_000, sha256: digest }] },
+    { kind: 'unreadable', count: 1, files: [{ path: 'locked', ...none }] },
+    { kind: 'special', count: 2, files: ['-pipe', 'README'].map((path) => ({ path, ...none })) },
+  ]);
   const files = await bench.git(['ls-tree', '--name-only', second.checkpoint.tree], `${session.path}/store.git`);
   expect(files).toBe('README.md\nkept\nsrc\n');
   session.checkpoints.push(second.checkpoint);
@@ -189,6 +196,15 @@ test('commits are kept whether or not they were there when a checkpoint looked f
   ).toBe('one\none\nlate\n4\n');
   expect(await again.run('git fsck --no-dangling 2>&1')).toBe('');
 }, 60_000);
+test('a file that is just being written from outside is not in a checkpoint half', async () => {
+  const session = await tried.open();
+  const half = `.worktrail-${newId('event')}`;
+  await session.run(`echo half > ${half}; mkdir -p a; echo half > a/${half}; echo x > whole`);
+  const { tree } = await session.kept();
+  expect(await bench.git(['ls-tree', '-r', '--name-only', tree], `${session.path}/store.git`)).toBe(
+    'README.md\nsrc/index.js\nwhole\n',
+  );
+});
 
 const brokenRepositories = [
   ['removed', 'rm -rf .git'],
@@ -506,7 +522,7 @@ test('a bundle that is missing, cut off or exchanged is refused, and says so', a
 test('the changes of a checkpoint are events of its own, with what happened to each file', async () => {
   const session = await tried.open();
   await session.run('seq 1 50 > long; echo x > gone; echo x > tool; printf "\\0\\1" > data');
-  await session.kept();
+  const before = await session.kept();
   await session.run(
     'mv long longer; rm gone; chmod +x tool; echo y >> README.md; echo z > "$(printf \'\\377\')"; printf "\\0\\2" > data',
   );
@@ -516,6 +532,7 @@ test('the changes of a checkpoint are events of its own, with what happened to e
   expect(more).toEqual([]);
   expect(event).toMatchObject({ commandId, producer: id });
   if (event?.payload.case !== 'filesChanged') throw new Error('another event');
+  expect(event.payload.value).toMatchObject({ source: 'checkpoint', checkpointId: id, sinceCheckpointId: before.id });
   const shown = event.payload.value.files.map(({ path, oldPath, status, additions, deletions, binary }) => [
     path,
     oldPath,

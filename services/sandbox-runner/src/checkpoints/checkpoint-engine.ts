@@ -259,7 +259,7 @@ async function keep(
   signal: AbortSignal,
 ): Promise<{ manifest: Manifest; changed: Changed }> {
   const { checkpointId, number, commandId, baseCommit } = input;
-  const { tree, carrier, fingerprint, headCommit, headRef, notKept, withoutRepository } = recorded;
+  const { tree, carrier, fingerprint, headCommit, headRef, notKept, leftOut, withoutRepository } = recorded;
   const parent = before?.commit ?? baseCommit;
   const message = `Checkpoint ${number}`;
   const commit = await store.commit({ tree, parents: [parent], message, createdMs });
@@ -271,6 +271,7 @@ async function keep(
     version: 1,
     ...{ checkpointId, number, commandId, createdMs, baseCommit, withoutRepository },
     ...facts,
+    leftOut,
   };
   await store.publish(manifest, signal);
   return { manifest, changed };
@@ -337,6 +338,6 @@ function missing({ number, id }: CheckpointRef): CheckpointMissing {
 }
 
 function factsOf(manifest: Manifest) {
-  const { checkpointId: id, number, commit, tree, filesChanged, headCommit, headRef, notKept } = manifest;
-  return { id, number, commit, tree, filesChanged, headCommit, headRef, notKept };
+  const { checkpointId: id, number, commit, tree, filesChanged, headCommit, headRef, notKept, leftOut } = manifest;
+  return { id, number, commit, tree, filesChanged, headCommit, headRef, notKept, ...(leftOut && { leftOut }) };
 }

@@ -69,7 +69,8 @@ record_tree() {
   key=$1 prefix=$2
   export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$key.index"
   [ "$key" = main ] || rm -rf "$G/info/exclude"
-  plain .git/info/exclude && head -c 1048576 .git/info/exclude > "$G/info/exclude"
+  # A file that is being written from outside has this name until it is whole (change-file.sh).
+  { ! plain .git/info/exclude || head -c 1048576 .git/info/exclude; printf '\n.worktrail-evt_*\n'; } > "$G/info/exclude"
   read_user_index
   scan "$key" "$prefix"
   tree=$(git write-tree --missing-ok) || useless "write-tree of $key"

@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { LeftOut } from '@worktrail/contract/checkpoints';
 import { openBundleHeader, refsBytesMax, writeBundleHeader } from './bundle-header.ts';
 import { commitOf, type NewCommit, treeOf, writeObject } from './loose-objects.ts';
 import type { StartProgram } from '../host/program-start.ts';
@@ -32,6 +33,7 @@ export interface Manifest {
   headRef: string | null;
   filesChanged: number;
   notKept: string[];
+  leftOut?: LeftOut[];
   /** The repository's own state could not be recorded. */
   withoutRepository: boolean;
 }

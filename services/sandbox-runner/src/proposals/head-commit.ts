@@ -36,7 +36,7 @@ export async function missingFiles(store: SessionStore, manifest: Manifest, sign
   const byKind = readLeftOut(await store.git(['cat-file', 'blob', found.id], options));
   return neededKinds
     .flatMap((kind) => byKind.get(kind) ?? [])
-    .map(shownPath)
+    .map(({ path }) => shownPath(path))
     .slice(0, pathsMax);
 }
 
