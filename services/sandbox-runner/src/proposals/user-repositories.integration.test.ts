@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { CheckpointFacts } from '@worktrail/contract/checkpoints';
 import { newId } from '@worktrail/contract/ids';
 import type { PreparedCandidate } from '@worktrail/contract/proposal-activities';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   type CheckpointBench,
   createCheckpointBench,
@@ -15,6 +15,7 @@ import {
 } from '../checkpoints/checkpoint-bench.ts';
 import { createStoreGit } from '../checkpoints/store-git.ts';
 import { readDiffFiles } from '../files/tree-diff.ts';
+import { startAsChild } from '../host/program-start.ts';
 import { makeRepository, type RunnerBench, startRunnerBench } from '../runner-bench.ts';
 import { prepareCandidate } from './candidate.ts';
 
@@ -32,13 +33,20 @@ beforeAll(async () => {
   await session.kept();
 }, 60_000);
 afterAll(() => bench.close(), 60_000);
+// From whatever the test before has left.
+beforeEach(async () => {
+  const clean = session.checkpoints[0]!;
+  const { checkpoint } = await session.revert(clean);
+  const { tree, headRef, headCommit } = clean;
+  expect(checkpoint).toMatchObject({ tree, headRef, headCommit });
+});
 
 /** The candidate of a checkpoint. */
 async function propose({ input: of, opened, bundles }: TriedSession, at: CheckpointFacts): Promise<PreparedCandidate> {
   const { organizationId, projectId, sessionId, repository } = of;
   const { id, number, commit, tree } = at;
   const { mirrors } = bench.parts();
-  const deps = { directory: join(bench.path, 'proposals'), diskReserveBytes: 0, artifacts: bench.artifacts, mirrors };
+  const deps = { directory: join(bench.path, 'proposals'), diskReserveBytes: 0, artifacts: bench.artifacts };
   const when = '2026-01-01T00:00:00.000Z';
   const { baseCommit } = opened;
   const input = {
@@ -47,7 +55,7 @@ async function propose({ input: of, opened, bundles }: TriedSession, at: Checkpo
     head: { title: 'Work', author: { id: 'prn_ada', name: 'Ada' }, at: when },
     from: { kind: 'session' as const, baseCommit, checkpoint: { id, number, commit, tree }, bundles },
   };
-  return prepareCandidate(deps, input, signal);
+  return prepareCandidate({ ...deps, mirrors, start: startAsChild }, input, signal);
 }
 
 const hook = 'printf "#!/bin/sh\\ntouch /tmp/ran\\n"';
@@ -112,7 +120,7 @@ test.each(doings)(
     const isReadable = name !== 'has broken the configuration';
     expect(checkpoint).toMatchObject({ headRef, headCommit: isReadable ? headCommit : null });
 
-    const git = createStoreGit(join(session.path, 'store.git'));
+    const git = createStoreGit(join(session.path, 'store.git'), startAsChild);
     const diff = await readDiffFiles(git, { from: clean.commit, to: checkpoint.commit }, signal);
     expect(diff.files).toContainEqual(expect.objectContaining({ path: 'work', status: 'added' }));
 
@@ -130,8 +138,6 @@ test.each(doings)(
     const { checkpoint: again } = await session.revert(checkpoint);
     expect(again).toMatchObject({ tree: checkpoint.tree, headRef, headCommit: checkpoint.headCommit });
     expect([await session.run(listing), (await head(session)) || null]).toEqual([files, headCommit]);
-    const { checkpoint: first } = await session.revert(clean);
-    expect(first).toMatchObject({ tree: clean.tree, headRef: clean.headRef, headCommit: clean.headCommit });
     expect(await session.run('ls /tmp/ran 2>&1')).toContain('No such file');
   },
   60_000,
