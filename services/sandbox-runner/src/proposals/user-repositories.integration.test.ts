@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { CheckpointFacts } from '@worktrail/contract/checkpoints';
 import { newId } from '@worktrail/contract/ids';
 import type { PreparedCandidate } from '@worktrail/contract/proposal-activities';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   type CheckpointBench,
   createCheckpointBench,
@@ -33,6 +33,13 @@ beforeAll(async () => {
   await session.kept();
 }, 60_000);
 afterAll(() => bench.close(), 60_000);
+// From whatever the test before has left.
+beforeEach(async () => {
+  const clean = session.checkpoints[0]!;
+  const { checkpoint } = await session.revert(clean);
+  const { tree, headRef, headCommit } = clean;
+  expect(checkpoint).toMatchObject({ tree, headRef, headCommit });
+});
 
 /** The candidate of a checkpoint. */
 async function propose({ input: of, opened, bundles }: TriedSession, at: CheckpointFacts): Promise<PreparedCandidate> {
@@ -134,8 +141,6 @@ test.each(doings)(
     const { checkpoint: again } = await session.revert(checkpoint);
     expect(again).toMatchObject({ tree: checkpoint.tree, headRef, headCommit: checkpoint.headCommit });
     expect([await session.run(listing), (await head(session)) || null]).toEqual([files, headCommit]);
-    const { checkpoint: first } = await session.revert(clean);
-    expect(first).toMatchObject({ tree: clean.tree, headRef: clean.headRef, headCommit: clean.headCommit });
     expect(await session.run('ls /tmp/ran 2>&1')).toContain('No such file');
   },
   60_000,
