@@ -1006,7 +1006,7 @@ export declare const CheckpointCreatedSchema: GenMessage<CheckpointCreated>;
  */
 export declare type LeftOut = Message<"worktrail.v1.LeftOut"> & {
   /**
-   * "large" (over the limit of a file), "unreadable", "special", "changing" (while it was read), "nested" (one repository too many),
+   * "large" (over the limit of a file), "unreadable", "name" (git refuses it), "special", "changing" (while it was read), "nested" (one repository too many),
    * "state", "index", "head", "history" (of a repository), "repository" (none of it could be read).
    *
    * @generated from field: string kind = 1;

@@ -46,10 +46,7 @@ async function propose({ input: of, opened, bundles }: TriedSession, at: Checkpo
   const { organizationId, projectId, sessionId, repository } = of;
   const { id, number, commit, tree } = at;
   const { mirrors } = bench.parts();
-  const deps = {
-    ...{ start: startAsChild, directory: join(bench.path, 'proposals'), diskReserveBytes: 0 },
-    ...{ artifacts: bench.artifacts, mirrors },
-  };
+  const deps = { directory: join(bench.path, 'proposals'), diskReserveBytes: 0, artifacts: bench.artifacts };
   const when = '2026-01-01T00:00:00.000Z';
   const { baseCommit } = opened;
   const input = {
@@ -58,7 +55,7 @@ async function propose({ input: of, opened, bundles }: TriedSession, at: Checkpo
     head: { title: 'Work', author: { id: 'prn_ada', name: 'Ada' }, at: when },
     from: { kind: 'session' as const, baseCommit, checkpoint: { id, number, commit, tree }, bundles },
   };
-  return prepareCandidate(deps, input, signal);
+  return prepareCandidate({ ...deps, mirrors, start: startAsChild }, input, signal);
 }
 
 const hook = 'printf "#!/bin/sh\\ntouch /tmp/ran\\n"';
