@@ -153,6 +153,14 @@ function addProjects(program: Command, action: Action): void {
     .option('--check <command>', 'has to exit 0 on what would land (repeatable, in this order)', listed)
     .option('--no-checks', 'nothing has to')
     .addOption(new Option('--merge-method <method>', 'how it lands').choices(['merge', 'squash', 'pull_request']))
+    .addOption(
+      new Option('--pull-requests <host>', 'whose API opens them, where the address does not tell').choices([
+        'github',
+        'gitlab',
+        'gitea',
+      ]),
+    )
+    .option('--pull-requests-api <url>', 'where that is not at its usual path')
     .addHelpText(
       'after',
       '\nA change takes the approvals of open proposals away.\n\nExample:\n  worktrail project approval app --required 1 --check "npm ci" --check "npm test"',

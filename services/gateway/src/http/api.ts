@@ -147,7 +147,7 @@ async function handle(
   const rawBody = await rawBodyOf(spec, context.req.raw);
   const body = spec.body ? parseBody(spec.body, rawBody) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
-  const key = spec.method === 'post' || spec.takesKey ? headers.get('idempotency-key') : null;
+  const key = takesKey(spec) ? headers.get('idempotency-key') : null;
   if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });
   return await deps.idempotency.run(
     {
@@ -220,6 +220,10 @@ async function rawBodyOf(spec: AnySpec, request: Request): Promise<Uint8Array> {
   if (spec.rawBodyBytesMax !== undefined) return await readBody(request, spec.rawBodyBytesMax);
   if (spec.body || spec.method === 'post') return await readBody(request, limits.jsonBodyBytesMax);
   return new Uint8Array();
+}
+
+function takesKey({ method, takesKey: does }: Pick<AnySpec, 'method' | 'takesKey'>): boolean {
+  return method === 'post' || does === true;
 }
 
 function idempotencyKey(key: string): string {
@@ -298,13 +302,14 @@ function openApiRoute(spec: AnySpec): RouteConfig {
   };
 }
 
-function headerParameters({ method, heeds }: AnySpec): { headers?: z.ZodObject } {
-  const keyed = 'For 24 hours: the same key and body get the answer of the first time; another body is 422.';
+function headerParameters(spec: AnySpec): { headers?: z.ZodObject } {
+  const keyed =
+    'For 24 hours: the same key and body get the answer of the first time, or join what is under way; another body is 422.';
   const seen = 'The ETag that was seen: 412 where it is another by now.';
   const told = Object.entries({
-    ...(method === 'post' && { 'Idempotency-Key': keyed }),
-    ...(method === 'patch' && { 'If-Match': seen }),
-    ...heeds,
+    ...(takesKey(spec) && { 'Idempotency-Key': keyed }),
+    ...(spec.method === 'patch' && { 'If-Match': seen }),
+    ...spec.heeds,
   });
   const parameter = (description: string) => z.string().optional().openapi({ description });
   if (told.length === 0) return {};

@@ -180,6 +180,18 @@ describe('a checkpoint that is asked for again after it has failed', () => {
   });
 });
 
+it('the head of a repository that is gone is none, and that its branch was left is said', () => {
+  const state = storedState();
+  expect(state.headCommit).not.toBeNull();
+  checkpoints.checkpointPlanned(state, 'automatic', 'chk_gone', at(1));
+  const result = changed('chk_gone');
+  Object.assign(result.checkpoint, { headCommit: null, headRef: null });
+  checkpoints.checkpointMade(state, 'chk_gone', result, false, at(2));
+  expect(state.headCommit).toBeNull();
+  const told = state.events.findLast(({ draft }) => draft.payload.case === 'sessionBranchLeft');
+  expect(told?.draft.payload.value).toMatchObject({ actualRef: '' });
+});
+
 describe('what is said of a checkpoint that was given up', () => {
   it('changes nothing, and its producer is closed', () => {
     const state = storedState();
