@@ -52,7 +52,9 @@ async function look(path: string): Promise<void> {
   const told = pids.flatMap((pid) => ['cmdline', 'environ'].map((what) => join('/proc', pid, what)));
   const texts = await Promise.all(told.map((file) => readFile(file, 'latin1').catch(() => '')));
   const found = told.filter((_, index) => secrets.some((secret) => texts[index]!.includes(secret)));
-  looks.push({ path, found: [...found, ...(await onDisk())].filter((file) => !given.test(file)) });
+  // The disk is not small: twice for each kind of request.
+  const isEarly = looks.filter((one) => one.path === path).length < 2;
+  looks.push({ path, found: [...found, ...(isEarly ? await onDisk() : [])].filter((file) => !given.test(file)) });
 }
 
 /** Logs, documents, workflows, events, mirrors. */

@@ -300,19 +300,17 @@ test('a gigabyte of zeros, a tree of a million names and a chain of thousands of
   const { path } = await makeRepository(join(cluster.repositoryRoot, 'bombs'), 5);
   const projectId = await newProject('bombs', path);
   const session = await newSession(projectId);
-  await beside(
-    output(
-      session.id,
-      `set -e; truncate -s 1G ~/zeros; zeros=$(git -c core.compression=1 hash-object -w ~/zeros); rm ~/zeros
-      git update-ref refs/heads/zeros "$(git commit-tree -m zeros "$(printf '100644 blob %s\\tzeros\\n' "$zeros" | git mktree)")"
-      blob=$(echo x | git hash-object -w --stdin)
-      names=$(seq -f "100644 blob $blob	n%07.0f" 1000000 | git mktree --missing); git update-ref refs/heads/names "$(git commit-tree -m names "$names")"
-      awk 'BEGIN { for (n = 0; n < 200; n++) text = text n "\\n"; for (n = 1; n <= 3000; n++) { data = text n "\\n"
-        printf "commit refs/heads/chain\\ncommitter c <c@example.org> %d +0000\\ndata 1\\nc\\nM 100644 inline f\\ndata %d\\n%s\\n", n, length(data), data } }' |
-        git fast-import --quiet --depth=4000
-      echo kept > kept`,
-    ),
-  );
+  const bombs = [
+    `truncate -s 1G ~/zeros; zeros=$(git -c core.compression=1 hash-object -w ~/zeros); rm ~/zeros
+    git update-ref refs/heads/zeros "$(git commit-tree -m zeros "$(printf '100644 blob %s\\tzeros\\n' "$zeros" | git mktree)")"`,
+    `blob=$(echo x | git hash-object -w --stdin); names=$(seq -f "100644 blob $blob	n%07.0f" 1000000 | git mktree --missing)
+    git update-ref refs/heads/names "$(git commit-tree -m names "$names")"`,
+    `awk 'BEGIN { for (n = 0; n < 200; n++) text = text n "\\n"; for (n = 1; n <= 3000; n++) { data = text n "\\n"
+      printf "commit refs/heads/chain\\ncommitter c <c@example.org> %d +0000\\ndata 1\\nc\\nM 100644 inline f\\ndata %d\\n%s\\n", n, length(data), data } }' |
+      git fast-import --quiet --depth=4000`,
+  ];
+  for (const bomb of bombs) await beside(output(session.id, `set -e; ${bomb}`));
+  await output(session.id, 'echo kept > kept');
   const checkpoint = await beside(kept(session.id));
   expect(checkpoint.filesChanged).toBe(1);
   await beside(api.post(`/v1/sessions/${session.id}/hibernate`));

@@ -10,6 +10,7 @@ export type {
   ActorRef,
   CommandOutcome,
   ProposalState,
+  PullRequestHost,
   PublicEvent as WorktrailEvent,
   SessionState,
   TrialState,

@@ -72,20 +72,39 @@ export async function proposalMerge(
   proposalId: string,
   { head: headCommit, detach }: { head?: string; detach?: boolean },
 ): Promise<number> {
-  let proposal = await (await cli.client()).proposals.merge(proposalId, { headCommit });
-  const patient = await cli.patientClient();
-  let said = '';
-  while (!detach && isUnderWay(proposal)) {
-    const now = progressText(proposal);
-    if (now !== said) cli.screen.note(`worktrail: ${now}`);
-    said = now;
-    await delay(lookEveryMs);
-    proposal = await patient.proposals.get(proposalId);
+  const asked = await (await cli.client()).proposals.merge(proposalId, { headCommit });
+  const proposal = detach ? asked : await untilDone(cli, asked);
+  if (proposal === null) {
+    cli.screen.note(`The request to merge stands: worktrail proposal show ${proposalId}`);
+    return exitCodes.interrupted;
   }
   await (cli.screen.json ? cli.screen.document(proposal) : cli.screen.line(stateLine(cli, proposal)));
   if (!detach && proposal.detail) cli.screen.note(`worktrail: ${proposal.detail}`);
   const isDone = proposal.state === 'merged' || proposal.pullRequest?.state === 'open';
   return detach || isDone ? exitCodes.ok : exitCodes.failed;
+}
+
+/** Null: whoever waits for it has had enough. */
+async function untilDone(cli: Cli, asked: Proposal): Promise<Proposal | null> {
+  const patient = await cli.patientClient();
+  const leave = new AbortController();
+  const { signal } = leave;
+  const stop = cli.surroundings.onSignal(['SIGINT', 'SIGTERM', 'SIGHUP'], () => leave.abort());
+  try {
+    let said = '';
+    for (let proposal = asked; ; proposal = await patient.proposals.get(asked.id, { signal })) {
+      if (!isUnderWay(proposal)) return proposal;
+      const now = progressText(proposal);
+      if (now !== said) cli.screen.note(`worktrail: ${now}`);
+      said = now;
+      await delay(lookEveryMs, undefined, { signal });
+    }
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  } finally {
+    stop();
+  }
 }
 
 function progressText({ state, checks, detail, targetBranch }: Proposal): string {

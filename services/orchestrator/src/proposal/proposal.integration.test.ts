@@ -6,6 +6,7 @@ import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers 
 import { captured, startProposal } from '../../test/proposal-client.ts';
 import { sampleCommand, sampleSession } from '../../test/samples.ts';
 import { type SessionClient, startSession, until } from '../../test/session-client.ts';
+import type { ContinuedProposal } from './workflow.ts';
 
 let servers: Servers;
 beforeAll(async () => {
@@ -134,11 +135,12 @@ describe('a proposal', () => {
     expect(await proposal.merge('prn_opener')).toMatchObject({ state: 'merged' });
   });
 
-  async function putUp() {
+  async function putUp(continued?: ContinuedProposal) {
     const policy = { requiredChecks: [], requiredApprovals: 0, mergeMethod: 'pull_request' as const };
-    const proposal = await startProposal(bed, await readySession(), policy);
+    const session = await readySession();
+    const proposal = await startProposal(bed, session, policy, continued);
     await proposal.untilState('mergeable');
-    return { proposal, branch: `${proposal.spec.branch}-${proposal.spec.proposalId.slice(-8)}` };
+    return { session, proposal, branch: `${proposal.spec.branch}-${proposal.spec.proposalId.slice(-8)}` };
   }
 
   it('is put up as a pull request where the policy says so, once, and merged when its host has merged it', async () => {
@@ -180,7 +182,8 @@ describe('a proposal', () => {
   });
 
   it('waits for a host that is away, goes on in a new run, and is told what the host refuses', async () => {
-    const { proposal, branch } = await putUp();
+    const { proposal, branch } = await putUp({ eventsMax: 40 });
+    const { runId } = await proposal.handle.describe();
     bed.git.script.opens = 'refused';
     await expect(proposal.merge('prn_opener')).rejects.toMatchObject({ cause: { message: 'the host answers 403' } });
     await proposal.merge('prn_opener');
@@ -188,6 +191,11 @@ describe('a proposal', () => {
     await until(proposal.describe, ({ detail }) => detail === 'of the pull request: the host answers 502', 20_000);
     bed.git.script.opens = 'taken';
     bed.git.change(branch, { headCommit: 'foreign' });
+    await until(
+      () => proposal.handle.describe(),
+      (described) => described.runId !== runId,
+      30_000,
+    );
     await proposal.merge('prn_opener');
     await until(proposal.describe, ({ detail }) => detail?.startsWith('the head of the pull request is') ?? false);
     bed.git.change(branch, { state: 'merged', mergeCommit: 'm', mergedTree: 'foreign' });
@@ -197,9 +205,9 @@ describe('a proposal', () => {
   });
 
   it('has its pull request brought to a new head, when that is asked for', async () => {
-    const { proposal, branch } = await putUp();
+    const { session, proposal, branch } = await putUp();
     const first = await proposal.merge('prn_opener');
-    const again = await proposal.again(await captured(await readySession()));
+    const again = await proposal.again(await captured(session));
     expect(again).toMatchObject({ mergeRequestedBy: null, pullRequest: { headCommit: first.headCommit } });
     expect(again.headCommit).not.toBe(first.headCommit);
     await proposal.untilState('mergeable');

@@ -40,6 +40,12 @@ export async function missingFiles(store: SessionStore, manifest: Manifest, sign
     .slice(0, pathsMax);
 }
 
+/** Its index has conflicts: what lies in the work tree is nobody's decision yet, markers and all. */
+export async function hasConflicts(store: SessionStore, manifest: Manifest, signal: AbortSignal): Promise<boolean> {
+  const [found] = await checkObjects(store.git, [`${manifest.carrier}:unmerged`], signal);
+  return found?.type === 'tree';
+}
+
 export async function makeHead(
   store: ProposalStore,
   manifest: Manifest,
