@@ -141,6 +141,7 @@ test('what is too large, unreadable or no file is named and left out, and the re
   expect(second.checkpoint.leftOut).toEqual([
     { kind: 'large', count: 1, files: [{ path: 'big', bytes: 2_000_000, sha256: digest }] },
     { kind: 'unreadable', count: 1, files: [{ path: 'locked', ...none }] },
+    { kind: 'name', count: 2, files: ['.GIT/config', 'sub/git~1/x'].map((path) => ({ path, ...none })) },
     { kind: 'special', count: 2, files: ['-pipe', 'README'].map((path) => ({ path, ...none })) },
   ]);
   const files = await bench.git(['ls-tree', '--name-only', second.checkpoint.tree], `${session.path}/store.git`);
