@@ -3,12 +3,20 @@
 // A server may add fields at any time; none that stands here goes away within /v1.
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
-import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type {
+  ProposalPullRequest,
+  ProposalState,
+  PullRequestHost,
+  SessionState,
+  TrialState,
+  Verdict,
+} from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
 export type {
   ActorRef,
   CommandOutcome,
+  ProposalPullRequest,
   ProposalState,
   PullRequestHost,
   PublicEvent as WorktrailEvent,
@@ -251,18 +259,7 @@ export interface Proposal {
   mergeRequestedBy: string | null;
   mergeCommit?: string;
   /** Where it was put up on the host of the remote, as that last said. */
-  pullRequest: {
-    host: PullRequestHost;
-    url: string;
-    number: number;
-    state: 'open' | 'merged' | 'closed';
-    branch: string;
-    headCommit: string;
-    /** By the host's name for them. */
-    by: string | null;
-    /** What the host merged. */
-    mergedTree: string | null;
-  } | null;
+  pullRequest: ProposalPullRequest | null;
   /** What it waits for, or why something did not work. */
   detail: string | null;
   createdBy: string;

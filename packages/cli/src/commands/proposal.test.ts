@@ -72,10 +72,14 @@ test('merge waits while the request stands, and exits 1 when nothing was merged'
 
 test('who waits for a merge may leave: the request stands, which is said', async () => {
   const asked = { ...proposal, mergeRequestedBy: 'prn_1', state: 'checking' };
-  const api = await startTestApi((_, response) => answer(response, 200, asked));
+  const { promise: waits, resolve: told } = Promise.withResolvers<void>();
+  const api = await startTestApi((_, response) => {
+    if (api.requests.length === 2) told();
+    return answer(response, 200, asked);
+  });
   servers.push(api);
   const cli = startCli(['proposal', 'merge', 'ppl_1'], { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k' });
-  while (api.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  await waits;
   cli.raise('SIGINT');
   expect(await cli.exitCode).toBe(130);
   expect(cli.stderr()).toContain('stands: worktrail proposal show ppl_1');

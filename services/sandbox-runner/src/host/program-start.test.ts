@@ -1,6 +1,9 @@
 // Programs are started the same way by a process of their own as by this one.
 
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { callGitAsChild } from './git-call.ts';
@@ -106,4 +109,37 @@ describe.each([
     stop.abort(new Error('no longer wanted'));
     await expect(called).rejects.toThrow('no longer wanted');
   });
+});
+
+test('after it was closed nothing is started, and no process is made for it', async () => {
+  const closing: (() => unknown)[] = [];
+  const closed = await openProgramStarter({ onClose: (_, close) => closing.push(close) });
+  for (const close of closing) await close();
+  const late = closed.start(sh('echo late'));
+  void Promise.all([text(late.stdout), text(late.stderr)]).catch(() => undefined);
+  await expect(late.ended).rejects.toThrow('is closed');
+  const call = { directory: '/', args: ['--version'], env: { PATH: process.env['PATH']! }, silentMsMax: 10_000 };
+  await expect(closed.callGit(call, new AbortController().signal)).rejects.toThrow('is closed');
+});
+
+test('where the one that opened it is killed, it leaves nothing behind', async () => {
+  const scratch = await mkdtemp(join(tmpdir(), 'worktrail-starter-'));
+  const module = new URL('program-starter.ts', import.meta.url).href;
+  const script = `const { openProgramStarter } = await import('${module}');
+    const { start } = await openProgramStarter({ onClose: () => undefined });
+    const begun = start({ file: 'echo', args: ['up'], env: { PATH: process.env.PATH }, stdin: false });
+    begun.stderr.resume();
+    begun.stdout.pipe(process.stdout);`;
+  const opener = startAsChild({
+    file: process.execPath,
+    args: ['--input-type=module', '-e', script],
+    env: { PATH: process.env['PATH']!, TMPDIR: scratch },
+    stdin: false,
+  });
+  void text(opener.stderr);
+  expect(String((await opener.stdout[Symbol.asyncIterator]().next()).value)).toBe('up\n');
+  expect(await readdir(scratch)).toHaveLength(1);
+  opener.kill();
+  await expect.poll(() => readdir(scratch), { timeout: 10_000 }).toEqual([]);
+  await rm(scratch, { recursive: true });
 });

@@ -1,10 +1,13 @@
 // The process of program-starter.ts. It stays as small as a process of Node can be: it imports hardly anything.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { callGitAsChild } from './git-call.ts';
 import type { CallRequest, FromStarter, StartRequest, ToStarter } from './program-starter.ts';
 
+/** Of the sockets: whoever made it may have been killed. */
+const directory = process.argv[2]!;
 const programs = new Map<number, ChildProcess | 'starting'>();
 const calls = new Map<number, AbortController>();
 const tell = (message: FromStarter) =>
@@ -17,6 +20,7 @@ process.on('message', (message: ToStarter) => {
 });
 process.on('disconnect', () => {
   for (const id of [...programs.keys(), ...calls.keys()]) kill(id);
+  rmSync(directory, { recursive: true, force: true });
   process.exit();
 });
 // It ends with the process that has started it.

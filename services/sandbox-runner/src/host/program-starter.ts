@@ -3,7 +3,7 @@
 //
 // 1. A program's streams are sockets that it has itself at the other end: no byte goes through the process that started it.
 // 2. When that process dies what runs is given up, and the next program begins with another one. When this one dies that one ends what it
-//    has started, and itself.
+//    has started, removes the directory of the sockets, and ends itself. After the close nothing is started.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -57,6 +57,7 @@ export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): P
   await listening(server, socketPath);
   let starter: ChildProcess | undefined;
   let lastId = 0;
+  let isClosed = false;
 
   const giveUp = (gone: ChildProcess) => {
     if (starter !== gone) return;
@@ -68,7 +69,7 @@ export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): P
   const current = (): ChildProcess => {
     if (starter?.connected) return starter;
     if (starter) giveUp(starter);
-    const child = fork(new URL('program-starter-process.ts', import.meta.url), {
+    const child = fork(new URL('program-starter-process.ts', import.meta.url), [directory], {
       env: programEnvironment({}),
       execArgv: ['--max-semi-space-size=1', '--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -91,13 +92,16 @@ export async function openProgramStarter(lifetime: Pick<Lifetime, 'onClose'>): P
   };
   current();
   lifetime.onClose('program starter', async () => {
+    isClosed = true;
     starter?.disconnect();
     server.close();
     await rm(directory, { recursive: true, force: true });
   });
 
-  const send = (message: ToStarter, failed: (error: Error) => void) =>
-    current().send(message, (error) => error && failed(error));
+  const send = (message: ToStarter, failed: (error: Error) => void) => {
+    if (isClosed) failed(new Error('the start of programs is closed'));
+    else current().send(message, (error) => error && failed(error));
+  };
 
   const callGit: CallGit = async (call, signal) => {
     signal.throwIfAborted();
