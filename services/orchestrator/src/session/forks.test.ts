@@ -154,6 +154,7 @@ describe('a session that is forked', () => {
     const source = lendToProposal(session, 'p', noon)!;
     store(session, stored, true);
     expect(lendToProposal(session, 'p', noon)).toEqual(source);
+    expect(session.loans).toHaveLength(1);
     expect(session.events.filter(({ draft }) => draft.payload.case === 'sessionForked')).toEqual([]);
     const lent = source.bundles.map(({ name }) => name);
     expect(sessionDocument(session).artifacts).toEqual(expect.arrayContaining(lent));
