@@ -30,6 +30,7 @@ export interface EventDraft {
   time: string;
   actor: ActorRef;
   commandId?: string;
+  turnId?: string;
   payload:
     | Extract<
         PayloadInit,
@@ -37,6 +38,10 @@ export interface EventDraft {
           case:
             | `session${string}`
             | `proposal${string}`
+            | `turn${string}`
+            | 'messageUser'
+            | 'toolStarted'
+            | 'toolEnded'
             | 'commandQueued'
             | 'commandEnded'
             | 'checkpointCreated'

@@ -12,8 +12,9 @@ import type { SessionState } from './state.ts';
 const failureDelayMs = 5 * 60_000;
 
 export function mayHibernate(state: SessionState): boolean {
-  const { commands, reverting, changing, updating } = state;
-  const isIdle = commands.length === 0 && reverting.plan === null && changing.asked.length === 0 && !updating;
+  const { commands, turns, reverting, changing, updating } = state;
+  const hasWork = commands.length > 0 || turns.live.length > 0;
+  const isIdle = !hasWork && reverting.plan === null && changing.asked.length === 0 && !updating;
   return state.phase === 'ready' && state.sandboxOpen && isIdle && !isOver(state);
 }
 

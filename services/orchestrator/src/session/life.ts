@@ -14,6 +14,7 @@ import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
+import { toolCommandEnded, turnEnded } from './turns.ts';
 
 export const setupRetriesMax = 5;
 
@@ -139,7 +140,8 @@ export function commandEnded(state: SessionState, commandId: string, result: Com
   }
   closeCommand(state, commandId, result, now);
   if (command.spec.origin === 'setup') setupEnded(state, command, result, now);
-  if (state.commands.length === 0 && state.busyRecorded) {
+  if (command.spec.origin === 'agent') toolCommandEnded(state, commandId);
+  if (state.commands.length === 0 && state.turns.live.length === 0 && state.busyRecorded) {
     state.busyRecorded = false;
     addReady(state, now);
   }
@@ -248,6 +250,7 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   revertGivenUp(state, 'the session has failed');
   fileChangesRefused(state, 'session_failed', 'the session has failed');
   addSessionEvent(state, now, { case: 'sessionFailed', value: state.failure });
+  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
   }

@@ -23,6 +23,8 @@ export type SessionActivity =
   | 'checkpoint'
   | 'reverting'
   | 'changing'
+  | 'model'
+  | 'tool'
   | 'updating'
   | 'endingLost'
   | 'recording'
@@ -41,6 +43,8 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     checkpoint: has('checkpoint'),
     reverting: has('reverting'),
     changing: has('changing'),
+    model: has('model'),
+    tool: has('tool'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

@@ -1,0 +1,36 @@
+// What a step of a turn is asked for and what it comes to, as the session's workflow has it. Types only.
+
+import type { InheritedHistory } from '@worktrail/contract/forks';
+import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
+import type { TokenUsage } from '@worktrail/contract/turns';
+
+export interface ModelStepInput {
+  ref: SandboxRef;
+  inherited: InheritedHistory[];
+  turnId: string;
+  /** From 1. */
+  step: number;
+  /** As the operator has named it. */
+  model: string;
+}
+
+export type Finish = 'stop' | 'tool_calls' | 'length' | 'content_filter' | 'other';
+
+export interface ModelStepResult {
+  finish: Finish;
+  usage: TokenUsage;
+  /** In the order in which they are to be done; empty: the turn is over. */
+  tools: ToolUse[];
+}
+
+interface AnyToolUse {
+  id: string;
+  tool: string;
+  /** As the model gave it. */
+  inputJson: string;
+}
+
+export type ToolUse =
+  | (AnyToolUse & { kind: 'command'; command: string; cwd: string; timeoutSeconds: number | null })
+  /** It cannot be done. */
+  | (AnyToolUse & { kind: 'refused'; detail: string });
