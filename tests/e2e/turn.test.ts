@@ -52,7 +52,6 @@ test('a turn runs a command in the sandbox and tells what came of it', async () 
   expect(turn).toMatchObject({ state: 'ended', outcome: 'completed', usage: { steps: 2 } });
   const history = await readHistory(api, session.id);
   const of = history.filter((event) => (event as any).turnId === turn.id);
-  console.log(of.map((e) => [e.time.slice(17, 23), e.type, JSON.stringify(e.data).slice(0, 150)].join(' ')).join('\n'));
   expect(of.map(({ type }) => type)).toEqual(
     expect.arrayContaining([
       'message.user',
@@ -65,4 +64,42 @@ test('a turn runs a command in the sandbox and tells what came of it', async () 
       'turn.ended',
     ]),
   );
+}, 120_000);
+
+const call = (name: string, input: object) => ({ name, arguments: JSON.stringify(input) });
+
+/** What the model answers, step by step, to a message. */
+function script(userMessage: string, steps: { content?: string; reasoning?: string; toolCalls?: object[] }[]): void {
+  steps.forEach((step, index) => model.on({ userMessage, turnIndex: index } as any, step as any));
+}
+
+test('an agent finds out why a test fails, mends it and shows that it passes', async () => {
+  script('the test fails', [
+    { reasoning: 'First I look.', toolCalls: [call('list_files', {}), call('run_command', { command: 'sh test.sh' })] },
+    { toolCalls: [call('search_text', { pattern: 'add()' }), call('read_file', { path: 'lib/sum.sh' })] },
+    {
+      toolCalls: [
+        call('update_plan', { items: [{ text: 'mend add', state: 'active' }] }),
+        call('edit_file', { path: 'lib/sum.sh', find: '$1 - $2', replace: '$1 + $2' }),
+        call('write_file', { path: 'notes/why.md', content: 'It took away.\n' }),
+        call('no_such_tool', {}),
+        call('edit_file', { path: 'lib/sum.sh', find: 'nowhere', replace: 'x' }),
+      ],
+    },
+    { toolCalls: [call('run_command', { command: 'sh test.sh' })] },
+    { content: 'It subtracted; now it adds, and the test passes.' },
+  ]);
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Mend' });
+  const put = {
+    command: `mkdir lib; echo 'add() { echo $(($1 - $2)); }' > lib/sum.sh; echo '. ./lib/sum.sh; [ $(add 2 2) = 4 ]' > test.sh`,
+  };
+  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=30`, put);
+  const turn = await say(session.id, 'the test fails: why?');
+  const history = (await readHistory(api, session.id)).filter((event) => (event as any).turnId === turn.id);
+  expect(turn).toMatchObject({ state: 'ended', outcome: 'completed', usage: { steps: 5 } });
+  const ends = history.filter(({ type }) => type === 'tool.ended').map(({ data }) => data['failed']);
+  expect(ends).toEqual([false, true, false, false, false, false, false, true, true, false]);
+  expect((await api.bytes(`/v1/sessions/${session.id}/files/lib/sum.sh`)).bytes.toString()).toContain('$1 + $2');
+  const asked = model.getRequests().at(-1)!.body as any;
+  expect(JSON.stringify(asked.messages)).toContain('does not stand in the file');
 }, 120_000);

@@ -22,6 +22,12 @@ export interface FilesChangedDraft {
   };
 }
 
+/** What a call of a model took, with plain numbers for its 64-bit ones. */
+export interface UsageDraft {
+  case: 'usage';
+  value: { model: string; inputTokens: number; outputTokens: number; cachedInputTokens: number; costUsd: number };
+}
+
 /** Only payloads whose fields are plain JSON (no bytes, no 64-bit integers, no timestamps). */
 export interface EventDraft {
   /** Contiguous from 1 within the producer. */
@@ -42,6 +48,7 @@ export interface EventDraft {
             | 'messageUser'
             | 'toolStarted'
             | 'toolEnded'
+            | 'planUpdated'
             | 'commandQueued'
             | 'commandEnded'
             | 'checkpointCreated'
@@ -49,5 +56,6 @@ export interface EventDraft {
             | 'gap';
         }
       >
-    | FilesChangedDraft;
+    | FilesChangedDraft
+    | UsageDraft;
 }

@@ -1,5 +1,6 @@
 // What a step of a turn is asked for and what it comes to, as the session's workflow has it. Types only.
 
+import type { FileToolUse } from '@worktrail/contract/agent-tools';
 import type { InheritedHistory } from '@worktrail/contract/forks';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import type { TokenUsage } from '@worktrail/contract/turns';
@@ -23,14 +24,17 @@ export interface ModelStepResult {
   tools: ToolUse[];
 }
 
-interface AnyToolUse {
+/** As the model gave it, and nothing is believed of it. */
+export interface ToolCallRequest {
   id: string;
   tool: string;
-  /** As the model gave it. */
   inputJson: string;
 }
 
 export type ToolUse =
-  | (AnyToolUse & { kind: 'command'; command: string; cwd: string; timeoutSeconds: number | null })
+  | (ToolCallRequest & { kind: 'command'; command: string; cwd: string; timeoutSeconds: number })
+  | (ToolCallRequest & { kind: 'files'; use: FileToolUse })
+  | (ToolCallRequest & { kind: 'plan'; items: { text: string; state: string }[] })
+  | (ToolCallRequest & { kind: 'finish' })
   /** It cannot be done. */
-  | (AnyToolUse & { kind: 'refused'; detail: string });
+  | (ToolCallRequest & { kind: 'refused'; detail: string });

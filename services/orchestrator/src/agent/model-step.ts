@@ -33,7 +33,7 @@ const instructions = `You are an agent that works in a git repository, in a sand
 Say what you found and what you changed when you are done.`;
 
 const toolSet: ToolSet = Object.fromEntries(
-  tools.map(({ name, description, input }) => [
+  Object.entries(tools).map(([name, { description, input }]) => [
     name,
     // Read here, not by the library: what does not fit is the model's to hear of.
     tool({ description, inputSchema: jsonSchema(z.toJSONSchema(input, { io: 'input' }) as object) }),
@@ -76,7 +76,6 @@ export async function makeModelStep(
   const usage = usageMessage(name, answer.usage);
   const value = { messageId, text, attempt, finish: answer.finish, toolCalls: answer.calls, usage };
   await append({ case: 'messageAgent', value });
-  await append({ case: 'usage', value: usage });
   return { finish: answer.finish, usage: answer.usage, tools: answer.calls.map(useOf) };
 }
 

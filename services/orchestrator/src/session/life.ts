@@ -208,6 +208,12 @@ export function fileNotChanged(
   else if (!state.commands.some((command) => command.state === 'running')) sandboxLost(state, now);
 }
 
+/** A runner could not do what a tool asks for. */
+export function toolSandboxGone(state: SessionState, generation: number, now: string): void {
+  if (generation === state.generation && !state.commands.some((command) => command.state === 'running'))
+    sandboxLost(state, now);
+}
+
 /** It is not there, its volume is: it is opened again. */
 function sandboxLost(state: SessionState, now: string): void {
   if (!state.sandboxOpen || isOver(state)) return;

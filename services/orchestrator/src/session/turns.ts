@@ -90,6 +90,7 @@ export function modelAnswered(state: SessionState, producer: string, result: Mod
   turn.usage.outputTokens += usage.outputTokens;
   turn.usage.cachedInputTokens += usage.cachedInputTokens;
   turn.usage.costUsd += usage.costUsd;
+  addTurnEvent(state, turn.spec.id, now, { case: 'usage', value: { model: turn.spec.agent.model, ...usage } });
   state.lastActiveAt = now;
   turn.tools = result.tools.map((use) => ({ use, state: 'waiting', commandId: null }));
   if (turn.cancelReason !== null) return turnEnded(state, turn, 'canceled', turn.cancelReason, now);
@@ -116,13 +117,37 @@ export function toolBegun(state: SessionState, turn: LiveTurn, commandId: string
   const about = { turnId: turn.spec.id, toolCallId: use.id, number: 1 };
   const inputJson = use.inputJson.slice(0, shownInputMax);
   addToolEvent(state, about, now, { case: 'toolStarted', value: { toolCallId: use.id, tool: use.tool, inputJson } });
-  if (use.kind === 'command') {
-    tool.state = 'running';
-    tool.commandId = commandId;
-    acceptCommand(state, commandOf(turn, use, commandId, now), null, now);
-  } else {
-    tool.state = 'concluding';
+  switch (use.kind) {
+    case 'command':
+      tool.state = 'running';
+      tool.commandId = commandId;
+      acceptCommand(state, commandOf(turn, use, commandId, now), null, now);
+      return;
+    case 'files':
+      tool.state = 'concluding';
+      return;
+    case 'plan':
+      addTurnEvent(state, turn.spec.id, now, { case: 'planUpdated', value: { items: use.items } });
+      return toolToldAtOnce(state, turn, tool, { output: {}, failed: false }, now);
+    case 'finish':
+      return toolToldAtOnce(state, turn, tool, { output: {}, failed: false }, now);
+    case 'refused':
+      return toolToldAtOnce(state, turn, tool, { output: { error: use.detail }, failed: true }, now);
   }
+}
+
+/** Nothing is to be waited for. */
+function toolToldAtOnce(
+  state: SessionState,
+  turn: LiveTurn,
+  { use }: ToolUseState,
+  { output, failed }: { output: object; failed: boolean },
+  now: string,
+): void {
+  const about = { turnId: turn.spec.id, toolCallId: use.id, number: 2 };
+  const value = { toolCallId: use.id, failed, outputJson: JSON.stringify(output) };
+  addToolEvent(state, about, now, { case: 'toolEnded', value });
+  toolConcluded(state, use.id, now);
 }
 
 function commandOf(turn: LiveTurn, use: Extract<ToolUse, { kind: 'command' }>, id: string, now: string): CommandSpec {
@@ -157,6 +182,7 @@ export function toolConcluded(state: SessionState, toolCallId: string, now: stri
   changed(state);
   if (turn.cancelReason !== null) return turnEnded(state, turn, 'canceled', turn.cancelReason, now);
   if (turn.tools.some((one) => one.state !== 'ended')) return;
+  if (turn.tools.some(({ use }) => use.kind === 'finish')) return turnEnded(state, turn, 'completed', '', now);
   const limit = limitReached(turn);
   if (limit !== null) return turnEnded(state, turn, 'limit_reached', limit, now);
   turn.tools = [];
