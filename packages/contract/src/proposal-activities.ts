@@ -64,8 +64,18 @@ export interface PushCandidateInput extends ProposalRef {
   approvedBy: Person[];
   /** The commit's time: the same input makes the same commit, however often it is tried. */
   at: string;
-  /** Push nothing: tell what an attempt before has come to. */
+  /**
+   * A ref of the remote that this push alone makes, in one with the target's change: whoever settles makes it first where it is not there,
+   * and the push, wherever it is held up, comes to nothing for good. Null: the remote does not take such refs.
+   */
+  fence: string | null;
+  /** Push nothing: tell what an attempt before has come to, and see to it that it comes to nothing more. */
   settleOnly: boolean;
+}
+
+/** Of the pushes that a proposal has begun, that one's. */
+export function mergeFence(proposalId: string, number: number): string {
+  return `refs/worktrail/merges/${proposalId}/${number}`;
 }
 
 export type PushResult =
@@ -75,6 +85,8 @@ export type PushResult =
   | { state: 'moved'; tip: string }
   /** The target is as it was; `refused`: the remote does not take the commit. */
   | { state: 'refused' | 'not_pushed'; detail: string }
+  /** Nothing was pushed, because the remote takes no fence: it is to be done without. */
+  | { state: 'unfenced'; detail: string }
   /** The remote did not answer; nothing was sent to it. */
   | { state: 'unreachable'; detail: string };
 

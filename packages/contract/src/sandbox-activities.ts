@@ -110,6 +110,8 @@ export interface RevertInput extends SandboxRef {
   bundles: StoredArtifact[];
   repository: RepositoryRef;
   branch: string;
+  /** As in OpenSandboxInput. */
+  branchesBefore?: string[];
 }
 
 export interface ChangeFileInput extends SandboxRef {

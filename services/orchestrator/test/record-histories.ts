@@ -148,7 +148,7 @@ async function recordSessionForked(bed: OrchestratorBed): Promise<Recording> {
 async function recordSessionUpdated(bed: OrchestratorBed): Promise<Recording> {
   const session = await startSession(bed, sampleSession());
   await session.untilState('ready');
-  const request: UpdateSessionRequest = { method: 'merge', by: session.spec.createdBy };
+  const request: UpdateSessionRequest = { updateId: 'update-1', method: 'merge', by: session.spec.createdBy };
   await session.handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [request] });
   bed.runner.script.updates = 'refuse';
   await session.handle.executeUpdate(updateSession, { args: [request] }).catch(() => {});

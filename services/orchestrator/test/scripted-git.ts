@@ -12,8 +12,8 @@ import {
 
 export interface GitScript {
   merges: 'clean' | 'conflicted' | 'fail';
-  /** `lost`: it takes the push, and its answer never comes. */
-  pushes: 'taken' | 'refused' | 'unreachable' | 'lost' | 'lost before';
+  /** `lost`: it takes the push, and its answer never comes. `unfenced`: it takes no fence. */
+  pushes: 'taken' | 'refused' | 'unreachable' | 'lost' | 'lost before' | 'unfenced';
 }
 
 export interface ScriptedGit {
@@ -52,6 +52,7 @@ export async function startScriptedGit(connection: NativeConnection): Promise<Sc
       if (git.landed.includes(tree)) return { state: 'merged', commit: `merge-of-${tree}`, tree };
       if (script.pushes === 'unreachable') return { state: 'unreachable', detail: 'the remote does not answer' };
       if (candidate.target !== git.target) return { state: 'moved', tip: git.target };
+      if (script.pushes === 'unfenced' && input.fence) return { state: 'unfenced', detail: 'it takes no such ref' };
       if (settleOnly) return { state: 'not_pushed', detail: '' };
       if (script.pushes === 'refused') return { state: 'refused', detail: 'the branch is protected' };
       const { pushes } = script;

@@ -521,6 +521,7 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     model: false,
     tool: false,
     changing: has('fileChange'),
+    updating: false,
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

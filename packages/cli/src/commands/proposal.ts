@@ -19,7 +19,9 @@ export async function promote(
   if (cli.screen.json) await cli.screen.document(proposal);
   else {
     await cli.screen.line(proposal.id);
-    if (proposal.detail) cli.screen.note(`worktrail: ${proposal.state}: ${proposal.detail}`);
+    if (proposal.detail) cli.screen.note(`worktrail: ${proposal.state}: ${visible(proposal.detail)}`);
+    if (proposal.state === 'conflicted')
+      for (const path of proposal.conflicts) cli.screen.note(`conflict  ${visible(path)}`);
   }
   return exitCodes.ok;
 }
@@ -71,13 +73,26 @@ export async function proposalMerge(
 ): Promise<number> {
   let proposal = await (await cli.client()).proposals.merge(proposalId, { headCommit });
   const patient = await cli.patientClient();
+  let said = '';
   while (!detach && isUnderWay(proposal)) {
+    const now = progressText(proposal);
+    if (now !== said) cli.screen.note(`worktrail: ${now}`);
+    said = now;
     await delay(lookEveryMs);
     proposal = await patient.proposals.get(proposalId);
   }
   await (cli.screen.json ? cli.screen.document(proposal) : cli.screen.line(stateLine(cli, proposal)));
   if (!detach && proposal.detail) cli.screen.note(`worktrail: ${proposal.detail}`);
   return detach || proposal.state === 'merged' ? exitCodes.ok : exitCodes.failed;
+}
+
+function progressText({ state, checks, detail, targetBranch }: Proposal): string {
+  if (detail) return `${state}: ${visible(detail)}`;
+  if (state === 'mergeable') return `merging into ${targetBranch}`;
+  const done = checks.filter(({ outcome }) => outcome !== null).length;
+  return checks.length === 0
+    ? `merging with ${targetBranch} anew`
+    : `checking: ${done} of ${checks.length} checks done`;
 }
 
 /** Merged sooner or later, if nobody does anything about it. */
@@ -101,6 +116,7 @@ async function show({ screen }: Cli, proposal: Proposal): Promise<void> {
   await screen.fields([
     ['proposal', proposal.id],
     ['title', proposal.title],
+    ['description', proposal.description],
     ['state', proposal.state],
     ['why', proposal.detail],
     ['session', proposal.sessionId],
@@ -108,10 +124,8 @@ async function show({ screen }: Cli, proposal: Proposal): Promise<void> {
     ['head', proposal.headCommit],
     ['tree', proposal.candidateTree],
     ['files changed', proposal.filesChanged === null ? null : String(proposal.filesChanged)],
-    [
-      'approvals',
-      `${approvalsText(proposal)}${approvals.length > 0 ? `: ${approvals.map(({ by }) => by).join(', ')}` : ''}`,
-    ],
+    ['approvals', approvalsText(proposal)],
+    ...approvals.map(({ by, at, comment }): [string, string] => ['approved', joined(`${at} by ${by}`, comment)]),
     ['checks run in', proposal.checkSessionId],
     ['merge commit', proposal.mergeCommit],
   ]);
@@ -125,13 +139,20 @@ async function show({ screen }: Cli, proposal: Proposal): Promise<void> {
   await screen.table(
     columns,
     checks.map(({ command, outcome, exitCode, commandId }) => [
-      ...[command, resultText(outcome, exitCode), commandId ?? ''],
+      ...[command, resultText(proposal, outcome, exitCode), commandId ?? ''],
     ]),
   );
+  const failed = checks.find(({ outcome, exitCode }) => outcome !== null && !(outcome === 'exited' && exitCode === 0));
+  if (failed?.commandId && proposal.checkSessionId)
+    screen.note(`What it printed: worktrail logs ${proposal.checkSessionId} --command ${failed.commandId}`);
 }
 
-function resultText(outcome: string | null, exitCode: number | null): string {
-  if (outcome === null) return 'pending';
+function joined(text: string, comment: string): string {
+  return comment ? `${text}: ${comment}` : text;
+}
+
+function resultText({ state }: Proposal, outcome: string | null, exitCode: number | null): string {
+  if (outcome === null) return state === 'checking' ? 'pending' : 'not run';
   if (outcome !== 'exited') return outcome;
   return exitCode === 0 ? 'passed' : `exited with ${exitCode}`;
 }

@@ -43,6 +43,8 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return restoredSummary(data);
     case 'session.reverted':
       return revertedSummary(data);
+    case 'session.branch_left':
+      return `HEAD is ${leftFor(text('actualRef'))}, no longer on ${text('expectedBranch')}`;
     case 'session.forked':
       return joined(`from ${text('fromSessionId')} at ${text('fromCheckpointId')}`, list(data['sessionIds']).join(' '));
     case 'session.updated':
@@ -81,6 +83,11 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
     default:
       return Object.keys(data).length > 0 ? JSON.stringify(data) : '';
   }
+}
+
+function leftFor(ref: string): string {
+  if (ref === '') return 'nowhere';
+  return ref === 'HEAD' ? 'detached' : `on ${ref.replace(/^refs\/heads\//, '')}`;
 }
 
 function outputSummary(data: Record<string, unknown>): string {

@@ -40,7 +40,7 @@ export function createSessionFiles(deps: {
       return { document, upToDate: document.state === 'archived' };
     } catch (error) {
       // Others wait for the same already.
-      if (!(error instanceof WorktrailError) || error.code !== 'session_busy') throw error;
+      if (!(error instanceof WorktrailError) || error.code !== 'rate_limited') throw error;
       return { document: await deps.sessions.newest(known), upToDate: false };
     }
   }

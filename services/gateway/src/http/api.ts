@@ -41,7 +41,9 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   /** Takes the body as it is, up to so many bytes, instead of JSON. */
   rawBodyBytesMax?: number;
   answers: Record<number, Answer>;
-  /** Answers of this POST are not kept: it is told of a retry and answers anew. */
+  /** As every POST does, it honours an idempotency key. */
+  takesKey?: true;
+  /** Its answers are not kept: it is told of a retry and answers anew. */
   keepsNoAnswer?: boolean;
 }
 
@@ -120,6 +122,7 @@ async function answer(deps: ApiDeps, spec: AnySpec, handler: AnyHandler, context
     response = toResponse(isDropped ? { ...reply, body: null } : reply, requestId);
   } catch (error) {
     response = failed(deps.log, error, requestId);
+    if (spec.orPassword && isGit(context.req.raw.headers)) response = await inPlainText(response);
   }
   deps.metrics.observe(spec.method, spec.path, response.status, performance.now() - started);
   return response;
@@ -141,11 +144,13 @@ async function handle(
   const rawBody = await rawBodyOf(spec, context.req.raw);
   const body = spec.body ? parseBody(spec.body, rawBody) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
-  const key = spec.method === 'post' ? headers.get('idempotency-key') : null;
+  const key = spec.method === 'post' || spec.takesKey ? headers.get('idempotency-key') : null;
   if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });
   return await deps.idempotency.run(
     {
-      scope: `${principal.organizationId} ${principal.id} ${context.req.path}`,
+      scope: [principal.organizationId, principal.id, ...(spec.takesKey ? [spec.method] : []), context.req.path].join(
+        ' ',
+      ),
       key: idempotencyKey(key),
       bodyHash: createHash('sha256').update(rawBody).digest('hex'),
       keepsAnswer: spec.keepsNoAnswer !== true,
@@ -187,9 +192,20 @@ function keyInPassword(authorization: string | null): string | null {
 
 function parseParams(spec: AnySpec, context: Context): unknown {
   if (!spec.params) return {};
+  if (spec.takesSlashes) requireDecodable(context.req.raw.url);
   const result = spec.params.safeParse(context.req.param());
   if (!result.success) throw notFound(context.req.path);
   return result.data;
+}
+
+/** The router leaves as it is what cannot be decoded: it would be taken for a name with percent signs. */
+function requireDecodable(url: string): void {
+  try {
+    decodeURIComponent(new URL(url).pathname);
+  } catch (error) {
+    const message = 'must be UTF-8, percent-encoded where it is not ASCII, and "%" as "%25"';
+    throw Object.assign(invalid({ path: 'path', message }), { cause: error });
+  }
 }
 
 /** `?state=` says as little as no state at all. */
@@ -222,6 +238,18 @@ function failed(log: Logger, error: unknown, requestId: string): Response {
   return response;
 }
 
+/** It shows what is said in plain text, and of everything else the status alone. */
+function isGit(headers: Headers): boolean {
+  return /^git\//i.test(headers.get('user-agent') ?? '');
+}
+
+async function inPlainText(problem: Response): Promise<Response> {
+  const { status, headers } = problem;
+  const { detail } = (await problem.json()) as { detail: string };
+  headers.set('content-type', 'text/plain; charset=utf-8');
+  return new Response(`${detail}\n`, { status, headers });
+}
+
 function unmatched(context: Context, paths: readonly { method: string; pattern: RegExp }[]): Response {
   const requestId = requestIdOf(context.req.raw.headers);
   const allowed = paths.filter(({ pattern }) => pattern.test(context.req.path)).map(({ method }) => method);
@@ -233,12 +261,12 @@ function unmatched(context: Context, paths: readonly { method: string; pattern: 
 
 function routerPath({ path, takesSlashes }: Pick<AnySpec, 'path' | 'takesSlashes'>): string {
   const named = path.replace(/\{(\w+)\}/g, ':$1');
-  return takesSlashes ? `${named}{.+}` : named;
+  return takesSlashes ? `${named}{[\\s\\S]+}` : named;
 }
 
 function pathPattern({ path, takesSlashes }: Pick<AnySpec, 'path' | 'takesSlashes'>): RegExp {
   const pattern = path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+');
-  return new RegExp(`^${takesSlashes ? pattern.replace(/\[\^\/\]\+$/, '.+') : pattern}$`);
+  return new RegExp(`^${takesSlashes ? pattern.replace(/\[\^\/\]\+$/, '[\\s\\S]+') : pattern}$`);
 }
 
 function openApiRoute(spec: AnySpec): RouteConfig {

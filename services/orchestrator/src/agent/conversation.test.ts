@@ -11,7 +11,8 @@ function event(turnId: string, payload: EventPayloadInit, producer = 'session'):
   return create(EventSchema, { turnId, producer, payload });
 }
 
-const said = (turnId: string, text: string) => event(turnId, { case: 'messageUser', value: { messageId: turnId, text } });
+const said = (turnId: string, text: string) =>
+  event(turnId, { case: 'messageUser', value: { messageId: turnId, text } });
 const begun = (turnId: string) => event(turnId, { case: 'turnStarted', value: { agent: 'x/y' } });
 const ended = (turnId: string) => event(turnId, { case: 'turnEnded', value: { outcome: 'completed' } });
 const answered = (turnId: string, step: number, text: string, calls: string[] = [], attempt = 1) =>

@@ -25,7 +25,11 @@ it.each([
   ['run_command', '{"command":"ls","sudo":true}', 'sudo'],
   ['run_command', '{"command":"ls","timeoutSeconds":-1}', 'does not fit'],
   ['read_file', '{"path":"a","lines":1e9}', 'does not fit'],
-  ['update_plan', `{"items":[${'{"text":"x","state":"open"},'.repeat(60)}{"text":"x","state":"open"}]}`, 'does not fit'],
+  [
+    'update_plan',
+    `{"items":[${'{"text":"x","state":"open"},'.repeat(60)}{"text":"x","state":"open"}]}`,
+    'does not fit',
+  ],
 ])('%s with %s is refused, and says why', (tool, input, why) => {
   const refused = use(tool, input);
   expect(refused).toMatchObject({ kind: 'refused', tool, inputJson: input });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SessionDocument } from '@worktrail/contract/documents';
+import { newId } from '@worktrail/contract/ids';
 import { sessionKey, projectKey } from '@worktrail/contract/subjects';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
 import { captured, startProposal } from '../../test/proposal-client.ts';
@@ -88,8 +89,8 @@ describe('a proposal', () => {
     await proposal.ended();
   });
 
-  it('finds out what came of a push whose answer was lost, and merges once', async () => {
-    for (const pushes of ['lost', 'lost before', 'unreachable'] as const) {
+  it('finds out what came of a push whose answer was lost, and merges once; without a fence where the remote takes none', async () => {
+    for (const pushes of ['lost', 'lost before', 'unreachable', 'unfenced'] as const) {
       const landed = bed.git.landed.length;
       const proposal = await startProposal(bed, await readySession(), { requiredChecks: [], requiredApprovals: 0 });
       await proposal.untilState('mergeable');
@@ -207,6 +208,23 @@ describe('a proposal', () => {
     const asleep = await captured(session);
     expect((await session.describe()).state).toBe('hibernated');
     expect(asleep.checkpoint.number).toBeGreaterThan(1);
+  }, 30_000);
+
+  it('begins with files that its session keeps until it names them itself', async () => {
+    const session = await readySession();
+    const proposal = await startProposal(bed, session);
+    const requestId = newId('proposal');
+    const source = await captured(session, requestId);
+    const [lent] = source.bundles;
+    // Bundles are put together when there are 32: those before are not the session's own any more.
+    for (let number = source.checkpoint.number + 1; number <= 34; number++)
+      await session.checkpoint(newId('checkpoint'));
+    const compacted = await until(session.stored, (one) => (one?.checkpoint?.number ?? 0) >= 34);
+    expect(compacted!.artifacts).toContain(lent!.name);
+    expect(await captured(session, requestId)).toEqual(source);
+    await proposal.again(source, requestId);
+    await until(session.stored, (one) => one?.artifacts.includes(lent!.name) === false);
+    await proposal.close('prn_opener');
   }, 30_000);
 
   it('goes on in a new run where the old one stopped', async () => {

@@ -88,11 +88,17 @@ export interface ProposalState {
   merge: MergeRequest | null;
   /** A push has been begun, and nobody knows yet what came of it: the very commit that it would have made is looked for. */
   pushed: PushedCommit | null;
+  /** How many pushes were begun; each has a fence of its own. */
+  pushes: number;
+  /** The remote takes no fences. */
+  unfenced: boolean;
   /** Why the remote has not taken the last merge. */
   refusal: string | null;
   ending: Ending | null;
   final: 'merged' | 'rejected' | 'closed' | null;
   mergeCommit: string | null;
+  /** Loans of the session that are to be repaid once the document of now is stored: it names what it needs of them. */
+  borrowed: string[];
   /** Requests for a new head that were taken, the newest last. */
   requests: string[];
   eventNumber: number;
@@ -123,10 +129,13 @@ export function newProposalState(spec: ProposalSpec): ProposalState {
     approvals: [],
     merge: null,
     pushed: null,
+    pushes: 0,
+    unfenced: false,
     refusal: null,
     ending: null,
     final: null,
     mergeCommit: null,
+    borrowed: [spec.proposalId],
     requests: [],
     eventNumber: 0,
     events: [],
@@ -180,7 +189,13 @@ export function mayApprove(state: ProposalState, principalId: string): boolean {
 }
 
 function endingDetail({ ending, final }: ProposalState): string | null {
-  return ending && !final ? `it will be ${ending.as}, unless a push whose outcome is not known has merged it` : null;
+  if (!ending) return null;
+  if (!final) return `it will be ${ending.as}, unless a push whose outcome is not known has merged it`;
+  return `${final} by ${ending.by.name}${ending.comment && `: ${ending.comment}`}`;
+}
+
+function whatIsTheMatter(state: ProposalState): string | null {
+  return endingDetail(state) ?? state.blocked?.detail ?? state.refusal ?? state.trouble?.detail ?? null;
 }
 
 export function proposalDocument(state: ProposalState): ProposalDocument {
@@ -209,7 +224,7 @@ export function proposalDocument(state: ProposalState): ProposalDocument {
     requiredApprovals: policyOf(state).requiredApprovals,
     mergeRequestedBy: state.merge?.by.id ?? null,
     mergeCommit: state.mergeCommit,
-    detail: endingDetail(state) ?? blocked?.detail ?? state.refusal ?? state.trouble?.detail ?? null,
+    detail: state.final === 'merged' ? null : whatIsTheMatter(state),
     createdBy: spec.openedBy.id,
     createdAt: spec.createdAt,
     updatedAt: state.updatedAt,

@@ -23,7 +23,7 @@ import { newWorkflowId, now } from '../workflow-clock.ts';
 import { candidatePrepared, policyChanged, preparationFailed } from './candidates.ts';
 import * as checks from './checks.ts';
 import { orchestrator } from './events.ts';
-import { mergeRefused, pushAnswered, pushBegun, pushFailed } from './merging.ts';
+import { fenceOf, mergeRefused, pushAnswered, pushBegun, pushFailed } from './merging.ts';
 import type { ProposalUnderway } from './next-step.ts';
 import { type ProposalState, proposalDocument, type PushedCommit } from './state.ts';
 
@@ -200,7 +200,14 @@ export function settle({ state, background }: ProposalRun): void {
 
 async function tellPush(state: ProposalState, pushed: PushedCommit, settleOnly: boolean): Promise<void> {
   const { checkSession, author } = state.spec;
-  const input = { ...ref(state), ...pushed, repository: checkSession.repository, author, settleOnly };
+  const input = {
+    ...ref(state),
+    ...pushed,
+    repository: checkSession.repository,
+    author,
+    fence: fenceOf(state),
+    settleOnly,
+  };
   try {
     pushAnswered(state, settleOnly, await pushCandidate(input), now());
   } catch (error) {
@@ -217,10 +224,13 @@ export function record({ state, background }: ProposalRun): void {
   const { organizationId, projectId, sessionId, partition, generation } = state.spec;
   background.begin('record', async () => {
     const events = [...state.events];
+    const borrowed = [...state.borrowed];
     const document = proposalDocument(state);
     await recordProposal({ ref: { organizationId, projectId, sessionId, partition, generation }, events, document });
     state.events = state.events.slice(events.length);
     state.recordedVersion = document.version;
+    for (const borrower of borrowed) await signal(sessionId, messages.loanRepaid, { borrower });
+    state.borrowed = state.borrowed.slice(borrowed.length);
   });
 }
 

@@ -12,6 +12,7 @@ import type { CheckpointInput, CheckpointResult } from '@worktrail/contract/sand
 import type { CreateCheckpointRequest } from '@worktrail/contract/session-messages';
 import { addProducerGap, addSessionEvent, changedForReaders } from './events.ts';
 import { hibernationFailed } from './hibernation.ts';
+import { waitsFor } from './occupations.ts';
 import { duePurposeOfRevert, revertKept, revertNotStored, revertStored, storingGivenUp } from './reverts.ts';
 import type { AskedCheckpoint, CheckpointPlan, SessionState } from './state.ts';
 
@@ -27,7 +28,7 @@ const answeredMax = 16;
 /** When the next automatic one is due; null while nothing calls for one. */
 export function automaticCheckpointAtMs(state: SessionState): number | null {
   if (state.phase !== 'ready' || !state.sandboxOpen || state.archiveRequested || state.checkpointing.plan) return null;
-  if (state.reverting.plan) return null;
+  if (waitsFor('checkpoint', state).length > 0) return null;
   const { lastAt, notBefore, wantedAt } = state.checkpointing;
   const times: number[] = wantedAt ? [Date.parse(wantedAt)] : [];
   if (state.uncheckpointedSince !== null) {
@@ -187,12 +188,6 @@ export function checkpointAsked(state: SessionState, request: CreateCheckpointRe
   state.checkpointing.answered = answered.filter((answer) => answer.id !== id);
   asked.push(answered.some((answer) => answer.id === id) ? { ...request, again: true } : request);
   return true;
-}
-
-/** Whoever asked has stopped waiting for it. */
-export function checkpointNotAsked(state: SessionState, id: string): void {
-  const { asked } = state.checkpointing;
-  state.checkpointing.asked = asked.filter(({ checkpointId }) => checkpointId !== id);
 }
 
 export function askedCheckpoint(state: SessionState, id: string): AskedCheckpoint | undefined {

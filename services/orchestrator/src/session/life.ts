@@ -17,6 +17,7 @@ import type { LiveCommandState, SessionState } from './state.ts';
 import { toolCommandEnded, turnEnded } from './turns.ts';
 
 export const setupRetriesMax = 5;
+const updatedMax = 4;
 
 export function created(state: SessionState, now: string): void {
   const { spec } = state;
@@ -256,10 +257,10 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   revertGivenUp(state, 'the session has failed');
   fileChangesRefused(state, 'session_failed', 'the session has failed');
   addSessionEvent(state, now, { case: 'sessionFailed', value: state.failure });
-  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
   }
+  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
   reportSession(state, 'failed');
 }
 
@@ -272,6 +273,10 @@ export function mainBroughtIn(
   const value = { method, outcome, commit, headCommit: headCommit ?? '', conflicts };
   addSessionEvent(state, now, { case: 'sessionUpdated', value }, by);
   if (outcome !== 'up_to_date') filesTouched(state, now);
+}
+
+export function updateAnswered(state: SessionState, id: string, files: UpdatedFiles): void {
+  state.updated = [...state.updated, { id, files }].slice(-updatedMax);
 }
 
 /** Whether title and labels are still what the asker has seen. */

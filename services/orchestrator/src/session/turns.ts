@@ -17,6 +17,7 @@ import {
 import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { acceptCommand, type Refusal } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver } from './phases.ts';
 import type { LiveTurn, SessionState, ToolUseState } from './state.ts';
 
@@ -69,8 +70,8 @@ export function messageTaken(state: SessionState, spec: TurnSpec, now: string): 
 
 /** The turn that may go on now: nothing else changes the session's files meanwhile, but what its user runs beside it. */
 export function currentTurn(state: SessionState): LiveTurn | undefined {
-  const { phase, sandboxOpen, reverting, updating } = state;
-  if (phase !== 'ready' || !sandboxOpen || isOver(state) || reverting.plan || updating) return undefined;
+  const { phase, sandboxOpen } = state;
+  if (phase !== 'ready' || !sandboxOpen || isOver(state) || waitsFor('turn', state).length > 0) return undefined;
   return state.turns.live[0];
 }
 
@@ -223,13 +224,11 @@ export function turnEnded(
 ): void {
   const turnId = turn.spec.id;
   for (const { use, state: is } of turn.tools) {
-    if (is !== 'waiting') continue;
-    const value = {
-      toolCallId: use.id,
-      failed: true,
-      outputJson: JSON.stringify({ error: `not begun: the turn was ended (${outcome})` }),
-    };
-    addToolEvent(state, { turnId, toolCallId: use.id, number: 1 }, now, { case: 'toolEnded', value });
+    // One whose end is being written down has it soon.
+    if (is !== 'waiting' && is !== 'running') continue;
+    const about = { turnId, toolCallId: use.id, number: is === 'waiting' ? 1 : 2 };
+    const outputJson = JSON.stringify({ error: `the turn was ended before: ${outcome}` });
+    addToolEvent(state, about, now, { case: 'toolEnded', value: { toolCallId: use.id, failed: true, outputJson } });
   }
   state.turns.live = state.turns.live.filter((one) => one !== turn);
   state.turns.ended = [...state.turns.ended, { id: turnId, outcome, reason }].slice(-endedMax);

@@ -22,7 +22,9 @@ it.each([
 });
 
 it('a patch leads from any text to any other', () => {
-  const lines = fc.array(fc.constantFrom('a', 'b', 'c', '', 'line')).map((all) => all.map((line) => `${line}\n`).join(''));
+  const lines = fc
+    .array(fc.constantFrom('a', 'b', 'c', '', 'line'))
+    .map((all) => all.map((line) => `${line}\n`).join(''));
   fc.assert(
     fc.property(lines, lines, (before, after) => {
       fc.pre(before !== after);

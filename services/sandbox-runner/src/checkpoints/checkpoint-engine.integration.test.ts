@@ -126,13 +126,14 @@ test('what is too large, unreadable or no file is named and left out, and the re
   if (!first.changed) throw new Error('nothing changed');
   session.checkpoints.push(first.checkpoint);
   await session.run(
-    'head -c 2000000 /dev/zero > big; mkfifo -- -pipe; echo secret > locked; chmod 0 locked; rm README; mkfifo README; echo x > kept',
+    'head -c 2000000 /dev/zero > big; mkfifo -- -pipe; echo secret > locked; chmod 0 locked; rm README; mkfifo README; echo x > kept; mkdir -p .GIT sub/git~1; echo g > .GIT/config; echo g > sub/git~1/x',
   );
   const second = await engine.take(await session.sandbox(), session.next(), signal);
   if (!second.changed) throw new Error('nothing changed');
   expect(second.checkpoint.notKept).toEqual([
     '1 file over 1 MiB: big',
     '1 file that cannot be read: locked',
+    '2 files whose name git refuses: .GIT/config, sub/git~1/x',
     '2 special files: -pipe, README',
   ]);
   const files = await bench.git(['ls-tree', '--name-only', second.checkpoint.tree], `${session.path}/store.git`);
@@ -261,13 +262,15 @@ test('in the sandbox neither part of the shared directory can be replaced, and w
 
 test('what the sandbox hands over while it is being exchanged never leads to another file', async () => {
   const session = await tried.open();
-  const exchanging = `cd ${private_}; (while :; do ln -sf /etc/passwd out.pack; rm -f out.pack; mkfifo out.pack; rm -rf out.pack; mkdir out.pack; rm -rf out.pack; done) > /dev/null 2>&1 & sleep 6; kill %1`;
+  const exchanging = `cd ${private_}; touch ~/on; while [ -e ~/on ]; do ln -sf /etc/passwd out.pack; rm -f out.pack; mkfifo out.pack; rm -rf out.pack; mkdir out.pack; rm -rf out.pack; done > /dev/null 2>&1`;
   const attacking = session.run(exchanging);
-  await session.run('echo 1 > one');
+  await session.run('until [ -e ~/on ]; do sleep 0.02; done; echo 1 > one');
+  const limits = { fileBytesMax: 1e6, packBytesMax: 1e9, timeoutMs: 20_000, diskReserveBytes: 0 };
   await tried
-    .makeEngine({ limits: { fileBytesMax: 1e6, packBytesMax: 1e9, timeoutMs: 20_000, diskReserveBytes: 0 } })
+    .makeEngine({ limits })
     .take(await session.sandbox(), session.next(), signal)
     .catch((error: Error) => expect(error.name).toBe('RecordingFailed'));
+  await session.run('rm ~/on');
   await attacking;
   await session.kept();
   expect(await (await restored(session)).run('cat one')).toBe('1\n');

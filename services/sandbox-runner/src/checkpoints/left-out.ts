@@ -8,6 +8,7 @@ const nameLengthMax = 200;
 const kinds: Record<string, (count: number, fileBytesMax: number) => string> = {
   large: (count, bytes) => `${plural(count, 'file')} over ${Math.floor(bytes / 1024 ** 2)} MiB`,
   unreadable: (count) => `${plural(count, 'file')} that cannot be read`,
+  name: (count) => `${plural(count, 'file')} whose name git refuses`,
   special: (count) => `${plural(count, 'special file')}`,
   changing: (count) => `${plural(count, 'file')} that changed while being read`,
   nested: (count) => `${plural(count, 'nested repository', 'nested repositories')} too many`,

@@ -2,7 +2,7 @@
 #
 # The carrier's tree and the commits it needs are in given/restore.pack. Prints `head`, and `restored` at the end. Its workspace is empty;
 # or, with WT_REVERT, as it was left:
-# 1. What the checkpoint's own rules ignore stays, and so does what no checkpoint takes: large, special and unreadable files. All else that
+# 1. What the checkpoint's own rules ignore stays, and so does what no checkpoint takes: large, special and unreadable files, and those whose names git refuses. All else that
 #    the checkpoint does not have goes.
 # 2. Of the repositories that are there nothing is read, and nothing stays but what the carrier has.
 # 3. Files that are as they should be are not written. Done twice, or again after half of it, it comes to the same.
@@ -79,12 +79,12 @@ tell() { [ ! -s "$3" ] || head -c 65536 "$3" | xargs -0 sh -c "$told" sh "$2" "$
 without() { { sort -zu "$1"; cat "$2" "$2"; } | sort -z | uniq -zu; }
 
 # find_others KEY PREFIX: what is in the current directory, is not in the index and would be in a checkpoint: files in `others`, nested
-# repositories in `nested`. What no checkpoint takes is in `large`, `special`, `unreadable`.
+# repositories in `nested`. What no checkpoint takes is in `large`, `special`, `unreadable`, `name`.
 find_others() {
   export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$1"
   rm -rf "$G/info/exclude"
   ! plain .git/info/exclude || head -c 1048576 .git/info/exclude > "$G/info/exclude"
-  for kind in nested unreadable large special; do : > "$S/$kind"; done
+  for kind in nested unreadable name large special; do : > "$S/$kind"; done
   git ls-files -z -o --exclude-standard > "$S/listed" 2> /dev/null || return 1
   xargs -0 -n 200 sh -c "$classify" sh "$2" "$WT_FILE_BYTES_MAX" "$S" < "$S/listed" || return 1
   for kind in large special; do
@@ -92,7 +92,7 @@ find_others() {
     mv "$S/stripped" "$S/$kind"
   done
   xargs -0 sh -c 'for f do case $f in */) ;; *) printf "%s\0" "$f" ;; esac; done' sh < "$S/listed" > "$S/files"
-  cat "$S/large" "$S/special" "$S/unreadable" > "$S/kept"
+  cat "$S/large" "$S/special" "$S/unreadable" "$S/name" > "$S/kept"
   without "$S/files" "$S/kept" > "$S/others"
   xargs -0 sh -c "$prefixed" sh "$2" < "$S/nested" > "$S/full"
   without "$S/full" "$S/nested.wanted" | xargs -0 sh -c "$unprefixed" sh "$2" > "$S/nested"
@@ -152,7 +152,7 @@ restore_tree() {
     restoring "$@" && { is_right "$1" "$2" || :; } || return 1
   fi
   [ -n "$WT_REVERT" ] || return 0
-  for kind in large unreadable; do tell "$kind" "$2" "$S/$kind"; done
+  for kind in large unreadable name; do tell "$kind" "$2" "$S/$kind"; done
   git ls-files -z -o -i --exclude-standard --directory 2> /dev/null > "$S/ignored"
   tell ignored "$2" "$S/ignored"
 }

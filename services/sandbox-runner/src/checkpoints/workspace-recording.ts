@@ -26,6 +26,7 @@ export interface RecordingDeps {
   limits: RecordingLimits;
   /** Of whom commands run as. */
   sandboxUser: number;
+  clock: () => number;
   log: Logger;
 }
 
@@ -88,7 +89,7 @@ export async function recordWorkspace(
 }
 
 async function recordOnce(
-  { script, limits }: RecordingDeps,
+  { script, limits, clock }: RecordingDeps,
   sandbox: OpenSandbox,
   store: SessionStore,
   request: RecordRequest & { user: boolean },
@@ -107,6 +108,7 @@ async function recordOnce(
     WT_STATE_FILES_MAX: String(stateFilesMax),
     WT_PACK_BYTES_MAX: String(limits.packBytesMax),
     WT_HEX: String(baseCommit.length),
+    WT_NOW: String(Math.floor(clock() / 1_000)),
     WT_WHO: 'Worktrail <session@worktrail.invalid>',
   };
   const result = await script(sandbox, environment, { baseCommit, timeoutMs: limits.timeoutMs, signal });
@@ -131,7 +133,10 @@ async function recordOnce(
   ) {
     throw new RecordingFailed('the sandbox handed over something else than a carrier');
   }
-  const records = await store.git(['cat-file', 'blob', leftOut.id], { signal, stdoutBytesMax: leftOutBytesMax });
+  const records =
+    leftOut.bytes === 0
+      ? Buffer.alloc(0)
+      : await store.git(['cat-file', 'blob', leftOut.id], { signal, stdoutBytesMax: leftOutBytesMax });
   const notKept = describeLeftOut(records, limits.fileBytesMax);
   if (!user) notKept.push('the repository itself, which cannot be read');
   return { changed: true, carrier: found.id, tree: tree.id, notKept, withoutRepository: !user, ...state };
