@@ -34,7 +34,7 @@ test('main has the merges that proposals say of themselves, as what was checked,
   expect(kinds(checkMain([], [landed('')]))).toEqual(['differs']);
 });
 
-test('a restore counts from the position on after which it came', () => {
+test('a restore counts between the positions between which it came', () => {
   const event = (sequence: number, type: string): Seen => ({
     cursor: `a-${sequence}`,
     id: '',
@@ -44,6 +44,7 @@ test('a restore counts from the position on after which it came', () => {
   });
   const history = [event(1, 'session.created'), event(2, 'session.restored'), event(3, 'session.ready')];
   expect([wasRestored(history, 'a-1'), wasRestored(history, 'a-2')]).toEqual([true, false]);
+  expect([wasRestored(history, 'a-1', 'a-3'), wasRestored(history, 'a-1', 'a-2')]).toEqual([true, false]);
 });
 
 test('a cycle is determined by its seed, and its changes lead from the one tree to the other', () => {

@@ -20,11 +20,14 @@ export function checkFiles(what: string, expected: Files, observed: Files): Viol
   });
 }
 
-/** Whether files were lost with a host after a position of the history. */
-export function wasRestored(history: readonly Seen[], since: string): boolean {
+/** Whether files were lost with a host after the one position of the history and before the other (by default: ever since). */
+export function wasRestored(history: readonly Seen[], since: string, until?: string): boolean {
   const from = parseCursor(since)!;
-  const isLater = ({ cursor }: Seen) => compareCursors(parseCursor(cursor)!, from) > 0;
-  return history.some((event) => event.type === 'session.restored' && isLater(event));
+  const to = until === undefined ? null : parseCursor(until)!;
+  return history.some(({ type, cursor }) => {
+    const at = parseCursor(cursor)!;
+    return type === 'session.restored' && compareCursors(at, from) > 0 && (!to || compareCursors(at, to) < 0);
+  });
 }
 
 /** `found`: all that there are. */

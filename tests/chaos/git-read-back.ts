@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Session, WorktrailClient } from '@worktrail/client';
+import { type Session, WorktrailApiError, type WorktrailClient } from '@worktrail/client';
 import { checkHistory, checkProducers, compareFeed } from './checks.ts';
 import { checkFiles, checkMain, checkSessions, type Landed, wasRestored } from './git-checks.ts';
 import type { GitWork } from './git-work.ts';
@@ -42,7 +42,7 @@ export async function readGitBack(
   for (const { cycle, since, trees, proposal } of cycles) {
     const isExcused = wasRestored(history, since);
     for (const tree of trees) {
-      if (tree.live && isExcused) continue;
+      if (wasRestored(history, since, tree.until)) continue;
       const found = await readTree(client, tree.sessionId, tree.checkpointId, cycle.directory, signal);
       violations.push(...checkFiles(`${tree.what} of ${tree.sessionId}`, tree.files, found));
     }
@@ -121,7 +121,9 @@ async function readTree(
       }
     }
   };
-  await read(directory);
+  await read(directory).catch((error: unknown) => {
+    if (!(error instanceof WorktrailApiError && error.code === 'not_found')) throw error;
+  });
   return files;
 }
 

@@ -4,7 +4,13 @@
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type CallOptions, type Proposal, WorktrailApiError, type WorktrailClient } from '@worktrail/client';
+import {
+  type CallOptions,
+  type Checkpoint,
+  type Proposal,
+  WorktrailApiError,
+  type WorktrailClient,
+} from '@worktrail/client';
 import { type Followers, follow } from './followers.ts';
 import { changesBetween, type Cycle, type Files, planCycle } from './git-workload.ts';
 
@@ -20,8 +26,8 @@ export interface KnownTree {
   sessionId: string;
   checkpointId: string;
   files: Files;
-  /** Whether it is made of what was in the work tree: then a host that was lost since the cycle began excuses it. */
-  live: boolean;
+  /** Up to here the work tree became so: a host that was lost since the cycle began, and before this, excuses it. */
+  until: string;
 }
 
 export interface DoneCycle {
@@ -63,24 +69,24 @@ async function runCycle(
   const { directory, first, second } = cycle;
   const since = (await client.sessions.get(sessionId, { signal })).lastCursor;
   const trees: KnownTree[] = [];
-  const keep = async (what: string, files: Files): Promise<string> => {
+  const keep = async (what: string, files: Files): Promise<Checkpoint> => {
     const label = `${directory}, ${what}`;
-    const { id } = await insist(signal, (options) => client.checkpoints.create(sessionId, { label }, options));
-    trees.push({ what: label, sessionId, checkpointId: id, files, live: true });
-    return id;
+    const made = await insist(signal, (options) => client.checkpoints.create(sessionId, { label }, options));
+    trees.push({ what: label, sessionId, checkpointId: made.id, files, until: made.cursor });
+    return made;
   };
   await write(client, sessionId, {}, first, signal);
-  const firstId = await keep('first', first);
+  const one = await keep('first', first);
   await write(client, sessionId, first, second, signal);
-  const secondId = await keep('second', second);
-  const body = { checkpointId: firstId };
+  const two = await keep('second', second);
+  const body = { checkpointId: one.id };
   const reverted = await insist(signal, (options) => client.sessions.revert(sessionId, body, options));
-  trees.push({ what: `${directory}, reverted`, sessionId, checkpointId: reverted.id, files: first, live: false });
-  const wanted = { checkpointId: secondId, count: cycle.forks };
+  trees.push({ what: `${directory}, reverted`, sessionId, checkpointId: reverted.id, files: first, until: one.cursor });
+  const wanted = { checkpointId: two.id, count: cycle.forks };
   const forked = await insist(signal, (options) => client.sessions.fork(sessionId, wanted, options));
   const forks = forked.items.map(({ id }) => id);
   for (const id of forks)
-    trees.push({ what: `${directory}, forked`, sessionId: id, checkpointId: secondId, files: second, live: true });
+    trees.push({ what: `${directory}, forked`, sessionId: id, checkpointId: two.id, files: second, until: two.cursor });
   const proposal = await propose(client, sessionId, cycle, signal);
   return { cycle, since, trees, forks, proposal };
 }

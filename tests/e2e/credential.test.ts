@@ -52,7 +52,9 @@ async function look(path: string): Promise<void> {
   const told = pids.flatMap((pid) => ['cmdline', 'environ'].map((what) => join('/proc', pid, what)));
   const texts = await Promise.all(told.map((file) => readFile(file, 'latin1').catch(() => '')));
   const found = told.filter((_, index) => secrets.some((secret) => texts[index]!.includes(secret)));
-  looks.push({ path, found: [...found, ...(await onDisk())].filter((file) => !given.test(file)) });
+  // The disk is not small: twice for each kind of request.
+  const isEarly = looks.filter((one) => one.path === path).length < 2;
+  looks.push({ path, found: [...found, ...(isEarly ? await onDisk() : [])].filter((file) => !given.test(file)) });
 }
 
 /** Logs, documents, workflows, events, mirrors. */
@@ -110,9 +112,10 @@ test('with its credential a project opens sessions of a private repository and m
   const { id } = await api.make(`/v1/sessions/${session.id}/proposals`);
   const proposal = async () => (await api.get(`/v1/proposals/${id}`)).body;
   await expect.poll(async () => (await proposal()).state, { timeout: 60_000, interval: 300 }).toBe('mergeable');
+  const { checkSessionId } = await proposal();
   await api.make(`/v1/proposals/${id}/merge`);
   await expect.poll(async () => (await proposal()).state, { timeout: 60_000, interval: 300 }).toBe('merged');
-  const { mergeCommit, checkSessionId } = await proposal();
+  const { mergeCommit } = await proposal();
   expect((await run('git', ['-C', join(scratch, 'served', 'app.git'), 'rev-parse', 'main'])).stdout.trim()).toBe(
     mergeCommit,
   );

@@ -153,6 +153,14 @@ function addProjects(program: Command, action: Action): void {
     .option('--check <command>', 'has to exit 0 on what would land (repeatable, in this order)', listed)
     .option('--no-checks', 'nothing has to')
     .addOption(new Option('--merge-method <method>', 'how it lands').choices(['merge', 'squash', 'pull_request']))
+    .addOption(
+      new Option('--pull-requests <host>', 'whose API opens them, where the address does not tell').choices([
+        'github',
+        'gitlab',
+        'gitea',
+      ]),
+    )
+    .option('--pull-requests-api <url>', 'where that is not at its usual path')
     .addHelpText(
       'after',
       '\nA change takes the approvals of open proposals away.\n\nExample:\n  worktrail project approval app --required 1 --check "npm ci" --check "npm test"',
@@ -242,7 +250,13 @@ function addCheckpoints(program: Command, action: Action): void {
     .argument('<session>')
     .description("keep a session's files as they are now; prints the id of the checkpoint")
     .option('-l, --label <text>', 'what it is called')
-    .addHelpText('after', '\nThe checkpoints of a session: worktrail checkpoint list <session>')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  worktrail checkpoint $session --label "before the rewrite"
+  worktrail checkpoint list $session`,
+    )
     .action(action(checkpoint));
   command
     .command('list <session>')
@@ -309,6 +323,7 @@ Examples:
     .alias('rm')
     .description('delete a file')
     .option('--if-match <etag>', 'only with this content')
+    .addHelpText('after', '\nExample:\n  worktrail files delete $session notes/today.txt')
     .action(action(fileRemove));
 }
 
@@ -390,10 +405,25 @@ function addProposals(program: Command, action: Action): void {
     .option('-d, --description <text>')
     .addHelpText(
       'after',
-      '\nA session has one open proposal: promoted again, its files as they are now become the head of that one.',
+      `
+A session has one open proposal: promoted again, its files as they are now become the head of that one.
+
+Example:
+  worktrail promote $session --title "Count lines" --description "wc -l, and a test"`,
     )
     .action(action(promote));
-  const proposal = program.command('proposal').description('changes of sessions, put up for approval');
+  const proposal = program
+    .command('proposal')
+    .description('changes of sessions, put up for approval')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  proposal=$(worktrail promote $session --title "Count lines")
+  worktrail proposal show $proposal
+  worktrail proposal approve $proposal --comment "well done"
+  worktrail proposal merge $proposal`,
+    );
   proposal.command('list <session>').description('the proposals of a session').action(action(proposalList));
   proposal.command('show <proposal>').description('one proposal').action(action(proposalShow));
   for (const [decision, does] of [
@@ -413,6 +443,7 @@ function addProposals(program: Command, action: Action): void {
     .description('merge it, and wait until that is done; exits 1 when it was not merged')
     .option('--head <commit>', 'only if this is its head')
     .option('--detach', 'do not wait')
+    .addHelpText('after', '\nThe request stands until the proposal is over, or has a new head, also after Ctrl-C.')
     .action(action(proposalMerge));
 }
 

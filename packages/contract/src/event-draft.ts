@@ -2,6 +2,7 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EventSchema } from '@worktrail/proto/event';
+import type { LeftOut } from './checkpoints.ts';
 import type { ActorRef } from './commands.ts';
 
 type PayloadInit = Exclude<NonNullable<MessageInitShape<typeof EventSchema>['payload']>, { case?: undefined }>;
@@ -10,6 +11,7 @@ type PayloadInit = Exclude<NonNullable<MessageInitShape<typeof EventSchema>['pay
 export interface FilesChangedDraft {
   case: 'filesChanged';
   value: {
+    source: string;
     files: {
       path: string;
       status: string;
@@ -26,6 +28,20 @@ export interface FilesChangedDraft {
 export interface UsageDraft {
   case: 'usage';
   value: { model: string; inputTokens: number; outputTokens: number; cachedInputTokens: number; costUsd: number };
+}
+
+/** As above. */
+export interface CheckpointCreatedDraft {
+  case: 'checkpointCreated';
+  value: {
+    checkpointId: string;
+    number: number;
+    commit: string;
+    tree: string;
+    label: string;
+    filesChanged: number;
+    leftOut: LeftOut[];
+  };
 }
 
 /** Only payloads whose fields are plain JSON (no bytes, no 64-bit integers, no timestamps). */
@@ -51,11 +67,11 @@ export interface EventDraft {
             | 'planUpdated'
             | 'commandQueued'
             | 'commandEnded'
-            | 'checkpointCreated'
             | 'limitReached'
             | 'gap';
         }
       >
     | FilesChangedDraft
-    | UsageDraft;
+    | UsageDraft
+    | CheckpointCreatedDraft;
 }

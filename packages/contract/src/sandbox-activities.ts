@@ -62,7 +62,8 @@ export interface OpenedSandbox {
    */
   from: 'new' | 'volume' | 'archive' | 'checkpoint';
   baseCommit: string;
-  headCommit: string;
+  /** null where the repository that the user left has none. */
+  headCommit: string | null;
   /** What the files lost on the way, for people: "ignored files", "processes". Empty for "new" and "volume". */
   notKept: string[];
 }

@@ -262,7 +262,15 @@ export async function startSandboxRunner(
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
-  const proposals = { start, directory: join(dataDirectory, 'proposals'), artifacts, mirrors, disk };
+  const proposals = {
+    start,
+    directory: join(dataDirectory, 'proposals'),
+    artifacts,
+    mirrors,
+    disk,
+    credentials,
+    fetch,
+  };
   await clearProposalStores(proposals);
   const proposalWorker = await Worker.create({
     connection,

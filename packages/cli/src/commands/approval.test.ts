@@ -44,6 +44,10 @@ test('the policy is shown without an option, and changed in what is named', asyn
     `${patch} {"approval":{"authorMayApprove":false,"requiredChecks":[],"mergeMethod":"squash"}}`,
   ]);
   expect((await changed('--author-may-approve')).changes).toEqual([`${patch} {"approval":{"authorMayApprove":true}}`]);
+  expect((await changed('--merge-method', 'pull_request', '--pull-requests', 'gitea')).changes).toEqual([
+    `${patch} {"approval":{"mergeMethod":"pull_request","pullRequest":{"host":"gitea"}}}`,
+  ]);
+  expect(await changed('--pull-requests-api', 'https://a.org')).toMatchObject({ code: 2, changes: [] });
   expect(await changed('--merge-method', 'hope')).toMatchObject({ code: 2, changes: [] });
 });
 

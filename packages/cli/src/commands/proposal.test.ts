@@ -22,7 +22,13 @@ const proposal = {
     requiredApprovals: 1,
   },
   checks: [{ command: 'npm test', outcome: 'exited', exitCode: 1, commandId: 'cmd_1' }],
-  ...{ mergeRequestedBy: null, detail: null, createdBy: 'prn_1', createdAt: '2026-01-01T00:00:00.000Z' },
+  ...{
+    mergeRequestedBy: null,
+    pullRequest: null,
+    detail: null,
+    createdBy: 'prn_1',
+    createdAt: '2026-01-01T00:00:00.000Z',
+  },
 };
 
 /** Answers in order, the last one again and again. */
@@ -62,6 +68,35 @@ test('merge waits while the request stands, and exits 1 when nothing was merged'
     code: 0,
     out: 'ppl_1  checking\n',
   });
+});
+
+test('who waits for a merge may leave: the request stands, which is said', async () => {
+  const asked = { ...proposal, mergeRequestedBy: 'prn_1', state: 'checking' };
+  const api = await startTestApi((_, response) => answer(response, 200, asked));
+  servers.push(api);
+  const cli = startCli(['proposal', 'merge', 'ppl_1'], { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k' });
+  while (api.requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  cli.raise('SIGINT');
+  expect(await cli.exitCode).toBe(130);
+  expect(cli.stderr()).toContain('stands: worktrail proposal show ppl_1');
+});
+
+test('merge of what is put up prints where, and does not wait for the people there; show and list have it too', async () => {
+  const url = 'https://git.example.org/team/app/pull/7';
+  const pullRequest = { host: 'github', url, number: 7, state: 'open', branch: 'b', by: null, mergedTree: null };
+  const up = { ...proposal, mergeRequestedBy: 'prn_1', pullRequest };
+  const ran = await run([{ ...up, pullRequest: null }, up], 'proposal', 'merge', 'ppl_1');
+  expect(ran).toMatchObject({ code: 0, out: `ppl_1  mergeable  ${url} open\n` });
+  const merged = {
+    ...up,
+    state: 'merged',
+    mergeCommit: 'm',
+    pullRequest: { ...pullRequest, state: 'merged', by: 'octo' },
+  };
+  const { out } = await run([merged], 'proposal', 'show', 'ppl_1');
+  expect(out).toContain(`${url} merged`);
+  expect(out).toMatch(/^merged there by +octo$/m);
+  expect((await run([{ items: [up], nextCursor: null }], 'proposal', 'list', 'ses_1')).out).toContain(`${url} open`);
 });
 
 test('a decision names the head that it is about', async () => {

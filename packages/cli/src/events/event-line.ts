@@ -121,14 +121,21 @@ function revertedSummary(data: Record<string, unknown>): string {
   );
 }
 
-function checkpointSummary({ number, commit, filesChanged, label }: Record<string, unknown>): string {
+function checkpointSummary({ number, commit, filesChanged, label, leftOut }: Record<string, unknown>): string {
   const files = Number(filesChanged ?? 0);
+  const without = list(leftOut).map((one) => `${(one as LeftOut).count} ${(one as LeftOut).kind}`);
   return joined(
     `checkpoint ${number}`,
     String(commit ?? '').slice(0, 12),
     `${files} ${files === 1 ? 'file' : 'files'}`,
     label ? `"${label}"` : '',
+    without.length > 0 ? `left out: ${without.join(', ')}` : '',
   );
+}
+
+interface LeftOut {
+  kind: string;
+  count: number;
 }
 
 /** The first files; `M src/a.ts +3 -1`, as git's letters have it. */

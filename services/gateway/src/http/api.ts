@@ -5,7 +5,7 @@
 // 3. A path that exists under another method is 405 with Allow.
 
 import { createHash } from 'node:crypto';
-import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
+import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { Logger } from '@worktrail/runtime/log';
@@ -38,6 +38,8 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   params?: Params;
   query?: Query;
   body?: Body;
+  /** What is told of headers that it heeds, by their names; of the key of a POST and the ETag of a PATCH it is told anyway. */
+  heeds?: Readonly<Record<string, string>>;
   /** Takes the body as it is, up to so many bytes, instead of JSON. */
   rawBodyBytesMax?: number;
   answers: Record<number, Answer>;
@@ -49,8 +51,9 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
 
 export interface Answer {
   description: string;
+  /** Of its JSON. */
   schema?: z.ZodType;
-  /** Other than JSON. */
+  /** Other than JSON, or beside it. */
   contentTypes?: readonly string[];
 }
 
@@ -144,7 +147,7 @@ async function handle(
   const rawBody = await rawBodyOf(spec, context.req.raw);
   const body = spec.body ? parseBody(spec.body, rawBody) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
-  const key = spec.method === 'post' || spec.takesKey ? headers.get('idempotency-key') : null;
+  const key = takesKey(spec) ? headers.get('idempotency-key') : null;
   if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });
   return await deps.idempotency.run(
     {
@@ -219,6 +222,10 @@ async function rawBodyOf(spec: AnySpec, request: Request): Promise<Uint8Array> {
   return new Uint8Array();
 }
 
+function takesKey({ method, takesKey: does }: Pick<AnySpec, 'method' | 'takesKey'>): boolean {
+  return method === 'post' || does === true;
+}
+
 function idempotencyKey(key: string): string {
   if (/^[\x21-\x7e][\x20-\x7e]{0,254}$/.test(key)) return key;
   throw invalid({ path: 'Idempotency-Key', message: 'must be 1 to 255 printable ASCII characters' });
@@ -285,6 +292,7 @@ function openApiRoute(spec: AnySpec): RouteConfig {
     request: {
       ...(spec.params && { params: spec.params as never }),
       ...(spec.query && { query: spec.query as never }),
+      ...headerParameters(spec),
       ...requestBody(spec),
     },
     responses: {
@@ -292,6 +300,20 @@ function openApiRoute(spec: AnySpec): RouteConfig {
       default: { $ref: '#/components/responses/Problem' } as never,
     },
   };
+}
+
+function headerParameters(spec: AnySpec): { headers?: z.ZodObject } {
+  const keyed =
+    'For 24 hours: the same key and body get the answer of the first time, or join what is under way; another body is 422.';
+  const seen = 'The ETag that was seen: 412 where it is another by now.';
+  const told = Object.entries({
+    ...(takesKey(spec) && { 'Idempotency-Key': keyed }),
+    ...(spec.method === 'patch' && { 'If-Match': seen }),
+    ...spec.heeds,
+  });
+  const parameter = (description: string) => z.string().optional().openapi({ description });
+  if (told.length === 0) return {};
+  return { headers: z.object(Object.fromEntries(told.map(([name, description]) => [name, parameter(description)]))) };
 }
 
 function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema: z.ZodType }>; required: boolean } } {
@@ -303,7 +325,11 @@ function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema
 
 function openApiAnswer(item: Answer) {
   if (!item.schema && !item.contentTypes) return { description: item.description };
-  const schema = item.schema ?? ({ type: 'string', format: 'binary' } as never);
-  const contentTypes = item.contentTypes ?? ['application/json'];
-  return { description: item.description, content: Object.fromEntries(contentTypes.map((type) => [type, { schema }])) };
+  const schema = { type: 'string', format: 'binary' } as never;
+  const others = (item.contentTypes ?? []).map((type) => [type, { schema }]);
+  const content = {
+    ...(item.schema && { 'application/json': { schema: item.schema } }),
+    ...Object.fromEntries(others),
+  };
+  return { description: item.description, content };
 }

@@ -10,10 +10,10 @@ import { mergeFence, type PushResult } from '@worktrail/contract/proposal-activi
 import { candidateDropped } from './candidates.ts';
 import { checksOver } from './checks.ts';
 import { addEvent, changed, user } from './events.ts';
-import { policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
+import { isPutUp, policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
 
 export function mayPush(state: ProposalState): boolean {
-  return state.merge !== null && state.ending === null && publicState(state) === 'mergeable';
+  return state.merge !== null && state.ending === null && publicState(state) === 'mergeable' && !isPutUp(state);
 }
 
 /** Answers what is pushed. */
@@ -64,8 +64,8 @@ export function mergeRefused(state: ProposalState, detail: string, now: string):
 }
 
 /** It is tried again. */
-export function pushFailed(state: ProposalState, detail: string, now: string): void {
-  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false };
+export function pushFailed(state: ProposalState, detail: string, now: string, waitMs = 0): void {
+  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false, ...(waitMs > 0 && { waitMs }) };
   changed(state, now);
 }
 

@@ -67,6 +67,8 @@ function world(policy: ApprovalPolicy): World {
     talking: false,
     listening: false,
     pushing: false,
+    looking: false,
+    leaving: false,
     resting: false,
     ending: false,
     recording: false,
@@ -388,6 +390,9 @@ function take(world: World, step: Exclude<ProposalStep, { do: 'complete' }>): vo
       });
       return;
     }
+    case 'look':
+    case 'leave':
+      throw new Error('there is no pull request');
     case 'end':
       return merging.ended(state, noon);
     case 'record':

@@ -113,11 +113,11 @@ export function checkpointMade(
   state.checkpointing.notBefore = null;
   if (plan.purpose === 'hibernation') state.hibernation.checkpointed = true;
   const { headCommit, headRef } = result.changed ? result.checkpoint : result;
-  if (headCommit !== null && headCommit !== state.headCommit) {
+  if (headCommit !== state.headCommit) {
     state.headCommit = headCommit;
     changedForReaders(state);
   }
-  notePosition(state, result.position);
+  notePosition(state, headCommit, result.position);
   if (result.changed) {
     const { checkpoint, bundle } = result;
     const { commit, tree, filesChanged } = checkpoint;
@@ -126,7 +126,10 @@ export function checkpointMade(
     const kept = { ...bundle, upTo: plan.number };
     state.bundles = compacted ? [kept] : [...state.bundles, kept];
     const { label, commandId, number } = plan;
-    const value = { checkpointId: id, number, commit, tree, label, filesChanged };
+    const value = {
+      ...{ checkpointId: id, number, commit, tree, label, filesChanged },
+      leftOut: checkpoint.leftOut ?? [],
+    };
     addSessionEvent(state, now, { case: 'checkpointCreated', value }, undefined, commandId);
     const document = { ...state.checkpoint, label, commandId, filesChanged, createdAt: now };
     if (plan.purpose === 'asked') answerAsked(state, { id, document, failure: null });
@@ -229,9 +232,17 @@ function answerAsked(state: SessionState, answer: AskedCheckpoint): void {
   state.checkpointing.answered = [...state.checkpointing.answered, answer].slice(-answeredMax);
 }
 
-/** One that could not be counted says nothing. */
-function notePosition(state: SessionState, position: BranchPosition | null | undefined): void {
+/** One that could not be counted says nothing; of no commit there is none. */
+function notePosition(
+  state: SessionState,
+  headCommit: string | null,
+  position: BranchPosition | null | undefined,
+): void {
   const known = state.position;
+  if (headCommit === null && known) {
+    state.position = null;
+    return changedForReaders(state);
+  }
   if (!position || (known?.ahead === position.ahead && known.behind === position.behind)) return;
   state.position = position;
   changedForReaders(state);

@@ -49,7 +49,7 @@ export function fileChanged(state: SessionState, id: string, generation: number,
   if (!pending || generation !== state.generation) return;
   const { path, actor } = pending.request;
   if (file.status !== 'unchanged') {
-    addSessionEvent(state, now, { case: 'filesChanged', value: { files: [{ path, ...file }] } }, actor);
+    addSessionEvent(state, now, { case: 'filesChanged', value: { source: 'api', files: [{ path, ...file }] } }, actor);
     state.uncheckpointedSince ??= now;
   }
   state.lastActiveAt = now;

@@ -74,15 +74,19 @@ describe('forks', () => {
     const parentId = newId('session');
     const origin = await storedSession();
     const begun = await ask(origin, { forks: [parentId] });
-    const bundles = Array.from({ length: 31 }, (_, index) => ({ ...begun.bundles[0]!, name: `bundle-${index}` }));
-    const parent = await startSession(bed, sampleFork(origin.spec, { ...begun, bundles }, parentId));
+    const bundles = Array.from({ length: 31 }, (_, index) => ({
+      ...begun.bundles[0]!,
+      ...{ name: `bundle-${index}`, upTo: index + 1 },
+    }));
+    const checkpoint = { ...begun.checkpoint, number: 31 };
+    const parent = await startSession(bed, sampleFork(origin.spec, { ...begun, checkpoint, bundles }, parentId));
     const id = newId('session');
     const point = await ask(parent, { forks: [id] });
     expect(point.bundles).toHaveLength(31);
     const lent = point.bundles.at(-1);
     // Bundles are put together when there are 32: those before are not the parent's own any more.
     for (let count = 0; count < 2; count++) await parent.checkpoint(newId('checkpoint'));
-    const compacted = await until(parent.stored, (one) => (one?.checkpoint?.number ?? 0) >= 3);
+    const compacted = await until(parent.stored, (one) => (one?.checkpoint?.number ?? 0) >= 33);
     expect(compacted!.artifacts).toContain(lent!.name);
     expect(compacted!.artifacts.length).toBeLessThan(36);
     const fork = await startSession(bed, sampleFork(parent.spec, point, id));
@@ -90,9 +94,8 @@ describe('forks', () => {
     await until(parent.stored, isFree);
     expect((await fork.stored())!.artifacts).toEqual(point.bundles.map(({ name }) => name));
     const told = (await parent.events()).filter(({ payload }) => payload.case === 'sessionForked');
-    expect(told.map(({ payload }) => payload.value)).toMatchObject([
-      { fromSessionId: parent.spec.sessionId, fromCheckpointId: point.checkpoint.id, sessionIds: [id] },
-    ]);
+    const own = { fromSessionId: parent.spec.sessionId, fromCheckpointId: point.checkpoint.id, sessionIds: [id] };
+    expect(told.map(({ payload }) => payload.value)).toMatchObject([{ sessionIds: [parentId] }, own]);
   });
 
   it('have what has just ended: the newest checkpoint is waited for where it is to come', async () => {

@@ -202,6 +202,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     await rm(kept, { force: true });
     const shown = files.map(({ path, status, additions, deletions }) => ({ path, status, additions, deletions }));
     const value = {
+      source: 'tool',
       files: files
         .filter(({ status }) => status !== 'unchanged')
         .map((file) => ({ ...file, additions: BigInt(file.additions), deletions: BigInt(file.deletions) })),

@@ -49,6 +49,8 @@ const configuration = [
   'core.logAllRefUpdates=false',
   'core.attributesFile=/dev/null',
   'core.fsmonitor=false',
+  // A store that a power cut has damaged is made again from what is in the artifact store; a sync waits for all that others write.
+  'core.fsync=none',
   'gc.auto=0',
   'pack.threads=1',
   'pack.windowMemory=128m',

@@ -17,14 +17,16 @@ import { readManifest } from './head-commit.ts';
 import { mergeMessage } from './merge-message.ts';
 import { makeCommit, treeOf } from './proposal-commit.ts';
 import { type ProposalStore, type ProposalStoreDeps, withProposalStore } from './proposal-store.ts';
-import { readRefusal, type Refusal } from './push-refusal.ts';
+import { isThere, readRefusal, type Refusal } from './push-refusal.ts';
 
 export interface PushDeps extends ProposalStoreDeps {
   mirrors: Pick<RepositoryMirrors, 'sync' | 'provide' | 'push'>;
 }
 
+type Settled = Exclude<PushResult, { state: 'unreachable' } | { state: 'unfenced' }>;
+
 const detailLengthMax = 500;
-const asItWas = { state: 'not_pushed', detail: 'the target is as it was' } as const;
+const asItWas: Settled = { state: 'not_pushed', detail: 'the target is as it was' };
 
 export async function pushCandidate(
   deps: PushDeps,
@@ -46,15 +48,14 @@ export async function pushCandidate(
   return withProposalStore(deps, of, signal, async (store) => {
     const commit = await makeMerge(store, input, signal);
     const before = await settle(store, upstream.defaultCommit, input, commit, signal);
-    const isKnown = before.state !== 'not_pushed' && !input.settleOnly;
-    if (isKnown || (input.settleOnly && !input.fence)) return before;
+    const isKnown = before.state === 'merged' || (input.settleOnly ? !input.fence : before.state === 'moved');
+    if (isKnown) return await known(deps, store, input, before);
     const refusal = await (input.settleOnly ? fenceOff(deps, store, input) : push(deps, store, input, commit));
     // Read anew: the remote's word counts, not that of the push.
     const { defaultCommit } = await deps.mirrors.sync({ ...request, baseRef: null });
     const after = await settle(store, defaultCommit, input, commit, signal);
-    if (after.state === 'merged') await takeFenceAway(deps, store, input, commit);
     if (refusal?.state === 'unfenced' && after.state !== 'merged') return refusal;
-    if (after.state !== 'not_pushed' || input.settleOnly) return after;
+    if (after.state !== 'not_pushed' || input.settleOnly) return await known(deps, store, input, after);
     if (refusal === undefined) throw new Error('the remote has taken the push, and does not show it');
     return refusal;
   });
@@ -76,23 +77,25 @@ async function fenceOff(
     return undefined;
   } catch (error) {
     const said = redact(String((error as Error).message ?? error));
+    if (isThere(said, fence)) return undefined;
     const refusal = readRefusal(said, targetRef(input), fence);
     if (refusal?.state === 'unfenced') return refusal;
-    if (refusal) return undefined;
     throw new Error(`the push could not be fenced off: ${lastLine(said)}`, { cause: error });
   }
 }
 
-/** Nothing can come of the push any more, since the target has moved by it. What stays is small, and hurts nobody. */
-async function takeFenceAway(
+/** Nothing can come of a push that has landed any more: its fence goes. Where it stays it is small, and hurts nobody. */
+async function known(
   { mirrors }: PushDeps,
   store: ProposalStore,
   input: PushCandidateInput,
-  commit: string,
-): Promise<void> {
-  if (!input.fence) return;
-  const change = { ref: input.fence, expected: commit, commit: null };
-  await mirrors.push(input, store.path, [change], { atomic: false }).catch(() => {});
+  result: Settled,
+): Promise<Settled> {
+  if (result.state === 'merged' && input.fence) {
+    const change = { ref: input.fence, expected: result.commit, commit: null };
+    await mirrors.push(input, store.path, [change], { atomic: false }).catch(() => {});
+  }
+  return result;
 }
 
 async function makeMerge(store: ProposalStore, input: PushCandidateInput, signal: AbortSignal): Promise<string> {
@@ -110,7 +113,7 @@ async function settle(
   { candidate }: PushCandidateInput,
   commit: string,
   signal: AbortSignal,
-): Promise<Exclude<PushResult, { state: 'refused' | 'unreachable' }>> {
+): Promise<Settled> {
   if (tip === candidate.target) return asItWas;
   if (!(await isWithin(git, commit, tip, signal))) return { state: 'moved', tip };
   const tree = await treeOf(git, commit, signal);
@@ -153,7 +156,7 @@ async function push(
   }
 }
 
-function lastLine(text: string): string {
+export function lastLine(text: string): string {
   return (
     text
       .trim()

@@ -15,7 +15,7 @@ import { shownPath } from '../checkpoints/shown-path.ts';
 import { GitFailed, type StoreGit } from '../checkpoints/store-git.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
 import { keepCheckFiles } from './check-files.ts';
-import { makeHead, missingFiles, readManifest } from './head-commit.ts';
+import { hasConflicts, makeHead, missingFiles, readManifest } from './head-commit.ts';
 import { makeCommit, treeOf } from './proposal-commit.ts';
 import { type ProposalStore, type ProposalStoreDeps, withProposalStore } from './proposal-store.ts';
 
@@ -49,6 +49,11 @@ export async function prepareCandidate(
       const detail =
         'files of the work tree are in no checkpoint: too large, unreadable, being written, or of a name git does not take';
       return { state: 'unfit', headCommit: null, paths, detail };
+    }
+    if (await hasConflicts(store, manifest, signal)) {
+      const detail =
+        'the session has conflicts that are not resolved: resolve and git add what git status names, and put it up again';
+      return { state: 'unfit', headCommit: null, paths: [], detail };
     }
     return merge(deps, store, upstream, await makeHead(store, manifest, input, signal), input, signal);
   });

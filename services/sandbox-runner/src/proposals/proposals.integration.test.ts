@@ -128,7 +128,7 @@ const ids = () => ({
 const repository = () => ({ url: upstream, defaultBranch: 'main' });
 
 /** A session's files as its runner would have stored them: the clone's work tree, on its HEAD. */
-async function storeSession(leftOut = ''): Promise<ProposalSource> {
+async function storeSession(leftOut = '', isUnmerged = false): Promise<ProposalSource> {
   await inClone('add', '-A', '-f');
   const tree = await inClone('write-tree');
   await inClone('reset', '-q');
@@ -153,7 +153,8 @@ async function storeSession(leftOut = ''): Promise<ProposalSource> {
   );
   const blob = async (text: string) =>
     (await store.git(['hash-object', '-w', '--stdin'], { signal, stdin: text })).toString().trim();
-  const entries = `100644 blob ${await blob(leftOut)}\tleft-out\n040000 tree ${tree}\twork\n`;
+  const unmerged = isUnmerged ? `040000 tree ${tree}\tunmerged\n` : '';
+  const entries = `100644 blob ${await blob(leftOut)}\tleft-out\n040000 tree ${tree}\twork\n${unmerged}`;
   const carrierTree = (await store.git(['mktree'], { signal, stdin: entries })).toString().trim();
   const parents = [headCommit];
   const carrier = await commitTree(
@@ -382,6 +383,13 @@ test('files that no checkpoint holds are told, and nothing is made of the rest',
   const source = await storeSession(`large 200000000 - big\0special - - fifo\0`);
   const prepared = await prepareCandidate(deps(), input({ kind: 'session', ...source }), signal);
   expect(prepared).toMatchObject({ state: 'unfit', headCommit: null, paths: ['big'] });
+}, 60_000);
+
+test('conflicts that are not resolved are not put up', async () => {
+  await writeFile(join(clone, 'both'), '<<<<<<< ours\n');
+  const source = await storeSession('', true);
+  const prepared = await prepareCandidate(deps(), input({ kind: 'session', ...source }), signal);
+  expect(prepared).toMatchObject({ state: 'unfit', headCommit: null, detail: expect.stringContaining('not resolved') });
 }, 60_000);
 
 test('a squash has one parent; a branch that is checked out, and a hook of the remote, are told', async () => {

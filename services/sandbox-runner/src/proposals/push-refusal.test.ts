@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readRefusal } from './push-refusal.ts';
+import { isThere, readRefusal } from './push-refusal.ts';
 
 const target = 'refs/heads/main';
 const fence = 'refs/worktrail/merges/x/1';
@@ -53,4 +53,11 @@ test('a remote that cannot change two refs as one is none for fences; where noth
   expect(readRefusal(fatal, target, fence)?.state).toBe('unfenced');
   expect(readRefusal('fatal: the remote end hung up unexpectedly', target, fence)).toBeUndefined();
   expect(readRefusal(`To x\n!\tc1:${target}\t[rejected] (stale info)\n`, target, null)?.state).toBe('refused');
+});
+
+test('a ref is there for certain only where the remote had said so before anything was sent', () => {
+  const made = (reason: string) => isThere(`To x\n!\tc1:${fence}\t${reason}\nDone\n`, fence);
+  expect(made('[rejected] (stale info)')).toBe(true);
+  expect(made('[remote rejected] (atomic transaction failed)')).toBe(false);
+  expect(isThere(`!\tc1:${target}\t[rejected] (stale info)\n`, fence)).toBe(false);
 });

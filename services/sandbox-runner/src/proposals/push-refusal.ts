@@ -24,3 +24,8 @@ export function readRefusal(said: string, target: string, fence: string | null):
   const detail = `${line.replaceAll(/[\t\s]+/g, ' ')} ${remote}`.trim().slice(0, detailLengthMax);
   return { state: line === onFence && !notItself.test(line) ? 'unfenced' : 'refused', detail };
 }
+
+/** The remote has a ref that was not to be there: told by what it says of its refs before anything is sent to it. */
+export function isThere(said: string, ref: string): boolean {
+  return (said.match(/^!.*$/gm) ?? []).some((line) => line.includes(`:${ref}\t[rejected] (stale info)`));
+}

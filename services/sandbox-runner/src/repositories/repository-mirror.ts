@@ -59,6 +59,10 @@ export interface RepositoryMirrors {
     changes: readonly RefChange[],
     options: { atomic: boolean },
   ): Promise<void>;
+  /** Where a branch of upstream was at the last fetch. @throws SessionFailure */
+  branchTip(request: Omit<SyncRequest, 'baseRef'>, branch: string): Promise<string | undefined>;
+  /** The tree of a commit that was in the default branch's history at the last fetch. @throws SessionFailure */
+  landedTree(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<string | undefined>;
 }
 
 /** Takes effect only where the ref is `expected` and nothing else; null: is not there, is taken away. */
@@ -115,6 +119,19 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
       const refspecs = changes.map(({ ref, commit }) => `${commit ?? ''}:${ref}`);
       const args = ['push', ...options, '--end-of-options', mirror.source, ...refspecs];
       await asProject(deps, mirror, (given) => git(from, args, given));
+    },
+    async branchTip(request, branch) {
+      const { path } = await locate(request);
+      return resolveCommit(git, path, [`refs/heads/${branch}`]);
+    },
+    async landedTree(request, commit) {
+      const mirror = await locate(request);
+      const found = isFullCommit(commit) && (await resolveCommit(git, mirror.path, [commit]));
+      if (!found) return undefined;
+      const ref = `refs/heads/${mirror.defaultBranch}`;
+      const outside = await git(mirror.path, ['rev-list', '--max-count=1', found, '--not', ref]);
+      if (outside.trim() !== '') return undefined;
+      return (await git(mirror.path, ['rev-parse', '--verify', '--end-of-options', `${found}^{tree}`])).trim();
     },
     async sync(request) {
       const mirror = await locate(request);

@@ -101,16 +101,16 @@ function shellOf({ stdout }: InternalResult): string {
   return shell.startsWith('/') ? shell : '/bin/sh';
 }
 
-/** The work tree's HEAD; undefined where what the user left has none. */
+/** The work tree's HEAD; null where what the user left has none. */
 export async function readHeadCommit(
   link: SupervisorLink,
   options: { imageEnv: string[]; signal: AbortSignal },
-): Promise<string | undefined> {
+): Promise<string | null> {
   const result = await runInternalCommand(link, {
     argv: ['git', 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}'],
     env: baseEnvironment(options.imageEnv),
     timeoutMs: headTimeoutMs,
     signal: options.signal,
   });
-  return /^[0-9a-f]{40,64}$/.exec(result.stdout.trim())?.[0];
+  return /^[0-9a-f]{40,64}$/.exec(result.stdout.trim())?.[0] ?? null;
 }
