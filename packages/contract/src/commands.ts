@@ -5,7 +5,7 @@ export interface ActorRef {
   id: string;
 }
 
-export type CommandOrigin = 'user' | 'setup' | 'trial' | 'verify';
+export type CommandOrigin = 'user' | 'setup' | 'trial' | 'verify' | 'agent';
 
 export interface CommandSpec {
   id: string;
@@ -22,6 +22,8 @@ export interface CommandSpec {
   origin: CommandOrigin;
   actor: ActorRef;
   queuedAt: string;
+  /** Of the agent's that wanted it. */
+  turnId?: string;
 }
 
 export const commandOutcomes = [

@@ -32,6 +32,7 @@ export const errorKinds = {
   repository_not_allowed: { status: 422, retryable: false, title: 'The repository is outside the allowed roots' },
   live_commands_exceeded: { status: 429, retryable: true, title: 'The session has its maximum of live commands' },
   queued_commands_exceeded: { status: 429, retryable: true, title: 'The session has its maximum of queued commands' },
+  queued_messages_exceeded: { status: 429, retryable: true, title: 'The session has its maximum of waiting messages' },
   organization_sessions_exceeded: {
     status: 429,
     retryable: true,

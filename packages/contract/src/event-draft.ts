@@ -24,6 +24,12 @@ export interface FilesChangedDraft {
   };
 }
 
+/** What a call of a model took, with plain numbers for its 64-bit ones. */
+export interface UsageDraft {
+  case: 'usage';
+  value: { model: string; inputTokens: number; outputTokens: number; cachedInputTokens: number; costUsd: number };
+}
+
 /** As above. */
 export interface CheckpointCreatedDraft {
   case: 'checkpointCreated';
@@ -46,13 +52,26 @@ export interface EventDraft {
   time: string;
   actor: ActorRef;
   commandId?: string;
+  turnId?: string;
   payload:
     | Extract<
         PayloadInit,
         {
-          case: `session${string}` | `proposal${string}` | 'commandQueued' | 'commandEnded' | 'limitReached' | 'gap';
+          case:
+            | `session${string}`
+            | `proposal${string}`
+            | `turn${string}`
+            | 'messageUser'
+            | 'toolStarted'
+            | 'toolEnded'
+            | 'planUpdated'
+            | 'commandQueued'
+            | 'commandEnded'
+            | 'limitReached'
+            | 'gap';
         }
       >
     | FilesChangedDraft
+    | UsageDraft
     | CheckpointCreatedDraft;
 }

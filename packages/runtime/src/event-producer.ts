@@ -159,6 +159,15 @@ async function appendFrom(
 }
 
 function payloadOf({ payload }: EventDraft): EventPayloadInit {
+  if (payload.case === 'usage') {
+    const { inputTokens, outputTokens, cachedInputTokens, ...rest } = payload.value;
+    const tokens = {
+      inputTokens: BigInt(inputTokens),
+      outputTokens: BigInt(outputTokens),
+      cachedInputTokens: BigInt(cachedInputTokens),
+    };
+    return { case: 'usage', value: { ...rest, ...tokens } };
+  }
   if (payload.case === 'checkpointCreated') {
     const leftOut = payload.value.leftOut.map((one) => ({
       ...one,

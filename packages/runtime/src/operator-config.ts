@@ -97,6 +97,17 @@ const schema = z.strictObject({
       graceSeconds: z.int().min(1).default(900),
     })
     .prefault({}),
+  model: z
+    .strictObject({
+      /** Of a server that speaks the API of OpenAI's chat completions: its models are "custom/…". */
+      url: z
+        .url({ protocol: /^https?$/ })
+        .nullable()
+        .default(null),
+      /** "provider/model", for messages that name none. */
+      default: z.string().min(1).max(200).nullable().default(null),
+    })
+    .prefault({}),
   events: z
     .strictObject({
       streamBytesMax: z

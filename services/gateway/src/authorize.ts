@@ -58,6 +58,8 @@ const scopeByAction = {
   // The policy decides what is merged, not who asks for it; and the author may take a proposal back.
   'proposal.merge': ['approve', 'run'],
   'proposal.close': ['approve', 'run'],
+  'turn.create': 'run',
+  'turn.read': 'read',
   'command.create': 'run',
   'command.control': 'run',
   'command.read': 'read',

@@ -65,6 +65,7 @@ import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
 import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
+import { addTurnRoutes } from './turns/turn-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
 export interface GatewayAppDeps {
@@ -147,6 +148,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },
   });
+  addTurnRoutes(api, { sessions, runners, workflows, trace, operator });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });

@@ -3,10 +3,15 @@
 import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
 import { readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { z } from 'zod';
+import type { ModelConfig } from './agent/models.ts';
 
 const environment = {
   WORKTRAIL_TRACE_STORE_URL: z.url(),
   WORKTRAIL_WORKFLOW_BUNDLE: z.string().min(1).optional(),
+  WORKTRAIL_MODEL_KEY: z.string().min(1).optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  GOOGLE_API_KEY: z.string().min(1).optional(),
 };
 
 export interface OrchestratorConfig extends ServiceConfig {
@@ -17,6 +22,7 @@ export interface OrchestratorConfig extends ServiceConfig {
   cachedWorkflowsMax: number;
   /** So long something is without its counterpart before it is removed. */
   reconcileGraceMs: number;
+  models: ModelConfig;
 }
 
 export const cachedWorkflowsMaxDefault = 1_000;
@@ -34,5 +40,12 @@ export function orchestratorConfig(variables: NodeJS.ProcessEnv): OrchestratorCo
     workflowBundleDirectory: values.WORKTRAIL_WORKFLOW_BUNDLE,
     cachedWorkflowsMax: cachedWorkflowsMaxDefault,
     reconcileGraceMs: operator.reconcile.graceSeconds * 1_000,
+    models: {
+      url: operator.model.url ?? undefined,
+      urlKey: values.WORKTRAIL_MODEL_KEY,
+      openaiKey: values.OPENAI_API_KEY,
+      anthropicKey: values.ANTHROPIC_API_KEY,
+      googleKey: values.GOOGLE_API_KEY,
+    },
   };
 }

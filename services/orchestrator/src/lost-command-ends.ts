@@ -57,7 +57,7 @@ async function appendEnd(
   { reason, time }: { reason: string; time: string },
 ): Promise<CommandResult> {
   const producer = createProducer(deps, ref, stored);
-  const event = { actor: spec.actor, commandId: spec.id };
+  const event = { actor: spec.actor, commandId: spec.id, turnId: spec.turnId ?? '' };
   if (stored.number === 0) {
     const { command, cwd, background, origin, queuedAt } = spec;
     const timeoutSeconds = Math.ceil(spec.timeoutSeconds ?? 0);

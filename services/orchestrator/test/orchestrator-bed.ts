@@ -138,6 +138,7 @@ function config(servers: Servers, traceStoreUrl: string, cachedWorkflowsMax: num
     nats: { url: servers.nats.url, user: '', password: '' },
     temporal: { address: servers.temporal.address, namespace: 'default' },
     partitions: 1,
+    models: { url: undefined, urlKey: undefined, openaiKey: undefined, anthropicKey: undefined, googleKey: undefined },
     traceStoreUrl,
     workflowBundleDirectory: bundleDirectory,
     cachedWorkflowsMax,

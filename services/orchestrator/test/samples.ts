@@ -4,6 +4,7 @@ import type { CommandSpec } from '@worktrail/contract/commands';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import type { SessionSpec } from '@worktrail/contract/session-messages';
+import { type TurnLimits, turnLimitsDefault, type TurnSpec } from '@worktrail/contract/turns';
 
 export function sampleSession(changes: Partial<SessionSpec> = {}): SessionSpec {
   return {
@@ -54,6 +55,16 @@ export function sampleFork(
 export function withSetup(setup: string[]): SessionSpec {
   const spec = sampleSession();
   return { ...spec, environment: { ...spec.environment, setup } };
+}
+
+export function sampleTurn(text: string, limits: Partial<TurnLimits> = {}): TurnSpec {
+  return {
+    id: newId('turn'),
+    text,
+    agent: { model: 'custom/scripted', limits: { ...turnLimitsDefault, ...limits } },
+    actor: { kind: 'user', id: 'prn_someone' },
+    queuedAt: '2026-01-01T00:00:00.000Z',
+  };
 }
 
 export function sampleCommand(command: string, changes: Partial<CommandSpec> = {}): CommandSpec {

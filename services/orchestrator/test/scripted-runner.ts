@@ -200,6 +200,7 @@ export async function startScriptedRunner(
       const artifact = { name: `archive/${input.sessionId}/${input.generation}`, sha256: 'd'.repeat(64), bytes: 100 };
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
+    useFiles: async () => ({ changed: true }),
     removeSandbox: async (ref) => {
       removed.push(ref);
     },

@@ -518,6 +518,8 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     sandbox: has('sandbox'),
     checkpoint: has('checkpoint'),
     reverting: has('revert'),
+    model: false,
+    tool: false,
     changing: has('fileChange'),
     updating: false,
     endingLost: has('endingLost'),

@@ -22,6 +22,7 @@ import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
+import type { FileTools } from './agent-tools/file-tools.ts';
 import type { FileChanges } from './files/file-change.ts';
 import type { PartWatch } from './host/part-watch.ts';
 import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
@@ -47,6 +48,7 @@ export interface SandboxActivityDeps {
   directories: SessionDirectories;
   checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
   fileChanges: FileChanges;
+  fileTools: FileTools;
   updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
 }
@@ -65,6 +67,7 @@ export function createSandboxActivities({
   directories,
   checkpoints,
   fileChanges,
+  fileTools,
   updating,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
@@ -148,6 +151,12 @@ export function createSandboxActivities({
         touch(input.sessionId);
         const again = input.again || Context.current().info.attempt > 1;
         return inSandbox(input, (sandbox, signal) => fileChanges.change(sandbox, { ...input, again }, signal));
+      }),
+    useFiles: (input) =>
+      withFailures(async () => {
+        requireSpace();
+        touch(input.sessionId);
+        return inSandbox(input, (sandbox, signal) => fileTools.use(sandbox, input, signal));
       }),
     updateSandbox: (input) =>
       withFailures(async () => {

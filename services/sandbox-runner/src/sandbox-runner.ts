@@ -49,6 +49,7 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { createFileTools } from './agent-tools/file-tools.ts';
 import { createFileChanges } from './files/file-change.ts';
 import { openRemoteCredentials } from './repositories/remote-credentials.ts';
 import { gitRoutes } from './requests/git-routes.ts';
@@ -217,6 +218,7 @@ export async function startSandboxRunner(
   });
   lifetime.onClose('session reading', () => reading.close());
   const live = createLiveFiles();
+  const fileChanges = createFileChanges({ artifacts });
   const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
   const internalRoutes = [
     ...diffRoutes({ reading }),
@@ -248,7 +250,8 @@ export async function startSandboxRunner(
       placements,
       commands,
       checkpoints,
-      fileChanges: createFileChanges({ artifacts }),
+      fileChanges,
+      fileTools: createFileTools({ live, changes: fileChanges, events, clock }),
       updating: createWorkspaceUpdating(mirrors),
       driver,
       engine,

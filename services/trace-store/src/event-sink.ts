@@ -20,7 +20,15 @@ import { type ParsedEvent, parseEvent, type StreamMessage } from './parse-event.
 import { type Hole, planBatch, producerKey } from './plan-batch.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { createProducerMarks } from './producer-marks.ts';
-import { commandColumns, commandRow, type SummaryRow, sessionColumns, sessionRow } from './summary-rows.ts';
+import {
+  commandColumns,
+  commandRow,
+  type SummaryRow,
+  sessionColumns,
+  sessionRow,
+  turnColumns,
+  turnRow,
+} from './summary-rows.ts';
 
 export interface EventSinkDeps {
   clickhouse: ClickHouse;
@@ -35,6 +43,7 @@ interface Rows {
   event: EventRow;
   command: SummaryRow | undefined;
   session: SummaryRow | undefined;
+  turn: SummaryRow | undefined;
 }
 
 /** A batch on its way: what of it is to be written next, and what was counted so far. */
@@ -71,6 +80,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     await Promise.all([
       clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
+      clickhouse.insert('turns_v1', turnColumns, present(prepared.map(({ turn }) => turn))),
     ]);
     fence.check();
     const cells = prepared.map(({ event }) => eventColumns.map((column) => event[column]));
@@ -132,7 +142,12 @@ function prepareAll(messages: readonly StreamMessage[], origin: BatchOrigin) {
 }
 
 function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
-  return { event: eventRow(event, origin), command: commandRow(event), session: sessionRow(event, origin.epoch) };
+  return {
+    event: eventRow(event, origin),
+    command: commandRow(event),
+    session: sessionRow(event, origin.epoch),
+    turn: turnRow(event),
+  };
 }
 
 function present<Row>(rows: readonly (Row | undefined)[]): Row[] {

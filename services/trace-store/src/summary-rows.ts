@@ -116,6 +116,57 @@ const statesByCase: Partial<Record<ParsedEvent['payload']['case'], string>> = {
   sessionArchived: 'archived',
 };
 
+export const turnColumns = [
+  'organization_id',
+  'session_id',
+  'turn_id',
+  'project_id',
+  'text',
+  'agent',
+  'queued_at',
+  'started_at',
+  'ended_at',
+  'outcome',
+  'reason',
+  'steps',
+  'input_tokens',
+  'output_tokens',
+  'cached_input_tokens',
+  'cost_usd',
+] as const;
+
+/** Undefined for an event that says nothing about a turn's life. */
+export function turnRow({ event, payload, time }: ParsedEvent): SummaryRow | undefined {
+  const key = {
+    organization_id: event.organizationId,
+    session_id: event.sessionId,
+    turn_id: event.turnId,
+    project_id: event.projectId,
+  };
+  switch (payload.case) {
+    case 'messageUser':
+      return { ...key, text: payload.value.text, queued_at: dateTimeText(time) };
+    case 'turnStarted':
+      return { ...key, agent: payload.value.agent, started_at: dateTimeText(time) };
+    case 'turnEnded': {
+      const { outcome, reason, usage } = payload.value;
+      return {
+        ...key,
+        outcome,
+        reason,
+        ended_at: dateTimeText(time),
+        steps: usage?.steps ?? 0,
+        input_tokens: usage?.inputTokens ?? 0,
+        output_tokens: usage?.outputTokens ?? 0,
+        cached_input_tokens: usage?.cachedInputTokens ?? 0,
+        cost_usd: usage?.costUsd ?? 0,
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
 /** Undefined for an event that is not the session's own. */
 export function sessionRow({ event, payload, time, sequence }: ParsedEvent, epoch: number): SummaryRow | undefined {
   if (!payload.case.startsWith('session')) return undefined;

@@ -27,6 +27,7 @@ import { readProducerMark } from './producer-mark.ts';
 import { answerQuery } from './query.ts';
 import { listAuditRecords, listSessionIds } from './sessions.ts';
 import { readStatus, type StatusDeps } from './status.ts';
+import { listTurns } from './turns.ts';
 
 export interface TraceServiceDeps extends StatusDeps {
   barrier: FlushBarrier;
@@ -133,6 +134,17 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
       };
       const { ids, commands } = await fromClickHouse(read());
       return { commands: commands.map((command) => commandRecord(command, sessionId)), more: ids.length > limit };
+    },
+
+    listTurns: async (request) => {
+      const { scope } = await passSession(request.scope);
+      const limit = bounded(request.limit, limits.pageDefault, listRowsMax);
+      const { organizationId, sessionId } = scope;
+      const { afterTurnId, turnId } = request;
+      const turns = await fromClickHouse(
+        listTurns(clickhouse, { organizationId, sessionId, afterTurnId, turnId, limit: limit + 1 }),
+      );
+      return { turns: turns.slice(0, limit), more: turns.length > limit };
     },
 
     listSessions: async (request) => {

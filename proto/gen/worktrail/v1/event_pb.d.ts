@@ -1136,7 +1136,7 @@ export declare type FilesChanged = Message<"worktrail.v1.FilesChanged"> & {
 
   /**
    * "checkpoint": all that has changed since the checkpoint before, whoever changed it. "api": one file, changed from outside just now;
-   * the next checkpoint tells of it again.
+   * "tool": by a tool of the agent. The next checkpoint tells of them again.
    *
    * @generated from field: string source = 4;
    */
@@ -1187,6 +1187,13 @@ export declare type TurnEnded = Message<"worktrail.v1.TurnEnded"> & {
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * Of all its steps.
+   *
+   * @generated from field: worktrail.v1.TurnUsage usage = 3;
+   */
+  usage?: TurnUsage | undefined;
 };
 
 /**
@@ -1194,6 +1201,42 @@ export declare type TurnEnded = Message<"worktrail.v1.TurnEnded"> & {
  * Use `create(TurnEndedSchema)` to create a new message.
  */
 export declare const TurnEndedSchema: GenMessage<TurnEnded>;
+
+/**
+ * @generated from message worktrail.v1.TurnUsage
+ */
+export declare type TurnUsage = Message<"worktrail.v1.TurnUsage"> & {
+  /**
+   * @generated from field: uint32 steps = 1;
+   */
+  steps: number;
+
+  /**
+   * @generated from field: double input_tokens = 2;
+   */
+  inputTokens: number;
+
+  /**
+   * @generated from field: double output_tokens = 3;
+   */
+  outputTokens: number;
+
+  /**
+   * @generated from field: double cached_input_tokens = 4;
+   */
+  cachedInputTokens: number;
+
+  /**
+   * @generated from field: double cost_usd = 5;
+   */
+  costUsd: number;
+};
+
+/**
+ * Describes the message worktrail.v1.TurnUsage.
+ * Use `create(TurnUsageSchema)` to create a new message.
+ */
+export declare const TurnUsageSchema: GenMessage<TurnUsage>;
 
 /**
  * @generated from message worktrail.v1.MessageUser
@@ -1217,6 +1260,8 @@ export declare type MessageUser = Message<"worktrail.v1.MessageUser"> & {
 export declare const MessageUserSchema: GenMessage<MessageUser>;
 
 /**
+ * One answer of the model, whole: what the turn does next follows from this event alone.
+ *
  * @generated from message worktrail.v1.MessageAgent
  */
 export declare type MessageAgent = Message<"worktrail.v1.MessageAgent"> & {
@@ -1234,6 +1279,23 @@ export declare type MessageAgent = Message<"worktrail.v1.MessageAgent"> & {
    * @generated from field: uint32 attempt = 3;
    */
   attempt: number;
+
+  /**
+   * "stop", "tool_calls", "length", "content_filter", "other".
+   *
+   * @generated from field: string finish = 4;
+   */
+  finish: string;
+
+  /**
+   * @generated from field: repeated worktrail.v1.ToolCall tool_calls = 5;
+   */
+  toolCalls: ToolCall[];
+
+  /**
+   * @generated from field: worktrail.v1.Usage usage = 6;
+   */
+  usage?: Usage | undefined;
 };
 
 /**
@@ -1241,6 +1303,34 @@ export declare type MessageAgent = Message<"worktrail.v1.MessageAgent"> & {
  * Use `create(MessageAgentSchema)` to create a new message.
  */
 export declare const MessageAgentSchema: GenMessage<MessageAgent>;
+
+/**
+ * @generated from message worktrail.v1.ToolCall
+ */
+export declare type ToolCall = Message<"worktrail.v1.ToolCall"> & {
+  /**
+   * @generated from field: string tool_call_id = 1;
+   */
+  toolCallId: string;
+
+  /**
+   * @generated from field: string tool = 2;
+   */
+  tool: string;
+
+  /**
+   * As the model gave it: it need be no JSON.
+   *
+   * @generated from field: string input_json = 3;
+   */
+  inputJson: string;
+};
+
+/**
+ * Describes the message worktrail.v1.ToolCall.
+ * Use `create(ToolCallSchema)` to create a new message.
+ */
+export declare const ToolCallSchema: GenMessage<ToolCall>;
 
 /**
  * @generated from message worktrail.v1.MessageAgentDelta

@@ -7,7 +7,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Actor, CommandEnded, CommandQueued, Event, Stream } from "./event_pb.js";
+import type { Actor, CommandEnded, CommandQueued, Event, Stream, TurnEnded } from "./event_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -446,6 +446,115 @@ export declare type ListCommandsResponse = Message<"worktrail.v1.ListCommandsRes
 export declare const ListCommandsResponseSchema: GenMessage<ListCommandsResponse>;
 
 /**
+ * @generated from message worktrail.v1.TurnRecord
+ */
+export declare type TurnRecord = Message<"worktrail.v1.TurnRecord"> & {
+  /**
+   * @generated from field: string turn_id = 1;
+   */
+  turnId: string;
+
+  /**
+   * @generated from field: string session_id = 2;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * Absent until it begins.
+   *
+   * @generated from field: string agent = 4;
+   */
+  agent: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp queued_at = 5;
+   */
+  queuedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp started_at = 6;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 7;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: worktrail.v1.TurnEnded ended = 8;
+   */
+  ended?: TurnEnded | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.TurnRecord.
+ * Use `create(TurnRecordSchema)` to create a new message.
+ */
+export declare const TurnRecordSchema: GenMessage<TurnRecord>;
+
+/**
+ * @generated from message worktrail.v1.ListTurnsRequest
+ */
+export declare type ListTurnsRequest = Message<"worktrail.v1.ListTurnsRequest"> & {
+  /**
+   * @generated from field: worktrail.v1.SessionScope scope = 1;
+   */
+  scope?: SessionScope | undefined;
+
+  /**
+   * @generated from field: uint32 limit = 2;
+   */
+  limit: number;
+
+  /**
+   * Turn id after which to go on.
+   *
+   * @generated from field: string after_turn_id = 3;
+   */
+  afterTurnId: string;
+
+  /**
+   * Only this one.
+   *
+   * @generated from field: string turn_id = 4;
+   */
+  turnId: string;
+};
+
+/**
+ * Describes the message worktrail.v1.ListTurnsRequest.
+ * Use `create(ListTurnsRequestSchema)` to create a new message.
+ */
+export declare const ListTurnsRequestSchema: GenMessage<ListTurnsRequest>;
+
+/**
+ * @generated from message worktrail.v1.ListTurnsResponse
+ */
+export declare type ListTurnsResponse = Message<"worktrail.v1.ListTurnsResponse"> & {
+  /**
+   * @generated from field: repeated worktrail.v1.TurnRecord turns = 1;
+   */
+  turns: TurnRecord[];
+
+  /**
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message worktrail.v1.ListTurnsResponse.
+ * Use `create(ListTurnsResponseSchema)` to create a new message.
+ */
+export declare const ListTurnsResponseSchema: GenMessage<ListTurnsResponse>;
+
+/**
  * @generated from message worktrail.v1.ListSessionsRequest
  */
 export declare type ListSessionsRequest = Message<"worktrail.v1.ListSessionsRequest"> & {
@@ -868,6 +977,14 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof ListCommandsRequestSchema;
     output: typeof ListCommandsResponseSchema;
+  },
+  /**
+   * @generated from rpc worktrail.v1.TraceService.ListTurns
+   */
+  listTurns: {
+    methodKind: "unary";
+    input: typeof ListTurnsRequestSchema;
+    output: typeof ListTurnsResponseSchema;
   },
   /**
    * Ids of sessions by filter, newest first; behind the flush barrier.

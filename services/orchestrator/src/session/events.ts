@@ -77,6 +77,35 @@ function addCommandEvent(
   time: string,
   payload: EventDraft['payload'],
 ): void {
-  const draft: EventDraft = { number, time, actor: spec.actor, commandId: spec.id, payload };
+  const { turnId } = spec;
+  const about = { commandId: spec.id, ...(turnId !== undefined && { turnId }) };
+  const draft: EventDraft = { ...about, number, time, actor: spec.actor, payload };
   state.events.push({ producer: spec.id, draft });
+}
+
+/** Event of the session about one of its turns. */
+export function addTurnEvent(
+  state: SessionState,
+  turnId: string,
+  now: string,
+  payload: EventDraft['payload'],
+  actor: ActorRef = orchestrator,
+): void {
+  state.eventNumber += 1;
+  state.events.push({
+    producer: sessionProducer,
+    draft: { number: state.eventNumber, time: now, actor, turnId, payload },
+  });
+  changedForReaders(state);
+}
+
+/** Event 1 of a use of a tool. */
+export function addToolEvent(
+  state: SessionState,
+  { turnId, toolCallId, number }: { turnId: string; toolCallId: string; number: number },
+  now: string,
+  payload: EventDraft['payload'],
+): void {
+  const actor = { kind: 'agent', id: turnId } as const;
+  state.events.push({ producer: toolCallId, draft: { number, time: now, actor, turnId, payload } });
 }

@@ -14,6 +14,7 @@ import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
+import { toolCommandEnded, turnEnded } from './turns.ts';
 
 export const setupRetriesMax = 5;
 const updatedMax = 4;
@@ -140,7 +141,8 @@ export function commandEnded(state: SessionState, commandId: string, result: Com
   }
   closeCommand(state, commandId, result, now);
   if (command.spec.origin === 'setup') setupEnded(state, command, result, now);
-  if (state.commands.length === 0 && state.busyRecorded) {
+  if (command.spec.origin === 'agent') toolCommandEnded(state, commandId);
+  if (state.commands.length === 0 && state.turns.live.length === 0 && state.busyRecorded) {
     state.busyRecorded = false;
     addReady(state, now);
   }
@@ -207,6 +209,12 @@ export function fileNotChanged(
   else if (!state.commands.some((command) => command.state === 'running')) sandboxLost(state, now);
 }
 
+/** A runner could not do what a tool asks for. */
+export function toolSandboxGone(state: SessionState, generation: number, now: string): void {
+  if (generation === state.generation && !state.commands.some((command) => command.state === 'running'))
+    sandboxLost(state, now);
+}
+
 /** It is not there, its volume is: it is opened again. */
 function sandboxLost(state: SessionState, now: string): void {
   if (!state.sandboxOpen || isOver(state)) return;
@@ -252,6 +260,7 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
   }
+  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
   reportSession(state, 'failed');
 }
 

@@ -7,6 +7,7 @@ import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/do
 import type { ErrorCode } from '@worktrail/contract/errors';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import * as messages from '@worktrail/contract/session-messages';
+import * as turns from '@worktrail/contract/turns';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import { areFilesSettled, askedCheckpoint, checkpointAsked, checkpointGivenUp, filesWanted } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
@@ -30,6 +31,7 @@ import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { updateSandbox } from './steps/update.ts';
 import { type SessionState, sessionDocument } from './state.ts';
+import { messageRefusal, messageTaken, turnCanceled } from './turns.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
@@ -60,6 +62,8 @@ const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
 const capture = defineUpdate<messages.CapturedFiles, [messages.CaptureFilesRequest]>(messages.captureFiles);
 const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
+const sendMessage = defineUpdate<turns.TurnAccepted, [turns.TurnSpec]>(turns.sendMessage);
+const cancelTurn = defineUpdate<{ accepted: boolean }, [turns.CancelTurnRequest]>(turns.cancelTurn);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
@@ -80,6 +84,13 @@ export function answerMessages(run: SessionRun): void {
     },
   });
   setHandler(cancel, (request) => count(run, () => ({ accepted: stopCommand(run, request) })));
+  setHandler(sendMessage, (spec) => count(run, () => messageTaken(state, spec, now())), {
+    validator: (spec) => {
+      const refused = messageRefusal(state, spec);
+      if (refused) throw refuse(refused.code, refused.detail);
+    },
+  });
+  setHandler(cancelTurn, ({ turnId, reason }) => count(run, () => ({ accepted: stopTurn(run, turnId, reason) })));
   setHandler(patch, (request) => count(run, () => patchAndRecord(state, request)), {
     validator: (_request) => {
       if (state.archiveRequested) throw refuse('session_archived', 'the session is archived');
@@ -164,6 +175,18 @@ function stopCommand(run: SessionRun, { commandId, reason }: messages.CancelComm
   // Once: a later interrupt would only hinder the runner that is ending it.
   if (before === null) run.background.interrupt(commandId);
   return accepted;
+}
+
+/** False: it is not live. */
+export function stopTurn(run: SessionRun, turnId: string, reason: string): boolean {
+  const { state, background } = run;
+  const isCurrent = state.turns.live[0]?.spec.id === turnId;
+  const accepted = turnCanceled(state, turnId, reason, now());
+  if (!accepted || !isCurrent) return accepted;
+  background.interrupt('model');
+  const commands = state.commands.filter(({ spec }) => spec.turnId === turnId);
+  for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'turn_canceled' });
+  return true;
 }
 
 async function patchAndRecord(state: SessionState, request: messages.PatchSessionRequest): Promise<SessionDocument> {
@@ -287,6 +310,8 @@ async function changeFileAndRecord(
 }
 
 function cancelUsersCommands(run: SessionRun): void {
+  const turn = run.state.turns.live[0];
+  if (turn && turn.stage !== 'queued') stopTurn(run, turn.spec.id, 'reverted');
   const commands = run.state.commands.filter(({ spec }) => spec.origin !== 'setup');
   for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'reverted' });
 }
@@ -414,6 +439,8 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
 function describeBusy(state: SessionState): string {
   if (state.commands.length > 0)
     return `a command is live: ${state.commands[0]?.spec.id}${state.commands.length > 1 ? `, and ${state.commands.length - 1} more` : ''}`;
+  const turn = state.turns.live[0];
+  if (turn) return `turn ${turn.spec.id} is under way`;
   if (state.reverting.plan) return 'it is being reverted';
   if (state.updating) return 'the default branch is being brought in';
   return state.changing.asked.length > 0 ? 'a file of it is being changed' : `the session is ${state.phase}`;

@@ -9,6 +9,7 @@ import { isPreparing } from './phases.ts';
 import { recordIsDue } from './record.ts';
 import { filesMayBeReverted } from './reverts.ts';
 import type { CheckpointPlan, SessionState } from './state.ts';
+import { currentTurn, toolToConclude, turnOverdueAtMs } from './turns.ts';
 
 /** What this run of the workflow has begun and not finished; a new run begins with nothing. */
 export interface Underway {
@@ -18,6 +19,10 @@ export interface Underway {
   checkpoint: boolean;
   reverting: boolean;
   changing: boolean;
+  /** A call of the model. */
+  model: boolean;
+  /** The end of a use of a tool is being written down. */
+  tool: boolean;
   /** Git brings the default branch in. */
   updating: boolean;
   endingLost: boolean;
@@ -59,6 +64,12 @@ export type Step =
   /** It has passed: nothing to write down. */
   | { do: 'forgetUnsettled' }
   /** Come back at this time, if nothing happens before. */
+  | { do: 'beginTurn' }
+  | { do: 'callModel' }
+  | { do: 'beginTool' }
+  | { do: 'concludeTool' }
+  /** It has had its time. */
+  | { do: 'stopTurn' }
   | { do: 'setAlarm'; atMs: number }
   | { do: 'complete' };
 
@@ -70,7 +81,8 @@ export function nextStep(state: SessionState, underway: Underway, nowMs: number)
     nextCheckpointStep(state, underway, nowMs) ??
     nextRevertStep(state, underway) ??
     nextChangeStep(state, underway) ??
-    nextSandboxStep(state, underway, nowMs);
+    nextSandboxStep(state, underway, nowMs) ??
+    nextTurnStep(state, underway, nowMs);
   if (step) return step;
   if (!underway.recording && recordIsDue(state)) return { do: 'record' };
   if (!underway.reporting && state.reports.length > 0) return { do: 'report' };
@@ -108,6 +120,19 @@ function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: U
   return !sandbox && !reverting && !changing && nextFileChange(state) ? { do: 'changeFile' } : null;
 }
 
+function nextTurnStep(state: SessionState, { model, tool }: Underway, nowMs: number): Step | null {
+  if (turnOverdueAtMs(state) <= nowMs && state.turns.live[0]?.cancelReason === null) return { do: 'stopTurn' };
+  const turn = currentTurn(state);
+  if (!turn) return null;
+  if (turn.stage === 'queued') return { do: 'beginTurn' };
+  // What a step is told of is in the history.
+  const isRecorded = state.events.length === 0;
+  if (turn.stage === 'model') return !model && isRecorded ? { do: 'callModel' } : null;
+  if (toolToConclude(turn)) return !tool && isRecorded ? { do: 'concludeTool' } : null;
+  const isFree = turn.tools.every((one) => one.state === 'waiting' || one.state === 'ended');
+  return isFree ? { do: 'beginTool' } : null;
+}
+
 function nextSandboxStep(state: SessionState, underway: Underway, nowMs: number): Step | null {
   if (state.phase === 'archived' || underway.sandbox) return null;
   const leftBehind = state.placement !== null && !state.sandboxRemoved;
@@ -136,6 +161,7 @@ function nextAwakening(state: SessionState): Step | null {
   if (state.checkpointing.asked.length > 0) return { do: 'resume', reason: 'checkpoint' };
   if (state.reverting.plan) return { do: 'resume', reason: 'revert' };
   if (state.changing.asked.length > 0) return { do: 'resume', reason: 'file_change' };
+  if (state.turns.live.length > 0) return { do: 'resume', reason: 'message' };
   return state.hibernation.resumeWanted ? { do: 'resume', reason: 'requested' } : null;
 }
 
@@ -145,18 +171,38 @@ function nextAlarmMs(state: SessionState): number {
     settleAtMs(state) ?? Infinity,
     automaticCheckpointAtMs(state) ?? Infinity,
     hibernationDue(state)?.atMs ?? Infinity,
+    turnOverdueAtMs(state),
   );
 }
 
 function isComplete(state: SessionState, underway: Underway): boolean {
-  const { sandbox, checkpoint, reverting, changing, endingLost, recording, reporting, following } = underway;
+  const { sandbox, checkpoint, reverting, changing, model, tool, endingLost, recording, reporting, following } =
+    underway;
   const busy =
-    sandbox || checkpoint || reverting || changing || endingLost || recording || reporting || following.length > 0;
+    sandbox ||
+    checkpoint ||
+    reverting ||
+    changing ||
+    model ||
+    tool ||
+    endingLost ||
+    recording ||
+    reporting ||
+    following.length > 0;
   return state.phase === 'archived' && state.commands.length === 0 && !busy;
 }
 
 /** Nothing is half done that a new run would have to know of: what is left is in the state. */
 export function isQuiet(state: SessionState, underway: Underway): boolean {
-  const { sandbox, endingLost, recording, reporting } = underway;
-  return !sandbox && !endingLost && !recording && !reporting && !recordIsDue(state) && state.reports.length === 0;
+  const { sandbox, model, tool, endingLost, recording, reporting } = underway;
+  return (
+    !sandbox &&
+    !model &&
+    !tool &&
+    !endingLost &&
+    !recording &&
+    !reporting &&
+    !recordIsDue(state) &&
+    state.reports.length === 0
+  );
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { comeToRest, happen, newSimulation } from '../../test/session-simulation.ts';
-import { sampleCommand } from '../../test/samples.ts';
+import { sampleCommand, sampleTurn } from '../../test/samples.ts';
 import { automaticCheckpointAtMs } from './checkpoints.ts';
 import { acceptCommand, startableCommand } from './commands.ts';
 import { fileChangeAsked, nextFileChange } from './file-changes.ts';
@@ -12,10 +12,18 @@ import { nextStep, type Underway } from './next-step.ts';
 import { type Occupation, type Occupying, waitsFor } from './occupations.ts';
 import { mayBeginRevert, revertBegun } from './reverts.ts';
 import type { SessionState } from './state.ts';
+import { messageTaken, turnBegun } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const actor = { kind: 'user' as const, id: 'prn_someone' };
-const occupations = ['command', 'revert', 'fileChange', 'update'] as const satisfies readonly Occupation[];
+const occupations = [
+  'command',
+  'revert',
+  'fileChange',
+  'update',
+  'turn',
+  'message',
+] as const satisfies readonly Occupation[];
 const subsets = fc.subarray([...occupations]);
 
 /** A session that is ready and occupied with these. */
@@ -36,26 +44,33 @@ function occupied(by: readonly Occupation[]): SessionState {
     revertBegun(state, { checkpointId: 'chk_1', to: state.checkpoint!, force: true, actor }, noon);
     state.reverting.plan!.stage = 'files';
   }
+  if (by.includes('turn')) {
+    messageTaken(state, sampleTurn('first'), noon);
+    turnBegun(state, state.turns.live[0]!, noon);
+  }
+  if (by.includes('message')) messageTaken(state, sampleTurn('second'), noon);
   state.updating = by.includes('update') ? { id: 'update-1' } : null;
   return state;
 }
 
 const nothing: Underway = {
   ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
+  ...{ model: false, tool: false },
   ...{ endingLost: false, recording: false, reporting: false, alarmAtMs: null },
 };
 
 /** What waits for what, said a second time. */
 const expected: Record<Occupying, Record<Occupation, boolean>> = {
-  command: { command: false, revert: true, fileChange: false, update: true },
-  fileChange: { command: false, revert: true, fileChange: false, update: true },
-  checkpoint: { command: false, revert: true, fileChange: false, update: true },
-  fork: { command: false, revert: true, fileChange: false, update: true },
-  proposal: { command: true, revert: true, fileChange: false, update: true },
-  revert: { command: true, revert: true, fileChange: false, update: true },
-  update: { command: true, revert: true, fileChange: true, update: true },
-  hibernation: { command: true, revert: true, fileChange: true, update: true },
-  archive: { command: true, revert: true, fileChange: false, update: true },
+  command: { command: false, revert: true, fileChange: false, update: true, turn: false, message: false },
+  fileChange: { command: false, revert: true, fileChange: false, update: true, turn: false, message: false },
+  checkpoint: { command: false, revert: true, fileChange: false, update: true, turn: false, message: false },
+  fork: { command: false, revert: true, fileChange: false, update: true, turn: false, message: false },
+  proposal: { command: true, revert: true, fileChange: false, update: true, turn: true, message: false },
+  revert: { command: true, revert: true, fileChange: false, update: true, turn: true, message: false },
+  update: { command: true, revert: true, fileChange: true, update: true, turn: true, message: false },
+  hibernation: { command: true, revert: true, fileChange: true, update: true, turn: true, message: true },
+  turn: { command: false, revert: true, fileChange: false, update: true, turn: false, message: false },
+  archive: { command: true, revert: true, fileChange: false, update: true, turn: true, message: true },
 };
 
 describe('what is to be done with a session', () => {

@@ -8,11 +8,19 @@
 import type { SessionState } from './state.ts';
 
 /** What a session may be busy with. */
-export type Occupation = 'command' | 'revert' | 'fileChange' | 'update';
+export type Occupation =
+  | 'command'
+  | 'revert'
+  | 'fileChange'
+  | 'update'
+  /** One that has begun. */
+  | 'turn'
+  /** One that waits for its turn. */
+  | 'message';
 
 /** What may have to wait for it. `fork`: of the newest state. `checkpoint`: one that nobody has asked for. */
 export type Occupying =
-  | Occupation
+  | Exclude<Occupation, 'message'>
   | 'checkpoint'
   | 'fork'
   | 'proposal'
@@ -25,19 +33,22 @@ const occupations = {
   revert: ({ reverting }) => reverting.plan !== null,
   fileChange: ({ changing }) => changing.asked.length > 0,
   update: ({ updating }) => updating !== null,
+  turn: ({ turns }) => turns.live.some(({ stage }) => stage !== 'queued'),
+  message: ({ turns }) => turns.live.some(({ stage }) => stage === 'queued'),
 } as const satisfies Record<Occupation, (state: SessionState) => boolean>;
 
-const all = ['command', 'revert', 'fileChange', 'update'] as const;
+const all = ['command', 'revert', 'fileChange', 'update', 'turn'] as const;
 const table: Readonly<Record<Occupying, readonly Occupation[]>> = {
   command: ['revert', 'update'],
   fileChange: ['revert', 'update'],
   checkpoint: ['revert', 'update'],
   fork: ['revert', 'update'],
-  proposal: ['command', 'revert', 'update'],
-  revert: ['command', 'revert', 'update'],
+  turn: ['revert', 'update'],
+  proposal: ['command', 'revert', 'update', 'turn'],
+  revert: ['command', 'revert', 'update', 'turn'],
   update: all,
-  hibernation: all,
-  archive: ['command', 'revert', 'update'],
+  hibernation: [...all, 'message'],
+  archive: ['command', 'revert', 'update', 'turn', 'message'],
 };
 
 /** What there is now that it has to wait for. */

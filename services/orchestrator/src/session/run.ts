@@ -25,6 +25,8 @@ export type SessionActivity =
   | 'checkpoint'
   | 'reverting'
   | 'changing'
+  | 'model'
+  | 'tool'
   | 'updating'
   | 'endingLost'
   | 'recording'
@@ -44,6 +46,8 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     checkpoint: has('checkpoint'),
     reverting: has('reverting'),
     changing: has('changing'),
+    model: has('model'),
+    tool: has('tool'),
     updating: has('updating'),
     endingLost: has('endingLost'),
     recording: has('recording'),

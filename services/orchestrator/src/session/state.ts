@@ -19,6 +19,8 @@ import type { ErrorCode } from '@worktrail/contract/errors';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
+import type { ToolUse } from '../agent/model-step-messages.ts';
+import type { TokenUsage, TurnOutcome, TurnSpec } from '@worktrail/contract/turns';
 import type {
   ChangedFile,
   ChangeFileRequest,
@@ -163,6 +165,36 @@ export interface Loan {
   until: string;
 }
 
+/** A use of a tool that a step of the current turn asks for. */
+export interface ToolUseState {
+  use: ToolUse;
+  /** `concluding`: what the model is told of it is to be written down. */
+  state: 'waiting' | 'running' | 'concluding' | 'ended';
+  /** Of the command that it is, once that was accepted. */
+  commandId: string | null;
+}
+
+export interface LiveTurn {
+  spec: TurnSpec;
+  stage: 'queued' | 'model' | 'tools';
+  startedAt: string | null;
+  /** Counts from 1; 0 before the first. */
+  step: number;
+  /** Of all steps so far. */
+  usage: TokenUsage;
+  /** Of the newest step. */
+  tools: ToolUseState[];
+  /** Why it is to be stopped; null while it is not. */
+  cancelReason: string | null;
+}
+
+interface TurnsState {
+  /** In the order in which the messages came: the first is the current one. */
+  live: LiveTurn[];
+  /** Newest last. */
+  ended: { id: string; outcome: TurnOutcome; reason: string }[];
+}
+
 interface HibernationState {
   /** Hibernate as soon as it is idle, for this reason. */
   wish: string | null;
@@ -223,6 +255,7 @@ export interface SessionState {
   checkpointing: CheckpointingState;
   reverting: RevertingState;
   changing: ChangingState;
+  turns: TurnsState;
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
@@ -285,6 +318,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     reverting: { plan: null, answered: [] },
     changing: { asked: [], answered: [] },
+    turns: { live: [], ended: [] },
     hibernation: {
       wish: null,
       reason: null,
@@ -315,7 +349,8 @@ export function newSessionState(spec: SessionSpec): SessionState {
 
 /** The session's public state. */
 export function documentState(state: SessionState): DocumentState {
-  return state.phase === 'ready' && state.commands.length > 0 ? 'busy' : state.phase;
+  const isBusy = state.commands.length > 0 || state.turns.live.length > 0;
+  return state.phase === 'ready' && isBusy ? 'busy' : state.phase;
 }
 
 export function sessionDocument(state: SessionState): SessionDocument {

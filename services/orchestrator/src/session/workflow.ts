@@ -14,11 +14,12 @@ import { settle } from './commands.ts';
 import { hibernationBegun } from './hibernation.ts';
 import { historyState } from './history-bounds.ts';
 import { archived, becameReady, created, resumed } from './life.ts';
-import { answerMessages } from './messages.ts';
+import { answerMessages, stopTurn } from './messages.ts';
 import { isQuiet, nextStep, type Step } from './next-step.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import { createSessionRun, type SessionRun, underwayIn } from './run.ts';
 import { newSessionState, type SessionState } from './state.ts';
+import { currentTurn, toolBegun, turnBegun } from './turns.ts';
 import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
 import { endLostCommands } from './steps/lost-commands.ts';
@@ -26,6 +27,7 @@ import { hibernateSandbox } from './steps/hibernate.ts';
 import { makeFileChange } from './steps/change-file.ts';
 import { makeCheckpoint } from './steps/checkpoint.ts';
 import { revertFiles } from './steps/revert.ts';
+import { callModel, concludeTool } from './steps/agent.ts';
 import { record, report } from './steps/record-session.ts';
 import { openSandbox, placeSession, removeSandbox } from './steps/sandbox.ts';
 import { startSetupCommand } from './steps/setup.ts';
@@ -115,6 +117,16 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
     case 'forgetUnsettled':
       run.state.unsettledSince = null;
       return;
+    case 'beginTurn':
+      return turnBegun(run.state, currentTurn(run.state)!, now());
+    case 'callModel':
+      return callModel(run, currentTurn(run.state)!);
+    case 'beginTool':
+      return toolBegun(run.state, currentTurn(run.state)!, newWorkflowId('command'), now());
+    case 'concludeTool':
+      return concludeTool(run, currentTurn(run.state)!);
+    case 'stopTurn':
+      return void stopTurn(run, run.state.turns.live[0]!.spec.id, 'its time limit');
     case 'settle':
       return settle(run.state, now());
     case 'setAlarm':

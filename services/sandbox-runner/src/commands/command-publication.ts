@@ -61,8 +61,12 @@ export async function publishCommand(
 
 export async function publishQueued({ command, producer }: Pick<Publication, 'command' | 'producer'>): Promise<void> {
   if (producer.state.number > 0) return;
-  const { actor, id, queuedAt } = command;
-  await producer.append({ time: new Date(queuedAt), actor, commandId: id, payload: queuedPayload(command) });
+  const { actor, queuedAt } = command;
+  await producer.append({ ...about(command), time: new Date(queuedAt), actor, payload: queuedPayload(command) });
+}
+
+function about({ id, turnId = '' }: Publication['command']): { commandId: string; turnId: string } {
+  return { commandId: id, turnId };
 }
 
 /** A command that ends without having had a journal. */
@@ -74,7 +78,7 @@ export async function publishUnstarted(
   const result = { outcome, reason, exitCode: null, signal: null, stdoutBytes: 0, stderrBytes: 0 };
   const end: CommandEnd = { result, endedMs: clock() };
   const time = new Date(end.endedMs);
-  await producer.append({ time, actor: runnerActor, commandId: command.id, payload: endedPayload(end) });
+  await producer.append({ ...about(command), time, actor: runnerActor, payload: endedPayload(end) });
   return end;
 }
 
@@ -110,7 +114,7 @@ function createProgress({ command, producer, mask, clock, acknowledge }: Publica
   let end: CommandEnd | undefined;
 
   const append = async (payload: EventPayloadInit, timeMs: number): Promise<void> => {
-    await producer.append({ time: new Date(timeMs), actor: runnerActor, commandId: command.id, payload });
+    await producer.append({ ...about(command), time: new Date(timeMs), actor: runnerActor, payload });
   };
 
   const push = (pieces: OutputPiece[]): void => {

@@ -4,16 +4,15 @@
 // 2. What the script says is a claim of what runs in the sandbox: it is told to who asked, and nothing here depends on it.
 
 import { createHash } from 'node:crypto';
-import { chmod, readFile, rm } from 'node:fs/promises';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { isId } from '@worktrail/contract/ids';
 import type { ChangeFileInput } from '@worktrail/contract/sandbox-activities';
 import { workTreePathProblem } from '@worktrail/contract/session-files';
-import type { ChangedFile } from '@worktrail/contract/session-messages';
+import type { ChangedFile, FileChangeOrder } from '@worktrail/contract/session-messages';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { checkpointDirectory } from '../checkpoints/checkpoint-directory.ts';
 import { sandboxPaths } from '../docker/docker-container-spec.ts';
@@ -27,6 +26,17 @@ import { readProblem } from './file-problem.ts';
 export interface FileChanges {
   /** @throws WorktrailError `precondition_failed`, `not_found` or `conflict`; anything else may be tried again. */
   change(sandbox: OpenSandbox, input: ChangeFileInput, signal: AbortSignal): Promise<ChangedFile>;
+  /** The same with the content at hand; of a change that another attempt may have made. */
+  changeTo(sandbox: OpenSandbox, order: GivenChange, signal: AbortSignal): Promise<ChangedFile>;
+}
+
+/** `bytes`: null: delete it. */
+export type GivenChange = Omit<FileChangeOrder, 'content'> & { bytes: Uint8Array | null };
+
+/** What a file is to be made of, and how it comes to a place on the host. */
+interface Content {
+  sha256: string;
+  put(path: string, signal: AbortSignal): Promise<void>;
 }
 
 type Hash = 'sha1' | 'sha256';
@@ -43,8 +53,12 @@ export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore
   const script = readFileSync(new URL('change-file.sh', import.meta.url), 'utf8');
   const lock = createKeyedLock();
 
-  async function changeLocked(sandbox: OpenSandbox, { order, again }: ChangeFileInput, signal: AbortSignal) {
-    const { changeId, path, content, executable, expected } = order;
+  async function changeLocked(
+    sandbox: OpenSandbox,
+    { order, content, again }: { order: Omit<FileChangeOrder, 'content'>; content: Content | null; again: boolean },
+    signal: AbortSignal,
+  ) {
+    const { changeId, path, executable, expected } = order;
     const problem = workTreePathProblem(path);
     if (problem !== null || !isId(changeId, 'event')) {
       throw new WorktrailError('conflict', `it cannot be changed: ${problem ?? 'malformed id'}`);
@@ -52,7 +66,7 @@ export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore
     const hash = sandbox.record.opened?.baseCommit.length === 64 ? 'sha256' : 'sha1';
     const name = `change-${changeId}`;
     const given = join(checkpointDirectory(sandbox.directory.path).given, name);
-    const contentId = content ? await give(artifacts, content, given, hash, signal) : '';
+    const contentId = content ? await give(content, given, hash, signal) : '';
     const { PATH } = baseEnvironment(sandbox.record.imageEnv);
     const env = {
       ...{ PATH: PATH!, WT_TREE: workspacePath, WT_HASH: hash, WT_ID: changeId },
@@ -76,22 +90,30 @@ export function createFileChanges({ artifacts }: { artifacts: Pick<ArtifactStore
   }
 
   return {
-    change: (sandbox, input, signal) => lock.run(sandbox.record.sessionId, () => changeLocked(sandbox, input, signal)),
+    change: (sandbox, { order, again }, signal) => {
+      const { content: stored } = order;
+      const content = stored && {
+        sha256: stored.sha256,
+        put: (path: string, until: AbortSignal) => artifacts.get(stored, path, until),
+      };
+      return lock.run(sandbox.record.sessionId, () => changeLocked(sandbox, { order, content, again }, signal));
+    },
+    changeTo: (sandbox, { bytes, ...order }, signal) => {
+      const content = bytes && {
+        sha256: createHash('sha256').update(bytes).digest('hex'),
+        put: (path: string) => writeFile(path, bytes),
+      };
+      return lock.run(sandbox.record.sessionId, () => changeLocked(sandbox, { order, content, again: true }, signal));
+    },
   };
 }
 
 /** Answers the content's name in git. What an attempt before this one was given is left as it is: it may still be read. */
-async function give(
-  artifacts: Pick<ArtifactStore, 'get'>,
-  content: StoredArtifact,
-  path: string,
-  hash: Hash,
-  signal: AbortSignal,
-): Promise<string> {
+async function give(content: Content, path: string, hash: Hash, signal: AbortSignal): Promise<string> {
   const there = await readFile(path).catch(() => undefined);
   if (!there || createHash('sha256').update(there).digest('hex') !== content.sha256) {
     await rm(path, { force: true });
-    await artifacts.get(content, path, signal);
+    await content.put(path, signal);
     await chmod(path, 0o644);
   }
   const bytes = await readFile(path);

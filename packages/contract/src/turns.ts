@@ -1,0 +1,70 @@
+// Turns: a message to the agent of a session and all that follows until it yields. Names and messages of the session workflow, plain
+// JSON.
+
+import type { ActorRef } from './commands.ts';
+
+/** At each of these the turn ends with `limit_reached` and the limit's name as its reason. */
+export interface TurnLimits {
+  /** Calls of the model. */
+  steps: number;
+  /** Of all its calls together, in and out. */
+  tokens: number;
+  costUsd: number;
+  /** From its start. */
+  seconds: number;
+}
+
+export interface AgentSpec {
+  /** As the operator has named it. */
+  model: string;
+  limits: TurnLimits;
+}
+
+export interface TurnSpec {
+  id: string;
+  text: string;
+  agent: AgentSpec;
+  actor: ActorRef;
+  queuedAt: string;
+}
+
+export type TurnOutcome = 'completed' | 'canceled' | 'failed' | 'limit_reached';
+
+export interface TokenUsage {
+  inputTokens: number;
+  outputTokens: number;
+  /** Of the input tokens. */
+  cachedInputTokens: number;
+  /** 0 where the model has no price. */
+  costUsd: number;
+}
+
+/** Update → TurnAccepted. Its update id is the turn's id. Refused with `queued_messages_exceeded`. */
+export const sendMessage = 'sendMessage';
+export interface TurnAccepted {
+  state: 'queued' | 'running';
+}
+
+/** Update → {accepted}: false when the turn is not live any more. */
+export const cancelTurn = 'cancelTurn';
+export interface CancelTurnRequest {
+  turnId: string;
+  /** For people. */
+  reason: string;
+}
+
+export const turnLimitsDefault: TurnLimits = { steps: 100, tokens: 4_000_000, costUsd: 20, seconds: 6 * 3600 };
+export const turnLimitsMax: TurnLimits = { steps: 1_000, tokens: 100_000_000, costUsd: 1_000, seconds: 7 * 24 * 3600 };
+
+/** Of one session, beside the one that runs. */
+export const queuedTurnsMax = 16;
+/** As UTF-8. With the rest of its event below the payload limit of NATS. */
+export const messageBytesMax = 64 * 1024;
+
+/** Each call of the model is a producer of its own, and each use of a tool another. */
+export function modelStepProducer(turnId: string, step: number): string {
+  return `${turnId}-${step}`;
+}
+export function toolCallId(turnId: string, step: number, index: number): string {
+  return `${turnId}-${step}-${index}`;
+}

@@ -1,0 +1,206 @@
+// Messages to the agent of a session, and the turns that they begin.
+
+import { z } from '@hono/zod-openapi';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import {
+  cancelTurn,
+  type CancelTurnRequest,
+  messageBytesMax,
+  sendMessage,
+  type TurnAccepted,
+  turnLimitsDefault,
+  turnLimitsMax,
+  type TurnSpec,
+} from '@worktrail/contract/turns';
+import type { TurnRecord } from '@worktrail/proto/trace';
+import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
+import type { Api } from '../http/api.ts';
+import { json } from '../http/reply.ts';
+import { cursorId, pageOf, pageQuery } from '../pagination.ts';
+import { invalid, notFound } from '../problem.ts';
+import type { RunnerView } from '../runners/runner-view.ts';
+import type { SessionReader } from '../sessions/session-reader.ts';
+import { refuseClosed, updateSession } from '../sessions/session-update.ts';
+import { id, text, textOfBytes, time } from '../text.ts';
+import { askTraceStore } from '../trace-store.ts';
+import type { WorkflowClient } from '../workflow-client.ts';
+
+const tag = 'Turns';
+const session = z.object({ sessionId: id('session') });
+
+const agentSchema = z
+  .strictObject({
+    model: text(200)
+      .optional()
+      .openapi({ description: 'Provider and model, "anthropic/…". Without it: the operator\'s default.' }),
+    limits: z
+      .strictObject({
+        steps: z.int().min(1).max(turnLimitsMax.steps).optional(),
+        tokens: z.int().min(1).max(turnLimitsMax.tokens).optional(),
+        costUsd: z.number().positive().max(turnLimitsMax.costUsd).optional(),
+        seconds: z.int().min(1).max(turnLimitsMax.seconds).optional(),
+      })
+      .optional(),
+  })
+  .openapi('Agent');
+
+const messageSchema = z
+  .strictObject({ text: textOfBytes(messageBytesMax).min(1), agent: agentSchema.optional() })
+  .openapi('CreateMessage');
+
+const turnSchema = z
+  .object({
+    id: id('turn'),
+    sessionId: id('session'),
+    text: z.string(),
+    state: z.enum(['queued', 'running', 'ended']),
+    outcome: z.enum(['completed', 'canceled', 'failed', 'limit_reached']).nullable(),
+    reason: z.string().optional(),
+    usage: z
+      .object({
+        steps: z.int(),
+        inputTokens: z.int(),
+        outputTokens: z.int(),
+        cachedInputTokens: z.int(),
+        costUsd: z.number(),
+      })
+      .nullable(),
+    queuedAt: time,
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .openapi('Turn');
+
+export interface TurnRouteDeps {
+  sessions: SessionReader;
+  runners: RunnerView;
+  workflows: WorkflowClient;
+  trace: Pick<TraceClient, 'listTurns'>;
+  operator: Pick<OperatorConfig, 'model'>;
+}
+
+export function addTurnRoutes(api: Api, deps: TurnRouteDeps): void {
+  addMessages(api, deps);
+  addReading(api, deps);
+  addCancel(api, deps);
+}
+
+function addMessages(api: Api, deps: TurnRouteDeps): void {
+  api.route(
+    {
+      method: 'post',
+      path: '/v1/sessions/{sessionId}/messages',
+      tag,
+      summary: 'Say something to the agent',
+      action: 'turn.create',
+      params: session,
+      body: messageSchema,
+      answers: {
+        202: {
+          description: 'Queued: it is answered in a turn',
+          schema: z.object({ turnId: id('turn') }).openapi('MessageTaken'),
+        },
+      },
+    },
+    async ({ principal, params: { sessionId }, body, draw }) => {
+      const { document } = await deps.sessions.open(principal, sessionId, 'turn.create');
+      await refuseClosed(deps.sessions, document);
+      if (document.state === 'hibernated') await deps.runners.checkPlaceable();
+      const model = body.agent?.model ?? deps.operator.model.default;
+      if (model === null) throw invalid({ path: 'agent.model', message: 'is needed: the operator has set no default' });
+      const spec: TurnSpec = {
+        id: draw.id('turn'),
+        text: body.text,
+        agent: { model, limits: { ...turnLimitsDefault, ...body.agent?.limits } },
+        actor: { kind: 'user', id: principal.id },
+        queuedAt: new Date(draw.timeMs).toISOString(),
+      };
+      await updateSession<TurnAccepted>(deps, document, sendMessage, [spec], { updateId: spec.id });
+      return json(202, { turnId: spec.id });
+    },
+  );
+}
+
+function addReading(api: Api, { sessions, trace }: TurnRouteDeps): void {
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/sessions/{sessionId}/turns',
+      tag,
+      summary: 'Turns of a session, oldest first',
+      action: 'turn.read',
+      params: session,
+      query: z.object(pageQuery),
+      answers: { 200: { description: 'A page', schema: pageOf(turnSchema) } },
+    },
+    async ({ principal, params, query }) => {
+      const { scope } = await sessions.open(principal, params.sessionId, 'turn.read');
+      const afterTurnId = cursorId(query.cursor, 'turn') ?? '';
+      const page = await askTraceStore(() => trace.listTurns({ scope, limit: query.limit, afterTurnId }));
+      const items = page.turns.map(turnJson);
+      return json(200, { items, nextCursor: page.more ? (items.at(-1)?.id ?? null) : null });
+    },
+  );
+  api.route(
+    {
+      method: 'get',
+      path: '/v1/sessions/{sessionId}/turns/{turnId}',
+      tag,
+      summary: 'A turn',
+      action: 'turn.read',
+      params: session.extend({ turnId: id('turn') }),
+      answers: { 200: { description: 'The turn', schema: turnSchema } },
+    },
+    async ({ principal, params: { sessionId, turnId } }) => {
+      const { scope } = await sessions.open(principal, sessionId, 'turn.read');
+      const { turns } = await askTraceStore(() => trace.listTurns({ scope, limit: 1, turnId }));
+      if (!turns[0]) throw notFound(turnId);
+      return json(200, turnJson(turns[0]));
+    },
+  );
+}
+
+function addCancel(api: Api, { sessions, workflows }: TurnRouteDeps): void {
+  api.route(
+    {
+      method: 'post',
+      path: '/v1/sessions/{sessionId}/turns/{turnId}/cancel',
+      tag,
+      summary: 'Stop a turn: the model, and what its tools run',
+      action: 'turn.create',
+      params: session.extend({ turnId: id('turn') }),
+      answers: {
+        202: {
+          description: 'It is being stopped, or has ended',
+          schema: z.object({ accepted: z.boolean() }).openapi('TurnCanceled'),
+        },
+      },
+    },
+    async ({ principal, params: { sessionId, turnId } }) => {
+      const { document } = await sessions.open(principal, sessionId, 'turn.create');
+      const request: CancelTurnRequest = { turnId, reason: 'requested' };
+      const answer = await updateSession<{ accepted: boolean }>({ sessions, workflows }, document, cancelTurn, [
+        request,
+      ]);
+      return json(202, answer);
+    },
+  );
+}
+
+function turnJson(record: TurnRecord): z.output<typeof turnSchema> {
+  const { ended, startedAt, endedAt, queuedAt } = record;
+  const { steps = 0, inputTokens = 0, outputTokens = 0, cachedInputTokens = 0, costUsd = 0 } = ended?.usage ?? {};
+  return {
+    id: record.turnId,
+    sessionId: record.sessionId,
+    text: record.text,
+    state: ended ? 'ended' : startedAt ? 'running' : 'queued',
+    outcome: (ended?.outcome ?? null) as z.output<typeof turnSchema>['outcome'],
+    ...(ended?.reason && { reason: ended.reason }),
+    usage: ended ? { steps, inputTokens, outputTokens, cachedInputTokens, costUsd } : null,
+    queuedAt: (queuedAt ? timestampDate(queuedAt) : new Date(0)).toISOString(),
+    startedAt: startedAt ? timestampDate(startedAt).toISOString() : null,
+    endedAt: endedAt ? timestampDate(endedAt).toISOString() : null,
+  };
+}

@@ -1,0 +1,22 @@
+// The activities of the built-in agent, on a queue of their own: a call of a model may take minutes, and nothing else waits for it.
+
+import type { CommandResult } from '@worktrail/contract/commands';
+import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
+import type { ModelStepInput, ModelStepResult } from './model-step-messages.ts';
+
+export const agentTaskQueue = 'worktrail-agent';
+
+export interface ConcludeCommandInput {
+  ref: SandboxRef;
+  turnId: string;
+  toolCallId: string;
+  commandId: string;
+  result: CommandResult | null;
+}
+
+export interface AgentActivities {
+  /** One call of the model. Fails for good with type `model_refused`, and with `model_unavailable` in a way that may pass. */
+  modelStep(input: ModelStepInput): Promise<ModelStepResult>;
+  /** Writes down what the model is told of a command that it wanted. */
+  concludeCommand(input: ConcludeCommandInput): Promise<void>;
+}

@@ -1,0 +1,71 @@
+// Reading a session's conversation from the trace-store, from where it was last read in this process.
+//
+// What is held is bounded by the number of sessions; one that was forgotten is read from its beginning.
+
+import { compareCursors, type Cursor, parseCursor, toCursor } from '@worktrail/contract/cursor';
+import type { InheritedHistory } from '@worktrail/contract/forks';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
+import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
+import { addEvent, type Conversation, conversationTypes, newConversation } from './conversation.ts';
+
+export interface ConversationReader {
+  /** As the history has it now. */
+  read(ref: SandboxRef, inherited: readonly InheritedHistory[], signal: AbortSignal): Promise<Conversation>;
+}
+
+interface Held {
+  conversation: Conversation;
+  next: Cursor | undefined;
+}
+
+const pageEvents = 1_000;
+const pageBytes = 4 * 1024 * 1024;
+
+export function createConversationReader(
+  trace: Pick<TraceClient, 'listEvents'>,
+  sessionsMax = 200,
+): ConversationReader {
+  const held = new Map<string, Held>();
+  return {
+    read: async ({ organizationId, sessionId, partition }, inherited, signal) => {
+      const known = held.get(sessionId) ?? { conversation: newConversation(), next: undefined };
+      // Whoever reads it at the same time reads it anew.
+      held.delete(sessionId);
+      const { conversation } = known;
+      for (;;) {
+        const page = await trace.listEvents(
+          {
+            scope: { organizationId, sessionId, partition },
+            ...(known.next && { after: cursorMessage(known.next) }),
+            limit: pageEvents,
+            types: [...conversationTypes],
+            bytesMax: pageBytes,
+            inherited: inherited.map((one) => ({
+              sessionId: one.sessionId,
+              upTo: cursorMessage(parseCursor(one.upTo)!),
+            })),
+          },
+          { signal },
+        );
+        for (const { event } of page.events) addEvent(conversation, event!);
+        const next = cursorOf(page.next);
+        if (page.complete) {
+          known.next = known.next && compareCursors(known.next, next) > 0 ? known.next : next;
+          break;
+        }
+        known.next = next;
+      }
+      held.set(sessionId, known);
+      if (held.size > sessionsMax) held.delete(held.keys().next().value!);
+      return conversation;
+    },
+  };
+}
+
+function cursorMessage({ epoch, sequence, fill }: Cursor) {
+  return { epoch: BigInt(epoch), sequence: BigInt(sequence), fill: BigInt(fill ?? 0) };
+}
+
+function cursorOf(cursor: { epoch: bigint; sequence: bigint; fill: bigint } | undefined): Cursor {
+  return toCursor(Number(cursor?.epoch ?? 0n), Number(cursor?.sequence ?? 0n), Number(cursor?.fill ?? 0n));
+}

@@ -1,0 +1,114 @@
+// What a model is told, from the events of a session.
+
+import { create } from '@bufbuild/protobuf';
+import { type Event, EventSchema } from '@worktrail/proto/event';
+import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { addEvent, findStep, modelMessages, newConversation } from './conversation.ts';
+
+function event(turnId: string, payload: EventPayloadInit, producer = 'session'): Event {
+  return create(EventSchema, { turnId, producer, payload });
+}
+
+const said = (turnId: string, text: string) =>
+  event(turnId, { case: 'messageUser', value: { messageId: turnId, text } });
+const begun = (turnId: string) => event(turnId, { case: 'turnStarted', value: { agent: 'x/y' } });
+const ended = (turnId: string) => event(turnId, { case: 'turnEnded', value: { outcome: 'completed' } });
+const answered = (turnId: string, step: number, text: string, calls: string[] = [], attempt = 1) =>
+  event(
+    turnId,
+    {
+      case: 'messageAgent',
+      value: {
+        ...{ messageId: `${turnId}-${step}`, text, attempt, finish: calls.length > 0 ? 'tool_calls' : 'stop' },
+        toolCalls: calls.map((toolCallId) => ({ toolCallId, tool: 'run_command', inputJson: '{"command":"ls"}' })),
+      },
+    },
+    `${turnId}-${step}`,
+  );
+const told = (turnId: string, toolCallId: string, outputJson: string) =>
+  event(turnId, { case: 'toolEnded', value: { toolCallId, outputJson } }, toolCallId);
+
+function conversationOf(events: Event[]) {
+  const conversation = newConversation();
+  for (const one of events) addEvent(conversation, one);
+  return conversation;
+}
+
+describe('a conversation', () => {
+  it('has message, answer, tools with what they came to, and the answer after them', () => {
+    const events = [
+      said('t1', 'look'),
+      begun('t1'),
+      answered('t1', 1, 'I look.', ['c1']),
+      told('t1', 'c1', '{"output":"a"}'),
+      answered('t1', 2, 'There is a.'),
+      ended('t1'),
+    ];
+    expect(modelMessages(conversationOf(events))).toEqual([
+      { role: 'user', content: 'look' },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'text', text: 'I look.' },
+          { type: 'tool-call', toolCallId: 'c1', toolName: 'run_command', input: { command: 'ls' } },
+        ],
+      },
+      {
+        role: 'tool',
+        content: [
+          {
+            ...{ type: 'tool-result', toolCallId: 'c1', toolName: 'run_command' },
+            output: { type: 'text', value: '{"output":"a"}' },
+          },
+        ],
+      },
+      { role: 'assistant', content: [{ type: 'text', text: 'There is a.' }] },
+    ]);
+  });
+
+  it('has turns in the order in which they began, and none of a message that waits', () => {
+    const events = [said('t1', 'one'), begun('t1'), said('t2', 'two'), said('t3', 'three'), ended('t1'), begun('t2')];
+    expect(modelMessages(conversationOf(events)).map(({ content }) => content)).toEqual(['one', 'two']);
+  });
+
+  it('has an end for each call of a tool, also where the turn was cut off', () => {
+    const events = [said('t1', 'one'), begun('t1'), answered('t1', 1, '', ['c1', 'c2']), told('t1', 'c1', '{}')];
+    const [, , results] = modelMessages(conversationOf(events));
+    expect(JSON.stringify(results)).toContain('it was cut off');
+  });
+
+  it('has a step once, by its first whole answer', () => {
+    const conversation = conversationOf([
+      begun('t1'),
+      answered('t1', 1, 'first', [], 1),
+      answered('t1', 1, 'second', [], 2),
+    ]);
+    expect(findStep(conversation, 't1', 't1-1')?.text).toBe('first');
+    expect(modelMessages(conversation)).toHaveLength(2);
+  });
+
+  it('is the same however it is cut into pages', () => {
+    const turns = fc.array(fc.array(fc.nat(3), { maxLength: 5 }), { maxLength: 6 });
+    fc.assert(
+      fc.property(turns, fc.nat(50), (shape, cut) => {
+        const events = shape.flatMap((steps, turn) => {
+          const id = `t${turn}`;
+          const all = steps.flatMap((calls, step) => {
+            const ids = Array.from({ length: calls }, (_, index) => `${id}-${step}-${index}`);
+            return [answered(id, step, `${step}`, ids), ...ids.map((call) => told(id, call, '{}'))];
+          });
+          return [said(id, id), begun(id), ...all, ended(id)];
+        });
+        const whole = modelMessages(conversationOf(events));
+        const inParts = conversationOf(events.slice(0, cut));
+        modelMessages(inParts);
+        for (const one of events.slice(cut)) addEvent(inParts, one);
+        expect(modelMessages(inParts)).toEqual(whole);
+        const calls = whole.flatMap(({ role, content }) => (role === 'tool' ? content : []));
+        expect(new Set(calls.map((call) => (call as { toolCallId: string }).toolCallId)).size).toBe(calls.length);
+      }),
+    );
+  });
+});

@@ -1,0 +1,44 @@
+// What a model asks for, and what is made of it.
+
+import { expect, it } from 'vitest';
+import { tools, toolUse } from './tools.ts';
+
+const use = (tool: string, inputJson: string) => toolUse({ id: 'c', tool, inputJson });
+
+it('what fits is to be done, with what was left out filled in', () => {
+  expect(use('run_command', '{"command":"ls"}')).toMatchObject({ kind: 'command', cwd: '', timeoutSeconds: 600 });
+  expect(use('read_file', '{"path":"a"}')).toMatchObject({
+    kind: 'files',
+    use: { tool: 'read_file', path: 'a', firstLine: 1, lines: 1_000 },
+  });
+  expect(use('finish', '{}').kind).toBe('finish');
+});
+
+it.each([
+  ['no_such', '{}', 'there is no tool of that name'],
+  ['toString', '{}', 'there is no tool of that name'],
+  ['__proto__', '{}', 'there is no tool of that name'],
+  ['run_command', 'ls', 'no JSON'],
+  ['run_command', '', 'no JSON'],
+  ['run_command', '[]', 'does not fit'],
+  ['run_command', '{"command":""}', 'does not fit'],
+  ['run_command', '{"command":"ls","sudo":true}', 'sudo'],
+  ['run_command', '{"command":"ls","timeoutSeconds":-1}', 'does not fit'],
+  ['read_file', '{"path":"a","lines":1e9}', 'does not fit'],
+  [
+    'update_plan',
+    `{"items":[${'{"text":"x","state":"open"},'.repeat(60)}{"text":"x","state":"open"}]}`,
+    'does not fit',
+  ],
+])('%s with %s is refused, and says why', (tool, input, why) => {
+  const refused = use(tool, input);
+  expect(refused).toMatchObject({ kind: 'refused', tool, inputJson: input });
+  expect(refused.kind === 'refused' && refused.detail).toContain(why);
+});
+
+it('each is described, with a schema that a model can be given', () => {
+  for (const [name, { description }] of Object.entries(tools)) {
+    expect(name).toMatch(/^[a-z_]{1,40}$/);
+    expect(description.length).toBeGreaterThan(20);
+  }
+});

@@ -1,0 +1,239 @@
+// The life of turns: whatever comes, in whatever order, each goes its way and ends once.
+
+import type { CommandResult } from '@worktrail/contract/commands';
+import { modelStepProducer, queuedTurnsMax, toolCallId, type TurnSpec } from '@worktrail/contract/turns';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sampleSession, sampleTurn } from '../../test/samples.ts';
+import type { Finish, ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
+import { failed } from './life.ts';
+import { closeCommand } from './commands.ts';
+import { newSessionState, type SessionState } from './state.ts';
+import {
+  currentTurn,
+  messageRefusal,
+  messageTaken,
+  modelAnswered,
+  modelFailed,
+  toolBegun,
+  toolCommandEnded,
+  toolConcluded,
+  turnBegun,
+  turnCanceled,
+  turnOverdueAtMs,
+} from './turns.ts';
+
+const noon = '2026-01-01T12:00:00.000Z';
+const exited: CommandResult = {
+  ...{ outcome: 'exited', reason: null, exitCode: 0, signal: null },
+  ...{ stdoutBytes: 0, stderrBytes: 0 },
+};
+
+function readySession(): SessionState {
+  const state = newSessionState(sampleSession());
+  return Object.assign(state, { phase: 'ready', sandboxOpen: true });
+}
+
+type Kind = 'command' | 'files' | 'finish' | 'refused';
+
+function answer(turnId: string, step: number, kinds: Kind[], finish: Finish = 'stop'): ModelStepResult {
+  const tools = kinds.map((kind, index): ToolUse => {
+    const call = { id: toolCallId(turnId, step, index), tool: kind, inputJson: '{}' };
+    if (kind === 'command') return { ...call, kind, command: 'ls', cwd: '', timeoutSeconds: 1 };
+    if (kind === 'files') return { ...call, kind, use: { tool: 'list_files', path: '' } };
+    return kind === 'refused' ? { ...call, kind, detail: 'no' } : { ...call, kind };
+  });
+  const usage = { inputTokens: 10, outputTokens: 1, cachedInputTokens: 0, costUsd: 0.5 };
+  return { finish: tools.length > 0 ? 'tool_calls' : finish, usage, tools };
+}
+
+function take(state: SessionState, spec: TurnSpec): void {
+  expect(messageRefusal(state, spec)).toBeNull();
+  messageTaken(state, spec, noon);
+}
+
+function begin(state: SessionState, spec: TurnSpec): void {
+  take(state, spec);
+  turnBegun(state, currentTurn(state)!, noon);
+}
+
+const eventsOf = (state: SessionState, turnId: string) =>
+  state.events.filter(({ draft }) => draft.turnId === turnId).map(({ draft }) => draft.payload);
+const endOf = (state: SessionState, turnId: string) =>
+  eventsOf(state, turnId).flatMap((payload) => (payload.case === 'turnEnded' ? [payload.value] : []));
+
+describe('a turn', () => {
+  it('goes from step to step until one asks for nothing', () => {
+    const state = readySession();
+    const spec = sampleTurn('look');
+    begin(state, spec);
+    const step = (number: number) => modelStepProducer(spec.id, number);
+    modelAnswered(state, step(1), answer(spec.id, 1, ['files', 'command']), noon);
+    toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+    toolConcluded(state, toolCallId(spec.id, 1, 0), noon);
+    toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+    expect(state.commands.map(({ spec: { id, turnId, origin } }) => [id, turnId, origin])).toEqual([
+      ['cmd_1', spec.id, 'agent'],
+    ]);
+    closeCommand(state, 'cmd_1', exited, noon);
+    toolCommandEnded(state, 'cmd_1');
+    toolConcluded(state, toolCallId(spec.id, 1, 1), noon);
+    expect(currentTurn(state)).toMatchObject({ stage: 'model', step: 2 });
+    modelAnswered(state, step(2), answer(spec.id, 2, []), noon);
+    expect(endOf(state, spec.id)).toMatchObject([
+      { outcome: 'completed', usage: { steps: 2, inputTokens: 20, costUsd: 1 } },
+    ]);
+    expect(state.turns.live).toEqual([]);
+  });
+
+  it('is over when the agent says so, beside whatever else it asked for', () => {
+    const state = readySession();
+    const spec = sampleTurn('look');
+    begin(state, spec);
+    modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, ['refused', 'finish']), noon);
+    toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+    toolBegun(state, currentTurn(state)!, 'cmd_2', noon);
+    expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'completed' }]);
+  });
+
+  it.each([
+    [{ steps: 1 }, 'steps'],
+    [{ tokens: 11 }, 'tokens'],
+    [{ costUsd: 0.5 }, 'cost'],
+  ])('with the limits %j ends with the name of the limit', (limits, reason) => {
+    const state = readySession();
+    const spec = sampleTurn('look', limits);
+    begin(state, spec);
+    modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, ['refused']), noon);
+    toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+    expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'limit_reached', reason }]);
+  });
+
+  it('has its time', () => {
+    const state = readySession();
+    begin(state, sampleTurn('look', { seconds: 60 }));
+    expect(turnOverdueAtMs(state)).toBe(Date.parse(noon) + 60_000);
+  });
+
+  it.each(['length', 'content_filter', 'other'] as const)('that the model ends with "%s" has failed', (finish) => {
+    const state = readySession();
+    const spec = sampleTurn('look');
+    begin(state, spec);
+    modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, [], finish), noon);
+    expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'failed', reason: expect.stringContaining(finish) }]);
+  });
+});
+
+it('messages beyond the bound are refused, one that is there already is not', () => {
+  const state = readySession();
+  const specs = Array.from({ length: queuedTurnsMax + 1 }, (_, index) => sampleTurn(`${index}`));
+  for (const spec of specs) take(state, spec);
+  expect(messageRefusal(state, sampleTurn('more'))?.code).toBe('queued_messages_exceeded');
+  expect(messageRefusal(state, specs[3]!)).toBeNull();
+  const before = state.events.length;
+  messageTaken(state, specs[3]!, noon);
+  expect(state.events).toHaveLength(before);
+});
+
+// ---- whatever comes ----
+
+type Happening =
+  | { kind: 'message' }
+  | { kind: 'begin' }
+  | { kind: 'answer'; tools: Kind[]; late: boolean }
+  | { kind: 'modelFails'; late: boolean }
+  | { kind: 'toolBegins' }
+  | { kind: 'toolEnds' }
+  | { kind: 'cancel'; which: number }
+  | { kind: 'fail' };
+
+const kinds = fc.constantFrom<Kind>('command', 'files', 'finish', 'refused');
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant({ kind: 'message' as const }) },
+  { weight: 4, arbitrary: fc.constant({ kind: 'begin' as const }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('answer' as const),
+      tools: fc.array(kinds, { maxLength: 3 }),
+      late: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('modelFails' as const), late: fc.boolean() }) },
+  { weight: 6, arbitrary: fc.constant({ kind: 'toolBegins' as const }) },
+  { weight: 6, arbitrary: fc.constant({ kind: 'toolEnds' as const }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'fail' as const }) },
+);
+
+/** As the workflow would: nothing is begun that is not due, but what comes back may be late or come twice. */
+function happen(state: SessionState, what: Happening, count: number): void {
+  const turn = currentTurn(state);
+  switch (what.kind) {
+    case 'message': {
+      const spec = sampleTurn(`${count}`, { steps: 3 });
+      if (messageRefusal(state, spec) === null) messageTaken(state, spec, noon);
+      return;
+    }
+    case 'begin':
+      if (turn?.stage === 'queued') turnBegun(state, turn, noon);
+      return;
+    case 'answer': {
+      const known = turn ?? { spec: { id: 'trn_gone' }, step: 1 };
+      const step = what.late ? known.step - 1 : known.step;
+      modelAnswered(state, modelStepProducer(known.spec.id, step), answer(known.spec.id, step, what.tools), noon);
+      return;
+    }
+    case 'modelFails':
+      if (turn) modelFailed(state, modelStepProducer(turn.spec.id, turn.step - (what.late ? 1 : 0)), 'no', noon);
+      return;
+    case 'toolBegins': {
+      const isFree = turn?.tools.every((one) => one.state === 'waiting' || one.state === 'ended');
+      if (turn?.stage === 'tools' && isFree) toolBegun(state, turn, `cmd_${count}`, noon);
+      return;
+    }
+    case 'toolEnds': {
+      for (const { spec } of [...state.commands]) {
+        closeCommand(state, spec.id, exited, noon);
+        toolCommandEnded(state, spec.id);
+      }
+      const due = state.turns.live[0]?.tools.find((one) => one.state === 'concluding');
+      if (due) toolConcluded(state, due.use.id, noon);
+      return;
+    }
+    case 'cancel': {
+      const live = state.turns.live[what.which];
+      if (live) turnCanceled(state, live.spec.id, 'requested', noon);
+      return;
+    }
+    case 'fail':
+      return failed(state, 'internal', 'something', noon);
+  }
+}
+
+it('each turn begins at most once and ends at most once, and each tool of it as often as it began, whatever comes', () => {
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 80, size: 'max' }), (happenings) => {
+      const state = readySession();
+      happenings.forEach((what, index) => happen(state, what, index));
+      const ids = new Set(state.events.flatMap(({ draft }) => (draft.turnId === undefined ? [] : [draft.turnId])));
+      for (const turnId of ids) {
+        const payloads = eventsOf(state, turnId);
+        const count = (name: string) => payloads.filter((payload) => payload.case === name).length;
+        expect(count('messageUser')).toBe(1);
+        expect(count('turnStarted')).toBeLessThanOrEqual(1);
+        const isLive = state.turns.live.some(({ spec }) => spec.id === turnId);
+        expect(endOf(state, turnId)).toHaveLength(isLive ? 0 : 1);
+        if (!isLive) expect(payloads.at(-1)?.case).toBe('turnEnded');
+      }
+      // Each producer's events are numbered from 1 without a hole: a tool's own, those of its start and end.
+      const numbers = new Map<string, number[]>();
+      for (const { producer, draft } of state.events)
+        numbers.set(producer, [...(numbers.get(producer) ?? []), draft.number]);
+      for (const of of numbers.values()) expect(of).toEqual(of.map((_, index) => index + 1));
+      expect(JSON.parse(JSON.stringify(state))).toEqual(state);
+      if (state.phase === 'failed') expect(state.turns.live).toEqual([]);
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,240 @@
+// The turns of a session: which message is answered, what the agent does next, how a turn ends.
+//
+// 1. One turn at a time, in the order in which the messages came. A session that sleeps is woken for one.
+// 2. A turn goes from call to call of the model (a step). What a step asks for is done in its order, one after the other; then comes the
+//    next step, until one asks for nothing.
+// 3. A step is begun when all that was before it is in the history: the model is told what the history says.
+// 4. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
+
+import type { CommandSpec } from '@worktrail/contract/commands';
+import {
+  modelStepProducer,
+  queuedTurnsMax,
+  type TurnAccepted,
+  type TurnOutcome,
+  type TurnSpec,
+} from '@worktrail/contract/turns';
+import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
+import { acceptCommand, type Refusal } from './commands.ts';
+import { addToolEvent, addTurnEvent, changed } from './events.ts';
+import { waitsFor } from './occupations.ts';
+import { isOver } from './phases.ts';
+import type { LiveTurn, SessionState, ToolUseState } from './state.ts';
+
+const endedMax = 100;
+/** Of what is told of a tool's input when it is begun. */
+const shownInputMax = 8 * 1024;
+
+export function findTurn(state: SessionState, turnId: string): LiveTurn | undefined {
+  return state.turns.live.find(({ spec }) => spec.id === turnId);
+}
+
+/** Why a message is not taken; null when it is. */
+export function messageRefusal(state: SessionState, spec: TurnSpec): Refusal | null {
+  if (findTurn(state, spec.id) || state.turns.ended.some(({ id }) => id === spec.id)) return null;
+  if (state.phase === 'failed') {
+    return { code: 'session_failed', detail: `the session has failed: ${state.failure?.detail ?? 'no reason known'}` };
+  }
+  if (isOver(state)) return { code: 'session_archived', detail: 'the session is archived' };
+  if (state.turns.live.length > queuedTurnsMax) {
+    return { code: 'queued_messages_exceeded', detail: `${queuedTurnsMax} messages of the session wait` };
+  }
+  return null;
+}
+
+/** Takes a message that is not refused. Asked again, it is the same one. */
+export function messageTaken(state: SessionState, spec: TurnSpec, now: string): TurnAccepted {
+  const { live, ended } = state.turns;
+  const isFirst = live.length === 0 || live[0]!.spec.id === spec.id;
+  if (ended.some(({ id }) => id === spec.id) || findTurn(state, spec.id))
+    return { state: isFirst ? 'running' : 'queued' };
+  live.push({
+    spec,
+    stage: 'queued',
+    startedAt: null,
+    step: 0,
+    usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 },
+    tools: [],
+    cancelReason: null,
+  });
+  state.lastActiveAt = now;
+  addTurnEvent(
+    state,
+    spec.id,
+    now,
+    { case: 'messageUser', value: { messageId: spec.id, text: spec.text } },
+    spec.actor,
+  );
+  return { state: isFirst ? 'running' : 'queued' };
+}
+
+/** The turn that may go on now: nothing else changes the session's files meanwhile, but what its user runs beside it. */
+export function currentTurn(state: SessionState): LiveTurn | undefined {
+  const { phase, sandboxOpen } = state;
+  if (phase !== 'ready' || !sandboxOpen || isOver(state) || waitsFor('turn', state).length > 0) return undefined;
+  return state.turns.live[0];
+}
+
+export function turnBegun(state: SessionState, turn: LiveTurn, now: string): void {
+  turn.startedAt = now;
+  turn.stage = 'model';
+  turn.step = 1;
+  addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: turn.spec.agent.model } });
+}
+
+/** A step is in the history, and this follows from it. */
+export function modelAnswered(state: SessionState, producer: string, result: ModelStepResult, now: string): void {
+  const turn = state.turns.live[0];
+  if (!turn || turn.stage !== 'model' || modelStepProducer(turn.spec.id, turn.step) !== producer) return;
+  const { usage } = result;
+  turn.usage.inputTokens += usage.inputTokens;
+  turn.usage.outputTokens += usage.outputTokens;
+  turn.usage.cachedInputTokens += usage.cachedInputTokens;
+  turn.usage.costUsd += usage.costUsd;
+  addTurnEvent(state, turn.spec.id, now, { case: 'usage', value: { model: turn.spec.agent.model, ...usage } });
+  state.lastActiveAt = now;
+  turn.tools = result.tools.map((use) => ({ use, state: 'waiting', commandId: null }));
+  if (turn.cancelReason !== null) return turnEnded(state, turn, 'canceled', turn.cancelReason, now);
+  if (result.tools.length === 0) {
+    if (result.finish === 'stop') return turnEnded(state, turn, 'completed', '', now);
+    return turnEnded(state, turn, 'failed', `the model ended its answer with "${result.finish}"`, now);
+  }
+  turn.stage = 'tools';
+  changed(state);
+}
+
+/** The model could not be had, or what it said cannot be used. */
+export function modelFailed(state: SessionState, producer: string, detail: string, now: string): void {
+  const turn = state.turns.live[0];
+  if (!turn || turn.stage !== 'model' || modelStepProducer(turn.spec.id, turn.step) !== producer) return;
+  turnEnded(state, turn, 'failed', detail, now);
+}
+
+/** Begins the next tool that was asked for. */
+export function toolBegun(state: SessionState, turn: LiveTurn, commandId: string, now: string): void {
+  const tool = turn.tools.find((one) => one.state === 'waiting');
+  if (!tool) return;
+  const { use } = tool;
+  const about = { turnId: turn.spec.id, toolCallId: use.id, number: 1 };
+  const inputJson = use.inputJson.slice(0, shownInputMax);
+  addToolEvent(state, about, now, { case: 'toolStarted', value: { toolCallId: use.id, tool: use.tool, inputJson } });
+  switch (use.kind) {
+    case 'command':
+      tool.state = 'running';
+      tool.commandId = commandId;
+      acceptCommand(state, commandOf(turn, use, commandId, now), null, now);
+      return;
+    case 'files':
+      tool.state = 'concluding';
+      return;
+    case 'plan':
+      addTurnEvent(state, turn.spec.id, now, { case: 'planUpdated', value: { items: use.items } });
+      return toolToldAtOnce(state, turn, tool, { output: {}, failed: false }, now);
+    case 'finish':
+      return toolToldAtOnce(state, turn, tool, { output: {}, failed: false }, now);
+    case 'refused':
+      return toolToldAtOnce(state, turn, tool, { output: { error: use.detail }, failed: true }, now);
+  }
+}
+
+/** Nothing is to be waited for. */
+function toolToldAtOnce(
+  state: SessionState,
+  turn: LiveTurn,
+  { use }: ToolUseState,
+  { output, failed }: { output: object; failed: boolean },
+  now: string,
+): void {
+  const about = { turnId: turn.spec.id, toolCallId: use.id, number: 2 };
+  const value = { toolCallId: use.id, failed, outputJson: JSON.stringify(output) };
+  addToolEvent(state, about, now, { case: 'toolEnded', value });
+  toolConcluded(state, use.id, now);
+}
+
+function commandOf(turn: LiveTurn, use: Extract<ToolUse, { kind: 'command' }>, id: string, now: string): CommandSpec {
+  const { command, cwd, timeoutSeconds } = use;
+  const { id: turnId, agent } = turn.spec;
+  return {
+    ...{ id, command, cwd, timeoutSeconds, turnId },
+    ...{ env: {}, stdin: '', background: false, origin: 'agent' },
+    actor: { kind: 'agent', id: agent.model },
+    queuedAt: now,
+  };
+}
+
+/** A command that the agent wanted has ended: what the model is told of it is to be written down. */
+export function toolCommandEnded(state: SessionState, commandId: string): void {
+  const tool = state.turns.live[0]?.tools.find((one) => one.commandId === commandId);
+  if (tool?.state === 'running') tool.state = 'concluding';
+}
+
+/** The one whose end is to be written down. */
+export function toolToConclude({ tools }: LiveTurn): ToolUseState | undefined {
+  return tools.find(({ state }) => state === 'concluding');
+}
+
+/** Its end is in the history. */
+export function toolConcluded(state: SessionState, toolCallId: string, now: string): void {
+  const turn = state.turns.live[0];
+  const tool = turn?.tools.find(({ use }) => use.id === toolCallId);
+  if (!turn || !tool) return;
+  tool.state = 'ended';
+  state.lastActiveAt = now;
+  changed(state);
+  if (turn.cancelReason !== null) return turnEnded(state, turn, 'canceled', turn.cancelReason, now);
+  if (turn.tools.some((one) => one.state !== 'ended')) return;
+  if (turn.tools.some(({ use }) => use.kind === 'finish')) return turnEnded(state, turn, 'completed', '', now);
+  const limit = limitReached(turn);
+  if (limit !== null) return turnEnded(state, turn, 'limit_reached', limit, now);
+  turn.tools = [];
+  turn.step += 1;
+  turn.stage = 'model';
+}
+
+/** The name of the first limit that leaves no room for another step; null: there is none. */
+export function limitReached({ spec, step, usage }: Pick<LiveTurn, 'spec' | 'step' | 'usage'>): string | null {
+  const { limits } = spec.agent;
+  if (step >= limits.steps) return 'steps';
+  if (usage.inputTokens + usage.outputTokens >= limits.tokens) return 'tokens';
+  return usage.costUsd >= limits.costUsd ? 'cost' : null;
+}
+
+/** When the current turn has had its time. */
+export function turnOverdueAtMs(state: SessionState): number {
+  const turn = state.turns.live[0];
+  return turn?.startedAt ? Date.parse(turn.startedAt) + turn.spec.agent.limits.seconds * 1_000 : Infinity;
+}
+
+/** One that waits ends here; of one that runs what is under way has to be stopped, and ends it then. False: it is not live. */
+export function turnCanceled(state: SessionState, turnId: string, reason: string, now: string): boolean {
+  const turn = findTurn(state, turnId);
+  if (!turn) return false;
+  turn.cancelReason ??= reason;
+  changed(state);
+  if (turn.stage === 'queued') turnEnded(state, turn, 'canceled', reason, now);
+  return true;
+}
+
+export function turnEnded(
+  state: SessionState,
+  turn: LiveTurn,
+  outcome: TurnOutcome,
+  reason: string,
+  now: string,
+): void {
+  const turnId = turn.spec.id;
+  for (const { use, state: is } of turn.tools) {
+    // One whose end is being written down has it soon.
+    if (is !== 'waiting' && is !== 'running') continue;
+    const about = { turnId, toolCallId: use.id, number: is === 'waiting' ? 1 : 2 };
+    const outputJson = JSON.stringify({ error: `the turn was ended before: ${outcome}` });
+    addToolEvent(state, about, now, { case: 'toolEnded', value: { toolCallId: use.id, failed: true, outputJson } });
+  }
+  state.turns.live = state.turns.live.filter((one) => one !== turn);
+  state.turns.ended = [...state.turns.ended, { id: turnId, outcome, reason }].slice(-endedMax);
+  state.lastActiveAt = now;
+  addTurnEvent(state, turnId, now, {
+    case: 'turnEnded',
+    value: { outcome, reason, usage: { steps: turn.step, ...turn.usage } },
+  });
+}

@@ -1,0 +1,281 @@
+// The agent's tools that read, search and change files, done inside the sandbox as its user.
+//
+// 1. What came of it is in the history, as the model is told of it: bounded, and with what was read and changed by its content.
+// 2. It is done once: what is to be written is decided once, kept beside the sandbox, and written again by an attempt after one that died.
+// 3. A text is read and written as UTF-8; what is none is told as such and left alone.
+
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FileToolUse, UsedFiles, UseFilesInput } from '@worktrail/contract/agent-tools';
+import { WorktrailError } from '@worktrail/contract/errors';
+import { newId } from '@worktrail/contract/ids';
+import { workTreePathProblem } from '@worktrail/contract/session-files';
+import type { ChangedFile } from '@worktrail/contract/session-messages';
+import {
+  createProducer,
+  type EventPayloadInit,
+  type ProducerDeps,
+  recoverProducer,
+} from '@worktrail/runtime/event-producer';
+import { baseEnvironment } from '../docker/image-environment.ts';
+import type { FileChanges } from '../files/file-change.ts';
+import type { LiveFiles } from '../files/live-files.ts';
+import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
+import { runInternalCommand } from '../supervision/internal-command.ts';
+import { EditRefused, readPatch, replaced } from './edit-text.ts';
+
+export interface FileTools {
+  use(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<UsedFiles>;
+}
+
+export interface FileToolDeps {
+  live: LiveFiles;
+  changes: FileChanges;
+  events: ProducerDeps;
+  clock: () => number;
+}
+
+const shownBytesMax = 32 * 1024;
+const textBytesMax = 1024 * 1024;
+const listMax = 500;
+const searchTimeoutMs = 20_000;
+
+interface Written {
+  path: string;
+  /** null: it is deleted. */
+  content: string | null;
+  /** Of what it was made from; null: nothing was there. */
+  before: string | null;
+}
+
+interface Outcome {
+  output: unknown;
+  events: EventPayloadInit[];
+  changed: boolean;
+}
+
+export function createFileTools({ live, changes, events, clock }: FileToolDeps): FileTools {
+  async function readText(
+    sandbox: OpenSandbox,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ text: string; blob: string }> {
+    requirePath(path);
+    const chunks: Buffer[] = [];
+    let blob = '';
+    let size = 0;
+    await live.read(
+      sandbox,
+      { path, offset: 0, length: textBytesMax, hash: hashOf(sandbox) },
+      (file) => {
+        blob = file.blob ?? '';
+        ({ size } = file);
+      },
+      async (chunk) => void chunks.push(chunk),
+      signal,
+    );
+    if (size > textBytesMax) throw new EditRefused(`${path} is over ${textBytesMax} bytes: use a command`);
+    const bytes = Buffer.concat(chunks);
+    try {
+      return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), blob };
+    } catch {
+      throw new EditRefused(`${path} is no UTF-8 text`);
+    }
+  }
+
+  async function readTextIfThere(sandbox: OpenSandbox, path: string, signal: AbortSignal) {
+    try {
+      return await readText(sandbox, path, signal);
+    } catch (error) {
+      if (error instanceof WorktrailError && error.code === 'not_found') return undefined;
+      throw error;
+    }
+  }
+
+  async function read(
+    sandbox: OpenSandbox,
+    { path, firstLine, lines }: Extract<FileToolUse, { tool: 'read_file' }>,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { text } = await readText(sandbox, path, signal);
+    const all = text.split('\n');
+    if (all.at(-1) === '') all.pop();
+    const asked = all.slice(firstLine - 1, firstLine - 1 + lines);
+    const shown = fitting(asked);
+    const before = all.slice(0, firstLine - 1).reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+    const bytes = Buffer.from(shown.join('\n'));
+    const value = {
+      path,
+      offset: BigInt(before),
+      length: BigInt(bytes.length),
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      source: 'tool',
+    };
+    const output = {
+      text: shown.map((line, index) => `${firstLine + index}\t${line}`).join('\n'),
+      lines: all.length,
+      ...(shown.length < all.length - firstLine + 1 && { nextLine: firstLine + shown.length }),
+    };
+    return { output, events: [{ case: 'fileRead', value }], changed: false };
+  }
+
+  async function list(sandbox: OpenSandbox, path: string, signal: AbortSignal): Promise<Outcome> {
+    if (path !== '') requirePath(path);
+    const { items, next } = await live.list(sandbox, { path, limit: listMax, after: null }, signal);
+    const names = fitting(items.map(({ name, type }) => (type === 'directory' ? `${name}/` : name)));
+    const cut = next !== null || names.length < items.length;
+    return { output: { names, ...(cut && { cut: true }) }, events: [], changed: false };
+  }
+
+  async function search(
+    sandbox: OpenSandbox,
+    { pattern, path, isRegex }: Extract<FileToolUse, { tool: 'search_text' }>,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    if (path !== '') requirePath(path);
+    const { PATH } = baseEnvironment(sandbox.record.imageEnv);
+    const mode = isRegex ? '-E' : '-F';
+    const argv = ['grep', '-rnI', '--exclude-dir=.git', '-m', '50', mode, '-e', pattern, '--', `./${path}`];
+    const command = {
+      argv,
+      env: { PATH: PATH!, LC_ALL: 'C.UTF-8' },
+      timeoutMs: searchTimeoutMs,
+      outputBytesMax: 2 * shownBytesMax,
+    };
+    const { end, stdout, stderr } = await runInternalCommand(sandbox.link, { ...command, signal });
+    if (end.outcome === 'exited' && end.exitCode === 2 && stdout === '') throw new EditRefused(stderr.slice(0, 300));
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    const shown = fitting(lines.map((line) => line.replace(/^\.\//, '').slice(0, 500)));
+    const cut = shown.length < lines.length || end.outcome !== 'exited';
+    return { output: { matches: shown, ...(cut && { cut: true }) }, events: [], changed: false };
+  }
+
+  /** What is to be written, from what is there now. */
+  async function plan(sandbox: OpenSandbox, use: FileToolUse, signal: AbortSignal): Promise<Written[]> {
+    switch (use.tool) {
+      case 'write_file': {
+        requirePath(use.path);
+        return [{ path: use.path, content: use.content, before: null }];
+      }
+      case 'edit_file': {
+        const { text, blob } = await readText(sandbox, use.path, signal);
+        return [{ path: use.path, content: replaced(text, use), before: blob }];
+      }
+      case 'apply_patch':
+        return await planPatch(sandbox, use.patch, signal);
+      default:
+        throw new Error(`${use.tool} writes nothing`);
+    }
+  }
+
+  async function planPatch(sandbox: OpenSandbox, patch: string, signal: AbortSignal): Promise<Written[]> {
+    const written: Written[] = [];
+    for (const { from, to, apply } of readPatch(patch)) {
+      const there = from === null ? undefined : await readTextIfThere(sandbox, from, signal);
+      if (from !== null && !there) throw new EditRefused(`there is no ${from}`);
+      const content = apply(there?.text ?? '');
+      if (content === undefined)
+        throw new EditRefused(`the part for ${from ?? to} does not fit the file: read it again`);
+      if (to !== null) requirePath(to);
+      if (to !== null) written.push({ path: to, content, before: to === from ? there!.blob : null });
+      if (from !== null && to !== from) written.push({ path: from, content: null, before: there!.blob });
+    }
+    return written;
+  }
+
+  async function change(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
+    const kept = join(sandbox.directory.path, 'tool-uses', `${input.toolCallId}.json`);
+    const before = await readFile(kept, 'utf8').catch(() => undefined);
+    const written = before === undefined ? await plan(sandbox, input.use, signal) : (JSON.parse(before) as Written[]);
+    if (before === undefined) await keep(kept, written);
+    const files: (ChangedFile & { path: string })[] = [];
+    for (const { path, content, before: blob } of written) {
+      const order = { changeId: newId('event'), path, executable: null, expected: blob ? { blob } : null };
+      const made = await changes.changeTo(
+        sandbox,
+        { ...order, bytes: content === null ? null : Buffer.from(content) },
+        signal,
+      );
+      files.push({ path, ...made });
+    }
+    await rm(kept, { force: true });
+    const shown = files.map(({ path, status, additions, deletions }) => ({ path, status, additions, deletions }));
+    const value = {
+      source: 'tool',
+      files: files
+        .filter(({ status }) => status !== 'unchanged')
+        .map((file) => ({ ...file, additions: BigInt(file.additions), deletions: BigInt(file.deletions) })),
+    };
+    const told: EventPayloadInit[] = value.files.length > 0 ? [{ case: 'filesChanged', value }] : [];
+    return { output: { files: shown }, events: told, changed: true };
+  }
+
+  async function act(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
+    const { use } = input;
+    switch (use.tool) {
+      case 'read_file':
+        return await read(sandbox, use, signal);
+      case 'list_files':
+        return await list(sandbox, use.path, signal);
+      case 'search_text':
+        return await search(sandbox, use, signal);
+      default:
+        return await change(sandbox, input, signal);
+    }
+  }
+
+  return {
+    use: async (sandbox, input, signal) => {
+      const { turnId, toolCallId, agent } = input;
+      const where = { ...input, producer: toolCallId, signal };
+      const stored = await recoverProducer(events, where);
+      const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, signal));
+      // Another attempt has told it all: only its answer was lost.
+      const producer = createProducer(events, where, stored);
+      const told = [...outcome.events, endOf(toolCallId, outcome.output, failed)];
+      for (const payload of told.slice(Math.max(0, stored.number - 1))) {
+        await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
+      }
+      return { changed: outcome.changed };
+    },
+  };
+}
+
+function endOf(toolCallId: string, output: unknown, failed: boolean): EventPayloadInit {
+  return { case: 'toolEnded', value: { toolCallId, failed, outputJson: JSON.stringify(output) } };
+}
+
+async function actOrRefuse(work: () => Promise<Outcome>): Promise<{ outcome: Outcome; failed: boolean }> {
+  try {
+    return { outcome: await work(), failed: false };
+  } catch (error) {
+    const isTheAgents = error instanceof EditRefused || (error instanceof WorktrailError && refusals.has(error.code));
+    if (!isTheAgents) throw error;
+    return { outcome: { output: { error: error.message }, events: [], changed: false }, failed: true };
+  }
+}
+
+const refusals: ReadonlySet<string> = new Set(['not_found', 'conflict', 'precondition_failed', 'session_busy']);
+
+function requirePath(path: string): void {
+  const problem = workTreePathProblem(path);
+  if (problem !== null) throw new EditRefused(`path: ${problem}`);
+}
+
+/** As many of the first as are shown together. */
+function fitting(lines: readonly string[]): string[] {
+  let bytes = 0;
+  const end = lines.findIndex((line) => (bytes += Buffer.byteLength(line) + 1) > shownBytesMax);
+  return end < 0 ? [...lines] : lines.slice(0, Math.max(1, end)).map((line) => line.slice(0, shownBytesMax));
+}
+
+function hashOf({ record }: OpenSandbox): 'sha1' | 'sha256' {
+  return record.opened?.baseCommit.length === 64 ? 'sha256' : 'sha1';
+}
+
+async function keep(path: string, written: readonly Written[]): Promise<void> {
+  await mkdir(join(path, '..'), { recursive: true });
+  await writeFile(`${path}.new`, JSON.stringify(written), { flush: true });
+  await rename(`${path}.new`, path);
+}

@@ -1,0 +1,85 @@
+// Turns of a session as their events tell.
+
+import { create } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { type TurnRecord, TurnRecordSchema } from '@worktrail/proto/trace';
+import type { ClickHouseReader } from './clickhouse.ts';
+
+interface Row {
+  id: string;
+  text: string | null;
+  agent: string | null;
+  queuedMs: string | number | null;
+  startedMs: string | number | null;
+  endedMs: string | number | null;
+  outcome: string | null;
+  reason: string | null;
+  steps: number | null;
+  inputTokens: string | number | null;
+  outputTokens: string | number | null;
+  cachedInputTokens: string | number | null;
+  costUsd: number | null;
+}
+
+export interface TurnQuery {
+  organizationId: string;
+  sessionId: string;
+  /** '' : from the first. */
+  afterTurnId: string;
+  /** '' : all. */
+  turnId: string;
+  limit: number;
+}
+
+/** In the order in which their messages came (ids are sortable by creation). */
+export async function listTurns(clickhouse: ClickHouseReader, query: TurnQuery): Promise<TurnRecord[]> {
+  const rows = await clickhouse.rows<Row>(
+    `SELECT turn_id AS id, max(t.text) AS text, max(t.agent) AS agent,
+       toUnixTimestamp64Milli(max(t.queued_at)) AS queuedMs, toUnixTimestamp64Milli(max(t.started_at)) AS startedMs,
+       toUnixTimestamp64Milli(max(t.ended_at)) AS endedMs, max(t.outcome) AS outcome, max(t.reason) AS reason, max(t.steps) AS steps,
+       max(t.input_tokens) AS inputTokens, max(t.output_tokens) AS outputTokens, max(t.cached_input_tokens) AS cachedInputTokens,
+       max(t.cost_usd) AS costUsd
+     FROM turns_v1 AS t
+     WHERE organization_id = {organization:String} AND session_id = {session:String} AND turn_id > {after:String}
+       AND ({turn:String} = '' OR turn_id = {turn:String})
+     GROUP BY turn_id ORDER BY turn_id LIMIT {limit:UInt32}
+     SETTINGS max_execution_time = 10`,
+    {
+      organization: query.organizationId,
+      session: query.sessionId,
+      after: query.afterTurnId,
+      turn: query.turnId,
+      limit: query.limit,
+    },
+  );
+  return rows.map((row) => turnRecord(row, query.sessionId));
+}
+
+function turnRecord(row: Row, sessionId: string): TurnRecord {
+  return create(TurnRecordSchema, {
+    turnId: row.id,
+    sessionId,
+    text: row.text ?? '',
+    agent: row.agent ?? '',
+    ...timeOf('queuedAt', row.queuedMs),
+    ...timeOf('startedAt', row.startedMs),
+    ...timeOf('endedAt', row.endedMs),
+    ...(row.outcome !== null && {
+      ended: {
+        outcome: row.outcome,
+        reason: row.reason ?? '',
+        usage: {
+          steps: row.steps ?? 0,
+          inputTokens: Number(row.inputTokens),
+          outputTokens: Number(row.outputTokens),
+          cachedInputTokens: Number(row.cachedInputTokens),
+          costUsd: row.costUsd ?? 0,
+        },
+      },
+    }),
+  });
+}
+
+function timeOf(name: 'queuedAt' | 'startedAt' | 'endedAt', ms: string | number | null) {
+  return ms === null ? {} : { [name]: timestampFromMs(Number(ms)) };
+}
