@@ -15,6 +15,10 @@ import { readVariable, variableName, variablesOf } from './operator-variables.ts
 const positive = z.int().positive();
 const label = z.string().regex(/^[\w.-]+$/, 'letters, digits, "_", "." and "-"');
 
+/** `address:port` or `address/bits:port`, IPv6 in brackets; `*` for any port. */
+export const privateDestination =
+  /^(?:(\d{1,3}(?:\.\d{1,3}){3})(?:\/(\d{1,2}))?|\[([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?\]):(\d{1,5}|\*)$/;
+
 const schema = z.strictObject({
   defaults: z
     .strictObject({
@@ -95,6 +99,25 @@ const schema = z.strictObject({
     .strictObject({
       /** So long something has no counterpart before it is removed. */
       graceSeconds: z.int().min(1).default(900),
+    })
+    .prefault({}),
+  model: z
+    .strictObject({
+      /** Of a server that speaks the API of OpenAI's chat completions: its models are "custom/…". */
+      url: z
+        .url({ protocol: /^https?$/ })
+        .nullable()
+        .default(null),
+      /** "provider/model", for messages that name none. */
+      default: z.string().min(1).max(200).nullable().default(null),
+    })
+    .prefault({}),
+  egress: z
+    .strictObject({
+      /** What sandboxes with a network may reach of this host and of private networks. */
+      privateAllowed: z
+        .array(z.string().regex(privateDestination, 'must be address:port or address/bits:port'))
+        .default([]),
     })
     .prefault({}),
   events: z

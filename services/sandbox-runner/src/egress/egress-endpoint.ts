@@ -1,0 +1,154 @@
+// One sandbox's way out: an HTTP server on a socket that only this sandbox has. Who connects to it is that sandbox, and nobody else can.
+//
+// 1. Proxy (whole addresses and CONNECT), models (`/v1`, `/anthropic`, `/google`) and names (`/dns-query`); everything else is refused.
+// 2. Every refusal is told to who asked and to `refused`.
+// 3. Bounded: connections, heads, and how long a head may take.
+
+import { closeSync, constants, openSync } from 'node:fs';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { type EgressRules, isAllowedName } from './egress-rules.ts';
+import { fail, type ModelCalling } from './model-calling.ts';
+import { type ModelAccess, planModelCall } from './model-calls.ts';
+import type { ModelUsage } from './model-usage.ts';
+import { askedName, askServers, refusedAnswer } from './names.ts';
+import type { Proxying } from './proxying.ts';
+import type { RefusalReason } from './refusals.ts';
+import type { Destination } from './egress-rules.ts';
+
+const connectionsMax = 256;
+const headBytesMax = 32 * 1024;
+const headTimeoutMs = 10_000;
+const idleMs = 20 * 60_000;
+const namesPath = '/dns-query';
+const nameBytesMax = 1_500;
+const socketName = 'socket';
+const dnsPort = 53;
+
+export interface EgressEndpoint {
+  close(): Promise<void>;
+}
+
+export interface EgressEndpointDeps {
+  rules: EgressRules;
+  proxying: Proxying;
+  models: ModelCalling;
+  access: ModelAccess;
+  nameServers: () => readonly string[];
+  refused(to: Destination, reason: RefusalReason): void;
+  used(usage: ModelUsage): void;
+}
+
+/** Listens on `<directory>/socket`, which the relay's user can reach. What was there before is another process's. */
+export async function openEgressEndpoint(directory: string, deps: EgressEndpointDeps): Promise<EgressEndpoint> {
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  await chmod(directory, 0o711);
+  await rm(join(directory, socketName), { force: true });
+  // The path of a socket is short, that of a directory need not be.
+  const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const server = createEgressServer(deps);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ path: `/proc/self/fd/${opened}/${socketName}`, readableAll: true, writableAll: true }, resolve);
+    });
+  } catch (error) {
+    closeSync(opened);
+    throw error;
+  }
+  return {
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      for (const socket of detached.get(server) ?? []) socket.destroy();
+      await closed;
+      // Not before: the server takes its socket away by this very path.
+      closeSync(opened);
+    },
+  };
+}
+
+/** Connections that CONNECT took over: the server does not know them any more. */
+const detached = new WeakMap<Server, Set<Duplex>>();
+
+function createEgressServer(deps: EgressEndpointDeps): Server {
+  const { proxying, refused } = deps;
+  const tunnels = new Set<Duplex>();
+  const server = createServer({
+    maxHeaderSize: headBytesMax,
+    headersTimeout: headTimeoutMs,
+    connectionsCheckingInterval: headTimeoutMs / 4,
+    requestTimeout: 0,
+    keepAliveTimeout: 60_000,
+    insecureHTTPParser: false,
+  });
+  detached.set(server, tunnels);
+  server.maxConnections = connectionsMax;
+  server.setTimeout(idleMs);
+  server.on('request', (request, response) => {
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    void answer(deps, request, response);
+  });
+  server.on('connect', (request, command, head) => {
+    command.on('error', () => undefined);
+    tunnels.add(command);
+    command.once('close', () => tunnels.delete(command));
+    void proxying.tunnel(request, command, head);
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, 'malformed');
+    if (socket.writable) socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`);
+    else socket.destroy();
+  });
+  return server;
+}
+
+function statusOf(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
+}
+
+async function answer(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = request.url ?? '';
+  if (!url.startsWith('/')) return deps.proxying.forward(request, response);
+  if (url === namesPath) return answerName(deps, request, response);
+  const planned = planModelCall(deps.access, { method: request.method ?? '', url, headers: request.headers });
+  if ('call' in planned) return deps.models.call(planned.call, request, response, deps.used);
+  deps.refused({ host: 'models', port: 0 }, planned.reason);
+  const message =
+    planned.reason === 'model_path' ? 'this is no call of a model' : 'the operator has no key for these models';
+  fail(response, 403, message);
+}
+
+async function answerName(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const message = await readWhole(request, nameBytesMax).catch(() => undefined);
+  const name = message && askedName(message);
+  if (!message || name === undefined) {
+    deps.refused({ host: '', port: dnsPort }, 'malformed');
+    response.writeHead(400).end();
+    return;
+  }
+  let found: Buffer | undefined;
+  if (deps.rules.mode === 'open') found = await askServers(deps.nameServers(), message);
+  else {
+    deps.refused({ host: name, port: dnsPort }, isAllowedName(deps.rules, name) ? 'names_by_proxy' : 'not_allowed');
+    found = refusedAnswer(message);
+  }
+  if (!found) response.writeHead(504).end();
+  else response.writeHead(200, { 'content-type': 'application/dns-message' }).end(found);
+}
+
+async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > bytesMax) throw new Error('too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
