@@ -37,7 +37,7 @@ import { createCommandTurns, type TurnQuotas } from './commands/command-turns.ts
 import { createDerivedImages } from './docker/derived-image.ts';
 import { sandboxUser } from './docker/docker-container-spec.ts';
 import { createDockerDriver } from './docker/docker-driver.ts';
-import { createEgress, type EgressOptions } from './egress/egress.ts';
+import { createEgress, type EgressDeps } from './egress/egress.ts';
 import type { ModelAccess } from './egress/model-calls.ts';
 import { openGit } from './repositories/git-program.ts';
 import { type ActivityRun, createLiveCommands, type LiveCommands } from './commands/live-commands.ts';
@@ -100,7 +100,7 @@ export interface RunnerBench extends BenchRunner {
 export async function startRunnerBench(
   name: string,
   control: 'fifo' | 'exec' = 'fifo',
-  options: { runningCommands?: TurnQuotas; egress?: EgressOptions } = {},
+  options: { runningCommands?: TurnQuotas; egress?: Partial<EgressDeps> } = {},
 ): Promise<RunnerBench> {
   const scratch = await makeScratch(name);
   const nats = await startNatsServer(join(scratch.path, 'nats'));
@@ -165,8 +165,8 @@ export async function startRunnerBench(
         limits: { ...defaultCheckpointLimits, diskReserveBytes: 0 },
         clock: Date.now,
       });
-      const egressOptions = options.egress ?? { privateAllowed: [], models: noModels };
-      const egress = createEgress({ ...egressOptions, events, clock: Date.now, signal: alive.signal });
+      const publisher = { events, clock: Date.now, signal: alive.signal };
+      const egress = createEgress({ privateAllowed: [], models: noModels, ...options.egress, ...publisher });
       const engines = { driver, images, mirrors, checkpoints, artifacts, egress };
       const sandboxes = createSandboxes({
         ...engines,

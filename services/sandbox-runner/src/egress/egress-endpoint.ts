@@ -139,7 +139,8 @@ async function answerName(deps: EgressEndpointDeps, request: IncomingMessage, re
     found = refusedAnswer(message);
   }
   if (!found) response.writeHead(504).end();
-  else response.writeHead(200, { 'content-type': 'application/dns-message' }).end(found);
+  else
+    response.writeHead(200, { 'content-type': 'application/dns-message', 'content-length': found.length }).end(found);
 }
 
 async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer> {

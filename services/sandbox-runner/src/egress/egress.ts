@@ -39,7 +39,9 @@ export interface Egress {
 }
 
 export interface EgressDeps extends EgressOptions, RunnerFactsDeps {
+  /** Default: as this host does. */
   resolve?: ResolveName;
+  nameServers?: () => readonly string[];
 }
 
 export function createEgress(deps: EgressDeps): Egress {
@@ -76,7 +78,7 @@ export function createEgress(deps: EgressDeps): Egress {
         proxying,
         models,
         access: deps.models,
-        nameServers: getServers,
+        nameServers: deps.nameServers ?? getServers,
         refused,
         used: ({ model, ...tokens }) => facts.tell(usagePayload(model, tokens)),
       });

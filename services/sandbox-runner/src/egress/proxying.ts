@@ -103,8 +103,8 @@ async function exchange(request: IncomingMessage, response: ServerResponse, outs
   const headers = ['Host', url.host, ...passedOnHeaders(request)];
   if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
   const asked = httpRequest({
+    // With an agent this would not count, and something else be connected to.
     createConnection: () => outside,
-    agent: false,
     method: request.method,
     path: `${url.pathname}${url.search}`,
     headers: [...headers, 'Connection', 'close'] as never,

@@ -71,7 +71,7 @@ export function createRefusalCounter(): RefusalCounter {
     take(nowMs) {
       const over = [...kinds].filter(([, { untilMs }]) => untilMs <= nowMs);
       for (const [key] of over) kinds.delete(key);
-      return over.flatMap(([, { untilMs: _, ...refusal }]) => (refusal.count > 0 ? [refusal] : []));
+      return over.flatMap(([, { host, port, reason, count }]) => (count > 0 ? [{ host, port, reason, count }] : []));
     },
   };
 }
