@@ -7,10 +7,13 @@ import { Resolver } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { type AddressJudge, plainAddress } from './addresses.ts';
 import type { Destination } from './egress-rules.ts';
+import { parseServer } from './names.ts';
+import { nameServerAddress } from './sandbox-network.ts';
 
 const lookupTimeoutMs = 3_000;
 const connectTimeoutMs = 10_000;
 const addressesMax = 4;
+const dnsPort = 53;
 
 /** No address of it may be reached. */
 export class AddressRefused extends Error {
@@ -29,9 +32,21 @@ export interface Dialing {
   connect(to: Destination, signal: AbortSignal): Promise<Socket>;
 }
 
-export function createDialing({ judge, resolve }: { judge: AddressJudge; resolve: ResolveName }): Dialing {
+export interface DialingDeps {
+  judge: AddressJudge;
+  resolve: ResolveName;
+  /** Of this host: what sandboxes know as their own name server. */
+  nameServers: () => readonly string[];
+}
+
+export function createDialing({ judge, resolve, nameServers }: DialingDeps): Dialing {
   return {
     async connect({ host, port }, signal) {
+      const [nameServer] = host === nameServerAddress && port === dnsPort ? nameServers() : [];
+      if (nameServer !== undefined) {
+        const server = parseServer(nameServer);
+        return connectTo(server.address, server.port, signal);
+      }
       const addresses = isIP(host) ? [host] : await resolve(host);
       const reachable = addresses.flatMap((found) => plainAddress(found) ?? []).filter((one) => judge(one, port));
       if (addresses.length === 0) throw new Unreachable(`${host} has no address`);

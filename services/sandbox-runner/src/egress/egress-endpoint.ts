@@ -10,14 +10,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { type EgressRules, isAllowedName } from './egress-rules.ts';
+import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
+import type { ResolveName } from './dialing.ts';
+import type { GivenAddresses } from './given-addresses.ts';
 import { fail, type ModelCalling } from './model-calling.ts';
 import { type ModelAccess, planModelCall } from './model-calls.ts';
 import type { ModelUsage } from './model-usage.ts';
-import { askedName, askServers, refusedAnswer } from './names.ts';
+import { addressAnswer, askedName, askServers, refusedAnswer } from './names.ts';
 import type { Proxying } from './proxying.ts';
 import type { RefusalReason } from './refusals.ts';
-import type { Destination } from './egress-rules.ts';
 
 const connectionsMax = 256;
 const headBytesMax = 32 * 1024;
@@ -38,6 +39,8 @@ export interface EgressEndpointDeps {
   models: ModelCalling;
   access: ModelAccess;
   nameServers: () => readonly string[];
+  resolve: ResolveName;
+  given: GivenAddresses;
   refused(to: Destination, reason: RefusalReason): void;
   used(usage: ModelUsage): void;
 }
@@ -132,15 +135,21 @@ async function answerName(deps: EgressEndpointDeps, request: IncomingMessage, re
     response.writeHead(400).end();
     return;
   }
-  let found: Buffer | undefined;
-  if (deps.rules.mode === 'open') found = await askServers(deps.nameServers(), message);
-  else {
-    deps.refused({ host: name, port: dnsPort }, isAllowedName(deps.rules, name) ? 'names_by_proxy' : 'not_allowed');
-    found = refusedAnswer(message);
-  }
+  const found = await findAnswer(deps, name, message);
   if (!found) response.writeHead(504).end();
   else
     response.writeHead(200, { 'content-type': 'application/dns-message', 'content-length': found.length }).end(found);
+}
+
+async function findAnswer(deps: EgressEndpointDeps, name: string, message: Buffer): Promise<Buffer | undefined> {
+  if (deps.rules.mode === 'open') return askServers(deps.nameServers(), message);
+  if (!isAllowedName(deps.rules, name)) {
+    deps.refused({ host: name, port: dnsPort }, 'not_allowed');
+    return refusedAnswer(message);
+  }
+  const addresses = await deps.resolve(name);
+  deps.given.give(name, addresses);
+  return addressAnswer(message, addresses);
 }
 
 async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer> {

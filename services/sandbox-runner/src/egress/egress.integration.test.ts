@@ -130,6 +130,10 @@ test('restricted: what the project allows is reached through the proxy, everythi
   const named = `CONNECT outside.example:${outside.port} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\nhello`;
   expect(await output(session, byProxy(named))).toMatch(/^HTTP\/1.1 200 [^]*outside hello\n/);
 
+  // A program that knows of no proxy asks for the address, and connects to that; to what is allowed of it.
+  expect(await output(session, connect('outside.example', outside.port, 'directly\\n'))).toBe('outside directly\n');
+  expect(await output(session, connect('outside.example', outside.port + 1))).toBe('nothing\n');
+
   expect(await output(session, byProxy('CONNECT example.org:443 HTTP/1.1\\r\\nHost: x'))).toMatch(
     /^HTTP\/1.1 403 [^]*example.org:443 is not in the network.allow/,
   );
@@ -139,6 +143,7 @@ test('restricted: what the project allows is reached through the proxy, everythi
       /^HTTP\/1.1 403 [^]*is an address that sandboxes do not reach/,
     );
   const expected = [
+    `${outside.address}:${outside.port + 1} not_allowed`,
     'example.org:443 not_allowed',
     `127.0.0.1:${forbiddenPort} private_address`,
     'rebound.example:80 private_address',

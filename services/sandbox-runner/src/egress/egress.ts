@@ -12,6 +12,7 @@ import { createAddressJudge, plainAddress } from './addresses.ts';
 import { createDialing, createNameResolver, type ResolveName } from './dialing.ts';
 import { type EgressEndpoint, openEgressEndpoint } from './egress-endpoint.ts';
 import type { Destination, EgressRules } from './egress-rules.ts';
+import { createGivenAddresses } from './given-addresses.ts';
 import { createModelCalling } from './model-calling.ts';
 import { type ModelAccess, modelVariables } from './model-calls.ts';
 import { createProxying } from './proxying.ts';
@@ -47,7 +48,9 @@ export interface EgressDeps extends EgressOptions, RunnerFactsDeps {
 export function createEgress(deps: EgressDeps): Egress {
   const { clock, signal, events } = deps;
   const judge = createAddressJudge(createOwnAddresses(clock), deps.privateAllowed);
-  const dialing = createDialing({ judge, resolve: deps.resolve ?? createNameResolver() });
+  const resolve = deps.resolve ?? createNameResolver();
+  const nameServers = deps.nameServers ?? getServers;
+  const dialing = createDialing({ judge, resolve, nameServers });
   const models = createModelCalling();
   const opened = new Map<string, { as: string; end: () => Promise<void> }>();
 
@@ -72,13 +75,17 @@ export function createEgress(deps: EgressDeps): Egress {
       const facts = createRunnerFacts(deps, ref);
       const refusals = createRefusalTelling(clock, (told) => facts.tell(refusedPayload(told)));
       const { refused } = refusals;
-      const proxying = createProxying({ rules, dialing, refused, signal: AbortSignal.any([life.signal, signal]) });
+      const given = createGivenAddresses(clock);
+      const until = AbortSignal.any([life.signal, signal]);
+      const proxying = createProxying({ rules, dialing, given, refused, signal: until });
       const endpoint: EgressEndpoint = await openEgressEndpoint(join(runDirectory, endpointDirectory), {
         rules,
         proxying,
         models,
         access: deps.models,
-        nameServers: deps.nameServers ?? getServers,
+        nameServers,
+        resolve,
+        given,
         refused,
         used: ({ model, ...tokens }) => facts.tell(usagePayload(model, tokens)),
       });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { askedName, parseServer, refusedAnswer } from './names.ts';
+import { addressAnswer, askedName, parseServer, refusedAnswer } from './names.ts';
 
 /** A question for an address, as a resolver sends it, with an EDNS record behind it. */
 function question(name: string): Buffer {
@@ -22,6 +22,25 @@ test('the name is read, and the answer that there is none repeats id and questio
   expect(answer.subarray(12)).toEqual(message.subarray(12, message.length - 11));
 });
 
+test('addresses are answered to who asks for such, and none to who asks for another kind', () => {
+  const message = question('a.example');
+  const answer = addressAnswer(message, ['1.2.3.4', '::1', '5.6.7.8']);
+  expect([...answer.subarray(0, 12)]).toEqual([0xab, 0xcd, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0]);
+  expect(answer.subarray(message.length - 11).toString('hex')).toBe(
+    'c00c000100010000003c000401020304c00c000100010000003c000405060708',
+  );
+  message[message.length - 11 - 3] = 28;
+  expect([...addressAnswer(message, ['1.2.3.4']).subarray(6)]).toEqual([
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    ...message.subarray(12, message.length - 11),
+  ]);
+});
+
 test('no bytes make it throw, read outside of them, or answer with more', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 600 }), fc.boolean(), (bytes, isQuestion) => {
@@ -30,6 +49,7 @@ test('no bytes make it throw, read outside of them, or answer with more', () => 
       if (name === undefined) return;
       expect(name).toMatch(/^[\w-]+(\.[\w-]+)*$/);
       expect(refusedAnswer(message).length).toBeLessThanOrEqual(message.length);
+      expect(addressAnswer(message, []).length).toBeLessThanOrEqual(message.length);
     }),
   );
 });

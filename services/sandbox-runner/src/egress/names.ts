@@ -1,7 +1,8 @@
 // Names that programs in a sandbox ask for themselves, as DNS messages.
 //
-// With an open network the host's name servers are asked, message for message. With a restricted one names are the proxy's: nothing is
-// asked outside, and the answer is REFUSED at once, so that a program does not wait for it.
+// With an open network the host's name servers are asked, message for message. With a restricted one the runner resolves what the project
+// allows, and writes the answer itself: nothing that a sandbox wrote goes outside. To everything else the answer is REFUSED at once, so that no
+// program waits for it.
 
 import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
@@ -10,6 +11,8 @@ const answerTimeoutMs = 3_000;
 const serversMax = 3;
 const headBytes = 12;
 const refusedCode = 5;
+const answersMax = 16;
+const answerSeconds = 60;
 const labelBytesMax = 63;
 const nameBytesMax = 253;
 
@@ -40,6 +43,25 @@ export function refusedAnswer(message: Buffer): Buffer {
   const end = questionEnd(message);
   answer.fill(0, 6, headBytes);
   return answer.subarray(0, end);
+}
+
+/** The answer to it with these IPv4 addresses, where it asks for such; else that there are none of the kind. */
+export function addressAnswer(message: Buffer, addresses: readonly string[]): Buffer {
+  const end = questionEnd(message);
+  const asksForIpv4 = message.readUInt16BE(end - 4) === 1 && message.readUInt16BE(end - 2) === 1;
+  const found = asksForIpv4 ? addresses.filter((address) => isIP(address) === 4).slice(0, answersMax) : [];
+  const head = Buffer.from(message.subarray(0, end));
+  head[2] = 0x80 | ((head[2] as number) & 0x79);
+  head[3] = 0x80;
+  head.fill(0, 6, headBytes);
+  head.writeUInt16BE(found.length, 6);
+  const pointer = 0xc000 | headBytes;
+  const records = found.map((address) => {
+    const record = Buffer.from([0, 0, 0, 1, 0, 1, 0, 0, 0, answerSeconds, 0, 4, ...address.split('.').map(Number)]);
+    record.writeUInt16BE(pointer, 0);
+    return record;
+  });
+  return Buffer.concat([head, ...records]);
 }
 
 function questionEnd(message: Buffer): number {

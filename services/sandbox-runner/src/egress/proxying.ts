@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AddressRefused, type Dialing, Unreachable } from './dialing.ts';
 import { type Destination, type EgressRules, isAllowed, parseDestination } from './egress-rules.ts';
+import type { GivenAddresses } from './given-addresses.ts';
 import { passedOnHeaders } from './http-heads.ts';
 import type { RefusalReason } from './refusals.ts';
 
@@ -26,6 +27,8 @@ export interface Proxying {
 export interface ProxyingDeps {
   rules: EgressRules;
   dialing: Dialing;
+  /** An address stands for the names that the sandbox was given it for. */
+  given: Pick<GivenAddresses, 'namesOf'>;
   refused(to: Destination, reason: RefusalReason): void;
   signal: AbortSignal;
 }
@@ -42,7 +45,10 @@ class Refused extends Error {
 
 const unknownDestination: Destination = { host: '', port: 0 };
 
-export function createProxying({ rules, dialing, refused, signal }: ProxyingDeps): Proxying {
+export function createProxying({ rules, dialing, given, refused, signal }: ProxyingDeps): Proxying {
+  const mayConnect = ({ host, port }: Destination) =>
+    [host, ...given.namesOf(host)].some((name) => isAllowed(rules, { host: name, port }));
+
   function refuse(to: Destination, reason: RefusalReason, status: number, message: string): never {
     refused(to, reason);
     throw new Refused(status, message);
@@ -51,7 +57,7 @@ export function createProxying({ rules, dialing, refused, signal }: ProxyingDeps
   async function dial(to: Destination | undefined): Promise<Socket> {
     if (!to) return refuse(unknownDestination, 'malformed', 400, 'the destination is not host:port');
     const shown = `${to.host}:${to.port}`;
-    if (!isAllowed(rules, to)) refuse(to, 'not_allowed', 403, `${shown} is not in the network.allow of this project`);
+    if (!mayConnect(to)) refuse(to, 'not_allowed', 403, `${shown} is not in the network.allow of this project`);
     try {
       return await dialing.connect(to, signal);
     } catch (error) {

@@ -10,14 +10,12 @@ const kindsMax = 50;
 const hostShownMax = 255;
 
 /**
- * `not_allowed`: the project's list does not have it. `private_address`: it is this host's, private or reserved. `names_by_proxy`: a
- * program asked for an address itself, where only the proxy resolves names. `malformed`: no request that could be read. `model_path`: no call of a model.
- * `model_missing`: the operator has no key for it.
+ * `not_allowed`: the project's list does not have it. `private_address`: it is this host's, private or reserved. `malformed`: no
+ * request that could be read. `model_path`: no call of a model. `model_missing`: the operator has no key for it.
  */
 export type RefusalReason =
   | 'not_allowed'
   | 'private_address'
-  | 'names_by_proxy'
   | 'malformed'
   | 'model_path'
   | 'model_missing'
