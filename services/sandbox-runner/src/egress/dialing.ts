@@ -78,23 +78,21 @@ export function createNameResolver(): ResolveName {
 function connectTo(address: string, port: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true, keepAlive: true });
-    const settle = (done: () => void) => {
+    const settle = () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      socket.removeListener('error', onError);
-      done();
     };
-    const fail = (error: unknown) =>
-      settle(() => {
-        socket.on('error', () => undefined);
-        socket.destroy();
-        reject(error as Error);
-      });
-    const onError = (error: Error) => fail(error);
-    const onAbort = () => fail(signal.reason);
-    const timer = setTimeout(() => fail(new Error('timed out')), connectTimeoutMs);
+    const onAbort = () => socket.destroy(new Error('the sandbox or its runner stops'));
+    const timer = setTimeout(() => socket.destroy(new Error('timed out')), connectTimeoutMs);
     signal.addEventListener('abort', onAbort, { once: true });
-    socket.once('error', onError);
-    socket.once('connect', () => settle(() => resolve(socket)));
+    // For good: who holds it later sees its end, and an error that nobody listens to would end the process.
+    socket.on('error', (error) => {
+      settle();
+      reject(error);
+    });
+    socket.once('connect', () => {
+      settle();
+      resolve(socket);
+    });
   });
 }

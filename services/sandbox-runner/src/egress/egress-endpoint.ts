@@ -83,7 +83,7 @@ function createEgressServer(deps: EgressEndpointDeps): Server {
   const server = createServer({
     maxHeaderSize: headBytesMax,
     headersTimeout: headTimeoutMs,
-    connectionsCheckingInterval: headTimeoutMs / 4,
+    connectionsCheckingInterval: headTimeoutMs / 2,
     requestTimeout: 0,
     keepAliveTimeout: 60_000,
     insecureHTTPParser: false,

@@ -84,7 +84,10 @@ function askServer(server: string, message: Buffer): Promise<Buffer> {
   const { address, port } = parseServer(server);
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIP(address) === 6 ? 'udp6' : 'udp4');
+    let isOver = false;
     const end = (done: () => void) => {
+      if (isOver) return;
+      isOver = true;
       clearTimeout(timer);
       socket.close();
       done();
