@@ -104,8 +104,9 @@ function createEgressServer(deps: EgressEndpointDeps): Server {
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, 'malformed');
-    if (socket.writable) socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`);
-    else socket.destroy();
+    // It is over in both directions: who sends nothing does not end it either.
+    if (!socket.writable) socket.destroy();
+    else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   });
   return server;
 }

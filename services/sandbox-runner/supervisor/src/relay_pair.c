@@ -31,6 +31,7 @@ struct relay_pair {
   enum { WAITING, GREETING, OPEN, DEAD } state;
   struct relay_end command, host;
   struct flow out, in;  // to the runner, and from it
+  bool host_gone;       // in both directions
   int64_t give_up_at_ms;
   struct sockaddr_in asked_by;
   struct relay_pair *next;
@@ -44,12 +45,17 @@ bool relay_is_waiting(void) { return pairs_waiting > 0; }
 
 static bool is_empty(const struct flow *flow) { return flow->from == flow->to; }
 
-// A zero unwatches: an end that has hung up would be reported for ever.
+static void unwatch(int events_fd, struct relay_end *end) {
+  if (end->is_watched) epoll_ctl(events_fd, EPOLL_CTL_DEL, end->fd, NULL);
+  end->is_watched = false;
+}
+
 static void watch(int events_fd, struct relay_end *end, uint32_t wanted) {
-  if (end->fd < 0 || end->watched == wanted) return;
+  if (end->is_watched && end->watched == wanted) return;
   struct epoll_event event = {.events = wanted, .data.ptr = end};
-  int how = wanted == 0 ? EPOLL_CTL_DEL : end->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (epoll_ctl(events_fd, how, end->fd, &event) == 0) end->watched = wanted;
+  if (epoll_ctl(events_fd, end->is_watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, end->fd, &event) != 0) return;
+  end->is_watched = true;
+  end->watched = wanted;
 }
 
 static void set_state(struct relay_pair *pair, int state) {
@@ -62,11 +68,11 @@ static void end_pair(int events_fd, struct relay_pair *pair, bool refused) {
   if (pair->state == DEAD) return;
   const struct linger reset = {.l_onoff = 1, .l_linger = 0};
   if (refused && pair->kind != QUESTION) setsockopt(pair->command.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  watch(events_fd, &pair->host, 0);
+  unwatch(events_fd, &pair->host);
   if (pair->host.fd >= 0) close(pair->host.fd);
   // The socket of questions is everybody's.
   if (pair->kind != QUESTION) {
-    watch(events_fd, &pair->command, 0);
+    unwatch(events_fd, &pair->command);
     close(pair->command.fd);
   }
   set_state(pair, DEAD);
@@ -102,14 +108,18 @@ static bool carry(struct flow *flow, int from_fd, int to_fd) {
   return true;
 }
 
+// An end that has hung up is reported for ever: it is not watched while nothing is to be done about it.
 static void watch_both(int events_fd, struct relay_pair *pair) {
   const struct flow *out = &pair->out, *in = &pair->in;
   bool open = pair->state == OPEN;
-  uint32_t host = (is_empty(out) ? 0u : EPOLLOUT) | ((is_empty(in) || !open) && !in->ended ? EPOLLIN : 0u);
-  watch(events_fd, &pair->host, host);
+  bool takes_all = pair->kind == QUESTION || !open;
+  uint32_t host = (is_empty(out) ? 0u : EPOLLOUT) | ((is_empty(in) || takes_all) && !in->ended ? EPOLLIN : 0u);
+  if (host == 0 && pair->host_gone) unwatch(events_fd, &pair->host);
+  else watch(events_fd, &pair->host, host);
   if (pair->kind == QUESTION) return;
   uint32_t command = (open && is_empty(out) && !out->ended ? EPOLLIN : 0u) | (open && !is_empty(in) ? EPOLLOUT : 0u);
-  watch(events_fd, &pair->command, command);
+  if (command == 0) unwatch(events_fd, &pair->command);
+  else watch(events_fd, &pair->command, command);
 }
 
 // The end of the answer's head, or NULL while it is not all there.
@@ -159,7 +169,7 @@ static enum progress advance(struct relay_pair *pair) {
     set_state(pair, OPEN);
   }
   if (!carry(&pair->out, pair->command.fd, pair->host.fd) || !carry(&pair->in, pair->host.fd, pair->command.fd)) return IS_BROKEN;
-  return pair->out.passed && pair->in.passed ? IS_OVER : GOES_ON;
+  return (pair->out.passed || pair->host_gone) && pair->in.passed ? IS_OVER : GOES_ON;
 }
 
 static void go_on(int events_fd, struct relay_pair *pair) {
@@ -245,6 +255,7 @@ bool relay_take_question(int events_fd, int socket_fd) {
 void relay_end_ready(int events_fd, struct relay_end *end, uint32_t events) {
   struct relay_pair *pair = end->pair;
   if (pair->state == DEAD || pair->state == WAITING) return;
+  if (end == &pair->host && (events & EPOLLHUP) != 0) pair->host_gone = true;
   if ((events & EPOLLERR) != 0) end_pair(events_fd, pair, true);
   else go_on(events_fd, pair);
 }

@@ -16,6 +16,7 @@ struct relay_end {
   struct relay_pair *pair;
   int port;
   int fd;
+  bool is_watched;
   uint32_t watched;
 };
 
