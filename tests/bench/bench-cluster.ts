@@ -24,6 +24,8 @@ export interface Bench {
   /** Of the cluster's processes, by name. */
   pids: Record<string, number>;
   projectId: string;
+  /** A directory in which repositories of projects may lie. */
+  repositories: string;
   /** "2 cores, Node …" */
   machine: string;
 }
@@ -32,6 +34,8 @@ export interface BenchOptions {
   /** Of the repository that sessions work on. */
   files: number;
   env?: NodeJS.ProcessEnv;
+  /** False: it is only printed. */
+  page?: boolean;
 }
 
 /** Prints the page that `measure` answers, and writes it to docs/benchmarks. */
@@ -57,9 +61,11 @@ export async function runBench(
     const docker = new Docker({ socketPath: dockerSocket });
     const project = await api.make('/v1/projects', { name: 'bench', repository: { url: repository.path } });
     const machine = await describeMachine(docker);
-    const bench = { api, apiKey, docker, temporal: addresses.temporal, pids, projectId: project.id, machine };
+    const own = { temporal: addresses.temporal, pids, projectId: project.id, repositories, machine };
+    const bench = { api, apiKey, docker, ...own };
     const page = await measure(bench);
     console.log(page);
+    if (options.page === false) return;
     await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
     await writeFile(join(root, 'docs/benchmarks', `${name}.md`), page);
   } finally {

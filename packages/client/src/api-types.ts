@@ -3,13 +3,14 @@
 // A server may add fields at any time; none that stands here goes away within /v1.
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
-import type { ProposalState, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
 export type {
   ActorRef,
   CommandOutcome,
   ProposalState,
+  PullRequestHost,
   PublicEvent as WorktrailEvent,
   SessionState,
   TrialState,
@@ -112,7 +113,9 @@ export interface ApprovalInput {
   requiredApprovals?: number;
   authorMayApprove?: boolean;
   requiredChecks?: string[];
-  mergeMethod?: 'merge' | 'squash';
+  mergeMethod?: 'merge' | 'squash' | 'pull_request';
+  /** Whose API opens pull requests; null: told by the repository's address. */
+  pullRequest?: { host: PullRequestHost; apiUrl?: string } | null;
 }
 
 export interface ProjectInput {
@@ -247,6 +250,19 @@ export interface Proposal {
   requiredApprovals: number;
   mergeRequestedBy: string | null;
   mergeCommit?: string;
+  /** Where it was put up on the host of the remote, as that last said. */
+  pullRequest: {
+    host: PullRequestHost;
+    url: string;
+    number: number;
+    state: 'open' | 'merged' | 'closed';
+    branch: string;
+    headCommit: string;
+    /** By the host's name for them. */
+    by: string | null;
+    /** What the host merged. */
+    mergedTree: string | null;
+  } | null;
   /** What it waits for, or why something did not work. */
   detail: string | null;
   createdBy: string;
@@ -336,6 +352,8 @@ export interface Checkpoint {
   cursor: string;
   createdAt: string;
   filesChanged: number;
+  /** What of the work tree and the repository is not in it; `files`: the first of each kind. */
+  leftOut: { kind: string; count: number; files: { path: string; bytes: number; sha256: string }[] }[];
 }
 
 /** The checkpoint that a revert is itself. The texts are for people. */
