@@ -4,11 +4,10 @@
 // 2. Every refusal is told to who asked and to `refused`.
 // 3. Bounded: connections, heads, and how long a head may take.
 
-import { closeSync, constants, openSync } from 'node:fs';
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
 import type { ResolveName } from './dialing.ts';
@@ -48,15 +47,16 @@ export interface EgressEndpointDeps {
 /** Listens on `<directory>/socket`, which the relay's user can reach. What was there before is another process's. */
 export async function openEgressEndpoint(directory: string, deps: EgressEndpointDeps): Promise<EgressEndpoint> {
   await mkdir(directory, { recursive: true, mode: 0o711 });
-  await chmod(directory, 0o711);
-  await rm(join(directory, socketName), { force: true });
-  // The path of a socket is short, that of a directory need not be.
   const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  // The path of a socket is short, that of a directory need not be; and the directory is in the sandbox too.
+  const path = `/proc/self/fd/${opened}/${socketName}`;
   const server = createEgressServer(deps);
   try {
+    fchmodSync(opened, 0o711);
+    await rm(path, { force: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ path: `/proc/self/fd/${opened}/${socketName}`, readableAll: true, writableAll: true }, resolve);
+      server.listen({ path, readableAll: true, writableAll: true }, resolve);
     });
   } catch (error) {
     closeSync(opened);

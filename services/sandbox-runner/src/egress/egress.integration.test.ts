@@ -1,12 +1,14 @@
 // A sandbox with a network, on a real engine: what it reaches, what it does not, and what its history says of it.
 
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '@worktrail/contract/environment';
 import type { OpenSandboxInput } from '@worktrail/contract/sandbox-activities';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import {
   activityRun,
   newCommand,
@@ -286,3 +288,18 @@ test('a call of a model passes with the key of the operator as it streams, and i
     .poll(() => told(session))
     .toEqual(['scripted 7 2 3', 'e 5 0 0', 'models:0 model_path', 'models:0 model_missing']);
 }, 60_000);
+
+test('where the rules cannot be set no command runs: the session fails with the reason, and nothing of it is left', async () => {
+  const bin = join(bench.path, 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'nsenter'), '#!/bin/sh\necho "nsenter: no right to" >&2; exit 1\n', { mode: 0o755 });
+  vi.stubEnv('PATH', `${bin}:${process.env['PATH']}`);
+  const session = newSession(bench, { environment: { ...plainEnvironment, network: { mode: 'open', allow: [] } } });
+  await expect(bench.parts().sandboxes.open(session, signal)).rejects.toMatchObject({
+    code: 'network_mode_unsupported',
+    message: expect.stringContaining('nsenter: no right to'),
+  });
+  vi.unstubAllEnvs();
+  expect(await bench.parts().driver.listContainers(session.sessionId)).toEqual([]);
+  expect(await bench.parts().directories.list()).not.toContain(session.sessionId);
+});
