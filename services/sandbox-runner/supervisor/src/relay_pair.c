@@ -255,8 +255,10 @@ bool relay_take_question(int events_fd, int socket_fd) {
 void relay_end_ready(int events_fd, struct relay_end *end, uint32_t events) {
   struct relay_pair *pair = end->pair;
   if (pair->state == DEAD || pair->state == WAITING) return;
-  if (end == &pair->host && (events & EPOLLHUP) != 0) pair->host_gone = true;
-  if ((events & EPOLLERR) != 0) end_pair(events_fd, pair, true);
+  bool failed = (events & EPOLLERR) != 0;
+  // What the runner said before it hung up is still to be read.
+  if (end == &pair->host && (failed || (events & EPOLLHUP) != 0)) pair->host_gone = true;
+  if (end == &pair->command && failed) end_pair(events_fd, pair, true);
   else go_on(events_fd, pair);
 }
 

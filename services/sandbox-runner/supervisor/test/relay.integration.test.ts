@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,13 +19,19 @@ beforeAll(async () => {
   sandbox = await startSupervised({ relayPort: port });
 });
 afterAll(() => sandbox.close());
-afterEach(async () => {
+afterEach(() => {
   host?.close();
   host = undefined;
+  for (const socket of accepted.splice(0)) socket.destroy();
 });
 
-const listen = async (onConnection: (socket: Socket) => void) =>
-  (host = await listenAsHost(sandbox.runDirectory, onConnection));
+const accepted: Socket[] = [];
+async function listen(onConnection: (socket: Socket) => void): Promise<void> {
+  host = await listenAsHost(sandbox.runDirectory, (socket) => {
+    accepted.push(socket);
+    onConnection(socket);
+  });
+}
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 /** The supervisor's only child while no command runs. */
@@ -100,6 +107,17 @@ it('has a bound of connections: those beyond it wait for their turn', async () =
   await expect.poll(() => held.length).toBe(44);
   for (const socket of held) socket.end('bye');
   await Promise.all(commands.map(readAll));
+});
+
+it('hands over what the runner said before it hung up on a command that it has not read', async () => {
+  await listen((socket) => {
+    socket.pause();
+    socket.write('no\n', () => setTimeout(() => socket.destroy(), 100));
+  });
+  const command = await connectAsCommand(port);
+  command.write('much '.repeat(1_000));
+  const [said] = (await once(command, 'data')) as [Buffer];
+  expect(said.toString()).toBe('no\n');
 });
 
 it('resets a connection that meant to go elsewhere where nothing led it here', async () => {
