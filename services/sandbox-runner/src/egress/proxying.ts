@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { AddressRefused, type Dialing, Unreachable } from './dialing.ts';
 import { type Destination, type EgressRules, isAllowed, parseDestination } from './egress-rules.ts';
 import type { GivenAddresses } from './given-addresses.ts';
-import { passedOnHeaders } from './http-heads.ts';
+import { type AbsoluteTarget, absoluteTarget, passedOnHeaders } from './http-heads.ts';
 import type { RefusalReason } from './refusals.ts';
 
 const answerHeadBytesMax = 64 * 1024;
@@ -71,16 +71,14 @@ export function createProxying({ rules, dialing, given, refused, signal }: Proxy
     async forward(request, response) {
       let outside: Socket | undefined;
       try {
-        const url = URL.parse(request.url ?? '');
-        if (url?.protocol !== 'http:' || url.username !== '' || url.password !== '')
-          refuse(
-            unknownDestination,
-            'malformed',
-            400,
-            'only http:// addresses are requested; for others there is CONNECT',
-          );
-        outside = await dial(parseDestination(`${url.hostname}:${url.port || 80}`));
-        await exchange(request, response, outside, url);
+        const target = absoluteTarget(request.url ?? '');
+        if (!target) {
+          const message = 'only http:// addresses are requested; for others there is CONNECT';
+          return refuse(unknownDestination, 'malformed', 400, message);
+        }
+        outside = await dial(target.to);
+        if (response.destroyed) return;
+        await exchange(request, response, outside, target);
       } catch (error) {
         answerFailure(response, error);
       } finally {
@@ -105,14 +103,19 @@ export function createProxying({ rules, dialing, given, refused, signal }: Proxy
   };
 }
 
-async function exchange(request: IncomingMessage, response: ServerResponse, outside: Socket, url: URL): Promise<void> {
-  const headers = ['Host', url.host, ...passedOnHeaders(request)];
+async function exchange(
+  request: IncomingMessage,
+  response: ServerResponse,
+  outside: Socket,
+  { authority, path }: AbsoluteTarget,
+): Promise<void> {
+  const headers = ['Host', authority, ...passedOnHeaders(request)];
   if (request.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
   const asked = httpRequest({
     // With an agent this would not count, and something else be connected to.
     createConnection: () => outside,
     method: request.method,
-    path: `${url.pathname}${url.search}`,
+    path,
     headers: [...headers, 'Connection', 'close'] as never,
     maxHeaderSize: answerHeadBytesMax,
     setHost: false,
