@@ -2,13 +2,14 @@
 //
 // 1. Proxy (whole addresses and CONNECT), models (`/v1`, `/anthropic`, `/google`) and names (`/dns-query`); everything else is refused.
 // 2. Every refusal is told to who asked and to `refused`.
-// 3. Bounded: connections, heads, and how long a head may take.
+// 3. Bounded: connections, requests in a second, heads, and how long a head may take.
 
 import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
 import type { ResolveName } from './dialing.ts';
 import type { GivenAddresses } from './given-addresses.ts';
@@ -16,6 +17,7 @@ import { fail, type ModelCalling } from './model-calling.ts';
 import { type ModelAccess, planModelCall } from './model-calls.ts';
 import type { ModelUsage } from './model-usage.ts';
 import { addressAnswer, askedName, askServers, refusedAnswer } from './names.ts';
+import { createPace } from './pace.ts';
 import type { Proxying } from './proxying.ts';
 import type { RefusalReason } from './refusals.ts';
 
@@ -40,6 +42,7 @@ export interface EgressEndpointDeps {
   nameServers: () => readonly string[];
   resolve: ResolveName;
   given: GivenAddresses;
+  clock: () => number;
   refused(to: Destination, reason: RefusalReason): void;
   used(usage: ModelUsage): void;
 }
@@ -89,18 +92,23 @@ function createEgressServer(deps: EgressEndpointDeps): Server {
     insecureHTTPParser: false,
   });
   detached.set(server, tunnels);
+  const pace = createPace(deps.clock);
+  const turn = async (): Promise<void> => {
+    const waitMs = pace.takeMs();
+    if (waitMs > 0) await delay(waitMs);
+  };
   server.maxConnections = connectionsMax;
   server.setTimeout(idleMs);
   server.on('request', (request, response) => {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    void answer(deps, request, response);
+    void turn().then(() => (response.destroyed ? undefined : answer(deps, request, response)));
   });
   server.on('connect', (request, command, head) => {
     command.on('error', () => undefined);
     tunnels.add(command);
     command.once('close', () => tunnels.delete(command));
-    void proxying.tunnel(request, command, head);
+    void turn().then(() => proxying.tunnel(request, command, head));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, 'malformed');

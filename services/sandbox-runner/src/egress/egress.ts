@@ -83,6 +83,7 @@ export function createEgress(deps: EgressDeps): Egress {
         proxying,
         models,
         access: deps.models,
+        clock,
         nameServers,
         resolve,
         given,
