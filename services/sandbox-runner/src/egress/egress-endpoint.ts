@@ -53,7 +53,7 @@ export async function openEgressEndpoint(directory: string, deps: EgressEndpoint
   const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   // The path of a socket is short, that of a directory need not be; and the directory is in the sandbox too.
   const path = `/proc/self/fd/${opened}/${socketName}`;
-  const server = createEgressServer(deps);
+  const { server, tunnels } = createEgressServer(deps);
   try {
     fchmodSync(opened, 0o711);
     await rm(path, { force: true });
@@ -69,7 +69,7 @@ export async function openEgressEndpoint(directory: string, deps: EgressEndpoint
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
-      for (const socket of detached.get(server) ?? []) socket.destroy();
+      for (const socket of tunnels) socket.destroy();
       await closed;
       // Not before: the server takes its socket away by this very path.
       closeSync(opened);
@@ -77,10 +77,8 @@ export async function openEgressEndpoint(directory: string, deps: EgressEndpoint
   };
 }
 
-/** Connections that CONNECT took over: the server does not know them any more. */
-const detached = new WeakMap<Server, Set<Duplex>>();
-
-function createEgressServer(deps: EgressEndpointDeps): Server {
+/** `tunnels`: connections that CONNECT took over, which the server does not know any more. */
+function createEgressServer(deps: EgressEndpointDeps): { server: Server; tunnels: ReadonlySet<Duplex> } {
   const { proxying, refused } = deps;
   const tunnels = new Set<Duplex>();
   const server = createServer({
@@ -91,7 +89,6 @@ function createEgressServer(deps: EgressEndpointDeps): Server {
     keepAliveTimeout: 60_000,
     insecureHTTPParser: false,
   });
-  detached.set(server, tunnels);
   const pace = createPace(deps.clock);
   const turn = async (): Promise<void> => {
     const waitMs = pace.takeMs();
@@ -116,7 +113,7 @@ function createEgressServer(deps: EgressEndpointDeps): Server {
     if (!socket.writable) socket.destroy();
     else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   });
-  return server;
+  return { server, tunnels };
 }
 
 function statusOf(code: string | undefined): string {
