@@ -156,7 +156,15 @@ test('restricted: what the project allows is reached through the proxy, everythi
 test('restricted: nothing is reached around the proxy, and what was tried is told', async () => {
   const session = await openWith({ mode: 'restricted', allow: [`${outside.address}:1`] });
   const other = await openWith({ mode: 'open', allow: [] });
-  await output(other, '(while :; do printf hi | timeout 20 head -c 0; sleep 1; done) >/dev/null 2>&1 &');
+  const serve = `perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => "0.0.0.0", LocalPort => 7777, Listen => 5) or die; while ($c = $s->accept) { print $c "the other one\\n"; close $c }'`;
+  await output(
+    other,
+    `(setsid ${serve} >/dev/null 2>&1 &); until (exec 3<>/dev/tcp/127.0.0.1/7777) 2>/dev/null; do sleep 0.1; done`,
+  );
+  for (const address of ['127.0.0.1', '198.18.0.1']) {
+    expect(await output(other, connect(address, 7777))).toBe('the other one\n');
+    expect(await output(session, connect(address, 7777))).toBe('nothing\n');
+  }
   expect(await output(session, 'ls /sys/class/net')).toBe('lo\n');
   for (const address of [...hostAddresses().filter((one) => one !== '127.0.0.1'), outside.address, '169.254.169.254'])
     expect([address, await output(session, connect(address, forbiddenPort))]).toEqual([address, 'nothing\n']);
