@@ -159,7 +159,7 @@ test('restricted: nothing is reached around the proxy, and what was tried is tol
   const serve = `perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalAddr => "0.0.0.0", LocalPort => 7777, Listen => 5) or die; while ($c = $s->accept) { print $c "the other one\\n"; close $c }'`;
   await output(
     other,
-    `(setsid ${serve} >/dev/null 2>&1 &); until (exec 3<>/dev/tcp/127.0.0.1/7777) 2>/dev/null; do sleep 0.1; done`,
+    `(setsid ${serve} >/dev/null 2>&1 &); until bash -c "exec 3<>/dev/tcp/127.0.0.1/7777" 2>/dev/null; do sleep 0.1; done`,
   );
   for (const address of ['127.0.0.1', '198.18.0.1']) {
     expect(await output(other, connect(address, 7777))).toBe('the other one\n');
