@@ -27,7 +27,7 @@ let directory: string;
 let socketPath: string;
 let opened: number;
 /** What the outside does with the next request. */
-let behave: (request: IncomingMessage, socket: Socket) => void;
+let behave: (request: IncomingMessage, socket: Socket) => unknown;
 const told: string[] = [];
 
 beforeAll(async () => {
