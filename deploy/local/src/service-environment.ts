@@ -2,7 +2,7 @@
  * The environment of each service: what all have, and what is each one's own.
  *
  * A service gets the caller's environment too (PATH, proxies, locale), but of the caller's own WORKTRAIL_ variables only those that
- * say a value of worktrail.yaml: what else a service is told comes from the plan alone.
+ * say a value of worktrail.yaml, and the key of the operator's own model server: what else a service is told comes from the plan alone.
  */
 import { delimiter } from 'node:path';
 import { operatorVariableNames } from '@worktrail/runtime/operator-config';
@@ -14,7 +14,8 @@ export function serviceEnvironment(plan: ClusterPlan, name: ServiceName): Record
 }
 
 function inherited(env: NodeJS.ProcessEnv): Record<string, string> {
-  const isPassedOn = (name: string) => !name.startsWith('WORKTRAIL_') || operatorVariableNames.includes(name);
+  const passedOn = [...operatorVariableNames, 'WORKTRAIL_MODEL_KEY'];
+  const isPassedOn = (name: string) => !name.startsWith('WORKTRAIL_') || passedOn.includes(name);
   const entries = Object.entries(env).filter(([name, value]) => value !== undefined && isPassedOn(name));
   return Object.fromEntries(entries) as Record<string, string>;
 }

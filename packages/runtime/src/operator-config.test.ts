@@ -106,6 +106,8 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_ARTIFACTS_STORE_BYTES_MAX: '20',
     WORKTRAIL_ARTIFACTS_OBJECT_BYTES_MAX: '21',
     WORKTRAIL_RECONCILE_GRACE_SECONDS: '22',
+    WORKTRAIL_MODEL_URL: 'http://models:1/v1',
+    WORKTRAIL_EGRESS_PRIVATE_ALLOWED: '10.0.0.0/8:443,[fd00::/8]:*',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -124,6 +126,8 @@ test('every value of the file has a variable', () => {
       ...{ followersPerOrganizationMax: 16, followersMax: 17 },
     },
     images: { allowed: ['team/*', 'other/image'] },
+    model: { url: 'http://models:1/v1' },
+    egress: { privateAllowed: ['10.0.0.0/8:443', '[fd00::/8]:*'] },
     repositoryRoots: ['/a', '/b'],
     runner: {
       sessionsMax: 14,
@@ -180,4 +184,16 @@ test('the page on configuration names every value', async () => {
   const page = await readFile(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
   const paths = Object.keys(operatorSettings('', 'f', {}).origins);
   expect(paths.filter((path) => !page.includes(`\`${path}\``))).toEqual([]);
+});
+
+test.each([
+  '10.0.0.0/33:1',
+  '10.0.0.256:1',
+  '10.0.0.1',
+  '10.0.0.1:0',
+  '10.0.0.1:65536',
+  'example.org:1',
+  '[fd00::/129]:1',
+])('%s is nothing that sandboxes can be allowed to reach', (entry) => {
+  expect(() => operatorSettings(`egress: {privateAllowed: ["${entry}"]}`, 'f', {})).toThrow(/address:port/);
 });

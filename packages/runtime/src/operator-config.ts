@@ -5,6 +5,7 @@
 // Precedence for a session's environment: the operator's ceiling over the session over the project over the operator's default.
 
 import { readFileSync } from 'node:fs';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { Environment } from '@worktrail/contract/environment';
 import { limits } from '@worktrail/contract/limits';
 import { parse } from 'yaml';
@@ -14,6 +15,16 @@ import { readVariable, variableName, variablesOf } from './operator-variables.ts
 
 const positive = z.int().positive();
 const label = z.string().regex(/^[\w.-]+$/, 'letters, digits, "_", "." and "-"');
+
+/** `address:port` or `address/bits:port`, IPv6 in brackets; `*` for any port. */
+export const privateDestination =
+  /^(?:(\d{1,3}(?:\.\d{1,3}){3})(?:\/(\d{1,2}))?|\[([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?\]):(\d{1,5}|\*)$/;
+
+function isPrivateDestination(text: string): boolean {
+  const [, v4, bits4 = '32', v6, bits6 = '128', port = ''] = privateDestination.exec(text) ?? [];
+  const isRange = (isIPv4(v4 ?? '') && Number(bits4) <= 32) || (isIPv6(v6 ?? '') && Number(bits6) <= 128);
+  return isRange && (port === '*' || (Number(port) >= 1 && Number(port) <= 65_535));
+}
 
 const schema = z.strictObject({
   defaults: z
@@ -108,6 +119,14 @@ const schema = z.strictObject({
       default: z.string().min(1).max(200).nullable().default(null),
     })
     .prefault({}),
+  egress: z
+    .strictObject({
+      /** What sandboxes with a network may reach of this host and of private networks. */
+      privateAllowed: z
+        .array(z.string().refine(isPrivateDestination, 'must be address:port or address/bits:port'))
+        .default([]),
+    })
+    .prefault({}),
   events: z
     .strictObject({
       streamBytesMax: z
@@ -125,7 +144,7 @@ export type OperatorConfig = z.infer<typeof schema>;
 const variables = variablesOf(schema);
 const sections = Object.keys(schema.shape).filter((name) => name !== 'repositoryRoots');
 /** Begins like a value of the file, and is none. */
-const otherVariables: readonly string[] = ['WORKTRAIL_RUNNER_DATA'];
+const otherVariables: readonly string[] = ['WORKTRAIL_RUNNER_DATA', 'WORKTRAIL_MODEL_KEY'];
 
 /** The variables that may say a value of the file. */
 export const operatorVariableNames: readonly string[] = variables.flatMap(({ names }) => names);

@@ -6,6 +6,7 @@ import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from
 import { readOperatorSettings } from '@worktrail/runtime/operator-config';
 import type { SecretsKey } from '@worktrail/runtime/secret-box';
 import { z } from 'zod';
+import type { EgressOptions } from './egress/egress.ts';
 
 export interface SandboxRunnerConfig extends ServiceConfig {
   /** Where gateways reach its HTTP server; undefined: at its own host and port. */
@@ -35,6 +36,7 @@ export interface SandboxRunnerConfig extends ServiceConfig {
     storeBytesMax: number | null;
     objectBytesMax: number;
   };
+  egress: EgressOptions;
   /** "exec" where a FIFO cannot be shared with the container. */
   control: 'fifo' | 'exec';
 }
@@ -53,6 +55,12 @@ const shape = {
   WORKTRAIL_STATE_DIRECTORY: absolute,
   WORKTRAIL_TRACE_STORE_URL: z.url(),
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
+  WORKTRAIL_MODEL_KEY: z.string().min(1).optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  GOOGLE_API_KEY: z.string().min(1).optional(),
+  GOOGLE_GEMINI_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
   WORKTRAIL_SANDBOX_CONTROL: z.enum(['fifo', 'exec']).default('fifo'),
 };
 
@@ -86,6 +94,18 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     diskReserveBytes: operator.runner.diskReserveBytes,
     reconcileGraceMs: operator.reconcile.graceSeconds * 1_000,
     artifacts: { ...operator.artifacts, replicas: own.WORKTRAIL_STREAM_REPLICAS },
+    egress: {
+      privateAllowed: operator.egress.privateAllowed,
+      models: {
+        url: operator.model.url ?? undefined,
+        urlKey: own.WORKTRAIL_MODEL_KEY,
+        openaiKey: own.OPENAI_API_KEY,
+        anthropicKey: own.ANTHROPIC_API_KEY,
+        anthropicUrl: own.ANTHROPIC_BASE_URL,
+        googleKey: own.GOOGLE_API_KEY,
+        googleUrl: own.GOOGLE_GEMINI_BASE_URL,
+      },
+    },
     control: own.WORKTRAIL_SANDBOX_CONTROL,
   };
 }

@@ -37,6 +37,8 @@ import { createCommandTurns, type TurnQuotas } from './commands/command-turns.ts
 import { createDerivedImages } from './docker/derived-image.ts';
 import { sandboxUser } from './docker/docker-container-spec.ts';
 import { createDockerDriver } from './docker/docker-driver.ts';
+import { createEgress, type EgressDeps } from './egress/egress.ts';
+import type { ModelAccess } from './egress/model-calls.ts';
 import { openGit } from './repositories/git-program.ts';
 import { type ActivityRun, createLiveCommands, type LiveCommands } from './commands/live-commands.ts';
 import { type PartWatch, startPartWatch } from './host/part-watch.ts';
@@ -104,7 +106,7 @@ export interface RunnerBench extends BenchRunner {
 export async function startRunnerBench(
   name: string,
   control: 'fifo' | 'exec' = 'fifo',
-  options: { runningCommands?: TurnQuotas } = {},
+  options: { runningCommands?: TurnQuotas; egress?: Partial<EgressDeps> } = {},
 ): Promise<RunnerBench> {
   const scratch = await makeScratch(name);
   const nats = await startNatsServer(join(scratch.path, 'nats'));
@@ -170,7 +172,9 @@ export async function startRunnerBench(
         limits: { ...defaultCheckpointLimits, diskReserveBytes: 0 },
         clock: Date.now,
       });
-      const engines = { driver, images, mirrors, checkpoints, artifacts };
+      const publisher = { events, clock: Date.now, signal: alive.signal };
+      const egress = createEgress({ privateAllowed: [], models: noModels, ...options.egress, ...publisher });
+      const engines = { driver, images, mirrors, checkpoints, artifacts, egress };
       const sandboxes = createSandboxes({
         ...engines,
         directories,
@@ -180,11 +184,14 @@ export async function startRunnerBench(
         clock: Date.now,
         log,
       });
+      await sandboxes.countContainers();
       sandboxes.watch(alive.signal);
       const readSecret = createSecretReader({ configuration, secretBox });
       const acknowledgements = createAcknowledgements(startDisk(alive.signal));
       const turns = createCommandTurns(options.runningCommands ?? { perOrganizationMax: null, perProjectMax: null });
-      const execution = { sandboxes, directories, events, acknowledgements, readSecret, turns, clock: Date.now };
+      const { variables: networkVariables } = egress;
+      const publishing = { events, acknowledgements, clock: Date.now };
+      const execution = { sandboxes, directories, ...publishing, readSecret, networkVariables, turns };
       const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), alive.signal);
       return { sandboxes, commands, mirrors, directories, driver, checkpoints };
     };
@@ -300,6 +307,12 @@ export async function makeRepository(path: string, objectFormat = 'sha1'): Promi
   await git('commit', '-q', '-m', 'other');
   await git('checkout', '-q', 'main');
 }
+
+/** Of an operator that has no key. */
+export const noModels: ModelAccess = {
+  ...{ url: undefined, urlKey: undefined, openaiKey: undefined },
+  ...{ anthropicKey: undefined, anthropicUrl: undefined, googleKey: undefined, googleUrl: undefined },
+};
 
 export const plainEnvironment: Environment = {
   image: null,

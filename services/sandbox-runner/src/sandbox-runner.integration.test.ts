@@ -42,7 +42,15 @@ import Docker from 'dockerode';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SandboxRunnerConfig } from './config.ts';
 import { createDockerDriver } from './docker/docker-driver.ts';
-import { log, makeRepository, newCommand, newSession, plainEnvironment, removeOwned } from './runner-bench.ts';
+import {
+  log,
+  makeRepository,
+  newCommand,
+  newSession,
+  noModels,
+  plainEnvironment,
+  removeOwned,
+} from './runner-bench.ts';
 import { type RunningSandboxRunner, startSandboxRunner } from './sandbox-runner.ts';
 
 let scratch: Scratch;
@@ -100,6 +108,7 @@ beforeAll(async () => {
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
     labels: {},
+    egress: { privateAllowed: [], models: noModels },
     control: 'fifo',
   };
   lifetime = createLifetime(log);

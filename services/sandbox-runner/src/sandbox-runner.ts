@@ -57,6 +57,7 @@ import { createLiveFiles } from './files/live-files.ts';
 import { openContentRoutes } from './requests/content-requests.ts';
 import { openSessionReading } from './files/session-reading.ts';
 import { diffRoutes } from './requests/diff-requests.ts';
+import { createEgress } from './egress/egress.ts';
 import { fileRoutes } from './requests/file-requests.ts';
 import { createRequestRouter } from './requests/request-router.ts';
 import { createProposalActivities } from './proposals/proposal-activities.ts';
@@ -142,6 +143,7 @@ export async function startSandboxRunner(
     limits: { ...defaultCheckpointLimits, diskReserveBytes },
     clock,
   });
+  const egress = createEgress({ ...config.egress, events, clock, signal: lifetime.signal });
   const sandboxes = createSandboxes({
     driver,
     images,
@@ -149,6 +151,7 @@ export async function startSandboxRunner(
     directories,
     artifacts,
     checkpoints,
+    egress,
     diskReserveBytes,
     clusterId,
     control,
@@ -182,7 +185,9 @@ export async function startSandboxRunner(
   const readSecret = createSecretReader({ configuration, secretBox });
   const acknowledgements = createAcknowledgements(disk);
   const turns = createCommandTurns(config.runningCommands);
-  const execution = { sandboxes, directories, events, acknowledgements, readSecret, turns, clock };
+  const { variables: networkVariables } = egress;
+  const publishing = { events, acknowledgements, clock };
+  const execution = { sandboxes, directories, ...publishing, readSecret, networkVariables, turns };
   const commands = createLiveCommands((input, run) => executeCommand(execution, input, run), lifetime.signal);
   let announce = (): void => undefined;
   let keepSlots = (): void => undefined;

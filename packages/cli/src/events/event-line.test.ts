@@ -30,6 +30,12 @@ test.each([
   ['gap', { producer: 'chk_1', fromNumber: 0, toNumber: 0, reason: 'x' }, 'chk_1 was not kept: x'],
   ['limit.reached', { limit: 'checkpoint', detail: 'no space' }, 'checkpoint: no space'],
   ['limit.reached', { limit: 'checkpoint', detail: '' }, 'checkpoint'],
+  ['egress.refused', { host: 'a.example', port: 443, reason: 'not_allowed', count: 1 }, 'a.example:443  not_allowed'],
+  [
+    'egress.refused',
+    { host: 'a.example', port: 443, reason: 'not_allowed', count: 7 },
+    'a.example:443  not_allowed  7 times',
+  ],
   ['session.hibernating', { reason: 'idle' }, 'idle'],
   ['session.hibernated', { reason: 'idle', keptIn: 'archive' }, 'idle  kept in its archive'],
   ['session.resumed', { runnerId: 'run-1', restoredFrom: 'volume' }, 'from its volume  run-1'],

@@ -17,7 +17,7 @@ export function eventLine(event: WorktrailEvent, style: Style): string {
 
 function paintType(event: WorktrailEvent, style: Style): string {
   const type = visible(event.type);
-  if (type === 'gap' || type === 'limit.reached' || type.endsWith('.failed')) return style.red(type);
+  if (type === 'gap' || type === 'limit.reached' || /\.(?:failed|refused)$/.test(type)) return style.red(type);
   return type.startsWith('command.') ? style.cyan(type) : style.bold(type);
 }
 
@@ -76,6 +76,12 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return joined(text('proposalId'), text('mergeCommit').slice(0, 12));
     case 'proposal.closed':
       return joined(text('proposalId'), text('comment'));
+    case 'egress.refused':
+      return joined(
+        `${text('host')}:${data['port']}`,
+        text('reason'),
+        Number(data['count']) > 1 ? `${data['count']} times` : '',
+      );
     case 'limit.reached':
       return [text('limit'), text('detail')].filter(Boolean).join(': ');
     case 'gap':

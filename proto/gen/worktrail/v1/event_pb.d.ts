@@ -1902,6 +1902,8 @@ export declare const ProposalClosedSchema: GenMessage<ProposalClosed>;
  */
 export declare type EgressRefused = Message<"worktrail.v1.EgressRefused"> & {
   /**
+   * Empty where the request named none, "models" for what is no call of a model.
+   *
    * @generated from field: string host = 1;
    */
   host: string;
@@ -1915,6 +1917,13 @@ export declare type EgressRefused = Message<"worktrail.v1.EgressRefused"> & {
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * How many alike this tells of: the first one is told at once, the following ones together.
+   *
+   * @generated from field: uint32 count = 4;
+   */
+  count: number;
 };
 
 /**

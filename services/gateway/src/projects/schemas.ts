@@ -47,8 +47,17 @@ export const environmentSchema = z
     persist: z.array(persistPath).max(100).optional(),
     network: z
       .strictObject({
-        mode: z.enum(['none', 'restricted', 'open']).optional(),
-        allow: z.array(allowedHost).max(500).optional(),
+        mode: z
+          .enum(['none', 'restricted', 'open'])
+          .optional()
+          .openapi({
+            description:
+              'none: no network. restricted: what `allow` names, by proxy or by name, and models. open: every public address by TCP, ' +
+              'names, and models. Never the host, another sandbox, or private addresses that the operator does not allow.',
+          }),
+        allow: z.array(allowedHost).max(500).optional().openapi({
+          description: '`host:port`; `*.host:port` is every name below it. Counts with `restricted`.',
+        }),
       })
       .optional(),
     runtime: z.enum(['runc', 'runsc']).optional(),

@@ -1,6 +1,6 @@
 // The variables that a command runs with, and which of their values are secrets.
 //
-// Precedence, later over earlier: the image, the project's environment, the session, the command, and what the system sets. A secret's
+// Precedence, later over earlier: the image, what its network needs (proxy, models), the project's environment, the session, the command, and what the system sets. A secret's
 // value exists here, in the request that only root can read, and in the command; never in a workflow, an event or a log.
 
 import { sandboxVariables } from '@worktrail/contract/environment-variables';
@@ -24,7 +24,7 @@ export class SecretUnusable extends Error {
 /** @throws SecretUnusable */
 export async function resolveCommandEnvironment(
   input: RunCommandInput,
-  imageEnv: readonly string[],
+  given: { imageEnv: readonly string[]; network: Record<string, string> },
   readSecret: ReadSecret,
 ): Promise<CommandEnvironment> {
   const project: Record<string, string> = {};
@@ -41,7 +41,8 @@ export async function resolveCommandEnvironment(
   }
   const system = { [sandboxVariables.sessionId]: input.sessionId, [sandboxVariables.commandId]: input.command.id };
   const env: Record<string, string> = {
-    ...baseEnvironment(imageEnv),
+    ...baseEnvironment(given.imageEnv),
+    ...given.network,
     ...project,
     ...input.env,
     ...input.command.env,

@@ -24,6 +24,7 @@ import {
 } from '@worktrail/runtime/event-producer';
 import { readStoredEnd, type StoredEndDeps } from '@worktrail/runtime/stored-end';
 import type { Acknowledgements } from './acknowledgements.ts';
+import type { Egress } from '../egress/egress.ts';
 import {
   type CommandEnvironment,
   type ReadSecret,
@@ -57,6 +58,7 @@ export interface CommandExecutionDeps {
   events: ProducerDeps & StoredEndDeps;
   acknowledgements: Acknowledgements;
   readSecret: ReadSecret;
+  networkVariables: Egress['variables'];
   turns: CommandTurns;
   clock: () => number;
 }
@@ -214,7 +216,9 @@ function begin(attempt: Attempt): Running {
     const canceled = Promise.reject(new CanceledBefore(input.cancelReason));
     return { environment: canceled, started: canceled };
   }
-  const environment = resolveCommandEnvironment(input, sandbox?.record.imageEnv ?? [], deps.readSecret);
+  const network = deps.networkVariables(sandbox?.record.egress);
+  const given = { imageEnv: sandbox?.record.imageEnv ?? [], network };
+  const environment = resolveCommandEnvironment(input, given, deps.readSecret);
   const started = environment.then(async ({ env }) => {
     await waitForTurn(attempt);
     await start(attempt, env);

@@ -1,7 +1,7 @@
 // A sandbox's container as Docker is asked to make it: everything that confines it stands here.
 //
 // 1. The supervisor is the only process that starts as root, with SETUID, SETGID and KILL and nothing else; nobody can gain privileges.
-// 2. No network, no Docker socket, no device, no host path but the run directory (root only), the supervisor and the
+// 2. No network of Docker's (egress/sandbox-network.ts is all there may be), no Docker socket, no device, no host path but the run directory (root only), the supervisor and the
 //    upstream objects, both read-only, and the session's own checkpoint directory.
 // 3. The root file system is read-only. /tmp is writable and counts against the sandbox's memory; work tree and home are writable and lie
 //    on the host's disk, where no limit of the sandbox's own bounds them (disk-space.ts).
@@ -11,6 +11,7 @@ import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import { homePath, workspacePath } from '@worktrail/contract/environment-variables';
 import { shortId } from '@worktrail/contract/ids';
 import type { ContainerCreateOptions, MountSettings } from 'dockerode';
+import { nameServerAddress, relayPorts } from '../egress/sandbox-network.ts';
 import type { ContainerSpec } from './sandbox-driver.ts';
 
 /** Of whom commands run as in every sandbox, and everything in its volumes is. */
@@ -81,7 +82,7 @@ export function containerOptions(spec: ContainerSpec, owner: DockerOwner, host: 
     User: '0:0',
     WorkingDir: '/',
     Entrypoint: [sandboxPaths.supervisor],
-    Cmd: supervisorArguments(host),
+    Cmd: supervisorArguments(host, spec.hasNetwork),
     Labels: ownerLabels(owner, spec.ref),
     StopSignal: 'SIGTERM',
     AttachStdout: false,
@@ -91,6 +92,7 @@ export function containerOptions(spec: ContainerSpec, owner: DockerOwner, host: 
       CapAdd: ['SETUID', 'SETGID', 'KILL'],
       SecurityOpt: ['no-new-privileges'],
       NetworkMode: 'none',
+      ...(spec.hasNetwork && { Dns: [nameServerAddress] }),
       ReadonlyRootfs: true,
       Init: false,
       Privileged: false,
@@ -112,9 +114,12 @@ export function containerOptions(spec: ContainerSpec, owner: DockerOwner, host: 
   };
 }
 
-function supervisorArguments(host: HostFacts): string[] {
-  const stop = ['--stop-grace-ms', String(stopGraceMs)];
-  return host.control === 'exec' ? [...stop, '--control-dir', sandboxPaths.control] : stop;
+function supervisorArguments(host: HostFacts, hasNetwork: boolean): string[] {
+  return [
+    ...['--stop-grace-ms', String(stopGraceMs)],
+    ...(host.control === 'exec' ? ['--control-dir', sandboxPaths.control] : []),
+    ...(hasNetwork ? ['--relay-port', String(relayPorts.proxy)] : []),
+  ];
 }
 
 function temporaryFileSystems(host: HostFacts, memoryBytes: number): Record<string, string> {

@@ -86,6 +86,9 @@ export function createDockerDriver(options: DockerDriverOptions): SandboxDriver 
       const found = await unlessMissing(() => docker.getContainer(containerId).inspect());
       return found?.State.Running === true;
     },
+    async networkNamespace(containerId) {
+      return (await docker.getContainer(containerId).inspect()).NetworkSettings.SandboxKey;
+    },
     async waitForExit(containerId, signal) {
       const container = docker.getContainer(containerId);
       const { StatusCode } = (await container.wait({ abortSignal: signal, condition: 'not-running' })) as {

@@ -23,6 +23,8 @@ export interface ContainerSpec {
   runDirectory: string;
   /** Shared with the sandbox's user. */
   checkpointDirectory: string;
+  /** Its supervisor relays to a socket in the run directory (egress/sandbox-network.ts). */
+  hasNetwork: boolean;
   /** The mirror's objects on the host; absent where the work tree does not borrow any. */
   upstreamObjects: string;
 }
@@ -73,6 +75,8 @@ export interface SandboxDriver {
   createContainer(spec: ContainerSpec): Promise<string>;
   startContainer(containerId: string): Promise<void>;
   isRunning(containerId: string): Promise<boolean>;
+  /** Path of a running container's network namespace on the host. */
+  networkNamespace(containerId: string): Promise<string>;
   /** Resolves with a description once the container has stopped. */
   waitForExit(containerId: string, signal: AbortSignal): Promise<string>;
   /** Stops within the grace and removes; what is gone already is fine. */

@@ -9,6 +9,9 @@ import type { Environment } from '@worktrail/contract/environment';
 import type { OpenedSandbox, OpenSandboxInput, SandboxRef } from '@worktrail/contract/sandbox-activities';
 import { createCheckpointDirectory } from '../checkpoints/checkpoint-directory.ts';
 import type { CheckpointEngine } from '../checkpoints/checkpoint-engine.ts';
+import type { Egress } from '../egress/egress.ts';
+import { egressRules } from '../egress/egress-rules.ts';
+import { NetworkRulesRefused, setNetworkRules } from '../egress/sandbox-network.ts';
 import { sandboxUser, volumeNames } from '../docker/docker-container-spec.ts';
 import type { OpenSandbox, OpenSandboxes } from '../sessions/open-sandboxes.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
@@ -30,6 +33,7 @@ export interface SandboxMakingDeps {
   archiving: SandboxArchiving;
   checkpoints: CheckpointEngine;
   open: OpenSandboxes;
+  egress: Egress;
   clusterId: string;
   control: 'fifo' | 'exec';
   clock: () => number;
@@ -89,15 +93,20 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
     const runDirectory = directory.runPath;
     const checkpointDirectory = await createCheckpointDirectory(directory.path, sandboxUser);
     const shared = { runDirectory, upstreamObjects, checkpointDirectory };
-    const spec = { ref: record, image, resources, runtime, volumes, ...shared };
+    const rules = egressRules(environment.network);
+    const spec = { ref: record, image, resources, runtime, volumes, hasNetwork: rules !== undefined, ...shared };
+    if (rules) await deps.egress.open(record, rules, runDirectory);
     record.containerId = await driver.createContainer(spec);
     record.imageEnv = image.env;
+    if (rules) record.egress = rules;
+    else delete record.egress;
     await directory.writeRecord(record);
     const link = linkTo(directory, record.containerId);
     try {
       await link.clearBoot();
       await driver.startContainer(record.containerId);
       const bootId = await waitForBoot(link, driver, record.containerId, signal);
+      if (rules) await leadToRelay(record.containerId);
       return open.remember(record, directory, bootId, link);
     } catch (error) {
       link.close();
@@ -105,8 +114,20 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
     }
   }
 
+  /** No command runs before its connections are led where they belong. */
+  async function leadToRelay(containerId: string): Promise<void> {
+    try {
+      await setNetworkRules(await driver.networkNamespace(containerId));
+    } catch (error) {
+      if (!(error instanceof NetworkRulesRefused) || !(await driver.isRunning(containerId))) throw error;
+      const detail = `the runner cannot give sandboxes a network: ${error.message}`;
+      throw new SessionFailure('network_mode_unsupported', detail, { cause: error });
+    }
+  }
+
   async function removeContainers(sessionId: string, graceMs = 0): Promise<void> {
     for (const { id } of await driver.listContainers(sessionId)) await driver.removeContainer(id, { graceMs });
+    await deps.egress.close(sessionId);
     open.forget(sessionId);
   }
 
@@ -225,6 +246,7 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
       const directory = directories.at(record.sessionId);
       const link = linkTo(directory, record.containerId);
       const bootId = await link.bootId();
+      if (bootId !== null && record.egress) await deps.egress.open(record, record.egress, directory.runPath);
       if (bootId !== null) return open.remember(record, directory, bootId, link);
       link.close();
       return undefined;

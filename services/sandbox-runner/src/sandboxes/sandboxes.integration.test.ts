@@ -164,7 +164,13 @@ test('an opening that fails leaves nothing behind', async () => {
     { changes: { environment: { ...plainEnvironment, runtime: 'runsc' as const } }, code: 'runtime_unavailable' },
     { changes: { environment: { ...plainEnvironment, packages: ['NO'] } }, code: 'packages_failed' },
     {
-      changes: { environment: { ...plainEnvironment, network: { mode: 'restricted' as const, allow: [] } } },
+      changes: {
+        environment: {
+          ...plainEnvironment,
+          runtime: 'runsc' as const,
+          network: { mode: 'restricted' as const, allow: [] },
+        },
+      },
       code: 'network_mode_unsupported',
     },
   ];

@@ -89,7 +89,7 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
 
   async function openLocked(input: OpenSandboxInput, signal: AbortSignal): Promise<OpenedSandbox> {
     signal.throwIfAborted();
-    refuseNetwork(input.environment);
+    refuseNetwork(input.environment, deps.control);
     const record = await directories.at(input.sessionId).readRecord();
     if (record && record.generation > input.generation) throw stale(input, record);
     if (record?.generation === input.generation && record.opened && record.state === 'open') {
@@ -224,15 +224,19 @@ export function createSandboxes(deps: SandboxesDeps): Sandboxes {
         if (!running || !known.has(sessionId)) continue;
         const record = await directories.at(sessionId).readRecord();
         open.occupied.set(sessionId, slotHolder(record ?? { organizationId: '' }));
+        // What commands left behind goes on, and may need its way out before anybody asks for the session.
+        if (record?.egress) await deps.egress.open(record, record.egress, directories.at(sessionId).runPath);
       }
     },
     close: () => open.close(),
   };
 }
 
-function refuseNetwork({ network }: Environment): void {
-  if (network.mode === 'none') return;
-  const detail = `network mode "${network.mode}" is not supported by this runner`;
+/** A sandbox and its runner have to share a socket, and the kernel's own network. */
+function refuseNetwork({ network, runtime }: Environment, control: SandboxesDeps['control']): void {
+  if (network.mode === 'none' || (control === 'fifo' && runtime === 'runc')) return;
+  const why = runtime === 'runc' ? 'its containers share no sockets with it' : `the runtime is ${runtime}`;
+  const detail = `network mode "${network.mode}" is not supported by this runner: ${why}`;
   throw new SessionFailure('network_mode_unsupported', detail);
 }
 

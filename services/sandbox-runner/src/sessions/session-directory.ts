@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { CommandResult } from '@worktrail/contract/commands';
 import { isId } from '@worktrail/contract/ids';
 import type { HibernatedSandbox, OpenedSandbox, SandboxRef } from '@worktrail/contract/sandbox-activities';
+import type { EgressRules } from '../egress/egress-rules.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { removeCommandFiles } from '../supervision/supervisor-link.ts';
 
@@ -36,6 +37,8 @@ export interface SandboxRecord extends SandboxRef {
   opened: OpenedSandbox | null;
   /** Of its environment. */
   memoryMb?: number;
+  /** What it may connect to; absent: it has no network. */
+  egress?: EgressRules;
   /** When the sandbox was opened last, ms since 1970. */
   openedMs?: number;
   /** What became of the hibernation in this generation; null before it is over. */

@@ -26,7 +26,7 @@ static noreturn void fail(int error_fd, const char *what, const char *name) {
   _exit(127);
 }
 
-static void close_from(unsigned first) {
+void close_from(unsigned first) {
 #ifdef SYS_close_range
   if (syscall(SYS_close_range, first, ~0u, 0) == 0) return;
 #endif
@@ -57,10 +57,10 @@ static bool drop_capabilities(void) {
   return syscall(SYS_capset, &header, none) == 0;
 }
 
-static bool become_user(const struct child_plan *plan) {
-  if (!plan->keep_user) {
-    if (setgroups(0, NULL) != 0 || setresgid(plan->gid, plan->gid, plan->gid) != 0) return false;
-    if (setresuid(plan->uid, plan->uid, plan->uid) != 0 || !drop_capabilities()) return false;
+bool become_user(const struct child_user *user) {
+  if (!user->keep_user) {
+    if (setgroups(0, NULL) != 0 || setresgid(user->gid, user->gid, user->gid) != 0) return false;
+    if (setresuid(user->uid, user->uid, user->uid) != 0 || !drop_capabilities()) return false;
   }
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
@@ -106,7 +106,7 @@ noreturn void child_run(const struct child_plan *plan) {
   if (!place_descriptors(plan)) fail(plan->error_fd, "cannot set up the descriptors of", plan->spec->argv[0]);
   umask(022);
   prefer_for_oom();
-  if (!become_user(plan)) fail(ERROR_FD, "cannot give up root for", plan->spec->argv[0]);
+  if (!become_user(&plan->user)) fail(ERROR_FD, "cannot give up root for", plan->spec->argv[0]);
   enter_cwd(plan);
   reset_signals();
   environ = (char **)plan->spec->env;

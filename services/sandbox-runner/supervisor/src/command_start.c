@@ -90,9 +90,7 @@ static pid_t fork_child(const struct supervisor *supervisor, const struct pipes 
       .stdout_fd = pipes->output[1],
       .stderr_fd = pipes->error[1],
       .error_fd = pipes->exec[1],
-      .keep_user = supervisor->keep_user,
-      .uid = supervisor->uid,
-      .gid = supervisor->gid,
+      .user = {.keep_user = supervisor->keep_user, .uid = supervisor->uid, .gid = supervisor->gid},
   };
   pid_t pid = fork();
   if (pid == 0) child_run(&plan);
@@ -122,7 +120,7 @@ static void launch(struct supervisor *supervisor, struct command *command) {
   bool opened = open_pipes(supervisor, &pipes);
   if (opened) command->pid = fork_child(supervisor, &pipes);
   if (command->pid < 0 && errno == EAGAIN) {
-    strays_end();
+    strays_end(supervisor->relay.pid);
     command->pid = fork_child(supervisor, &pipes);
   }
   if (!opened || command->pid < 0) {

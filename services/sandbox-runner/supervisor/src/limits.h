@@ -38,6 +38,14 @@
 #define TAIL_FRAMES_PER_TURN 64
 #define REASON_BYTES_MAX 512
 
+// Of the relay: connections at once, what is held of each direction, a question's length (DNS over UDP), how long the runner is waited for.
+#define RELAY_PAIRS_MAX 256
+#define RELAY_BUFFER_BYTES 16384
+#define RELAY_QUESTION_BYTES_MAX 1500
+#define RELAY_PATIENCE_MS 20000
+// Nobody: a user of its own, which commands cannot signal.
+#define RELAY_UID 65534
+
 #define GRACE_MS_DEFAULT 5000
 #define UNACKED_BYTES_DEFAULT (16ull * 1024 * 1024)
 #define OOM_LOOK_MS 2500

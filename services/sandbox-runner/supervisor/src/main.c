@@ -91,6 +91,14 @@ static void keep_standard_descriptors(void) {
   if (fd > 2) close(fd);
 }
 
+static bool open_relay(uint16_t port) {
+  supervisor.relay.start_at_ms = NEVER;
+  if (port == 0) return true;
+  if (!relay_open(&supervisor.relay, supervisor.run_fd, port, supervisor.keep_user)) return complain("the relay's ports");
+  relay_timers(&supervisor.relay);
+  return true;
+}
+
 static bool make_boot_id(void) {
   static const char digits[] = "0123456789abcdef";
   uint8_t random[BOOT_ID_BYTES / 2];
@@ -124,6 +132,7 @@ static bool set_up(const struct options *options) {
   supervisor.events_fd = epoll_create1(EPOLL_CLOEXEC);
   if (supervisor.null_fd < 0 || supervisor.events_fd < 0) return complain("/dev/null or epoll");
   if (!open_run_directory(options) || !open_signals() || !open_control(options) || !make_boot_id()) return false;
+  if (!open_relay(options->relay_port)) return false;
   if (!supervisor_watch(&supervisor, control_fd, EPOLLIN, &control_source)) return complain("epoll");
   if (!supervisor_watch(&supervisor, signals_fd, EPOLLIN, &signal_source)) return complain("epoll");
   return say_ready();
@@ -141,7 +150,8 @@ static void read_control(void) {
 void supervisor_reap(void) {
   int status;
   struct rusage usage;
-  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;) commands_child_ended(&supervisor, pid, status, &usage);
+  for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &usage)) > 0;)
+    if (!relay_child_ended(&supervisor.relay, pid)) commands_child_ended(&supervisor, pid, status, &usage);
 }
 
 static void read_signals(void) {
@@ -169,6 +179,7 @@ static void answer(struct source *source) {
 static int timeout_ms(void) {
   int64_t next = commands_next_deadline_ms(&supervisor);
   if (stop_by_ms < next) next = stop_by_ms;
+  if (supervisor.relay.start_at_ms < next) next = supervisor.relay.start_at_ms;
   if (next == NEVER) return -1;
   int64_t left = next - clock_monotonic_ms();
   return left < 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
@@ -181,6 +192,7 @@ static int run(void) {
     if (n < 0 && errno != EINTR) return complain("epoll_wait"), 1;
     for (int i = 0; i < n; i++) answer(events[i].data.ptr);
     commands_timers(&supervisor);
+    relay_timers(&supervisor.relay);
     if (supervisor.stopping && (commands_live() == 0 || clock_monotonic_ms() >= stop_by_ms)) return 0;
   }
 }

@@ -7,6 +7,7 @@
 
 #include "ident.h"
 #include "limits.h"
+#include "relay.h"
 
 static bool parse_number(const char *name, const char *text, uint64_t max, uint64_t *out) {
   if (number_parse(text, max, out)) return true;
@@ -20,7 +21,7 @@ bool options_parse(int argc, char **argv, struct options *options) {
       {"root", required_argument, NULL, 'w'},     {"oom-file", required_argument, NULL, 'o'},
       {"uid", required_argument, NULL, 'u'},      {"gid", required_argument, NULL, 'g'},
       {"keep-user", no_argument, NULL, 'k'},      {"stop-grace-ms", required_argument, NULL, 's'},
-      {NULL, 0, NULL, 0},
+      {"relay-port", required_argument, NULL, 'p'},  {NULL, 0, NULL, 0},
   };
   *options = (struct options){
       .run_directory = "/worktrail/run", .root = "/workspace", .uid = 1000, .gid = 1000, .stop_grace_ms = GRACE_MS_DEFAULT};
@@ -44,6 +45,10 @@ bool options_parse(int argc, char **argv, struct options *options) {
       case 's':
         if (!parse_number("stop-grace-ms", optarg, DURATION_MS_MAX, &number)) return false;
         options->stop_grace_ms = (int64_t)number;
+        break;
+      case 'p':
+        if (!parse_number("relay-port", optarg, UINT16_MAX - RELAY_PORTS, &number)) return false;
+        options->relay_port = (uint16_t)number;
         break;
       default: return false;
     }

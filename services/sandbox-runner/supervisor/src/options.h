@@ -15,6 +15,7 @@ struct options {
   gid_t gid;
   bool keep_user;
   int64_t stop_grace_ms;
+  uint16_t relay_port;  // 0: no relay
 };
 
 // False after saying on stderr what is wrong.

@@ -16,6 +16,7 @@ enum { STOP_PASSES_MAX = 16, KILLED_WAIT_MS = 2000, LOOK_MS = 5 };
 
 static struct process table[PROCESSES_MAX];
 static size_t table_length;
+static pid_t spared_pid;
 
 static int by_pid(const void *a, const void *b) {
   pid_t first = ((const struct process *)a)->pid, second = ((const struct process *)b)->pid;
@@ -36,6 +37,7 @@ static void read_table(void) {
 static bool is_stray(const struct process *process) {
   const struct process *own = process;
   for (size_t steps = 0; own != NULL && steps < table_length; steps++) {
+    if (own->pid == spared_pid) return false;
     if (commands_lead(own->pid) || commands_lead(own->session)) return false;
     if (own->parent == getpid()) return true;
     const struct process parent = {.pid = own->parent};
@@ -64,7 +66,8 @@ static void await_child(void) {
 }
 
 // Stopped first: what is killed makes room, in which the rest would fork on.
-void strays_end(void) {
+void strays_end(pid_t spared) {
+  spared_pid = spared;
   for (int pass = 0; pass < STOP_PASSES_MAX && signal_strays(SIGSTOP) > 0; pass++) continue;
   int64_t give_up_at_ms = clock_monotonic_ms() + KILLED_WAIT_MS;
   while (signal_strays(SIGKILL) > 0 && clock_monotonic_ms() < give_up_at_ms) {

@@ -2,7 +2,9 @@
 #ifndef WORKTRAIL_STRAYS_H
 #define WORKTRAIL_STRAYS_H
 
-// Kills them all and reaps them, within a bounded time.
-void strays_end(void);
+#include <sys/types.h>
+
+// Kills them all but one and reaps them, within a bounded time.
+void strays_end(pid_t spared);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "limits.h"
 #include "oom.h"
+#include "relay.h"
 
 // What a descriptor in the event queue is, first member of what belongs to it.
 enum source_kind { SOURCE_CONTROL, SOURCE_SIGNALS, SOURCE_OUTPUT, SOURCE_STDIN, SOURCE_EXEC, SOURCE_DISCARD };
@@ -36,6 +37,7 @@ struct supervisor {
   int run_fd, requests_fd, stdin_fd, journals_fd;
   int null_fd;
   struct oom oom;
+  struct relay relay;
   char boot_id[BOOT_ID_BYTES + 1];
   struct counters counters;
   bool stopping;

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { supervisorSources } from '../build.mjs';
+import { exerciseRelay, relayPortOf } from './relayed.ts';
 import { finish, freshId, runToEnd, startSupervised, waitForOutput } from './supervised.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
@@ -63,7 +64,8 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
   it('the supervisor does all its work without a report, and exits 0', async () => {
     const log = join(directory, 'report');
     const options = [`ASAN_OPTIONS=detect_leaks=0:log_path=${log}`, `UBSAN_OPTIONS=log_path=${log}`];
-    const sandbox = await startSupervised({ binary: supervisor, wrapper: ['env', ...options] });
+    const relayPort = relayPortOf(1);
+    const sandbox = await startSupervised({ binary: supervisor, wrapper: ['env', ...options], relayPort });
     const { link } = sandbox;
 
     const plain = await runToEnd(sandbox, sandbox.bash('echo out; echo err >&2; exit 4'));
@@ -103,6 +105,8 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
     for (const spec of many) await link.start(spec);
     const outcomes = many.slice(64).map((spec) => finish(link, spec.id));
     for (const { end } of await Promise.all(outcomes)) expect(end.outcome).toBe('failed_to_start');
+
+    await exerciseRelay(sandbox.runDirectory, relayPort);
 
     const trapped = sandbox.bash('trap "echo bye; exit" TERM; echo up; while :; do sleep 0.02; done');
     await link.cancel(many[0]?.id ?? '', { graceMs: 0, reason: 'room' });

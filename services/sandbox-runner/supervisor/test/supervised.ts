@@ -33,8 +33,14 @@ export type Supervised = {
   close(): Promise<void>;
 };
 
-/** `forks`: the wrapper stays, as the supervisor's parent. */
-export type SupervisedOptions = { binary?: string; wrapper?: string[]; args?: string[]; forks?: boolean };
+/** `forks`: the wrapper stays, as the supervisor's parent. `relayPort`: it has a relay, on this port and the two after it. */
+export type SupervisedOptions = {
+  binary?: string;
+  wrapper?: string[];
+  args?: string[];
+  forks?: boolean;
+  relayPort?: number;
+};
 
 /** The static program of the sources as they are, built once for all test files. */
 export async function builtSupervisor(): Promise<string> {
@@ -51,6 +57,8 @@ export async function startSupervised(options: SupervisedOptions = {}): Promise<
   const workspace = join(directory, 'workspace');
   await createRunDirectory(runDirectory);
   await mkdir(workspace);
+  const relay = options.relayPort === undefined ? [] : ['--relay-port', String(options.relayPort)];
+  if (relay.length > 0) await mkdir(join(runDirectory, 'egress'), { mode: 0o711 });
   if (isRoot) await chown(workspace, 1000, 1000);
 
   const link = openSupervisorLink({ runDirectory });
@@ -64,6 +72,7 @@ export async function startSupervised(options: SupervisedOptions = {}): Promise<
       runDirectory,
       '--root',
       workspace,
+      ...relay,
       ...(options.args ?? []),
     ];
     const child = spawn(words[0] ?? '', words.slice(1), { stdio: ['ignore', 'inherit', 'inherit'] });

@@ -1,0 +1,170 @@
+// One sandbox's way out: an HTTP server on a socket that only this sandbox has. Who connects to it is that sandbox, and nobody else can.
+//
+// 1. Proxy (whole addresses and CONNECT), models (`/v1`, `/anthropic`, `/google`) and names (`/dns-query`); everything else is refused.
+// 2. Every refusal is told to who asked and to `refused`.
+// 3. Bounded: connections, requests in a second, heads, and how long a head may take.
+
+import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
+import type { ResolveName } from './dialing.ts';
+import type { GivenAddresses } from './given-addresses.ts';
+import { fail, type ModelCalling } from './model-calling.ts';
+import { type ModelAccess, planModelCall } from './model-calls.ts';
+import type { ModelUsage } from './model-usage.ts';
+import { addressAnswer, askedName, askServers, refusedAnswer } from './names.ts';
+import { createPace } from './pace.ts';
+import type { Proxying } from './proxying.ts';
+import type { RefusalReason } from './refusals.ts';
+
+const connectionsMax = 256;
+const headBytesMax = 32 * 1024;
+const headTimeoutMs = 10_000;
+const idleMs = 20 * 60_000;
+const namesPath = '/dns-query';
+const nameBytesMax = 1_500;
+const socketName = 'socket';
+const dnsPort = 53;
+
+export interface EgressEndpoint {
+  close(): Promise<void>;
+}
+
+export interface EgressEndpointDeps {
+  rules: EgressRules;
+  proxying: Proxying;
+  models: ModelCalling;
+  access: ModelAccess;
+  nameServers: () => readonly string[];
+  resolve: ResolveName;
+  given: GivenAddresses;
+  clock: () => number;
+  refused(to: Destination, reason: RefusalReason): void;
+  used(usage: ModelUsage): void;
+}
+
+/** Listens on `<directory>/socket`, which the relay's user can reach. What was there before is another process's. */
+export async function openEgressEndpoint(directory: string, deps: EgressEndpointDeps): Promise<EgressEndpoint> {
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  // The path of a socket is short, that of a directory need not be; and the directory is in the sandbox too.
+  const path = `/proc/self/fd/${opened}/${socketName}`;
+  const { server, tunnels } = createEgressServer(deps);
+  try {
+    fchmodSync(opened, 0o711);
+    await rm(path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ path, readableAll: true, writableAll: true }, resolve);
+    });
+  } catch (error) {
+    closeSync(opened);
+    throw error;
+  }
+  return {
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      for (const socket of tunnels) socket.destroy();
+      await closed;
+      // Not before: the server takes its socket away by this very path.
+      closeSync(opened);
+    },
+  };
+}
+
+/** `tunnels`: connections that CONNECT took over, which the server does not know any more. */
+function createEgressServer(deps: EgressEndpointDeps): { server: Server; tunnels: ReadonlySet<Duplex> } {
+  const { proxying, refused } = deps;
+  const tunnels = new Set<Duplex>();
+  const server = createServer({
+    maxHeaderSize: headBytesMax,
+    headersTimeout: headTimeoutMs,
+    connectionsCheckingInterval: headTimeoutMs / 2,
+    requestTimeout: 0,
+    keepAliveTimeout: 60_000,
+    insecureHTTPParser: false,
+  });
+  const pace = createPace(deps.clock);
+  const turn = async (): Promise<void> => {
+    const waitMs = pace.takeMs();
+    if (waitMs > 0) await delay(waitMs);
+  };
+  server.maxConnections = connectionsMax;
+  server.setTimeout(idleMs);
+  server.on('request', (request, response) => {
+    request.on('error', () => undefined);
+    response.on('error', () => undefined);
+    void turn().then(() => (response.destroyed ? undefined : answer(deps, request, response)));
+  });
+  server.on('connect', (request, command, head) => {
+    command.on('error', () => undefined);
+    tunnels.add(command);
+    command.once('close', () => tunnels.delete(command));
+    void turn().then(() => proxying.tunnel(request, command, head));
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, 'malformed');
+    // It is over in both directions: who sends nothing does not end it either.
+    if (!socket.writable) socket.destroy();
+    else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
+  });
+  return { server, tunnels };
+}
+
+function statusOf(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
+}
+
+async function answer(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = request.url ?? '';
+  if (!url.startsWith('/')) return deps.proxying.forward(request, response);
+  if (url === namesPath) return answerName(deps, request, response);
+  const planned = planModelCall(deps.access, { method: request.method ?? '', url, headers: request.headers });
+  if ('call' in planned) return deps.models.call(planned.call, request, response, deps.used);
+  deps.refused({ host: 'models', port: 0 }, planned.reason);
+  const message =
+    planned.reason === 'model_path' ? 'this is no call of a model' : 'the operator has no key for these models';
+  fail(response, 403, message);
+}
+
+async function answerName(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const message = await readWhole(request, nameBytesMax).catch(() => undefined);
+  const name = message && askedName(message);
+  if (!message || name === undefined) {
+    deps.refused({ host: '', port: dnsPort }, 'malformed');
+    response.writeHead(400).end();
+    return;
+  }
+  const found = await findAnswer(deps, name, message);
+  if (!found) response.writeHead(504).end();
+  else
+    response.writeHead(200, { 'content-type': 'application/dns-message', 'content-length': found.length }).end(found);
+}
+
+async function findAnswer(deps: EgressEndpointDeps, name: string, message: Buffer): Promise<Buffer | undefined> {
+  if (deps.rules.mode === 'open') return askServers(deps.nameServers(), message);
+  if (!isAllowedName(deps.rules, name)) {
+    deps.refused({ host: name, port: dnsPort }, 'not_allowed');
+    return refusedAnswer(message);
+  }
+  const addresses = await deps.resolve(name);
+  deps.given.give(name, addresses);
+  return addressAnswer(message, addresses);
+}
+
+async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > bytesMax) throw new Error('too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
