@@ -3,12 +3,15 @@
 // A server may add fields at any time; none that stands here goes away within /v1.
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
+import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
 import type { ProposalState, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
 export type {
   ActorRef,
   CommandOutcome,
+  ContextHit,
+  ContextKind,
   ProposalState,
   PublicEvent as WorktrailEvent,
   SessionState,
@@ -27,6 +30,26 @@ export interface PageQuery {
 }
 
 export type Scope = 'read' | 'run' | 'approve' | 'admin';
+
+// ---- context ----
+
+export interface ContextQuery {
+  /** Branch, tag or commit; default: the default branch as it is now. */
+  ref?: string;
+  limit?: number;
+  kinds?: ContextKind[];
+  /** A directory, or a pattern with `*`, `**` and `?`. */
+  path?: string;
+  language?: string;
+}
+
+export interface ContextSearch {
+  /** The best first. */
+  items: ContextHit[];
+  commit: string;
+  repository: string;
+  index: ContextIndexState;
+}
 
 // ---- access ----
 

@@ -54,6 +54,8 @@ import { gitRoutes } from './requests/git-routes.ts';
 import { createLiveFiles } from './files/live-files.ts';
 import { openContentRoutes } from './requests/content-requests.ts';
 import { openSessionReading } from './files/session-reading.ts';
+import { openRepositoryContext } from './context/repository-context.ts';
+import { contextRoutes } from './requests/context-requests.ts';
 import { diffRoutes } from './requests/diff-requests.ts';
 import { fileRoutes } from './requests/file-requests.ts';
 import { createRequestRouter } from './requests/request-router.ts';
@@ -205,9 +207,14 @@ export async function startSandboxRunner(
   const { host } = config;
   const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
   lifetime.onClose('session reading', () => reading.close());
+  const context = await openRepositoryContext({
+    ...{ dataDirectory, diskReserveBytes, bytesMax: config.contextBytesMax, mirrors, clock, log },
+  });
+  lifetime.onClose('repository context', () => context.close());
   const live = createLiveFiles();
   const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
   const internalRoutes = [
+    ...contextRoutes(context),
     ...diffRoutes({ reading }),
     ...fileRoutes({ reading, live, sandboxes, directories }),
     ...gitRoutes(served),
