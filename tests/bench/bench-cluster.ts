@@ -24,6 +24,8 @@ export interface Bench {
   /** Of the cluster's processes, by name. */
   pids: Record<string, number>;
   projectId: string;
+  /** Its upstream, with a work tree. */
+  repository: string;
   /** "2 cores, Node …" */
   machine: string;
 }
@@ -31,6 +33,8 @@ export interface Bench {
 export interface BenchOptions {
   /** Of the repository that sessions work on. */
   files: number;
+  /** Commits more to it. */
+  addTo?: (repository: string) => Promise<void>;
   env?: NodeJS.ProcessEnv;
 }
 
@@ -43,6 +47,7 @@ export async function runBench(
   await using scratch = await makeScratch('bench');
   const repositories = join(scratch.path, 'repositories');
   const repository = await makeRepository(join(repositories, 'bench'), options.files);
+  await options.addTo?.(repository.path);
   const cluster = await startCluster({
     stateDirectory: join(scratch.path, 'state'),
     toolsDirectory: process.env['WORKTRAIL_TOOLS_DIR'] ?? join(root, '.worktrail/tools'),
@@ -57,7 +62,16 @@ export async function runBench(
     const docker = new Docker({ socketPath: dockerSocket });
     const project = await api.make('/v1/projects', { name: 'bench', repository: { url: repository.path } });
     const machine = await describeMachine(docker);
-    const bench = { api, apiKey, docker, temporal: addresses.temporal, pids, projectId: project.id, machine };
+    const bench = {
+      api,
+      apiKey,
+      docker,
+      temporal: addresses.temporal,
+      pids,
+      projectId: project.id,
+      repository: repository.path,
+      machine,
+    };
     const page = await measure(bench);
     console.log(page);
     await mkdir(join(root, 'docs/benchmarks'), { recursive: true });

@@ -66,8 +66,8 @@ interface WeighedQuery {
   /** By term: how much finding it says. */
   weights: Map<string, number>;
   total: number;
-  /** By term and segment: chunks of the commit that have it. */
-  chunks: Map<string, { chunk: number; count: number }[][]>;
+  /** By term and segment: the commit's chunks that have it, each followed by how often. */
+  chunks: Map<string, number[][]>;
 }
 
 function weigh(view: CommitView, text: string): WeighedQuery {
@@ -80,11 +80,11 @@ function weigh(view: CommitView, text: string): WeighedQuery {
     let count = 0;
     const lists = view.segments.map(({ segment, firstPath }) => {
       const { chunkTable, terms: postings } = segment.index;
-      const list: { chunk: number; count: number }[] = [];
+      const list: number[] = [];
       forEachPosting(postings, bytes, (chunk, times) => {
-        if (firstPath[chunkTable[chunk * chunkFields + chunkField.file]!]! >= 0) list.push({ chunk, count: times });
+        if (firstPath[chunkTable[chunk * chunkFields + chunkField.file]!]! >= 0) list.push(chunk, times);
       });
-      count += list.length;
+      count += list.length / 2;
       return list;
     });
     const weight = Math.log(1 + (view.chunks - count + 0.5) / (count + 0.5));
@@ -131,16 +131,18 @@ function findText(view: CommitView, query: WeighedQuery, accepts: Filter, countM
   const best = createBest<{ segment: number; chunk: number }>(countMax);
   for (const [segmentNumber, { segment, firstPath }] of view.segments.entries()) {
     const { chunkTable } = segment.index;
-    const scores = new Map<number, number>();
+    const scores = new Float64Array(chunkTable.length / chunkFields);
     for (const [term, weight] of query.weights) {
-      for (const { chunk, count } of query.chunks.get(term)![segmentNumber]!) {
+      const list = query.chunks.get(term)![segmentNumber]!;
+      for (let at = 0; at < list.length; at += 2) {
+        const [chunk, count] = [list[at]!, list[at + 1]!];
         const length = chunkTable[chunk * chunkFields + chunkField.terms]! / view.termsPerChunk;
-        const score = (weight * count * (k1 + 1)) / (count + k1 * (1 - b + b * length));
-        scores.set(chunk, (scores.get(chunk) ?? 0) + score);
+        scores[chunk]! += (weight * count * (k1 + 1)) / (count + k1 * (1 - b + b * length));
       }
     }
-    for (const [chunk, score] of scores) {
-      if (!best.takes(score)) continue;
+    for (let chunk = 0; chunk < scores.length; chunk++) {
+      const score = scores[chunk]!;
+      if (score === 0 || !best.takes(score)) continue;
       const first = firstPath[chunkTable[chunk * chunkFields + chunkField.file]!]!;
       if (pathsOf(view, first, accepts).length > 0) best.add(score, { segment: segmentNumber, chunk });
     }
