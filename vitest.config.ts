@@ -9,6 +9,9 @@ import { defineConfig } from 'vitest/config';
 const exclude = ['**/node_modules/**', '**/.worktrail*/**'];
 const timed = ['tests/e2e/fairness.test.ts', 'tests/e2e/hostile-repository.test.ts', 'tests/e2e/runners.test.ts'];
 
+/** What is waited for comes when the machine has time for it. */
+const expect = { poll: { timeout: 20_000, interval: 20 } };
+
 export default defineConfig({
   test: {
     reporters: ['default'],
@@ -30,6 +33,7 @@ export default defineConfig({
           include: ['{packages,services,deploy}/**/*.integration.test.ts'],
           exclude,
           testTimeout: 60_000,
+          expect,
           hookTimeout: 120_000,
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
@@ -42,6 +46,7 @@ export default defineConfig({
           include: ['tests/e2e/**/*.test.ts'],
           exclude: [...exclude, ...timed],
           testTimeout: 120_000,
+          expect,
           hookTimeout: 180_000,
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
@@ -52,6 +57,7 @@ export default defineConfig({
           name: 'faults',
           include: ['tests/chaos/**/*.e2e.test.ts', ...timed],
           testTimeout: 120_000,
+          expect,
           hookTimeout: 180_000,
           maxWorkers: 3,
           sequence: { groupOrder: 2 },

@@ -32,7 +32,7 @@ function prepare() {
   );
   if (nodeProblem !== null) fail(nodeProblem);
 
-  const prepared = run(packagedNode, ['deploy/local/tools.mjs', '--state', state], {
+  const prepared = run(packagedNode, ['deploy/local/tools.mjs', '--state', state, '--tests'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     encoding: 'utf8',
   });

@@ -24,8 +24,8 @@ export interface Bench {
   /** Of the cluster's processes, by name. */
   pids: Record<string, number>;
   projectId: string;
-  /** Its upstream, with a work tree. */
-  repository: string;
+  /** A directory in which repositories of projects may lie. */
+  repositories: string;
   /** "2 cores, Node …" */
   machine: string;
 }
@@ -33,9 +33,9 @@ export interface Bench {
 export interface BenchOptions {
   /** Of the repository that sessions work on. */
   files: number;
-  /** Commits more to it. */
-  addTo?: (repository: string) => Promise<void>;
   env?: NodeJS.ProcessEnv;
+  /** False: it is only printed. */
+  page?: boolean;
 }
 
 /** Prints the page that `measure` answers, and writes it to docs/benchmarks. */
@@ -47,7 +47,6 @@ export async function runBench(
   await using scratch = await makeScratch('bench');
   const repositories = join(scratch.path, 'repositories');
   const repository = await makeRepository(join(repositories, 'bench'), options.files);
-  await options.addTo?.(repository.path);
   const cluster = await startCluster({
     stateDirectory: join(scratch.path, 'state'),
     toolsDirectory: process.env['WORKTRAIL_TOOLS_DIR'] ?? join(root, '.worktrail/tools'),
@@ -62,18 +61,11 @@ export async function runBench(
     const docker = new Docker({ socketPath: dockerSocket });
     const project = await api.make('/v1/projects', { name: 'bench', repository: { url: repository.path } });
     const machine = await describeMachine(docker);
-    const bench = {
-      api,
-      apiKey,
-      docker,
-      temporal: addresses.temporal,
-      pids,
-      projectId: project.id,
-      repository: repository.path,
-      machine,
-    };
+    const own = { temporal: addresses.temporal, pids, projectId: project.id, repositories, machine };
+    const bench = { api, apiKey, docker, ...own };
     const page = await measure(bench);
     console.log(page);
+    if (options.page === false) return;
     await mkdir(join(root, 'docs/benchmarks'), { recursive: true });
     await writeFile(join(root, 'docs/benchmarks', `${name}.md`), page);
   } finally {

@@ -7,7 +7,9 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Bench, runBench, timed } from './bench-cluster.ts';
+import { runBench, timed } from './bench-cluster.ts';
+import type { Api } from '../e2e/api.ts';
+import { makeRepository } from '../e2e/repository.ts';
 import { type Quantiles, quantiles } from './quantiles.ts';
 import { createSourceRepository, writeSourceFiles } from './source-repository.ts';
 
@@ -17,6 +19,13 @@ const changes = 10;
 const searches = 100;
 const buildMsMax = 600_000;
 const source = createSourceRepository(files);
+
+interface Bench {
+  api: Api;
+  projectId: string;
+  /** Upstream, with a work tree. */
+  repository: string;
+}
 
 interface Figures {
   contentBytes: number;
@@ -32,8 +41,7 @@ interface Figures {
   memory: { before: number; most: number; after: number };
 }
 
-async function measure(bench: Bench): Promise<Figures> {
-  const pid = bench.pids['sandbox-runner']!;
+async function measure(bench: Bench, pid: number): Promise<Figures> {
   // The mirror is there before the time starts.
   await search(bench, 'anything', { ref: await commitOf(bench, 'HEAD~1') });
   const before = await residentMib(pid);
@@ -104,7 +112,7 @@ async function untilComplete(bench: Bench, ref: string): Promise<void> {
   }
 }
 
-async function git({ repository }: Bench, ...args: string[]): Promise<string> {
+async function git({ repository }: Pick<Bench, 'repository'>, ...args: string[]): Promise<string> {
   const author = ['-c', 'user.name=Bench', '-c', 'user.email=bench@example.org'];
   return (await run('git', ['-C', repository, ...author, ...args])).stdout.trim();
 }
@@ -124,11 +132,13 @@ async function residentMib(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
 }
 
-async function makeSource(directory: string): Promise<void> {
-  await writeSourceFiles(directory, source.files);
-  const bench = { repository: directory } as Bench;
-  await git(bench, 'add', '.');
-  await git(bench, 'commit', '-qm', 'Source');
+/** A first commit with little, and one with the source. */
+async function makeSource(directory: string): Promise<string> {
+  const { path } = await makeRepository(directory, 1);
+  await writeSourceFiles(path, source.files);
+  await git({ repository: path }, 'add', '.');
+  await git({ repository: path }, 'commit', '-qm', 'Source');
+  return path;
 }
 
 function render(figures: Figures, machine: string): string {
@@ -156,6 +166,8 @@ the cores.
 `;
 }
 
-await runBench('context', { files: 1, addTo: makeSource }, async (bench) =>
-  render(await measure(bench), bench.machine),
-);
+await runBench('context', { files: 1, page: files === 5_000 }, async ({ api, pids, repositories, machine }) => {
+  const repository = await makeSource(join(repositories, 'source'));
+  const { id: projectId } = await api.make('/v1/projects', { name: 'source', repository: { url: repository } });
+  return render(await measure({ api, projectId, repository }, pids['sandbox-runner']!), machine);
+});

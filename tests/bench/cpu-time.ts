@@ -17,10 +17,18 @@ export function parseCpuMs(stat: string): number {
   return ticks * tickMs;
 }
 
+/** Of a process and of those that it has started and that live, as above. */
+export async function cpuMsOfTree(pid: number): Promise<number> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const below = children.split(' ').filter((one) => one !== '');
+  const times = await Promise.all(below.map((child) => cpuMsOfTree(Number(child)).catch(() => 0)));
+  return (await cpuMs(pid)) + times.reduce((sum, ms) => sum + ms, 0);
+}
+
 /** Of each, by name: several processes under one name are one. */
 export async function cpuMsOf(processes: Record<string, readonly number[]>): Promise<Record<string, number>> {
   const entries = Object.entries(processes).map(async ([name, pids]) => {
-    const times = await Promise.all(pids.map(cpuMs));
+    const times = await Promise.all(pids.map(cpuMsOfTree));
     return [name, times.reduce((sum, ms) => sum + ms, 0)] as const;
   });
   return Object.fromEntries(await Promise.all(entries));

@@ -1,10 +1,13 @@
 // A run of rounds on one target. `npm run chaos` and the test of `npm test` use the same.
 
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createClient, type WorktrailClient } from '@worktrail/client';
 import { makeRepository } from '../e2e/repository.ts';
 import type { Violation } from './checks.ts';
 import type { RoundPlan } from './faults.ts';
+import { CHECK_COMMAND } from './git-workload.ts';
 import { checkClusterGone } from './leftovers.ts';
 import { runRound } from './round.ts';
 import type { RoundResult } from './round-result.ts';
@@ -44,7 +47,8 @@ export async function startDriver({ directory, ownEngine, paceMs, note }: Driver
     const impatient = clientWith(1);
     const repository = await makeRepository(join(target.repositoryRoot, 'work'), 50);
     const project = await client.projects.create({ name: 'work', repository: { url: repository.path } });
-    const input = { target, client, impatient, projectId: project.id, paceMs, note };
+    const gitProject = await makeGitProject(target, client);
+    const input = { target, client, impatient, projectId: project.id, gitProject, paceMs, note };
     return {
       target,
       run: (plan, signal) => runRound({ ...input, plan }, signal),
@@ -54,4 +58,14 @@ export async function startDriver({ directory, ownEngine, paceMs, note }: Driver
     await close();
     throw error;
   }
+}
+
+/** Whose main branch grows by proposals alone. */
+async function makeGitProject(target: Target, client: WorktrailClient): Promise<{ id: string; upstream: string }> {
+  const { path } = await makeRepository(join(target.repositoryRoot, 'git-work'), 50);
+  const upstream = join(target.repositoryRoot, 'git-work.git');
+  await promisify(execFile)('git', ['clone', '-q', '--bare', path, upstream]);
+  const approval = { requiredApprovals: 0, requiredChecks: [CHECK_COMMAND] };
+  const { id } = await client.projects.create({ name: 'git-work', repository: { url: upstream }, approval });
+  return { id, upstream };
 }

@@ -12,6 +12,8 @@ function round(number: number, ms: number | null, change: Partial<RoundResult> =
     commands: 10,
     lostCommands: 0,
     hibernations: 0,
+    forks: 2,
+    proposals: { merged: 1 },
     bytes: 1_000,
     events: 50,
     recovery: ms === null ? null : { fault, ms },
@@ -23,7 +25,8 @@ function round(number: number, ms: number | null, change: Partial<RoundResult> =
 test('a summary counts what was checked and names the rounds that failed', () => {
   const lost = round(3, null, { violations: [{ kind: 'lost', what: 'x' }] });
   const summary = summarize('s', [round(1, 100), round(2, 300), lost], [{ kind: 'orphan', what: 'y' }]);
-  expect(summary).toMatchObject({ rounds: 3, failedRounds: [3], commands: 30, bytes: 3_000, events: 150 });
+  expect(summary).toMatchObject({ rounds: 3, failedRounds: [3], commands: 30, bytes: 3_000, events: 150, forks: 6 });
+  expect(summary.proposals).toEqual({ merged: 3 });
   expect(summary.faults).toEqual({ 'kill nats': 3 });
   expect(summary.violations).toMatchObject({ lost: 1, orphan: 1, duplicate: 0, stuck: 0 });
 });

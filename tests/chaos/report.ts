@@ -23,6 +23,9 @@ export interface Summary {
   /** Commands that ended with their sandbox or host, where the fault allows it. */
   lostCommands: number;
   hibernations: number;
+  forks: number;
+  /** How many ended as what. */
+  proposals: Record<string, number>;
   violations: Record<ViolationKind, number>;
   recovery: Recovery[];
   elapsedSeconds: number;
@@ -46,6 +49,13 @@ export function summarize(seed: string, rounds: readonly RoundResult[], after: r
     bytes: sum(({ bytes }) => bytes),
     lostCommands: sum(({ lostCommands }) => lostCommands),
     hibernations: sum(({ hibernations }) => hibernations),
+    forks: sum(({ forks }) => forks),
+    proposals: Object.fromEntries(
+      [...new Set(rounds.flatMap(({ proposals }) => Object.keys(proposals)))].map((state) => [
+        state,
+        sum(({ proposals }) => proposals[state] ?? 0),
+      ]),
+    ),
     violations: Object.fromEntries(KINDS.map((kind) => [kind, count(kind)])) as Summary['violations'],
     recovery: recoveries(rounds),
     elapsedSeconds: Math.round(sum(({ elapsedMs }) => elapsedMs) / 1000),
@@ -79,6 +89,11 @@ export function formatSummary(summary: Summary): string {
     ['bytes checked', summary.bytes.toLocaleString('en-US')],
     ['ended with sandbox or host', String(summary.lostCommands)],
     ['hibernations', String(summary.hibernations)],
+    ['forks', String(summary.forks)],
+    ...Object.entries(summary.proposals).map(([state, count]): [string, string] => [
+      `proposals ${state}`,
+      String(count),
+    ]),
     ...KINDS.map((kind): [string, string] => [kind, String(violations[kind])]),
     ['elapsed', `${summary.elapsedSeconds} s`],
   ];

@@ -11,6 +11,9 @@ export interface RoundResult {
   lostCommands: number;
   /** How often a session was put to sleep, and woken by its next command. */
   hibernations: number;
+  forks: number;
+  /** How many ended as what. */
+  proposals: Record<string, number>;
   bytes: number;
   events: number;
   /** Of a round with one fault: from the fault, or from its end where it lasts, until all worked again. */
@@ -19,6 +22,6 @@ export interface RoundResult {
 }
 
 export function emptyResult(plan: RoundPlan): RoundResult {
-  const counts = { commands: 0, lostCommands: 0, hibernations: 0, bytes: 0, events: 0, elapsedMs: 0 };
-  return { plan, violations: [], ...counts, recovery: null };
+  const counts = { commands: 0, lostCommands: 0, hibernations: 0, forks: 0, bytes: 0, events: 0, elapsedMs: 0 };
+  return { plan, violations: [], ...counts, proposals: {}, recovery: null };
 }

@@ -6,6 +6,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WorktrailClient } from '@worktrail/client';
 import { allowedOutcomes, faultName, losesRunner, type RoundPlan } from './faults.ts';
+import { mainOf, readGitBack } from './git-read-back.ts';
+import { type GitWork, startGitWork } from './git-work.ts';
 import { inject, type Injection } from './inject.ts';
 import { checkSessionsGone } from './leftovers.ts';
 import { type LostRunner, returnRunner, settleOnSecondRunner, untilElsewhere } from './lost-runner.ts';
@@ -27,6 +29,7 @@ export interface RoundInput {
   /** Does not. */
   impatient: WorktrailClient;
   projectId: string;
+  gitProject: { id: string; upstream: string };
   plan: RoundPlan;
   /** About how long the slow commands take. */
   paceMs: number;
@@ -40,6 +43,7 @@ interface Round extends RoundInput {
   /** All that were made, whatever came of them. */
   sessions: string[];
   works: SessionWork[];
+  gitWorks: GitWork[];
   injections: Injection[];
 }
 
@@ -48,7 +52,15 @@ export async function runRound(input: RoundInput, stopping?: AbortSignal): Promi
   const lastMs = input.plan.faults.reduce((sum, fault) => sum + fault.lastMs + fault.delayMs, 0);
   const timeout = AbortSignal.timeout(ROUND_TIMEOUT_MS + lastMs);
   const signal = stopping ? AbortSignal.any([timeout, stopping]) : timeout;
-  const round: Round = { ...input, result: emptyResult(input.plan), signal, sessions: [], works: [], injections: [] };
+  const round: Round = {
+    ...input,
+    result: emptyResult(input.plan),
+    signal,
+    sessions: [],
+    works: [],
+    gitWorks: [],
+    injections: [],
+  };
   try {
     await live(round);
     round.result.violations.push(...(await checkSessionsGone(input.target, round.sessions)));
@@ -59,7 +71,7 @@ export async function runRound(input: RoundInput, stopping?: AbortSignal): Promi
   await Promise.allSettled(round.injections.map(({ over }) => over));
   await input.target.secondRunner.stop();
   await input.target.engineProxy.pass();
-  await Promise.all(round.works.map(({ followers }) => followers.stop()));
+  await Promise.all([...round.works, ...round.gitWorks].map(({ followers }) => followers.stop()));
   round.result.elapsedMs = performance.now() - startedAt;
   return round.result;
 }
@@ -72,8 +84,11 @@ function describe(error: unknown): string {
 async function live(round: Round): Promise<void> {
   const { client, plan, signal, works } = round;
   const planned = planWork(plan.seed, round.paceMs);
+  const mainBefore = await mainOf(round.gitProject.upstream);
   const lost = losesRunner(plan) ? await settleOnSecondRunner(round.target, client, signal) : null;
   const probe = await createSession(round, 'probe');
+  const creatingForGit = createSession(round, 'git work', round.gitProject.id);
+  creatingForGit.catch(() => undefined); // told where it is awaited
   const creating = Promise.all(planned.map((_, index) => createSession(round, `work ${index}`)));
   creating.catch(() => undefined); // told where it is awaited
   if (plan.phase === 'creating') await disturb(round, probe);
@@ -81,21 +96,34 @@ async function live(round: Round): Promise<void> {
     const allowed = allowedOutcomes(plan, index);
     works.push(await startSessionWork(client, sessionId, planned[index]!, allowed, signal));
   }
+  const gitWork = startGitWork(client, await creatingForGit, plan.seed);
+  round.gitWorks.push(gitWork);
   if (plan.phase === 'running') await disturbWork(round, probe, lost);
-  else round.result.hibernations += await works.at(-1)!.nap(AbortSignal.abort(), signal);
+  else {
+    const [slept] = await Promise.all([
+      works.at(-1)!.nap(AbortSignal.abort(), signal),
+      gitWork.run(AbortSignal.abort(), signal),
+    ]);
+    round.result.hibernations += slept;
+  }
   for (const { sessionId, commands } of works) {
     for (const { id } of commands) await client.commands.waitForEnd(sessionId, id, { signal });
   }
   for (const work of works) await readBack(client, work, round.result, signal);
+  const side = { projectId: round.gitProject.id, upstream: round.gitProject.upstream, mainBefore };
+  const { checks, forks } = await readGitBack(client, gitWork, side, round.result, signal);
   const archive = (sessionId: string) => client.sessions.archive(sessionId, { signal });
-  const archiving = Promise.all(works.map(({ sessionId }) => archive(sessionId)));
+  // The sessions of checks are let go by their proposals.
+  round.sessions.push(...checks, ...forks);
+  const archiving = Promise.all([...works.map(({ sessionId }) => sessionId), gitWork.sessionId, ...forks].map(archive));
   archiving.catch(() => undefined); // told where it is awaited
   if (plan.phase === 'archiving') await disturb(round, probe);
   await archiving;
   await archive(probe);
 }
 
-async function createSession({ client, projectId, sessions, signal }: Round, title: string): Promise<string> {
+async function createSession(round: Round, title: string, projectId = round.projectId): Promise<string> {
+  const { client, sessions, signal } = round;
   const { id } = await client.sessions.create(projectId, { title }, { waitSeconds: CREATE_WAIT_SECONDS, signal });
   sessions.push(id);
   const state = await settledState(client, id, signal);
@@ -113,12 +141,15 @@ async function disturbWork(round: Round, probe: string, lost: LostRunner | null)
   await works[0]!.untilShare(plan.triggerShare, signal);
   const echoing = works[1]!.echo(enough.signal, signal);
   echoing.catch(() => undefined); // told where it is awaited
+  const changing = round.gitWorks[0]!.run(enough.signal, signal);
+  changing.catch(() => undefined); // told where it is awaited
   const victim = works[plan.sandboxIndex]!;
   const hitsSandbox = plan.faults.some(({ component }) => component === 'sandbox');
   const commandIds = await disturb(round, hitsSandbox ? victim.sessionId : probe, victim.sessionId);
   if (hitsSandbox) for (const id of commandIds) victim.add('after the fault', id, 'recovered\n');
   enough.abort();
   await echoing;
+  await changing;
   round.result.hibernations += await napping;
   if (!lost) return;
   await client.sessions.resume(sleeper.sessionId, { waitSeconds: 60, signal });

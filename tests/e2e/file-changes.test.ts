@@ -38,20 +38,29 @@ test('a file is written, read back byte for byte, written over only as it was se
     status: 412,
     body: { code: 'precondition_failed' },
   });
-  const written = await put(id, 'new/deep/a%20file.bin?executable=true', '#!/bin/sh\necho ran\n', { 'if-match': etag });
+  // Sent again with its key it is the same change, though its condition holds no more.
+  const once = { 'if-match': etag, 'idempotency-key': 'a change' };
+  const write = (text: string) => put(id, 'new/deep/a%20file.bin?executable=true', text, once);
+  const written = await write('#!/bin/sh\necho ran\n');
   expect(written).toMatchObject({ status: 200, body: { status: 'modified' } });
+  expect(await write('#!/bin/sh\necho ran\n')).toMatchObject({ status: 200, body: written.body });
+  expect((await write('another')).body.code).toBe('idempotency_key_reused');
   expect((await put(id, 'new/deep/a%20file.bin', 'x', { 'if-match': etag })).status).toBe(412);
   expect(await run(id, './new/deep/a\\ file.bin; id -un; stat -c %U "new/deep/a file.bin"')).toMatch(
     /^ran\n(.*)\n\1\n$/,
   );
   expect((await put(id, 'empty', '')).status).toBe(201);
   expect((await remove(id, 'new/deep/a%20file.bin', { 'if-match': etag })).status).toBe(412);
-  expect((await remove(id, 'new/deep/a%20file.bin')).status).toBe(204);
+  for (const _ of ['first', 'again']) {
+    expect((await remove(id, 'new/deep/a%20file.bin', { 'idempotency-key': 'a change' })).status).toBe(204);
+  }
   expect((await remove(id, 'new/deep/a%20file.bin')).status).toBe(404);
   expect(await run(id, 'ls -A new/deep; git status --porcelain')).toBe('?? empty\n');
 
   const me = (await api.get('/v1/me')).body;
-  const told = (await readHistory(api, id)).filter(({ type, data }) => type === 'files.changed' && !data.checkpointId);
+  const told = (await readHistory(api, id)).filter(
+    ({ type, data }) => type === 'files.changed' && data.source === 'api',
+  );
   expect(told.map(({ data }) => [data.files[0].path, data.files[0].status])).toEqual([
     ['new/deep/a file.bin', 'added'],
     ['new/deep/a file.bin', 'modified'],
@@ -92,3 +101,10 @@ test('nothing outside of the work tree is written or deleted, and what is no fil
     body: { errors: [{ path: 'If-Match' }] },
   });
 }, 120_000);
+
+test('many writes of one session at once are all made', async () => {
+  const { id } = await newSession();
+  const answers = await Promise.all(Array.from({ length: 24 }, (_, index) => put(id, `many/${index}`, `${index}`)));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+  expect(await run(id, 'cat many/* | wc -c')).toBe('38\n');
+});

@@ -128,7 +128,9 @@ test('nothing can be pushed, and a request that is no git is refused by name', a
   await writeFile(join(clone, 'pushed'), '');
   await git(['add', '.'], { cwd: clone });
   await git(['-c', 'user.name=t', '-c', 'user.email=t@example.org', 'commit', '-qm', 'pushed'], { cwd: clone });
-  expect(await refused(['push', 'origin', 'HEAD:main'], { cwd: clone })).toContain('405');
+  expect(await refused(['push', 'origin', 'HEAD:main'], { cwd: clone })).toContain(
+    'remote: this repository is read-only',
+  );
   const push = await api.request('POST', `/v1/git/${projectId}.git/git-receive-pack`, '0000');
   expect(push.status).toBe(404);
   const dumb = await api.get(`/v1/git/${projectId}.git/info/refs`);
@@ -139,6 +141,10 @@ test('nothing can be pushed, and a request that is no git is refused by name', a
     body: 'no gzip',
   });
   expect(nonsense.status).toBe(400);
+  for (const body of ['garbage', '']) {
+    const answer = await api.request('POST', `/v1/git/${projectId}.git/git-upload-pack`, body);
+    expect(answer).toMatchObject({ status: 400, body: { code: 'malformed_request' } });
+  }
 });
 
 test('clones at the same time all come to their end', async () => {

@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -136,8 +136,12 @@ test('a session full of traps is kept, sleeps, wakes and is fetched, and none of
     mkdir inner; cd inner; git init -q; ${armed}; echo i > i; cd ../..
     mkdir pointing; echo 'gitdir: /etc' > pointing/.git; echo p > pointing/p
     mkdir linked; ln -s /etc linked/.git; echo l > linked/l
+    git replace "$(git rev-parse HEAD)" "$(git rev-parse HEAD~1)"; git rev-parse HEAD > .git/info/grafts
     ${armed}
     printf '/etc\\n/proc/1/root\\n/var/lib\\n' >> .git/objects/info/alternates
+    mkdir -p .GIT/hooks 'git~1/hooks'; echo ${quoted(trap)} | tee .GIT/hooks/post-checkout > 'git~1/hooks/post-checkout'
+    name="$(printf '\\033]0;title\\007 \\033[2J\\nline')"; echo odd > "$name"
+    (for n in $(seq 25); do mkdir "$(printf '%0200d' "$n")" && cd "$(printf '%0200d' "$n")" || exit; done; echo deep > file)
     ln -s /etc/passwd .git/refs/heads/passwd; printf '%s refs/heads/--evil\\n' "$(cat .git/refs/heads/worktrail/*)" >> .git/packed-refs`,
   );
   const listing = `find . -name .git -prune -o -printf '%y %p %l\\n' | sort; cat mine nested/n nested/inner/i pointing/p`;
@@ -150,6 +154,11 @@ test('a session full of traps is kept, sleeps, wakes and is fetched, and none of
   const cloned = await clone(projectId, session.branch);
   const { stdout } = await run('git', ['show', 'HEAD:mine'], { cwd: cloned });
   expect(stdout).toBe('mine\n');
+  const [fork] = (await api.make(`/v1/sessions/${session.id}/fork`)).items;
+  expect(await beside(output(fork.id, 'cat mine nested/n; ls -d .GIT git~1 2> /dev/null || true'))).toBe('mine\nn\n');
+  expect((await notKept(session.id, checkpoint)).join()).toContain(
+    '2 files whose name git refuses: .GIT/hooks/post-checkout',
+  );
   for (const what of ['diff', 'files', 'files/mine', 'files/shadow', 'files/up/etc/passwd', 'files/etc/passwd'])
     expect((await api.get(`/v1/sessions/${session.id}/${what}`)).status, what).toBeLessThan(500);
 }, 240_000);
@@ -193,7 +202,7 @@ test('an upstream whose trees lead out of the work tree opens no session, writes
     const failed = await beside(newSession(projectId, { baseRef }));
     expect(failed, baseRef).toMatchObject({
       state: 'failed',
-      failure: { detail: expect.stringContaining('the work tree could not be made') },
+      failure: { code: 'repository_unsuitable', detail: expect.stringContaining('invalid path') },
     });
   }
   const session = await newSession(projectId);
@@ -221,7 +230,95 @@ test('a session that makes such trees itself is kept without them, and its files
   expect(body.items.at(-1).filesChanged).toBe(2);
   await api.post(`/v1/sessions/${session.id}/hibernate`);
   expect(await output(session.id, 'cat kept; git log --format=%s')).toBe('kept\nStart\n');
+  // And where its repository is said to be elsewhere.
+  for (const [index, elsewhere] of ["echo 'gitdir: /etc' > .git", 'ln -s /etc .git', 'ln -s ../../.. .git'].entries()) {
+    await output(session.id, `mv .git ~/git-${index}; rm -rf .git; ${elsewhere}; echo ${index} > kept`);
+    expect((await beside(kept(session.id))).filesChanged).toBe(1);
+  }
 }, 180_000);
+
+const bareOf = async (name: string, prepare: (work: string) => Promise<void>): Promise<string> => {
+  const { path } = await makeRepository(join(cluster.repositoryRoot, `${name}-work`), 5);
+  await prepare(path);
+  const bare = join(cluster.repositoryRoot, `${name}.git`);
+  await run('git', ['clone', '-q', '--bare', path, bare]);
+  return bare;
+};
+
+test('a proposal with drivers, filters, replaced commits and options for names is merged as its files are, and runs nothing', async () => {
+  const lines = (...changed: [number, string][]) =>
+    Array.from({ length: 60 }, (_, n) => `${new Map(changed).get(n) ?? `line ${n}`}\n`).join('');
+  const asSomebody = ['-c', 'user.name=t', '-c', 'user.email=t@example.org'];
+  let work = '';
+  const upstream = await bareOf('merging', async (path) => {
+    work = path;
+    await writeFile(join(path, 'both'), lines());
+    await writeFile(join(path, '.gitattributes'), '* filter=evil diff=evil merge=evil ident\n');
+    await run('git', [...asSomebody, 'add', '.'], { cwd: path });
+    await run('git', [...asSomebody, 'commit', '-qm', 'Attributes'], { cwd: path });
+    await run('git', ['update-ref', 'refs/heads/--upload-pack=id', 'HEAD'], { cwd: path });
+  });
+  const approval = { requiredApprovals: 0, requiredChecks: ['test "$(sed -n 51p both)" = ours'] };
+  const projectId = (await api.make('/v1/projects', { name: 'merging', repository: { url: upstream }, approval })).id;
+  for (const baseRef of ['--upload-pack=id', '-x', 'main..main', 'main:both', 'a\nb', 'main^{/x}'])
+    expect((await api.post(`/v1/projects/${projectId}/sessions`, { baseRef })).status, baseRef).toBe(422);
+  const title = `--upload-pack=${trap}`;
+  const session = await newSession(projectId, { title });
+  await output(
+    session.id,
+    `sed -i '51s/.*/ours/' both; git replace HEAD "$(git hash-object -t commit -w --stdin < /dev/null || git rev-parse HEAD)"; ${armed}`,
+  );
+  await writeFile(join(work, 'both'), lines([0, 'theirs']));
+  await run('git', [...asSomebody, '-C', work, '-c', 'core.attributesFile=/dev/null', 'commit', '-qam', '--theirs']);
+  await run('git', ['-C', work, 'push', '-q', upstream, 'HEAD:main']);
+
+  for (const [path, body] of [
+    [`/v1/projects/${projectId}/sessions`, { title: 'a\0b' }],
+    [`/v1/sessions/${session.id}/proposals`, { title: 'two\nlines' }],
+    [`/v1/sessions/${session.id}/proposals`, { title: '\u001b]0;x\u0007' }],
+    [`/v1/sessions/${session.id}/proposals`, { description: 'a\0b' }],
+    [`/v1/sessions/${session.id}/checkpoints`, { label: '\u001b[2J' }],
+  ] as const) {
+    const refused = await api.post(path, body);
+    expect([refused.status, refused.body.errors?.[0]?.path], JSON.stringify(body)).toEqual([422, Object.keys(body)[0]]);
+  }
+  await api.make(`/v1/sessions/${session.id}/checkpoints`, { label: '--output=/etc/x' });
+  const description = '--exec=id\n\nWorktrail-Proposal: ppl_other\nApproved-by: nobody\n---\n\u001b[2J';
+  const { id } = await beside(api.make(`/v1/sessions/${session.id}/proposals`, { title, description }));
+  const state = async () => (await api.get(`/v1/proposals/${id}`)).body;
+  await expect.poll(async () => (await state()).state, { timeout: 60_000, interval: 300 }).toBe('mergeable');
+  await api.make(`/v1/proposals/${id}/merge`);
+  await expect.poll(async () => (await state()).state, { timeout: 60_000, interval: 300 }).toBe('merged');
+  const git = async (...args: string[]) => (await run('git', ['-C', upstream, ...args])).stdout;
+  expect(await git('cat-file', 'blob', 'main:both')).toBe(lines([0, 'theirs'], [50, 'ours']));
+  expect((await git('log', '-1', '--format=%s', 'main')).trim()).toBe(title.replaceAll(/[<>]/g, ''));
+  expect((await git('log', '-1', '--format=%(trailers:key=Worktrail-Proposal,valueonly)', 'main')).trim()).toBe(id);
+  expect(await git('log', '-1', '--format=%B', 'main')).not.toMatch(/[\x00-\x08\x0b-\x1f]/);
+}, 180_000);
+
+test('a gigabyte of zeros, a tree of a million names and a chain of thousands of deltas hold up nobody', async () => {
+  const { path } = await makeRepository(join(cluster.repositoryRoot, 'bombs'), 5);
+  const projectId = await newProject('bombs', path);
+  const session = await newSession(projectId);
+  const bombs = [
+    `truncate -s 1G ~/zeros; zeros=$(git -c core.compression=1 hash-object -w ~/zeros); rm ~/zeros
+    git update-ref refs/heads/zeros "$(git commit-tree -m zeros "$(printf '100644 blob %s\\tzeros\\n' "$zeros" | git mktree)")"`,
+    `blob=$(echo x | git hash-object -w --stdin); names=$(seq -f "100644 blob $blob	n%07.0f" 1000000 | git mktree --missing)
+    git update-ref refs/heads/names "$(git commit-tree -m names "$names")"`,
+    `awk 'BEGIN { for (n = 0; n < 200; n++) text = text n "\\n"; for (n = 1; n <= 3000; n++) { data = text n "\\n"
+      printf "commit refs/heads/chain\\ncommitter c <c@example.org> %d +0000\\ndata 1\\nc\\nM 100644 inline f\\ndata %d\\n%s\\n", n, length(data), data } }' |
+      git fast-import --quiet --depth=4000`,
+  ];
+  for (const bomb of bombs) await beside(output(session.id, `set -e; ${bomb}`));
+  await output(session.id, 'echo kept > kept');
+  const checkpoint = await beside(kept(session.id));
+  expect(checkpoint.filesChanged).toBe(1);
+  await beside(api.post(`/v1/sessions/${session.id}/hibernate`));
+  const [fork] = (await api.make(`/v1/sessions/${session.id}/fork`)).items;
+  expect(await beside(output(fork.id, 'cat kept; git log --format=%s -1'))).toBe('kept\nStart\n');
+  expect((await api.get(`/v1/sessions/${session.id}/diff`)).body.files).toHaveLength(1);
+  expect(await readdir(await clone(projectId, session.branch))).toEqual(['.git']);
+}, 480_000);
 
 test('submodules with a carriage return in their path, options as addresses and links as directories open, are kept, and run nothing', async () => {
   const { path } = await makeRepository(join(cluster.repositoryRoot, 'submodules'), 5);
@@ -230,6 +327,7 @@ test('submodules with a carriage return in their path, options as addresses and 
   const head = await git('rev-parse', 'HEAD');
   const modules = [
     `[submodule "one"]\n\tpath = "sub\r"\n\turl = "ext::sh -c ${trap}"\n`,
+    `[submodule "command"]\n\tpath = --upload-pack=id\n\turl = /\n\tupdate = !${trap}\n`,
     `[submodule "two"]\n\tpath = --upload-pack=id\n\turl = --upload-pack=touch${mark}\n`,
     `[submodule "../../escaping"]\n\tpath = linked/sub\n\turl = ../../..\n`,
   ].join('');

@@ -44,6 +44,13 @@ async function pushToMain(name: string, content: string): Promise<string> {
   return git(clone, 'rev-parse', 'HEAD');
 }
 
+const worktrail = (...args: string[]) => {
+  const program = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+  return run(process.execPath, [program, ...args], {
+    env: { ...process.env, WORKTRAIL_HOME: inject('stateDirectory') },
+  });
+};
+
 const show = async (id: string) => (await api.get(`/v1/proposals/${id}`)).body;
 
 async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
@@ -83,16 +90,20 @@ test('of three attempts the chosen one is checked, approved by another, and merg
   );
   expect(ended.sessions.map(({ verdict }: any) => verdict)).toEqual(['passed', 'failed', 'passed']);
 
-  const comparison = await until(
-    async () => (await api.get(`/v1/tasks/${task.id}/comparison`)).body,
-    ({ items }) => items.every((one: any) => one.filesChanged > 0),
-  );
+  const comparison = (await api.get(`/v1/tasks/${task.id}/comparison`)).body;
   expect(comparison.items).toMatchObject([
     { verdict: 'passed', commits: 0, filesChanged: 1, additions: 1, deletions: 0, commands: 2, tokens: null },
     { verdict: 'failed', commits: 0, filesChanged: 3, additions: 3, deletions: 20, commands: 2, cost: null },
     { verdict: 'passed', commits: 1, filesChanged: 1, additions: 1, deletions: 0, commands: 3 },
   ]);
   const [chosen, failing, other] = comparison.items.map(({ sessionId }: any) => sessionId as string);
+  const compared = await worktrail('compare', task.id, '--diff', '--path', 'answer', '--width', '120');
+  expect(compared.stdout.split('\n\n')[1]).toMatch(
+    /^answer\n.*by thought: added, \+1 -0 .*unchanged .*by commit: added/,
+  );
+  expect(compared.stdout).toMatch(/\n +│ \+42 +│ +│ \+43\n$/);
+  const document = JSON.parse((await worktrail('compare', task.id, chosen, failing, '--diff', '--json')).stdout);
+  expect(document.files.map(({ path }: any) => path)).toEqual(['README.md', 'answer', 'other', 'src/1/file-1.txt']);
   const survey =
     'git status --porcelain; git log --format=%H -3; find . -path ./.git -prune -o -type f -print | sort | xargs sha256sum';
   const look = async (sessionId: string) =>
@@ -198,8 +209,20 @@ test('what conflicts names its paths; a new head voids approvals, a changed poli
     state: 'rejected',
   });
   expect((await reviewer.post(`/v1/proposals/${opened.id}/approve`)).status).toBe(409);
-  const unsupported = await api.request('PATCH', `/v1/projects/${projectId}`, {
-    approval: { mergeMethod: 'pull_request' },
-  });
-  expect([unsupported.status, unsupported.body.errors?.[0]?.path]).toEqual([422, 'approval.mergeMethod']);
+  const local = await api.request('PATCH', `/v1/projects/${projectId}`, { approval: { mergeMethod: 'pull_request' } });
+  expect([local.status, local.body.errors?.[0]?.path]).toEqual([422, 'approval.mergeMethod']);
 }, 180_000);
+
+test('requests to put a session up that come at once make one proposal', async () => {
+  const session = await makeSession('Put up by many', 'echo 1 > by-many');
+  const answers = await Promise.all(
+    Array.from({ length: 4 }, (_, index) => api.post(`/v1/sessions/${session.id}/proposals`, { title: `T ${index}` })),
+  );
+  expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 201]);
+  expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+  expect((await api.get(`/v1/sessions/${session.id}/proposals`)).body.items).toHaveLength(1);
+  await api.make(`/v1/proposals/${answers[0]!.body.id}/close`, {});
+  const next = await api.post(`/v1/sessions/${session.id}/proposals`, {});
+  expect(next).toMatchObject({ status: 201 });
+  expect(next.body.id).not.toBe(answers[0]!.body.id);
+});

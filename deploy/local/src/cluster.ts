@@ -14,7 +14,7 @@ import { type Connection, readConnection, removeConnection } from './connection-
 import { ensureAccess } from './first-start.ts';
 import { acquireInstanceLock } from './instance-lock.ts';
 import { appendLogLine, startLogRotation } from './log-files.ts';
-import { holdPorts } from './ports.ts';
+import { DEFAULT_PORTS, holdPorts } from './ports.ts';
 import { createProcessGroup } from './process-group.ts';
 import { PROCESS_NAMES, type ProcessName, type ServiceName } from './process-names.ts';
 import { type Report, step } from './progress.ts';
@@ -29,6 +29,8 @@ const HOST = '127.0.0.1';
 
 export interface ClusterOptions {
   stateDirectory: string;
+  /** Of the API; by default the usual one, or another where that is taken. */
+  port?: number | undefined;
   /** Beside the clone itself; by default those of the operator's configuration. */
   repositoryRoots?: string[];
   /** Where fetched tools and the image's root are kept; by default WORKTRAIL_TOOLS_DIR or in the state directory. */
@@ -84,7 +86,8 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
   const failed = new AbortController();
   try {
     await cleanUpAfterCrash(state, report);
-    const held = await holdPorts(HOST);
+    const { port } = options;
+    const held = await holdPorts(HOST, DEFAULT_PORTS, port === undefined ? {} : { gateway: port });
     closers.push(held.release, () => removeSocketRoot(state.root, env));
     const { repositoryRoots, serviceEntries } = options;
     const plan = await planCluster({

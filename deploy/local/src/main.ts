@@ -37,7 +37,7 @@ async function runUntilStopped(flags: Flags, requests: StopRequests): Promise<nu
   const startedAt = performance.now();
   const stateDirectory = chooseStateDirectory(flags.stateDirectory, process.env, REPOSITORY_DIRECTORY);
   print(`${style.bold('Worktrail')} ${style.dim(stateDirectory)}\n`);
-  const options = { stateDirectory, onProgress: report, projectForClone: true };
+  const options = { stateDirectory, port: flags.port, onProgress: report, projectForClone: true };
   const cluster = await startCluster(options, requests.asked).catch((error) => {
     if (!requests.asked.aborted || error instanceof ClusterRunningError) throw error;
     throw new Error('Stopped before everything was up.', { cause: error });

@@ -49,3 +49,19 @@ test('two that choose in the same moment get different ports, and released ones 
   expect(again.ports).toEqual(defaults);
   await again.release();
 });
+
+test('a port that was asked for is that one, or told to be taken; nothing else is held then', async () => {
+  const defaults = await freePorts();
+  const [asked] = Object.values(await freePorts());
+  const held = await holdPorts(HOST, defaults, { gateway: asked! });
+  expect(held.ports).toEqual({ ...defaults, gateway: asked });
+  await held.release();
+  const occupied = await listen();
+  await expect(holdPorts(HOST, defaults, { temporal: occupied.port })).rejects.toThrow(
+    `Port ${occupied.port} is taken`,
+  );
+  const again = await holdPorts(HOST, defaults);
+  expect(again.ports).toEqual(defaults);
+  await again.release();
+  await occupied.close();
+});

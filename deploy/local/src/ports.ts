@@ -1,5 +1,6 @@
 /**
- * Ports of a cluster: the defaults where they are free, others where not, and no port given to two clusters at once.
+ * Ports of a cluster: the defaults where they are free, others where not, and no port given to two clusters at once. One that was asked for
+ * is that one or an error.
  *
  * A chosen port is held by a machine-wide name until the cluster stops, so that two clusters that start in the same moment choose
  * different ones. Substitutes come from below the kernel's ephemeral range, which would hand them to outgoing connections.
@@ -29,11 +30,18 @@ const SUBSTITUTE_FIRST = 20_000;
 const SUBSTITUTE_LAST = 31_999;
 const ATTEMPTS_MAX = 200;
 
-export async function holdPorts(host: string, defaults: Ports = DEFAULT_PORTS): Promise<HeldPorts> {
+export async function holdPorts(
+  host: string,
+  defaults: Ports = DEFAULT_PORTS,
+  asked: Partial<Ports> = {},
+): Promise<HeldPorts> {
   const held: InstanceLock[] = [];
   const ports: Partial<Ports> = {};
+  const random = () => randomInt(SUBSTITUTE_FIRST, SUBSTITUTE_LAST + 1);
+  const release = async () => void (await Promise.all(held.map((lock) => lock.release())));
   for (const name of Object.keys(defaults) as PortName[]) {
-    for (const port of candidatePorts(defaults[name], () => randomInt(SUBSTITUTE_FIRST, SUBSTITUTE_LAST + 1))) {
+    const wanted = asked[name];
+    for (const port of wanted === undefined ? candidatePorts(defaults[name], random) : [wanted]) {
       const lock = await holdName(`worktrail-port-${port}`);
       if (lock === null) continue;
       if (await isPortFree(host, port)) {
@@ -43,9 +51,11 @@ export async function holdPorts(host: string, defaults: Ports = DEFAULT_PORTS): 
       }
       await lock.release();
     }
-    if (ports[name] === undefined) throw new Error(`No free port for ${name} in ${ATTEMPTS_MAX} attempts.`);
+    if (ports[name] !== undefined) continue;
+    await release();
+    if (wanted === undefined) throw new Error(`No free port for ${name} in ${ATTEMPTS_MAX} attempts.`);
+    throw new Error(`Port ${wanted} is taken, or may not be used: name another one for ${name}.`);
   }
-  const release = async () => void (await Promise.all(held.map((lock) => lock.release())));
   return { ports: ports as Ports, release };
 }
 

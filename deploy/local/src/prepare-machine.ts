@@ -15,15 +15,17 @@ import { removeAllContainers } from './engine-containers.ts';
 import { chooseEngine } from './engine-setup.ts';
 import { type Report, step } from './progress.ts';
 import { ensureSandboxImage } from './sandbox-image.ts';
+import { provideSshServer } from './ssh-server.ts';
 import { sweepScratch } from './scratch-directory.ts';
 import { openSocketRoot, openStateDirectory, removeSocketRoot } from './state-directory.ts';
 import { createStyle, createTerminalReport, wantsColour } from './terminal.ts';
 import { resolveSupervisor, resolveTool } from './tools.ts';
 import { waitUntil } from './wait-until.ts';
 
-const USAGE = `Usage: node deploy/local/tools.mjs --state DIR [--stop]
+const USAGE = `Usage: node deploy/local/tools.mjs --state DIR [--tests] [--stop]
 Fetches the tools, builds the supervisor, makes a Docker engine and the sandbox image available; prints their paths as exports.
   --state DIR  where everything is kept
+  --tests      what only tests need too: an ssh server, which is not started
   --stop       end the Docker engine that an earlier run left in DIR`;
 
 const repositoryDirectory = join(import.meta.dirname, '../../..');
@@ -32,6 +34,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       state: { type: 'string' },
+      tests: { type: 'boolean' },
       stop: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -45,7 +48,9 @@ async function main(): Promise<void> {
     (text) => process.stderr.write(text),
     createStyle(wantsColour(process.stderr, process.env)),
   );
-  await (values.stop ? stopEngine(values.state, report) : prepareMachine(values.state, process.env, report));
+  if (values.stop) return await stopEngine(values.state, report);
+  await prepareMachine(values.state, process.env, report);
+  if (values.tests) await provideSshServer(process.env, report);
 }
 
 async function prepareMachine(stateDirectory: string, env: NodeJS.ProcessEnv, report: Report): Promise<void> {

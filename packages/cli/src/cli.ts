@@ -3,6 +3,8 @@
 import type { Readable } from 'node:stream';
 import { createClient, type WorktrailClient } from '@worktrail/client';
 import { type Connection, type ConnectionSources, findConnection, findStateDirectory } from './connection.ts';
+import type { RunPager } from './screen/pager.ts';
+import { visible } from './screen/visible-text.ts';
 import { createScreen, type Screen, type TerminalStream } from './screen/screen.ts';
 
 /** The process, as far as the CLI uses it. */
@@ -15,6 +17,7 @@ export interface Surroundings {
   /** Calls back on each of the signals; returns how to stop that. */
   onSignal(signals: readonly NodeJS.Signals[], listener: (signal: NodeJS.Signals) => void): () => void;
   nowMs(): number;
+  runPager: RunPager;
 }
 
 /** Options that every command takes. */
@@ -44,13 +47,15 @@ export function createCli(surroundings: Surroundings, options: GlobalOptions): C
   const sources: ConnectionSources = { env, cwd, apiUrlOption: options.apiUrl, stateOption: options.state };
   let found: Promise<Connection> | undefined;
   const connection = () => (found ??= findConnection(sources));
+  const screen = createScreen(surroundings.stdout, surroundings.stderr, env, options.json === true);
+  const onStillRunning = (detail: string) => screen.note(`worktrail: ${visible(detail)}; waiting on`);
   const clientWith = async (attemptsMax: number | undefined) => {
     const { apiUrl, apiKey } = await connection();
-    return createClient({ apiUrl, apiKey, userAgent, attemptsMax });
+    return createClient({ apiUrl, apiKey, userAgent, attemptsMax, onStillRunning });
   };
   return {
     surroundings,
-    screen: createScreen(surroundings.stdout, surroundings.stderr, env, options.json === true),
+    screen,
     connection,
     stateDirectory: () => findStateDirectory(sources),
     client: () => clientWith(3),

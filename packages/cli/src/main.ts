@@ -2,6 +2,7 @@
 // The `worktrail` command: the process around run-cli.ts. Nothing else reads the environment or ends the process.
 
 import { runCli } from './run-cli.ts';
+import { runPager } from './screen/pager.ts';
 import { isClosedPipe } from './screen/screen.ts';
 
 // A reader that has gone is met where it is written to.
@@ -24,5 +25,6 @@ const exitCode = await runCli(process.argv.slice(2), {
     };
   },
   nowMs: Date.now,
+  runPager,
 });
 process.exit(exitCode);

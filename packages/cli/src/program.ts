@@ -2,12 +2,15 @@
 
 import { Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
+import { projectApproval } from './commands/approval.ts';
+import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
 import { context } from './commands/context.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { fileGet, fileList, filePut, fileRemove } from './commands/files.ts';
 import { fork } from './commands/fork.ts';
+import { keyCreate, keyDelete, keyList } from './commands/key.ts';
 import { limits } from './commands/limits.ts';
 import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
@@ -20,7 +23,7 @@ import { revert } from './commands/revert.ts';
 import { run } from './commands/run.ts';
 import { runnerDrain, runnerList } from './commands/runner.ts';
 import { sessionArchive, sessionCreate, sessionList, sessionShow } from './commands/session.ts';
-import { sessionCheckpoint, sessionCheckpoints, sessionHibernate, sessionResume } from './commands/sleep.ts';
+import { sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { sessionUpdate } from './commands/update.ts';
 import { taskCreate, taskList } from './commands/task.ts';
@@ -99,6 +102,19 @@ function addOrganizations(program: Command, action: Action): void {
     .description('make an organization and its first key')
     .option('--principal <name>', 'who the key belongs to (default: you)')
     .action(action(orgCreate));
+  const key = program.command('key').description('who may use the API, and for what');
+  key
+    .command('create <principal>')
+    .description('a key for a principal, by id or name; who does not exist yet is made')
+    .option('--scopes <scopes>', 'of read, run, approve and admin, separated by commas', commaSeparated, [
+      'read',
+      'run',
+    ])
+    .option('--service', 'a principal that is made is a service, not a user')
+    .addHelpText('after', '\nExample:\n  worktrail key create "Ada" --scopes read,approve')
+    .action(action(keyCreate));
+  key.command('list').description('the keys of the organization').action(action(keyList));
+  key.command('delete <key>').description('a key is good for nothing from now on').action(action(keyDelete));
 }
 
 function addProjects(program: Command, action: Action): void {
@@ -129,6 +145,28 @@ function addProjects(program: Command, action: Action): void {
     .option('--remove', 'delete it')
     .addHelpText('after', '\nExample:\n  worktrail project credential app --token < token.txt')
     .action(action(projectCredential));
+  project
+    .command('approval [project]')
+    .description("what a change needs before it reaches the project's branch; without options shows it")
+    .option('--required <n>', 'approvals of so many principals', wholeNumber(0, 100))
+    .option('--author-may-approve', 'the approval of who made the session or put it up counts')
+    .option('--no-author-may-approve', 'it does not')
+    .option('--check <command>', 'has to exit 0 on what would land (repeatable, in this order)', listed)
+    .option('--no-checks', 'nothing has to')
+    .addOption(new Option('--merge-method <method>', 'how it lands').choices(['merge', 'squash', 'pull_request']))
+    .addOption(
+      new Option('--pull-requests <host>', 'whose API opens them, where the address does not tell').choices([
+        'github',
+        'gitlab',
+        'gitea',
+      ]),
+    )
+    .option('--pull-requests-api <url>', 'where that is not at its usual path')
+    .addHelpText(
+      'after',
+      '\nA change takes the approvals of open proposals away.\n\nExample:\n  worktrail project approval app --required 1 --check "npm ci" --check "npm test"',
+    )
+    .action(action(projectApproval));
 }
 
 function addTasks(program: Command, action: Action): void {
@@ -173,6 +211,7 @@ function addSessions(program: Command, action: Action): void {
     .command('update <session>')
     .description('bring the newest default branch in; exits 1 with the paths when there are conflicts')
     .option('--rebase', "rebase the session's commits onto it instead of merging it")
+    .addHelpText('after', '\nExample:\n  worktrail session update $session || worktrail run $session -- git status')
     .action(action(sessionUpdate));
 
   program.command('open <session>').description("how to fetch a session's branch with plain git").action(action(open));
@@ -180,11 +219,16 @@ function addSessions(program: Command, action: Action): void {
   program
     .command('fork <session>')
     .description('make sessions with the files and history of this one; prints their ids')
-    .option('--checkpoint <id>', 'as at this checkpoint (default: the newest)')
+    .option('--checkpoint <checkpoint>', 'as at this one: its id, number or label (default: the newest)')
     .option('-n, --count <n>', 'how many', wholeNumber(1, 16), 1)
     .addHelpText(
       'after',
-      '\nThey are hibernated until their first command.\n\nExample:\n  worktrail fork $session --count 3',
+      `
+They are hibernated until their first command.
+
+Examples:
+  worktrail fork $session --count 3
+  worktrail fork $session --checkpoint "before the rewrite"`,
     )
     .action(action(fork));
 }
@@ -199,33 +243,39 @@ function addSleep(session: Command, action: Action): void {
     .description('open hibernated sessions again, as their next command would')
     .option('--wait <seconds>', 'how long to wait until one is ready; 0: not at all', wholeNumber(0, 290), 120)
     .action(action(sessionResume));
-  session
-    .command('checkpoint <session>')
-    .description("keep a session's files as they are now; prints the id of the checkpoint")
-    .option('-l, --label <text>', 'what it is called')
-    .action(action(sessionCheckpoint));
-  session
-    .command('checkpoints <session>')
-    .description('the checkpoints of a session, oldest first')
-    .action(action(sessionCheckpoints));
 }
 
 function addCheckpoints(program: Command, action: Action): void {
-  const checkpoint = program
+  const command = program
     .command('checkpoint')
     .argument('<session>')
     .description("keep a session's files as they are now; prints the id of the checkpoint")
     .option('-l, --label <text>', 'what it is called')
-    .addHelpText('after', '\nThe checkpoints of a session: worktrail checkpoint list <session>')
-    .action(action(sessionCheckpoint));
-  checkpoint
+    .addHelpText(
+      'after',
+      `
+Examples:
+  worktrail checkpoint $session --label "before the rewrite"
+  worktrail checkpoint list $session`,
+    )
+    .action(action(checkpoint));
+  command
     .command('list <session>')
     .description('the checkpoints of a session, oldest first')
-    .action(action(sessionCheckpoints));
+    .action(action(checkpointList));
   program
     .command('revert <session> <checkpoint>')
-    .description('make files, branches and index as they were at a checkpoint (its id or number); can be reverted too')
+    .description('make files, branches and index as they were at a checkpoint; itself one, so it can be reverted too')
     .option('-f, --force', 'cancel what runs first')
+    .addHelpText(
+      'after',
+      `
+A checkpoint is named by its id, number or label: worktrail checkpoint list $session
+
+Examples:
+  worktrail revert $session 3
+  worktrail revert $session "before the rewrite" --force`,
+    )
     .action(action(revert));
 }
 
@@ -233,36 +283,48 @@ function addFiles(program: Command, action: Action): void {
   program
     .command('diff <session>')
     .description('what a session has changed: its files, or the patch')
-    .option('--from <checkpoint>', 'base, head, or the id of a checkpoint', 'base')
-    .option('--to <checkpoint>', 'base, head, or the id of a checkpoint', 'head')
-    .option('--patch', 'the patch, as git apply takes it')
+    .option('--from <checkpoint>', 'base, head, or a checkpoint by its id, number or label', 'base')
+    .option('--to <checkpoint>', 'likewise', 'head')
+    .option('--patch', 'the patch, as git apply takes it; exits 1 when it is cut at its limit of 5 MiB')
     .option('--stat', 'only the sums')
-    .addHelpText('after', '\nExample:\n  worktrail diff $session --patch | git apply')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  worktrail diff $session --patch | git apply
+  worktrail diff $session --from 3 --to head`,
+    )
     .action(action(diff));
   const files = program.command('files').description('the files of a session, open or asleep');
   files
     .command('list <session> [path]', { isDefault: true })
     .description('what is in a directory (default: the work tree)')
-    .option('--at <checkpoint>', 'as of this checkpoint (default: now)')
+    .option('--at <checkpoint>', 'as of this checkpoint: its id, number or label (default: now)')
+    .addHelpText('after', '\nExample:\n  worktrail files list $session src --at 2')
     .action(action(fileList));
   files
-    .command('get <session> <path>')
+    .command('read <session> <path>')
+    .alias('get')
     .description('the bytes of a file on stdout')
-    .option('--at <checkpoint>', 'as of this checkpoint (default: now)')
+    .option('--at <checkpoint>', 'as of this checkpoint: its id, number or label (default: now)')
     .option('-o, --output <file>', 'into a file instead')
-    .addHelpText('after', '\nExample:\n  worktrail files get $session package.json | jq .version')
+    .addHelpText('after', '\nExample:\n  worktrail files read $session package.json | jq .version')
     .action(action(fileGet));
   files
-    .command('put <session> <path> [file]')
+    .command('write <session> <path> [file]')
+    .alias('put')
     .description('write a file, from a local one or from stdin; directories on its way are made')
     .option('-x, --executable', 'it may be run (default: as it was)')
     .option('--if-match <etag>', 'only over this content, or over any with "*"')
     .option('--create', 'only if there is none')
+    .addHelpText('after', '\nExample:\n  date | worktrail files write $session notes/today.txt --create')
     .action(action(filePut));
   files
-    .command('rm <session> <path>')
+    .command('delete <session> <path>')
+    .alias('rm')
     .description('delete a file')
     .option('--if-match <etag>', 'only with this content')
+    .addHelpText('after', '\nExample:\n  worktrail files delete $session notes/today.txt')
     .action(action(fileRemove));
 }
 
@@ -330,8 +392,12 @@ Example:
 
 function addProposals(program: Command, action: Action): void {
   program
-    .command('compare <task>')
-    .description('every session of the trials of a task, side by side')
+    .command('compare <task> [session...]')
+    .description('every session of the trials of a task, or these; with --diff what each has changed, side by side')
+    .option('-d, --diff', "the changes of the newest trial's sessions, or of those named, beside each other")
+    .option('--path <glob>', 'only of files whose path matches (repeatable)', listed)
+    .option('--width <columns>', 'default: of the terminal; otherwise 80 a session', wholeNumber(20, 1_000))
+    .addHelpText('after', "\nExample:\n  worktrail compare $task --diff --path 'src/**'")
     .action(action(compare));
   program
     .command('promote <session>')
@@ -340,10 +406,25 @@ function addProposals(program: Command, action: Action): void {
     .option('-d, --description <text>')
     .addHelpText(
       'after',
-      '\nA session has one open proposal: promoted again, its files as they are now become the head of that one.',
+      `
+A session has one open proposal: promoted again, its files as they are now become the head of that one.
+
+Example:
+  worktrail promote $session --title "Count lines" --description "wc -l, and a test"`,
     )
     .action(action(promote));
-  const proposal = program.command('proposal').description('changes of sessions, put up for approval');
+  const proposal = program
+    .command('proposal')
+    .description('changes of sessions, put up for approval')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  proposal=$(worktrail promote $session --title "Count lines")
+  worktrail proposal show $proposal
+  worktrail proposal approve $proposal --comment "well done"
+  worktrail proposal merge $proposal`,
+    );
   proposal.command('list <session>').description('the proposals of a session').action(action(proposalList));
   proposal.command('show <proposal>').description('one proposal').action(action(proposalShow));
   for (const [decision, does] of [
@@ -363,6 +444,7 @@ function addProposals(program: Command, action: Action): void {
     .description('merge it, and wait until that is done; exits 1 when it was not merged')
     .option('--head <commit>', 'only if this is its head')
     .option('--detach', 'do not wait')
+    .addHelpText('after', '\nThe request stands until the proposal is over, or has a new head, also after Ctrl-C.')
     .action(action(proposalMerge));
 }
 

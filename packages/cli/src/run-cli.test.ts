@@ -260,17 +260,17 @@ describe('what is kept of a session', () => {
       const first = url.searchParams.get('cursor') === null;
       return answer(response, 200, { items: [items[first ? 0 : 1]], nextCursor: first ? 'next' : null });
     });
-    const made = run('session', 'checkpoint', 'ses_1', '--label', 'before the change');
+    const made = run('checkpoint', 'ses_1', '--label', 'before the change');
     expect([await made.exitCode, made.stdout().toString()]).toEqual([0, 'chk_2\n']);
     expect(JSON.parse(api.requests[0]!.body.toString())).toEqual({ label: 'before the change' });
-    const table = run('session', 'checkpoints', 'ses_1');
+    const table = run('checkpoint', 'list', 'ses_1');
     expect(await table.exitCode).toBe(0);
     expect(table.stdout().toString().split('\n').slice(0, 3)).toEqual([
       'CHECKPOINT  NUMBER  COMMIT        FILES  CREATED    CURSOR  LABEL',
       'chk_1            1  cccccccccccc      2  2 min ago  k-1     ',
       'chk_2            2  cccccccccccc      2  2 min ago  k-2     before the change',
     ]);
-    const document = run('session', 'checkpoints', 'ses_1', '--json');
+    const document = run('checkpoint', 'list', 'ses_1', '--json');
     expect(await document.exitCode).toBe(0);
     expect(JSON.parse(document.stdout().toString())).toEqual({ items });
   });

@@ -80,6 +80,8 @@ export interface CliOptions {
   stderrIsTerminal?: boolean;
   /** As when the reader of a pipe has gone. */
   stdoutIsClosed?: boolean;
+  stdoutIsTerminal?: boolean;
+  runPager?: Surroundings['runPager'];
 }
 
 /** Runs the CLI in this process, with streams and signals of its own. */
@@ -94,7 +96,7 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv, option
     env,
     cwd: '/nowhere',
     stdin,
-    stdout: options.stdoutIsClosed ? closedPipe() : out,
+    stdout: options.stdoutIsClosed ? closedPipe() : Object.assign(out, { isTTY: options.stdoutIsTerminal === true }),
     stderr: Object.assign(collect('stderr'), { isTTY: options.stderrIsTerminal === true }),
     onSignal(signals, listener) {
       for (const signal of signals) listeners.set(signal, (listeners.get(signal) ?? new Set()).add(listener));
@@ -103,6 +105,7 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv, option
       };
     },
     nowMs: () => Date.parse('2026-01-01T00:00:00.000Z'),
+    runPager: options.runPager ?? (async () => false),
   };
   return {
     exitCode: runCli(args, surroundings),

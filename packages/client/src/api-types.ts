@@ -4,7 +4,7 @@
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
-import type { ProposalState, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
 export type {
@@ -13,6 +13,7 @@ export type {
   ContextHit,
   ContextKind,
   ProposalState,
+  PullRequestHost,
   PublicEvent as WorktrailEvent,
   SessionState,
   TrialState,
@@ -135,7 +136,9 @@ export interface ApprovalInput {
   requiredApprovals?: number;
   authorMayApprove?: boolean;
   requiredChecks?: string[];
-  mergeMethod?: 'merge' | 'squash';
+  mergeMethod?: 'merge' | 'squash' | 'pull_request';
+  /** Whose API opens pull requests; null: told by the repository's address. */
+  pullRequest?: { host: PullRequestHost; apiUrl?: string } | null;
 }
 
 export interface ProjectInput {
@@ -270,6 +273,19 @@ export interface Proposal {
   requiredApprovals: number;
   mergeRequestedBy: string | null;
   mergeCommit?: string;
+  /** Where it was put up on the host of the remote, as that last said. */
+  pullRequest: {
+    host: PullRequestHost;
+    url: string;
+    number: number;
+    state: 'open' | 'merged' | 'closed';
+    branch: string;
+    headCommit: string;
+    /** By the host's name for them. */
+    by: string | null;
+    /** What the host merged. */
+    mergedTree: string | null;
+  } | null;
   /** What it waits for, or why something did not work. */
   detail: string | null;
   createdBy: string;
@@ -359,6 +375,8 @@ export interface Checkpoint {
   cursor: string;
   createdAt: string;
   filesChanged: number;
+  /** What of the work tree and the repository is not in it; `files`: the first of each kind. */
+  leftOut: { kind: string; count: number; files: { path: string; bytes: number; sha256: string }[] }[];
 }
 
 /** The checkpoint that a revert is itself. The texts are for people. */

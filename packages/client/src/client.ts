@@ -28,6 +28,8 @@ export interface ClientOptions {
   userAgent?: string;
   /** How often a request is sent before a transient failure is thrown. Default 5. */
   attemptsMax?: number;
+  /** Told each time when something (a revert, an update, a checkpoint) takes longer than a request waits: it is waited for all the same. */
+  onStillRunning?: (detail: string) => void;
   /** After so long without a byte an event stream counts as cut. Default 45 s: three missed pings. */
   silenceMs?: number;
 }
@@ -46,6 +48,7 @@ export function createClient(options: ClientOptions) {
     random,
     newIdempotencyKey: () => crypto.randomUUID(),
     attemptsMax: options.attemptsMax ?? 5,
+    onStillRunning: options.onStillRunning,
   });
   const nowMs = () => performance.now();
   const events = createEvents({ transport, wait, random, nowMs, silenceMs: options.silenceMs ?? 45_000 });

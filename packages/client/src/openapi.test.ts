@@ -142,3 +142,17 @@ test.each(calls)('%s asks for what the API describes', async (_, call) => {
   const described = [schema, ...(schema.oneOf ?? [])].flatMap((one) => Object.keys(resolve(one).properties ?? {}));
   for (const name of Object.keys((await request.json()) as object)) expect(described).toContain(name);
 });
+
+test('headers that are heeded are described, and each kind of answer', () => {
+  const operation = (method: string, path: string) => openApi.paths[path]![method]! as Operation & { responses: any };
+  const headers = (method: string, path: string) =>
+    (operation(method, path).parameters ?? []).filter((one) => one.in === 'header').map(({ name }) => name);
+  for (const [path, operations] of Object.entries(openApi.paths))
+    if (operations['post']) expect(headers('post', path), path).toContain('Idempotency-Key');
+  const file = '/v1/sessions/{sessionId}/files/{path}';
+  expect(headers('put', file)).toEqual(expect.arrayContaining(['If-Match', 'If-None-Match']));
+  expect(headers('get', file)).toEqual(expect.arrayContaining(['Range', 'If-Range', 'If-None-Match']));
+  const types = (path: string) => Object.keys(operation('get', path).responses['200'].content);
+  expect(types('/v1/sessions/{sessionId}/diff')).toEqual(['application/json', 'text/x-diff']);
+  expect(types('/v1/sessions/{sessionId}/events')).toEqual(['application/json', 'text/event-stream']);
+});

@@ -9,6 +9,9 @@ const baseDelayMs = 200;
 const delayMsMax = 5_000;
 const retryAfterMsMax = 30_000;
 
+/** What goes on is asked for again until it has ended: each time costs the server's patience, so that this is an hour. */
+export const stillRunningAttemptsMax = 80;
+
 /** A first request that is not done after these has died: what it did is not known, and stays so. */
 const inProgressAttemptsMax = 8;
 
@@ -19,6 +22,11 @@ export function canRepeat(method: string, headers: Headers): boolean {
   if (method === 'POST') return headers.has('idempotency-key');
   if (method === 'PATCH') return !headers.has('if-match');
   return true;
+}
+
+/** It was begun and goes on: asked for again under the same key its result is got. */
+export function isStillRunning(error: unknown): error is WorktrailApiError {
+  return error instanceof WorktrailApiError && error.code === 'still_running';
 }
 
 /** @param attempt 1 after the first failure. */

@@ -12,6 +12,7 @@ async function setUp(answer: Answer) {
   const server = await startTestServer(answer);
   servers.push(server);
   const waitsMs: number[] = [];
+  const told: string[] = [];
   let keys = 0;
   const transport = createTransport({
     apiUrl: `${server.url}/`,
@@ -22,8 +23,9 @@ async function setUp(answer: Answer) {
     random: () => 0.5,
     newIdempotencyKey: () => `generated-${++keys}`,
     attemptsMax: 4,
+    onStillRunning: (detail) => void told.push(detail),
   });
-  return { server, transport, waitsMs };
+  return { server, transport, waitsMs, told };
 }
 
 async function errorOf(promise: Promise<unknown>): Promise<WorktrailApiError> {
@@ -117,6 +119,16 @@ describe('a transient failure', () => {
       count === 1 ? response.destroy() : sendProblem(response, 404, 'not_found'),
     );
     await expect(transport.send('DELETE', '/v1/x')).resolves.toBeUndefined();
+  });
+
+  test('is not that something takes longer than a request waits: it is asked for under its key until it has ended', async () => {
+    const { server, transport, told } = await setUp((response, _, count) =>
+      count <= 9 ? sendProblem(response, 503, 'still_running') : sendJson(response, 200, { etag: '"x"' }),
+    );
+    const put = { takesKey: true as const, headers: { 'if-match': '"a"' } };
+    expect(await transport.json('PUT', '/v1/x', put)).toEqual({ etag: '"x"' });
+    expect(server.requests.map(({ headers }) => headers['idempotency-key'])).toEqual(Array(10).fill('generated-1'));
+    expect(told).toHaveLength(9);
   });
 
   test('while the first request with the key is not done is retried', async () => {

@@ -1,15 +1,17 @@
 // One request to the API: address, key, JSON in and out, errors, retries.
 //
-// 1. Every POST carries an idempotency key, made per call unless given, so that a retry cannot do a thing twice.
+// 1. Every POST, and what else takes one, carries an idempotency key, made per call unless given, so that a retry cannot do a thing twice.
 // 2. Transient failures are retried (retry.ts) up to `attemptsMax`; the last one is thrown.
-// 3. No request waits for ever: 60 s for the whole answer (of a stream: its beginning), plus what the request itself asks the server to wait.
-// 4. The key goes to `apiUrl` only: redirects are refused.
+// 3. What takes longer than a request waits, and goes on, is asked for again under the same key until it has ended.
+// 4. No request waits for ever: 75 s for the whole answer (of a stream: its beginning), plus what the request itself asks the server to wait.
+// 5. The key goes to `apiUrl` only: redirects are refused.
 
 import { apiErrorOf, plainError, WorktrailApiError, WorktrailConnectionError } from './api-error.ts';
-import { canRepeat, isTransient, retryDelayMs } from './retry.ts';
+import { canRepeat, isStillRunning, isTransient, retryDelayMs, stillRunningAttemptsMax } from './retry.ts';
 import type { Wait } from './wait.ts';
 
-const answerTimeoutMs = 60_000;
+/** Longer than the server waits for what takes long. */
+const answerTimeoutMs = 75_000;
 
 type QueryValue = string | number | boolean | readonly string[] | undefined;
 
@@ -21,6 +23,8 @@ export interface RequestOptions {
   bytes?: Uint8Array<ArrayBuffer>;
   headers?: Record<string, string>;
   idempotencyKey?: string;
+  /** It is no POST, and honours an idempotency key as they do. */
+  takesKey?: true;
   /** How long the server may hold this request before it answers. */
   waitSeconds?: number;
   signal?: AbortSignal;
@@ -49,6 +53,8 @@ export interface TransportDependencies {
   random: () => number;
   newIdempotencyKey: () => string;
   attemptsMax: number;
+  /** Told each time when something takes longer than a request waits. */
+  onStillRunning?: ((detail: string) => void) | undefined;
 }
 
 export function createTransport(dependencies: TransportDependencies): Transport {
@@ -58,7 +64,7 @@ export function createTransport(dependencies: TransportDependencies): Transport 
     const init = requestInit(dependencies, method, options);
     const url = apiUrl + path + queryString(options.query);
     const attemptsMax = options.retry !== false && canRepeat(method, init.headers) ? dependencies.attemptsMax : 1;
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, waited = 0; ; attempt++) {
       try {
         return await attemptOnce(dependencies.fetch, apiUrl, url, init, options, async (response) => {
           // The attempt before this one may have deleted it and lost its answer.
@@ -67,8 +73,12 @@ export function createTransport(dependencies: TransportDependencies): Transport 
           throw await apiErrorOf(response);
         });
       } catch (error) {
-        if (attempt >= attemptsMax || !isTransient(error, attempt)) throw error;
-        await dependencies.wait(retryDelayMs(attempt, error, dependencies.random()), options.signal);
+        if (isStillRunning(error) && attemptsMax > 1 && waited < stillRunningAttemptsMax) {
+          waited += 1;
+          attempt = 0;
+          dependencies.onStillRunning?.(error.detail);
+        } else if (attempt >= attemptsMax || !isTransient(error, attempt)) throw error;
+        await dependencies.wait(retryDelayMs(Math.max(1, attempt), error, dependencies.random()), options.signal);
       }
     }
   }
@@ -111,7 +121,9 @@ interface Init {
 function requestInit(dependencies: TransportDependencies, method: string, options: RequestOptions): Init {
   const headers = new Headers({ accept: 'application/json', 'user-agent': dependencies.userAgent, ...options.headers });
   if (dependencies.apiKey) headers.set('authorization', `Bearer ${dependencies.apiKey}`);
-  if (method === 'POST') headers.set('idempotency-key', options.idempotencyKey ?? dependencies.newIdempotencyKey());
+  if (method === 'POST' || options.takesKey) {
+    headers.set('idempotency-key', options.idempotencyKey ?? dependencies.newIdempotencyKey());
+  }
   if (options.bytes) headers.set('content-type', 'application/octet-stream');
   else if (options.body !== undefined) headers.set('content-type', 'application/json');
   const body = options.bytes ?? (options.body === undefined ? null : JSON.stringify(options.body));

@@ -37,6 +37,16 @@ export interface CheckpointFacts extends CheckpointRef {
   fromBase?: ChangesFromBase;
   /** For people: what of the work tree is not in it, as "3 files over 100 MiB". Empty when it is whole. */
   notKept: string[];
+  /** The same for programs. Absent where an older runner took it. */
+  leftOut?: LeftOut[];
+}
+
+/** What of one kind is not in a checkpoint (event.proto, `LeftOut`). */
+export interface LeftOut {
+  kind: string;
+  count: number;
+  /** The first of them. */
+  files: { path: string; bytes: number; sha256: string }[];
 }
 
 /** Against the commit that the session began with. */

@@ -107,7 +107,20 @@ export interface ApprovalPolicy {
   requiredApprovals: number;
   authorMayApprove: boolean;
   requiredChecks: string[];
-  mergeMethod: 'merge' | 'squash';
+  /** `pull_request`: the head is put up on the host of the remote, where it is merged. */
+  mergeMethod: 'merge' | 'squash' | 'pull_request';
+  /** Whose API opens pull requests; absent or null: as the remote's address tells. */
+  pullRequest?: PullRequestSettings | null;
+}
+
+export const pullRequestHosts = ['github', 'gitlab', 'gitea'] as const;
+
+export type PullRequestHost = (typeof pullRequestHosts)[number];
+
+export interface PullRequestSettings {
+  host: PullRequestHost;
+  /** Where it is not at the host's usual path: "https://git.example.org/forge/api/v1". */
+  apiUrl?: string;
 }
 
 export const proposalStates = [
@@ -150,6 +163,8 @@ export interface ProposalDocument {
   /** Who asked for the merge; it stands until a final state, a new head, or a refusal of the remote. */
   mergeRequestedBy: string | null;
   mergeCommit: string | null;
+  /** Where it was put up on the host of the remote, as that last said. */
+  pullRequest: ProposalPullRequest | null;
   /** For people: what it waits for, or why something did not work. */
   detail: string | null;
   createdBy: string;
@@ -166,6 +181,20 @@ export interface ProposalCheck {
   exitCode: number | null;
   /** null: it has not been started. Of the session `checkSessionId`. */
   commandId: string | null;
+}
+
+export interface ProposalPullRequest {
+  host: PullRequestHost;
+  url: string;
+  number: number;
+  state: 'open' | 'merged' | 'closed';
+  /** The branch that was pushed for it, and the commit there. */
+  branch: string;
+  headCommit: string;
+  /** Who merged or closed it, by the host's name for them; null: nobody, or the host does not tell. */
+  by: string | null;
+  /** What the host merged, once it was read from the target; differs from `candidateTree` where the host merged something else. */
+  mergedTree: string | null;
 }
 
 export interface ProposalApproval {

@@ -40,6 +40,7 @@ export const errorKinds = {
   project_sessions_exceeded: { status: 429, retryable: true, title: 'The project has its maximum of live sessions' },
   rate_limited: { status: 429, retryable: true, title: 'Too many requests' },
   dependency_unavailable: { status: 503, retryable: true, title: 'A part of the system does not answer' },
+  still_running: { status: 503, retryable: true, title: 'It takes longer than a request waits, and goes on' },
   internal: { status: 500, retryable: false, title: 'An unexpected error' },
 } as const satisfies Record<string, ErrorKind>;
 
@@ -49,6 +50,7 @@ export type ErrorCode = keyof typeof errorKinds;
 export const sessionFailureCodes = [
   'repository_unreachable',
   'repository_not_allowed',
+  'repository_unsuitable',
   'base_ref_not_found',
   'image_unavailable',
   'image_unsuitable',

@@ -2,6 +2,7 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { EventSchema } from '@worktrail/proto/event';
+import type { LeftOut } from './checkpoints.ts';
 import type { ActorRef } from './commands.ts';
 
 type PayloadInit = Exclude<NonNullable<MessageInitShape<typeof EventSchema>['payload']>, { case?: undefined }>;
@@ -10,6 +11,7 @@ type PayloadInit = Exclude<NonNullable<MessageInitShape<typeof EventSchema>['pay
 export interface FilesChangedDraft {
   case: 'filesChanged';
   value: {
+    source: string;
     files: {
       path: string;
       status: string;
@@ -19,6 +21,20 @@ export interface FilesChangedDraft {
       newBlob: string;
       binary: boolean;
     }[];
+  };
+}
+
+/** As above. */
+export interface CheckpointCreatedDraft {
+  case: 'checkpointCreated';
+  value: {
+    checkpointId: string;
+    number: number;
+    commit: string;
+    tree: string;
+    label: string;
+    filesChanged: number;
+    leftOut: LeftOut[];
   };
 }
 
@@ -34,15 +50,9 @@ export interface EventDraft {
     | Extract<
         PayloadInit,
         {
-          case:
-            | `session${string}`
-            | `proposal${string}`
-            | 'commandQueued'
-            | 'commandEnded'
-            | 'checkpointCreated'
-            | 'limitReached'
-            | 'gap';
+          case: `session${string}` | `proposal${string}` | 'commandQueued' | 'commandEnded' | 'limitReached' | 'gap';
         }
       >
-    | FilesChangedDraft;
+    | FilesChangedDraft
+    | CheckpointCreatedDraft;
 }

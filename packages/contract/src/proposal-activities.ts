@@ -1,6 +1,7 @@
 // Activities of the sandbox-runner for proposals: every git operation of theirs. Any runner does them, from what is stored.
 
 import type { CheckpointRef, StoredArtifact } from './checkpoints.ts';
+import type { ProposalPullRequest, PullRequestSettings } from './documents.ts';
 import type { RepositoryRef } from './environment.ts';
 import type { Person } from './proposal-messages.ts';
 import type { ProposalSource } from './session-messages.ts';
@@ -64,8 +65,18 @@ export interface PushCandidateInput extends ProposalRef {
   approvedBy: Person[];
   /** The commit's time: the same input makes the same commit, however often it is tried. */
   at: string;
-  /** Push nothing: tell what an attempt before has come to. */
+  /**
+   * A ref of the remote that this push alone makes, in one with the target's change: whoever settles makes it first where it is not there,
+   * and the push, wherever it is held up, comes to nothing for good. Null: the remote does not take such refs.
+   */
+  fence: string | null;
+  /** Push nothing: tell what an attempt before has come to, and see to it that it comes to nothing more. */
   settleOnly: boolean;
+}
+
+/** Of the pushes that a proposal has begun, that one's. */
+export function mergeFence(proposalId: string, number: number): string {
+  return `refs/worktrail/merges/${proposalId}/${number}`;
 }
 
 export type PushResult =
@@ -75,12 +86,79 @@ export type PushResult =
   | { state: 'moved'; tip: string }
   /** The target is as it was; `refused`: the remote does not take the commit. */
   | { state: 'refused' | 'not_pushed'; detail: string }
+  /** Nothing was pushed, because the remote takes no fence: it is to be done without. */
+  | { state: 'unfenced'; detail: string }
   /** The remote did not answer; nothing was sent to it. */
   | { state: 'unreachable'; detail: string };
+
+/** A pull request as its host has it. */
+export interface SeenPullRequest extends Pick<ProposalPullRequest, 'host' | 'url' | 'number' | 'state' | 'by'> {
+  /** The commit that it would merge now; null: its branch is gone. */
+  headCommit: string | null;
+  targetBranch: string;
+  /** Where it was merged. */
+  mergeCommit: string | null;
+  /** Of `mergeCommit`, read from the target branch; null: it is not there. */
+  mergedTree: string | null;
+}
+
+interface PullRequestInput extends ProposalRef {
+  repository: RepositoryRef;
+  /** null: as the repository's address tells. */
+  settings: PullRequestSettings | null;
+  /** null: none was seen yet. */
+  number: number | null;
+  /** Of this proposal alone. */
+  branch: string;
+  /** All that may ever have been pushed there for it: where the branch is anything else, it is left alone. */
+  commits: string[];
+}
+
+export interface OpenPullRequestInput extends PullRequestInput {
+  candidate: Candidate;
+  title: string;
+  description: string;
+  approvedBy: Person[];
+  /** Push and open nothing: tell what an attempt before has come to. */
+  settleOnly: boolean;
+}
+
+/** `retryAfterMs`: what the host asked for. */
+export type OpenPullRequestResult =
+  | { state: 'opened'; pullRequest: SeenPullRequest }
+  | { state: 'moved'; tip: string }
+  /** `refused`: it has to be asked for again, once somebody has changed something. */
+  | { state: 'refused' | 'not_pushed'; detail: string }
+  /** Nobody knows yet. */
+  | { state: 'unknown'; detail: string; retryAfterMs: number | null };
+
+export interface ReadPullRequestInput extends Omit<PullRequestInput, 'branch' | 'commits'> {
+  number: number;
+}
+
+export type ReadPullRequestResult = { state: 'seen'; pullRequest: SeenPullRequest } | UnknownPullRequest;
+
+/** `isFinal`: asking again cannot help until somebody changes something. */
+export interface UnknownPullRequest {
+  state: 'unknown';
+  detail: string;
+  retryAfterMs: number | null;
+  isFinal: boolean;
+}
+
+export type ClosePullRequestInput = PullRequestInput;
+
+/** What had become of it, or has now; null: there is none. */
+export type ClosePullRequestResult = { state: 'left'; pullRequest: SeenPullRequest | null } | UnknownPullRequest;
 
 export interface ProposalActivities {
   /** Idempotent: an artifact that nobody names goes. Fails for good with a SessionFailureCode as type. */
   prepareCandidate(input: PrepareCandidateInput): Promise<PreparedCandidate>;
   /** A failure says nothing about whether it was pushed: the next attempt tells. */
   pushCandidate(input: PushCandidateInput): Promise<PushResult>;
+  /** Pushes the head and opens its pull request, or finds the one that is there. A failure says nothing, like that of a push. */
+  openPullRequest(input: OpenPullRequestInput): Promise<OpenPullRequestResult>;
+  readPullRequest(input: ReadPullRequestInput): Promise<ReadPullRequestResult>;
+  /** Closes what is open, and takes the branch away. */
+  closePullRequest(input: ClosePullRequestInput): Promise<ClosePullRequestResult>;
 }

@@ -61,7 +61,8 @@ export interface OpenedSandbox {
    */
   from: 'new' | 'volume' | 'archive' | 'checkpoint';
   baseCommit: string;
-  headCommit: string;
+  /** null where the repository that the user left has none. */
+  headCommit: string | null;
   /** What the files lost on the way, for people: "ignored files", "processes". Empty for "new" and "volume". */
   notKept: string[];
 }
@@ -109,6 +110,8 @@ export interface RevertInput extends SandboxRef {
   bundles: StoredArtifact[];
   repository: RepositoryRef;
   branch: string;
+  /** As in OpenSandboxInput. */
+  branchesBefore?: string[];
 }
 
 export interface ChangeFileInput extends SandboxRef {

@@ -29,6 +29,7 @@ test('ordinary paths are taken, and what is wrong with others is said', () => {
     '..',
     '.git/config',
     'a/.git',
+    '.GIT/config',
     'a\0b',
     '\ud800',
   ]) {

@@ -107,7 +107,7 @@ const nameBytesMax = 255;
 
 /**
  * Why this is no path of something in a work tree; null when it is one. No part of it is empty, `.`, `..` or `.git`, so that by itself it
- * never leads out, or into a repository's own directory.
+ * never leads out, or into a repository's own directory. `.GIT` is no name for git either: no commit and no checkpoint would have it.
  */
 export function workTreePathProblem(path: string): string | null {
   if (path === '') return 'must not be empty';
@@ -117,7 +117,7 @@ export function workTreePathProblem(path: string): string | null {
   for (const part of path.split('/')) {
     if (part === '') return 'has an empty part';
     if (part === '.' || part === '..') return `must not have the part "${part}"`;
-    if (part === '.git') return 'leads into .git, which is not part of the work tree';
+    if (part.toLowerCase() === '.git') return 'leads into .git, which is not part of the work tree';
     if (utf8Bytes(part) > nameBytesMax) return `has a part of over ${nameBytesMax} bytes`;
   }
   return null;

@@ -166,10 +166,14 @@ export interface ChangedFile {
 }
 
 /**
- * Update → CapturedFiles: the files as they are now, in a new checkpoint; of a session that sleeps those of its newest. Refused with
- * `session_busy` while a command is live.
+ * Update → CapturedFiles: the files as they are now, in a new checkpoint; of a session that sleeps those of its newest. What it names is
+ * kept until `loanRepaid`. Asked again for the same borrower the answer is the same. Refused with `session_busy` while a command is live,
+ * and with `rate_limited` where much is lent already.
  */
 export const captureFiles = 'captureFiles';
+export interface CaptureFilesRequest extends CreateCheckpointRequest {
+  borrower: string;
+}
 export interface ProposalSource {
   baseCommit: string;
   checkpoint: CheckpointRef;
@@ -183,6 +187,12 @@ export interface CapturedFiles {
   createdBy: ActorRef;
 }
 
+/** Signal from a proposal: its document names what it needs of what was lent. */
+export const loanRepaid = 'loanRepaid';
+export interface LoanRepaid {
+  borrower: string;
+}
+
 /** Signal from a workflow that started the session for a purpose which is over: what runs is canceled, and the session archived. */
 export const endSession = 'endSession';
 
@@ -194,6 +204,8 @@ export const endSession = 'endSession';
 export const updateSession = 'updateSession';
 export type UpdateMethod = 'merge' | 'rebase';
 export interface UpdateSessionRequest {
+  /** Asked again with it, it is the same update. */
+  updateId: string;
   method: UpdateMethod;
   by: ActorRef;
 }

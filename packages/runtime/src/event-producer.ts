@@ -159,13 +159,20 @@ async function appendFrom(
 }
 
 function payloadOf({ payload }: EventDraft): EventPayloadInit {
+  if (payload.case === 'checkpointCreated') {
+    const leftOut = payload.value.leftOut.map((one) => ({
+      ...one,
+      files: one.files.map((file) => ({ ...file, bytes: BigInt(file.bytes) })),
+    }));
+    return { case: 'checkpointCreated', value: { ...payload.value, leftOut } };
+  }
   if (payload.case !== 'filesChanged') return payload;
   const files = payload.value.files.map((file) => ({
     ...file,
     additions: BigInt(file.additions),
     deletions: BigInt(file.deletions),
   }));
-  return { case: 'filesChanged', value: { files } };
+  return { case: 'filesChanged', value: { ...payload.value, files } };
 }
 
 function idsOf({ organizationId, sessionId, producer }: ProducerRef) {

@@ -30,6 +30,8 @@ export interface GitHttpsServerOptions {
   password: string;
   /** Sends every request there instead. */
   redirectTo?: string;
+  /** Answers what is no git; false: it is. */
+  handle?: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Awaited before a request that shows the password is answered. */
   beforeAnswer?: (path: string) => Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function startGitHttpsServer(options: GitHttpsServerOptions): Promi
     const path = request.url ?? '/';
     const { authorization } = request.headers;
     requests.push({ path, authorization });
+    if (options.handle?.(request, response)) return;
     if (redirectTo !== undefined) {
       response.writeHead(302, { location: `${redirectTo}${path}` }).end();
     } else if (authorization !== expected) {

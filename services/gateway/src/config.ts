@@ -2,12 +2,12 @@
 
 import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
 import { type OperatorSettings, readOperatorSettings } from '@worktrail/runtime/operator-config';
+import type { SecretsKey } from '@worktrail/runtime/secret-box';
 import { z } from 'zod';
 
 export interface GatewayConfig extends ServiceConfig {
   traceStoreUrl: string;
-  /** 32 bytes as 64 hex digits. */
-  secretsKeyFile: string;
+  secretsKey: SecretsKey;
   /** Shown by the operator to make organizations. */
   operatorToken: string;
   operator: OperatorSettings;
@@ -17,7 +17,8 @@ export interface GatewayConfig extends ServiceConfig {
 
 const own = {
   WORKTRAIL_TRACE_STORE_URL: z.url(),
-  WORKTRAIL_SECRETS_KEY_FILE: z.string().min(1),
+  WORKTRAIL_SECRETS_KEY_FILE: z.string().min(1).optional(),
+  WORKTRAIL_SECRETS_KEY: z.string().optional(),
   WORKTRAIL_OPERATOR_TOKEN: z.string().min(32, 'at least 32 characters'),
   WORKTRAIL_STATE_DIRECTORY: z.string().startsWith('/').optional(),
 };
@@ -33,7 +34,7 @@ export function gatewayConfig(environment: NodeJS.ProcessEnv): GatewayConfig {
     ...common,
     operator,
     traceStoreUrl: values.WORKTRAIL_TRACE_STORE_URL,
-    secretsKeyFile: values.WORKTRAIL_SECRETS_KEY_FILE,
+    secretsKey: { file: values.WORKTRAIL_SECRETS_KEY_FILE, given: values.WORKTRAIL_SECRETS_KEY },
     operatorToken: values.WORKTRAIL_OPERATOR_TOKEN,
     stateDirectory: values.WORKTRAIL_STATE_DIRECTORY,
   };

@@ -23,4 +23,7 @@ export const proposalList = (sessionId: string) => `proposals-of.${sessionId}`;
 /** Those that may still be open. */
 export const openProposalList = (projectId: string) => `open-proposals-of.${projectId}`;
 
+/** Which proposal of a session is, or was last, the open one. */
+export const openingKey = (sessionId: string) => `opening.${sessionId}`;
+
 export const secretList = (projectId: string) => `secret.${projectId}`;

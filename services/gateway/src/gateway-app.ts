@@ -125,7 +125,8 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addCredentialRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
   addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
-  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals });
+  const files = createSessionFiles({ sessions, workflows, history });
+  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals, files });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, history, trace, followers, stopping },
@@ -138,7 +139,6 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSleepRoutes(api, { sessions, view, runners, workflows, live, followers, stopping });
   const checkpoints = { sessions, runners, workflows, history, live, position, followers, stopping };
   addCheckpointRoutes(api, checkpoints);
-  const files = createSessionFiles({ sessions, workflows, history });
   addRevertRoutes(api, { ...checkpoints, files });
   addDiffRoutes(api, { sessions, files, requests: runnerRequests });
   addFileRoutes(api, { sessions, files, requests: runnerRequests });

@@ -150,7 +150,7 @@ async function gatewayConfig(
     temporal: { address: temporalAddress, namespace: 'default' },
     partitions: 1,
     traceStoreUrl: `http://127.0.0.1:${tracePort}`,
-    secretsKeyFile,
+    secretsKey: { file: secretsKeyFile, given: undefined },
     operatorToken,
     operator: operatorSettings('', 'test', variables),
     stateDirectory: join(path, 'state'),

@@ -32,7 +32,7 @@ export interface Gateway {
 }
 
 export async function startGateway(config: GatewayConfig, lifetime: Lifetime, log: Logger): Promise<Gateway> {
-  const box = await openSecretBox(config.secretsKeyFile);
+  const box = await openSecretBox(config.secretsKey);
   const registry = createMetrics('gateway');
   const readiness = createReadiness();
   readiness.add('nats', () => Promise.reject(new Error('not reached yet')));

@@ -26,6 +26,14 @@ test('an update that takes long is waited for while Temporal and an orchestrator
   expect(await done).toBe('archived');
 });
 
+test('one that takes longer than a request waits is told as such', async () => {
+  const { archive, executeUpdate } = clientOf();
+  executeUpdate.mockImplementation(never);
+  const told = expect(archive()).rejects.toMatchObject({ code: 'still_running' });
+  await vi.advanceTimersByTimeAsync(61_000);
+  await told;
+});
+
 test.each([
   ['temporal', { temporal: never }],
   ['orchestrator', { orchestrator: never }],

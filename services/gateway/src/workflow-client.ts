@@ -3,7 +3,7 @@
 // 1. An update refused by the workflow carries the contract's code as the failure's type.
 // 2. No answer in time, or Temporal away: `dependency_unavailable`. The update may still be carried out: its id is the caller's, so a
 //    repetition is the same update. What takes long is begun only when both have just answered, so that one of them that is down
-//    is told as soon as ever.
+//    is told as soon as ever; what then takes longer than a request waits is `still_running`.
 // 3. `undefined` instead of a result: there is no such workflow, or it has closed.
 
 import {
@@ -76,14 +76,22 @@ export function createWorkflowClient(client: Client, askOrchestrator: () => Prom
       });
     },
     async update(workflowId, update, args, { updateId, takesLong } = {}) {
-      if (takesLong) await checkParts();
-      return await call('orchestrator', takesLong ? callTimeoutsMs.longUpdate : callTimeoutsMs.update, () =>
+      const run = () =>
         orGone(() =>
           client.workflow
             .getHandle(workflowId)
             .executeUpdate<never, [unknown]>(update, { args: args as [unknown], ...(updateId && { updateId }) }),
-        ),
-      );
+        );
+      if (!takesLong) return await call('orchestrator', callTimeoutsMs.update, run);
+      await checkParts();
+      const startedMs = performance.now();
+      try {
+        return await call('orchestrator', callTimeoutsMs.longUpdate, run);
+      } catch (error) {
+        // A deadline may ring a moment early.
+        if (performance.now() - startedMs < callTimeoutsMs.longUpdate - 1_000) throw error;
+        throw new WorktrailError('still_running', stillRunning, { cause: error });
+      }
     },
     query: (workflowId, query, args) =>
       call('orchestrator', callTimeoutsMs.query, () =>
@@ -91,6 +99,8 @@ export function createWorkflowClient(client: Client, askOrchestrator: () => Prom
       ),
   };
 }
+
+const stillRunning = `no answer within ${callTimeoutsMs.longUpdate / 1_000} s, and what was begun goes on: ask again with the same Idempotency-Key`;
 
 async function orGone<T>(run: () => Promise<T>): Promise<T | undefined> {
   try {

@@ -15,7 +15,7 @@ import type { Event } from '@worktrail/proto/event';
 import type { ContinuedProposal } from '../src/proposal/workflow.ts';
 import type { OrchestratorBed } from './orchestrator-bed.ts';
 import { sampleSession } from './samples.ts';
-import { type SessionClient, until } from './session-client.ts';
+import { type SessionClient, untilBoth } from './session-client.ts';
 
 export interface ProposalClient {
   spec: messages.ProposalSpec;
@@ -41,8 +41,8 @@ const defaults: ApprovalPolicy = {
   mergeMethod: 'merge',
 };
 
-export async function captured(session: SessionClient): Promise<ProposalSource> {
-  const request = { checkpointId: newId('checkpoint'), label: '' };
+export async function captured(session: SessionClient, borrower: string = newId('proposal')): Promise<ProposalSource> {
+  const request = { checkpointId: newId('checkpoint'), label: '', borrower };
   const { source } = await session.handle.executeUpdate<CapturedFiles, [object]>(captureFiles, { args: [request] });
   return source;
 }
@@ -65,7 +65,7 @@ export async function startProposal(
   const spec: messages.ProposalSpec = {
     ...{ organizationId, projectId, sessionId, partition: 0, generation: 1, proposalId, title: 'A title' },
     ...{ description: '', author: { id: 'prn_author', name: 'A' }, openedBy: { id: 'prn_opener', name: 'O' } },
-    ...{ source: await captured(session), policy: now, branch: session.spec.branch },
+    ...{ source: await captured(session, proposalId), policy: now, branch: session.spec.branch },
     checkSession: sampleSession({ organizationId, projectId }),
     createdAt: '2026-01-01T00:00:00.000Z',
   };
@@ -80,6 +80,8 @@ export async function startProposal(
     return handle.executeUpdate<ProposalDocument, [messages.ProposalDecision]>(update, { args: [decision] });
   };
   const describe = () => handle.query<ProposalDocument>(messages.describeProposal);
+  const stored = async () =>
+    (await bed.proposals.get(proposalKey(organizationId, proposalId)))?.json<ProposalDocument>();
   return {
     spec,
     handle,
@@ -99,14 +101,14 @@ export async function startProposal(
         args: [now],
       });
     },
-    untilState: (...states) => until(describe, ({ state }) => states.includes(state)),
+    untilState: (...states) => untilBoth(stored, describe, ({ state }) => states.includes(state)),
     history: async () =>
       (await bed.events(sessionId))
         .filter((event: Event) => event.producer === proposalId)
         .map(({ payload }) => payload.case ?? 'none'),
     ended: async () => {
       await handle.result();
-      return (await bed.proposals.get(proposalKey(organizationId, proposalId)))!.json<ProposalDocument>();
+      return (await stored())!;
     },
   };
 }

@@ -148,7 +148,7 @@ async function recordSessionForked(bed: OrchestratorBed): Promise<Recording> {
 async function recordSessionUpdated(bed: OrchestratorBed): Promise<Recording> {
   const session = await startSession(bed, sampleSession());
   await session.untilState('ready');
-  const request: UpdateSessionRequest = { method: 'merge', by: session.spec.createdBy };
+  const request: UpdateSessionRequest = { updateId: 'update-1', method: 'merge', by: session.spec.createdBy };
   await session.handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [request] });
   bed.runner.script.updates = 'refuse';
   await session.handle.executeUpdate(updateSession, { args: [request] }).catch(() => {});
@@ -197,6 +197,21 @@ async function recordProposalClosed(bed: OrchestratorBed): Promise<Recording> {
   return { 'proposal-closed': proposal.handle };
 }
 
+async function recordProposalPutUp(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const policy = { requiredChecks: [], requiredApprovals: 0, mergeMethod: 'pull_request' as const };
+  const proposal = await startProposal(bed, session, policy);
+  await proposal.untilState('mergeable');
+  bed.git.script.opens = 'lost';
+  await proposal.merge('prn_opener');
+  await until(proposal.describe, ({ pullRequest }) => pullRequest !== null);
+  const [branch] = [...bed.git.pulls.keys()].slice(-1);
+  bed.git.change(branch!, { state: 'merged', mergeCommit: 'm', mergedTree: 't', by: 'grace' });
+  await proposal.ended();
+  return { 'proposal-put-up': proposal.handle };
+}
+
 async function recordReconciliation(bed: OrchestratorBed): Promise<Recording> {
   const handle = await bed.client.workflow.start('reconcile', {
     workflowId: 'reconcile',
@@ -224,6 +239,7 @@ try {
     recordTrialCanceled,
     recordProposalMerged,
     recordProposalClosed,
+    recordProposalPutUp,
     recordReconciliation,
   ];
   const wanted = process.argv.slice(2);

@@ -59,6 +59,8 @@ export function connectSession(
 ): SessionClient {
   const describe = () => handle.query<SessionDocument>(messages.describeSession);
   const events = () => bed.events(spec.sessionId);
+  const stored = async () =>
+    (await bed.sessions.get(sessionKey(spec.organizationId, spec.sessionId)))?.json<SessionDocument>();
   return {
     spec,
     handle,
@@ -90,13 +92,14 @@ export function connectSession(
     events,
     history: async () =>
       (await events()).filter((event) => event.producer === 'session').map((event) => event.payload.case ?? 'none'),
-    untilState: (state) => until(describe, (document) => document.state === state),
+    // A short while of being busy is not recorded.
+    untilState: (state) =>
+      untilBoth(state === 'busy' ? describe : stored, describe, (document) => document.state === state),
     untilEnded: async (commandId) => {
       const isEnd = (event: Event) => event.commandId === commandId && event.payload.case === 'commandEnded';
       return (await until(events, (all) => all.some(isEnd))).find(isEnd)!;
     },
-    stored: async () =>
-      (await bed.sessions.get(sessionKey(spec.organizationId, spec.sessionId)))?.json<SessionDocument>(),
+    stored,
   };
 }
 
@@ -109,6 +112,22 @@ export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boole
     if (Date.now() > deadline) throw new Error(`it did not come to be so: ${describeAnswer(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/**
+ * What a workflow has recorded is asked for until it is so, then the workflow itself: each question to it costs a worker that keeps nothing
+ * in memory a replay of its whole life.
+ */
+export function untilBoth<T>(
+  stored: () => Promise<T | undefined>,
+  describe: () => Promise<T>,
+  isSo: (document: T) => boolean,
+): Promise<T> {
+  const ask = async () => {
+    const document = await stored();
+    return document !== undefined && isSo(document) ? describe() : document;
+  };
+  return until(ask, (document) => document !== undefined && isSo(document)) as Promise<T>;
 }
 
 function describeAnswer(answer: unknown): string {

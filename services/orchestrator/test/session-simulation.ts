@@ -519,6 +519,7 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     checkpoint: has('checkpoint'),
     reverting: has('revert'),
     changing: has('fileChange'),
+    updating: false,
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

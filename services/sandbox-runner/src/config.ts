@@ -4,6 +4,7 @@ import { totalmem } from 'node:os';
 import { isAbsolute } from 'node:path';
 import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
 import { readOperatorSettings } from '@worktrail/runtime/operator-config';
+import type { SecretsKey } from '@worktrail/runtime/secret-box';
 import { z } from 'zod';
 
 export interface SandboxRunnerConfig extends ServiceConfig {
@@ -13,7 +14,7 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   dockerSocket: string;
   sandboxImage: string;
   supervisorPath: string;
-  secretsKeyFile: string;
+  secretsKey: SecretsKey;
   repositoryRoots: string[];
   stateDirectory: string;
   /** Of the ssh that repositories are fetched with; without it there is none. */
@@ -49,7 +50,8 @@ const shape = {
   WORKTRAIL_DOCKER_SOCKET: absolute,
   WORKTRAIL_SANDBOX_IMAGE: z.string().min(1),
   WORKTRAIL_SUPERVISOR: absolute,
-  WORKTRAIL_SECRETS_KEY_FILE: absolute,
+  WORKTRAIL_SECRETS_KEY_FILE: absolute.optional(),
+  WORKTRAIL_SECRETS_KEY: z.string().optional(),
   WORKTRAIL_STATE_DIRECTORY: absolute,
   WORKTRAIL_TRACE_STORE_URL: z.url(),
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
@@ -70,7 +72,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     dockerSocket: own.WORKTRAIL_DOCKER_SOCKET,
     sandboxImage: own.WORKTRAIL_SANDBOX_IMAGE,
     supervisorPath: own.WORKTRAIL_SUPERVISOR,
-    secretsKeyFile: own.WORKTRAIL_SECRETS_KEY_FILE,
+    secretsKey: { file: own.WORKTRAIL_SECRETS_KEY_FILE, given: own.WORKTRAIL_SECRETS_KEY },
     repositoryRoots: operator.repositoryRoots,
     stateDirectory: own.WORKTRAIL_STATE_DIRECTORY,
     sshConfig: operator.runner.sshConfig ?? undefined,

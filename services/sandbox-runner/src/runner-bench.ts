@@ -48,6 +48,8 @@ import type { SandboxDriver } from './docker/sandbox-driver.ts';
 import { createSandboxImages } from './docker/sandbox-images.ts';
 import { createSandboxes, type Sandboxes } from './sandboxes/sandboxes.ts';
 import { createSessionDirectories, type SessionDirectories } from './sessions/session-directory.ts';
+import { callGitAsChild } from './host/git-call.ts';
+import { startAsChild } from './host/program-start.ts';
 
 const run = promisify(execFile);
 export const log = createLogger({ service: 'test', level: process.env['WORKTRAIL_TEST_LOG'] ?? 'silent' });
@@ -67,6 +69,10 @@ export interface BenchRunner {
   parts(): RunnerParts;
   /** The parts are let go of, as by SIGKILL, and made again. */
   restart(): Promise<void>;
+  /** What a command prints, run to its end. */
+  output(session: OpenSandboxInput, text: string): Promise<string>;
+  /** What there is of a session. */
+  left(session: Pick<OpenSandboxInput, 'sessionId'>): Promise<string[]>;
 }
 
 export interface RunnerBench extends BenchRunner {
@@ -150,12 +156,13 @@ export async function startRunnerBench(
       const derived = createDerivedImages({ driver, dataDirectory, log, signal: alive.signal });
       const images = createSandboxImages({ driver, baseImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'), derived });
       const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
-      const git = await openGit(dataDirectory, alive.signal);
+      const git = await openGit(dataDirectory, callGitAsChild, alive.signal);
       const pins = createRepositoryPins({ git, artifacts, log, signal: alive.signal });
       const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
       const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
       const directories = createSessionDirectories(dataDirectory, clusterId);
       const checkpoints = createCheckpointEngine({
+        start: startAsChild,
         artifacts,
         events,
         sessionPath: (sessionId) => directories.at(sessionId).path,
@@ -189,6 +196,22 @@ export async function startRunnerBench(
         parts.sandboxes.close();
         alive = new AbortController();
         parts = await make();
+      },
+      async output(session: OpenSandboxInput, text: string) {
+        const command = newCommand(session, text);
+        await parts.commands.run(command, activityRun());
+        return outputOf(await eventsOf(command, command.command.id)).toString();
+      },
+      async left({ sessionId }: Pick<OpenSandboxInput, 'sessionId'>) {
+        const { driver, directories } = parts;
+        const containers = await driver.listContainers(sessionId);
+        const volumes = await driver.listVolumes(sessionId);
+        const directory = (await directories.list()).filter((one) => one === sessionId);
+        return [
+          ...containers.map(() => 'container'),
+          ...volumes.map(() => 'volume'),
+          ...directory.map(() => 'directory'),
+        ];
       },
     };
     const stop = async () => {

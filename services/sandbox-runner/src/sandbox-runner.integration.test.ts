@@ -87,7 +87,7 @@ beforeAll(async () => {
     dockerSocket: engine.path,
     sandboxImage: toolPath('WORKTRAIL_SANDBOX_IMAGE'),
     supervisorPath: toolPath('WORKTRAIL_SUPERVISOR'),
-    secretsKeyFile,
+    secretsKey: { file: secretsKeyFile, given: undefined },
     repositoryRoots: [join(scratch.path, 'repositories')],
     sshConfig: undefined,
     stateDirectory: join(scratch.path, 'data'),

@@ -38,6 +38,7 @@ import type { SandboxRunnerConfig } from './config.ts';
 import { startControlRequests } from './commands/control-requests.ts';
 import { createDerivedImages } from './docker/derived-image.ts';
 import { requireDiskSpace } from './host/disk-space.ts';
+import { openProgramStarter } from './host/program-starter.ts';
 import { sandboxUser } from './docker/docker-container-spec.ts';
 import { createDockerDriver } from './docker/docker-driver.ts';
 import { openGit } from './repositories/git-program.ts';
@@ -97,8 +98,9 @@ export async function startSandboxRunner(
   const startedAt = new Date(clock()).toISOString();
   const { dataDirectory, clusterId, control, sshConfig } = config;
   const runnerId = await openRunnerIdentity(dataDirectory, lifetime);
-  const secretBox = await openSecretBox(config.secretsKeyFile);
-  const git = await openGit(dataDirectory, lifetime.signal, sshConfig);
+  const secretBox = await openSecretBox(config.secretsKey);
+  const { start, callGit } = await openProgramStarter(lifetime);
+  const git = await openGit(dataDirectory, callGit, lifetime.signal, sshConfig);
 
   const nats = await connectNats(config.nats, 'sandbox-runner', lifetime, log);
   const js = jetstream(nats);
@@ -128,11 +130,12 @@ export async function startSandboxRunner(
   const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
   const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
   const { diskReserveBytes } = config;
-  const serving = { dataDirectory, diskReserveBytes, mirrors, sessions, artifacts, clock, log };
+  const serving = { start, dataDirectory, diskReserveBytes, mirrors, sessions, artifacts, clock, log };
   const served = await openServedRepositories(serving);
   const directories = createSessionDirectories(dataDirectory, clusterId);
   const sessionPath = (sessionId: string) => directories.at(sessionId).path;
   const checkpoints = createCheckpointEngine({
+    start,
     artifacts,
     events,
     sessionPath,
@@ -205,7 +208,15 @@ export async function startSandboxRunner(
   addRunnerChecks(readiness, { engine, nats, temporal, supervisorPath: config.supervisorPath });
   const stopCluster = createClusterStop({ sandboxes, commands, temporal, token: config.internalToken, log });
   const { host } = config;
-  const reading = await openSessionReading({ dataDirectory, sessionPath, artifacts, mirrors, diskReserveBytes, clock });
+  const reading = await openSessionReading({
+    start,
+    dataDirectory,
+    sessionPath,
+    artifacts,
+    mirrors,
+    diskReserveBytes,
+    clock,
+  });
   lifetime.onClose('session reading', () => reading.close());
   const context = await openRepositoryContext({
     ...{ dataDirectory, diskReserveBytes, bytesMax: config.contextBytesMax, mirrors, clock, log },
@@ -255,7 +266,15 @@ export async function startSandboxRunner(
     maxConcurrentActivityTaskExecutions: activitiesMax,
     maxConcurrentActivityTaskPolls: pollersMax,
   });
-  const proposals = { directory: join(dataDirectory, 'proposals'), artifacts, mirrors, disk };
+  const proposals = {
+    start,
+    directory: join(dataDirectory, 'proposals'),
+    artifacts,
+    mirrors,
+    disk,
+    credentials,
+    fetch,
+  };
   await clearProposalStores(proposals);
   const proposalWorker = await Worker.create({
     connection,

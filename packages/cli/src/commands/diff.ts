@@ -8,6 +8,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { type Screen, writeAll } from '../screen/screen.ts';
 import type { Style } from '../screen/style.ts';
 import { visible } from '../screen/visible-text.ts';
+import { checkpointIdOf } from './resolve-checkpoint.ts';
 
 export interface DiffOptions {
   from: string;
@@ -18,14 +19,17 @@ export interface DiffOptions {
 
 export async function diff(cli: Cli, sessionId: string, options: DiffOptions): Promise<number> {
   const { screen } = cli;
-  const { files } = await cli.client();
-  const { from, to, patch = false, stat = false } = options;
+  const client = await cli.client();
+  const { files } = client;
+  const { patch = false, stat = false } = options;
+  const from = await checkpointIdOf(client, sessionId, options.from);
+  const to = await checkpointIdOf(client, sessionId, options.to);
   if (patch && !screen.json) {
     const { bytes, truncated, upToDate } = await files.patch(sessionId, { from, to });
     await showPatch(screen, bytes);
-    if (truncated) screen.note('The patch is cut at its limit: see its last line.');
+    if (truncated) screen.note('error: the patch is cut at its limit: see its last line');
     if (!upToDate) screen.note(notUpToDate);
-    return exitCodes.ok;
+    return truncated ? exitCodes.failed : exitCodes.ok;
   }
   const found = await files.diff(sessionId, { from, to, patch });
   if (screen.json) await screen.document(found);

@@ -1,4 +1,4 @@
-// worktrail files <session> [path] | files get <session> <path> | files put <session> <path> [file] | files rm <session> <path>
+// worktrail files list <session> [path] | files read <session> <path> | files write <session> <path> [file] | files delete <session> <path>
 //
 // What is larger than the API gives at once is read range after range; that they are of one and the same file is checked.
 
@@ -11,16 +11,19 @@ import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatBytes } from '../screen/quantities.ts';
 import { writeAll } from '../screen/screen.ts';
+import { checkpointIdOf } from './resolve-checkpoint.ts';
 
 export async function fileList(
   cli: Cli,
   sessionId: string,
   path: string | undefined,
-  { at }: { at?: string },
+  { at: named }: { at?: string },
 ): Promise<number> {
   const { screen } = cli;
+  const client = await cli.client();
+  const at = named && (await checkpointIdOf(client, sessionId, named));
   const items: FileItem[] = [];
-  for await (const item of (await cli.client()).files.all(sessionId, { path, at })) items.push(item);
+  for await (const item of client.files.all(sessionId, { path, at })) items.push(item);
   if (screen.json) await screen.document({ items });
   else {
     const columns = [{ title: 'TYPE' }, { title: 'SIZE', align: 'right' as const }, { title: 'NAME', shrinks: true }];
@@ -38,9 +41,10 @@ export async function fileGet(
   cli: Cli,
   sessionId: string,
   path: string,
-  { at, output }: { at?: string; output?: string },
+  { at: named, output }: { at?: string; output?: string },
 ): Promise<number> {
   const client = await cli.client();
+  const at = named && (await checkpointIdOf(client, sessionId, named));
   const first = await begin(client, sessionId, path, at);
   if (output === undefined) {
     await copy(client, first, { sessionId, path, at }, cli.screen.stdout);

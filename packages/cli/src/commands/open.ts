@@ -27,6 +27,7 @@ export async function open(cli: Cli, sessionId: string): Promise<number> {
     ]);
     await screen.line(`\nIn a clone that you have:\n  ${ways.fetch}\nAnew:\n  ${ways.clone}`);
     screen.note('\ngit asks for a user name, which may be any, and for a password: a key with the scope read.');
+    screen.note(`What is not committed is not on the branch: worktrail diff ${sessionId} --patch`);
   }
   return exitCodes.ok;
 }

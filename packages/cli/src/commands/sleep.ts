@@ -1,9 +1,8 @@
-// worktrail session hibernate | resume | checkpoint | checkpoints
+// worktrail session hibernate | resume
 
-import type { Checkpoint, Session, WorktrailClient } from '@worktrail/client';
+import type { Session, WorktrailClient } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { formatAge } from '../screen/quantities.ts';
 
 export async function sessionHibernate(cli: Cli, sessionIds: readonly string[]): Promise<number> {
   const hibernate = async (client: WorktrailClient, sessionId: string) => {
@@ -47,35 +46,5 @@ async function forEach(
     if (!cli.screen.json) await cli.screen.line(`${session.id}  ${session.state}`);
   }
   if (cli.screen.json) await cli.screen.document(changed.length === 1 ? changed[0] : { items: changed });
-  return exitCodes.ok;
-}
-
-export async function sessionCheckpoint(cli: Cli, sessionId: string, { label }: { label?: string }): Promise<number> {
-  const checkpoint = await (await cli.client()).checkpoints.create(sessionId, { label });
-  await (cli.screen.json ? cli.screen.document(checkpoint) : cli.screen.line(checkpoint.id));
-  return exitCodes.ok;
-}
-
-export async function sessionCheckpoints({ screen, surroundings, client }: Cli, sessionId: string): Promise<number> {
-  const checkpoints: Checkpoint[] = [];
-  for await (const checkpoint of (await client()).checkpoints.all(sessionId)) checkpoints.push(checkpoint);
-  if (screen.json) await screen.document({ items: checkpoints });
-  else {
-    const columns = [
-      { title: 'CHECKPOINT' },
-      { title: 'NUMBER', align: 'right' as const },
-      { title: 'COMMIT' },
-      { title: 'FILES', align: 'right' as const },
-      { title: 'CREATED' },
-      { title: 'CURSOR' },
-      { title: 'LABEL', shrinks: true },
-    ];
-    const nowMs = surroundings.nowMs();
-    const row = ({ id, number, commit, filesChanged, createdAt, cursor, label }: Checkpoint) => [
-      ...[id, String(number), commit.slice(0, 12), String(filesChanged)],
-      ...[formatAge(createdAt, nowMs), cursor, label ?? ''],
-    ];
-    await screen.table(columns, checkpoints.map(row));
-  }
   return exitCodes.ok;
 }

@@ -68,6 +68,17 @@ test.each([
     },
     'A new.txt +1  M a.ts +3 -2  R from -> to  D x.png binary  T ex.sh',
   ],
+  [
+    'session.branch_left',
+    { expectedBranch: 'worktrail/a', actualRef: 'refs/heads/b' },
+    'HEAD is on b, no longer on worktrail/a',
+  ],
+  [
+    'session.branch_left',
+    { expectedBranch: 'worktrail/a', actualRef: 'HEAD' },
+    'HEAD is detached, no longer on worktrail/a',
+  ],
+  ['session.branch_left', { expectedBranch: 'a', actualRef: '' }, 'HEAD is nowhere, no longer on a'],
   ['session.archived', {}, ''],
   ['plan.updated', { items: [] }, '{"items":[]}'],
 ])('%s %j', (type, data, summary) => {

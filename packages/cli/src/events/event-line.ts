@@ -43,6 +43,8 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
       return restoredSummary(data);
     case 'session.reverted':
       return revertedSummary(data);
+    case 'session.branch_left':
+      return `HEAD is ${leftFor(text('actualRef'))}, no longer on ${text('expectedBranch')}`;
     case 'session.forked':
       return joined(`from ${text('fromSessionId')} at ${text('fromCheckpointId')}`, list(data['sessionIds']).join(' '));
     case 'session.updated':
@@ -83,6 +85,11 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
   }
 }
 
+function leftFor(ref: string): string {
+  if (ref === '') return 'nowhere';
+  return ref === 'HEAD' ? 'detached' : `on ${ref.replace(/^refs\/heads\//, '')}`;
+}
+
 function outputSummary(data: Record<string, unknown>): string {
   const size = Buffer.from(String(data['bytes'] ?? ''), 'base64').length;
   return `${data['stream']} ${formatBytes(size)}${typeof data['text'] === 'string' ? `  ${data['text'].trim()}` : ''}`;
@@ -114,14 +121,21 @@ function revertedSummary(data: Record<string, unknown>): string {
   );
 }
 
-function checkpointSummary({ number, commit, filesChanged, label }: Record<string, unknown>): string {
+function checkpointSummary({ number, commit, filesChanged, label, leftOut }: Record<string, unknown>): string {
   const files = Number(filesChanged ?? 0);
+  const without = list(leftOut).map((one) => `${(one as LeftOut).count} ${(one as LeftOut).kind}`);
   return joined(
     `checkpoint ${number}`,
     String(commit ?? '').slice(0, 12),
     `${files} ${files === 1 ? 'file' : 'files'}`,
     label ? `"${label}"` : '',
+    without.length > 0 ? `left out: ${without.join(', ')}` : '',
   );
+}
+
+interface LeftOut {
+  kind: string;
+  count: number;
 }
 
 /** The first files; `M src/a.ts +3 -1`, as git's letters have it. */

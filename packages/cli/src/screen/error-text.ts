@@ -38,7 +38,9 @@ function adviceFor(error: WorktrailApiError): string | undefined {
     case 'scope_missing':
       return 'Use a key that has the scope.';
     case 'not_found':
-      return 'Check the id: it must belong to the organization of your key.';
+      return /another organization/.test(error.detail ?? '')
+        ? 'Check the id: it must belong to the organization of your key.'
+        : undefined;
     case 'cursor_expired':
     case 'cursor_invalid':
       return 'Leave --after out to read from the beginning.';

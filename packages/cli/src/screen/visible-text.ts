@@ -6,6 +6,7 @@ const controls = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 const wide =
   /\p{Extended_Pictographic}|\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u;
 const nothing = /^[\p{Mark}\p{Default_Ignorable_Code_Point}]+$/u;
+const plain = /^[ -~]*$/;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** One line without anything a terminal would act on: what comes from a sandbox must not move the cursor. */
@@ -16,6 +17,7 @@ export function visible(text: string): string {
 }
 
 export function widthOf(text: string): number {
+  if (plain.test(text)) return text.length;
   let width = 0;
   for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
   return width;
@@ -37,6 +39,23 @@ export function cutTo(text: string, columns: number): string {
     cut += segment;
   }
   return columns > 0 ? `${cut}…` : '';
+}
+
+/** Pieces of at most so many columns, at most so many of them; what is cut ends with an ellipsis. */
+export function wrapTo(text: string, columns: number, piecesMax: number): string[] {
+  const pieces: string[] = [];
+  let from = 0;
+  let width = 0;
+  for (const { segment, index } of graphemes.segment(text)) {
+    const wider = graphemeWidth(segment);
+    if (width + wider > columns && pieces.length < piecesMax - 1) {
+      pieces.push(text.slice(from, index));
+      from = index;
+      width = 0;
+    }
+    width += wider;
+  }
+  return [...pieces, cutTo(text.slice(from), columns)];
 }
 
 export function padTo(text: string, columns: number, align: 'left' | 'right'): string {

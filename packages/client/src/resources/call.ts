@@ -2,7 +2,7 @@
 
 export interface CallOptions {
   signal?: AbortSignal;
-  /** For a POST: the caller's own key, where a retry may come from another process. */
+  /** For a POST, and a change of a file: the caller's own key, where a retry may come from another process. */
   idempotencyKey?: string;
 }
 

@@ -62,9 +62,8 @@ export function createFiles(transport: Transport) {
       { executable, ifMatch, create, ...options }: CallOptions & FileWrite = {},
     ) =>
       transport.json<ChangedFile>('PUT', filePath(sessionId, path), {
-        // Once it is written it is no longer what was to be there.
-        ...((ifMatch || create) && { retry: false }),
         ...options,
+        takesKey: true,
         bytes,
         query: { executable },
         headers: { ...(ifMatch && { 'if-match': ifMatch }), ...(create && { 'if-none-match': '*' }) },
@@ -73,6 +72,7 @@ export function createFiles(transport: Transport) {
     delete: (sessionId: string, path: string, { ifMatch, ...options }: CallOptions & { ifMatch?: string } = {}) =>
       transport.send('DELETE', filePath(sessionId, path), {
         ...options,
+        takesKey: true,
         ...(ifMatch && { headers: { 'if-match': ifMatch } }),
       }),
     /** By default from the commit that the session began with to its files as they are now. */

@@ -986,6 +986,13 @@ export declare type CheckpointCreated = Message<"worktrail.v1.CheckpointCreated"
    * @generated from field: uint32 files_changed = 6;
    */
   filesChanged: number;
+
+  /**
+   * What of the work tree and the repository is not in it.
+   *
+   * @generated from field: repeated worktrail.v1.LeftOut left_out = 7;
+   */
+  leftOut: LeftOut[];
 };
 
 /**
@@ -993,6 +1000,65 @@ export declare type CheckpointCreated = Message<"worktrail.v1.CheckpointCreated"
  * Use `create(CheckpointCreatedSchema)` to create a new message.
  */
 export declare const CheckpointCreatedSchema: GenMessage<CheckpointCreated>;
+
+/**
+ * @generated from message worktrail.v1.LeftOut
+ */
+export declare type LeftOut = Message<"worktrail.v1.LeftOut"> & {
+  /**
+   * "large" (over the limit of a file), "unreadable", "special", "changing" (while it was read), "nested" (one repository too many),
+   * "state", "index", "head", "history" (of a repository), "repository" (none of it could be read).
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: uint32 count = 2;
+   */
+  count: number;
+
+  /**
+   * The first of them.
+   *
+   * @generated from field: repeated worktrail.v1.LeftOutFile files = 3;
+   */
+  files: LeftOutFile[];
+};
+
+/**
+ * Describes the message worktrail.v1.LeftOut.
+ * Use `create(LeftOutSchema)` to create a new message.
+ */
+export declare const LeftOutSchema: GenMessage<LeftOut>;
+
+/**
+ * @generated from message worktrail.v1.LeftOutFile
+ */
+export declare type LeftOutFile = Message<"worktrail.v1.LeftOutFile"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Of a large one; the digest is empty where it was not taken.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+
+  /**
+   * @generated from field: string sha256 = 3;
+   */
+  sha256: string;
+};
+
+/**
+ * Describes the message worktrail.v1.LeftOutFile.
+ * Use `create(LeftOutFileSchema)` to create a new message.
+ */
+export declare const LeftOutFileSchema: GenMessage<LeftOutFile>;
 
 /**
  * @generated from message worktrail.v1.FileChange
@@ -1062,9 +1128,26 @@ export declare type FilesChanged = Message<"worktrail.v1.FilesChanged"> & {
   truncated: boolean;
 
   /**
+   * Of the checkpoint that has them; empty where none has yet.
+   *
    * @generated from field: string checkpoint_id = 3;
    */
   checkpointId: string;
+
+  /**
+   * "checkpoint": all that has changed since the checkpoint before, whoever changed it. "api": one file, changed from outside just now;
+   * the next checkpoint tells of it again.
+   *
+   * @generated from field: string source = 4;
+   */
+  source: string;
+
+  /**
+   * With "checkpoint": the one before; empty where it is the session's first, which is told against the base commit.
+   *
+   * @generated from field: string since_checkpoint_id = 5;
+   */
+  sinceCheckpointId: string;
 };
 
 /**
@@ -1666,6 +1749,23 @@ export declare type ProposalMerged = Message<"worktrail.v1.ProposalMerged"> & {
    * @generated from field: string merge_commit = 2;
    */
   mergeCommit: string;
+
+  /**
+   * Where it was merged as a pull request: who did it, by the host's name for them, and the tree that landed.
+   *
+   * @generated from field: optional string pull_request_url = 3;
+   */
+  pullRequestUrl?: string | undefined;
+
+  /**
+   * @generated from field: optional string merged_by = 4;
+   */
+  mergedBy?: string | undefined;
+
+  /**
+   * @generated from field: optional string merged_tree = 5;
+   */
+  mergedTree?: string | undefined;
 };
 
 /**
@@ -1687,6 +1787,18 @@ export declare type ProposalClosed = Message<"worktrail.v1.ProposalClosed"> & {
    * @generated from field: string comment = 2;
    */
   comment: string;
+
+  /**
+   * Where its pull request was closed on the host: who did it, by the host's name for them.
+   *
+   * @generated from field: optional string pull_request_url = 3;
+   */
+  pullRequestUrl?: string | undefined;
+
+  /**
+   * @generated from field: optional string closed_by = 4;
+   */
+  closedBy?: string | undefined;
 };
 
 /**

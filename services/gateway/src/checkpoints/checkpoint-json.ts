@@ -17,6 +17,19 @@ export const checkpointSchema = z
     cursor: z.string().openapi({ description: 'Of its event: the history up to it led to these files.' }),
     createdAt: time,
     filesChanged: z.int().openapi({ description: 'Against the checkpoint before it.' }),
+    leftOut: z
+      .array(
+        z.object({
+          kind: z
+            .string()
+            .openapi({ description: 'large, unreadable, special, changing, nested, or of a repository.' }),
+          count: z.int(),
+          files: z
+            .array(z.object({ path: z.string(), bytes: z.int(), sha256: z.string() }))
+            .openapi({ description: 'The first of them; size and digest of large ones.' }),
+        }),
+      )
+      .openapi({ description: 'What of the work tree and the repository is not in it.' }),
   })
   .openapi('Checkpoint');
 
@@ -25,7 +38,7 @@ export const createCheckpointSchema = z.strictObject({ label: name.optional() })
 /** Undefined for another event. */
 export function checkpointJson({ event, cursor }: PositionedEvent) {
   if (event.payload.case !== 'checkpointCreated') return undefined;
-  const { checkpointId, number, commit, tree, label, filesChanged } = event.payload.value;
+  const { checkpointId, number, commit, tree, label, filesChanged, leftOut } = event.payload.value;
   return {
     ...{ id: checkpointId, number, commit, tree },
     ...(label && { label }),
@@ -33,5 +46,9 @@ export function checkpointJson({ event, cursor }: PositionedEvent) {
     cursor: formatCursor(cursor),
     createdAt: event.time ? timestampDate(event.time).toISOString() : new Date(0).toISOString(),
     filesChanged,
+    leftOut: leftOut.map(({ kind, count, files }) => ({
+      ...{ kind, count },
+      files: files.map(({ path, bytes, sha256 }) => ({ path, bytes: Number(bytes), sha256 })),
+    })),
   };
 }

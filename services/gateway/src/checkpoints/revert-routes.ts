@@ -16,7 +16,7 @@ import type { History, PositionedEvent } from '../events/history.ts';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
 import type { SessionFiles } from '../files/session-files.ts';
-import { notFound } from '../problem.ts';
+import { Problem } from '../problem.ts';
 import { refuseClosed, updateSession } from '../sessions/session-update.ts';
 import { id } from '../text.ts';
 import { findCheckpoint, recordedCheckpoint } from './checkpoint-events.ts';
@@ -64,7 +64,7 @@ export function addRevertRoutes(api: Api, deps: RevertRouteDeps): void {
       const session = await deps.sessions.open(principal, sessionId, 'session.revert');
       await refuseClosed(deps.sessions, session.document);
       const to = await deps.files.tree(session.document, body.checkpointId, 'checkpointId');
-      if (!to) throw notFound(body.checkpointId);
+      if (!to) throw new Problem('not_found', `${sessionId} has no checkpoint ${body.checkpointId}`);
       // A session that sleeps is woken for it.
       if (session.document.state === 'hibernated') await deps.runners.checkPlaceable();
       else await deps.runners.checkAlive();

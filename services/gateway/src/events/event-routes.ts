@@ -80,8 +80,10 @@ export function addEventRoutes(api: Api, deps: EventRouteDeps): void {
         200: {
           description: 'A page; or a stream whose `id:` is the cursor, `event:` the type, `data:` the event',
           schema: eventPageSchema,
+          contentTypes: ['text/event-stream'],
         },
       },
+      heeds: { 'Last-Event-ID': 'Of a stream: the cursor after which it begins.' },
     },
     async ({ principal, params, query, headers, signal }) => {
       const { scope } = await deps.sessions.open(principal, params.sessionId, 'event.read');

@@ -89,6 +89,7 @@ export function addDiffRoutes(api: Api, { sessions, files, requests }: DiffRoute
           description:
             'The comparison. With Accept: text/x-diff the patch, as bytes; `X-Truncated` and `X-Up-To-Date` say what the members do',
           schema: diffSchema,
+          contentTypes: ['text/x-diff'],
         },
       },
     },

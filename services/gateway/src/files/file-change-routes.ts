@@ -4,13 +4,15 @@
 //    sleeps. What is done is in the history, with who did it, before it is answered.
 // 2. With `If-Match` only what the client has seen is changed, with `If-None-Match: *` nothing is overwritten. A file's ETag is its content's
 //    name in git, as when it is read.
-// 3. Nothing outside of the work tree is changed, nor `.git`: not by the path, and no symlink is followed.
+// 3. One request with an idempotency key is one change, however often it is sent.
+// 4. Nothing outside of the work tree is changed, nor `.git`: not by the path, and no symlink is followed.
 
 import { z } from '@hono/zod-openapi';
 import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { fileWriteBytesMax, workTreePathProblem } from '@worktrail/contract/session-files';
 import { type ChangedFile, changeFile, type ChangeFileRequest } from '@worktrail/contract/session-messages';
+import { createTurns, type Turns } from '@worktrail/runtime/turns';
 import type { Principal } from '../authorize.ts';
 import type { Draw } from '../draw.ts';
 import type { Followers } from '../followers.ts';
@@ -31,6 +33,8 @@ const params = z.object({
   path: z.string().openapi({ description: 'Relative to the work tree; slashes as they are.' }),
 });
 const storeTimeoutMs = 20_000;
+/** A session makes one change after the other, and takes few requests at once: those of one client that writes many files wait here. */
+const turnBounds = { totalMax: 256, perKeyMax: 2, waitMsMax: 20_000 };
 
 const changedFileSchema = z
   .object({
@@ -62,10 +66,12 @@ interface Asked {
   params: { sessionId: string; path: string };
   headers: Headers;
   draw: Draw;
+  retried: boolean;
   signal: AbortSignal;
 }
 
 export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
+  const turns = createTurns(turnBounds);
   api.route(
     {
       method: 'put',
@@ -74,8 +80,13 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       tag,
       summary: 'Write a file; directories on its way are made',
       action: 'file.write',
+      takesKey: true,
       params,
       query: z.object({ executable }),
+      heeds: {
+        'If-Match': 'One ETag, or `*`: 412 where the file has another content, or is not there.',
+        'If-None-Match': '`*`: 412 where the file is there.',
+      },
       rawBodyBytesMax: fileWriteBytesMax,
       answers: {
         200: { description: 'Written over what was there; `ETag`: its content', schema: changedFileSchema },
@@ -85,7 +96,7 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
     async (request) => {
       const { rawBody, query } = request;
       const mode = query.executable === undefined ? null : query.executable === 'true';
-      const file = await change(deps, request, { bytes: rawBody, executable: mode });
+      const file = await change(deps, turns, request, { bytes: rawBody, executable: mode });
       const { status, additions, deletions, binary, newBlob } = file;
       const etag = `"${newBlob}"`;
       const answer = { path: request.params.path, status, additions, deletions, binary, etag };
@@ -100,11 +111,13 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
       tag,
       summary: 'Delete a file, or a symlink itself',
       action: 'file.write',
+      takesKey: true,
       params,
+      heeds: { 'If-Match': 'One ETag, or `*`: 412 where the file has another content.' },
       answers: { 204: { description: 'Deleted' } },
     },
     async (request) => {
-      await change(deps, request, null);
+      await change(deps, turns, request, null);
       return { status: 204, headers: {}, body: null };
     },
   );
@@ -112,7 +125,8 @@ export function addFileChangeRoutes(api: Api, deps: FileChangeRouteDeps): void {
 
 async function change(
   deps: FileChangeRouteDeps,
-  { principal, params: { sessionId, path: file }, headers, draw, signal }: Asked,
+  turns: Turns,
+  { principal, params: { sessionId, path: file }, headers, draw, retried, signal }: Asked,
   content: { bytes: Uint8Array; executable: boolean | null } | null,
 ): Promise<ChangedFile> {
   const message = workTreePathProblem(file);
@@ -133,8 +147,10 @@ async function change(
       executable: content?.executable ?? null,
       actor: { kind: 'user', id: principal.id },
     };
-    const options = { takesLong: true, updateId: changeId };
-    return await updateSession<ChangedFile>(deps, document, changeFile, [request], options);
+    // An update that was refused answers so for ever: a repetition is another one, which the workflow knows by the change's id.
+    const options = { takesLong: true, ...(!retried && { updateId: changeId }) };
+    const send = () => updateSession<ChangedFile>(deps, document, changeFile, [request], options);
+    return await turns.take(sessionId, until, send);
   } finally {
     end();
   }

@@ -103,6 +103,12 @@ function addRead(api: Api, deps: FileRouteDeps): void {
         path: z.string().openapi({ description: 'Relative to the work tree; slashes as they are.' }),
       }),
       query: z.object({ at }),
+      heeds: {
+        Range:
+          'One range of bytes, `bytes=0-99`, `bytes=100-` or `bytes=-100`; of anything else the whole file is given.',
+        'If-Range': 'An ETag: of another content the whole file is given.',
+        'If-None-Match': 'ETags: 304 where the content has one of them.',
+      },
       answers: {
         200: {
           description: `The file, of at most ${fileBytesMax} bytes; \`ETag\`: its content. \`X-Worktrail-At\`: live, a checkpoint, or base`,

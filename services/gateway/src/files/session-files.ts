@@ -7,7 +7,7 @@ import type { SessionFilesRef, TreeRef } from '@worktrail/contract/session-files
 import { type SettledFiles, sessionWorkflowId, settleFiles } from '@worktrail/contract/session-messages';
 import { findCheckpoint } from '../checkpoints/checkpoint-events.ts';
 import type { History } from '../events/history.ts';
-import { invalid, notFound } from '../problem.ts';
+import { invalid, Problem } from '../problem.ts';
 import { scopeOf, type SessionReader } from '../sessions/session-reader.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 
@@ -40,7 +40,7 @@ export function createSessionFiles(deps: {
       return { document, upToDate: document.state === 'archived' };
     } catch (error) {
       // Others wait for the same already.
-      if (!(error instanceof WorktrailError) || error.code !== 'session_busy') throw error;
+      if (!(error instanceof WorktrailError) || error.code !== 'rate_limited') throw error;
       return { document: await deps.sessions.newest(known), upToDate: false };
     }
   }
@@ -70,7 +70,8 @@ export function createSessionFiles(deps: {
       if (!isId(name, 'checkpoint')) throw invalid({ path, message: 'must be the id of a checkpoint' });
       if (document.checkpoint?.id === name) return document.checkpoint;
       const found = await findCheckpoint(deps.history, scopeOf(document), name, undefined);
-      if (found?.event.payload.case !== 'checkpointCreated') throw notFound(name);
+      if (found?.event.payload.case !== 'checkpointCreated')
+        throw new Problem('not_found', `${document.id} has no checkpoint ${name}`);
       const { checkpointId: id, number, commit, tree } = found.event.payload.value;
       return { id, number, commit, tree };
     },

@@ -198,6 +198,27 @@ test('a parameter that takes slashes is the rest of the path, decoded', async ()
   expect((await get('/v1/files/')).status).toBe(404);
 });
 
+test('a name with a line break is a name; what is not UTF-8, or not encoded, is refused by name', async () => {
+  const authorized = { authorization: 'Bearer right' };
+  const given = await app().request('/v1/files/a%0Ab/c', { headers: authorized });
+  expect(await given.json()).toEqual({ path: 'a\nb/c' });
+  for (const path of ['%ff%fe', 'x%', '%zz/a']) {
+    const response = await app().request(`/v1/files/${path}`, { headers: authorized });
+    expect(response.status).toBe(422);
+    expect(await response.json()).toMatchObject({ errors: [{ path: 'path' }] });
+  }
+});
+
+test('git is told in plain text why it is refused, which is all that it shows', async () => {
+  const headers = { 'user-agent': 'git/2.39.5' };
+  const response = await app().request('/v1/git', { headers });
+  expect(response.status).toBe(401);
+  expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  expect(response.headers.get('www-authenticate')).toContain('Basic');
+  expect(await response.text()).toBe('wrong key\n');
+  expect((await app().request('/v1/feed', { headers })).headers.get('content-type')).toContain('json');
+});
+
 test('where a password will do, the key is taken as one with any user name, and a refusal asks for it', async () => {
   const get = (authorization?: string, path = '/v1/git') =>
     app().request(path, { headers: authorization === undefined ? {} : { authorization } });

@@ -5,7 +5,7 @@
 // 3. A path that exists under another method is 405 with Allow.
 
 import { createHash } from 'node:crypto';
-import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
+import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { Logger } from '@worktrail/runtime/log';
@@ -38,17 +38,22 @@ export interface RouteSpec<Params extends z.ZodType, Query extends z.ZodType, Bo
   params?: Params;
   query?: Query;
   body?: Body;
+  /** What is told of headers that it heeds, by their names; of the key of a POST and the ETag of a PATCH it is told anyway. */
+  heeds?: Readonly<Record<string, string>>;
   /** Takes the body as it is, up to so many bytes, instead of JSON. */
   rawBodyBytesMax?: number;
   answers: Record<number, Answer>;
-  /** Answers of this POST are not kept: it is told of a retry and answers anew. */
+  /** As every POST does, it honours an idempotency key. */
+  takesKey?: true;
+  /** Its answers are not kept: it is told of a retry and answers anew. */
   keepsNoAnswer?: boolean;
 }
 
 export interface Answer {
   description: string;
+  /** Of its JSON. */
   schema?: z.ZodType;
-  /** Other than JSON. */
+  /** Other than JSON, or beside it. */
   contentTypes?: readonly string[];
 }
 
@@ -120,6 +125,7 @@ async function answer(deps: ApiDeps, spec: AnySpec, handler: AnyHandler, context
     response = toResponse(isDropped ? { ...reply, body: null } : reply, requestId);
   } catch (error) {
     response = failed(deps.log, error, requestId);
+    if (spec.orPassword && isGit(context.req.raw.headers)) response = await inPlainText(response);
   }
   deps.metrics.observe(spec.method, spec.path, response.status, performance.now() - started);
   return response;
@@ -141,11 +147,13 @@ async function handle(
   const rawBody = await rawBodyOf(spec, context.req.raw);
   const body = spec.body ? parseBody(spec.body, rawBody) : undefined;
   const request = { principal, params, query, body, rawBody, headers, signal: context.req.raw.signal, requestId };
-  const key = spec.method === 'post' ? headers.get('idempotency-key') : null;
+  const key = takesKey(spec) ? headers.get('idempotency-key') : null;
   if (key === null) return await handler({ ...request, draw: createDraw(newSeed(), Date.now()), retried: false });
   return await deps.idempotency.run(
     {
-      scope: `${principal.organizationId} ${principal.id} ${context.req.path}`,
+      scope: [principal.organizationId, principal.id, ...(spec.takesKey ? [spec.method] : []), context.req.path].join(
+        ' ',
+      ),
       key: idempotencyKey(key),
       bodyHash: createHash('sha256').update(rawBody).digest('hex'),
       keepsAnswer: spec.keepsNoAnswer !== true,
@@ -187,9 +195,20 @@ function keyInPassword(authorization: string | null): string | null {
 
 function parseParams(spec: AnySpec, context: Context): unknown {
   if (!spec.params) return {};
+  if (spec.takesSlashes) requireDecodable(context.req.raw.url);
   const result = spec.params.safeParse(context.req.param());
   if (!result.success) throw notFound(context.req.path);
   return result.data;
+}
+
+/** The router leaves as it is what cannot be decoded: it would be taken for a name with percent signs. */
+function requireDecodable(url: string): void {
+  try {
+    decodeURIComponent(new URL(url).pathname);
+  } catch (error) {
+    const message = 'must be UTF-8, percent-encoded where it is not ASCII, and "%" as "%25"';
+    throw Object.assign(invalid({ path: 'path', message }), { cause: error });
+  }
 }
 
 /** `?state=` says as little as no state at all. */
@@ -201,6 +220,10 @@ async function rawBodyOf(spec: AnySpec, request: Request): Promise<Uint8Array> {
   if (spec.rawBodyBytesMax !== undefined) return await readBody(request, spec.rawBodyBytesMax);
   if (spec.body || spec.method === 'post') return await readBody(request, limits.jsonBodyBytesMax);
   return new Uint8Array();
+}
+
+function takesKey({ method, takesKey: does }: Pick<AnySpec, 'method' | 'takesKey'>): boolean {
+  return method === 'post' || does === true;
 }
 
 function idempotencyKey(key: string): string {
@@ -222,6 +245,18 @@ function failed(log: Logger, error: unknown, requestId: string): Response {
   return response;
 }
 
+/** It shows what is said in plain text, and of everything else the status alone. */
+function isGit(headers: Headers): boolean {
+  return /^git\//i.test(headers.get('user-agent') ?? '');
+}
+
+async function inPlainText(problem: Response): Promise<Response> {
+  const { status, headers } = problem;
+  const { detail } = (await problem.json()) as { detail: string };
+  headers.set('content-type', 'text/plain; charset=utf-8');
+  return new Response(`${detail}\n`, { status, headers });
+}
+
 function unmatched(context: Context, paths: readonly { method: string; pattern: RegExp }[]): Response {
   const requestId = requestIdOf(context.req.raw.headers);
   const allowed = paths.filter(({ pattern }) => pattern.test(context.req.path)).map(({ method }) => method);
@@ -233,12 +268,12 @@ function unmatched(context: Context, paths: readonly { method: string; pattern: 
 
 function routerPath({ path, takesSlashes }: Pick<AnySpec, 'path' | 'takesSlashes'>): string {
   const named = path.replace(/\{(\w+)\}/g, ':$1');
-  return takesSlashes ? `${named}{.+}` : named;
+  return takesSlashes ? `${named}{[\\s\\S]+}` : named;
 }
 
 function pathPattern({ path, takesSlashes }: Pick<AnySpec, 'path' | 'takesSlashes'>): RegExp {
   const pattern = path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+');
-  return new RegExp(`^${takesSlashes ? pattern.replace(/\[\^\/\]\+$/, '.+') : pattern}$`);
+  return new RegExp(`^${takesSlashes ? pattern.replace(/\[\^\/\]\+$/, '[\\s\\S]+') : pattern}$`);
 }
 
 function openApiRoute(spec: AnySpec): RouteConfig {
@@ -257,6 +292,7 @@ function openApiRoute(spec: AnySpec): RouteConfig {
     request: {
       ...(spec.params && { params: spec.params as never }),
       ...(spec.query && { query: spec.query as never }),
+      ...headerParameters(spec),
       ...requestBody(spec),
     },
     responses: {
@@ -264,6 +300,20 @@ function openApiRoute(spec: AnySpec): RouteConfig {
       default: { $ref: '#/components/responses/Problem' } as never,
     },
   };
+}
+
+function headerParameters(spec: AnySpec): { headers?: z.ZodObject } {
+  const keyed =
+    'For 24 hours: the same key and body get the answer of the first time, or join what is under way; another body is 422.';
+  const seen = 'The ETag that was seen: 412 where it is another by now.';
+  const told = Object.entries({
+    ...(takesKey(spec) && { 'Idempotency-Key': keyed }),
+    ...(spec.method === 'patch' && { 'If-Match': seen }),
+    ...spec.heeds,
+  });
+  const parameter = (description: string) => z.string().optional().openapi({ description });
+  if (told.length === 0) return {};
+  return { headers: z.object(Object.fromEntries(told.map(([name, description]) => [name, parameter(description)]))) };
 }
 
 function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema: z.ZodType }>; required: boolean } } {
@@ -275,7 +325,11 @@ function requestBody(spec: AnySpec): { body?: { content: Record<string, { schema
 
 function openApiAnswer(item: Answer) {
   if (!item.schema && !item.contentTypes) return { description: item.description };
-  const schema = item.schema ?? ({ type: 'string', format: 'binary' } as never);
-  const contentTypes = item.contentTypes ?? ['application/json'];
-  return { description: item.description, content: Object.fromEntries(contentTypes.map((type) => [type, { schema }])) };
+  const schema = { type: 'string', format: 'binary' } as never;
+  const others = (item.contentTypes ?? []).map((type) => [type, { schema }]);
+  const content = {
+    ...(item.schema && { 'application/json': { schema: item.schema } }),
+    ...Object.fromEntries(others),
+  };
+  return { description: item.description, content };
 }

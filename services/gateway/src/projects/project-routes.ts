@@ -6,6 +6,7 @@ import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import { credentialKey } from '@worktrail/contract/subjects';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import { NoPullRequests, pullRequestApi } from '@worktrail/runtime/pull-request-host';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Audit } from '../audit.ts';
 import type { Principal } from '../authorize.ts';
@@ -13,6 +14,7 @@ import { projectKey, projectList, secretList, taskKey, taskList, trialList } fro
 import type { ConfigurationStore } from '../configuration-store.ts';
 import type { Api } from '../http/api.ts';
 import { etag, json, noContent } from '../http/reply.ts';
+import { invalid } from '../problem.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { id } from '../text.ts';
@@ -74,6 +76,7 @@ function addCreation(api: Api, { store, projects, audit, operator, roots }: Proj
         createdAt: now,
         updatedAt: now,
       };
+      requirePullRequests(project);
       const lists = [`${projectList(project.organizationId)}.${project.id}`];
       const stored = await store.create(projectKey(project.organizationId, project.id), project, lists);
       await audit.record(request, {
@@ -147,6 +150,7 @@ function addChange(api: Api, { store, projects, proposals, audit, operator, root
         (value) => {
           const project = changed(value, body);
           environmentOf(operator, project.environment);
+          requirePullRequests(project);
           return project;
         },
       );
@@ -160,6 +164,17 @@ function addChange(api: Api, { store, projects, proposals, audit, operator, root
       return json(200, await projects.json(project), { etag: etag(revision) });
     },
   );
+}
+
+/** @throws validation_failed where the policy wants pull requests, and there is no host for them. */
+function requirePullRequests({ repository, approval }: ProjectDocument): void {
+  if (approval.mergeMethod !== 'pull_request') return;
+  try {
+    pullRequestApi(repository.url, approval.pullRequest ?? null);
+  } catch (error) {
+    if (!(error instanceof NoPullRequests)) throw error;
+    throw invalid({ path: error.path, message: error.message });
+  }
 }
 
 function changed(project: ProjectDocument, body: z.output<typeof patchProjectSchema>): ProjectDocument {

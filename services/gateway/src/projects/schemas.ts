@@ -1,6 +1,7 @@
 // The JSON of a project.
 
 import { z } from '@hono/zod-openapi';
+import { pullRequestHosts } from '@worktrail/contract/documents';
 import { limits } from '@worktrail/contract/limits';
 import { debianPackage } from '@worktrail/contract/sandbox-image';
 import { jsonBytes } from '../json-size.ts';
@@ -77,9 +78,17 @@ const approvalFields = {
       (checks) => jsonBytes(checks) <= limits.requiredChecksBytesMax,
       `hold over ${limits.requiredChecksBytesMax} bytes in all`,
     ),
-  mergeMethod: z.enum(['merge', 'squash'], {
-    error: 'must be merge or squash: pull_request is not supported yet',
+  mergeMethod: z.enum(['merge', 'squash', 'pull_request']).openapi({
+    description: 'With `pull_request` the head is put up on the host of the remote, which merges it.',
   }),
+  pullRequest: z
+    .strictObject({ host: z.enum(pullRequestHosts), apiUrl: z.url().max(2_000).optional() })
+    .nullable()
+    .openapi({
+      description:
+        'Whose API opens pull requests, by the token of the project’s credential. null: told by repository.url, for github.com and ' +
+        'gitlab.com. `apiUrl` is on the same server, and needed where the API is not at its usual path.',
+    }),
 };
 
 export const approvalDefaults = {
@@ -87,6 +96,7 @@ export const approvalDefaults = {
   authorMayApprove: false,
   requiredChecks: [] as string[],
   mergeMethod: 'merge' as const,
+  pullRequest: null,
 };
 
 const approvalInput = z.strictObject(approvalFields).partial();

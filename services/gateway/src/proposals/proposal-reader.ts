@@ -11,7 +11,7 @@ import {
 import { proposalKey } from '@worktrail/contract/subjects';
 import { createDocument, readDocument } from '@worktrail/runtime/buckets';
 import { type Action, authorize, type Principal } from '../authorize.ts';
-import { openProposalList, proposalList } from '../configuration-keys.ts';
+import { openingKey, openProposalList } from '../configuration-keys.ts';
 import type { ConfigurationStore } from '../configuration-store.ts';
 import { callTimeoutsMs, within } from '../deadline.ts';
 import { notFound } from '../problem.ts';
@@ -24,14 +24,17 @@ export interface ProposalReader {
   /** The newest there is: the workflow's where it answers in time, else the document. */
   newest(document: ProposalDocument): Promise<ProposalDocument>;
   announce(document: ProposalDocument): Promise<void>;
-  /** The session's newest proposal that is not over. */
-  openOf(organizationId: string, sessionId: string): Promise<ProposalDocument | undefined>;
+  /** The one proposal of a session that may be open: the given one where there was none, or where `over` is the one that was. */
+  opening(sessionId: string, proposalId: string, over: string | null): Promise<string>;
   /** Tells the project's open proposals. One that could not be told reads it before it merges. */
   tellPolicy(project: ProjectDocument): Promise<void>;
 }
 
 const toldAtOnceMax = 20;
-const openLookedAtMax = 20;
+
+interface Opening {
+  proposalId: string;
+}
 
 export function policyOf(project: ProjectDocument): VersionedPolicy {
   return { version: project.approvalVersion ?? 1, policy: project.approval };
@@ -78,10 +81,11 @@ export function createProposalReader(
       const key = proposalKey(document.organizationId, document.id);
       await within('nats', callTimeoutsMs.nats, () => createDocument(bucket, key, document));
     },
-    async openOf(organizationId, sessionId) {
-      const ids = (await store.names(proposalList(sessionId))).toSorted().toReversed();
-      const found = await Promise.all(ids.slice(0, openLookedAtMax).map((id) => find(organizationId, id)));
-      return found.find((document) => document !== undefined && !isOver(document));
+    async opening(sessionId, proposalId, over) {
+      const { value } = await store.create<Opening>(openingKey(sessionId), { proposalId });
+      if (over === null || value.proposalId !== over) return value.proposalId;
+      const make = (now: Opening) => (now.proposalId === over ? { proposalId } : now);
+      return (await store.change<Opening>(openingKey(sessionId), null, make)).value.proposalId;
     },
     async tellPolicy(project) {
       const ids = await store.names(openProposalList(project.id));

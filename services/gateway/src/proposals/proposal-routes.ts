@@ -20,7 +20,7 @@ import {
   proposeAgain,
   rejectProposal,
 } from '@worktrail/contract/proposal-messages';
-import { type CapturedFiles, captureFiles, type CreateCheckpointRequest } from '@worktrail/contract/session-messages';
+import { type CapturedFiles, captureFiles, type CaptureFilesRequest } from '@worktrail/contract/session-messages';
 import type { PrincipalDocument } from '../access/schemas.ts';
 import type { Audit } from '../audit.ts';
 import type { Action } from '../authorize.ts';
@@ -41,6 +41,8 @@ import { createProposalSchema, decideProposalSchema, proposalJson, proposalSchem
 
 const tag = 'Proposals';
 const ofSession = z.object({ sessionId: id('session') });
+/** Each time one that was open has ended meanwhile. */
+const openingsMax = 5;
 const ofProposal = z.object({ proposalId: id('proposal') });
 const found = { 200: { description: 'The proposal', schema: proposalSchema } };
 
@@ -102,24 +104,52 @@ function addOpening(api: Api, deps: ProposalRouteDeps): void {
       await refuseClosed(deps.sessions, session);
       const { value: project } = await deps.projects.open(principal, session.projectId, 'proposal.create');
       await deps.runners.checkAlive();
-      const open = await deps.proposals.openOf(session.organizationId, session.id);
-      const capture: CreateCheckpointRequest = { checkpointId: draw.id('checkpoint'), label: 'proposal' };
+      // The id of the proposal, or of the request for a new head of it.
+      const borrower = draw.id('proposal');
+      const capture: CaptureFilesRequest = { checkpointId: draw.id('checkpoint'), label: 'proposal', borrower };
       const captured = await updateSession<CapturedFiles>(deps, session, captureFiles, [capture], { takesLong: true });
-      const again = open && (await putUpAgain(deps, request, project, open, captured));
-      return again ?? (await putUp(deps, request, project, session, captured));
+      return await putUp(deps, request, project, session, captured);
     },
   );
 }
 
+/** Of requests that come at once one opens the proposal; the others make sure of it, and give it their files as its head. */
 async function putUp(
   deps: ProposalRouteDeps,
   request: Opening,
   project: ProjectDocument,
   session: SessionDocument,
-  { source, createdBy }: CapturedFiles,
+  captured: CapturedFiles,
 ): Promise<Reply> {
+  const own = request.draw.id('proposal');
+  let over: string | null = null;
+  for (let attempt = 0; attempt < openingsMax; attempt++) {
+    const proposalId: string = await deps.proposals.opening(session.id, own, over);
+    const document = await deps.proposals.find(session.organizationId, proposalId);
+    if (!document) {
+      const first = await start(deps, request, project, session, captured, proposalId);
+      if (proposalId === own) return await opened(deps, request, first);
+    }
+    const again =
+      document && isOver(document)
+        ? undefined
+        : await putUpAgain(deps, request, project, session, proposalId, captured);
+    if (again) return again;
+    over = proposalId;
+  }
+  throw new WorktrailError('rate_limited', `${session.id} is being put up by many at once`);
+}
+
+/** Whoever comes first starts it. */
+async function start(
+  deps: ProposalRouteDeps,
+  request: Opening,
+  project: ProjectDocument,
+  session: SessionDocument,
+  { source, createdBy }: CapturedFiles,
+  proposalId: string,
+): Promise<ProposalDocument> {
   const { principal, draw, body } = request;
-  const proposalId = draw.id('proposal');
   const { organizationId, id: sessionId, partition, generation } = session;
   const createdAt = new Date(draw.timeMs).toISOString();
   const openedBy = await personOf(deps, organizationId, principal.id);
@@ -144,9 +174,14 @@ async function putUp(
   await deps.workflows.start(proposalWorkflow, proposalWorkflowId(proposalId), spec);
   const first = firstDocument(spec);
   await deps.proposals.announce(first);
+  return first;
+}
+
+async function opened(deps: ProposalRouteDeps, request: Opening, first: ProposalDocument): Promise<Reply> {
+  const { organizationId, id: resourceId, sessionId, title } = first;
   const detail = { sessionId, title };
-  await deps.audit.record(request, { organizationId, action: 'proposal.opened', resourceId: proposalId, detail });
-  const workflowId = proposalWorkflowId(proposalId);
+  await deps.audit.record(request, { organizationId, action: 'proposal.opened', resourceId, detail });
+  const workflowId = proposalWorkflowId(resourceId);
   const known = await deps.workflows.update<ProposalDocument>(workflowId, awaitHead, [], { takesLong: true });
   return json(201, proposalJson(known ?? (await deps.proposals.newest(first))));
 }
@@ -156,11 +191,11 @@ async function putUpAgain(
   deps: ProposalRouteDeps,
   request: Opening,
   project: ProjectDocument,
-  open: ProposalDocument,
+  { organizationId, id: sessionId }: SessionDocument,
+  proposalId: string,
   { source }: CapturedFiles,
 ): Promise<Reply | undefined> {
   const { principal, draw, body } = request;
-  const { organizationId, sessionId, id: proposalId } = open;
   const again: ProposeAgain = {
     ...{ requestId: draw.id('proposal'), source, policy: policyOf(project) },
     by: await personOf(deps, organizationId, principal.id),
@@ -183,7 +218,15 @@ function firstDocument(spec: ProposalSpec): ProposalDocument {
     state: 'checking',
     targetBranch: spec.checkSession.repository.defaultBranch,
     ...{ baseCommit: null, headCommit: null, candidateTree: null, filesChanged: null, conflicts: [] },
-    ...{ checks: [], checkSessionId: null, approvals: [], mergeRequestedBy: null, mergeCommit: null, detail: null },
+    ...{
+      checks: [],
+      checkSessionId: null,
+      approvals: [],
+      mergeRequestedBy: null,
+      mergeCommit: null,
+      pullRequest: null,
+    },
+    detail: null,
     requiredApprovals: spec.policy.policy.requiredApprovals,
     createdBy: spec.openedBy.id,
     ...{ createdAt, updatedAt: createdAt },

@@ -2,7 +2,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { commandOutcomes } from '@worktrail/contract/commands';
-import { type ProposalDocument, proposalStates } from '@worktrail/contract/documents';
+import { type ProposalDocument, proposalStates, pullRequestHosts } from '@worktrail/contract/documents';
 import { limits } from '@worktrail/contract/limits';
 import { id, name, text, time } from '../text.ts';
 
@@ -46,6 +46,22 @@ export const proposalSchema = z
     requiredApprovals: z.int(),
     mergeRequestedBy: id('principal').nullable(),
     mergeCommit: z.string().optional(),
+    pullRequest: z
+      .object({
+        host: z.enum(pullRequestHosts),
+        url: z.string(),
+        number: z.int(),
+        state: z.enum(['open', 'merged', 'closed']),
+        branch: z.string(),
+        headCommit: z.string().openapi({ description: 'What was pushed to the branch.' }),
+        by: z.string().nullable().openapi({ description: 'Who merged or closed it, by the name that the host has.' }),
+        mergedTree: z
+          .string()
+          .nullable()
+          .openapi({ description: 'What the host merged: not what was checked where it is not `candidateTree`.' }),
+      })
+      .nullable()
+      .openapi({ description: 'Where it was put up on the host of the remote, as that last said.' }),
     detail: z.string().nullable().openapi({ description: 'What it waits for, or why something did not work.' }),
     createdBy: id('principal'),
     createdAt: time,

@@ -50,10 +50,10 @@ test.each([
 
 test.each([
   { state: 'hibernating', status: 202 },
-  { state: 'busy', status: 409 },
+  { state: 'busy', status: 429 },
 ] as const)('where too many wait for it, it is $status while the session is $state', async ({ state, status }) => {
-  const busy = new WorktrailError('session_busy', '4 others wait for this session already');
+  const busy = new WorktrailError('rate_limited', '4 others wait for this session already');
   const answer = await appOf(state, busy).hibernate();
   expect(answer.status).toBe(status);
-  expect(await answer.json()).toMatchObject(status === 409 ? { code: 'session_busy' } : { state });
+  expect(await answer.json()).toMatchObject(status === 429 ? { code: 'rate_limited' } : { state });
 });

@@ -73,7 +73,7 @@ function addHibernate(api: Api, deps: SleepRouteDeps): void {
 }
 
 /** Nobody has answered in time; or too many wait for the same already. */
-const outlasting: ReadonlySet<ErrorCode> = new Set(['dependency_unavailable', 'session_busy']);
+const outlasting: ReadonlySet<ErrorCode> = new Set(['dependency_unavailable', 'still_running', 'rate_limited']);
 
 async function hibernate(deps: SleepRouteDeps, document: SessionDocument): Promise<Reply> {
   const request: HibernateSessionRequest = { reason: 'requested' };

@@ -1,7 +1,11 @@
 // Bringing the newest default branch into a session: merged, or rebased onto it. Conflicts are listed and left to the session.
 
 import { z } from '@hono/zod-openapi';
-import { updateSession as updateMessage, type UpdateDocument } from '@worktrail/contract/session-messages';
+import {
+  updateSession as updateMessage,
+  type UpdateDocument,
+  type UpdateSessionRequest,
+} from '@worktrail/contract/session-messages';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
@@ -50,9 +54,9 @@ export function addUpdateRoutes(api: Api, { sessions, view, runners, workflows }
       await refuseClosed(sessions, document);
       if (document.state === 'hibernated') await runners.checkPlaceable();
       else await runners.checkAlive();
-      const request = { method, by: { kind: 'user', id: principal.id } };
       // An update that was refused answers so for ever: a repetition is another one, which finds what the first one did.
       const updateId = `update-${draw.bytes('update').toString('hex').slice(0, 32)}`;
+      const request: UpdateSessionRequest = { updateId, method, by: { kind: 'user', id: principal.id } };
       const options = { takesLong: true, ...(!retried && { updateId }) };
       const updated = await updateSession<UpdateDocument>(
         { sessions, workflows },

@@ -1,11 +1,19 @@
 // The sessions of a task's trials, side by side: how each was judged, and how much it has changed.
 //
-// A read of documents alone: what a session has changed was counted when its newest checkpoint was taken.
+// A read of documents: what a session has changed was counted when its newest checkpoint was taken. One that is awake and has just worked is
+// given that checkpoint first.
 
 import { z } from '@hono/zod-openapi';
-import { proposalStates, type TrialDocument, type TrialSessionDocument } from '@worktrail/contract/documents';
+import {
+  proposalStates,
+  type SessionDocument,
+  type TrialDocument,
+  type TrialSessionDocument,
+} from '@worktrail/contract/documents';
+import { WorktrailError } from '@worktrail/contract/errors';
 import { proposalList, trialList } from '../configuration-keys.ts';
 import type { ConfigurationStore } from '../configuration-store.ts';
+import type { SessionFiles } from '../files/session-files.ts';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
 import type { ProposalReader } from '../proposals/proposal-reader.ts';
@@ -49,6 +57,7 @@ export interface ComparisonRouteDeps {
   trials: TrialReader;
   sessions: SessionReader;
   proposals: ProposalReader;
+  files: Pick<SessionFiles, 'settled'>;
 }
 
 export function addComparisonRoutes(api: Api, deps: ComparisonRouteDeps): void {
@@ -79,11 +88,12 @@ export function addComparisonRoutes(api: Api, deps: ComparisonRouteDeps): void {
 }
 
 async function compared(
-  { store, sessions, proposals }: ComparisonRouteDeps,
+  deps: ComparisonRouteDeps,
   { id: trialId, organizationId }: TrialDocument,
   { sessionId, title, verdict, reason, commandIds, startedAt, endedAt }: TrialSessionDocument,
 ) {
-  const changes = (await sessions.find(organizationId, sessionId))?.changes ?? null;
+  const { store, proposals } = deps;
+  const changes = await changesOf(deps, organizationId, sessionId);
   const proposalId = (await store.names(proposalList(sessionId))).toSorted().at(-1);
   const proposal = proposalId === undefined ? undefined : await proposals.find(organizationId, proposalId);
   return {
@@ -97,4 +107,20 @@ async function compared(
     ...{ tokens: null, cost: null },
     proposal: proposal ? { id: proposal.id, state: proposal.state } : null,
   };
+}
+
+async function changesOf(
+  { sessions, files }: ComparisonRouteDeps,
+  organizationId: string,
+  sessionId: string,
+): Promise<SessionDocument['changes']> {
+  const known = await sessions.find(organizationId, sessionId);
+  if (known?.state !== 'ready') return known?.changes ?? null;
+  try {
+    return (await files.settled(known)).document.changes;
+  } catch (error) {
+    // What is known is told, as of a session that sleeps.
+    if (error instanceof WorktrailError) return known.changes;
+    throw error;
+  }
 }

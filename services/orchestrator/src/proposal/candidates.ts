@@ -12,7 +12,9 @@ const requestsMax = 50;
 
 /** The session's files as they are now are the head from now on. */
 export function proposedAgain(state: ProposalState, request: ProposeAgain, now: string): void {
-  if (state.final || state.requests.includes(request.requestId)) return;
+  if (state.final) return;
+  state.borrowed.push(request.requestId);
+  if (state.requests.includes(request.requestId)) return changed(state, now);
   state.requests = [...state.requests, request.requestId].slice(-requestsMax);
   policyChanged(state, request.policy, now);
   state.title = request.title ?? state.title;
@@ -52,9 +54,10 @@ export function candidateDropped(state: ProposalState, now: string): void {
   changed(state, now);
 }
 
-export function endChecks(state: ProposalState): void {
+function endChecks(state: ProposalState): void {
   if (state.checkSession?.started) state.toEnd.push(state.checkSession.sessionId);
   state.checkSession = null;
+  if (state.trouble?.times === 0) state.trouble = null;
 }
 
 /** `planned`: what it was made from; another one may be planned by now. */

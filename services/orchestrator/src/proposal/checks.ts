@@ -109,6 +109,13 @@ export function checkSessionDone(state: ProposalState): void {
   checkSession.started = false;
 }
 
+/** It has come to its end: where its checks ran is still told. */
+export function checksOver(state: ProposalState): void {
+  checkSessionDone(state);
+  if (state.checks.every(({ commandId }) => commandId === null)) state.checkSession = null;
+  else if (state.checkSession) state.checkSession.current = null;
+}
+
 export function sessionEnded(state: ProposalState, sessionId: string): void {
   state.toEnd = state.toEnd.filter((other) => other !== sessionId);
 }

@@ -3,14 +3,17 @@
 // 1. Nothing is pushed but a candidate whose checks have passed, whose head has the approvals of the policy, and which somebody asked to
 //    have merged.
 // 2. From the moment a push may begin until it is known what came of it, nothing else is decided about the proposal's end.
+// 3. What is known of a push holds: where it has not landed it was fenced off on the remote, so that a host that was stopped in the middle
+//    of it and wakes later changes nothing. Where the remote takes no fences it holds as of the moment at which it was asked.
 
-import type { PushResult } from '@worktrail/contract/proposal-activities';
-import { candidateDropped, endChecks } from './candidates.ts';
+import { mergeFence, type PushResult } from '@worktrail/contract/proposal-activities';
+import { candidateDropped } from './candidates.ts';
+import { checksOver } from './checks.ts';
 import { addEvent, changed, user } from './events.ts';
-import { policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
+import { isPutUp, policyOf, type ProposalState, publicState, type PushedCommit } from './state.ts';
 
 export function mayPush(state: ProposalState): boolean {
-  return state.merge !== null && state.ending === null && publicState(state) === 'mergeable';
+  return state.merge !== null && state.ending === null && publicState(state) === 'mergeable' && !isPutUp(state);
 }
 
 /** Answers what is pushed. */
@@ -21,14 +24,21 @@ export function pushBegun(state: ProposalState): PushedCommit | null {
     ...{ candidate, title, description, method: policyOf(state).mergeMethod, at: merge.at },
     approvedBy: state.approvals.map(({ by: id, name }) => ({ id, name })),
   };
+  state.pushes += 1;
   return state.pushed;
+}
+
+/** Of the newest push. */
+export function fenceOf({ unfenced, spec, pushes }: ProposalState): string | null {
+  return unfenced ? null : mergeFence(spec.proposalId, pushes);
 }
 
 /** `isSettling`: nothing was pushed this time. */
 export function pushAnswered(state: ProposalState, isSettling: boolean, result: PushResult, now: string): void {
   if (state.final) return;
   // Where nothing was sent, it is known as much as before.
-  if (result.state !== 'unreachable' || !isSettling) state.pushed = null;
+  const isAsBefore = result.state === 'unreachable' || result.state === 'unfenced';
+  if (!isAsBefore || !isSettling) state.pushed = null;
   switch (result.state) {
     case 'merged':
       return merged(state, result.commit, now);
@@ -38,6 +48,9 @@ export function pushAnswered(state: ProposalState, isSettling: boolean, result: 
       return mergeRefused(state, result.detail, now);
     case 'unreachable':
       return pushFailed(state, result.detail, now);
+    case 'unfenced':
+      state.unfenced = true;
+      return;
     case 'not_pushed':
       return;
   }
@@ -51,8 +64,8 @@ export function mergeRefused(state: ProposalState, detail: string, now: string):
 }
 
 /** It is tried again. */
-export function pushFailed(state: ProposalState, detail: string, now: string): void {
-  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false };
+export function pushFailed(state: ProposalState, detail: string, now: string, waitMs = 0): void {
+  state.trouble = { times: (state.trouble?.times ?? 0) + 1, detail, rested: false, ...(waitMs > 0 && { waitMs }) };
   changed(state, now);
 }
 
@@ -61,7 +74,7 @@ function merged(state: ProposalState, commit: string, now: string): void {
   state.mergeCommit = commit;
   state.trouble = null;
   state.ending = null;
-  endChecks(state);
+  checksOver(state);
   const value = { proposalId: state.spec.proposalId, mergeCommit: commit };
   addEvent(state, { case: 'proposalMerged', value }, now, state.merge ? user(state.merge.by.id) : undefined);
 }
@@ -72,7 +85,7 @@ export function ended(state: ProposalState, now: string): void {
   if (state.final || !ending || state.pushed !== null) return;
   state.final = ending.as;
   state.merge = null;
-  endChecks(state);
+  checksOver(state);
   const { by, comment } = ending;
   const { proposalId } = spec;
   if (ending.as === 'rejected')

@@ -14,8 +14,8 @@ import { now } from '../workflow-clock.ts';
 import { policyChanged, proposedAgain } from './candidates.ts';
 import { checkReported, checkSessionGone } from './checks.ts';
 import * as decisions from './decisions.ts';
-import { type ProposalState, proposalDocument } from './state.ts';
-import type { ProposalRun } from './steps.ts';
+import { isPutUp, type ProposalState, proposalDocument } from './state.ts';
+import { lookAtOnce, type ProposalRun } from './steps.ts';
 
 /** Shorter than a caller waits for the answer. */
 const headPatience = '20 seconds';
@@ -71,7 +71,8 @@ export function answerMessages(run: ProposalRun): void {
     orRefuse(decisions.refuseMerge(state, decision));
     decisions.mergeAsked(state, decision, now());
     run.background.abandon('rest');
-    await condition(() => state.final !== null || state.merge === null || state.candidate === null, mergePatience);
+    if (isPutUp(state)) lookAtOnce(run);
+    await condition(() => state.final !== null || !isMerging(state), mergePatience);
     if (state.refusal !== null && !state.final) throw refuse({ code: 'conflict', detail: state.refusal });
     return await recorded(state);
   });
@@ -81,6 +82,10 @@ export function answerMessages(run: ProposalRun): void {
     policyChanged(state, policy, now());
     return await recorded(state);
   });
+}
+
+function isMerging(state: ProposalState): boolean {
+  return state.merge !== null && state.candidate !== null && !isPutUp(state);
 }
 
 async function end(

@@ -2,6 +2,7 @@
 
 import { nextCheck } from './checks.ts';
 import { mayPush } from './merging.ts';
+import { mayLook, mustLeave } from './pull-requests.ts';
 import type { ProposalState } from './state.ts';
 
 export interface ProposalUnderway {
@@ -12,6 +13,10 @@ export interface ProposalUnderway {
   /** The end of a check is being waited for. */
   listening: boolean;
   pushing: boolean;
+  /** The pull request is being looked at, or the time for it waited for. */
+  looking: boolean;
+  /** It is being closed. */
+  leaving: boolean;
   /** It rests before something is tried again. */
   resting: boolean;
   /** A session is being told that its checks are over. */
@@ -37,13 +42,17 @@ export type ProposalStep =
   | { do: 'push' }
   /** Find out what came of a push. */
   | { do: 'settle' }
+  /** See what has become of the pull request, some time from now. */
+  | { do: 'look' }
+  /** Close the pull request, as far as it is open. */
+  | { do: 'leave' }
   /** It was rejected, or closed. */
   | { do: 'end' }
   | { do: 'record' }
   | { do: 'complete' };
 
 export function nextProposalStep(state: ProposalState, underway: ProposalUnderway): ProposalStep | null {
-  const step = state.final === null ? nextLiveStep(state, underway) : nextLastStep(underway);
+  const step = state.final === null ? nextLiveStep(state, underway) : nextLastStep(state, underway);
   if (step) return step;
   const [sessionId] = state.toEnd;
   if (sessionId !== undefined && !underway.ending) return { do: 'endSession', sessionId };
@@ -53,7 +62,9 @@ export function nextProposalStep(state: ProposalState, underway: ProposalUnderwa
 
 function nextLiveStep(state: ProposalState, underway: ProposalUnderway): ProposalStep | null {
   if (underway.pushing) return null;
+  if (mustLeave(state)) return underway.leaving ? null : { do: 'leave' };
   if (state.ending && !state.pushed) return { do: 'end' };
+  if (mayLook(state) && !underway.looking) return { do: 'look' };
   const work = nextWork(state);
   if (work?.do === 'prepare' && underway.preparing) return null;
   if (work && isTired(state)) return underway.resting ? null : { do: 'rest' };
@@ -83,16 +94,20 @@ function nextCheckStep(state: ProposalState, underway: ProposalUnderway): Propos
   return underway.listening ? null : { do: 'listen' };
 }
 
-function nextLastStep(underway: ProposalUnderway): ProposalStep | null {
-  return underway.listening ? { do: 'stopListening' } : null;
+function nextLastStep(state: ProposalState, underway: ProposalUnderway): ProposalStep | null {
+  if (underway.listening) return { do: 'stopListening' };
+  return mustLeave(state) && !underway.leaving ? { do: 'leave' } : null;
 }
 
-function isOver(state: ProposalState, { recording, talking, ending, pushing }: ProposalUnderway): boolean {
-  return state.final !== null && state.toEnd.length === 0 && !recording && !talking && !ending && !pushing;
+function isOver(state: ProposalState, underway: ProposalUnderway): boolean {
+  const { recording, talking, ending, pushing, leaving } = underway;
+  if (recording || talking || ending || pushing || leaving) return false;
+  return state.final !== null && state.toEnd.length === 0 && !mustLeave(state);
 }
 
 /** Nothing is half done that a new run would have to know of. */
 export function isProposalQuiet(state: ProposalState, underway: ProposalUnderway): boolean {
-  const { preparing, talking, pushing, ending, recording } = underway;
-  return !preparing && !talking && !pushing && !ending && !recording && state.version === state.recordedVersion;
+  const { preparing, talking, pushing, leaving, ending, recording } = underway;
+  const isIdle = !preparing && !talking && !pushing && !leaving && !ending && !recording;
+  return isIdle && state.version === state.recordedVersion;
 }

@@ -54,6 +54,10 @@ interface World {
   pushed: { tree: string; head: string; target: string; approved: boolean; checked: boolean; asked: boolean }[];
   /** A push that the remote has taken and nobody was told of. */
   landed: string | null;
+  /** Pushes of hosts that were stopped in the middle of them. */
+  late: { commit: string; target: string; fence: string | null }[];
+  /** Fences that are there. */
+  fences: Set<string | null>;
 }
 
 function world(policy: ApprovalPolicy): World {
@@ -63,13 +67,23 @@ function world(policy: ApprovalPolicy): World {
     talking: false,
     listening: false,
     pushing: false,
+    looking: false,
+    leaving: false,
     resting: false,
     ending: false,
     recording: false,
   };
   return {
     ...{ state, underway: none, preparing: null, target: 0, commands: 0, policies: 1, heads: 0 },
-    ...{ given: [], openers: new Set(['prn_opener']), passed: new Set(), pushed: [], landed: null },
+    ...{
+      given: [],
+      openers: new Set(['prn_opener']),
+      passed: new Set(),
+      pushed: [],
+      landed: null,
+      late: [],
+      fences: new Set(),
+    },
   };
 }
 
@@ -100,6 +114,8 @@ type Happening =
   | { is: 'sessionGone' }
   | { is: 'pushAnswered'; as: 'true' | 'refused' | 'unreachable' | 'lost before' | 'lost after' }
   | { is: 'silence' }
+  /** Hosts that were stopped go on where they were. */
+  | { is: 'wake' }
   | { is: 'recorded' };
 
 const by = fc.constantFrom(...people);
@@ -137,6 +153,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   }),
   fc.record({ is: fc.constant('policy' as const), policy: policies }),
   fc.record({ is: fc.constantFrom('move' as const, 'sessionGone' as const, 'silence' as const, 'recorded' as const) }),
+  fc.record({ is: fc.constant('wake' as const) }),
   fc.record({ is: fc.constantFrom('reject' as const, 'close' as const), by }),
   fc.record({ is: fc.constant('propose' as const), by, sameFiles: fc.boolean() }),
 );
@@ -226,6 +243,14 @@ function happen(world: World, one: Happening): void {
         checks.checkSilent(state, state.checkSession.current.commandId);
       underway.listening = false;
       break;
+    case 'wake':
+      for (const late of world.late.splice(0)) {
+        if (world.fences.has(late.fence) || late.target !== `target-${world.target}`) continue;
+        world.fences.add(late.fence);
+        world.landed = late.commit;
+        world.target += 1;
+      }
+      break;
     case 'recorded':
       if (underway.recording) {
         state.events = [];
@@ -285,11 +310,17 @@ function answerPush(world: World, as: string): void {
   const commit = JSON.stringify(pushed);
   const answer = (result: PushResult) => merging.pushAnswered(state, settleOnly, result, noon);
   if (as === 'unreachable') return answer({ state: 'unreachable', detail: 'away' });
-  if (as === 'lost before') return merging.pushFailed(state, 'no answer', noon);
+  const fence = merging.fenceOf(state);
+  if (as === 'lost before') {
+    if (!settleOnly) world.late.push({ commit, target: candidate.target, fence });
+    return merging.pushFailed(state, 'no answer', noon);
+  }
   if (world.landed === null && !settleOnly && as !== 'refused' && candidate.target === `target-${world.target}`) {
     world.landed = commit;
     world.target += 1;
+    world.fences.add(fence);
   }
+  if (settleOnly) world.fences.add(fence);
   if (as === 'lost after') return merging.pushFailed(state, 'no answer', noon);
   if (world.landed === commit) return answer({ state: 'merged', commit: 'merge', tree: candidate.tree });
   const tip = `target-${world.target}`;
@@ -359,6 +390,9 @@ function take(world: World, step: Exclude<ProposalStep, { do: 'complete' }>): vo
       });
       return;
     }
+    case 'look':
+    case 'leave':
+      throw new Error('there is no pull request');
     case 'end':
       return merging.ended(state, noon);
     case 'record':
@@ -414,6 +448,20 @@ describe('any life of a proposal', () => {
     expect(merges).toBeGreaterThan(20);
   });
 
+  it('goes on without a fence where the remote takes none, also when that is found out in settling', () => {
+    const one = world({ requiredApprovals: 0, authorMayApprove: false, requiredChecks: [], mergeMethod: 'merge' });
+    const { state } = one;
+    act(one);
+    happen(one, { is: 'prepared', as: 'clean' });
+    happen(one, { is: 'merge', by: 'prn_one' });
+    expect(merging.fenceOf(state)).toBe('refs/worktrail/merges/ppl/1');
+    const pushed = { ...state.pushed };
+    merging.pushAnswered(state, true, { state: 'unfenced', detail: 'no' }, noon);
+    expect([state.pushed, merging.fenceOf(state)]).toEqual([pushed, null]);
+    merging.pushAnswered(state, false, { state: 'unfenced', detail: 'no' }, noon);
+    expect([state.pushed, merging.mayPush(state), state.trouble]).toEqual([null, true, null]);
+  });
+
   it('stays what it has ended as', () => {
     fc.assert(
       fc.property(policies, lives(80), (policy, happenings) => {
@@ -442,7 +490,9 @@ describe('any life of a proposal', () => {
   it('keeps a state that survives JSON, and a document that names what it needs', () => {
     property(({ state }) => {
       if (Math.random() < 0.05) expect(JSON.parse(JSON.stringify(state))).toEqual(state);
-      const { artifacts, state: is } = proposalDocument(state);
+      const { artifacts, state: is, detail } = proposalDocument(state);
+      // What is told of a check is of the checks of now.
+      if (detail?.startsWith('a check ended')) expect(is).toBe('checks_failed');
       if (!state.final && state.kept) expect(artifacts).toContain(state.kept.bundle.name);
       expect(is).toBe(publicState(state));
     });
@@ -468,6 +518,18 @@ describe('any life of a proposal', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+
+  it('says also in the end where each of its checks ran, and why it is no more', () => {
+    let checked = 0;
+    property(({ state }) => {
+      const { checks: shown, checkSessionId, detail } = proposalDocument(state);
+      if (shown.some(({ commandId }) => commandId !== null)) expect(checkSessionId).not.toBeNull();
+      if (state.final && checkSessionId) checked += 1;
+      if (state.final === 'merged') expect(detail).toBeNull();
+      else if (state.final) expect(detail).toMatch(/^(rejected|closed) by prn_/);
+    });
+    expect(checked).toBeGreaterThan(100);
   });
 
   it('is merged in the end, once the policy holds, the merge was asked for and the target stands still', () => {

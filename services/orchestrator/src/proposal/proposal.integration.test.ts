@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SessionDocument } from '@worktrail/contract/documents';
+import { newId } from '@worktrail/contract/ids';
 import { sessionKey, projectKey } from '@worktrail/contract/subjects';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
 import { captured, startProposal } from '../../test/proposal-client.ts';
 import { sampleCommand, sampleSession } from '../../test/samples.ts';
 import { type SessionClient, startSession, until } from '../../test/session-client.ts';
+import type { ContinuedProposal } from './workflow.ts';
 
 let servers: Servers;
 beforeAll(async () => {
@@ -88,8 +90,8 @@ describe('a proposal', () => {
     await proposal.ended();
   });
 
-  it('finds out what came of a push whose answer was lost, and merges once', async () => {
-    for (const pushes of ['lost', 'lost before', 'unreachable'] as const) {
+  it('finds out what came of a push whose answer was lost, and merges once; without a fence where the remote takes none', async () => {
+    for (const pushes of ['lost', 'lost before', 'unreachable', 'unfenced'] as const) {
       const landed = bed.git.landed.length;
       const proposal = await startProposal(bed, await readySession(), { requiredChecks: [], requiredApprovals: 0 });
       await proposal.untilState('mergeable');
@@ -131,6 +133,89 @@ describe('a proposal', () => {
     });
     bed.git.script.pushes = 'taken';
     expect(await proposal.merge('prn_opener')).toMatchObject({ state: 'merged' });
+  });
+
+  async function putUp(continued?: ContinuedProposal) {
+    const policy = { requiredChecks: [], requiredApprovals: 0, mergeMethod: 'pull_request' as const };
+    const session = await readySession();
+    const proposal = await startProposal(bed, session, policy, continued);
+    await proposal.untilState('mergeable');
+    return { session, proposal, branch: `${proposal.spec.branch}-${proposal.spec.proposalId.slice(-8)}` };
+  }
+
+  it('is put up as a pull request where the policy says so, once, and merged when its host has merged it', async () => {
+    for (const opens of ['taken', 'lost', 'lost before'] as const) {
+      const { proposal, branch } = await putUp();
+      const { length } = bed.git.landed;
+      bed.git.script.opens = opens;
+      const asked = await proposal.merge('prn_opener');
+      const up = await until(proposal.describe, ({ pullRequest }) => pullRequest !== null);
+      expect(up).toMatchObject({
+        state: 'mergeable',
+        pullRequest: { state: 'open', headCommit: asked.headCommit, branch },
+      });
+      expect(bed.git.landed).toHaveLength(length);
+      bed.git.change(branch, { state: 'merged', mergeCommit: 'm', mergedTree: up.candidateTree, by: 'grace' });
+      const merged = await proposal.ended();
+      expect(merged).toMatchObject({ state: 'merged', mergeCommit: 'm', detail: null, pullRequest: { by: 'grace' } });
+      expect((await proposal.history()).slice(-1)).toEqual(['proposalMerged']);
+    }
+  });
+
+  it('is closed with its pull request, whoever closes it, but not where that was merged before', async () => {
+    const there = await putUp();
+    await there.proposal.merge('prn_opener');
+    bed.git.change(there.branch, { state: 'closed', by: 'grace' });
+    expect(await there.proposal.ended()).toMatchObject({
+      state: 'closed',
+      pullRequest: { state: 'closed', by: 'grace' },
+    });
+    const here = await putUp();
+    await here.proposal.merge('prn_opener');
+    expect(await here.proposal.close('prn_opener')).toMatchObject({ state: 'closed' });
+    expect(bed.git.pulls.get(here.branch)).toMatchObject({ state: 'closed' });
+    const late = await putUp();
+    const { candidateTree } = await late.proposal.merge('prn_opener');
+    bed.git.change(late.branch, { state: 'merged', mergeCommit: 'm', mergedTree: candidateTree });
+    await expect(late.proposal.close('prn_opener')).rejects.toMatchObject({ cause: { type: 'conflict' } });
+    expect(await late.proposal.ended()).toMatchObject({ state: 'merged' });
+  });
+
+  it('waits for a host that is away, goes on in a new run, and is told what the host refuses', async () => {
+    const { proposal, branch } = await putUp({ eventsMax: 40 });
+    const { runId } = await proposal.handle.describe();
+    bed.git.script.opens = 'refused';
+    await expect(proposal.merge('prn_opener')).rejects.toMatchObject({ cause: { message: 'the host answers 403' } });
+    await proposal.merge('prn_opener');
+    bed.git.script.opens = 'away';
+    await until(proposal.describe, ({ detail }) => detail === 'of the pull request: the host answers 502', 20_000);
+    bed.git.script.opens = 'taken';
+    bed.git.change(branch, { headCommit: 'foreign' });
+    await until(
+      () => proposal.handle.describe(),
+      (described) => described.runId !== runId,
+      30_000,
+    );
+    await proposal.merge('prn_opener');
+    await until(proposal.describe, ({ detail }) => detail?.startsWith('the head of the pull request is') ?? false);
+    bed.git.change(branch, { state: 'merged', mergeCommit: 'm', mergedTree: 'foreign' });
+    await proposal.merge('prn_opener');
+    const merged = await proposal.ended();
+    expect(merged).toMatchObject({ state: 'merged', detail: 'what was merged is not the tree that was checked' });
+  });
+
+  it('has its pull request brought to a new head, when that is asked for', async () => {
+    const { session, proposal, branch } = await putUp();
+    const first = await proposal.merge('prn_opener');
+    const again = await proposal.again(await captured(session));
+    expect(again).toMatchObject({ mergeRequestedBy: null, pullRequest: { headCommit: first.headCommit } });
+    expect(again.headCommit).not.toBe(first.headCommit);
+    await proposal.untilState('mergeable');
+    expect(bed.git.pulls.get(branch)).toMatchObject({ headCommit: first.headCommit });
+    await proposal.merge('prn_opener');
+    const up = await until(proposal.describe, ({ pullRequest }) => pullRequest?.headCommit === again.headCommit);
+    expect(up.pullRequest).toMatchObject({ number: first.pullRequest!.number, state: 'open' });
+    await proposal.close('prn_opener');
   });
 
   it('reads the policy once more before it pushes', async () => {
@@ -207,6 +292,23 @@ describe('a proposal', () => {
     const asleep = await captured(session);
     expect((await session.describe()).state).toBe('hibernated');
     expect(asleep.checkpoint.number).toBeGreaterThan(1);
+  }, 30_000);
+
+  it('begins with files that its session keeps until it names them itself', async () => {
+    const session = await readySession();
+    const proposal = await startProposal(bed, session);
+    const requestId = newId('proposal');
+    const source = await captured(session, requestId);
+    const [lent] = source.bundles;
+    // Bundles are put together when there are 32: those before are not the session's own any more.
+    for (let number = source.checkpoint.number + 1; number <= 34; number++)
+      await session.checkpoint(newId('checkpoint'));
+    const compacted = await until(session.stored, (one) => (one?.checkpoint?.number ?? 0) >= 34);
+    expect(compacted!.artifacts).toContain(lent!.name);
+    expect(await captured(session, requestId)).toEqual(source);
+    await proposal.again(source, requestId);
+    await until(session.stored, (one) => one?.artifacts.includes(lent!.name) === false);
+    await proposal.close('prn_opener');
   }, 30_000);
 
   it('goes on in a new run where the old one stopped', async () => {

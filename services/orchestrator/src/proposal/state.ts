@@ -8,10 +8,12 @@ import type {
   ProposalApproval,
   ProposalCheck,
   ProposalDocument,
+  ProposalPullRequest,
   ProposalState as PublicState,
+  PullRequestSettings,
 } from '@worktrail/contract/documents';
 import type { EventDraft } from '@worktrail/contract/event-draft';
-import type { Candidate, HeadDraft } from '@worktrail/contract/proposal-activities';
+import type { Candidate, HeadDraft, SeenPullRequest } from '@worktrail/contract/proposal-activities';
 import type { Person, ProposalSpec, VersionedPolicy } from '@worktrail/contract/proposal-messages';
 import type { ProposalSource } from '@worktrail/contract/session-messages';
 
@@ -48,6 +50,25 @@ export interface PushedCommit {
   at: string;
 }
 
+/** What there is, or may be, of the proposal on the host of its remote. */
+export interface PullRequest {
+  settings: PullRequestSettings | null;
+  branch: string;
+  /** All that may have been pushed to the branch, the newest last. */
+  commits: string[];
+  /** As the host last said; null: none is known to be there. */
+  seen: SeenPullRequest | null;
+  /** What it was put up as: the head that was pushed, its checked merge, and the request by which. */
+  put: { headCommit: string; tree: string; at: string } | null;
+  /** How often it was looked at in vain since something was new, and how long the host wants to be left alone. */
+  looks: number;
+  waitMs: number;
+  /** Why the host could not be asked. */
+  trouble: string | null;
+  /** It is closed, and its branch gone, as far as that can be brought about in so many attempts. */
+  leave: { attempts: number; done: boolean };
+}
+
 export interface Ending {
   as: 'rejected' | 'closed';
   by: Person;
@@ -75,7 +96,7 @@ export interface ProposalState {
    * How often in a row it could not be merged or pushed for a reason that may pass, and why. `rested`: long enough since the last time.
    * 0 times: nothing is to be tried again.
    */
-  trouble: { times: number; detail: string; rested: boolean } | null;
+  trouble: { times: number; detail: string; rested: boolean; waitMs?: number } | null;
   /** Of the candidate, one for each required check. */
   checks: ProposalCheck[];
   checkSession: CheckSession | null;
@@ -88,11 +109,18 @@ export interface ProposalState {
   merge: MergeRequest | null;
   /** A push has been begun, and nobody knows yet what came of it: the very commit that it would have made is looked for. */
   pushed: PushedCommit | null;
+  pullRequest: PullRequest | null;
+  /** How many pushes were begun; each has a fence of its own. */
+  pushes: number;
+  /** The remote takes no fences. */
+  unfenced: boolean;
   /** Why the remote has not taken the last merge. */
   refusal: string | null;
   ending: Ending | null;
   final: 'merged' | 'rejected' | 'closed' | null;
   mergeCommit: string | null;
+  /** Loans of the session that are to be repaid once the document of now is stored: it names what it needs of them. */
+  borrowed: string[];
   /** Requests for a new head that were taken, the newest last. */
   requests: string[];
   eventNumber: number;
@@ -123,10 +151,14 @@ export function newProposalState(spec: ProposalSpec): ProposalState {
     approvals: [],
     merge: null,
     pushed: null,
+    pullRequest: null,
+    pushes: 0,
+    unfenced: false,
     refusal: null,
     ending: null,
     final: null,
     mergeCommit: null,
+    borrowed: [spec.proposalId],
     requests: [],
     eventNumber: 0,
     events: [],
@@ -174,13 +206,50 @@ export function isApproved(state: ProposalState): boolean {
   return new Set(of.map(({ by }) => by)).size >= requiredApprovals;
 }
 
+/** As a pull request, by the request to merge that stands. */
+export function isPutUp(state: ProposalState): boolean {
+  const { merge, pullRequest } = state;
+  return policyOf(state).mergeMethod === 'pull_request' && merge !== null && pullRequest?.put?.at === merge.at;
+}
+
 export function mayApprove(state: ProposalState, principalId: string): boolean {
   if (policyOf(state).authorMayApprove) return true;
   return principalId !== state.spec.author.id && !state.openers.includes(principalId);
 }
 
+function proposalDetail(state: ProposalState): string | null {
+  const { final, ending, blocked, refusal, trouble } = state;
+  if (final && !ending) return pullRequestDetail(state);
+  return endingDetail(state) ?? blocked?.detail ?? refusal ?? pullRequestDetail(state) ?? trouble?.detail ?? null;
+}
+
 function endingDetail({ ending, final }: ProposalState): string | null {
-  return ending && !final ? `it will be ${ending.as}, unless a push whose outcome is not known has merged it` : null;
+  if (!ending) return null;
+  if (!final) return `it will be ${ending.as}, unless a push whose outcome is not known has merged it`;
+  return `${final} by ${ending.by.name}${ending.comment && `: ${ending.comment}`}`;
+}
+
+export function shownPullRequest({ pullRequest }: ProposalState): ProposalPullRequest | null {
+  if (!pullRequest?.seen || !pullRequest.put) return null;
+  const { host, url, number, state, by, mergedTree } = pullRequest.seen;
+  const { branch, put } = pullRequest;
+  return { host, url, number, state, branch, headCommit: put.headCommit, by, mergedTree };
+}
+
+function pullRequestDetail({ pullRequest, final }: ProposalState): string | null {
+  const { seen, put, trouble } = pullRequest ?? {};
+  if (!seen || !put) return null;
+  if (seen.state === 'merged' && final === 'merged') {
+    if (seen.mergedTree === null) return 'what was merged cannot be seen in the target branch';
+    return seen.mergedTree === put.tree ? null : 'what was merged is not the tree that was checked';
+  }
+  if (final === 'closed') {
+    if (seen.state === 'merged') return `its pull request was merged to ${seen.targetBranch}`;
+    return `its pull request was closed${seen.by === null ? '' : ` by ${seen.by}`}`;
+  }
+  if (trouble) return `of the pull request: ${trouble}`;
+  const isForeign = seen.state === 'open' && seen.headCommit !== null && seen.headCommit !== put.headCommit;
+  return isForeign ? `the head of the pull request is ${seen.headCommit}, which nobody here has approved` : null;
 }
 
 export function proposalDocument(state: ProposalState): ProposalDocument {
@@ -209,7 +278,8 @@ export function proposalDocument(state: ProposalState): ProposalDocument {
     requiredApprovals: policyOf(state).requiredApprovals,
     mergeRequestedBy: state.merge?.by.id ?? null,
     mergeCommit: state.mergeCommit,
-    detail: endingDetail(state) ?? blocked?.detail ?? state.refusal ?? state.trouble?.detail ?? null,
+    pullRequest: shownPullRequest(state),
+    detail: proposalDetail(state),
     createdBy: spec.openedBy.id,
     createdAt: spec.createdAt,
     updatedAt: state.updatedAt,

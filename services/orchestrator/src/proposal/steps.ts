@@ -12,7 +12,12 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { type ProposalActivities, type ProposalRef, proposalTaskQueue } from '@worktrail/contract/proposal-activities';
+import {
+  type ProposalActivities,
+  type ProposalRef,
+  proposalTaskQueue,
+  type UnknownPullRequest,
+} from '@worktrail/contract/proposal-activities';
 import * as messages from '@worktrail/contract/session-messages';
 import { failureMessage, wasNotTakenUp } from '../activity-failure.ts';
 import type { Background } from '../background.ts';
@@ -23,8 +28,9 @@ import { newWorkflowId, now } from '../workflow-clock.ts';
 import { candidatePrepared, policyChanged, preparationFailed } from './candidates.ts';
 import * as checks from './checks.ts';
 import { orchestrator } from './events.ts';
-import { mergeRefused, pushAnswered, pushBegun, pushFailed } from './merging.ts';
+import { fenceOf, mergeRefused, pushAnswered, pushBegun, pushFailed } from './merging.ts';
 import type { ProposalUnderway } from './next-step.ts';
+import { branchPushBegun, leaveAnswered, leaveMs, looked, lookMs, openingAnswered } from './pull-requests.ts';
 import { type ProposalState, proposalDocument, type PushedCommit } from './state.ts';
 
 export interface ProposalRun {
@@ -48,7 +54,7 @@ const { prepareCandidate } = proxyActivities<ProposalActivities>({
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
 
-const { pushCandidate } = proxyActivities<ProposalActivities>({
+const { pushCandidate, openPullRequest, readPullRequest, closePullRequest } = proxyActivities<ProposalActivities>({
   taskQueue: proposalTaskQueue,
   startToCloseTimeout: '10 minutes',
   scheduleToStartTimeout: '1 minute',
@@ -63,6 +69,8 @@ export function underwayIn({ background }: ProposalRun): ProposalUnderway {
     talking: background.has('talk'),
     listening: background.has('listen'),
     pushing: background.has('push'),
+    looking: background.has('look'),
+    leaving: background.has('leave'),
     resting: background.has('rest'),
     ending: background.has('end'),
     recording: background.has('record'),
@@ -99,7 +107,8 @@ export function rest({ state, background }: ProposalRun): void {
   const { trouble } = state;
   if (!trouble) return;
   background.begin('rest', async () => {
-    await sleep(Math.min(retryMsMin * 2 ** Math.min(trouble.times - 1, 10), retryMsMax));
+    const retryMs = Math.min(retryMsMin * 2 ** Math.min(trouble.times - 1, 10), retryMsMax);
+    await sleep(Math.max(retryMs, trouble.waitMs ?? 0));
     trouble.rested = true;
   });
 }
@@ -199,8 +208,18 @@ export function settle({ state, background }: ProposalRun): void {
 }
 
 async function tellPush(state: ProposalState, pushed: PushedCommit, settleOnly: boolean): Promise<void> {
+  const { method } = pushed;
+  if (method === 'pull_request') return tellOpening(state, pushed, settleOnly);
   const { checkSession, author } = state.spec;
-  const input = { ...ref(state), ...pushed, repository: checkSession.repository, author, settleOnly };
+  const input = {
+    ...ref(state),
+    ...pushed,
+    method,
+    repository: checkSession.repository,
+    author,
+    fence: fenceOf(state),
+    settleOnly,
+  };
   try {
     pushAnswered(state, settleOnly, await pushCandidate(input), now());
   } catch (error) {
@@ -213,14 +232,85 @@ async function tellPush(state: ProposalState, pushed: PushedCommit, settleOnly: 
   }
 }
 
+async function tellOpening(state: ProposalState, pushed: PushedCommit, settleOnly: boolean): Promise<void> {
+  const { candidate, title, description, approvedBy } = pushed;
+  branchPushBegun(state, candidate.headCommit);
+  const of = pullRequestOf(state);
+  if (!of) return;
+  try {
+    const input = { ...of, candidate, title, description, approvedBy, settleOnly };
+    openingAnswered(state, pushed, await openPullRequest(input), now());
+  } catch (error) {
+    log.warn('it is not known whether a pull request was opened; it is looked up', { reason: failureMessage(error) });
+    pushFailed(state, failureMessage(error).slice(0, detailLengthMax), now());
+  }
+}
+
+function pullRequestOf(state: ProposalState) {
+  const { pullRequest, spec } = state;
+  if (!pullRequest) return undefined;
+  const { settings, branch, commits, seen } = pullRequest;
+  return {
+    ...ref(state),
+    repository: spec.checkSession.repository,
+    settings,
+    branch,
+    commits,
+    number: seen?.number ?? null,
+  };
+}
+
+/** From time to time, less often the longer nothing changes. */
+export function look({ state, background }: ProposalRun): void {
+  const { pullRequest } = state;
+  const of = pullRequestOf(state);
+  if (!pullRequest || !of || of.number === null) return;
+  const { branch: _branch, commits: _commits, number, ...known } = of;
+  background.begin('look', async () => {
+    await sleep(lookMs(pullRequest));
+    looked(state, await unlessFailed(readPullRequest({ ...known, number })), now());
+  });
+}
+
+export function lookAtOnce({ state, background }: ProposalRun): void {
+  if (state.pullRequest) Object.assign(state.pullRequest, { looks: 0, waitMs: 0 });
+  background.abandon('look');
+}
+
+/** Whatever was being looked at is of no use any more. */
+export function leave({ state, background }: ProposalRun): void {
+  const { pullRequest } = state;
+  const of = pullRequestOf(state);
+  if (!pullRequest || !of) return;
+  background.abandon('look');
+  background.begin('leave', async () => {
+    const waitMs = leaveMs(pullRequest);
+    if (waitMs > 0) await sleep(waitMs);
+    leaveAnswered(state, await unlessFailed(closePullRequest(of)), now());
+  });
+}
+
+async function unlessFailed<T>(asked: Promise<T>): Promise<T | UnknownPullRequest> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const detail = failureMessage(error).slice(0, detailLengthMax);
+    return { state: 'unknown', detail, retryAfterMs: null, isFinal: false };
+  }
+}
+
 export function record({ state, background }: ProposalRun): void {
   const { organizationId, projectId, sessionId, partition, generation } = state.spec;
   background.begin('record', async () => {
     const events = [...state.events];
+    const borrowed = [...state.borrowed];
     const document = proposalDocument(state);
     await recordProposal({ ref: { organizationId, projectId, sessionId, partition, generation }, events, document });
     state.events = state.events.slice(events.length);
     state.recordedVersion = document.version;
+    for (const borrower of borrowed) await signal(sessionId, messages.loanRepaid, { borrower });
+    state.borrowed = state.borrowed.slice(borrowed.length);
   });
 }
 

@@ -43,6 +43,7 @@ async function live(spec: ProposalSpec, continued: ContinuedProposal): Promise<v
     if (takeSteps(run) === 'complete') {
       run.background.abandon('prepare');
       run.background.abandon('rest');
+      run.background.abandon('look');
       await condition(allHandlersFinished);
       return;
     }
@@ -87,6 +88,10 @@ function take(run: steps.ProposalRun, step: Exclude<ProposalStep, { do: 'complet
       return steps.push(run);
     case 'settle':
       return steps.settle(run);
+    case 'look':
+      return steps.look(run);
+    case 'leave':
+      return steps.leave(run);
     case 'end':
       return ended(state, now());
     case 'record':

@@ -43,6 +43,24 @@ function start(state: SessionState, seconds: number, background = false): string
   return command.id;
 }
 
+describe('what a checkpoint has found of the repository', () => {
+  it('is what the session says: of a HEAD that leads nowhere neither a commit nor a position', () => {
+    const state = storedState();
+    const take = (number: number, headCommit: string | null, position: typeof state.position) => {
+      checkpoints.checkpointPlanned(state, 'automatic', `chk_${number}`, at(number));
+      const headRef = headCommit === null ? null : `refs/heads/${state.spec.branch}`;
+      const found = { changed: false as const, headCommit, headRef, position };
+      checkpoints.checkpointMade(state, `chk_${number}`, found, false, at(number));
+      return { headCommit: state.headCommit, position: state.position };
+    };
+    const there = { headCommit: 'x', position: { ahead: 1, behind: 2 } };
+    expect(take(2, 'x', there.position)).toEqual(there);
+    expect(take(3, 'x', null)).toEqual(there);
+    expect(take(4, null, null)).toEqual({ headCommit: null, position: null });
+    expect(take(5, 'x', there.position)).toEqual(there);
+  });
+});
+
 describe('a checkpoint is due', () => {
   it('never while nothing has ended and nothing runs', () => {
     expect(dueAfter(storedState())).toBeNull();
@@ -160,6 +178,18 @@ describe('a checkpoint that is asked for again after it has failed', () => {
     checkpoints.checkpointMade(state, 'chk_asked', changed('chk_asked'), false, at(23));
     expect(state.uncheckpointedSince).toBeNull();
   });
+});
+
+it('the head of a repository that is gone is none, and that its branch was left is said', () => {
+  const state = storedState();
+  expect(state.headCommit).not.toBeNull();
+  checkpoints.checkpointPlanned(state, 'automatic', 'chk_gone', at(1));
+  const result = changed('chk_gone');
+  Object.assign(result.checkpoint, { headCommit: null, headRef: null });
+  checkpoints.checkpointMade(state, 'chk_gone', result, false, at(2));
+  expect(state.headCommit).toBeNull();
+  const told = state.events.findLast(({ draft }) => draft.payload.case === 'sessionBranchLeft');
+  expect(told?.draft.payload.value).toMatchObject({ actualRef: '' });
 });
 
 describe('what is said of a checkpoint that was given up', () => {

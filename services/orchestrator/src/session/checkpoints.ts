@@ -12,6 +12,7 @@ import type { CheckpointInput, CheckpointResult } from '@worktrail/contract/sand
 import type { CreateCheckpointRequest } from '@worktrail/contract/session-messages';
 import { addProducerGap, addSessionEvent, changedForReaders } from './events.ts';
 import { hibernationFailed } from './hibernation.ts';
+import { waitsFor } from './occupations.ts';
 import { duePurposeOfRevert, revertKept, revertNotStored, revertStored, storingGivenUp } from './reverts.ts';
 import type { AskedCheckpoint, CheckpointPlan, SessionState } from './state.ts';
 
@@ -27,7 +28,7 @@ const answeredMax = 16;
 /** When the next automatic one is due; null while nothing calls for one. */
 export function automaticCheckpointAtMs(state: SessionState): number | null {
   if (state.phase !== 'ready' || !state.sandboxOpen || state.archiveRequested || state.checkpointing.plan) return null;
-  if (state.reverting.plan) return null;
+  if (waitsFor('checkpoint', state).length > 0) return null;
   const { lastAt, notBefore, wantedAt } = state.checkpointing;
   const times: number[] = wantedAt ? [Date.parse(wantedAt)] : [];
   if (state.uncheckpointedSince !== null) {
@@ -112,11 +113,11 @@ export function checkpointMade(
   state.checkpointing.notBefore = null;
   if (plan.purpose === 'hibernation') state.hibernation.checkpointed = true;
   const { headCommit, headRef } = result.changed ? result.checkpoint : result;
-  if (headCommit !== null && headCommit !== state.headCommit) {
+  if (headCommit !== state.headCommit) {
     state.headCommit = headCommit;
     changedForReaders(state);
   }
-  notePosition(state, result.position);
+  notePosition(state, headCommit, result.position);
   if (result.changed) {
     const { checkpoint, bundle } = result;
     const { commit, tree, filesChanged } = checkpoint;
@@ -125,7 +126,10 @@ export function checkpointMade(
     const kept = { ...bundle, upTo: plan.number };
     state.bundles = compacted ? [kept] : [...state.bundles, kept];
     const { label, commandId, number } = plan;
-    const value = { checkpointId: id, number, commit, tree, label, filesChanged };
+    const value = {
+      ...{ checkpointId: id, number, commit, tree, label, filesChanged },
+      leftOut: checkpoint.leftOut ?? [],
+    };
     addSessionEvent(state, now, { case: 'checkpointCreated', value }, undefined, commandId);
     const document = { ...state.checkpoint, label, commandId, filesChanged, createdAt: now };
     if (plan.purpose === 'asked') answerAsked(state, { id, document, failure: null });
@@ -189,12 +193,6 @@ export function checkpointAsked(state: SessionState, request: CreateCheckpointRe
   return true;
 }
 
-/** Whoever asked has stopped waiting for it. */
-export function checkpointNotAsked(state: SessionState, id: string): void {
-  const { asked } = state.checkpointing;
-  state.checkpointing.asked = asked.filter(({ checkpointId }) => checkpointId !== id);
-}
-
 export function askedCheckpoint(state: SessionState, id: string): AskedCheckpoint | undefined {
   return state.checkpointing.answered.find((answer) => answer.id === id);
 }
@@ -234,9 +232,17 @@ function answerAsked(state: SessionState, answer: AskedCheckpoint): void {
   state.checkpointing.answered = [...state.checkpointing.answered, answer].slice(-answeredMax);
 }
 
-/** One that could not be counted says nothing. */
-function notePosition(state: SessionState, position: BranchPosition | null | undefined): void {
+/** One that could not be counted says nothing; of no commit there is none. */
+function notePosition(
+  state: SessionState,
+  headCommit: string | null,
+  position: BranchPosition | null | undefined,
+): void {
   const known = state.position;
+  if (headCommit === null && known) {
+    state.position = null;
+    return changedForReaders(state);
+  }
   if (!position || (known?.ahead === position.ahead && known.behind === position.behind)) return;
   state.position = position;
   changedForReaders(state);

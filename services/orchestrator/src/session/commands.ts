@@ -11,6 +11,7 @@ import type { ErrorCode } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { CommandAccepted } from '@worktrail/contract/session-messages';
 import { addCommandQueued, addSessionEvent, addUnstartedEnd, changed } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { endedCommandsMax, type LiveCommandState, type SessionState } from './state.ts';
 
@@ -100,7 +101,7 @@ export function startableCommand(state: SessionState): LiveCommandState | undefi
     return state.commands.find((command) => command.spec.origin === 'setup' && command.state === 'queued');
   }
   // What a revert makes of the files is the checkpoint's alone: nothing runs until it is stored.
-  if (state.phase !== 'ready' || state.reverting.plan || state.updating) return undefined;
+  if (state.phase !== 'ready' || waitsFor('command', state).length > 0) return undefined;
   let orderTaken = running.some((command) => !command.spec.background);
   for (const command of state.commands) {
     if (command.state !== 'queued' || (orderTaken && !command.spec.background)) continue;

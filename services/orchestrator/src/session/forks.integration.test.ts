@@ -71,23 +71,31 @@ describe('forks', () => {
   });
 
   it('are told in the history of their parent, which names what it has lent until they name it', async () => {
-    const parent = await storedSession();
+    const parentId = newId('session');
+    const origin = await storedSession();
+    const begun = await ask(origin, { forks: [parentId] });
+    const bundles = Array.from({ length: 31 }, (_, index) => ({
+      ...begun.bundles[0]!,
+      ...{ name: `bundle-${index}`, upTo: index + 1 },
+    }));
+    const checkpoint = { ...begun.checkpoint, number: 31 };
+    const parent = await startSession(bed, sampleFork(origin.spec, { ...begun, checkpoint, bundles }, parentId));
     const id = newId('session');
     const point = await ask(parent, { forks: [id] });
-    const [lent] = point.bundles;
+    expect(point.bundles).toHaveLength(31);
+    const lent = point.bundles.at(-1);
     // Bundles are put together when there are 32: those before are not the parent's own any more.
-    for (let number = 2; number <= 34; number++) await parent.checkpoint(newId('checkpoint'));
-    const compacted = await until(parent.stored, (one) => (one?.checkpoint?.number ?? 0) >= 34);
+    for (let count = 0; count < 2; count++) await parent.checkpoint(newId('checkpoint'));
+    const compacted = await until(parent.stored, (one) => (one?.checkpoint?.number ?? 0) >= 33);
     expect(compacted!.artifacts).toContain(lent!.name);
-    expect(compacted!.artifacts.length).toBeLessThan(6);
+    expect(compacted!.artifacts.length).toBeLessThan(36);
     const fork = await startSession(bed, sampleFork(parent.spec, point, id));
     const isFree = (one: SessionDocument | undefined) => one?.artifacts.includes(lent!.name) === false;
     await until(parent.stored, isFree);
-    expect((await fork.stored())!.artifacts).toEqual([lent!.name]);
+    expect((await fork.stored())!.artifacts).toEqual(point.bundles.map(({ name }) => name));
     const told = (await parent.events()).filter(({ payload }) => payload.case === 'sessionForked');
-    expect(told.map(({ payload }) => payload.value)).toMatchObject([
-      { fromSessionId: parent.spec.sessionId, fromCheckpointId: point.checkpoint.id, sessionIds: [id] },
-    ]);
+    const own = { fromSessionId: parent.spec.sessionId, fromCheckpointId: point.checkpoint.id, sessionIds: [id] };
+    expect(told.map(({ payload }) => payload.value)).toMatchObject([{ sessionIds: [parentId] }, own]);
   });
 
   it('have what has just ended: the newest checkpoint is waited for where it is to come', async () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sampleFork, sampleSession } from '../../test/samples.ts';
 import * as checkpoints from './checkpoints.ts';
-import { isNewestDue, lend, loansMax, repaid } from './forks.ts';
+import { isNewestDue, lend, lendToProposal, loansMax, repaid } from './forks.ts';
 import { archived, archiveRequested, becameReady, created, opened, placed } from './life.ts';
 import { nextRecord, recorded } from './record.ts';
 import { newSessionState, type SessionState, sessionDocument } from './state.ts';
@@ -144,6 +144,25 @@ describe('a session that is forked', () => {
     expect(lend(parent, { forks: ['y'], checkpoint: null, by }, later(25))).toBeUndefined();
     expect(lend(parent, { forks: ['y'], checkpoint: null, by }, later(27))).toBeDefined();
     expect(parent.loans).toHaveLength(1);
+  });
+
+  it('lends to a proposal in the same way: the same to who asks again, until it is named elsewhere, for an hour at most', () => {
+    const session = ready();
+    const stored: Stored = new Map();
+    expect(lendToProposal(session, 'p', noon)).toBeUndefined();
+    store(session, stored);
+    const source = lendToProposal(session, 'p', noon)!;
+    store(session, stored, true);
+    expect(lendToProposal(session, 'p', noon)).toEqual(source);
+    expect(session.events.filter(({ draft }) => draft.payload.case === 'sessionForked')).toEqual([]);
+    const lent = source.bundles.map(({ name }) => name);
+    expect(sessionDocument(session).artifacts).toEqual(expect.arrayContaining(lent));
+    repaid(session, 'p');
+    expect(sessionDocument(session).artifacts).not.toEqual(expect.arrayContaining(lent));
+    for (let count = 0; count < loansMax; count++) lendToProposal(session, `q${count}`, noon);
+    expect(lendToProposal(session, 'r', noon)).toBeUndefined();
+    expect(lendToProposal(session, 'r', later(2))).toBeDefined();
+    expect(session.loans).toHaveLength(1);
   });
 
   it('leaves in its document what it has when it is archived', () => {

@@ -1,18 +1,21 @@
-// Forks of a session, and its own beginning as one.
+// Forks of a session, and its own beginning as one; and what it lends to forks and proposals.
 //
-// 1. What a fork begins with is named by its parent until the fork's own document names it: at no moment does nobody name it, also where
-//    the parent has put its bundles together meanwhile.
+// 1. What a fork or a proposal begins with is named by its session until its own document names it: at no moment does nobody name it, also
+//    where the session has put its bundles together meanwhile.
 // 2. Asked again for the same forks, the answer is the same, and the history says it once.
-// 3. A fork that was never made is forgotten after more than the day in which its request may come again.
+// 3. A fork that was never made is forgotten after more than the day in which its request may come again, a proposal after an hour.
 
 import { type ForkPoint, forkPointAt, type SessionFork } from '@worktrail/contract/forks';
-import { type ForkSessionRequest, sessionWorkflowId } from '@worktrail/contract/session-messages';
+import { type ForkSessionRequest, type ProposalSource, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { addSessionEvent, changed, changedForReaders } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { isPreparing } from './phases.ts';
 import { type Loan, newestForkPoint, type SessionState } from './state.ts';
 
 export const loansMax = 16;
-const loanMs = 26 * 60 * 60_000;
+const forkLoanMs = 26 * 60 * 60_000;
+/** Longer than a request to put up a proposal can go on. */
+const proposalLoanMs = 60 * 60_000;
 
 /** The history of a fork begins with this, after what it has inherited. */
 export function forked(state: SessionState, { sessionId, restore }: SessionFork, now: string): void {
@@ -22,6 +25,11 @@ export function forked(state: SessionState, { sessionId, restore }: SessionFork,
   addSessionEvent(state, now, { case: 'sessionHibernated', value: { reason: 'forked', keptIn: 'checkpoint' } });
 }
 
+/** Of a fork, files of an ancestor are on that one's branch: the nearest ancestor's first. */
+export function branchesOf({ spec: { branch, fork } }: SessionState): { branch: string; branchesBefore?: string[] } {
+  return { branch, ...(fork && { branchesBefore: fork.inherited.map((one) => one.branch).toReversed() }) };
+}
+
 /** Its document is there for the first time: what it names needs nobody else any more. */
 export function forkIsRecorded({ spec, reports }: SessionState): void {
   if (spec.fork) reports.push({ about: 'fork', to: sessionWorkflowId(spec.fork.sessionId) });
@@ -29,7 +37,7 @@ export function forkIsRecorded({ spec, reports }: SessionState): void {
 
 /** A checkpoint is to come soon that has what ended last. */
 export function isNewestDue(state: SessionState): boolean {
-  if (state.reverting.plan || state.updating) return true;
+  if (waitsFor('fork', state).length > 0) return true;
   if (state.checkpoint === null) return isPreparing(state) || state.phase === 'ready';
   if (state.phase !== 'ready' || state.commands.length > 0) return false;
   return state.checkpointing.plan !== null || state.uncheckpointedSince !== null;
@@ -42,27 +50,56 @@ export function forkRefusal(state: SessionState, { checkpoint }: ForkSessionRequ
   return null;
 }
 
-/** Undefined: there is nothing to begin with, or so many forks are waited for already that these have to wait. */
+/** Undefined: there is nothing to begin with, or so much is lent already that these have to wait. */
 export function lend(state: SessionState, request: ForkSessionRequest, now: string): ForkPoint | undefined {
   const { repository, env, sessionId } = state.spec;
-  const known = loanOf(state, request.forks);
+  const { forks } = request;
+  const known = loanOf(state, forks);
   if (known) return { repository, env, ...known.point };
-  state.loans = state.loans.filter(({ at }) => Date.parse(at) + loanMs > Date.parse(now));
   const newest = newestForkPoint(state);
-  if (!newest || state.loans.length >= loansMax) return undefined;
+  if (!newest || !mayLend(state, now)) return undefined;
   const point = forkPointAt(newest, request.checkpoint ?? newest.checkpoint);
-  const { baseCommit, checkpoint, headCommit, bundles } = point;
-  state.loans.push({ forks: [...request.forks], point: { baseCommit, checkpoint, headCommit, bundles }, at: now });
-  const value = { fromSessionId: sessionId, fromCheckpointId: checkpoint.id, sessionIds: request.forks };
+  addLoan(state, forks, point, Date.parse(now) + forkLoanMs);
+  const value = { fromSessionId: sessionId, fromCheckpointId: point.checkpoint.id, sessionIds: forks };
   addSessionEvent(state, now, { case: 'sessionForked', value }, request.by);
   return point;
 }
 
-/** A fork names itself what it needs. */
-export function repaid(state: SessionState, sessionId: string): void {
-  const loan = loanOf(state, [sessionId]);
+/** The newest checkpoint; undefined as for forks. */
+export function lendToProposal(state: SessionState, borrower: string, now: string): ProposalSource | undefined {
+  if (!loanOf(state, [borrower])) {
+    const newest = newestForkPoint(state);
+    if (!newest || !mayLend(state, now)) return undefined;
+    addLoan(state, [borrower], newest, Date.parse(now) + proposalLoanMs);
+    changed(state);
+  }
+  return lentTo(state, borrower);
+}
+
+export function lentTo(state: SessionState, borrower: string): ProposalSource | undefined {
+  const point = loanOf(state, [borrower])?.point;
+  return point && { baseCommit: point.baseCommit, checkpoint: point.checkpoint, bundles: point.bundles };
+}
+
+function mayLend(state: SessionState, now: string): boolean {
+  state.loans = state.loans.filter(({ until }) => Date.parse(until) > Date.parse(now));
+  return state.loans.length < loansMax;
+}
+
+function addLoan(state: SessionState, borrowers: readonly string[], point: Loan['point'], untilMs: number): void {
+  const { baseCommit, checkpoint, headCommit, bundles } = point;
+  state.loans.push({
+    forks: [...borrowers],
+    point: { baseCommit, checkpoint, headCommit, bundles },
+    until: new Date(untilMs).toISOString(),
+  });
+}
+
+/** The borrower names itself what it needs. */
+export function repaid(state: SessionState, borrower: string): void {
+  const loan = loanOf(state, [borrower]);
   if (!loan) return;
-  loan.forks = loan.forks.filter((id) => id !== sessionId);
+  loan.forks = loan.forks.filter((id) => id !== borrower);
   if (loan.forks.length > 0) return changed(state);
   state.loans = state.loans.filter((other) => other !== loan);
   const own = new Set(state.bundles.map(({ name }) => name));
@@ -71,6 +108,6 @@ export function repaid(state: SessionState, sessionId: string): void {
   else changedForReaders(state);
 }
 
-function loanOf(state: SessionState, forks: readonly string[]): Loan | undefined {
-  return state.loans.find((loan) => forks.some((id) => loan.forks.includes(id)));
+function loanOf(state: SessionState, borrowers: readonly string[]): Loan | undefined {
+  return state.loans.find((loan) => borrowers.some((id) => loan.forks.includes(id)));
 }

@@ -6,14 +6,14 @@
 
 import type { HibernatedSandbox } from '@worktrail/contract/sandbox-activities';
 import { addReady, addSessionEvent, changedForReaders } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { enterPhase, isOver } from './phases.ts';
 import type { SessionState } from './state.ts';
 
 const failureDelayMs = 5 * 60_000;
 
 export function mayHibernate(state: SessionState): boolean {
-  const { commands, reverting, changing, updating } = state;
-  const isIdle = commands.length === 0 && reverting.plan === null && changing.asked.length === 0 && !updating;
+  const isIdle = waitsFor('hibernation', state).length === 0;
   return state.phase === 'ready' && state.sandboxOpen && isIdle && !isOver(state);
 }
 

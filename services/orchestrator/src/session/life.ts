@@ -16,6 +16,7 @@ import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
 
 export const setupRetriesMax = 5;
+const updatedMax = 4;
 
 export function created(state: SessionState, now: string): void {
   const { spec } = state;
@@ -263,6 +264,10 @@ export function mainBroughtIn(
   const value = { method, outcome, commit, headCommit: headCommit ?? '', conflicts };
   addSessionEvent(state, now, { case: 'sessionUpdated', value }, by);
   if (outcome !== 'up_to_date') filesTouched(state, now);
+}
+
+export function updateAnswered(state: SessionState, id: string, files: UpdatedFiles): void {
+  state.updated = [...state.updated, { id, files }].slice(-updatedMax);
 }
 
 /** Whether title and labels are still what the asker has seen. */

@@ -8,21 +8,24 @@ import type { ErrorCode } from '@worktrail/contract/errors';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import * as messages from '@worktrail/contract/session-messages';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
-import {
-  areFilesSettled,
-  askedCheckpoint,
-  checkpointAsked,
-  checkpointGivenUp,
-  checkpointNotAsked,
-  filesWanted,
-} from './checkpoints.ts';
+import { areFilesSettled, askedCheckpoint, checkpointAsked, checkpointGivenUp, filesWanted } from './checkpoints.ts';
 import { hibernationBegun, hibernationWished, mayHibernate } from './hibernation.ts';
-import { answeredFileChange, fileChangeAsked, fileChangeWithdrawn } from './file-changes.ts';
-import { forkRefusal, isNewestDue, lend, repaid } from './forks.ts';
+import { answeredFileChange, fileChangeAsked } from './file-changes.ts';
+import { forkRefusal, isNewestDue, lend, lendToProposal, lentTo, repaid } from './forks.ts';
 import { concernsLostHost, hostLost } from './host-loss.ts';
-import { archiveRequested, isAsSeen, mainBroughtIn, patched, reportSession, resumed, sandboxStopped } from './life.ts';
+import {
+  archiveRequested,
+  isAsSeen,
+  mainBroughtIn,
+  patched,
+  reportSession,
+  resumed,
+  sandboxStopped,
+  updateAnswered,
+} from './life.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver, isPreparing } from './phases.ts';
-import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay, revertWithdrawn } from './reverts.ts';
+import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay } from './reverts.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { updateSandbox } from './steps/update.ts';
@@ -30,9 +33,8 @@ import { type SessionState, sessionDocument } from './state.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
-const checkpointPatience = '60 seconds';
-const revertPatience = '60 seconds';
-const fileChangePatience = '60 seconds';
+/** How long an update from the default branch waits for each of its checkpoints. */
+const keepingPatience = '10 minutes';
 /** Shorter than a caller waits for an update that takes long. */
 const settlingPatienceMs = 25_000;
 /** How long readers and forks wait for commands that have just ended to be reported. */
@@ -55,7 +57,7 @@ const checkpoint = defineUpdate<CheckpointDocument, [messages.CreateCheckpointRe
 const revert = defineUpdate<messages.RevertDocument, [messages.RevertSessionRequest]>(messages.revertSession);
 const changeFile = defineUpdate<messages.ChangedFile, [messages.ChangeFileRequest]>(messages.changeFile);
 const settle = defineUpdate<messages.SettledFiles>(messages.settleFiles);
-const capture = defineUpdate<messages.CapturedFiles, [messages.CreateCheckpointRequest]>(messages.captureFiles);
+const capture = defineUpdate<messages.CapturedFiles, [messages.CaptureFilesRequest]>(messages.captureFiles);
 const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
@@ -64,6 +66,7 @@ const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped)
 const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
 const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded);
+const loanRepaid = defineSignal<[messages.LoanRepaid]>(messages.loanRepaid);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
 const endSession = defineSignal(messages.endSession);
@@ -87,17 +90,17 @@ export function answerMessages(run: SessionRun): void {
     validator: (_request) => refuseOver(state),
   });
   setHandler(resume, () => count(run, () => resumeAndDescribe(state)), { validator: () => refuseOver(state) });
-  setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => checkpointAndRecord(state, request))), {
+  setHandler(checkpoint, (request) => count(run, () => whileWaiting(run, () => askForCheckpoint(run, request))), {
     validator: (_request) => refuseOver(state),
   });
   setHandler(revert, (request) => count(run, () => whileWaiting(run, () => revertAndRecord(run, request))), {
     validator: (_request) => refuseOver(state),
   });
-  setHandler(changeFile, (request) => count(run, () => whileWaiting(run, () => changeFileAndRecord(state, request))), {
+  setHandler(changeFile, (request) => count(run, () => whileWaiting(run, () => changeFileAndRecord(run, request))), {
     validator: (_request) => refuseOver(state),
   });
   setHandler(settle, () => count(run, () => whileWaiting(run, () => settleFiles(state))));
-  setHandler(capture, (request) => count(run, () => whileWaiting(run, () => captureFiles(state, request))), {
+  setHandler(capture, (request) => count(run, () => whileWaiting(run, () => captureFiles(run, request))), {
     validator: (_request) => refuseOver(state),
   });
   setHandler(update, (request) => count(run, () => whileWaiting(run, () => updateAndRecord(run, request))), {
@@ -107,6 +110,7 @@ export function answerMessages(run: SessionRun): void {
     validator: (_request) => refuseArchived(state),
   });
   setHandler(forkRecorded, ({ sessionId }) => repaid(state, sessionId));
+  setHandler(loanRepaid, ({ borrower }) => repaid(state, borrower));
   setHandler(hibernateWhenIdle, ({ reason }) => hibernationWished(state, reason));
   setHandler(lostHost, (lost) => loseHost(run, lost));
   setHandler(describe, () => sessionDocument(state));
@@ -145,7 +149,7 @@ function refuseArchived(state: SessionState): void {
 }
 
 async function whileWaiting<T>(run: SessionRun, wait: () => Promise<T>): Promise<T> {
-  if (run.waiting >= waitingMax) throw refuse('session_busy', `${waitingMax} others wait for this session already`);
+  if (run.waiting >= waitingMax) throw refuse('rate_limited', `${waitingMax} others wait for this session already`);
   run.waiting += 1;
   try {
     return await wait();
@@ -172,8 +176,10 @@ async function patchAndRecord(state: SessionState, request: messages.PatchSessio
 
 async function archiveAndRecord(run: SessionRun): Promise<SessionDocument> {
   const { state } = run;
-  await condition(() => state.commands.length === 0 && state.reverting.plan === null, endingPatience);
-  if (state.commands.length > 0 && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
+  await condition(() => waitsFor('archive', state).length === 0, endingPatience);
+  // A revert is given up: what was there before it is stored.
+  const isBusy = waitsFor('archive', state).some((one) => one !== 'revert');
+  if (isBusy && !state.archiveRequested) throw refuse('session_busy', describeBusy(state));
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state) || state.phase === 'hibernating') run.background.interrupt('sandbox');
   run.background.interrupt('reverting');
@@ -218,16 +224,26 @@ function resumeAndDescribe(state: SessionState): SessionDocument {
   return sessionDocument(state);
 }
 
+/** What was begun goes on, whether or not somebody waits: asked for again by its id it is the same, and answered when it is done. */
+async function answered({ answerPatienceMs }: SessionRun, isSo: () => boolean, what: string): Promise<void> {
+  if (await condition(isSo, answerPatienceMs)) return;
+  throw refuse('still_running', `${what}, which goes on: ask again with the same Idempotency-Key for how it ends`);
+}
+
+function askForCheckpoint(run: SessionRun, request: messages.CreateCheckpointRequest): Promise<CheckpointDocument> {
+  return checkpointAndRecord(run.state, request, (isSo) => answered(run, isSo, 'the files are being stored'));
+}
+
 async function checkpointAndRecord(
   state: SessionState,
   request: messages.CreateCheckpointRequest,
+  wait: (isSo: () => boolean) => Promise<unknown>,
 ): Promise<CheckpointDocument> {
   const { checkpointId } = request;
   if (!checkpointAsked(state, request)) throw refuse('rate_limited', 'many checkpoints are waited for already');
-  await condition(() => askedCheckpoint(state, checkpointId) !== undefined, checkpointPatience);
+  await wait(() => askedCheckpoint(state, checkpointId) !== undefined);
   const answer = askedCheckpoint(state, checkpointId);
   if (!answer?.document) {
-    checkpointNotAsked(state, checkpointId);
     throw refuse('checkpoint_failed', answer?.failure ?? 'the session was not ready for it in time');
   }
   await recordedDocument(state);
@@ -248,30 +264,24 @@ async function revertAndRecord(
     if (!isKnown() && !mayBeginRevert(state, force)) throw refuse('session_busy', describeBusy(state));
     if (!isKnown()) revertBegun(state, request, now());
   }
-  await condition(() => !revertIsUnderWay(state, checkpointId), revertPatience);
+  await answered(run, () => !revertIsUnderWay(state, checkpointId), 'the files are being reverted');
   const answer = answeredRevert(state, checkpointId);
-  if (!answer && !revertWithdrawn(state, checkpointId)) {
-    throw refuse('dependency_unavailable', 'the files are being reverted, which goes on; ask again for how it ends');
-  }
-  if (!answer?.document) throw refuse('checkpoint_failed', answer?.failure ?? 'the session was not ready in time');
+  if (!answer?.document) throw refuse('checkpoint_failed', answer?.failure ?? 'it was reverted too long ago');
   await recordedDocument(state);
   return answer.document;
 }
 
 async function changeFileAndRecord(
-  state: SessionState,
+  run: SessionRun,
   request: messages.ChangeFileRequest,
 ): Promise<messages.ChangedFile> {
+  const { state } = run;
   const { changeId } = request;
   if (!fileChangeAsked(state, request, now()))
     throw refuse('rate_limited', 'many changes of files are waited for already');
-  await condition(() => answeredFileChange(state, changeId) !== undefined, fileChangePatience);
+  await answered(run, () => answeredFileChange(state, changeId) !== undefined, 'the file is being changed');
   const answer = answeredFileChange(state, changeId);
-  if (!answer) {
-    fileChangeWithdrawn(state, changeId);
-    throw refuse('dependency_unavailable', 'the file was not changed in time, and may still be');
-  }
-  if (!answer.file) throw refuse(answer.refusal?.code ?? 'internal', answer.refusal?.detail ?? '');
+  if (!answer?.file) throw refuse(answer?.refusal?.code ?? 'internal', answer?.refusal?.detail ?? '');
   await recordedDocument(state);
   return answer.file;
 }
@@ -292,62 +302,78 @@ async function settleFiles(state: SessionState): Promise<messages.SettledFiles> 
     filesWanted(state, now());
     isSettled = await condition(() => areFilesSettled(state), Math.max(1, untilMs - Date.now()));
   }
-  const isBeingMade = state.checkpointing.plan !== null || state.reverting.plan !== null || state.updating;
+  const isBeingMade = state.checkpointing.plan !== null || state.reverting.plan !== null || state.updating !== null;
   const upToDate = state.uncheckpointedSince === null && state.commands.length === 0 && !isBeingMade;
   return { document: sessionDocument(state), upToDate };
 }
 
 /** A session that sleeps is woken only where its newest checkpoint is not all of its files. */
-async function captureFiles(
-  state: SessionState,
-  request: messages.CreateCheckpointRequest,
-): Promise<messages.CapturedFiles> {
+async function captureFiles(run: SessionRun, request: messages.CaptureFilesRequest): Promise<messages.CapturedFiles> {
+  const { state } = run;
+  const { createdBy } = state.spec;
+  const known = lentTo(state, request.borrower);
+  if (known) return { source: known, createdBy };
   const isQuiet = () => {
-    const isUntouched = state.commands.length === 0 && state.reverting.plan === null && !state.updating;
+    const isUntouched = waitsFor('proposal', state).length === 0;
     return isUntouched && (state.phase === 'ready' || state.phase === 'hibernated');
   };
   await condition(() => isQuiet() || isOver(state), endingPatience);
   refuseOver(state);
   if (!isQuiet()) throw refuse('session_busy', describeBusy(state));
   const isStored = state.phase === 'hibernated' && state.checkpoint !== null && state.uncheckpointedSince === null;
-  if (!isStored) await checkpointAndRecord(state, request);
-  const { baseCommit, checkpoint, bundles } = state;
-  if (baseCommit === null || checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
-  return { source: { baseCommit, checkpoint, bundles }, createdBy: state.spec.createdBy };
+  if (!isStored) await askForCheckpoint(run, request);
+  if (state.checkpoint === null) throw refuse('checkpoint_failed', 'the session has no checkpoint');
+  const source = lendToProposal(state, request.borrower, now());
+  if (!source) throw refuse('rate_limited', 'many forks and proposals of this session are being made already');
+  return { source, createdBy };
 }
 
 /** What it was started for is over. */
 async function endWhenIdle(run: SessionRun): Promise<void> {
   const { state } = run;
   for (const { spec } of [...state.commands]) stopCommand(run, { commandId: spec.id, reason: 'session_ended' });
-  await condition(() => state.commands.length === 0);
+  await condition(() => waitsFor('archive', state).length === 0);
   if (!state.archiveRequested) archiveRequested(state);
   if (isPreparing(state)) run.background.interrupt('sandbox');
 }
 
-/** Nothing of it has to survive the run: none ends while an update is answered. */
+/**
+ * Nothing of it has to survive the run: none ends while an update is answered. Who asks again while it is under way gets its answer, and
+ * when it has failed, tries again.
+ */
 async function updateAndRecord(
   run: SessionRun,
   request: messages.UpdateSessionRequest,
 ): Promise<messages.UpdateDocument> {
   const { state } = run;
+  const { updateId } = request;
+  const isUnderWay = () => state.updating !== null && state.updating.id === updateId;
+  if (isUnderWay()) await answered(run, () => !isUnderWay(), 'the default branch is being brought in');
+  const done = state.updated.find(({ id }) => id === updateId);
+  if (done) return { ...done.files, document: await recordedDocument(state) };
   const isAwake = state.phase === 'ready';
   if (!isAwake) resumeAndDescribe(state);
   await condition(() => mayHibernate(state) || isOver(state), isAwake ? endingPatience : wakingPatience);
   refuseOver(state);
   if (!mayHibernate(state)) throw refuse('session_busy', describeBusy(state));
-  state.updating = true;
+  state.updating = { id: updateId };
   try {
     const { defaultBranch } = state.spec.repository;
     const keep = (when: string) =>
-      checkpointAndRecord(state, { checkpointId: newWorkflowId('checkpoint'), label: `${when} ${defaultBranch}` });
+      checkpointAndRecord(
+        state,
+        { checkpointId: newWorkflowId('checkpoint'), label: `${when} ${defaultBranch}` },
+        (isSo) => condition(isSo, keepingPatience),
+      );
     await keep('before');
+    await condition(() => state.checkpointing.plan === null);
     const updated = await updateSandbox(run, request.method);
     mainBroughtIn(state, request, updated, now());
     if (updated.outcome !== 'up_to_date') await keep('after');
+    updateAnswered(state, updateId, updated);
     return { ...updated, document: await recordedDocument(state) };
   } finally {
-    state.updating = false;
+    state.updating = null;
   }
 }
 
@@ -387,7 +413,7 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
 
 function describeBusy(state: SessionState): string {
   if (state.commands.length > 0)
-    return `the session has ${state.commands.length} live commands, the first is ${state.commands[0]?.spec.id}`;
+    return `a command is live: ${state.commands[0]?.spec.id}${state.commands.length > 1 ? `, and ${state.commands.length - 1} more` : ''}`;
   if (state.reverting.plan) return 'it is being reverted';
   if (state.updating) return 'the default branch is being brought in';
   return state.changing.asked.length > 0 ? 'a file of it is being changed' : `the session is ${state.phase}`;

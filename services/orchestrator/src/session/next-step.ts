@@ -18,6 +18,8 @@ export interface Underway {
   checkpoint: boolean;
   reverting: boolean;
   changing: boolean;
+  /** Git brings the default branch in. */
+  updating: boolean;
   endingLost: boolean;
   recording: boolean;
   reporting: boolean;
@@ -92,7 +94,8 @@ function nextCheckpointStep(state: SessionState, underway: Underway, nowMs: numb
   if (underway.checkpoint) return null;
   const { plan } = state.checkpointing;
   if (plan) return { do: state.sandboxOpen ? 'checkpoint' : 'failCheckpoint', id: plan.id };
-  if (underway.sandbox) return null;
+  // It would have half of what git does.
+  if (underway.sandbox || underway.updating) return null;
   const purpose = duePurpose(state, nowMs);
   return purpose && { do: 'planCheckpoint', purpose };
 }
@@ -109,7 +112,8 @@ function nextSandboxStep(state: SessionState, underway: Underway, nowMs: number)
   if (state.phase === 'archived' || underway.sandbox) return null;
   const leftBehind = state.placement !== null && !state.sandboxRemoved;
   // What is being checkpointed or changed is neither stopped nor removed meanwhile.
-  const isOccupied = state.checkpointing.plan !== null || underway.reverting || underway.changing;
+  const isOccupied =
+    state.checkpointing.plan !== null || underway.reverting || underway.changing || state.updating !== null;
   if (state.archiveRequested) return isOccupied ? null : { do: leftBehind ? 'remove' : 'archive' };
   if (state.phase === 'failed') return leftBehind && !isOccupied ? { do: 'remove' } : null;
   if (isPreparing(state)) return nextPreparation(state);

@@ -98,7 +98,7 @@ describe('a revert', () => {
   it('is not begun while the default branch is brought in, and neither is anything else that touches the files', () => {
     const simulation = storedSession();
     const { state } = simulation;
-    state.updating = true;
+    state.updating = { id: 'update-1' };
     expect(isNewestDue(state)).toBe(true);
     happen(simulation, { kind: 'revert', force: true });
     happen(simulation, { kind: 'changeFile' });
@@ -107,7 +107,7 @@ describe('a revert', () => {
     expect(simulation.reverts).toEqual([]);
     expect(state).toMatchObject({ phase: 'ready', commands: [{ state: 'queued' }], reverting: { plan: null } });
     expect(simulation.begun.filter(({ what }) => what === 'fileChange' || what === 'command')).toEqual([]);
-    state.updating = false;
+    state.updating = null;
     comeToRest(simulation);
     expect(answeredFileChange(state, simulation.fileChanges[0]!)?.file).not.toBeNull();
     expect(state.commands).toEqual([]);

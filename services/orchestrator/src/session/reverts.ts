@@ -9,6 +9,7 @@ import type { CheckpointDocument } from '@worktrail/contract/documents';
 import type { OpenedSandbox } from '@worktrail/contract/sandbox-activities';
 import type { RevertedFiles, RevertSessionRequest } from '@worktrail/contract/session-messages';
 import { addSessionEvent, changed } from './events.ts';
+import { waitsFor } from './occupations.ts';
 import { isOver } from './phases.ts';
 import type { AnsweredRevert, CheckpointPlan, SessionState } from './state.ts';
 
@@ -17,7 +18,7 @@ const storingFailuresMax = 3;
 
 /** `force`: its live commands have been told to end. Setup commands are no user's: they run before it. */
 export function mayBeginRevert(state: SessionState, force: boolean): boolean {
-  if (state.reverting.plan || state.updating || isOver(state)) return false;
+  if (isOver(state) || waitsFor('revert', state).some((one) => one !== 'command')) return false;
   return force || state.commands.every(({ spec }) => spec.origin === 'setup');
 }
 
@@ -118,15 +119,6 @@ export function revertFailed(state: SessionState, id: string, detail: string, no
 export function revertGivenUp(state: SessionState, reason: string): void {
   const { plan } = state.reverting;
   if (plan) answer(state, { id: plan.request.checkpointId, document: null, failure: reason });
-}
-
-/** Nobody waits for it any longer. False where it has begun: it goes on. */
-export function revertWithdrawn(state: SessionState, id: string): boolean {
-  const { plan } = state.reverting;
-  if (plan?.request.checkpointId !== id) return true;
-  if (plan.stage !== 'keeping' || state.checkpointing.plan?.purpose === 'beforeRevert') return false;
-  state.reverting.plan = null;
-  return true;
 }
 
 function answer(state: SessionState, answered: AnsweredRevert): void {

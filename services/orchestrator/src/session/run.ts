@@ -11,6 +11,8 @@ export interface SessionRun {
   updates: number;
   /** The history's length in the workflow task that handled the latest. */
   updatedAtLength: number;
+  /** How long what goes on by itself is waited for before that is said. */
+  readonly answerPatienceMs: number;
   /** Updates that wait for a hibernation, a checkpoint, a revert or a file. */
   waiting: number;
   /** What the one timer is set for; null: there is none. */
@@ -29,8 +31,9 @@ export type SessionActivity =
   | 'reporting'
   | 'alarm';
 
-export function createSessionRun(state: SessionState): SessionRun {
-  return { state, background: createBackground(), updates: 0, updatedAtLength: -1, waiting: 0, alarmAtMs: null };
+export function createSessionRun(state: SessionState, answerPatienceMs: number): SessionRun {
+  const background = createBackground();
+  return { state, background, updates: 0, updatedAtLength: -1, answerPatienceMs, waiting: 0, alarmAtMs: null };
 }
 
 export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underway {
@@ -41,6 +44,7 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     checkpoint: has('checkpoint'),
     reverting: has('reverting'),
     changing: has('changing'),
+    updating: has('updating'),
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

@@ -64,7 +64,7 @@ const lives = fc.record({
   setup: fc.array(fc.constant('install'), { maxLength: 2 }),
   hibernateAfterSeconds: fc.constantFrom(0, 0, 5),
   isFork: fc.boolean(),
-  happenings: fc.array(happening, { maxLength: 80 }),
+  happenings: fc.array(happening, { maxLength: 80, size: 'max' }),
 });
 type Life = typeof lives extends fc.Arbitrary<infer T> ? T : never;
 
@@ -95,7 +95,7 @@ function property(check: (now: Simulation) => void, atRest: (then: Simulation) =
       check(simulation);
       atRest(simulation);
     }),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 }
 
@@ -124,7 +124,7 @@ describe('any life of a session', () => {
           phase = state.phase;
         });
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 

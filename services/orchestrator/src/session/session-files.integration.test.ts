@@ -532,7 +532,10 @@ describe('the files of a session', () => {
     );
     expect(told).toHaveLength(3);
     expect(told[0]).toMatchObject({ actor: { id: 'prn_someone' } });
-    expect(told[0]!.payload.value).toMatchObject({ files: [{ path: 'a/b', status: 'modified', additions: 2n }] });
+    expect(told[0]!.payload.value).toMatchObject({
+      ...{ source: 'api', checkpointId: '' },
+      files: [{ path: 'a/b', status: 'modified', additions: 2n }],
+    });
     await bed.runner.release(held.id);
     await untilCheckpoint(session, 2);
   });

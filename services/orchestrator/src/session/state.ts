@@ -28,6 +28,7 @@ import type {
   RevertedFiles,
   RevertSessionRequest,
   SessionSpec,
+  UpdatedFiles,
 } from '@worktrail/contract/session-messages';
 
 /** The states of API.md, without `busy`: a ready session is busy while it has live commands. */
@@ -154,11 +155,12 @@ interface ChangingState {
   answered: AnsweredFileChange[];
 }
 
-/** What forks begin with, for as long as one of them may not have named it itself. */
+/** What forks, or a proposal, begin with, for as long as one of them may not have named it itself. */
 export interface Loan {
+  /** Who has borrowed it: ids of forks, or that of a proposal's request. */
   forks: string[];
   point: Omit<ForkPoint, 'repository' | 'env'>;
-  at: string;
+  until: string;
 }
 
 interface HibernationState {
@@ -225,7 +227,9 @@ export interface SessionState {
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
   /** The default branch is brought in: no command starts, and it is not put to sleep. Only while an update waits for it. */
-  updating: boolean;
+  updating: { id: string } | null;
+  /** What came of the last of these. */
+  updated: { id: string; files: UpdatedFiles }[];
   /** `session.busy` is recorded and no `session.ready` after it. */
   busyRecorded: boolean;
   /** Since when something is so that the history shows if it lasts. */
@@ -292,7 +296,8 @@ export function newSessionState(spec: SessionSpec): SessionState {
     },
     failure: null,
     archiveRequested: false,
-    updating: false,
+    updating: null,
+    updated: [],
     busyRecorded: false,
     unsettledSince: null,
     readySince: null,

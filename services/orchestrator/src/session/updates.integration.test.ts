@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { newId } from '@worktrail/contract/ids';
 import { type UpdateDocument, updateSession, type UpdateSessionRequest } from '@worktrail/contract/session-messages';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
@@ -19,8 +21,11 @@ afterAll(async () => {
 });
 
 const by = { kind: 'user', id: 'prn_1' } as const;
-const update = ({ handle }: SessionClient, method: UpdateSessionRequest['method'] = 'merge') =>
-  handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [{ method, by }] });
+const update = (
+  { handle }: SessionClient,
+  method: UpdateSessionRequest['method'] = 'merge',
+  updateId: string = randomUUID(),
+) => handle.executeUpdate<UpdateDocument, [UpdateSessionRequest]>(updateSession, { args: [{ updateId, method, by }] });
 
 async function refusal(asked: Promise<unknown>): Promise<string | null | undefined> {
   const error = await asked.then(
@@ -85,6 +90,52 @@ it('is refused while a command runs; one that comes meanwhile waits, and a secon
   Object.assign(bed.runner.script, { updates: 'updated' });
   expect((await updating).outcome).toBe('updated');
   await session.untilEnded(command.id);
+});
+
+it('that takes longer than a request waits goes on, and who asks again under its id gets how it ended', async () => {
+  const session = await startSession(bed, sampleSession(), { answerPatienceMs: 200 });
+  await until(session.stored, (document) => document?.checkpoint?.number === 1);
+  Object.assign(bed.runner.script, { updates: 'hold' });
+  const asked = bed.runner.updates.length;
+  const updating = update(session, 'merge', 'update-1');
+  await until(
+    async () => bed.runner.updates.length,
+    (count) => count > asked,
+  );
+  expect(await refusal(update(session, 'merge', 'update-1'))).toBe('still_running');
+  const joining = update(session, 'merge', 'update-1');
+  Object.assign(bed.runner.script, { updates: 'updated' });
+  const { outcome, commit } = await updating;
+  expect(await joining).toMatchObject({ outcome, commit });
+  expect(await update(session, 'merge', 'update-1')).toMatchObject({ outcome, commit });
+  expect(bed.runner.updates).toHaveLength(asked + 1);
+  expect((await session.history()).filter((type) => type === 'sessionUpdated')).toHaveLength(1);
+});
+
+it('is over before the session is put to sleep or archived, before a file is changed, and before a checkpoint is made', async () => {
+  const session = await storedSession();
+  Object.assign(bed.runner.script, { updates: 'hold' });
+  const asked = bed.runner.updates.length;
+  const updating = update(session);
+  await until(
+    async () => bed.runner.updates.length,
+    (count) => count > asked,
+  );
+  const { removed } = bed.runner;
+  const others = [session.archive(), session.hibernate()];
+  expect(await Promise.all(others.map(refusal))).toEqual(others.map(() => 'session_busy'));
+  const changing = session.changeFile();
+  const checkpoint = session.checkpoint(newId('checkpoint'), 'asked for');
+  const ofSession = ({ sessionId }: { sessionId: string }) => sessionId === session.spec.sessionId;
+  // With the first one and the one before the update, and no other.
+  await expect.poll(() => bed.runner.checkpoints.filter(ofSession).length).toBe(2);
+  expect(bed.runner.changedFiles.filter(ofSession)).toEqual([]);
+  Object.assign(bed.runner.script, { updates: 'updated' });
+  expect((await updating).document.checkpoint?.number).toBe(4);
+  expect((await checkpoint).number).toBe(3);
+  expect(await changing).toMatchObject({ status: 'modified' });
+  expect(removed.filter((ref) => ofSession(ref))).toEqual([]);
+  expect((await session.archive()).state).toBe('archived');
 });
 
 it('says why where git would not begin, and leaves the session as it was', async () => {

@@ -36,16 +36,20 @@ export interface ContinuedSession {
   state?: Omit<SessionState, 'spec'>;
   /** Continue as new after so many updates; the server's bound is 2,000. */
   updatesMax?: number;
+  answerPatienceMs?: number;
 }
 
 const updatesMaxDefault = 1_500;
+/** Shorter than the asker waits for an update that takes long. */
+const answerPatienceMsDefault = 45_000;
 
 export async function session(spec: SessionSpec, continued: ContinuedSession = {}): Promise<void> {
   await CancellationScope.nonCancellable(() => live(spec, continued));
 }
 
 async function live(spec: SessionSpec, continued: ContinuedSession): Promise<void> {
-  const run = createSessionRun({ ...newSessionState(spec), ...continued.state, spec });
+  const { answerPatienceMs = answerPatienceMsDefault } = continued;
+  const run = createSessionRun({ ...newSessionState(spec), ...continued.state, spec }, answerPatienceMs);
   if (!continued.state) created(run.state, now());
   answerMessages(run);
 

@@ -38,7 +38,7 @@ const lives = fc.record({
   plans: fc.array(fc.array(fc.constant('test'), { maxLength: 3 }), { minLength: 1, maxLength: 4 }),
   verify: fc.array(fc.constant('verify'), { maxLength: 2 }),
   maxParallel: fc.integer({ min: 1, max: 3 }),
-  happenings: fc.array(happening, { maxLength: 80 }),
+  happenings: fc.array(happening, { maxLength: 80, size: 'max' }),
 });
 
 function start(plans: string[][], verify: string[], maxParallel: number): Trial {

@@ -1,29 +1,29 @@
 // How many commits a session's head has that the default branch has not, and the other way round, as the mirror on this host has it.
 
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { BranchPosition } from '@worktrail/contract/documents';
-import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
+import type { StartProgram } from '../host/program-start.ts';
+import { createStoreGit, GitFailed } from './store-git.ts';
 
 /** A history may have been made to take long: then nothing is known. */
 const countingTimeoutMs = 5_000;
 
-/** @param store has the head's commits, and borrows the mirror's */
+/** @param storePath of a repository that has the head's commits, and borrows the mirror's */
 export async function readPosition(
-  store: StoreGit,
-  of: { headCommit: string | null; upstreamObjects: string; defaultBranch: string | undefined },
+  storePath: string,
+  of: { start: StartProgram; headCommit: string | null; upstreamObjects: string; defaultBranch: string | undefined },
   signal: AbortSignal,
 ): Promise<BranchPosition | null> {
   if (of.defaultBranch === undefined) return null;
-  const options = { signal, timeoutMs: countingTimeoutMs };
   try {
-    const mirror = createStoreGit(dirname(of.upstreamObjects));
-    const ref = `refs/heads/${of.defaultBranch}^{commit}`;
-    const main = (await mirror(['rev-parse', '--verify', '--quiet', '--end-of-options', ref], options))
-      .toString()
-      .trim();
-    if (of.headCommit === null || !isCommit(of.headCommit) || !isCommit(main)) return null;
-    const range = `${of.headCommit}...${main}`;
-    const counted = (await store(['rev-list', '--left-right', '--count', range], options)).toString();
+    if (of.headCommit === null || !isCommit(of.headCommit)) return null;
+    const env = { GIT_ALTERNATE_OBJECT_DIRECTORIES: join(storePath, 'objects') };
+    const mirror = createStoreGit(dirname(of.upstreamObjects), of.start);
+    const range = `${of.headCommit}...refs/heads/${of.defaultBranch}`;
+    const options = { signal, timeoutMs: countingTimeoutMs, env };
+    const counted = (
+      await mirror(['rev-list', '--left-right', '--count', '--end-of-options', range, '--'], options)
+    ).toString();
     const found = /^(\d+)\t(\d+)\s*$/.exec(counted);
     return found ? { ahead: Number(found[1]), behind: Number(found[2]) } : null;
   } catch (error) {

@@ -32,6 +32,13 @@ export function readBundleHeader(start: Buffer): BundleHeader {
   return { refs, packOffset: end + 2 };
 }
 
+/** The head of a bundle whose pack leans on what is `known`. */
+export function writeBundleHeader(of: { refs: BundleHeader['refs']; known: string[]; sha256: boolean }): string {
+  const signature = of.sha256 ? '# v3 git bundle\n@object-format=sha256' : '# v2 git bundle';
+  const lines = [signature, ...of.known.map((id) => `-${id} `), ...of.refs.map(({ name, id }) => `${id} ${name}`)];
+  return `${lines.join('\n')}\n\n`;
+}
+
 /** @throws BundleMalformed */
 export async function openBundleHeader(path: string): Promise<BundleHeader> {
   const file = await open(path);

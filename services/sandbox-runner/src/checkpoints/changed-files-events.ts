@@ -30,6 +30,8 @@ export async function publishChangedFiles(
       files: files.map((file) => ({ ...file, additions: BigInt(file.additions), deletions: BigInt(file.deletions) })),
       truncated: truncated && index === batches.length - 1,
       checkpointId: input.checkpointId,
+      source: 'checkpoint',
+      sinceCheckpointId: input.previous?.id ?? '',
     };
     const payload = { case: 'filesChanged', value } as const;
     await producer.append({ time: new Date(changed.createdMs), actor, commandId: input.commandId, payload });

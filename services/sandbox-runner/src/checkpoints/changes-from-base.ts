@@ -17,14 +17,15 @@ export async function changesFromBase(
     const options = { signal, timeoutMs };
     const said = (await git(['diff-tree', '-r', '-M', '--shortstat', baseCommit, commit], options)).toString();
     const count = (pattern: RegExp) => Number(pattern.exec(said)?.[1] ?? 0);
-    const [head] = headCommit === null ? [] : await checkObjects(git, [`${headCommit}^{commit}`], signal);
-    const commits = head && Number((await git(['rev-list', '--count', head.id, `^${baseCommit}`], options)).toString());
-    return {
-      commits: commits ?? null,
+    const counts = {
       filesChanged: count(/(\d+) files? changed/),
       additions: count(/(\d+) insertions?\(\+\)/),
       deletions: count(/(\d+) deletions?\(-\)/),
     };
+    if (headCommit === baseCommit) return { commits: 0, ...counts };
+    const [head] = headCommit === null ? [] : await checkObjects(git, [`${headCommit}^{commit}`], signal);
+    const commits = head && Number((await git(['rev-list', '--count', head.id, `^${baseCommit}`], options)).toString());
+    return { commits: commits ?? null, ...counts };
   } catch (error) {
     if (error instanceof GitFailed) return undefined;
     throw error;

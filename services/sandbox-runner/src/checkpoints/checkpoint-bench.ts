@@ -10,6 +10,7 @@ import type {
   StoredArtifact,
   StoredBundle,
 } from '@worktrail/contract/checkpoints';
+import { bundlesUpTo } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import type {
   CheckpointInput,
@@ -20,7 +21,7 @@ import type {
 } from '@worktrail/contract/sandbox-activities';
 import type { RevertedFiles } from '@worktrail/contract/session-messages';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
-import { activityRun, newCommand, newSession, outputOf, type RunnerBench } from '../runner-bench.ts';
+import { activityRun, type BenchRunner, newCommand, newSession, outputOf, type RunnerBench } from '../runner-bench.ts';
 import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from '../artifacts/artifact-store.ts';
 import {
   type CheckpointEngine,
@@ -28,6 +29,7 @@ import {
   createCheckpointEngine,
   defaultCheckpointLimits,
 } from './checkpoint-engine.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const sandboxUser = 1000;
 
@@ -37,20 +39,24 @@ export interface CheckpointBench {
   /** Where the artifact is. */
   artifactPath(name: string): string;
   makeEngine(changes?: Partial<CheckpointEngineDeps>): CheckpointEngine;
-  open(changes?: Partial<OpenSandboxInput>): Promise<TriedSession>;
+  /** `inherited`: what a fork has of its parent. */
+  open(changes?: Partial<OpenSandboxInput>, inherited?: Kept): Promise<TriedSession>;
 }
 
 /** Every file of the work tree with its kind, executable bit, content or target; what is ignored is not in it. */
 export const listing = `find . -name .git -prune -o -type d -name ignored -prune -o ! -type d -printf '%y %m %l ' -exec sh -c \
 '[ -L "$1" ] || sha256sum < "$1"; printf "%s\\0\\n" "$1"' sh {} \\; | sed 's/ 6[0-7][0-7] / 644 /; s/ 7[0-7][0-7] / 755 /' | sort -z`;
 
+interface Kept {
+  checkpoints: CheckpointFacts[];
+  bundles: StoredBundle[];
+}
+
 /** A session as its workflow would know it. */
-export interface TriedSession {
+export interface TriedSession extends Kept {
   readonly input: OpenSandboxInput;
   readonly opened: OpenedSandbox;
   readonly path: string;
-  checkpoints: CheckpointFacts[];
-  bundles: StoredBundle[];
   sandbox(): Promise<OpenSandbox>;
   /** Runs it in the work tree as a user's command; answers what it printed on both streams. */
   run(command: string): Promise<string>;
@@ -63,17 +69,24 @@ export interface TriedSession {
   revertInput(to: CheckpointFacts, changes?: Partial<RevertInput>): RevertInput;
   /** As its workflow would: what has changed is kept, the files are reverted, and that is kept. */
   revert(to: CheckpointFacts): Promise<RevertedFiles & { checkpoint: CheckpointFacts }>;
+  /** Another session, that begins at one of this one's checkpoints, on the runner of that bench. */
+  fork(from: CheckpointFacts, on: CheckpointBench): Promise<TriedSession>;
 }
 
-export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
+/** `on`: of the bench's runners, and where what it stores is read by all of them. */
+export function createCheckpointBench(
+  bench: RunnerBench,
+  on: { runner?: BenchRunner; artifacts?: ArtifactStore } = {},
+): CheckpointBench {
   const root = join(bench.path, 'artifacts');
-  const artifacts = createDirectoryStore(root);
+  const { runner = bench, artifacts = createDirectoryStore(root) } = on;
   const { signal } = new AbortController();
   const makeEngine = (changes: Partial<CheckpointEngineDeps> = {}) =>
     createCheckpointEngine({
+      start: startAsChild,
       artifacts,
       events: bench.publishing,
-      sessionPath: (sessionId) => bench.parts().directories.at(sessionId).path,
+      sessionPath: (sessionId) => runner.parts().directories.at(sessionId).path,
       sandboxUser,
       limits: { ...defaultCheckpointLimits, diskReserveBytes: 0 },
       clock: Date.now,
@@ -86,23 +99,22 @@ export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
     artifacts,
     artifactPath: (name) => join(root, name),
     makeEngine,
-    async open(changes) {
+    async open(changes, inherited = { checkpoints: [], bundles: [] }) {
       const input = newSession(bench, changes);
-      const opened = await bench.parts().sandboxes.open(input, signal);
+      const opened = await runner.parts().sandboxes.open(input, signal);
       const session: TriedSession = {
         input,
         opened,
-        path: bench.parts().directories.at(input.sessionId).path,
-        checkpoints: [],
-        bundles: [],
+        path: runner.parts().directories.at(input.sessionId).path,
+        ...inherited,
         async sandbox() {
-          const sandbox = await bench.parts().sandboxes.attach(input);
+          const sandbox = await runner.parts().sandboxes.attach(input);
           if (!sandbox) throw new Error('the sandbox is not open');
           return sandbox;
         },
         async run(text) {
           const command = newCommand(input, text);
-          await bench.parts().commands.run(command, activityRun());
+          await runner.parts().commands.run(command, activityRun());
           return outputOf(await bench.events(command)).toString();
         },
         next: (changed = {}) => ({
@@ -141,6 +153,14 @@ export function createCheckpointBench(bench: RunnerBench): CheckpointBench {
           await session.take();
           const reverted = await engine.revert(await session.sandbox(), session.revertInput(to), signal);
           return { ...reverted, checkpoint: await session.kept({ evenIfUnchanged: true }) };
+        },
+        async fork(from, elsewhere) {
+          const { organizationId, projectId, branch, branchesBefore = [] } = input;
+          const bundles = bundlesUpTo(session.bundles, from.number);
+          const restore = { baseCommit: opened.baseCommit, checkpoint: refOf(from), bundles, archive: null };
+          const asFork = { organizationId, projectId, restore, branchesBefore: [branch, ...branchesBefore] };
+          const checkpoints = session.checkpoints.filter(({ number }) => number <= from.number);
+          return await elsewhere.open(asFork, { checkpoints, bundles });
         },
         restorePoint: () => ({
           baseCommit: opened.baseCommit,

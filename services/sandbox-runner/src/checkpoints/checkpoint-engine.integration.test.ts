@@ -126,20 +126,38 @@ test('what is too large, unreadable or no file is named and left out, and the re
   if (!first.changed) throw new Error('nothing changed');
   session.checkpoints.push(first.checkpoint);
   await session.run(
-    'head -c 2000000 /dev/zero > big; mkfifo -- -pipe; echo secret > locked; chmod 0 locked; rm README; mkfifo README; echo x > kept',
+    'head -c 2000000 /dev/zero > big; mkfifo -- -pipe; echo secret > locked; chmod 0 locked; rm README; mkfifo README; echo x > kept; mkdir -p .GIT sub/git~1; echo g > .GIT/config; echo g > sub/git~1/x',
   );
   const second = await engine.take(await session.sandbox(), session.next(), signal);
   if (!second.changed) throw new Error('nothing changed');
   expect(second.checkpoint.notKept).toEqual([
     '1 file over 1 MiB: big',
     '1 file that cannot be read: locked',
+    '2 files whose name git refuses: .GIT/config, sub/git~1/x',
     '2 special files: -pipe, README',
+  ]);
+  const digest = createHash('sha256').update(Buffer.alloc(2_000_000)).digest('hex');
+  const none = { bytes: 0, sha256: '' };
+  expect(second.checkpoint.leftOut).toEqual([
+    { kind: 'large', count: 1, files: [{ path: 'big', bytes: 2_000_000, sha256: digest }] },
+    { kind: 'unreadable', count: 1, files: [{ path: 'locked', ...none }] },
+    { kind: 'special', count: 2, files: ['-pipe', 'README'].map((path) => ({ path, ...none })) },
   ]);
   const files = await bench.git(['ls-tree', '--name-only', second.checkpoint.tree], `${session.path}/store.git`);
   expect(files).toBe('README.md\nkept\nsrc\n');
   session.checkpoints.push(second.checkpoint);
   expect(await engine.take(await session.sandbox(), session.next(), signal)).toMatchObject({ changed: false });
 }, 60_000);
+
+test('a file that is just being written from outside is not in a checkpoint half', async () => {
+  const session = await tried.open();
+  const half = `.worktrail-${newId('event')}`;
+  await session.run(`echo half > ${half}; mkdir -p a; echo half > a/${half}; echo x > whole`);
+  const { tree } = await session.kept();
+  expect(await bench.git(['ls-tree', '-r', '--name-only', tree], `${session.path}/store.git`)).toBe(
+    'README.md\nsrc/index.js\nwhole\n',
+  );
+});
 
 const brokenRepositories = [
   ['removed', 'rm -rf .git'],
@@ -261,13 +279,15 @@ test('in the sandbox neither part of the shared directory can be replaced, and w
 
 test('what the sandbox hands over while it is being exchanged never leads to another file', async () => {
   const session = await tried.open();
-  const exchanging = `cd ${private_}; (while :; do ln -sf /etc/passwd out.pack; rm -f out.pack; mkfifo out.pack; rm -rf out.pack; mkdir out.pack; rm -rf out.pack; done) > /dev/null 2>&1 & sleep 6; kill %1`;
+  const exchanging = `cd ${private_}; touch ~/on; while [ -e ~/on ]; do ln -sf /etc/passwd out.pack; rm -f out.pack; mkfifo out.pack; rm -rf out.pack; mkdir out.pack; rm -rf out.pack; done > /dev/null 2>&1`;
   const attacking = session.run(exchanging);
-  await session.run('echo 1 > one');
+  await session.run('until [ -e ~/on ]; do sleep 0.02; done; echo 1 > one');
+  const limits = { fileBytesMax: 1e6, packBytesMax: 1e9, timeoutMs: 20_000, diskReserveBytes: 0 };
   await tried
-    .makeEngine({ limits: { fileBytesMax: 1e6, packBytesMax: 1e9, timeoutMs: 20_000, diskReserveBytes: 0 } })
+    .makeEngine({ limits })
     .take(await session.sandbox(), session.next(), signal)
     .catch((error: Error) => expect(error.name).toBe('RecordingFailed'));
+  await session.run('rm ~/on');
   await attacking;
   await session.kept();
   expect(await (await restored(session)).run('cat one')).toBe('1\n');
@@ -455,7 +475,7 @@ test('a bundle that is missing, cut off or exchanged is refused, and says so', a
 test('the changes of a checkpoint are events of its own, with what happened to each file', async () => {
   const session = await tried.open();
   await session.run('seq 1 50 > long; echo x > gone; echo x > tool; printf "\\0\\1" > data');
-  await session.kept();
+  const before = await session.kept();
   await session.run(
     'mv long longer; rm gone; chmod +x tool; echo y >> README.md; echo z > "$(printf \'\\377\')"; printf "\\0\\2" > data',
   );
@@ -465,6 +485,7 @@ test('the changes of a checkpoint are events of its own, with what happened to e
   expect(more).toEqual([]);
   expect(event).toMatchObject({ commandId, producer: id });
   if (event?.payload.case !== 'filesChanged') throw new Error('another event');
+  expect(event.payload.value).toMatchObject({ source: 'checkpoint', checkpointId: id, sinceCheckpointId: before.id });
   const shown = event.payload.value.files.map(({ path, oldPath, status, additions, deletions, binary }) => [
     path,
     oldPath,

@@ -21,19 +21,20 @@ import type {
 } from '@worktrail/contract/sandbox-activities';
 import type { RevertedFiles } from '@worktrail/contract/session-messages';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
-import { requireDiskSpace } from '../host/disk-space.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import type { Upstream } from '../repositories/repository-mirror.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { changesFromBase } from './changes-from-base.ts';
 import { readPosition } from './branch-position.ts';
-import { readChangedFiles } from './changed-files.ts';
+import { type ChangedFile, readChangedFiles } from './changed-files.ts';
 import { publishChangedFiles } from './changed-files-events.ts';
 import { diffTree } from './diff-tree.ts';
 import { readSandboxScript } from './sandbox-script.ts';
-import { commitTree, type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
+import { type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
 import { GitFailed } from './store-git.ts';
+import { takeBundle } from './stored-bundles.ts';
 import { RecordingFailed, type RecordingLimits, recordWorkspace } from './workspace-recording.ts';
 import { restoreWorkspace, revertWorkspace } from './workspace-restoring.ts';
 
@@ -72,6 +73,7 @@ export interface CheckpointEngine {
 }
 
 export interface CheckpointEngineDeps {
+  start: StartProgram;
   artifacts: ArtifactStore;
   events: ProducerDeps;
   /** Where a session's directory is on this host. */
@@ -96,9 +98,16 @@ const diffBytesMax = 32 * 1024 ** 2;
 
 export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEngine {
   const lock = createKeyedLock();
+  const { start } = deps;
   const record = readSandboxScript('record.sh');
   const restore = readSandboxScript('restore.sh');
-  const recording = { script: record, limits: deps.limits, sandboxUser: deps.sandboxUser, log: deps.events.log };
+  const recording = {
+    script: record,
+    limits: deps.limits,
+    sandboxUser: deps.sandboxUser,
+    clock: deps.clock,
+    log: deps.events.log,
+  };
   const { timeoutMs, fileBytesMax } = deps.limits;
   const restoring = { script: restore, timeoutMs, fileBytesMax, sandboxUser: deps.sandboxUser };
 
@@ -108,30 +117,33 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const sessionPath = deps.sessionPath(input.sessionId);
         const { baseCommit, previous, defaultBranch } = input;
         const { upstreamObjects } = sandbox.record;
-        return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
+        return withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
           const before = await findPrevious(deps, store, sessionPath, input, signal);
           let manifest = await store.read(input.number, signal);
+          let changed: Changed | undefined;
           if (manifest?.checkpointId !== input.checkpointId) {
             const fingerprint = input.evenIfUnchanged ? null : (before?.fingerprint ?? null);
             const request = { baseCommit, carrier: before?.carrier ?? null, fingerprint };
             const recorded = await recordWorkspace(recording, sandbox, store, request, signal);
             const { headCommit, headRef } = recorded;
             if (!recorded.changed) {
-              const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
+              const position = await readPosition(
+                store.path,
+                { start, headCommit, upstreamObjects, defaultBranch },
+                signal,
+              );
               return { changed: false, headCommit, headRef, position };
             }
-            manifest = await keep(store, input, before, recorded, deps.clock(), signal);
+            ({ manifest, changed } = await keep(store, input, before, recorded, deps.clock(), signal));
           }
-          const [bundle, fromBase] = await Promise.all([
-            storeBundle(deps, store, sessionPath, input, manifest.commit, signal),
+          const { createdMs, commit, headCommit } = manifest;
+          changed ??= await readDiff(store, previous?.commit ?? baseCommit, commit, signal);
+          const [bundle, fromBase, position] = await Promise.all([
+            storeBundle(deps, store, sessionPath, input, commit, signal),
             changesFromBase(store, manifest, signal),
+            readPosition(store.path, { start, headCommit, upstreamObjects, defaultBranch }, signal),
           ]);
-          const parent = previous?.commit ?? baseCommit;
-          const { createdMs, commit } = manifest;
-          const changed = await readDiff(store, parent, commit, signal);
           await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
-          const { headCommit } = manifest;
-          const position = await readPosition(store.git, { headCommit, upstreamObjects, defaultBranch }, signal);
           const checkpoint = { ...factsOf(manifest), ...(fromBase && { fromBase }) };
           return { changed: true, checkpoint, bundle, position };
         });
@@ -141,7 +153,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
       lock.run(session.sessionId, async () => {
         if (!checkpoint) return;
         const sessionPath = deps.sessionPath(session.sessionId);
-        await withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, (store) =>
+        await withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, (store) =>
           fillStore(deps, store, { sessionPath, checkpoint, bundles }, signal),
         );
       }),
@@ -153,7 +165,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const sessionPath = deps.sessionPath(input.sessionId);
         const { baseCommit } = input.restore;
         const store = await openSessionStore(
-          { sessionPath, upstreamObjects: upstream.objectsPath, baseCommit },
+          { start, sessionPath, upstreamObjects: upstream.objectsPath, baseCommit },
           signal,
         );
         const manifest = await store.read(checkpoint.number, signal);
@@ -171,16 +183,16 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
 
     revert: (sandbox, input, signal) =>
       lock.run(input.sessionId, async () => {
-        const { revertId, to, from, baseCommit, bundles, branch, repository } = input;
+        const { revertId, to, from, baseCommit, bundles, branch, branchesBefore = [], repository } = input;
         const sessionPath = deps.sessionPath(input.sessionId);
         const { upstreamObjects } = sandbox.record;
-        return withWholeStore({ sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
+        return withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
           await fillStore(deps, store, { sessionPath, checkpoint: from, bundles }, signal);
           await fillStore(deps, store, { sessionPath, checkpoint: to, bundles }, signal);
           const manifest = await store.read(to.number, signal);
           const before = await store.read(from.number, signal);
           if (!manifest || !before) throw missing(to);
-          const fresh = { branch, ...repository, defaultCommit: baseCommit };
+          const fresh = { branch, branchesBefore, ...repository, defaultCommit: baseCommit };
           return revertWorkspace(restoring, sandbox, store, manifest, before, { fresh, key: revertId, signal });
         });
       }),
@@ -189,7 +201,7 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
 
 /** A store that turns out to be damaged is made anew, once: all that counts of it is in the bundles. */
 async function withWholeStore<T>(
-  of: { sessionPath: string; upstreamObjects: string; baseCommit: string },
+  of: Parameters<typeof openSessionStore>[0],
   signal: AbortSignal,
   work: (store: SessionStore) => Promise<T>,
 ): Promise<T> {
@@ -229,16 +241,9 @@ export async function fillStore(
   const { sessionPath, checkpoint, bundles } = wanted;
   const known = await store.read(checkpoint.number, signal);
   if (known && isOf(known, checkpoint)) return;
-  const path = join(sessionPath, 'fetched.bundle');
+  const { diskReserveBytes } = deps.limits;
   for (const bundle of bundles) {
-    await requireDiskSpace([sessionPath], deps.limits.diskReserveBytes + 2 * bundle.bytes);
-    await rm(path, { force: true });
-    try {
-      await deps.artifacts.get(bundle, path, signal);
-      await store.ingestBundle(path, signal);
-    } finally {
-      await rm(path, { force: true });
-    }
+    await takeBundle({ artifacts: deps.artifacts, diskReserveBytes }, store, sessionPath, bundle, signal);
   }
   const manifest = await store.read(checkpoint.number, signal);
   if (!manifest || !isOf(manifest, checkpoint)) throw missing(checkpoint);
@@ -251,22 +256,24 @@ async function keep(
   recorded: Extract<Awaited<ReturnType<typeof recordWorkspace>>, { changed: true }>,
   createdMs: number,
   signal: AbortSignal,
-): Promise<Manifest> {
+): Promise<{ manifest: Manifest; changed: Changed }> {
   const { checkpointId, number, commandId, baseCommit } = input;
-  const { tree, carrier, fingerprint, headCommit, headRef, notKept, withoutRepository } = recorded;
+  const { tree, carrier, fingerprint, headCommit, headRef, notKept, leftOut, withoutRepository } = recorded;
   const parent = before?.commit ?? baseCommit;
   const message = `Checkpoint ${number}`;
-  const commit = await commitTree(store.git, { tree, parents: [parent], message, createdMs }, signal);
-  const filesChanged = await countChanged(store, parent, commit, signal);
+  const commit = await store.commit({ tree, parents: [parent], message, createdMs });
+  const changed = await readDiff(store, parent, commit, signal);
+  const filesChanged = changed.truncated ? await countChanged(store, parent, commit, signal) : changed.files.length;
   const carrierBefore = before?.carrier ?? null;
   const facts = { commit, tree, carrier, carrierBefore, fingerprint, headCommit, headRef, filesChanged, notKept };
   const manifest: Manifest = {
     version: 1,
     ...{ checkpointId, number, commandId, createdMs, baseCommit, withoutRepository },
     ...facts,
+    leftOut,
   };
   await store.publish(manifest, signal);
-  return manifest;
+  return { manifest, changed };
 }
 
 /** The file is kept until a later checkpoint is taken: stored again, it is the same, byte for byte. */
@@ -301,7 +308,12 @@ async function storeBundle(
   return artifacts.put(artifact, path, signal);
 }
 
-async function readDiff(store: SessionStore, parent: string, commit: string, signal: AbortSignal) {
+interface Changed {
+  files: ChangedFile[];
+  truncated: boolean;
+}
+
+async function readDiff(store: SessionStore, parent: string, commit: string, signal: AbortSignal): Promise<Changed> {
   const options = { signal, stdoutBytesMax: diffBytesMax, stdoutCut: true };
   const output = await diffTree(store.git, ['-z', '--raw', '--numstat', parent, commit], options);
   return { files: readChangedFiles(output), truncated: output.length >= diffBytesMax };
@@ -325,6 +337,6 @@ function missing({ number, id }: CheckpointRef): CheckpointMissing {
 }
 
 function factsOf(manifest: Manifest) {
-  const { checkpointId: id, number, commit, tree, filesChanged, headCommit, headRef, notKept } = manifest;
-  return { id, number, commit, tree, filesChanged, headCommit, headRef, notKept };
+  const { checkpointId: id, number, commit, tree, filesChanged, headCommit, headRef, notKept, leftOut } = manifest;
+  return { id, number, commit, tree, filesChanged, headCommit, headRef, notKept, ...(leftOut && { leftOut }) };
 }

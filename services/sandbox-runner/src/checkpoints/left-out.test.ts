@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeLeftOut } from './left-out.ts';
+import { describeLeftOut, listLeftOut } from './left-out.ts';
 
 const mib = 1024 ** 2;
 
@@ -15,6 +15,25 @@ test('what was left out is told by kind, with the first names', () => {
     '4 files over 100 MiB: a b, c, d, …',
     '1 special file: pipe',
   ]);
+  const none = { bytes: 0, sha256: '' };
+  const files = [
+    { ...none, path: 'a b', bytes: 5_000_000 },
+    { path: 'c', bytes: 9, sha256: '0'.repeat(64) },
+    { ...none, path: 'd', bytes: 1 },
+    { ...none, path: 'e', bytes: 1 },
+  ];
+  expect(listLeftOut(Buffer.from(`${records.join('\0')}\0`))).toEqual([
+    { kind: 'large', count: 4, files },
+    { kind: 'special', count: 1, files: [{ ...none, path: 'pipe' }] },
+  ]);
+});
+
+test('of each kind the first files are named, and all are counted', () => {
+  const records = Array.from({ length: 5_000 }, (_, index) => `unreadable - - ${'long/'.repeat(200)}${index}\0`);
+  const [listed] = listLeftOut(Buffer.from(records.join('')));
+  expect(listed).toMatchObject({ kind: 'unreadable', count: 5_000 });
+  expect(listed!.files).toHaveLength(5);
+  expect(JSON.stringify(listed).length).toBeLessThan(2_000);
 });
 
 test('names are shown with escapes, and shortened', () => {

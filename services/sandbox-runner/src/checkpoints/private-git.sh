@@ -8,14 +8,17 @@ export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 GIT
 work=$WT_DIR/work G=$WT_DIR/work/git S=$WT_DIR/work/scratch
 useless() { echo "$1" >&2; exit 75; }
 
-# As it was left, with a configuration of the system's own, and an empty scratch.
+# open_private OLD NEW: as it was left, with a configuration of the system's own, and an empty scratch. OLD is removed, NEW made empty.
 open_private() {
-  rm -rf "$S" && mkdir "$S" || useless 'scratch'
-  mkdir -p "$G/objects/info" "$G/objects/pack" "$G/refs" "$G/info" "$G/trees" || useless 'directories'
-  rm -rf "$G/config" "$G/HEAD" "$G/info/attributes" "$G/objects/info/alternates" "$G/shallow" "$G"/*.lock "$G"/trees/*.lock
+  rm -rf "$S" "$@" "$G/config" "$G/HEAD" "$G/info/attributes" "$G/info/exclude" "$G/objects/info/alternates" "$G/shallow" \
+    "$G"/*.lock "$G"/trees/*.lock
+  mkdir "$S" ${2:+"$2"} || useless 'scratch'
+  [ -d "$G/objects/info" ] && [ -d "$G/objects/pack" ] && [ -d "$G/refs" ] && [ -d "$G/info" ] && [ -d "$G/trees" ] ||
+    mkdir -p "$G/objects/info" "$G/objects/pack" "$G/refs" "$G/info" "$G/trees" || useless 'directories'
   # What a restored carrier grew from is not here.
-  { [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW"; [ ! -f "$G/restored" ] || head -c 65 "$G/restored"; } > "$G/shallow"
-  [ -s "$G/shallow" ] || rm -f "$G/shallow"
+  if [ -n "$WT_SHALLOW" ] || [ -f "$G/restored" ]; then
+    { [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW"; [ ! -f "$G/restored" ] || head -c 65 "$G/restored"; } > "$G/shallow"
+  fi
   # What is no file would be waited for.
   [ -z "$(find "$G" -path "$G/objects" -prune -o ! -type f ! -type d -print)" ] || useless 'no files'
   printf 'ref: refs/heads/none\n' > "$G/HEAD"
@@ -31,17 +34,22 @@ plain() { [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ]; }
 # From NUL-separated names: what must stay out of the tree, by kind. A nested repository's name ends with a slash.
 classify='
 prefix=$1; max=$2; S=$3; shift 3
+echo "$#" >> "$S/batches"
 for f do
   shift
   case $f in
     */) printf "%s\0" "${f%/}" >> "$S/nested"; continue ;;
   esac
+  case /$f/ in
+    */.[gG][iI][tT]/* | */[gG][iI][tT]~1/*) printf "%s\0" "$f" >> "$S/name"; continue ;;
+  esac
   [ -L "$f" ] || [ ! -e "$f" ] || [ -d "$f" ] && continue
   if [ -f "$f" ] && [ ! -r "$f" ]; then printf "%s\0" "$f" >> "$S/unreadable"; continue; fi
   set -- "$@" "./$f"
 done
-[ $# -eq 0 ] || find "$@" -prune -type f -size +"$max"c -print0 >> "$S/large"
-[ $# -eq 0 ] || find "$@" -prune ! -type f ! -type l ! -type d -print0 >> "$S/special"
+[ $# -gt 0 ] && [ -n "$(find "$@" -prune ! -type l ! -type d \( ! -type f -o -size +"$max"c \) -print)" ] || exit 0
+find "$@" -prune -type f -size +"$max"c -print0 >> "$S/large"
+find "$@" -prune ! -type f ! -type l ! -type d -print0 >> "$S/special"
 '
 strip='for f do printf "%s\0" "${f#./}"; done'
 existing='for f do [ -e "$f" ] || [ -L "$f" ] && printf "%s\0" "$f"; done; :'

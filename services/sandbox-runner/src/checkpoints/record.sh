@@ -8,9 +8,11 @@
 #   tips            the commits that the repository needs, which are parents of the carrier too
 #   nested/<key>    the same for a repository in the work tree, and its `path`
 #   left-out        records "<kind> <size or -> <sha256 or -> <path>", each ended by NUL; kind: large, unreadable, special, changing,
-#                   nested (one too many), state (of a repository), index, head, history
+#                   name (git refuses it), nested (one too many), state (of a repository), index, head, history
 umask 077
 N=$WT_DIR/work/nested
+lf='
+'
 
 prepare() {
   # Once no process of it is left the host removes the directories themselves.
@@ -18,8 +20,7 @@ prepare() {
     [ ! -d "$aside" ] || find "$aside" -mindepth 1 -delete 2> /dev/null ||
       { chmod -R u+rwx "$aside" 2> /dev/null; find "$aside" -mindepth 1 -delete 2> /dev/null; }
   done
-  rm -rf "$N" "$work/out.pack" && mkdir "$N" || useless 'scratch'
-  open_private
+  open_private "$work/out.pack" "$N"
   : > "$S/left-out"; : > "$S/left-out.facts"; : > "$S/new-nested"; echo 0 > "$S/count"
   alternates=
   GIT_ALTERNATE_OBJECT_DIRECTORIES=
@@ -46,14 +47,20 @@ for d do
 done
 echo "$count" > "$S/count"
 '
-# Size, digest and path of files that are too large: digests only while they take no longer than a second or so.
+# Size, digest and path of files that are too large: as many digests as their bytes are allowed, and of one that has not changed the one that
+# was found before (in the file KNOWN, "<digest> <what stat says>"; in the second of a change and the next one nothing can be told from that).
 measure='
-prefix=$1; left=$2; shift 2
+prefix=$1; left=$2; known=$3; S=$4; now=$5; shift 5
 for f do
-  set -- $(stat -c "%s %Y" -- "$f")
-  sum=-
-  if [ "$left" -ge "${1:-0}" ]; then left=$((left - ${1:-0})); sum=$(sha256sum < "$f" | cut -d" " -f1); fi
-  printf "large %s %s %s\0" "${1:-0}" "${sum:--}" "$prefix$f"
+  set -- $(stat -c "%s %Z" -- "$f")
+  size=${1:-0} changed=${2:-$now}
+  facts=$(stat -c "%i %s %y %z" -- "$f")
+  sum=
+  while read -r one rest; do [ "$rest" != "$facts" ] || sum=$one; done < "$known"
+  if [ -z "$sum" ] && [ "$left" -ge "$size" ]; then left=$((left - size)); sum=$(sha256sum < "$f" | cut -d" " -f1); fi
+  [ -z "$sum" ] || [ "$((changed + 1))" -ge "$now" ] || [ "$facts" != "$(stat -c "%i %s %y %z" -- "$f")" ] ||
+    echo "$sum $facts" >> "$S/known"
+  printf "large %s %s %s\0" "$size" "${sum:--}" "$prefix$f"
 done
 '
 
@@ -61,8 +68,9 @@ done
 record_tree() {
   key=$1 prefix=$2
   export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$key.index"
-  rm -rf "$G/info/exclude"
-  plain .git/info/exclude && head -c 1048576 .git/info/exclude > "$G/info/exclude"
+  [ "$key" = main ] || rm -rf "$G/info/exclude"
+  # A file that is being written from outside has this name until it is whole (change-file.sh).
+  { ! plain .git/info/exclude || head -c 1048576 .git/info/exclude; printf '\n.worktrail-evt_*\n'; } > "$G/info/exclude"
   read_user_index
   scan "$key" "$prefix"
   tree=$(git write-tree --missing-ok) || useless "write-tree of $key"
@@ -83,7 +91,9 @@ record_tree() {
     fi
   fi
   [ ! -s "$S/nested" ] || xargs -0 sh -c "$enlist" sh "$prefix" "$N" "$S" "$WT_NESTED_MAX" < "$S/nested" || useless 'nested'
-  [ ! -s "$S/unreadable" ] || xargs -0 sh -c "$note" sh "$prefix" unreadable < "$S/unreadable" >> "$S/left-out"
+  for kind in unreadable name; do
+    [ ! -s "$S/$kind" ] || xargs -0 sh -c "$note" sh "$prefix" "$kind" < "$S/$kind" >> "$S/left-out"
+  done
   [ ! -s "$S/scan.err" ] || sed -n "/^warning: could not open directory '/{s///;s/': [^']*\$//;p;}" "$S/scan.err" | sort -u | head -n 100 |
     while IFS= read -r f; do printf 'unreadable - - %s\0' "$prefix$f"; done >> "$S/left-out"
   if [ -s "$S/large" ]; then
@@ -98,31 +108,41 @@ read_user_index() {
   for shared in "$G"/sharedindex.*; do [ ! -e "$shared" ] || rm -rf "$shared"; done
   : > "$S/tracked"
   # One that is cut off cannot be read.
-  plain .git/index && head -c 268435456 .git/index > "$S/user-index" || return 0
+  plain .git/index && head -c 268435456 .git/index > "$S/index.$key" || return 0
   for shared in .git/sharedindex.*; do ! plain "$shared" || head -c 268435456 "$shared" > "$G/${shared##*/}"; done
-  userIndex=$S/user-index
+  userIndex=$S/index.$key
   if ! GIT_INDEX_FILE=$userIndex git ls-files -z -c -i --exclude-standard > "$S/tracked.all" 2> /dev/null; then
     userIndex=
+    rm -f "$S/index.$key"
     return 0
   fi
   [ ! -s "$S/tracked.all" ] || xargs -0 sh -c "$existing" sh < "$S/tracked.all" > "$S/tracked"
 }
 
 scan() {
-  for kind in nested unreadable large special; do : > "$S/$kind"; done
+  for kind in nested unreadable name large special excluded batches; do : > "$S/$kind"; done
   git ls-files -z -c -i --exclude-standard > "$S/ignored" || useless 'ls-files'
-  git ls-files -z -o -m --exclude-standard > "$S/candidates" 2> "$S/scan.err" || useless 'ls-files'
+  # What was merely touched is a candidate too: it is read once, not at each checkpoint.
+  { git diff-files -z --name-only && git ls-files -z -o --exclude-standard 2> "$S/scan.err"; } > "$S/candidates" || useless 'ls-files'
   same=1
   if [ -s "$S/ignored" ] || [ -s "$S/tracked" ]; then
     [ "$(sort -z "$S/ignored" | sha256sum)" = "$(sort -z "$S/tracked" | sha256sum)" ] || same=
   fi
   [ -s "$S/candidates" ] || [ -z "$same" ] || return 0
-  cat "$S/candidates" "$S/tracked" | xargs -0 -n 200 sh -c "$classify" sh "$2" "$WT_FILE_BYTES_MAX" "$S" || useless 'classify'
+  [ ! -s "$S/tracked" ] || cat "$S/tracked" >> "$S/candidates"
+  xargs -0 -n 200 sh -c "$classify" sh "$2" "$WT_FILE_BYTES_MAX" "$S" < "$S/candidates" || useless 'classify'
   for kind in large special; do
+    [ -s "$S/$kind" ] || continue
     xargs -0 sh -c "$strip" sh < "$S/$kind" | sort -zu > "$S/stripped"
     mv "$S/stripped" "$S/$kind"
   done
-  cat "$S/nested" "$S/unreadable" "$S/large" "$S/special" > "$S/excluded"
+  if [ -s "$S/nested" ] || [ -s "$S/unreadable" ] || [ -s "$S/name" ] || [ -s "$S/large" ] || [ -s "$S/special" ]; then
+    cat "$S/nested" "$S/unreadable" "$S/name" "$S/large" "$S/special" > "$S/excluded"
+  fi
+  # A few are named, which saves looking at all others again.
+  if [ -n "$same" ] && [ ! -s "$S/excluded" ] && { read -r _; ! read -r _; } < "$S/batches" &&
+    GIT_LITERAL_PATHSPECS=1 git add -A --no-warn-embedded-repo --pathspec-from-file="$S/candidates" --pathspec-file-nul 2> /dev/null
+  then return 0; fi
   printf '.\0' > "$S/pathspec"
   if [ -s "$S/excluded" ]; then
     GIT_LITERAL_PATHSPECS=1 git rm -r -q -f --cached --ignore-unmatch --pathspec-from-file="$S/excluded" --pathspec-file-nul \
@@ -171,6 +191,8 @@ record_repository() {
   export GIT_WORK_TREE="$PWD"
   [ -n "$userIndex" ] || { [ ! -e .git/index ] || printf 'index - - %s.git/index\0' "$2" >> "$S/left-out"; return 0; }
   export GIT_INDEX_FILE="$userIndex"
+  # What is unmerged makes no tree.
+  index=$(git write-tree --missing-ok 2> /dev/null) && return 0
   git ls-files -u > "$S/unmerged.list" 2> /dev/null
   if [ -s "$S/unmerged.list" ]; then
     cp "$userIndex" "$S/merged-index"
@@ -188,11 +210,17 @@ complete_repository() {
   [ -n "$dotgit" ] || return 0
   cp "$G/trees/$key.dotgit" "$S/complete"
   export GIT_WORK_TREE="$PWD/.git" GIT_INDEX_FILE="$S/complete"
-  if [ "$(git ls-files | head -n "$((WT_STATE_FILES_MAX + 1))" | wc -l)" -gt "$WT_STATE_FILES_MAX" ]; then
+  # An entry has more than 64 bytes.
+  if [ "$(wc -c < "$S/complete")" -gt "$((WT_STATE_FILES_MAX * 64))" ] &&
+    [ "$(git ls-files | head -n "$((WT_STATE_FILES_MAX + 1))" | wc -l)" -gt "$WT_STATE_FILES_MAX" ]; then
     dotgit=
     printf 'state - - %s.git\0' "$2" >> "$S/left-out"
     return 0
   fi
+  [ ! -d .git/logs ] || (cd .git && git add -f --ignore-errors -- logs 2> /dev/null)
+  complete=$(git write-tree --missing-ok) || return 1
+  find_named "$complete" "$2" || return 1
+  dotgit=$complete
   if [ -n "$userIndex" ]; then
     kept=$(git hash-object -w --no-filters --stdin < "$userIndex") || return 1
     git update-index --add --cacheinfo "100644,$kept,index" || return 1
@@ -201,15 +229,29 @@ complete_repository() {
       kept=$(git hash-object -w --no-filters --stdin < "$shared") || return 1
       git update-index --add --cacheinfo "100644,$kept,${shared##*/}" || return 1
     done
+    dotgit=$(git write-tree --missing-ok) || return 1
   fi
+  cat "$S/commits" >> "$S/parents"
+}
+
+# find_named COMPLETE PREFIX: what the files of `.git` name, in `tips`, `tags`, `objects` and the file `commits`. COMPLETE is the tree of
+# these files: what was found for the same one is taken again, where all that was named was there, and nothing changed meanwhile.
+find_named() {
+  found=$G/trees/$key.named
+  if [ -f "$found" ] && [ -f "$found.commits" ] && { read -r of; read -r tips; read -r tags; read -r objects; } < "$found" &&
+    [ "$of" = "$1" ] && cp "$found.commits" "$S/commits"; then
+    return 0
+  fi
+  tips= tags= objects=
+  rm -rf "$found" "$found.commits"
   (
     cd .git || exit 1
-    [ ! -d logs ] || git add -f --ignore-errors -- logs 2> /dev/null
-    find . \( -path ./objects -o -path './modules/*/objects' \) -prune -o -type f ! -name index ! -name '*.sample' \
-      -size -"$WT_STATE_FILE_BYTES_MAX"c -print0 | xargs -0 cat 2> /dev/null
-  ) | tr -cs '0-9a-f' '\n' | grep -xE "[0-9a-f]{$WT_HEX}" | sort -u | head -n 100000 |
+    find . \( -path ./objects -o -path './modules/*/objects' \) -prune -o -type f ! -name index ! -name '*.sample' ! -name '*.lock' \
+      -size -"$WT_STATE_FILE_BYTES_MAX"c -exec cat {} + 2> /dev/null
+  ) | tr -cs '0-9a-f' '\n' | grep -xE "[0-9a-f]{$WT_HEX}" | grep -vx '0*' | sort -u | head -n 100000 |
     git cat-file --batch-check='%(objectname) %(objecttype)' > "$S/named" || return 1
-  dotgit=$(git write-tree --missing-ok) || return 1
+  settled=
+  ! grep -q ' missing$' "$S/named" && git diff-files --quiet 2> /dev/null && settled=1
   sed -n 's/ tag$//p' "$S/named" | head -n 1000 > "$S/tag-ids"
   if [ -s "$S/tag-ids" ]; then
     while read -r id; do
@@ -223,9 +265,12 @@ complete_repository() {
   [ ! -s "$S/others" ] || objects=$(git mktree < "$S/others") || return 1
   sed -n 's/ commit$//p' "$S/named" | sort -u > "$S/commits.all"
   head -n "$WT_TIPS_MAX" "$S/commits.all" > "$S/commits"
-  [ "$(wc -l < "$S/commits.all")" -le "$WT_TIPS_MAX" ] || printf 'history - - %s.git\0' "$2" >> "$S/left-out"
-  cat "$S/commits" >> "$S/parents"
-  tips=$(git hash-object -w --stdin < "$S/commits")
+  if [ "$(wc -l < "$S/commits.all")" -gt "$WT_TIPS_MAX" ]; then
+    printf 'history - - %s.git\0' "$2" >> "$S/left-out"
+    settled=
+  fi
+  tips=$(git hash-object -w --stdin < "$S/commits") || return 1
+  [ -z "$settled" ] || { cp "$S/commits" "$found.commits" && printf '%s\n' "$1" "$tips" "$tags" "$objects" > "$found"; }
 }
 
 entry() { [ -z "$3" ] || printf '%s %s\t%s\n' "$1" "$3" "$2"; }
@@ -238,7 +283,7 @@ write_state() {
     entry '040000 tree' tags "$tags"
     entry '040000 tree' objects "$objects"
     entry '100644 blob' tips "$tips"
-  } > "$S/state"
+  } > "$S/${1:-state}"
 }
 
 prepare
@@ -248,14 +293,17 @@ if [ -n "$WT_USER" ] && [ -d .git ] && [ ! -L .git ]; then borrow "$PWD/.git"; f
 record_tree main ''
 record_repository main ''
 mainTree=$tree
-keep() { printf '%s\n' "$tree" "$dotgit" "$index" "$unmerged" > "$S/kept.$1"; [ -z "$userIndex" ] || mv "$userIndex" "$S/index.$1"; }
+keep() {
+  printf '%s\n' "$tree" "$dotgit" "$index" "$unmerged" > "$S/kept.$1"
+  [ -n "$userIndex" ] || [ ! -e "$S/index.$1" ] || rm -f "$S/index.$1"
+}
 restore() {
   { read -r tree; read -r dotgit; read -r index; read -r unmerged; } < "$S/kept.$1"
   userIndex=
   [ ! -f "$S/index.$1" ] || userIndex=$S/index.$1
 }
 keep main
-cat "$S/kept.main" > "$S/facts"
+printf '%s\n' "$tree" "$dotgit" "$index" "$unmerged" > "$S/facts"
 n=0
 while [ -L "$N/$n" ]; do
   if cd -P "$N/$n"; then
@@ -271,19 +319,23 @@ while [ -L "$N/$n" ]; do
   n=$((n + 1))
 done
 cd "$WT_TREE" || useless 'no work tree'
-fingerprint=$(cat "$S/facts" "$S/left-out" "$S/left-out.facts" | git hash-object --stdin) || useless 'fingerprint'
+if [ -s "$S/left-out" ] || [ -s "$S/left-out.facts" ]; then cat "$S/left-out" "$S/left-out.facts" >> "$S/facts"; fi
+fingerprint=$(git hash-object --stdin < "$S/facts") || useless 'fingerprint'
 head= headRef=
 if [ -n "$WT_USER" ] && [ -d .git ] && [ ! -L .git ] && [ -f .git/HEAD ]; then
+  headLine=$(head -c 1024 .git/HEAD)
+  headLine=${headLine%%"$lf"*}
   head=$(GIT_DIR=$PWD/.git timeout 10 git -c core.fsmonitor=false rev-parse -q --verify 'HEAD^{commit}' 2> /dev/null)
   if [ -z "$head" ]; then
     # A branch without a commit has no ref.
-    named=$(head -c 1024 .git/HEAD | sed -n '1s/^ref: //p')
+    named=
+    case $headLine in 'ref: '*) named=${headLine#ref: } ;; esac
     case $named in
       refs/*) [ ! -e ".git/$named" ] && ! grep -qsF " $named" .git/packed-refs || printf 'head - - .git/HEAD\0' >> "$S/left-out" ;;
       *) printf 'head - - .git/HEAD\0' >> "$S/left-out" ;;
     esac
   fi
-  case $(head -c 1024 .git/HEAD) in 'ref: refs/'*) headRef=$(head -c 1024 .git/HEAD | head -n 1) ;; esac
+  case $headLine in 'ref: refs/'*) headRef=$headLine ;; esac
 fi
 printf 'fingerprint %s\nhead %s\nheadref %s\ntree %s\n' "$fingerprint" "$head" "${headRef#ref: }" "$mainTree"
 if [ "$fingerprint" = "$WT_EXPECTED" ]; then
@@ -292,12 +344,12 @@ if [ "$fingerprint" = "$WT_EXPECTED" ]; then
 fi
 
 # What git mostly does not even see.
-find . -xdev -name .git -prune -o ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 | xargs -0 sh -c "$strip" sh > "$S/unseen"
-[ ! -s "$S/unseen" ] || xargs -0 sh -c "$note" sh '' special < "$S/unseen" >> "$S/left-out"
+find . -xdev -name .git -prune -o ! -type f ! -type d ! -type l -print0 2> /dev/null | head -c 100000 > "$S/unseen"
+[ ! -s "$S/unseen" ] || xargs -0 sh -c "$strip" sh < "$S/unseen" | xargs -0 sh -c "$note" sh '' special >> "$S/left-out"
 restore main
 complete_repository main '' || useless 'the repository'
 write_state
-cp "$S/state" "$S/carrier"
+write_state carrier
 : > "$S/nested.tree"
 n=0
 while [ -L "$N/$n" ]; do
@@ -318,31 +370,39 @@ for large in "$S"/large.*; do
   [ -f "$large" ] || continue
   key=${large##*/large.}
   if [ "$key" = main ]; then
-    xargs -0 sh -c "$measure" sh '' "$WT_DIGEST_BYTES_MAX" < "$large"
+    [ -f "$G/trees/digests" ] || : > "$G/trees/digests"
+    : > "$S/known"
+    xargs -0 sh -c "$measure" sh '' "$WT_DIGEST_BYTES_MAX" "$G/trees/digests" "$S" "$(date +%s)" < "$large"
+    head -n 1000 "$S/known" > "$G/trees/digests"
   else
     for n in "$N"/*.key; do
       [ "$(cat "$n")" = "$key" ] || continue
-      (cd -P "${n%.key}" && xargs -0 sh -c "$measure" sh "$(cat "${n%.key}.path"; echo /)" 0 < "$large")
+      (cd -P "${n%.key}" && xargs -0 sh -c "$measure" sh "$(cat "${n%.key}.path"; echo /)" 0 /dev/null "$S" 0 < "$large")
     done
   fi
 done >> "$S/left-out"
-entry '100644 blob' left-out "$(head -c 1048576 "$S/left-out" | git hash-object -w --stdin)" >> "$S/carrier"
+if [ -s "$S/left-out" ]; then leftOut=$(head -c 1048576 "$S/left-out" | git hash-object -w --stdin)
+else leftOut=$(git hash-object -w --stdin < /dev/null); fi
+entry '100644 blob' left-out "$leftOut" >> "$S/carrier"
 carrierTree=$(git mktree --missing < "$S/carrier") || useless 'mktree'
-have=
-if [ -n "$WT_CARRIER" ] && git cat-file -e "$WT_CARRIER^{commit}" 2> /dev/null; then have=$WT_CARRIER; fi
-now=$(date +%s)
+have= last=
+[ ! -f "$G/refs/worktrail/carrier" ] || read -r last < "$G/refs/worktrail/carrier"
+# What it says and does not have makes no pack, and all is made anew.
+if [ -n "$WT_CARRIER" ] && [ "$last" = "$WT_CARRIER" ]; then have=$WT_CARRIER
+elif [ -n "$WT_CARRIER" ] && git cat-file -e "$WT_CARRIER^{commit}" 2> /dev/null; then have=$WT_CARRIER; fi
 carrier=$({
   echo "tree $carrierTree"
   [ -z "$have" ] || echo "parent $have"
-  sort -u "$S/parents" | sed 's/^/parent /'
-  printf 'author %s %s +0000\ncommitter %s %s +0000\n\nstate\n' "$WT_WHO" "$now" "$WT_WHO" "$now"
+  sort -u "$S/parents" | while read -r parent; do echo "parent $parent"; done
+  printf 'author %s %s +0000\ncommitter %s %s +0000\n\nstate\n' "$WT_WHO" "$WT_NOW" "$WT_WHO" "$WT_NOW"
 } | git hash-object -w -t commit --stdin) || useless 'the carrier'
 (
   ulimit -f $((WT_PACK_BYTES_MAX / 512)) || exit 1
   { echo "$carrier"; echo "^$WT_BASE"; [ -z "$have" ] || echo "^$have"; } |
     git pack-objects -q --revs --thin --stdout --delta-base-offset > "$work/out.pack"
 ) || useless 'pack-objects'
-mkdir -p "$G/refs/worktrail" && printf '%s\n' "$carrier" > "$G/refs/worktrail/carrier"
+[ -d "$G/refs/worktrail" ] || mkdir -p "$G/refs/worktrail"
+printf '%s\n' "$carrier" > "$G/refs/worktrail/carrier"
 set -- "$G"/objects/17/*
 [ $# -lt 32 ] || timeout 60 git repack -a -d -l -q 2> /dev/null
 rm -rf "$S" "$N"

@@ -2,7 +2,7 @@
 #
 # The carrier's tree and the commits it needs are in given/restore.pack. Prints `head`, and `restored` at the end. Its workspace is empty;
 # or, with WT_REVERT, as it was left:
-# 1. What the checkpoint's own rules ignore stays, and so does what no checkpoint takes: large, special and unreadable files. All else that
+# 1. What the checkpoint's own rules ignore stays, and so does what no checkpoint takes: large, special and unreadable files, and those whose names git refuses. All else that
 #    the checkpoint does not have goes.
 # 2. Of the repositories that are there nothing is read, and nothing stays but what the carrier has.
 # 3. Files that are as they should be are not written. Done twice, or again after half of it, it comes to the same.
@@ -12,8 +12,7 @@ umask 022
 fail() { echo "$1" >&2; exit 1; }
 
 [ -n "$WT_REVERT" ] || rm -rf "$G"
-rm -rf "$work/untouched"
-open_private
+open_private "$work/untouched"
 if [ -z "$WT_REVERT" ]; then
   printf '%s\n' "$WT_CARRIER" > "$G/restored"
   { [ -z "$WT_SHALLOW" ] || printf '%s\n' "$WT_SHALLOW"; cat "$G/restored"; } > "$G/shallow"
@@ -21,14 +20,31 @@ fi
 git index-pack --stdin < "$WT_DIR/given/restore.pack" > /dev/null || useless 'the pack'
 if [ -z "$WT_REVERT" ]; then mkdir -p "$G/refs/worktrail" && printf '%s\n' "$WT_CARRIER" > "$G/refs/worktrail/carrier"; fi
 
-has() { git cat-file -e "$1" 2> /dev/null; }
+# parts_of TREE: the ids of what is in it, as id_<name>; empty where there is nothing.
+parts_of() {
+  id_dotgit= id_index= id_unmerged= id_tags= id_objects= id_tips= id_gitfile= id_nested=
+  git ls-tree "$1" > "$S/parts" || return 1
+  while read -r _ _ id name; do
+    case $name in
+      dotgit) id_dotgit=$id ;;
+      index) id_index=$id ;;
+      unmerged) id_unmerged=$id ;;
+      tags) id_tags=$id ;;
+      objects) id_objects=$id ;;
+      tips) id_tips=$id ;;
+      gitfile) id_gitfile=$id ;;
+      nested) id_nested=$id ;;
+    esac
+  done < "$S/parts"
+}
 # write_files KEY TREE: into the current directory, byte for byte.
 write_files() {
   export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$1"
   # What the index knows of files that are as they should be saves reading them.
   git read-tree -m -i "$2" 2> /dev/null || { rm -rf "$GIT_INDEX_FILE" && git read-tree "$2"; } || return 1
-  [ -z "$WT_REVERT" ] || git update-index -q --refresh > /dev/null 2>&1
+  [ -z "$WT_REVERT" ] || [ "$1" = dotgit.restored ] || git update-index -q --refresh > /dev/null 2>&1
   git checkout-index -a -f -u -q || return 1
+  [ "$1" != dotgit.restored ] || return 0
   # What is below a submodule is looked at like anything else.
   git ls-files -s | sed -n 's/^160000 \([0-9a-f]*\) [0-9]*	/0 \1	/p' > "$S/links"
   [ ! -s "$S/links" ] || git update-index --index-info < "$S/links"
@@ -36,16 +52,16 @@ write_files() {
 remove() { rm -rf "$1" 2> /dev/null || { chmod -R u+rwx "$1" 2> /dev/null; rm -rf "$1"; }; }
 # restore_repository STATE EXCLUDE: the repository of the current directory.
 restore_repository() {
-  state=$1
+  parts_of "$1" || return 1
   remove .git || return 1
-  if has "${state}gitfile"; then
-    git cat-file blob "${state}gitfile" > .git
+  if [ -n "$id_gitfile" ]; then
+    git cat-file blob "$id_gitfile" > .git
     return 0
   fi
-  has "${state}dotgit" || return 0
+  [ -n "$id_dotgit" ] || return 0
   mkdir -p .git || return 1
-  rm -f "$G/trees/dotgit.restored"
-  (cd .git && write_files dotgit.restored "${state}dotgit") || return 1
+  [ ! -e "$G/trees/dotgit.restored" ] || rm -rf "$G/trees/dotgit.restored"
+  (cd .git && write_files dotgit.restored "$id_dotgit") || return 1
   rm -f "$G/trees/dotgit.restored"
   mkdir -p .git/objects/info .git/objects/pack .git/refs/heads .git/refs/tags .git/info
   [ -z "$2" ] || printf '%s\n' "$WT_UPSTREAM" > .git/objects/info/alternates
@@ -55,13 +71,12 @@ restore_repository() {
     printf '%s\n' "$PWD/.git/objects" > "$module/objects/info/alternates"
   done
   {
-    ! has "${state}tips" || git cat-file blob "${state}tips"
-    for part in index unmerged objects; do git rev-parse -q --verify "${state}$part"; done
-    echo "$2"
-  } 2> /dev/null | sed '/^$/d' > "$S/wanted"
+    [ -z "$id_tips" ] || git cat-file blob "$id_tips"
+    for wanted in "$id_index" "$id_unmerged" "$id_objects" "$2"; do [ -z "$wanted" ] || echo "$wanted"; done
+  } > "$S/wanted"
   git pack-objects -q --revs --stdout < "$S/wanted" |
     GIT_OBJECT_DIRECTORY=$PWD/.git/objects git index-pack --stdin > /dev/null || return 1
-  ! has "${state}tags" || git ls-tree "${state}tags" | while read -r _ _ blob id; do
+  [ -z "$id_tags" ] || git ls-tree "$id_tags" | while read -r _ _ blob id; do
     git cat-file blob "$blob" | GIT_OBJECT_DIRECTORY=$PWD/.git/objects git hash-object -w -t tag --literally --stdin > /dev/null
   done
   # What the index knows of files is of other files: the content is compared once. No filter of the user's runs for that.
@@ -79,20 +94,24 @@ tell() { [ ! -s "$3" ] || head -c 65536 "$3" | xargs -0 sh -c "$told" sh "$2" "$
 without() { { sort -zu "$1"; cat "$2" "$2"; } | sort -z | uniq -zu; }
 
 # find_others KEY PREFIX: what is in the current directory, is not in the index and would be in a checkpoint: files in `others`, nested
-# repositories in `nested`. What no checkpoint takes is in `large`, `special`, `unreadable`.
+# repositories in `nested`. What no checkpoint takes is in `large`, `special`, `unreadable`, `name`.
 find_others() {
   export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$G/trees/$1"
   rm -rf "$G/info/exclude"
   ! plain .git/info/exclude || head -c 1048576 .git/info/exclude > "$G/info/exclude"
-  for kind in nested unreadable large special; do : > "$S/$kind"; done
+  for kind in nested unreadable name large special; do : > "$S/$kind"; done
   git ls-files -z -o --exclude-standard > "$S/listed" 2> /dev/null || return 1
+  if [ ! -s "$S/listed" ]; then
+    : > "$S/others"
+    return 0
+  fi
   xargs -0 -n 200 sh -c "$classify" sh "$2" "$WT_FILE_BYTES_MAX" "$S" < "$S/listed" || return 1
   for kind in large special; do
     xargs -0 sh -c "$strip" sh < "$S/$kind" > "$S/stripped"
     mv "$S/stripped" "$S/$kind"
   done
   xargs -0 sh -c 'for f do case $f in */) ;; *) printf "%s\0" "$f" ;; esac; done' sh < "$S/listed" > "$S/files"
-  cat "$S/large" "$S/special" "$S/unreadable" > "$S/kept"
+  cat "$S/large" "$S/special" "$S/unreadable" "$S/name" > "$S/kept"
   without "$S/files" "$S/kept" > "$S/others"
   xargs -0 sh -c "$prefixed" sh "$2" < "$S/nested" > "$S/full"
   without "$S/full" "$S/nested.wanted" | xargs -0 sh -c "$unprefixed" sh "$2" > "$S/nested"
@@ -113,15 +132,18 @@ remove_others() {
     xargs -0 sh -c "$parents" sh < "$S/nested" >> "$S/parents"
   fi
   # What is left of a repository where the checkpoint has a mere directory.
-  { git ls-tree -r -d -z --name-only "$3"; cat "$S/parents"; } | xargs -0 sh -c "$withGit" sh |
-    xargs -0 sh -c 'prefix=$1; shift; for f do printf "%s\0" "$prefix${f%/}"; done' sh "$2" > "$S/full"
-  without "$S/full" "$S/nested.wanted" | xargs -0 sh -c "$unprefixed" sh "$2" |
-    xargs -0 sh -c 'for d do [ -L "$d" ] || rm -rf -- "$d/.git"; done' sh
+  { git ls-tree -r -d -z --name-only "$3"; [ ! -s "$S/parents" ] || cat "$S/parents"; } | xargs -0 sh -c "$withGit" sh > "$S/left"
+  if [ -s "$S/left" ]; then
+    xargs -0 sh -c 'prefix=$1; shift; for f do printf "%s\0" "$prefix${f%/}"; done' sh "$2" < "$S/left" > "$S/full"
+    without "$S/full" "$S/nested.wanted" | xargs -0 sh -c "$unprefixed" sh "$2" |
+      xargs -0 sh -c 'for d do [ -L "$d" ] || rm -rf -- "$d/.git"; done' sh
+  fi
   if [ -z "$2" ]; then
-    without "$S/others" "$WT_DIR/given/before" >> "$S/removed"
+    [ ! -s "$S/others" ] || without "$S/others" "$WT_DIR/given/before" >> "$S/removed"
     # What was recorded although it is ignored. Never through a link.
     git ls-files -z > "$S/wanted.files"
-    without "$WT_DIR/given/before" "$S/wanted.files" | xargs -0 sh -c "$existing" sh > "$S/gone"
+    : > "$S/gone"
+    cmp -s "$WT_DIR/given/before" "$S/wanted.files" || without "$WT_DIR/given/before" "$S/wanted.files" | xargs -0 sh -c "$existing" sh > "$S/gone"
     if [ -s "$S/gone" ]; then
       GIT_LITERAL_PATHSPECS=1 xargs -0 git ls-files -z -o -- < "$S/gone" |
         xargs -0 sh -c 'for f do case $f in */) ;; *) printf "%s\0" "$f" ;; esac; done' sh > "$S/ignored.before"
@@ -129,7 +151,7 @@ remove_others() {
       xargs -0 sh -c "$parents" sh < "$S/ignored.before" >> "$S/parents"
     fi
   fi
-  sort -zru "$S/parents" | xargs -0 rmdir -p -- 2> /dev/null
+  [ ! -s "$S/parents" ] || sort -zru "$S/parents" | xargs -0 rmdir -p -- 2> /dev/null
   return 0
 }
 
@@ -152,15 +174,17 @@ restore_tree() {
     restoring "$@" && { is_right "$1" "$2" || :; } || return 1
   fi
   [ -n "$WT_REVERT" ] || return 0
-  for kind in large unreadable; do tell "$kind" "$2" "$S/$kind"; done
+  for kind in large unreadable name; do tell "$kind" "$2" "$S/$kind"; done
   git ls-files -z -o -i --exclude-standard --directory 2> /dev/null > "$S/ignored"
   tell ignored "$2" "$S/ignored"
 }
 
 cd "$WT_TREE" || fail 'no work tree'
 : > "$S/nested.wanted"; : > "$S/removed"
-if has "$WT_CARRIER:nested"; then
-  git ls-tree "$WT_CARRIER:nested" |
+parts_of "$WT_CARRIER:" || fail 'the checkpoint'
+nestedTree=$id_nested
+if [ -n "$nestedTree" ]; then
+  git ls-tree "$nestedTree" |
     while read -r _ _ _ key; do git cat-file blob "$WT_CARRIER:nested/$key/path"; printf '\0'; done > "$S/nested.wanted"
 fi
 [ -z "$WT_REVERT" ] || cat "$WT_DIR/given/nested" >> "$S/nested.wanted"
@@ -200,8 +224,8 @@ rename_branch() (
 # Where that cannot be done the user's branch has another name than the session's, which the history tells.
 [ -z "$WT_BRANCHES_BEFORE" ] || rename_branch > /dev/null 2>&1
 
-if has "$WT_CARRIER:nested"; then
-  git ls-tree "$WT_CARRIER:nested" | while read -r _ _ _ key; do
+if [ -n "$nestedTree" ]; then
+  git ls-tree "$nestedTree" | while read -r _ _ _ key; do
     path=$(git cat-file blob "$WT_CARRIER:nested/$key/path"; echo /)
     (
       # Not through a link, and not out of the work tree.

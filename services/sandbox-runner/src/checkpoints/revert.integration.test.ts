@@ -74,6 +74,20 @@ test('everything is as it was, what was there before is a checkpoint, and a reve
   expect(await stateOf(session)).toEqual(changed);
 }, 120_000);
 
+test('what a fork is reverted to is on the fork’s branch, also where it was its parent’s', async () => {
+  const session = await tried.open();
+  const { branch } = session.input;
+  const inherited = await session.kept();
+  await session.run('git checkout -q --detach');
+  await session.kept();
+  const input = session.revertInput(inherited, {
+    branch: 'worktrail/fork',
+    branchesBefore: ['worktrail/none', branch],
+  });
+  await tried.engine.revert(await session.sandbox(), input, signal);
+  expect(await session.run('git branch --format="%(HEAD) %(refname:short)"')).toBe('* worktrail/fork\n');
+});
+
 test('files that are as they were are not written, and the next checkpoint finds nothing changed', async () => {
   const { session, checkpoint } = await worked();
   const written = `find . -name .git -prune -o -type f -printf '%p %i %T@ %C@\\n' | grep -v '/two ' | sort`;
@@ -203,13 +217,15 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
   const first = await take();
   await session.run(`
     printf "*.tmp\\nmodules/\\n*.log\\n" > .gitignore; mkdir modules; echo m > modules/m; echo l > b.log; git add -f b.log; echo c > c.log
-    head -c 3000000 /dev/zero > larger; mkfifo pipe; echo s > secret; chmod 0 secret; rm kept`);
+    head -c 3000000 /dev/zero > larger; mkfifo pipe; echo s > secret; chmod 0 secret; rm kept
+    mkdir .Git; echo g > .Git/config`);
   await take();
   const reverted = await engine.revert(sandbox, session.revertInput(first), signal);
   expect(reverted).toEqual({
     notTouched: [
       '2 files over 0 MiB: large, larger',
       '1 file that cannot be read: secret',
+      '1 file whose name git refuses: .Git/config',
       'what is ignored: 1 file or directory: a.tmp',
       '1 special file: pipe',
     ],
@@ -218,7 +234,7 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
   });
   expect((await take()).tree).toBe(first.tree);
   expect(await session.run('ls -A')).toBe(
-    '.git\n.gitignore\nREADME.md\na.tmp\nkept\nlarge\nlarger\npipe\nsecret\nsrc\n',
+    '.Git\n.git\n.gitignore\nREADME.md\na.tmp\nkept\nlarge\nlarger\npipe\nsecret\nsrc\n',
   );
 }, 60_000);
 

@@ -1,4 +1,5 @@
 // The configuration of a session's private git directory: nothing of the user's, the machine's or the image's changes what is recorded.
+// Nothing of it is synced to disk: what counts is in the artifact store, and a sync waits for all that others write.
 
 /** @param objectFormat as git names it */
 export function privateConfiguration(objectFormat: 'sha1' | 'sha256'): string {
@@ -20,6 +21,7 @@ export function privateConfiguration(objectFormat: 'sha1' | 'sha256'): string {
 	excludesFile = /dev/null
 	attributesFile = /dev/null
 	logAllRefUpdates = false
+	fsync = none
 	commitGraph = false
 	multiPackIndex = false
 	looseCompression = 1

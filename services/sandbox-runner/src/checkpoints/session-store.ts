@@ -8,7 +8,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { openBundleHeader, refsBytesMax } from './bundle-header.ts';
+import type { LeftOut } from '@worktrail/contract/checkpoints';
+import { openBundleHeader, refsBytesMax, writeBundleHeader } from './bundle-header.ts';
+import { commitOf, type NewCommit, treeOf, writeObject } from './loose-objects.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import { createStoreGit, GitFailed, type StoreGit } from './store-git.ts';
 
 /** Everything about a checkpoint that is not in its commit or its carrier. */
@@ -30,6 +33,7 @@ export interface Manifest {
   headRef: string | null;
   filesChanged: number;
   notKept: string[];
+  leftOut?: LeftOut[];
   /** The repository's own state could not be recorded. */
   withoutRepository: boolean;
 }
@@ -40,9 +44,12 @@ export class BaseCommitMissing extends Error {
 }
 
 export interface SessionStore {
+  readonly path: string;
   readonly git: StoreGit;
   /** The manifest of a number; undefined where there is none, or none that can be read. */
   read(number: number, signal: AbortSignal): Promise<Manifest | undefined>;
+  /** Writes a commit of the system's own, and answers its id. */
+  commit(commit: NewCommit): Promise<string>;
   /** Takes in a pack. @throws GitFailed when an object of it is malformed, or leads to one that is not there. */
   ingest(pack: { fd: number }, bytesMax: number, signal: AbortSignal): Promise<void>;
   /** Makes the checkpoint of `manifest.number` appear, and those with higher numbers vanish. */
@@ -58,6 +65,7 @@ export interface SessionStore {
 }
 
 const author = { name: 'Worktrail', email: 'session@worktrail.invalid' };
+const who = `${author.name} <${author.email}>`;
 const bundleBytesMax = 16 * 1024 ** 3;
 const manifestBytesMax = 1_048_576;
 
@@ -101,7 +109,7 @@ export const stateRef = (number: number): string => `refs/worktrail/state/${numb
 
 /** Finds or makes it. Nobody else uses it meanwhile. @throws BaseCommitMissing */
 export async function openSessionStore(
-  options: { sessionPath: string; upstreamObjects: string; baseCommit: string },
+  options: { start: StartProgram; sessionPath: string; upstreamObjects: string; baseCommit: string },
   signal: AbortSignal,
 ): Promise<SessionStore> {
   const { sessionPath, upstreamObjects, baseCommit } = options;
@@ -111,7 +119,7 @@ export async function openSessionStore(
     await removeLeftovers(path);
     await lendObjects(path, upstreamObjects);
   }
-  const git = createStoreGit(path);
+  const git = createStoreGit(path, options.start);
   const store = sessionStore(path, git);
   const [base] = await checkObjects(git, [`${baseCommit}^{commit}`], signal);
   if (base?.type !== 'commit') {
@@ -168,34 +176,35 @@ function sessionStore(path: string, git: StoreGit): SessionStore {
     const limits = [`--strict=${tolerated}`, `--max-input-size=${bytesMax}`];
     await git(['index-pack', '--stdin', '--fix-thin', ...limits], { signal, stdin });
   };
-  return {
+  const store: SessionStore = {
+    path,
     git,
     ingest,
 
     async read(number, signal) {
-      const name = `${stateRef(number)}:manifest.json`;
-      const [found] = await checkObjects(git, [name], signal);
-      if (found?.type !== 'blob' || found.bytes > manifestBytesMax) return undefined;
-      return JSON.parse((await git(['cat-file', 'blob', found.id], { signal })).toString()) as Manifest;
+      // It is small unless it is none.
+      const options = {
+        signal,
+        stdin: `${stateRef(number)}:manifest.json\n`,
+        stdoutBytesMax: manifestBytesMax,
+        stdoutCut: true,
+      };
+      const answer = await git(['cat-file', '--batch'], options);
+      const end = answer.indexOf('\n');
+      const bytes = Number(/^[0-9a-f]{40,64} blob (\d+)$/.exec(answer.toString('latin1', 0, Math.max(end, 0)))?.[1]);
+      const text = answer.subarray(end + 1, end + 1 + bytes);
+      return text.length === bytes ? (JSON.parse(text.toString()) as Manifest) : undefined;
     },
 
+    commit: (commit) => writeObject(path, commit.tree, 'commit', commitOf(commit, who)),
+
     async publish(manifest, signal) {
-      const text = JSON.stringify(manifest);
-      const blob = (await git(['hash-object', '-w', '--stdin'], { signal, stdin: text })).toString().trim();
-      const entry = `100644 blob ${blob}\tmanifest.json\n`;
-      const tree = (await git(['mktree'], { signal, stdin: entry })).toString().trim();
       const { number, commit, carrier, createdMs } = manifest;
-      const state = await commitTree(
-        git,
-        { tree, parents: [commit, carrier], message: `state ${number}`, createdMs },
-        signal,
-      );
-      const listing = ['for-each-ref', '--format=%(refname)', 'refs/worktrail/'];
-      const listed = await git(listing, { signal, stdoutBytesMax: refsBytesMax });
-      const higher = listed
-        .toString()
-        .split('\n')
-        .filter((name) => Number(name.split('/').at(-1)) > number);
+      const blob = await writeObject(path, commit, 'blob', Buffer.from(JSON.stringify(manifest)));
+      const tree = await writeObject(path, commit, 'tree', treeOf('manifest.json', blob));
+      const parents = [commit, carrier];
+      const state = await store.commit({ tree, parents, message: `state ${number}`, createdMs });
+      const higher = (await listRefs(path, git, signal)).filter((name) => Number(name.split('/').at(-1)) > number);
       const lines = [
         `update ${checkpointRef(number)} ${commit}`,
         `update ${stateRef(number)} ${state}`,
@@ -222,11 +231,24 @@ function sessionStore(path: string, git: StoreGit): SessionStore {
 
     async writeBundle(bundle, number, all, baseCommit, signal) {
       const numbers = all ? Array.from({ length: number }, (_, index) => index + 1) : [number];
-      const [before] = await checkObjects(git, [stateRef(number - 1)], signal);
       const wanted = numbers.flatMap((one) => [checkpointRef(one), stateRef(one)]);
-      const known = all || before?.type !== 'commit' ? [] : [`^${stateRef(number - 1)}`];
-      const stdin = [...wanted, ...known, `^${baseCommit}`].join('\n');
-      await git(['bundle', 'create', '--quiet', bundle, '--stdin'], { signal, stdin: `${stdin}\n` });
+      const [before, ...found] = await checkObjects(git, [stateRef(number - 1), ...wanted], signal);
+      const refs = wanted.map((name, index) => {
+        if (found[index]?.type !== 'commit') throw new GitFailed(`the store has no ${name}`);
+        return { name, id: found[index].id };
+      });
+      const known = [...(all || before?.type !== 'commit' ? [] : [before.id]), baseCommit];
+      const file = await open(bundle, 'w');
+      try {
+        const header = Buffer.from(writeBundleHeader({ refs, known, sha256: baseCommit.length === 64 }));
+        await file.write(header);
+        const stdin = [...refs.map(({ id }) => id), ...known.map((id) => `^${id}`)].join('\n');
+        const options = ['--revs', '--thin', '--stdout', '--delta-base-offset', '-q'];
+        const stdout = { fd: file.fd, from: header.length };
+        await git(['pack-objects', ...options], { signal, stdin: `${stdin}\n`, stdout });
+      } finally {
+        await file.close();
+      }
     },
 
     async isWhole(signal) {
@@ -246,6 +268,21 @@ function sessionStore(path: string, git: StoreGit): SessionStore {
       await git(['repack', '-a', '-d', '-l', '-q'], { signal });
     },
   };
+  return store;
+}
+
+/** Of checkpoints. Each is a file, unless somebody has packed them. */
+async function listRefs(path: string, git: StoreGit, signal: AbortSignal): Promise<string[]> {
+  if (existsSync(join(path, 'packed-refs'))) {
+    const listing = ['for-each-ref', '--format=%(refname)', 'refs/worktrail/'];
+    return (await git(listing, { signal, stdoutBytesMax: refsBytesMax })).toString().split('\n');
+  }
+  const kinds = ['refs/worktrail/checkpoints', 'refs/worktrail/state'];
+  const listed = kinds.map(async (kind) => {
+    const names = await readdir(join(path, kind)).catch(() => []);
+    return names.map((name) => `${kind}/${name}`);
+  });
+  return (await Promise.all(listed)).flat();
 }
 
 export interface FoundObject {
@@ -270,11 +307,7 @@ export async function checkObjects(
   });
 }
 
-export async function commitTree(
-  git: StoreGit,
-  commit: { tree: string; parents: string[]; message: string; createdMs: number },
-  signal: AbortSignal,
-): Promise<string> {
+export async function commitTree(git: StoreGit, commit: NewCommit, signal: AbortSignal): Promise<string> {
   const date = `${Math.floor(commit.createdMs / 1000)} +0000`;
   const env = {
     GIT_AUTHOR_NAME: author.name,

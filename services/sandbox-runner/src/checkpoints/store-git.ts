@@ -1,15 +1,17 @@
 // git of the host in a bare repository of the runner's own, with raw bytes in and out. What it is given to read may be hostile: time,
 // memory and output are bounded.
 
-import { spawn } from 'node:child_process';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
 import { programEnvironment } from '../host/program-environment.ts';
+import type { StartProgram } from '../host/program-start.ts';
 
 export interface StoreGitOptions {
   signal: AbortSignal;
-  /** Bytes, or a file to read from. */
+  /** Bytes, or a file to read from its beginning. */
   stdin?: string | { fd: number } | { stream: NodeJS.ReadableStream };
   /** Instead of being answered: into a file, or given piece by piece, as fast as they are taken. */
-  stdout?: { fd: number } | { take: (chunk: Buffer) => Promise<void> };
+  stdout?: { fd: number; from?: number } | { take: (chunk: Buffer) => Promise<void> };
   /** More output is an error. */
   stdoutBytesMax?: number;
   /** Instead: it is cut there. */
@@ -47,6 +49,8 @@ const configuration = [
   'core.logAllRefUpdates=false',
   'core.attributesFile=/dev/null',
   'core.fsmonitor=false',
+  // A store that a power cut has damaged is made again from what is in the artifact store; a sync waits for all that others write.
+  'core.fsync=none',
   'gc.auto=0',
   'pack.threads=1',
   'pack.windowMemory=128m',
@@ -58,7 +62,7 @@ const stderrBytesMax = 16_384;
 const defaultStdoutBytesMax = 1_048_576;
 const defaultTimeoutMs = 300_000;
 
-export function createStoreGit(path: string): StoreGit {
+export function createStoreGit(path: string, start: StartProgram): StoreGit {
   const own = {
     HOME: '/nonexistent',
     LC_ALL: 'C',
@@ -82,22 +86,16 @@ export function createStoreGit(path: string): StoreGit {
     } = options;
     signal.throwIfAborted();
     const over = new AbortController();
-    const child = spawn('sh', ['-c', program, 'git', ...configuration, ...args], {
+    const ending = AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]);
+    const child = start({
+      file: 'sh',
+      args: ['-c', program, 'git', ...configuration, ...args],
       env: programEnvironment({ ...own, ...env }),
-      stdio: [
-        typeof stdin === 'object' && 'fd' in stdin ? stdin.fd : 'pipe',
-        stdout && 'fd' in stdout ? stdout.fd : 'pipe',
-        'pipe',
-      ],
-      signal: AbortSignal.any([signal, over.signal, AbortSignal.timeout(timeoutMs)]),
-      killSignal: 'SIGKILL',
+      stdin: stdin !== undefined,
     });
+    ending.addEventListener('abort', child.kill, { once: true });
     const out: Buffer[] = [];
     let bytes = 0;
-    const taken =
-      stdout && 'take' in stdout
-        ? takeAll(child.stdout!, stdout.take).catch((error: unknown) => over.abort(error))
-        : undefined;
     const collect = (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= stdoutBytesMax) out.push(chunk);
@@ -106,30 +104,44 @@ export function createStoreGit(path: string): StoreGit {
         over.abort(new TooMuchOutput(`git ${args[0]} printed more than ${stdoutBytesMax} bytes`));
       }
     };
-    if (!taken) child.stdout?.on('data', collect);
+    let taken: Promise<unknown> | undefined;
+    if (!stdout) child.stdout.on('data', collect);
+    else if ('take' in stdout) taken = takeAll(child.stdout, stdout.take);
+    else {
+      const file = createWriteStream('', {
+        fd: stdout.fd,
+        autoClose: false,
+        ...(stdout.from !== undefined && { start: stdout.from }),
+      });
+      taken = finished(child.stdout.pipe(file));
+    }
+    taken = taken?.catch((error: unknown) => over.abort(error));
     let said = '';
-    child.stderr!.on('data', (chunk: Buffer) => {
+    child.stderr.on('data', (chunk: Buffer) => {
       said = (said + chunk.toString('latin1')).slice(-stderrBytesMax);
     });
-    // What does not read all of its input ends for a reason of its own.
-    child.stdin?.on('error', () => undefined);
-    if (typeof stdin === 'object' && 'stream' in stdin) {
-      stdin.stream.on('error', (error) => over.abort(error));
-      stdin.stream.pipe(child.stdin!);
-    } else child.stdin?.end(stdin ?? '');
+    if (typeof stdin === 'object') {
+      const input: NodeJS.ReadableStream =
+        'fd' in stdin ? createReadStream('', { fd: stdin.fd, autoClose: false, start: 0 }) : stdin.stream;
+      input.on('error', (error: unknown) => over.abort(error));
+      input.pipe(child.stdin!);
+    } else child.stdin?.end(stdin);
+    let code: number | null = null;
     let failure: unknown;
-    child.on('error', (error) => {
+    try {
+      code = await child.ended;
+    } catch (error) {
       failure = error;
-    });
-    const code = await new Promise<number | null>((resolve) => {
-      child.on('close', resolve);
-    });
+    } finally {
+      ending.removeEventListener('abort', child.kill);
+    }
     await taken;
     signal.throwIfAborted();
     if (over.signal.aborted) {
       if (stdoutCut && over.signal.reason instanceof TooMuchOutput) return Buffer.concat(out);
       throw over.signal.reason;
     }
+    if (failure === undefined && code === null) failure = ending.reason ?? new Error('ended by a signal');
     if (failure !== undefined) throw new GitFailed(`git ${args[0]} did not end by itself`, { cause: failure });
     if (code === 0) return Buffer.concat(out);
     throw new GitFailed(

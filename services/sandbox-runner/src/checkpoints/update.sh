@@ -26,7 +26,11 @@ if under_way; then
   finish conflicts
 fi
 run update-ref "refs/remotes/origin/$WT_DEFAULT" "$WT_MAIN" || refuse 'the remote branch cannot be noted'
-! run merge-base --is-ancestor "$WT_MAIN" HEAD || finish up_to_date
+if run merge-base --is-ancestor "$WT_MAIN" HEAD; then
+  # What was put back of an earlier one still conflicts.
+  [ -z "$(run ls-files -u | head -c 1)" ] || finish conflicts
+  finish up_to_date
+fi
 printf '%s %s\n' "$WT_METHOD" "$WT_MAIN" > "$inside/worktrail-update"
 before=$(head_commit)
 case $WT_METHOD in
@@ -39,5 +43,6 @@ rm -f "$inside/worktrail-said"
 [ -z "$(run ls-files -u | head -c 1)" ] || finish conflicts
 if under_way; then finish conflicts; fi
 rm -f "$inside/worktrail-update"
+case $said in *untracked*) said="$said(commit them first, and they are merged)" ;; esac
 [ "$ended" -eq 0 ] || [ "$(head_commit)" != "$before" ] || refuse "git would not begin: $said"
 finish updated

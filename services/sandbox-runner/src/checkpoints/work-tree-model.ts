@@ -1,4 +1,5 @@
-// For the property test of reverts: what a session's files and its branch should be after any order of changes, without git.
+// For the property test of reverts and forks: what a session's files, its index and its branches should be after any order of changes,
+// without git.
 
 import { createHash } from 'node:crypto';
 
@@ -9,23 +10,45 @@ export interface ModelFile {
 
 export type ModelTree = ReadonlyMap<string, ModelFile>;
 
-/** Trees are never changed in place: states share them. */
+export interface ModelCommit {
+  message: string;
+  tree: ModelTree;
+  parent: ModelCommit | null;
+}
+
+/** The session's own branch, whatever its name is. */
+export const ownBranch = 'own';
+
+/** Nothing of it is ever changed in place: states share it. */
 export interface ModelState {
   files: ModelTree;
-  /** Of HEAD. */
-  committed: ModelTree;
-  commits: number;
+  index: ModelTree;
+  head: ModelCommit;
+  /** null: HEAD is detached. */
+  on: string | null;
+  branches: ReadonlyMap<string, ModelCommit>;
 }
 
 export type Change =
   | { do: 'write'; path: string; content: string; kind: ModelFile['kind'] }
   | { do: 'delete'; path: string }
   | { do: 'rename'; from: string; to: string }
-  | { do: 'commit' };
+  /** As it is, also where it is not there. */
+  | { do: 'stage'; path: string }
+  | { do: 'untrack'; path: string }
+  /** `all`: what was not staged too. */
+  | { do: 'commit'; message: string; all: boolean }
+  /** To a branch at HEAD, wherever one of that name was; null: to none. */
+  | { do: 'switch'; to: string | null };
+
+export function newModelState(tree: ModelTree): ModelState {
+  const head = { message: '', tree, parent: null };
+  return { files: tree, index: tree, head, on: ownBranch, branches: new Map([[ownBranch, head]]) };
+}
 
 /** Files that are there are named by a number. */
-export function pick(tree: ModelTree, number: number): string | undefined {
-  const paths = [...tree.keys()].toSorted();
+export function pick(number: number, ...trees: ModelTree[]): string | undefined {
+  const paths = [...new Set(trees.flatMap((tree) => [...tree.keys()]))].toSorted();
   return paths[number % Math.max(1, paths.length)];
 }
 
@@ -40,13 +63,24 @@ export function applyChange(state: ModelState, change: Change): ModelState {
       if (!file || change.from === change.to) return state;
       return { ...state, files: placed(withoutPath(state.files, change.from), change.to, file) };
     }
-    case 'commit':
-      return { ...state, committed: state.files, commits: state.commits + 1 };
+    case 'stage': {
+      const file = state.files.get(change.path);
+      return { ...state, index: file ? placed(state.index, change.path, file) : withoutFile(state.index, change.path) };
+    }
+    case 'untrack':
+      return { ...state, index: withoutFile(state.index, change.path) };
+    case 'commit': {
+      const index = change.all ? state.files : state.index;
+      const head = { message: change.message, tree: index, parent: state.head };
+      return atHead({ ...state, index, head }, state.on);
+    }
+    case 'switch':
+      return atHead({ ...state, on: change.to }, change.to);
   }
 }
 
 /** As a person would do it in a shell: what stands in the way goes. */
-export function commandOf(change: Change): string {
+export function commandOf(change: Change, state: ModelState, branchNamed: (name: string) => string): string {
   switch (change.do) {
     case 'write': {
       const path = quotedPath(change.path);
@@ -58,8 +92,14 @@ export function commandOf(change: Change): string {
       return `rm -rf ${quotedPath(change.path)}`;
     case 'rename':
       return `mv ${quotedPath(change.from)} .moving; ${clearing(change.to)}; mv .moving ${quotedPath(change.to)}`;
+    case 'stage':
+      return `git update-index ${state.files.has(change.path) ? '--add --replace' : '--force-remove'} -- ${quotedPath(change.path)}`;
+    case 'untrack':
+      return `git update-index --force-remove -- ${quotedPath(change.path)}`;
     case 'commit':
-      return `git add -A && git commit -q --allow-empty -m commit`;
+      return `${change.all ? 'git add -A && ' : ''}git commit -q --allow-empty -m ${quoted(change.message)}`;
+    case 'switch':
+      return `git checkout -q ${change.to === null ? '--detach' : `-B ${quoted(branchNamed(change.to))}`}`;
   }
 }
 
@@ -85,6 +125,14 @@ function placed(tree: ModelTree, path: string, file: ModelFile): ModelTree {
 
 function withoutPath(tree: ModelTree, path: string): ModelTree {
   return new Map([...tree].filter(([other]) => other !== path && !isBelow(other, path)));
+}
+
+function withoutFile(tree: ModelTree, path: string): ModelTree {
+  return new Map([...tree].filter(([other]) => other !== path));
+}
+
+function atHead(state: ModelState, branch: string | null): ModelState {
+  return branch === null ? state : { ...state, branches: new Map([...state.branches, [branch, state.head]]) };
 }
 
 function isBelow(path: string, directory: string): boolean {

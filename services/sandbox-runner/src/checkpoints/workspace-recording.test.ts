@@ -11,6 +11,7 @@ import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { createCheckpointDirectory } from './checkpoint-directory.ts';
 import { openSessionStore, type SessionStore } from './session-store.ts';
 import { recordWorkspace } from './workspace-recording.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const { signal } = new AbortController();
 const env = { PATH: process.env['PATH'], GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' };
@@ -35,7 +36,7 @@ beforeEach(async () => {
   baseCommit = await shell(path, 'git -C upstream rev-parse HEAD');
   await createCheckpointDirectory(path, process.getuid!());
   store = await openSessionStore(
-    { sessionPath: path, upstreamObjects: join(path, 'upstream/.git/objects'), baseCommit },
+    { start: startAsChild, sessionPath: path, upstreamObjects: join(path, 'upstream/.git/objects'), baseCommit },
     signal,
   );
 });
@@ -57,6 +58,7 @@ async function handOver(text: string, packBytesMax = 1e9) {
     },
     limits: { fileBytesMax: 1e6, packBytesMax, diskReserveBytes: 0, timeoutMs: 10_000 },
     sandboxUser: process.getuid!(),
+    clock: Date.now,
     log: createLogger({ service: 'test', level: 'silent' }),
   };
   const request = { baseCommit, carrier: null, fingerprint: null };

@@ -9,7 +9,8 @@ import { requireDiskSpace } from '../host/disk-space.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { checkpointDirectory, setWorkAside } from './checkpoint-directory.ts';
 import { NotHandedOver, openHandedOver } from './handed-over.ts';
-import { describeLeftOut } from './left-out.ts';
+import type { LeftOut } from '@worktrail/contract/checkpoints';
+import { describeLeftOut, listLeftOut } from './left-out.ts';
 import { endOfScript, type SandboxScript } from './sandbox-script.ts';
 import { checkObjects, type SessionStore } from './session-store.ts';
 import { GitFailed } from './store-git.ts';
@@ -26,6 +27,7 @@ export interface RecordingDeps {
   limits: RecordingLimits;
   /** Of whom commands run as. */
   sandboxUser: number;
+  clock: () => number;
   log: Logger;
 }
 
@@ -45,7 +47,14 @@ interface UserState {
 
 export type Recorded =
   | ({ changed: false } & UserState)
-  | ({ changed: true; carrier: string; tree: string; notKept: string[]; withoutRepository: boolean } & UserState);
+  | ({
+      changed: true;
+      carrier: string;
+      tree: string;
+      notKept: string[];
+      leftOut: LeftOut[];
+      withoutRepository: boolean;
+    } & UserState);
 
 /** The sandbox could not hand over its work tree; trying again can help. */
 export class RecordingFailed extends Error {
@@ -88,7 +97,7 @@ export async function recordWorkspace(
 }
 
 async function recordOnce(
-  { script, limits }: RecordingDeps,
+  { script, limits, clock }: RecordingDeps,
   sandbox: OpenSandbox,
   store: SessionStore,
   request: RecordRequest & { user: boolean },
@@ -107,6 +116,7 @@ async function recordOnce(
     WT_STATE_FILES_MAX: String(stateFilesMax),
     WT_PACK_BYTES_MAX: String(limits.packBytesMax),
     WT_HEX: String(baseCommit.length),
+    WT_NOW: String(Math.floor(clock() / 1_000)),
     WT_WHO: 'Worktrail <session@worktrail.invalid>',
   };
   const result = await script(sandbox, environment, { baseCommit, timeoutMs: limits.timeoutMs, signal });
@@ -131,10 +141,18 @@ async function recordOnce(
   ) {
     throw new RecordingFailed('the sandbox handed over something else than a carrier');
   }
-  const records = await store.git(['cat-file', 'blob', leftOut.id], { signal, stdoutBytesMax: leftOutBytesMax });
+  const records =
+    leftOut.bytes === 0
+      ? Buffer.alloc(0)
+      : await store.git(['cat-file', 'blob', leftOut.id], { signal, stdoutBytesMax: leftOutBytesMax });
   const notKept = describeLeftOut(records, limits.fileBytesMax);
-  if (!user) notKept.push('the repository itself, which cannot be read');
-  return { changed: true, carrier: found.id, tree: tree.id, notKept, withoutRepository: !user, ...state };
+  const listed = listLeftOut(records);
+  if (!user) {
+    notKept.push('the repository itself, which cannot be read');
+    listed.push({ kind: 'repository', count: 1, files: [] });
+  }
+  const kept = { carrier: found.id, tree: tree.id, withoutRepository: !user };
+  return { changed: true, ...kept, notKept, leftOut: listed, ...state };
 }
 
 async function takeIn(store: SessionStore, work: string, limits: RecordingLimits, signal: AbortSignal): Promise<void> {

@@ -21,9 +21,11 @@ export interface RestoringDeps {
   sandboxUser: number;
 }
 
-/** Of a repository that is made anew where the session's own could not be kept. */
+/** Of the repository that is made: the session's branch, and what it has where its own could not be kept. */
 export interface FreshRepository {
   branch: string;
+  /** The first of them that is there becomes `branch`, where that is not there. */
+  branchesBefore: readonly string[];
   url: string;
   defaultBranch: string;
   defaultCommit: string;
@@ -33,13 +35,13 @@ const idsBytesMax = 256 * 1024 * 1024;
 const namesBytesMax = 64 * 1024 * 1024;
 const leftOutBytesMax = 2 * 1024 * 1024;
 
-/** In an empty workspace. The first of the branches before that is there is renamed to the session's. Answers HEAD's commit. */
+/** In an empty workspace. Answers HEAD's commit. */
 export async function restoreWorkspace(
   deps: RestoringDeps,
   sandbox: OpenSandbox,
   store: SessionStore,
   manifest: Manifest,
-  fresh: FreshRepository & { branchesBefore: readonly string[] },
+  fresh: FreshRepository,
   signal: AbortSignal,
 ): Promise<{ headCommit: string | null; notKept: string[] }> {
   const { given } = checkpointDirectory(sandbox.directory.path);
@@ -48,11 +50,7 @@ export async function restoreWorkspace(
     await writePack(store, manifest, pack, signal);
     const { baseCommit } = manifest;
     const options = { baseCommit, timeoutMs: deps.timeoutMs, signal };
-    const environment = {
-      ...environmentOf(deps, manifest, fresh, ''),
-      WT_BRANCHES_BEFORE: fresh.branchesBefore.join('\n'),
-    };
-    const result = await deps.script(sandbox, environment, options);
+    const result = await deps.script(sandbox, environmentOf(deps, manifest, fresh, ''), options);
     if (!isRestored(result)) throw new Error(`the checkpoint could not be restored: ${endOfScript(result)}`);
     return { headCommit: headOf(result.stdout), notKept: lostNested(result.stdout) };
   } finally {
@@ -98,7 +96,7 @@ export async function revertWorkspace(
   const records = await readUntouched(join(work, 'untouched'));
   return {
     notTouched: [
-      ...describeLeftOut(records, deps.fileBytesMax, ['large', 'unreadable', 'ignored']),
+      ...describeLeftOut(records, deps.fileBytesMax, ['large', 'unreadable', 'name', 'ignored']),
       // git does not see them: the checkpoint before has looked for them.
       ...describeLeftOut(leftOut, deps.fileBytesMax, ['special']),
     ],
@@ -116,7 +114,7 @@ function environmentOf(deps: RestoringDeps, manifest: Manifest, fresh: FreshRepo
     WT_FRESH: withoutRepository ? '1' : '',
     WT_SHA256: baseCommit.length === 64 ? '1' : '',
     WT_BRANCH: fresh.branch,
-    WT_BRANCHES_BEFORE: '',
+    WT_BRANCHES_BEFORE: fresh.branchesBefore.join('\n'),
     WT_URL: fresh.url,
     WT_DEFAULT: fresh.defaultBranch,
     WT_DEFAULT_COMMIT: fresh.defaultCommit,

@@ -86,10 +86,14 @@ test('where git would not begin it says why, and nothing is changed', async () =
   const { session, push } = await open();
   await push({ untracked: 'theirs\n' });
   await session.run('echo mine > untracked; echo changed >> README.md');
-  await expect(update(session)).rejects.toThrow(/git would not begin: .*/);
+  await expect(update(session)).rejects.toThrow(/git would not begin: .* untracked .*\(commit them first/);
   expect(await session.run('cat untracked; git status --porcelain; git stash list')).toBe(
     'mine\n M README.md\n?? untracked\n',
   );
+  await session.run('git add untracked');
+  const conflicting = { outcome: 'conflicts', conflicts: ['untracked'] };
+  expect(await update(session)).toMatchObject(conflicting);
+  expect(await update(session)).toMatchObject(conflicting);
   await session.run('rm -rf .git');
   await expect(update(session)).rejects.toThrow('no git repository');
 }, 120_000);

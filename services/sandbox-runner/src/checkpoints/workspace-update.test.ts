@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readUpdated, UpdateRefused } from './workspace-update.ts';
+import { readUpdated } from './workspace-update.ts';
 
 const head = 'a'.repeat(40);
 
@@ -19,8 +19,8 @@ conflict plain path
 });
 
 test('a sandbox may say anything', () => {
-  expect(() => readUpdated('')).toThrow(UpdateRefused);
-  expect(() => readUpdated('outcome merged\n')).toThrow(UpdateRefused);
+  expect(() => readUpdated('')).toThrow('the sandbox did not say what became of it');
+  expect(() => readUpdated('outcome merged\n')).toThrow('the sandbox did not say what became of it');
   expect(readUpdated('outcome updated\nhead ; rm -rf /\n').headCommit).toBeNull();
   const many = Array.from({ length: 1_000 }, (_, index) => `conflict ${index}\n`).join('');
   expect(readUpdated(`outcome conflicts\n${many}`).conflicts).toHaveLength(300);

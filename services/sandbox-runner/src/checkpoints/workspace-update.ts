@@ -35,17 +35,17 @@ export function createWorkspaceUpdating(mirrors: Pick<RepositoryMirrors, 'sync'>
         throw new UpdateRefused(stderr.trim().split('\n').slice(-3).join('; ').slice(-500));
       }
       if (end.outcome !== 'exited' || end.exitCode !== 0) {
-        throw new UpdateRefused(`upstream could not be brought in: ${endOfScript(result)}`);
+        throw new Error(`upstream could not be brought in: ${endOfScript(result)}`);
       }
       return { ...readUpdated(stdout), commit: defaultCommit };
     },
   };
 }
 
-/** Of what update.sh prints. @throws UpdateRefused */
+/** Of what update.sh prints. @throws Error */
 export function readUpdated(stdout: string): Omit<UpdatedFiles, 'commit'> {
   const outcome = /^outcome (up_to_date|updated|conflicts)$/m.exec(stdout)?.[1] as UpdatedFiles['outcome'] | undefined;
-  if (!outcome) throw new UpdateRefused('the sandbox did not say what became of it');
+  if (!outcome) throw new Error('the sandbox did not say what became of it');
   const headCommit = /^head ([0-9a-f]{40,64})$/m.exec(stdout)?.[1] ?? null;
   const paths = [...stdout.matchAll(/^conflict (.+)$/gm)].map((found) => unquoted(found[1]!));
   return { outcome, headCommit, conflicts: [...new Set(paths)].slice(0, conflictsMax) };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { newId } from '@worktrail/contract/ids';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { callGitAsChild } from '../host/git-call.ts';
 import { openGit } from '../repositories/git-program.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from '../repositories/repository-mirror.ts';
 import { log, noCredentials } from '../runner-bench.ts';
@@ -29,7 +30,7 @@ beforeEach(async () => {
   scratch = await makeScratch('context');
   upstream = await makeTestRepository(join(scratch.path, 'repositories', 'upstream'));
   const dataDirectory = join(scratch.path, 'data');
-  const git = await openGit(dataDirectory, signal);
+  const git = await openGit(dataDirectory, callGitAsChild, signal);
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };

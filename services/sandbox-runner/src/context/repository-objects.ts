@@ -4,6 +4,7 @@ import { checkObjects } from '../checkpoints/session-store.ts';
 import { shownPath } from '../checkpoints/shown-path.ts';
 import { createStoreGit, type StoreGit } from '../checkpoints/store-git.ts';
 import { readTreeEntries } from '../files/tree-files.ts';
+import { startAsChild } from '../host/program-start.ts';
 import { reasonOfPath, type SkipReason } from './indexed-paths.ts';
 import { languageOf } from './languages.ts';
 
@@ -33,9 +34,9 @@ export const treeFilesMax = 200_000;
 const treeBytesMax = 64 * 1024 * 1024;
 const askedAtOnceMax = 10_000;
 
-/** @param path of a bare repository that only the runner writes to */
+/** For a thread of its own, which starting a child holds up. @param path of a bare repository that only the runner writes to */
 export function openRepositoryObjects(path: string): RepositoryObjects {
-  const git = createStoreGit(path);
+  const git = createStoreGit(path, startAsChild);
   return {
     async listFiles(commit, signal) {
       const args = ['ls-tree', '-r', '-z', '--full-tree', '--end-of-options', commit];

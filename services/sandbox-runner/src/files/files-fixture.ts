@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeScratch } from '@worktrail/testing/scratch';
 import { createStoreGit, type StoreGit } from '../checkpoints/store-git.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const run = promisify(execFile);
 
@@ -33,7 +34,7 @@ export async function makeStore(name: string): Promise<Store> {
   await sh('git config user.name a; git config user.email a@example.org; git config core.autocrlf false');
   return {
     path: workTree,
-    git: createStoreGit(join(workTree, '.git')),
+    git: createStoreGit(join(workTree, '.git'), startAsChild),
     sh,
     async commit(script) {
       await sh(script);

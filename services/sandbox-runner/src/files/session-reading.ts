@@ -15,8 +15,10 @@ import type { SessionFilesRef, TreeRef } from '@worktrail/contract/session-files
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { fillStore } from '../checkpoints/checkpoint-engine.ts';
 import { checkObjects, openSessionStore } from '../checkpoints/session-store.ts';
+import { bundlesAmong } from '../checkpoints/stored-bundles.ts';
 import { createStoreGit, GitFailed, type StoreGit } from '../checkpoints/store-git.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import type { RepositoryMirrors } from '../repositories/repository-mirror.ts';
 
 export interface SessionReading {
@@ -31,6 +33,7 @@ export interface SessionReading {
 }
 
 export interface SessionReadingDeps {
+  start: StartProgram;
   dataDirectory: string;
   /** Where a session's directory is on this host. */
   sessionPath: (sessionId: string) => string;
@@ -76,7 +79,10 @@ export async function openSessionReading(deps: SessionReadingDeps): Promise<Sess
     const { sessionId, organizationId, projectId, repository, baseCommit } = session;
     const path = pathOf(sessionId);
     const { objectsPath } = await deps.mirrors.provide({ organizationId, projectId, repository }, baseCommit);
-    const store = await openSessionStore({ sessionPath: path, upstreamObjects: objectsPath, baseCommit }, signal);
+    const store = await openSessionStore(
+      { start: deps.start, sessionPath: path, upstreamObjects: objectsPath, baseCommit },
+      signal,
+    );
     if (await hasAll(store.git, session, trees, signal)) return store.git;
     const checkpoint = newest(trees);
     if (!checkpoint) throw new GitFailed(`the copy of ${sessionId} does not have its base commit`);
@@ -107,7 +113,7 @@ export async function openSessionReading(deps: SessionReadingDeps): Promise<Sess
       }
       const own = join(deps.sessionPath(sessionId), 'store.git');
       if (existsSync(own)) {
-        const git = createStoreGit(own);
+        const git = createStoreGit(own, deps.start);
         if (await hasAll(git, session, trees, signal).catch(() => false)) return work(git);
         signal.throwIfAborted();
       }
@@ -153,7 +159,7 @@ async function findBundles(
   { artifacts: names, sessionId }: SessionFilesRef,
 ): Promise<StoredArtifact[]> {
   const bundles: StoredArtifact[] = [];
-  for (const name of names.filter((one) => /\/bundle-g\d+-[^/]*$/.test(one))) {
+  for (const name of bundlesAmong(names)) {
     const found = await artifacts.find(name);
     if (!found) throw new WorktrailError('dependency_unavailable', `a bundle of ${sessionId} is being replaced`);
     bundles.push(found);

@@ -15,7 +15,7 @@ import { shownPath } from '../checkpoints/shown-path.ts';
 import { GitFailed, type StoreGit } from '../checkpoints/store-git.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
 import { keepCheckFiles } from './check-files.ts';
-import { makeHead, missingFiles, readManifest } from './head-commit.ts';
+import { hasConflicts, makeHead, missingFiles, readManifest } from './head-commit.ts';
 import { makeCommit, treeOf } from './proposal-commit.ts';
 import { type ProposalStore, type ProposalStoreDeps, withProposalStore } from './proposal-store.ts';
 
@@ -46,8 +46,14 @@ export async function prepareCandidate(
     if (from.kind === 'candidate') return merge(deps, store, upstream, from.candidate.headCommit, input, signal);
     const paths = await missingFiles(store, manifest, signal);
     if (paths.length > 0) {
-      const detail = 'files of the work tree are in no checkpoint: too large, unreadable, or being written';
+      const detail =
+        'files of the work tree are in no checkpoint: too large, unreadable, being written, or of a name git does not take';
       return { state: 'unfit', headCommit: null, paths, detail };
+    }
+    if (await hasConflicts(store, manifest, signal)) {
+      const detail =
+        'the session has conflicts that are not resolved: resolve and git add what git status names, and put it up again';
+      return { state: 'unfit', headCommit: null, paths: [], detail };
     }
     return merge(deps, store, upstream, await makeHead(store, manifest, input, signal), input, signal);
   });
@@ -63,7 +69,7 @@ async function merge(
 ): Promise<PreparedCandidate> {
   const { git } = store;
   const target = upstream.defaultCommit;
-  const merged = await mergeTrees(git, target, headCommit, signal);
+  const merged = await mergeTrees(git, target, headCommit, upstream.defaultBranch, signal);
   if (!('tree' in merged)) return { state: 'conflicted', headCommit, target, ...merged };
   const { tree } = merged;
   if (tree === (await treeOf(git, target, signal))) {
@@ -83,16 +89,25 @@ async function merge(
 type Merged = { tree: string } | { paths: string[]; detail: string };
 
 /** Judged by git's exit status: 0 is clean, 1 is conflicts. */
-async function mergeTrees(git: StoreGit, target: string, head: string, signal: AbortSignal): Promise<Merged> {
+async function mergeTrees(
+  git: StoreGit,
+  target: string,
+  head: string,
+  branch: string,
+  signal: AbortSignal,
+): Promise<Merged> {
   const args = ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', target, head];
   try {
     const printed = await git(args, { signal, stdoutBytesMax: mergeOutputBytesMax });
     return { tree: printed.toString('latin1').replace(/[\0\n].*$/s, '') };
   } catch (error) {
     if (!(error instanceof GitFailed)) throw error;
-    if (error.exitCode === 1) return { paths: conflictingPaths(error.stdout), detail: 'both have changed the same' };
+    if (error.exitCode === 1) {
+      const detail = `it and ${branch} have both changed the same: update the session from ${branch}, resolve it there, and put it up again`;
+      return { paths: conflictingPaths(error.stdout), detail };
+    }
     if (/unrelated histories/.test(error.message))
-      return { paths: [], detail: 'its history is unrelated to the target' };
+      return { paths: [], detail: `its history is unrelated to that of ${branch}` };
     throw error;
   }
 }

@@ -36,8 +36,14 @@ export async function missingFiles(store: SessionStore, manifest: Manifest, sign
   const byKind = readLeftOut(await store.git(['cat-file', 'blob', found.id], options));
   return neededKinds
     .flatMap((kind) => byKind.get(kind) ?? [])
-    .map(shownPath)
+    .map(({ path }) => shownPath(path))
     .slice(0, pathsMax);
+}
+
+/** Its index has conflicts: what lies in the work tree is nobody's decision yet, markers and all. */
+export async function hasConflicts(store: SessionStore, manifest: Manifest, signal: AbortSignal): Promise<boolean> {
+  const [found] = await checkObjects(store.git, [`${manifest.carrier}:unmerged`], signal);
+  return found?.type === 'tree';
 }
 
 export async function makeHead(

@@ -39,6 +39,13 @@ export function mergeMessage({ title, description, sessionId, proposalId, approv
   return [subject, ...(body === '' ? [] : [body]), trailers.join('\n')].join('\n\n');
 }
 
+/** The same, in two: what a pull request is called, and what it says. */
+export function pullRequestText(parts: MessageParts): { title: string; body: string } {
+  const message = mergeMessage(parts);
+  const end = message.indexOf('\n');
+  return { title: message.slice(0, end), body: message.slice(end).trim() };
+}
+
 /** As git takes it for a name: what it would strip away is not all of it. */
 export function identName({ name, id }: Person): string {
   const shown = oneLine(name, nameLengthMax);

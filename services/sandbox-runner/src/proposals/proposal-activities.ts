@@ -6,8 +6,9 @@ import type { PartWatch } from '../host/part-watch.ts';
 import { NoDiskSpace } from '../host/disk-space.ts';
 import { type CandidateDeps, prepareCandidate } from './candidate.ts';
 import { type PushDeps, pushCandidate } from './candidate-push.ts';
+import { closePullRequest, openPullRequest, type PullRequestDeps, readPullRequest } from './pull-request.ts';
 
-export interface ProposalActivityDeps extends CandidateDeps, PushDeps {
+export interface ProposalActivityDeps extends CandidateDeps, PushDeps, PullRequestDeps {
   mirrors: CandidateDeps['mirrors'];
   disk: Pick<PartWatch, 'failure'>;
 }
@@ -23,5 +24,8 @@ export function createProposalActivities(deps: ProposalActivityDeps): ProposalAc
   return {
     prepareCandidate: (input) => run((signal) => prepareCandidate(deps, input, signal)),
     pushCandidate: (input) => run((signal) => pushCandidate(deps, input, signal)),
+    openPullRequest: (input) => run((signal) => openPullRequest(deps, input, signal)),
+    readPullRequest: (input) => run((signal) => readPullRequest(deps, input, signal)),
+    closePullRequest: (input) => run((signal) => closePullRequest(deps, input, signal)),
   };
 }

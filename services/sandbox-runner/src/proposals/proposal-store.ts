@@ -9,9 +9,11 @@ import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { openSessionStore, type SessionStore } from '../checkpoints/session-store.ts';
 import { requireDiskSpace } from '../host/disk-space.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import { removeTree } from '../host/remove-tree.ts';
 
 export interface ProposalStoreDeps {
+  start: StartProgram;
   /** Nobody else writes there. */
   directory: string;
   artifacts: ArtifactStore;
@@ -31,7 +33,7 @@ export async function clearProposalStores({ directory }: Pick<ProposalStoreDeps,
 
 /** `commit`: one that the mirror has. */
 export async function withProposalStore<T>(
-  { directory, artifacts, diskReserveBytes }: ProposalStoreDeps,
+  { start, directory, artifacts, diskReserveBytes }: ProposalStoreDeps,
   of: { upstreamObjects: string; commit: string; bundles: readonly StoredArtifact[] },
   signal: AbortSignal,
   work: (store: ProposalStore) => Promise<T>,
@@ -40,7 +42,7 @@ export async function withProposalStore<T>(
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   try {
     const { upstreamObjects, commit: baseCommit } = of;
-    const store = await openSessionStore({ sessionPath: scratch, upstreamObjects, baseCommit }, signal);
+    const store = await openSessionStore({ start, sessionPath: scratch, upstreamObjects, baseCommit }, signal);
     const fetched = join(scratch, 'fetched.bundle');
     for (const bundle of of.bundles) {
       await requireDiskSpace([scratch], diskReserveBytes + 2 * bundle.bytes);

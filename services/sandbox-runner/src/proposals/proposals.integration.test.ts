@@ -6,11 +6,16 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { StoredArtifact } from '@worktrail/contract/checkpoints';
 import { newId } from '@worktrail/contract/ids';
-import type { Candidate, PrepareCandidateInput, PushCandidateInput } from '@worktrail/contract/proposal-activities';
+import {
+  type Candidate,
+  mergeFence,
+  type PrepareCandidateInput,
+  type PushCandidateInput,
+} from '@worktrail/contract/proposal-activities';
 import type { ProposalSource } from '@worktrail/contract/session-messages';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { openNatsArtifactStore } from '../artifacts/artifact-store-nats.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { commitTree, openSessionStore } from '../checkpoints/session-store.ts';
@@ -19,6 +24,8 @@ import { createRepositoryMirrors, type RepositoryMirrors } from '../repositories
 import { makeRepository, noCredentials } from '../runner-bench.ts';
 import { prepareCandidate } from './candidate.ts';
 import { pushCandidate } from './candidate-push.ts';
+import { callGitAsChild } from '../host/git-call.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -36,6 +43,8 @@ let clone: string;
 let count = 0;
 /** Called before the next push of the host's git. */
 let beforePush: (() => Promise<void>) | undefined;
+/** The remote hears nothing of the next push but its beginning until this ends. */
+let untilHeard: Promise<void> | undefined;
 
 beforeAll(async () => {
   scratch = await makeScratch('proposals');
@@ -45,12 +54,15 @@ beforeAll(async () => {
   const bounds = { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 };
   artifacts = await openNatsArtifactStore({ js: jetstream(connection), jsm, ...bounds, clock: Date.now });
   const dataDirectory = join(scratch.path, 'data');
-  const own = await openGit(dataDirectory, signal);
+  const own = await openGit(dataDirectory, callGitAsChild, signal);
   const git: Git = async (directory, args, given) => {
     const before = args[0] === 'push' ? beforePush : undefined;
     if (before) beforePush = undefined;
     await before?.();
-    return own(directory, args, given);
+    const heard = args[0] === 'push' ? untilHeard : undefined;
+    if (!heard) return own(directory, args, given);
+    untilHeard = undefined;
+    return heldPush(directory, args, heard);
   };
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
@@ -65,6 +77,18 @@ afterAll(async () => {
 beforeEach(async () => {
   await newUpstream();
 });
+
+/** The remote has said what its refs are, and what git sends then is held back: as of a host that is stopped there. */
+async function heldPush(directory: string, args: string[], until: Promise<void>): Promise<string> {
+  const held = join(scratch.path, `held-${++count}`);
+  const go = `${held}.go`;
+  await writeFile(held, `#!/bin/sh\n(read -r go <"${go}"; exec cat) | git receive-pack "$1"\n`, { mode: 0o755 });
+  await run('mkfifo', [go]);
+  void until.then(() => writeFile(go, 'go\n'));
+  const said = (error: { stdout: string; stderr: string }) => Promise.reject(new Error(error.stdout + error.stderr));
+  return (await run('git', ['push', `--receive-pack=${held}`, ...args.slice(1)], { cwd: directory }).catch(said))
+    .stdout;
+}
 
 async function newUpstream(objectFormat = 'sha1'): Promise<void> {
   const directory = join(scratch.path, 'repositories', String(++count));
@@ -95,6 +119,7 @@ async function pushToMain(name: string, content: string): Promise<string> {
 const deps = () => ({
   directory: join(scratch.path, 'data', 'proposals'),
   diskReserveBytes: 0,
+  start: startAsChild,
   ...{ artifacts, mirrors },
 });
 const ids = () => ({
@@ -103,7 +128,7 @@ const ids = () => ({
 const repository = () => ({ url: upstream, defaultBranch: 'main' });
 
 /** A session's files as its runner would have stored them: the clone's work tree, on its HEAD. */
-async function storeSession(leftOut = ''): Promise<ProposalSource> {
+async function storeSession(leftOut = '', isUnmerged = false): Promise<ProposalSource> {
   await inClone('add', '-A', '-f');
   const tree = await inClone('write-tree');
   await inClone('reset', '-q');
@@ -116,7 +141,10 @@ async function storeSession(leftOut = ''): Promise<ProposalSource> {
   });
   const sessionPath = join(scratch.path, `session-${count}-${Math.random()}`);
   await mkdir(sessionPath);
-  const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit }, signal);
+  const store = await openSessionStore(
+    { start: startAsChild, sessionPath, upstreamObjects: objectsPath, baseCommit },
+    signal,
+  );
   await borrow(sessionPath, objectsPath);
   const commit = await commitTree(
     store.git,
@@ -125,7 +153,8 @@ async function storeSession(leftOut = ''): Promise<ProposalSource> {
   );
   const blob = async (text: string) =>
     (await store.git(['hash-object', '-w', '--stdin'], { signal, stdin: text })).toString().trim();
-  const entries = `100644 blob ${await blob(leftOut)}\tleft-out\n040000 tree ${tree}\twork\n`;
+  const unmerged = isUnmerged ? `040000 tree ${tree}\tunmerged\n` : '';
+  const entries = `100644 blob ${await blob(leftOut)}\tleft-out\n040000 tree ${tree}\twork\n${unmerged}`;
   const carrierTree = (await store.git(['mktree'], { signal, stdin: entries })).toString().trim();
   const parents = [headCommit];
   const carrier = await commitTree(
@@ -194,6 +223,7 @@ function pushInput(candidate: Candidate, changes: Partial<PushCandidateInput> = 
   return {
     ...{ ...ids(), repository: repository(), candidate, method: 'merge', title: '--amend', description: '' },
     ...{ author: ada, approvedBy: [{ id: 'prn_b', name: 'B' }], at: '2026-01-03T00:00:00.000Z', settleOnly: false },
+    fence: mergeFence('ppl', 1),
     ...changes,
   };
 }
@@ -218,14 +248,58 @@ test('what was not committed is committed as the head, merged with what main is 
 test('a push whose answer was lost is settled by the target, and the same push again does nothing more', async () => {
   await writeFile(join(clone, 'new'), 'new');
   const candidate = await candidateOf(await storeSession());
-  const asked = pushInput(candidate);
-  expect(await pushCandidate(deps(), { ...asked, settleOnly: true }, signal)).toMatchObject({ state: 'not_pushed' });
+  const before = pushInput(candidate, { settleOnly: true });
+  expect(await pushCandidate(deps(), before, signal)).toMatchObject({ state: 'not_pushed' });
+  const asked = pushInput(candidate, { fence: mergeFence('ppl', 2) });
   const first = await pushCandidate(deps(), asked, signal);
   expect(first.state).toBe('merged');
   const tip = await pushToMain('later', 'later');
   expect(await pushCandidate(deps(), asked, signal)).toEqual(first);
   expect(await pushCandidate(deps(), { ...asked, settleOnly: true }, signal)).toEqual(first);
   expect(await inUpstream('rev-parse', 'main')).toBe(tip);
+}, 60_000);
+
+test('a push that is held up anywhere comes to nothing once it was settled that it has not landed', async () => {
+  await writeFile(join(clone, 'new'), 'new');
+  const candidate = await candidateOf(await storeSession());
+  for (const [index, at] of ['before git', 'in git'].entries()) {
+    const asked = pushInput(candidate, { fence: mergeFence('ppl', index + 1) });
+    const settled = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    if (at === 'in git') untilHeard = settled.promise;
+    beforePush = async () => {
+      held.resolve();
+      if (at === 'before git') await settled.promise;
+    };
+    const late = pushCandidate(deps(), asked, signal).catch(String);
+    await held.promise;
+    await vi.waitUntil(() => at === 'before git' || untilHeard === undefined);
+    const settle = () => pushCandidate(deps(), { ...asked, settleOnly: true }, signal);
+    expect(await settle()).toMatchObject({ state: 'not_pushed' });
+    expect(await settle()).toMatchObject({ state: 'not_pushed' });
+    settled.resolve();
+    expect(await late).toMatchObject({ state: 'refused' });
+    expect(await inUpstream('rev-parse', 'main')).toBe(candidate.target);
+  }
+  const last = await pushCandidate(deps(), pushInput(candidate, { fence: mergeFence('ppl', 3) }), signal);
+  expect(last).toMatchObject({ state: 'merged' });
+  // Of what has landed no fence is left.
+  const fences = await inUpstream('for-each-ref', '--format=%(refname) %(objectname)', 'refs/worktrail');
+  expect(fences).toBe([1, 2].map((number) => `${mergeFence('ppl', number)} ${candidate.target}`).join('\n'));
+}, 60_000);
+
+test('a remote that takes no fence is told of, nothing is pushed to it, and without one it is', async () => {
+  await writeFile(join(clone, 'new'), 'new');
+  const candidate = await candidateOf(await storeSession());
+  await run('git', ['config', 'receive.advertiseAtomic', 'false'], { cwd: upstream });
+  for (const settleOnly of [false, true])
+    expect(await pushCandidate(deps(), pushInput(candidate, { settleOnly }), signal)).toMatchObject({
+      state: 'unfenced',
+    });
+  expect(await inUpstream('rev-parse', 'main')).toBe(candidate.target);
+  const unfenced = pushInput(candidate, { fence: null });
+  expect(await pushCandidate(deps(), { ...unfenced, settleOnly: true }, signal)).toMatchObject({ state: 'not_pushed' });
+  expect(await pushCandidate(deps(), unfenced, signal)).toMatchObject({ state: 'merged' });
 }, 60_000);
 
 test('a target that moves, also at the last moment or backwards, is never overwritten', async () => {
@@ -311,6 +385,13 @@ test('files that no checkpoint holds are told, and nothing is made of the rest',
   expect(prepared).toMatchObject({ state: 'unfit', headCommit: null, paths: ['big'] });
 }, 60_000);
 
+test('conflicts that are not resolved are not put up', async () => {
+  await writeFile(join(clone, 'both'), '<<<<<<< ours\n');
+  const source = await storeSession('', true);
+  const prepared = await prepareCandidate(deps(), input({ kind: 'session', ...source }), signal);
+  expect(prepared).toMatchObject({ state: 'unfit', headCommit: null, detail: expect.stringContaining('not resolved') });
+}, 60_000);
+
 test('a squash has one parent; a branch that is checked out, and a hook of the remote, are told', async () => {
   await writeFile(join(clone, 'new'), 'new');
   const source = await storeSession();
@@ -336,7 +417,9 @@ test('a squash has one parent; a branch that is checked out, and a hook of the r
   expect(await inClone('rev-parse', 'main')).toBe(head);
   await run('git', ['config', 'receive.denyDeletes', 'true'], { cwd: upstream });
   await run('git', ['config', 'receive.maxInputSize', '10'], { cwd: upstream });
-  const tooLarge = await pushCandidate(deps(), pushInput(await candidateOf(session)), signal).catch(String);
+  const tooLarge = await pushCandidate(deps(), pushInput(await candidateOf(session), { fence: null }), signal).catch(
+    String,
+  );
   expect(JSON.stringify(tooLarge)).toMatch(/refused|did not end well/);
 }, 60_000);
 

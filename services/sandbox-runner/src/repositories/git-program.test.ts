@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openGit } from './git-program.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 
 const { signal } = new AbortController();
 let scratch: Scratch;
@@ -25,7 +26,7 @@ afterEach(async () => {
 });
 
 test('no ssh is run for a repository, whatever agent and keys the operator has', async () => {
-  const git = await openGit(data(), signal);
+  const git = await openGit(data(), callGitAsChild, signal);
   for (const url of ['ssh://git@git.example.org/app.git', 'git@git.example.org:app.git'])
     await expect(git(scratch.path, ['ls-remote', url]), url).rejects.toThrow("transport 'ssh' not allowed");
   expect(await sshCall()).toBeUndefined();
@@ -34,7 +35,7 @@ test('no ssh is run for a repository, whatever agent and keys the operator has',
 test("with the operator's ssh configuration, ssh is given that file and no other key or agent", async () => {
   const sshConfig = join(scratch.path, "operator's config");
   await writeFile(sshConfig, '');
-  const git = await openGit(data(), signal, sshConfig);
+  const git = await openGit(data(), callGitAsChild, signal, sshConfig);
   await expect(git(scratch.path, ['ls-remote', 'git@git.example.org:app.git'])).rejects.toThrow();
   const call = await sshCall();
   expect(call).toContain(`-F ${sshConfig} -o BatchMode=yes -o ConnectTimeout=15 -o IdentityFile=none`);
@@ -42,5 +43,5 @@ test("with the operator's ssh configuration, ssh is given that file and no other
 });
 
 test('an ssh configuration that is not there is named at the start', async () => {
-  await expect(openGit(data(), signal, '/nowhere/ssh_config')).rejects.toThrow('/nowhere/ssh_config');
+  await expect(openGit(data(), callGitAsChild, signal, '/nowhere/ssh_config')).rejects.toThrow('/nowhere/ssh_config');
 });

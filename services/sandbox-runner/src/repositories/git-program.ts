@@ -10,8 +10,8 @@
 
 import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { simpleGit } from 'simple-git';
 import { programEnvironment } from '../host/program-environment.ts';
+import type { CallGit } from '../host/git-call.ts';
 
 const silentMsMax = 60_000;
 
@@ -38,8 +38,8 @@ const configuration = `[safe]
 export const allowedProtocols = 'file:git:https';
 
 /**
- * Runs git with these arguments and answers what it printed; rejects with its error text, or with the signal's reason. `given`: beside
- * the environment that every call has, from remote-credentials.ts.
+ * Runs git with these arguments and answers what it printed; rejects with its error text where it failed and has one, or with the signal's
+ * reason. `given`: beside the environment that every call has, from remote-credentials.ts.
  */
 export type Git = (directory: string, args: string[], given?: Record<string, string>) => Promise<string>;
 
@@ -48,7 +48,12 @@ export type Git = (directory: string, args: string[], given?: Record<string, str
  *
  * @param sshConfig path of the file that says all of how ssh is used.
  */
-export async function openGit(dataDirectory: string, signal: AbortSignal, sshConfig?: string): Promise<Git> {
+export async function openGit(
+  dataDirectory: string,
+  call: CallGit,
+  signal: AbortSignal,
+  sshConfig?: string,
+): Promise<Git> {
   if (sshConfig !== undefined) await access(sshConfig, constants.R_OK);
   const home = join(dataDirectory, 'git');
   const configPath = join(home, 'config');
@@ -63,22 +68,8 @@ export async function openGit(dataDirectory: string, signal: AbortSignal, sshCon
     GIT_ALLOW_PROTOCOL: sshConfig === undefined ? allowedProtocols : `${allowedProtocols}:ssh`,
   });
   return async (directory, args, given = {}) => {
-    const told = { ...environment, ...given };
-    const git = simpleGit({
-      baseDir: directory,
-      timeout: { block: silentMsMax },
-      // The configuration files are ours.
-      unsafe: { allowUnsafeConfigPaths: true, allowUnsafeConfigEnvCount: true, allowUnsafeInclude: true },
-      allowEnvironment: Object.keys(told),
-      abort: signal,
-    });
-    try {
-      return await git.env(told).raw(args);
-    } catch (error) {
-      // Not git's own failure.
-      signal.throwIfAborted();
-      throw error;
-    }
+    signal.throwIfAborted();
+    return await call({ directory, args, env: { ...environment, ...given }, silentMsMax }, signal);
   };
 }
 

@@ -20,6 +20,7 @@ import { makeRepository } from '../runner-bench.ts';
 import { openGit } from './git-program.ts';
 import { openRemoteCredentials } from './remote-credentials.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -50,7 +51,7 @@ beforeAll(async () => {
   server = await startGitHttpsServer({ ...of, beforeAnswer: (path) => beforeAnswer(path) });
   vi.stubEnv('GIT_SSL_CAINFO', server.caPath);
   const dataDirectory = join(scratch.path, 'data');
-  const git = await openGit(dataDirectory, signal);
+  const git = await openGit(dataDirectory, callGitAsChild, signal);
   const credentials = await openRemoteCredentials(dataDirectory, { configuration, secretBox });
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
@@ -157,7 +158,8 @@ test('while it is used, no process has the token in its arguments or environment
   expect(files.stdout).toBe('');
 });
 
-const sshd = [process.env['WORKTRAIL_TEST_SSHD'], '/usr/sbin/sshd'].find((path) => path && existsSync(path));
+// `tests/prepare.mjs` installs it where it may; `npm test` says so where it may not.
+const sshd = ['/usr/sbin/sshd', '/usr/bin/sshd'].find((path) => existsSync(path));
 
 test.skipIf(!sshd)(
   'a repository is fetched over ssh with the key of its project, from the very server that is known',

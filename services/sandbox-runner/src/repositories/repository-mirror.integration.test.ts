@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Git, openGit } from './git-program.ts';
 import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mirror.ts';
 import { makeRepository, noCredentials } from '../runner-bench.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 
 let scratch: Scratch;
 let git: Git;
@@ -31,7 +32,7 @@ async function commit(message: string): Promise<string> {
 beforeAll(async () => {
   scratch = await makeScratch('mirror');
   const dataDirectory = join(scratch.path, 'data');
-  git = await openGit(dataDirectory, new AbortController().signal);
+  git = await openGit(dataDirectory, callGitAsChild, new AbortController().signal);
   const counted: Git = (directory, args) => {
     calls.push(args);
     return git(directory, args);

@@ -50,10 +50,26 @@ export interface RepositoryMirrors {
    */
   provide(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<Upstream>;
   /**
-   * Pushes a commit of the repository at `from` to upstream's default branch, where that is `expected` and nothing else.
+   * Changes refs of upstream from the repository at `from`. `atomic`: all of them or none, or fails where the remote cannot.
    * @throws SessionFailure, or git's own words
    */
-  push(request: Omit<SyncRequest, 'baseRef'>, from: string, what: { commit: string; expected: string }): Promise<void>;
+  push(
+    request: Omit<SyncRequest, 'baseRef'>,
+    from: string,
+    changes: readonly RefChange[],
+    options: { atomic: boolean },
+  ): Promise<void>;
+  /** Where a branch of upstream was at the last fetch. @throws SessionFailure */
+  branchTip(request: Omit<SyncRequest, 'baseRef'>, branch: string): Promise<string | undefined>;
+  /** The tree of a commit that was in the default branch's history at the last fetch. @throws SessionFailure */
+  landedTree(request: Omit<SyncRequest, 'baseRef'>, commit: string): Promise<string | undefined>;
+}
+
+/** Takes effect only where the ref is `expected` and nothing else; null: is not there, is taken away. */
+export interface RefChange {
+  ref: string;
+  expected: string | null;
+  commit: string | null;
 }
 
 export interface MirrorDeps {
@@ -96,12 +112,26 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
   }
 
   return {
-    async push(request, from, { commit, expected }) {
+    async push(request, from, changes, { atomic }) {
       const mirror = await locate(request);
-      const ref = `refs/heads/${mirror.defaultBranch}`;
-      const options = ['--porcelain', '--progress', '--no-verify', `--force-with-lease=${ref}:${expected}`];
-      const args = ['push', ...options, '--end-of-options', mirror.source, `${commit}:${ref}`];
+      const leases = changes.map(({ ref, expected }) => `--force-with-lease=${ref}:${expected ?? ''}`);
+      const options = ['--porcelain', '--progress', '--no-verify', ...(atomic ? ['--atomic'] : []), ...leases];
+      const refspecs = changes.map(({ ref, commit }) => `${commit ?? ''}:${ref}`);
+      const args = ['push', ...options, '--end-of-options', mirror.source, ...refspecs];
       await asProject(deps, mirror, (given) => git(from, args, given));
+    },
+    async branchTip(request, branch) {
+      const { path } = await locate(request);
+      return resolveCommit(git, path, [`refs/heads/${branch}`]);
+    },
+    async landedTree(request, commit) {
+      const mirror = await locate(request);
+      const found = isFullCommit(commit) && (await resolveCommit(git, mirror.path, [commit]));
+      if (!found) return undefined;
+      const ref = `refs/heads/${mirror.defaultBranch}`;
+      const outside = await git(mirror.path, ['rev-list', '--max-count=1', found, '--not', ref]);
+      if (outside.trim() !== '') return undefined;
+      return (await git(mirror.path, ['rev-parse', '--verify', '--end-of-options', `${found}^{tree}`])).trim();
     },
     async sync(request) {
       const mirror = await locate(request);

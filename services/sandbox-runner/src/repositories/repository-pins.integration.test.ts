@@ -14,6 +14,7 @@ import { createRepositoryMirrors, type RepositoryMirrors } from './repository-mi
 import { createRepositoryPins, type PinStore } from './repository-pins.ts';
 import { log, makeRepository, noCredentials } from '../runner-bench.ts';
 import { UpstreamAway } from '../sessions/session-failure.ts';
+import { callGitAsChild } from '../host/git-call.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -65,7 +66,7 @@ async function prune(): Promise<void> {
 async function newRunner(store: PinStore = artifacts): Promise<RepositoryMirrors> {
   runners += 1;
   const dataDirectory = join(scratch.path, `runner-${runners}`);
-  const program = await openGit(dataDirectory, signal);
+  const program = await openGit(dataDirectory, callGitAsChild, signal);
   const pins = createRepositoryPins({ git: program, artifacts: store, log, signal });
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
   return createRepositoryMirrors({ dataDirectory, roots, git: program, pins, credentials: noCredentials });

@@ -20,6 +20,7 @@ import { log, type RunnerBench, startRunnerBench } from '../runner-bench.ts';
 import { diffRoutes } from './diff-requests.ts';
 import { fileRoutes } from './file-requests.ts';
 import { createRequestRouter } from './request-router.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const token = 'the-internal-token-of-this-integration-test';
 let bench: RunnerBench;
@@ -43,6 +44,7 @@ beforeAll(async () => {
     },
     mirrors,
     diskReserveBytes: 0,
+    start: startAsChild,
     clock: Date.now,
   });
   const routes = [

@@ -13,6 +13,8 @@ import { readJson, type RunnerCall, type RunnerRoute } from './request-router.ts
 const path = '/internal/v1/git/{projectId}';
 
 const unreadMsMax = 120_000;
+/** What git says of a request that no git has sent. */
+const notUnderstood = /protocol error|hung up unexpectedly|upload-pack: expected/;
 
 const serveRequest = z.object({
   organizationId: z.string().refine((value) => isId(value, 'organization')),
@@ -45,7 +47,12 @@ async function uploadPack(served: ServedRepositories, call: RunnerCall, advertis
   // The headers go out with the first bytes: until then what fails can be told. After that git has told it in its own way, and knows by
   // itself an answer that is not whole.
   await served.uploadPack(params['projectId']!, asked, signal).catch((error: unknown) => {
-    if (!(error instanceof GitFailed && response.headersSent)) throw error;
+    if (!(error instanceof GitFailed)) throw error;
+    if (response.headersSent) return;
+    if (!notUnderstood.test(error.message)) throw error;
+    throw new WorktrailError('malformed_request', "the body is not what git's upload-pack is asked with", {
+      cause: error,
+    });
   });
   response.end();
   await once(response, 'finish', { signal });

@@ -43,13 +43,7 @@ async function document(
 const sweep = (runner: BenchRunner = bench) =>
   removeStaleSessions({ ...runner.parts(), sessions: bench.sessions, log }, signal);
 
-async function left({ sessionId }: OpenSandboxInput, runner: BenchRunner = bench): Promise<string[]> {
-  const { driver, directories } = runner.parts();
-  const containers = await driver.listContainers(sessionId);
-  const volumes = await driver.listVolumes(sessionId);
-  const directory = (await directories.list()).filter((one) => one === sessionId);
-  return [...containers.map(() => 'container'), ...volumes.map(() => 'volume'), ...directory.map(() => 'directory')];
-}
+const left = (session: OpenSandboxInput, runner: BenchRunner = bench) => runner.left(session);
 const all = ['container', 'volume', 'volume', 'directory'];
 
 /** As the workflow does that places a session anew. */

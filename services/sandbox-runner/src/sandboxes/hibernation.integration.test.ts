@@ -9,7 +9,6 @@ import {
   type BenchRunner,
   newCommand,
   newSession,
-  outputOf,
   plainEnvironment,
   type RunnerBench,
   startRunnerBench,
@@ -27,11 +26,7 @@ afterAll(() => bench.close(), 60_000);
 const { signal } = new AbortController();
 const archiveBytesMax = 50_000_000;
 
-async function output(session: OpenSandboxInput, text: string, runner: BenchRunner = bench): Promise<string> {
-  const command = newCommand(session, text);
-  await runner.parts().commands.run(command, activityRun());
-  return outputOf(await bench.events(command)).toString();
-}
+const output = (session: OpenSandboxInput, text: string, runner: BenchRunner = bench) => runner.output(session, text);
 
 /** Of everything in work tree and home: names, modes, targets, content, and what git says. */
 const survey = `find . ~ -mindepth 1 ! -path './.git/*' -printf '%P %y %m %l %T@\\n' | grep -v ' d ' | sort
@@ -57,14 +52,7 @@ async function hibernate(session: OpenSandboxInput, changes: object = {}, runner
 }
 
 /** What there is of the session on a runner. */
-async function left(session: OpenSandboxInput, runner: BenchRunner = bench): Promise<string[]> {
-  const { driver, directories } = runner.parts();
-  const { sessionId } = session;
-  const containers = await driver.listContainers(sessionId);
-  const volumes = await driver.listVolumes(sessionId);
-  const directory = (await directories.list()).filter((one) => one === sessionId);
-  return [...containers.map(() => 'container'), ...volumes.map(() => 'volume'), ...directory.map(() => 'directory')];
-}
+const left = (session: OpenSandboxInput, runner: BenchRunner = bench) => runner.left(session);
 
 async function hibernatedSession(): Promise<{
   session: OpenSandboxInput;

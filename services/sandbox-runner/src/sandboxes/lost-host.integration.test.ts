@@ -4,12 +4,9 @@ import type { CheckpointInput, OpenSandboxInput } from '@worktrail/contract/sand
 import { sessionKey } from '@worktrail/contract/subjects';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
-  activityRun,
   type BenchRunner,
   log,
-  newCommand,
   newSession,
-  outputOf,
   plainEnvironment,
   type RunnerBench,
   startRunnerBench,
@@ -26,19 +23,9 @@ afterAll(() => bench.close(), 60_000);
 
 const { signal } = new AbortController();
 
-async function output(session: OpenSandboxInput, text: string, runner: BenchRunner = bench): Promise<string> {
-  const command = newCommand(session, text);
-  await runner.parts().commands.run(command, activityRun());
-  return outputOf(await bench.events(command)).toString();
-}
+const output = (session: OpenSandboxInput, text: string, runner: BenchRunner = bench) => runner.output(session, text);
 
-async function left({ sessionId }: OpenSandboxInput, runner: BenchRunner = bench): Promise<string[]> {
-  const { driver, directories } = runner.parts();
-  const containers = await driver.listContainers(sessionId);
-  const volumes = await driver.listVolumes(sessionId);
-  const directory = (await directories.list()).filter((one) => one === sessionId);
-  return [...containers.map(() => 'container'), ...volumes.map(() => 'volume'), ...directory.map(() => 'directory')];
-}
+const left = (session: OpenSandboxInput, runner: BenchRunner = bench) => runner.left(session);
 
 /** Takes the session's first checkpoint; answers what its workflow then knows. */
 async function checkpoint(session: OpenSandboxInput, baseCommit: string): Promise<RestorePoint> {

@@ -166,7 +166,7 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
       const running = { imageEnv: image.env, signal: AbortSignal.any([signal, lost]) };
       record.shell = await findShell(link, running);
       const { baseCommit } = upstream;
-      const headCommit = (await readHeadCommit(link, running)) ?? baseCommit;
+      const headCommit = await readHeadCommit(link, running);
       return finish(record, { from: 'archive', baseCommit, headCommit, notKept: archive.notKept }, 0);
     },
 
@@ -184,7 +184,7 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
       if (persisted) await deps.archiving.restore(persisted, volumes, directories.at(input.sessionId).path, signal);
       const { baseCommit } = upstream;
       const notKept = [...new Set([...files.notKept, ...(persisted?.notKept ?? [])])];
-      return finish(record, { from: 'checkpoint', baseCommit, headCommit: files.headCommit ?? baseCommit, notKept }, 0);
+      return finish(record, { from: 'checkpoint', baseCommit, headCommit: files.headCommit, notKept }, 0);
     },
 
     async makeAgain(before, input, signal) {
@@ -202,8 +202,8 @@ export function createSandboxMaking(deps: SandboxMakingDeps): SandboxMaking {
       await directory.writeRecord(record);
       try {
         const { link, lost } = await boot(record, input.environment, image, signal);
-        const head = await readHeadCommit(link, { imageEnv: image.env, signal: AbortSignal.any([signal, lost]) });
-        const opened: OpenedSandbox = { from: 'volume', baseCommit, headCommit: head ?? baseCommit, notKept: [] };
+        const headCommit = await readHeadCommit(link, { imageEnv: image.env, signal: AbortSignal.any([signal, lost]) });
+        const opened: OpenedSandbox = { from: 'volume', baseCommit, headCommit, notKept: [] };
         return await finish(record, opened, input.filesGeneration);
       } catch (error) {
         await removeContainers(input.sessionId);

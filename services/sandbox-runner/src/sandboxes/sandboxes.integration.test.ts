@@ -1,3 +1,4 @@
+import type { OpenSandboxInput } from '@worktrail/contract/sandbox-activities';
 import { execFile } from 'node:child_process';
 import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,11 +27,7 @@ afterAll(() => bench.close(), 60_000);
 const { signal } = new AbortController();
 const open = (session: ReturnType<typeof newSession>) => bench.parts().sandboxes.open(session, signal);
 
-async function output(session: ReturnType<typeof newSession>, text: string): Promise<string> {
-  const command = newCommand(session, text);
-  await bench.parts().commands.run(command, activityRun());
-  return outputOf(await bench.events(command)).toString();
-}
+const output = (session: OpenSandboxInput, text: string) => bench.output(session, text);
 
 /** Containers, volumes and directories of sessions on this runner. */
 async function everything(): Promise<string[]> {

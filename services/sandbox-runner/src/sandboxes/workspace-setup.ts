@@ -60,17 +60,26 @@ export async function setUpWorkspace(
   return shellOf(result);
 }
 
-function refuseUnsuitable({ end, stderr }: InternalResult): void {
+interface SetupResult {
+  end: Pick<InternalResult['end'], 'outcome' | 'exitCode' | 'reason'>;
+  stderr: string;
+}
+
+/** @throws SessionFailure for a setup that did not do its work */
+export function refuseUnsuitable({ end, stderr }: SetupResult): void {
   if (end.outcome === 'failed_to_start') {
     throw new SessionFailure('image_unsuitable', `the image has no usable "sh": ${end.reason}`);
   }
   if (end.exitCode === gitMissing) throw new SessionFailure('image_unsuitable', 'the image has no "git"');
   if (end.outcome === 'exited' && end.exitCode === 0) return;
   const how = end.outcome === 'exited' ? `exit code ${end.exitCode}` : `${end.outcome} ${end.reason}`;
-  const said = stderr.trim().split('\n').at(-1)?.slice(0, 500) ?? '';
+  const lines = stderr.trim().split('\n');
+  const said = lines.at(-1)?.slice(0, 500) ?? '';
   if (end.exitCode === objectsUnreadable) {
     throw new SessionFailure('repository_unreachable', `the repository has an object that cannot be read: ${said}`);
   }
+  const refused = lines.find((line) => line.startsWith('error: invalid path'))?.slice(7, 500);
+  if (refused) throw new SessionFailure('repository_unsuitable', `git does not check this repository out: ${refused}`);
   throw new SessionFailure('internal', `the work tree could not be made (${how.trim()}): ${said}`);
 }
 
@@ -92,16 +101,16 @@ function shellOf({ stdout }: InternalResult): string {
   return shell.startsWith('/') ? shell : '/bin/sh';
 }
 
-/** The work tree's HEAD; undefined where what the user left has none. */
+/** The work tree's HEAD; null where what the user left has none. */
 export async function readHeadCommit(
   link: SupervisorLink,
   options: { imageEnv: string[]; signal: AbortSignal },
-): Promise<string | undefined> {
+): Promise<string | null> {
   const result = await runInternalCommand(link, {
     argv: ['git', 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}'],
     env: baseEnvironment(options.imageEnv),
     timeoutMs: headTimeoutMs,
     signal: options.signal,
   });
-  return /^[0-9a-f]{40,64}$/.exec(result.stdout.trim())?.[0];
+  return /^[0-9a-f]{40,64}$/.exec(result.stdout.trim())?.[0] ?? null;
 }

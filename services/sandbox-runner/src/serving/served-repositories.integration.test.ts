@@ -24,6 +24,8 @@ import { createRequestRouter } from '../requests/request-router.ts';
 import { gitRoutes } from '../requests/git-routes.ts';
 import { log, makeRepository, noCredentials } from '../runner-bench.ts';
 import { openServedRepositories, type ServedRepositories } from './served-repositories.ts';
+import { callGitAsChild } from '../host/git-call.ts';
+import { startAsChild } from '../host/program-start.ts';
 
 const run = promisify(execFile);
 const { signal } = new AbortController();
@@ -55,7 +57,7 @@ beforeAll(async () => {
   await inUpstream('add', '.');
   await inUpstream('commit', '-q', '-m', 'large');
   const dataDirectory = join(scratch.path, 'data');
-  const git = await openGit(dataDirectory, signal);
+  const git = await openGit(dataDirectory, callGitAsChild, signal);
   const nothing = async () => undefined;
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
@@ -68,7 +70,16 @@ beforeAll(async () => {
     },
   };
   served = await openServedRepositories({
-    ...{ dataDirectory, diskReserveBytes: 0, mirrors, sessions, artifacts: counted, clock: Date.now, log },
+    ...{
+      start: startAsChild,
+      dataDirectory,
+      diskReserveBytes: 0,
+      mirrors,
+      sessions,
+      artifacts: counted,
+      clock: Date.now,
+      log,
+    },
   });
   const router = createRequestRouter(gitRoutes(served), { token, log, stopping: signal });
   server = createServer((request, response) => {
@@ -109,7 +120,10 @@ async function makeSession(projectId: string) {
   const request = { organizationId, projectId, repository: repository(), baseRef: null };
   const { objectsPath, baseCommit } = await mirrors.sync(request);
   const sessionPath = join(scratch.path, 'sessions', sessionId);
-  const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit }, signal);
+  const store = await openSessionStore(
+    { start: startAsChild, sessionPath, upstreamObjects: objectsPath, baseCommit },
+    signal,
+  );
   const document = {
     ...{ version: 1, id: sessionId, organizationId, projectId, branch, baseCommit, repository: repository() },
     ...{ checkpoint: null, artifacts: [], state: 'ready', generation: 1 },
@@ -227,6 +241,29 @@ test('a project shows the branches of upstream, and of its sessions as their bun
   expect(fetched.filter((name) => name.includes(first.id))).toEqual(first.document.artifacts);
   const { objectsPath } = await mirrors.sync({ organizationId, projectId, repository: repository(), baseRef: null });
   expect(await readdir(join(objectsPath, 'pack'))).toEqual(mirrored);
+});
+
+test('a fork that was never opened shows its branch where its ancestor’s was, and nothing of theirs since', async () => {
+  const projectId = newId('project');
+  const parent = await makeSession(projectId);
+  await parent.keep('one');
+  const { tip, document } = parent;
+  const forkOf = async (...ancestors: string[]) => {
+    const id = newId('session');
+    const branch = `worktrail/try-${id.slice(-8)}`;
+    const inherited = ancestors.map((one) => ({ sessionId: newId('session'), branch: one, upTo: 'x' }));
+    const fork = { sessionId: parent.id, checkpointId: document.checkpoint!.id };
+    const own = { ...document, id, branch, fork, inherited, artifacts: [...document.artifacts], state: 'hibernated' };
+    await sessions.put(sessionKey(organizationId, id), JSON.stringify(own));
+    return { id, branch };
+  };
+  const fork = await forkOf(parent.branch);
+  const ofFork = await forkOf(parent.branch, fork.branch);
+  await parent.keep('two');
+  await prepare(projectId, [parent.id, fork.id, ofFork.id]);
+  const refs = await git('ls-remote', '--heads', address(projectId), 'worktrail/*');
+  const shown = [parent, { ...fork, tip }, { ...ofFork, tip }].map((one) => `${one.tip}\trefs/heads/${one.branch}`);
+  expect(refs.trim().split('\n').toSorted()).toEqual(shown.toSorted());
 });
 
 test('with upstream away a project is served as it was mirrored', async () => {

@@ -21,14 +21,15 @@ import type { ServeRequest } from '@worktrail/contract/served-repositories';
 import { sessionKey } from '@worktrail/contract/subjects';
 import { readDocument } from '@worktrail/runtime/buckets';
 import type { Logger } from '@worktrail/runtime/log';
+import { createTurns } from '@worktrail/runtime/turns';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { checkObjects, makeStore, openSessionStore, type SessionStore } from '../checkpoints/session-store.ts';
 import { createStoreGit, type StoreGit } from '../checkpoints/store-git.ts';
-import { requireDiskSpace } from '../host/disk-space.ts';
+import { bundlesAmong, takeBundle } from '../checkpoints/stored-bundles.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
+import type { StartProgram } from '../host/program-start.ts';
 import type { RepositoryMirrors, Upstream } from '../repositories/repository-mirror.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';
-import { createTurns } from './pack-turns.ts';
 import { packedRefs, readRefs, type ServedSession, servedRefs } from './served-refs.ts';
 import { findBranchTip } from './session-branch.ts';
 
@@ -51,6 +52,7 @@ export interface UploadPack {
 }
 
 export interface ServedRepositoriesDeps {
+  start: StartProgram;
   dataDirectory: string;
   diskReserveBytes: number;
   mirrors: RepositoryMirrors;
@@ -133,7 +135,7 @@ export async function openServedRepositories(deps: ServedRepositoriesDeps): Prom
           const env = { GIT_PROTOCOL: `version=${protocol}` };
           const options = { signal, env, timeoutMs: uploadPackMsMax };
           const stdin = body ? { stdin: { stream: body } } : {};
-          await createStoreGit(path)(args, { ...options, ...stdin, stdout: { take } });
+          await createStoreGit(path, deps.start)(args, { ...options, ...stdin, stdout: { take } });
         });
       } finally {
         served.readers -= 1;
@@ -161,13 +163,13 @@ async function prepare(
     );
     shown.push(...found.filter((one) => one !== undefined));
   }
-  const git = createStoreGit(path);
+  const git = createStoreGit(path, deps.start);
   const stores = shown.filter(({ hasStore }) => hasStore).map(({ sessionId }) => storeObjects(served, sessionId));
   await replaceFile(join(path, 'objects', 'info', 'alternates'), lines([upstream.objectsPath, ...stores]));
   if (upstream.shallow !== '') await replaceFile(join(path, 'shallow'), upstream.shallow);
   else await rm(join(path, 'shallow'), { force: true });
   await replaceFile(join(path, 'HEAD'), `ref: refs/heads/${upstream.defaultBranch}\n`);
-  const refs = servedRefs(await readUpstreamRefs(upstream, signal), shown);
+  const refs = servedRefs(await readUpstreamRefs(deps.start, upstream, signal), shown);
   await replaceFile(join(path, 'packed-refs'), packedRefs(await presentRefs(git, refs, signal)));
 }
 
@@ -229,12 +231,15 @@ async function sessionOf(
     if (objectsPath !== upstream.objectsPath) throw new Error('the repository has another mirror now');
     const sessionPath = join(served.directory, sessionId);
     await mkdir(sessionPath, { recursive: true, mode: 0o700 });
-    const store = await openSessionStore({ sessionPath, upstreamObjects: objectsPath, baseCommit }, signal);
+    const store = await openSessionStore(
+      { start: deps.start, sessionPath, upstreamObjects: objectsPath, baseCommit },
+      signal,
+    );
     await takeBundles(deps, store, sessionPath, document, signal);
     const manifest = await store.read(checkpoint.number, signal);
     if (manifest?.checkpointId !== checkpoint.id)
       throw new Error(`its bundles do not have checkpoint ${checkpoint.number}`);
-    const tip = await findBranchTip(store, manifest, branch, signal);
+    const tip = await findBranchTip(store, manifest, branchesAt(document), signal);
     const shown = { sessionId, branch, tip, checkpoint: { number: checkpoint.number, commit: manifest.commit } };
     served.sessions.set(sessionId, { checkpointId: checkpoint.id, shown });
     return { ...shown, hasStore: true };
@@ -245,9 +250,15 @@ async function sessionOf(
   }
 }
 
+/** What the session's branch is called at its newest checkpoint, the likeliest first. */
+function branchesAt({ branch, checkpoint, fork, inherited }: SessionDocument): string[] {
+  const isInherited = fork != null && fork.checkpointId === checkpoint?.id;
+  return [branch, ...(isInherited ? inherited.map((one) => one.branch).toReversed() : [])];
+}
+
 /** Each once, in the order in which they build on each other. */
 async function takeBundles(
-  { artifacts, diskReserveBytes }: ServedRepositoriesDeps,
+  deps: ServedRepositoriesDeps,
   store: SessionStore,
   sessionPath: string,
   document: SessionDocument,
@@ -255,24 +266,16 @@ async function takeBundles(
 ): Promise<void> {
   const notePath = join(sessionPath, 'taken');
   const taken = new Set((await readFile(notePath, 'utf8').catch(() => '')).split('\n'));
-  const path = join(sessionPath, 'fetched.bundle');
-  for (const name of document.artifacts.filter((one) => one.includes('/bundle-') && !taken.has(one))) {
-    const artifact = await artifacts.find(name);
+  for (const name of bundlesAmong(document.artifacts).filter((one) => !taken.has(one))) {
+    const artifact = await deps.artifacts.find(name);
     if (!artifact) throw new Error(`the artifact store does not have ${name}`);
-    await requireDiskSpace([sessionPath], diskReserveBytes + 2 * artifact.bytes);
-    await rm(path, { force: true });
-    try {
-      await artifacts.get(artifact, path, signal);
-      await store.ingestBundle(path, signal);
-    } finally {
-      await rm(path, { force: true });
-    }
+    await takeBundle(deps, store, sessionPath, artifact, signal);
     await writeFile(notePath, lines([...taken.add(name)].filter((one) => one !== '')), { mode: 0o600 });
   }
 }
 
-async function readUpstreamRefs({ objectsPath }: Upstream, signal: AbortSignal) {
-  const git = createStoreGit(join(objectsPath, '..'));
+async function readUpstreamRefs(start: StartProgram, { objectsPath }: Upstream, signal: AbortSignal) {
+  const git = createStoreGit(join(objectsPath, '..'), start);
   const args = ['for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads/', 'refs/tags/'];
   return readRefs((await git(args, { signal, stdoutBytesMax: refsBytesMax })).toString());
 }

@@ -7,8 +7,24 @@ import { GitFailed, TooMuchOutput } from '../checkpoints/store-git.ts';
 const packedRefsBytesMax = 4 * 1024 ** 2;
 const idPattern = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
-/** A commit that is there; null where the user removed the branch, or what it names is not there. */
+/**
+ * Of the first of the branches that leads to a commit; null where the user removed them, or what they name is not there. A fork that was
+ * never opened is at a checkpoint of an ancestor's, whose branch becomes its own (restore.sh).
+ */
 export async function findBranchTip(
+  store: SessionStore,
+  manifest: Manifest,
+  branches: readonly string[],
+  signal: AbortSignal,
+): Promise<string | null> {
+  for (const branch of branches) {
+    const tip = await findTip(store, manifest, branch, signal);
+    if (tip !== null) return tip;
+  }
+  return null;
+}
+
+async function findTip(
   store: SessionStore,
   manifest: Manifest,
   branch: string,

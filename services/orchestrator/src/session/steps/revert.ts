@@ -4,6 +4,7 @@ import { ActivityCancellationType, isCancellation, log, proxyActivities } from '
 import { checkpointMissing, type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
 import { now } from '../../workflow-clock.ts';
+import { branchesOf } from '../forks.ts';
 import { filesNotReverted } from '../life.ts';
 import { sandboxRef } from '../record.ts';
 import { filesReverted } from '../reverts.ts';
@@ -16,8 +17,8 @@ export function revertFiles({ state, background }: SessionRun): void {
   const { checkpoint: from, baseCommit, bundles } = state;
   if (!plan || !from || baseCommit === null) return;
   const { checkpointId: revertId, to } = plan.request;
-  const { repository, branch } = state.spec;
-  const input = { ...sandboxRef(state), revertId, to, from, baseCommit, bundles, repository, branch };
+  const { repository } = state.spec;
+  const input = { ...sandboxRef(state), revertId, to, from, baseCommit, bundles, repository, ...branchesOf(state) };
   const { revertSandbox } = proxyActivities<SandboxActivities>({
     taskQueue: state.placement?.hostQueue ?? '',
     scheduleToCloseTimeout: '15 minutes',

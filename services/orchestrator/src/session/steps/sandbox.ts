@@ -16,6 +16,7 @@ import {
   type SandboxActivities,
 } from '@worktrail/contract/sandbox-activities';
 import { failureMessage, failureType, wasNotTakenUp, wasTimedOut } from '../../activity-failure.ts';
+import { branchesOf } from '../forks.ts';
 import { isMovable } from '../hibernation.ts';
 import {
   failed,
@@ -85,20 +86,11 @@ function placing(
  */
 export function openSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
-  const { repository, baseRef, branch, environment } = state.spec;
+  const { repository, baseRef, environment } = state.spec;
   const { filesGeneration } = state;
   const isBound = !isMovable(state);
   const files = { restore: restorePoint(state), filesGeneration, onlyHere: isBound };
-  const branchesBefore = state.spec.fork?.inherited.map((one) => one.branch).toReversed();
-  const input = {
-    ...ref,
-    repository,
-    baseRef,
-    branch,
-    ...(branchesBefore && { branchesBefore }),
-    environment,
-    ...files,
-  };
+  const input = { ...ref, repository, baseRef, ...branchesOf(state), environment, ...files };
   background.begin('sandbox', async () => {
     for (const deadlineMs = Date.now() + hostPatienceMs; ; ) {
       const open = onHost(state, {

@@ -6,6 +6,8 @@ import type { ErrorCode } from '@worktrail/contract/errors';
 import { type SandboxActivities, updateRefused } from '@worktrail/contract/sandbox-activities';
 import type { UpdatedFiles, UpdateMethod } from '@worktrail/contract/session-messages';
 import { failureMessage, failureType } from '../../activity-failure.ts';
+import { now } from '../../workflow-clock.ts';
+import { filesTouched } from '../checkpoints.ts';
 import { sandboxRef } from '../record.ts';
 import type { SessionRun } from '../run.ts';
 
@@ -13,6 +15,7 @@ const detailLengthMax = 500;
 
 /** @throws ApplicationFailure of a code of the contract: `conflict` where git would not begin. */
 export async function updateSandbox({ state, background }: SessionRun, method: UpdateMethod): Promise<UpdatedFiles> {
+  if (state.phase !== 'ready' || !state.sandboxOpen) throw gone();
   const ref = sandboxRef(state);
   const { repository } = state.spec;
   const { updateSandbox: update } = proxyActivities<SandboxActivities>({
@@ -25,6 +28,9 @@ export async function updateSandbox({ state, background }: SessionRun, method: U
   });
   let updated: UpdatedFiles | undefined;
   let failure: unknown;
+  // However it ends, also where nobody says how.
+  const { uncheckpointedSince } = state;
+  filesTouched(state, now());
   background.begin('updating', async () => {
     try {
       updated = await update({ ...ref, method, repository });
@@ -33,11 +39,16 @@ export async function updateSandbox({ state, background }: SessionRun, method: U
     }
   });
   await condition(() => !background.has('updating') || ref.generation !== state.generation);
+  const isRefused = failureType(failure) === updateRefused;
+  if (isRefused || updated?.outcome === 'up_to_date') state.uncheckpointedSince = uncheckpointedSince;
   if (updated) return updated;
   background.abandon('updating');
-  if (failure === undefined) throw refuse('dependency_unavailable', 'the sandbox was lost meanwhile');
-  const isRefused = failureType(failure) === updateRefused;
+  if (failure === undefined) throw gone();
   throw refuse(isRefused ? 'conflict' : 'dependency_unavailable', failureMessage(failure).slice(0, detailLengthMax));
+}
+
+function gone(): ApplicationFailure {
+  return refuse('dependency_unavailable', 'the sandbox was lost meanwhile');
 }
 
 function refuse(code: ErrorCode, detail: string): ApplicationFailure {

@@ -44,7 +44,8 @@ export function createTurns(bounds: { totalMax: number; perKeyMax: number; waitM
       turn.reject(error as Error);
     };
     const onAbort = () => refuse(signal.reason);
-    const late = () => refuse(new WorktrailError('rate_limited', `${bounds.totalMax} at once are answered already`));
+    const late = () =>
+      refuse(new WorktrailError('rate_limited', `others are answered first, for ${bounds.waitMsMax} ms already`));
     const timer = setTimeout(late, bounds.waitMsMax);
     signal.addEventListener('abort', onAbort, { once: true });
     waiting.push(place);

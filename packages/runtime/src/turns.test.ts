@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createTurns } from './pack-turns.ts';
+import { createTurns } from './turns.ts';
 
 const { signal } = new AbortController();
 
