@@ -1,7 +1,7 @@
 // Brings a repository's index to a commit: what of it no segment has is read from the mirror and written as new segments.
 //
 // 1. What it costs is what the commit has that no other had. What was written is kept, wherever it stops.
-// 2. A file is in memory by itself, and a segment while it is made: `segmentFilesMax` files, `segmentContentBytesMax` of content.
+// 2. A file is in memory by itself, and a segment while it is made, which is bounded (segment-builder.ts).
 // 3. Segments stay few: small ones are put together. When most of what they hold is of none of `keptCommits`, all are written anew without it.
 
 import { reasonOfContent, indexedFileBytesMax } from './indexed-paths.ts';
@@ -48,8 +48,6 @@ export interface BuildDeps {
   signal: AbortSignal;
 }
 
-const segmentFilesMax = 2_000;
-const segmentContentBytesMax = 24 * 1024 * 1024;
 /** One below this is put together with others. */
 const smallFiles = 500;
 const smallSegmentsMax = 8;
@@ -84,7 +82,7 @@ async function addMissing(deps: BuildDeps, request: BuildRequest, missing: reado
   const add = (file: IndexedFile) => {
     builder.add(file);
     done += 1;
-    if (builder.files() >= segmentFilesMax || builder.contentBytes() >= segmentContentBytesMax) flush();
+    if (builder.isFull()) flush();
   };
   const sizes = await objects.sizes(
     missing.map(({ blob }) => blob),
@@ -107,6 +105,7 @@ async function addMissing(deps: BuildDeps, request: BuildRequest, missing: reado
   // One blob may be wanted in several languages: it comes as often.
   let next = 0;
   const take = async (blob: string, content: Buffer) => {
+    while (readable[next]!.blob !== blob) next += 1;
     const { language } = readable[next++]!;
     onProgress({ done, of: missing.length, blob });
     const reason = reasonOfContent(content);
@@ -179,7 +178,7 @@ function putTogether(
       return;
     }
     done.push(name);
-    if (builder.files() >= segmentFilesMax || builder.contentBytes() >= segmentContentBytesMax) flush();
+    if (builder.isFull()) flush();
   }
   flush();
 }

@@ -17,6 +17,8 @@ export interface PostingBytes {
 export interface PostingCollector {
   /** Numbers of one term come in ascending order; the same one again adds to its count. */
   add(term: string, number: number, count?: number): void;
+  /** So many terms. */
+  size(): number;
   encode(): PostingBytes;
 }
 
@@ -33,6 +35,7 @@ export function createPostingCollector(): PostingCollector {
       if (list[last] === number) list[last + 1]! += count;
       else list.push(number, count);
     },
+    size: () => lists.size,
     encode() {
       const sorted = [...lists].map(([term, list]) => ({ bytes: Buffer.from(term), list }));
       sorted.sort((one, two) => Buffer.compare(one.bytes, two.bytes));

@@ -42,9 +42,16 @@ export interface SegmentBuilder {
   files(): number;
   /** Of the content, before it is compressed. */
   contentBytes(): number;
+  /** It holds as much as one is to hold: more would be memory without bound, whatever is in the files. */
+  isFull(): boolean;
   /** To be written one after the other. */
   encode(): Buffer[];
 }
+
+const filesMax = 2_000;
+const contentBytesMax = 24 * 1024 * 1024;
+const termsMax = 500_000;
+const symbolsMax = 200_000;
 
 interface BuiltSymbol {
   name: string;
@@ -145,6 +152,11 @@ export function createSegmentBuilder(): SegmentBuilder {
 
     files: () => blobs.length,
     contentBytes: () => contentBytes,
+    isFull: () =>
+      blobs.length >= filesMax ||
+      contentBytes >= contentBytesMax ||
+      terms.size() >= termsMax ||
+      symbols.length >= symbolsMax,
 
     encode() {
       const index: SegmentIndex = {

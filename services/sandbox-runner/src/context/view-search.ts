@@ -14,7 +14,7 @@ import { pathMatcher } from './path-pattern.ts';
 import { forEachPosting } from './postings.ts';
 import { foldCase } from './segment-builder.ts';
 import type { Segment } from './segment.ts';
-import { chunkField, chunkFields, fileField, fileFields, symbolField, symbolFields } from './segment-format.ts';
+import { chunkField, chunkFields, symbolField, symbolFields } from './segment-format.ts';
 import { linesOf } from './text-chunks.ts';
 
 export interface ViewQuery {
@@ -104,18 +104,12 @@ function createFilter(view: CommitView, { path, language }: ViewQuery): Filter {
   const known = new Int8Array(view.files.length);
   return (number) => {
     if (known[number] === 0) {
-      const isOne = isWanted(view.files[number]!.path) && (language === null || languageAt(view, number) === language);
+      const isOne =
+        isWanted(view.files[number]!.path) && (language === null || view.files[number]!.language === language);
       known[number] = isOne ? 1 : -1;
     }
     return known[number] === 1;
   };
-}
-
-function languageAt(view: CommitView, path: number): string | null {
-  const at = view.place.segment[path]!;
-  if (at < 0) return null;
-  const { head, fileTable } = view.segments[at]!.segment.index;
-  return head.languages[fileTable[view.place.file[path]! * fileFields + fileField.language]!] || null;
 }
 
 /** Each path of a file that is wanted, a few at most. */
@@ -348,7 +342,7 @@ function overlaps({ lines: one }: Candidate, { lines: two }: Candidate): boolean
 }
 
 function show(view: CommitView, { kind, score, path, lines, symbol }: Candidate, query: WeighedQuery): ContextHit {
-  const { path: shownPath, blob } = view.files[path]!;
+  const { path: shownPath, blob, language } = view.files[path]!;
   const at = view.place.segment[path]!;
   const text = at < 0 ? [] : linesOf(view.segments[at]!.segment.text(view.place.file[path]!));
   const whole = lines ?? { first: Math.min(1, text.length), last: text.length };
@@ -357,7 +351,7 @@ function show(view: CommitView, { kind, score, path, lines, symbol }: Candidate,
   return {
     ...{ kind, path: shownPath, firstLine: shown.first, lastLine: last, blob },
     score: Math.round(score * 10_000) / 10_000,
-    language: languageAt(view, path),
+    language,
     snippet:
       shown.first === 0
         ? ''
