@@ -12,6 +12,7 @@ import { basename, dirname, join } from 'node:path';
 import type { ContextAnswer, ContextSearchRequest } from '@worktrail/contract/context';
 import { WorktrailError } from '@worktrail/contract/errors';
 import type { Logger } from '@worktrail/runtime/log';
+import { createTurns } from '@worktrail/runtime/turns';
 import { requireDiskSpace } from '../host/disk-space.ts';
 import { createStartGate } from '../host/start-gate.ts';
 import type { RepositoryMirrors, SyncRequest, Upstream } from '../repositories/repository-mirror.ts';
@@ -47,6 +48,11 @@ const buildWaitMsDefault = 10_000;
 const upstreamAgainMs = 10_000;
 const lookedUpMax = 1_000;
 const buildsMax = 64;
+const buildsPerOrganizationMax = 16;
+/** Each may wait for a build. */
+const searchesMax = 48;
+const searchesPerOrganizationMax = 24;
+const turnMsMax = 5_000;
 /** Of one build: a thread that was lost is a file that it could not take, which is then indexed by its text alone. */
 const lostMax = 3;
 const keptCommitsMax = 16;
@@ -70,6 +76,11 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
   const searched = new Map<string, string[]>();
   const builds = new Map<string, Promise<void>>();
   const turn = createStartGate(1);
+  const turns = createTurns({
+    totalMax: searchesMax,
+    perKeyMax: searchesPerOrganizationMax,
+    waitMsMax: turnMsMax,
+  });
   const closing = new AbortController();
 
   async function findUpstream({ organizationId, projectId, repository, ref }: ContextSearch): Promise<Upstream> {
@@ -92,11 +103,15 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
 
   /** Those that come for the same commit meanwhile share it. */
   function build(at: IndexPlace): Promise<void> {
-    const key = `${at.directory} ${at.commit}`;
+    const key = join(at.directory, at.commit);
     const running = builds.get(key);
     if (running) return running;
-    if (builds.size >= buildsMax)
-      throw new WorktrailError('rate_limited', `${buildsMax} commits are waiting to be indexed`);
+    const own = builds
+      .keys()
+      .filter((one) => dirname(dirname(one)) === dirname(at.directory))
+      .toArray().length;
+    if (builds.size >= buildsMax || own >= buildsPerOrganizationMax)
+      throw new WorktrailError('rate_limited', `${builds.size} commits are waiting to be indexed`);
     const started = turn
       .run(() => make(at))
       .finally(() => builds.delete(key))
@@ -138,25 +153,27 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
     if (gone.length > 0) log.info({ count: gone.length }, 'indexes that were used longest ago are removed');
   }
 
+  async function search(request: ContextSearch, signal: AbortSignal): Promise<ContextAnswer> {
+    const upstream = await findUpstream(request);
+    const mirror = dirname(upstream.objectsPath);
+    const directory = join(root, request.organizationId, basename(mirror, '.git'));
+    const at: IndexPlace = { repository: mirror, directory, commit: upstream.baseCommit };
+    const { query, limit, kinds, path, language } = request;
+    const asked: SearchRequest = { ...at, query, limit, kinds, path, language };
+    const ask = async () => (await threads.search.ask(asked, signal)) as SearchResult;
+    note(directory, at.commit);
+    let found = await ask();
+    if (found.missing > 0) {
+      await within(build(at), deps.buildWaitMs ?? buildWaitMsDefault, signal);
+      found = await ask();
+    }
+    const { hits, files, indexed, skipped, missing } = found;
+    const index = { complete: missing === 0, files, indexed, skipped };
+    return { commit: at.commit, repository: upstream.url, hits, index };
+  }
+
   return {
-    async search(request, signal) {
-      const upstream = await findUpstream(request);
-      const mirror = dirname(upstream.objectsPath);
-      const directory = join(root, request.organizationId, basename(mirror, '.git'));
-      const at: IndexPlace = { repository: mirror, directory, commit: upstream.baseCommit };
-      const { query, limit, kinds, path, language } = request;
-      const asked: SearchRequest = { ...at, query, limit, kinds, path, language };
-      const ask = async () => (await threads.search.ask(asked, signal)) as SearchResult;
-      note(directory, at.commit);
-      let found = await ask();
-      if (found.missing > 0) {
-        await within(build(at), deps.buildWaitMs ?? buildWaitMsDefault, signal);
-        found = await ask();
-      }
-      const { hits, files, indexed, skipped, missing } = found;
-      const index = { complete: missing === 0, files, indexed, skipped };
-      return { commit: at.commit, repository: upstream.url, hits, index };
-    },
+    search: (request, signal) => turns.take(request.organizationId, signal, () => search(request, signal)),
     async close() {
       closing.abort(new Error('the runner is stopping'));
       await Promise.allSettled(builds.values());

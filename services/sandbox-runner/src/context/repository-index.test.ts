@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { makeTestRepository, type TestRepository } from './context-fixture.ts';
@@ -246,3 +247,51 @@ test('a blob that is to be plain has its text and no symbols', async () => {
   const { hits } = await search(first, 'openStore', { limit: 1 });
   expect(hits.map(({ kind, path }) => `${kind} ${path}`)).toEqual(['text src/session-store.ts']);
 });
+
+test('whatever was indexed before it, put together or lost, a commit is found as in an index of its own', async () => {
+  const own = await makeTestRepository(join(scratch.path, randomUUID()));
+  const words = ['store', 'open', 'bundle', 'reader', 'parse', 'queue'];
+  const action = fc.record({
+    edits: fc.array(fc.tuple(fc.nat(7), fc.subarray(words, { minLength: 1 }), fc.nat(3)), {
+      minLength: 1,
+      maxLength: 4,
+    }),
+    then: fc.constantFrom('build', 'build', 'nothing', 'lose a segment'),
+  });
+  const objects = openRepositoryObjects(own.gitDirectory);
+  const parts = { objects, parser, newId: randomUUID, onProgress: () => undefined, signal };
+  const request = (at: string, commit: string) => ({
+    ...{ repository: own.gitDirectory, directory: at, commit, keptCommits: [], plainBlobs: [] },
+  });
+  const hitsOf = async (at: string, commit: string) => {
+    const found = [];
+    for (const query of ['open store', 'parseQueue', 'reader bundle', 'file 3']) {
+      found.push(...(await search(commit, query, { repository: own.gitDirectory, directory: at })).hits);
+    }
+    return found;
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 14, size: 'max' }), async (actions) => {
+      const shared = join(scratch.path, randomUUID());
+      const commits: string[] = [];
+      for (const { edits, then } of actions) {
+        const changed = edits.map(([number, some, size]) => {
+          const [first, second = first] = some;
+          const text = `export function ${first}${second!.replace(/^./, (one) => one.toUpperCase())}() {}\n// ${some.join(' ')}\n`;
+          return [`d${number % 3}/file-${number}.ts`, text.repeat(1 + size * 12)];
+        });
+        commits.push(await own.commit(Object.fromEntries(changed)));
+        if (then === 'build') await buildIndex(parts, request(shared, commits.at(-1)!));
+        const [lost] = segmentNames(shared);
+        if (then === 'lose a segment' && lost !== undefined) rmSync(join(shared, lost));
+      }
+      for (const commit of [commits[0]!, commits.at(-1)!]) {
+        const fresh = join(scratch.path, randomUUID());
+        await buildIndex(parts, request(shared, commit));
+        await buildIndex(parts, request(fresh, commit));
+        expect(await hitsOf(shared, commit)).toEqual(await hitsOf(fresh, commit));
+      }
+    }),
+    { numRuns: 4 },
+  );
+}, 60_000);
