@@ -256,7 +256,7 @@ test('whatever was indexed before it, put together or lost, a commit is found as
       minLength: 1,
       maxLength: 4,
     }),
-    then: fc.constantFrom('build', 'build', 'nothing', 'lose a segment'),
+    after: fc.constantFrom('build', 'build', 'nothing', 'lose a segment'),
   });
   const objects = openRepositoryObjects(own.gitDirectory);
   const parts = { objects, parser, newId: randomUUID, onProgress: () => undefined, signal };
@@ -274,16 +274,16 @@ test('whatever was indexed before it, put together or lost, a commit is found as
     fc.asyncProperty(fc.array(action, { minLength: 3, maxLength: 14, size: 'max' }), async (actions) => {
       const shared = join(scratch.path, randomUUID());
       const commits: string[] = [];
-      for (const { edits, then } of actions) {
+      for (const { edits, after } of actions) {
         const changed = edits.map(([number, some, size]) => {
           const [first, second = first] = some;
           const text = `export function ${first}${second!.replace(/^./, (one) => one.toUpperCase())}() {}\n// ${some.join(' ')}\n`;
           return [`d${number % 3}/file-${number}.ts`, text.repeat(1 + size * 12)];
         });
         commits.push(await own.commit(Object.fromEntries(changed)));
-        if (then === 'build') await buildIndex(parts, request(shared, commits.at(-1)!));
+        if (after === 'build') await buildIndex(parts, request(shared, commits.at(-1)!));
         const [lost] = segmentNames(shared);
-        if (then === 'lose a segment' && lost !== undefined) rmSync(join(shared, lost));
+        if (after === 'lose a segment' && lost !== undefined) rmSync(join(shared, lost));
       }
       for (const commit of [commits[0]!, commits.at(-1)!]) {
         const fresh = join(scratch.path, randomUUID());
