@@ -169,5 +169,5 @@ the cores.
 await runBench('context', { files: 1, page: files === 5_000 }, async ({ api, pids, repositories, machine }) => {
   const repository = await makeSource(join(repositories, 'source'));
   const { id: projectId } = await api.make('/v1/projects', { name: 'source', repository: { url: repository } });
-  return render(await measure({ api, projectId, repository }, pids['sandbox-runner']!), machine);
+  return render(await measure({ api, projectId, repository }, pids['sandboxRunner']!), machine);
 });
