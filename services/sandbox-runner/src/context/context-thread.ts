@@ -16,6 +16,8 @@ const searching = createIndexSearching({
   clock: Date.now,
   memoryBytesMax: searchMemoryBytesMax,
 });
+/** Grammars stay loaded from one commit to the next. */
+const parser = createSymbolParser();
 const underway = new Map<number, AbortController>();
 
 async function work(id: number, kind: 'build' | 'search', request: unknown, signal: AbortSignal): Promise<unknown> {
@@ -24,7 +26,7 @@ async function work(id: number, kind: 'build' | 'search', request: unknown, sign
   return buildIndex(
     {
       objects: openRepositoryObjects(build.repository),
-      parser: createSymbolParser(),
+      parser,
       newId: randomUUID,
       onProgress: (progress) => port.postMessage({ id, progress } satisfies ThreadAnswer),
       signal,

@@ -57,6 +57,7 @@ const deadFilesMin = 2_000;
 
 export async function buildIndex(deps: BuildDeps, request: BuildRequest): Promise<BuildResult> {
   const { directory, commit } = request;
+  deps.parser.begin();
   const files = await deps.objects.listFiles(commit, deps.signal);
   const before = openAll(directory);
   const { missing } = createCommitView(files, [...before.values()]);
@@ -64,7 +65,8 @@ export async function buildIndex(deps: BuildDeps, request: BuildRequest): Promis
   const { contentBytes } = await addMissing(deps, request, missing);
   await tidy(deps, request, files);
   const segments = segmentNames(directory).length;
-  return { files: files.length, added: missing.length, contentBytes, withoutSymbols: deps.parser.failed(), segments };
+  const withoutSymbols = deps.parser.failed();
+  return { files: files.length, added: missing.length, contentBytes, withoutSymbols, segments };
 }
 
 async function addMissing(deps: BuildDeps, request: BuildRequest, missing: readonly TreeFile[]) {

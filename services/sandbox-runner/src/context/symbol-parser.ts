@@ -2,7 +2,7 @@
 //
 // 1. A file is hostile: parsing and looking through the tree are given a time each, and what comes out is bounded. One that takes longer, or
 //    breaks the parser, has no symbols; its text is found all the same.
-// 2. What a broken or interrupted parser left behind is not used again: the module is loaded anew. After `reloadsMax` of them there are no
+// 2. What a broken or interrupted parser left behind is not used again: the module is loaded anew. After `failedMax` of them there are no
 //    more symbols.
 
 import { createRequire } from 'node:module';
@@ -20,7 +20,9 @@ type Match = ReturnType<Query['matches']>[number];
 export interface SymbolParser {
   /** Empty too where there is no grammar for the language. */
   symbolsOf(language: string | null, text: string): Promise<FoundSymbol[]>;
-  /** Files whose symbols could not be found. */
+  /** Counts anew: what one repository broke is not the next one's. */
+  begin(): void;
+  /** Files since then whose symbols could not be found. */
   failed(): number;
 }
 
@@ -30,7 +32,7 @@ const nameLengthMax = 200;
 const parseMsMax = 1_000;
 const queryMsMax = 500;
 const matchesInProgressMax = 1_000;
-const reloadsMax = 200;
+const failedMax = 200;
 
 const require = createRequire(import.meta.url);
 const modulePath = require.resolve('@vscode/tree-sitter-wasm');
@@ -40,9 +42,9 @@ interface Loaded {
   languages: Map<string, { parser: Parser; query: Query }>;
 }
 
-export function createSymbolParser(clock: () => number = () => performance.now()): SymbolParser {
+/** @param clock milliseconds; by default those that this thread computes, so that a busy machine costs no symbols */
+export function createSymbolParser(clock: () => number = threadCpuMs): SymbolParser {
   let loaded: Promise<Loaded> | undefined;
-  let reloads = 0;
   let failed = 0;
 
   async function open({ name, query }: Grammar) {
@@ -74,10 +76,13 @@ export function createSymbolParser(clock: () => number = () => performance.now()
   }
 
   return {
+    begin() {
+      failed = 0;
+    },
     failed: () => failed,
     async symbolsOf(language, text) {
       const grammar = grammarOf(language);
-      if (!grammar || text.length > parsedBytesMax || reloads > reloadsMax) return [];
+      if (!grammar || text.length > parsedBytesMax || failed > failedMax) return [];
       const opened = await open(grammar);
       try {
         const symbols = find(opened, text);
@@ -86,11 +91,15 @@ export function createSymbolParser(clock: () => number = () => performance.now()
         // It trapped: of the text, whatever it says.
       }
       loaded = undefined;
-      reloads += 1;
       failed += 1;
       return [];
     },
   };
+}
+
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
 }
 
 /** With memory of its own. */

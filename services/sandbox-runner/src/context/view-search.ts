@@ -272,15 +272,36 @@ function similarNames(segment: Segment, asked: string): Map<number, number> {
   if (asked.length < similarLengthMin) return found;
   const folded = foldCase(asked);
   const distanceMax = folded.length < 8 ? 1 : 2;
-  const { nameOffsets } = segment.index;
+  const { nameOffsets, names } = segment.index;
+  const askedBytes = Buffer.from(folded);
+  const letters = lettersOf(askedBytes, 0, askedBytes.length);
   for (let at = 0; at + 1 < nameOffsets.length; at++) {
     const bytes = nameOffsets[at + 1]! - nameOffsets[at]!;
     // A character has up to three bytes for each unit; most have one.
     if (bytes < folded.length - distanceMax || bytes > 3 * (folded.length + distanceMax)) continue;
+    // Most are told apart by their letters: a change brings one and takes one at most.
+    const others = letters === undefined ? undefined : lettersOf(names, nameOffsets[at]!, nameOffsets[at + 1]!);
+    if (others !== undefined && bitsOf(letters! ^ others) > 2 * distanceMax) continue;
     const distance = editDistanceWithin(folded, foldCase(segment.name(at)), distanceMax);
     if (distance !== undefined) found.set(at, 0.7 * (1 - distance / folded.length));
   }
   return found;
+}
+
+/** Which letters there are, in either case, as bits; undefined where not all of it is ASCII. */
+function lettersOf(bytes: Uint8Array, from: number, to: number): number | undefined {
+  let letters = 0;
+  for (let at = from; at < to; at++) {
+    if (bytes[at]! > 0x7f) return undefined;
+    letters |= 1 << (bytes[at]! & 31);
+  }
+  return letters;
+}
+
+function bitsOf(letters: number): number {
+  let count = 0;
+  for (let left = letters; left !== 0; left &= left - 1) count += 1;
+  return count;
 }
 
 function findFiles(view: CommitView, query: WeighedQuery, accepts: Filter, countMax: number): Candidate[] {
