@@ -14,6 +14,7 @@ export interface Pull {
   mergeCommit: string | null;
   squashed: boolean;
   by: string | null;
+  hasBranch?: boolean;
 }
 
 export interface ApiCall {

@@ -10,9 +10,8 @@ const created = [
 const edited = [...created.filter((name) => name !== 'head'), 'state', 'unset_due_date'];
 const sizeMax = 50;
 
-async function shown(host: PullHost, pull: Pull) {
+function shown(host: PullHost, pull: Pull) {
   const isMerged = pull.state === 'merged';
-  const isThere = (await host.tip(pull.branch)) !== undefined;
   return {
     ...{ id: 1_000 + pull.number, number: pull.number, title: pull.title, body: pull.body, merged: isMerged },
     ...{ state: pull.state === 'open' ? 'open' : 'closed', html_url: `${host.url}/team/app/pulls/${pull.number}` },
@@ -22,7 +21,7 @@ async function shown(host: PullHost, pull: Pull) {
     // Without its branch it is called by the ref that stays.
     head: {
       label: pull.branch,
-      ref: isThere ? pull.branch : `refs/pull/${pull.number}/head`,
+      ref: pull.hasBranch ? pull.branch : `refs/pull/${pull.number}/head`,
       sha: pull.sha,
       repo_id: 42,
     },
@@ -39,17 +38,17 @@ export const giteaApi: HostApi = {
     if (at[1] === undefined) return method === 'POST' ? create(host, body) : list(host, query);
     const pull = host.pulls.find((one) => one.number === Number(at[1]));
     if (!pull) return notFound;
-    if (method === 'GET') return { status: 200, body: await shown(host, pull) };
+    if (method === 'GET') return { status: 200, body: shown(host, pull) };
     const unknown = unknownMembers(body, edited);
     if (method !== 'PATCH' || unknown.length > 0) return { status: 422, body: { message: `unknown: ${unknown}` } };
     const { title = pull.title, body: text = pull.body, state } = body as Partial<Record<string, string>>;
     Object.assign(pull, { title, body: text });
     if (state === 'closed' && pull.state === 'open') Object.assign(pull, { state: 'closed', by: null });
-    return { status: 201, body: await shown(host, pull) };
+    return { status: 201, body: shown(host, pull) };
   },
 };
 
-async function list(host: PullHost, query: URLSearchParams): Promise<ApiAnswer> {
+function list(host: PullHost, query: URLSearchParams): ApiAnswer {
   const state = query.get('state') ?? 'open';
   const found = host.pulls
     .filter((pull) => state === 'all' || (state === 'open') === (pull.state === 'open'))
@@ -57,7 +56,7 @@ async function list(host: PullHost, query: URLSearchParams): Promise<ApiAnswer> 
   const size = Math.min(Number(query.get('limit') ?? 30), sizeMax);
   const address = `${host.url}/api/v1/repos/team/app/pulls?${query}`;
   const { items, link, total } = pageOf(found, Number(query.get('page') ?? 1), size, address);
-  const body = await Promise.all(items.map((pull) => shown(host, pull)));
+  const body = items.map((pull) => shown(host, pull));
   return { status: 200, body, headers: { 'x-total-count': total, ...(link && { link }) } };
 }
 
@@ -72,5 +71,8 @@ async function create(host: PullHost, body: Record<string, unknown>): Promise<Ap
     const message = `pull request already exists for these targets [id: ${other.number}, head_branch: ${branch}]`;
     return { status: 409, body: { message } };
   }
-  return { status: 201, body: await shown(host, await host.open({ title, body: text, branch, base })) };
+  return {
+    status: 201,
+    body: shown(host, { ...(await host.open({ title, body: text, branch, base })), hasBranch: true }),
+  };
 }

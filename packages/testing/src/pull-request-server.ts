@@ -55,7 +55,11 @@ export async function startPullRequestServer(
   const refresh = async () => {
     const printed = await git('for-each-ref', '--format=%(refname:lstrip=2) %(objectname)', 'refs/heads/');
     const tips = new Map(printed.split('\n').map((line) => line.split(' ') as [string, string]));
-    for (const pull of server.pulls) if (pull.state === 'open') pull.sha = tips.get(pull.branch) ?? pull.sha;
+    for (const pull of server.pulls) {
+      const tip = tips.get(pull.branch);
+      pull.hasBranch = tip !== undefined;
+      if (pull.state === 'open') pull.sha = tip ?? pull.sha;
+    }
   };
   const find = async (number: number) => {
     const pull = server.pulls.find((one) => one.number === number);

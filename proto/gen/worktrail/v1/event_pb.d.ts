@@ -1006,8 +1006,8 @@ export declare const CheckpointCreatedSchema: GenMessage<CheckpointCreated>;
  */
 export declare type LeftOut = Message<"worktrail.v1.LeftOut"> & {
   /**
-   * "large" (over the limit of a file), "unreadable", "special", "changing" (while it was read), "nested" (one repository too many),
-   * "state", "index", "head", "history" (of a repository), "repository" (none of it could be read).
+   * "large" (over the limit of a file), "unreadable", "name" (git refuses it), "special", "changing" (while it was read),
+   * "nested" (one repository too many), "state", "index", "head", "history" (of a repository), "repository" (none of it could be read).
    *
    * @generated from field: string kind = 1;
    */

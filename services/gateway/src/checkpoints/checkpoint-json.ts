@@ -22,7 +22,9 @@ export const checkpointSchema = z
         z.object({
           kind: z
             .string()
-            .openapi({ description: 'large, unreadable, special, changing, nested, or of a repository.' }),
+            .openapi({
+              description: 'large, unreadable, name (git refuses it), special, changing, nested, or of a repository.',
+            }),
           count: z.int(),
           files: z
             .array(z.object({ path: z.string(), bytes: z.int(), sha256: z.string() }))

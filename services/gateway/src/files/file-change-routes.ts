@@ -141,16 +141,17 @@ async function change(
   try {
     const changeId = draw.id('event');
     const until = AbortSignal.any([signal, deps.stopping]);
-    const request: ChangeFileRequest = {
-      ...{ changeId, path: file, expected },
-      content: content && (await store(deps.requests, document, changeId, content.bytes, until)),
-      executable: content?.executable ?? null,
-      actor: { kind: 'user', id: principal.id },
-    };
     // An update that was refused answers so for ever: a repetition is another one, which the workflow knows by the change's id.
     const options = { takesLong: true, ...(!retried && { updateId: changeId }) };
-    const send = () => updateSession<ChangedFile>(deps, document, changeFile, [request], options);
-    return await turns.take(sessionId, until, send);
+    return await turns.take(sessionId, until, async () => {
+      const request: ChangeFileRequest = {
+        ...{ changeId, path: file, expected },
+        content: content && (await store(deps.requests, document, changeId, content.bytes, until)),
+        executable: content?.executable ?? null,
+        actor: { kind: 'user', id: principal.id },
+      };
+      return await updateSession<ChangedFile>(deps, document, changeFile, [request], options);
+    });
   } finally {
     end();
   }

@@ -3,7 +3,12 @@
 // 1. Which event holds which files follows from the two commits alone: an attempt goes on where an earlier one stopped.
 // 2. At most `filesMax` files are named; the last event says whether there were more.
 
-import { createProducer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
+import {
+  createProducer,
+  type ProducerDeps,
+  type ProducerState,
+  recoverProducer,
+} from '@worktrail/runtime/event-producer';
 import type { CheckpointInput } from '@worktrail/contract/sandbox-activities';
 import type { ChangedFile } from './changed-files.ts';
 
@@ -13,16 +18,26 @@ const filesPerEventMax = 500;
 const bytesPerEventMax = 400_000;
 const actor = { kind: 'system', id: 'sandbox-runner' } as const;
 
+/** What is published already; nobody else publishes meanwhile, or else publishing is refused. */
+export function recoverPublished(
+  deps: ProducerDeps,
+  input: CheckpointInput,
+  signal: AbortSignal,
+): Promise<ProducerState> {
+  return recoverProducer(deps, { ...input, producer: input.checkpointId, signal });
+}
+
 export async function publishChangedFiles(
   deps: ProducerDeps,
   input: CheckpointInput,
+  published: ProducerState,
   changed: { files: readonly ChangedFile[]; truncated: boolean; createdMs: number },
   signal: AbortSignal,
 ): Promise<void> {
   const batches = planEvents(changed.files.slice(0, filesMax));
   if (batches.length === 0) return;
   const ref = { ...input, producer: input.checkpointId, signal };
-  const producer = createProducer(deps, ref, await recoverProducer(deps, ref));
+  const producer = createProducer(deps, ref, published);
   const truncated = changed.truncated || changed.files.length > filesMax;
   for (const [index, files] of batches.entries()) {
     if (index < producer.state.number) continue;

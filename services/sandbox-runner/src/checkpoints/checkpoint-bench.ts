@@ -155,10 +155,16 @@ export function createCheckpointBench(
           return { ...reverted, checkpoint: await session.kept({ evenIfUnchanged: true }) };
         },
         async fork(from, elsewhere) {
-          const { organizationId, projectId, branch, branchesBefore = [] } = input;
+          const { organizationId, projectId, repository, branch, branchesBefore = [] } = input;
           const bundles = bundlesUpTo(session.bundles, from.number);
           const restore = { baseCommit: opened.baseCommit, checkpoint: refOf(from), bundles, archive: null };
-          const asFork = { organizationId, projectId, restore, branchesBefore: [branch, ...branchesBefore] };
+          const asFork = {
+            organizationId,
+            projectId,
+            repository,
+            restore,
+            branchesBefore: [branch, ...branchesBefore],
+          };
           const checkpoints = session.checkpoints.filter(({ number }) => number <= from.number);
           return await elsewhere.open(asFork, { checkpoints, bundles });
         },

@@ -141,6 +141,7 @@ test('what is too large, unreadable or no file is named and left out, and the re
   expect(second.checkpoint.leftOut).toEqual([
     { kind: 'large', count: 1, files: [{ path: 'big', bytes: 2_000_000, sha256: digest }] },
     { kind: 'unreadable', count: 1, files: [{ path: 'locked', ...none }] },
+    { kind: 'name', count: 2, files: ['.GIT/config', 'sub/git~1/x'].map((path) => ({ path, ...none })) },
     { kind: 'special', count: 2, files: ['-pipe', 'README'].map((path) => ({ path, ...none })) },
   ]);
   const files = await bench.git(['ls-tree', '--name-only', second.checkpoint.tree], `${session.path}/store.git`);
@@ -149,6 +150,53 @@ test('what is too large, unreadable or no file is named and left out, and the re
   expect(await engine.take(await session.sandbox(), session.next(), signal)).toMatchObject({ changed: false });
 }, 60_000);
 
+test('the digest of a large file is the one of its bytes, also where size and time of change are as before', async () => {
+  const session = await tried.open();
+  const limits = { fileBytesMax: 1_000, packBytesMax: 1e9, timeoutMs: 60_000, diskReserveBytes: 0 };
+  const engine = tried.makeEngine({ limits });
+  const digest = async () => {
+    const taken = await engine.take(await session.sandbox(), session.next({ evenIfUnchanged: true }), signal);
+    if (!taken.changed) throw new Error('nothing changed');
+    session.checkpoints.push(taken.checkpoint);
+    const store = `${session.path}/store.git`;
+    const { carrier } = JSON.parse(
+      await bench.git(['cat-file', 'blob', `refs/worktrail/state/${taken.checkpoint.number}:manifest.json`], store),
+    ) as { carrier: string };
+    return /^large \d+ (\S+) big/.exec(await bench.git(['cat-file', 'blob', `${carrier}:left-out`], store))?.[1];
+  };
+  const written = await session.run('head -c 2000 /dev/zero > big; touch -d "1 hour ago" big; sha256sum < big');
+  expect(await digest()).toBe(written.slice(0, 64));
+  await session.run('sleep 2.1');
+  expect(await digest()).toBe(written.slice(0, 64));
+  expect(await session.run('cat /worktrail/checkpoints/work/git/trees/digests')).toContain(written.slice(0, 64));
+  expect(await digest()).toBe(written.slice(0, 64));
+  const again = await session.run(
+    'cp -p big old; head -c 2000 /dev/urandom > big; touch -r old big; rm old; sha256sum < big',
+  );
+  expect(await digest()).toBe(again.slice(0, 64));
+}, 60_000);
+
+test('commits are kept whether or not they were there when a checkpoint looked for them the last time', async () => {
+  const session = await tried.open();
+  await session.run('git commit -q --allow-empty -m one; git branch other; echo 1 > file');
+  await session.kept();
+  await session.run('echo 2 > file');
+  await session.kept();
+  // A name that leads nowhere yet; the object comes without a change of the file that names it.
+  await session.run(
+    'id=$(printf "tree %s\nauthor a <a@b> 1 +0000\ncommitter a <a@b> 1 +0000\n\nlate\n" $(git write-tree) | git hash-object -t commit --stdin); echo $id > .git/refs/heads/late; echo 3 > file',
+  );
+  await session.kept();
+  await session.run(
+    'printf "tree %s\nauthor a <a@b> 1 +0000\ncommitter a <a@b> 1 +0000\n\nlate\n" $(git write-tree) | git hash-object -w -t commit --stdin; echo 4 > file',
+  );
+  await session.kept();
+  const again = await restored(session);
+  expect(
+    await again.run('git log --format=%s -1 HEAD; git log --format=%s -1 other; git log --format=%s -1 late; cat file'),
+  ).toBe('one\none\nlate\n4\n');
+  expect(await again.run('git fsck --no-dangling 2>&1')).toBe('');
+}, 60_000);
 test('a file that is just being written from outside is not in a checkpoint half', async () => {
   const session = await tried.open();
   const half = `.worktrail-${newId('event')}`;

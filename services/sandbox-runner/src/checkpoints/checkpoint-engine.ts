@@ -29,7 +29,7 @@ import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { changesFromBase } from './changes-from-base.ts';
 import { readPosition } from './branch-position.ts';
 import { type ChangedFile, readChangedFiles } from './changed-files.ts';
-import { publishChangedFiles } from './changed-files-events.ts';
+import { publishChangedFiles, recoverPublished } from './changed-files-events.ts';
 import { diffTree } from './diff-tree.ts';
 import { readSandboxScript } from './sandbox-script.ts';
 import { type Manifest, openSessionStore, removeSessionStore, type SessionStore } from './session-store.ts';
@@ -118,8 +118,8 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
         const { baseCommit, previous, defaultBranch } = input;
         const { upstreamObjects } = sandbox.record;
         return withWholeStore({ start, sessionPath, upstreamObjects, baseCommit }, signal, async (store) => {
-          const before = await findPrevious(deps, store, sessionPath, input, signal);
-          let manifest = await store.read(input.number, signal);
+          let [manifest, known] = await store.readAll([input.number, ...(previous ? [previous.number] : [])], signal);
+          const before = await findPrevious(deps, store, sessionPath, input, known, signal);
           let changed: Changed | undefined;
           if (manifest?.checkpointId !== input.checkpointId) {
             const fingerprint = input.evenIfUnchanged ? null : (before?.fingerprint ?? null);
@@ -138,12 +138,13 @@ export function createCheckpointEngine(deps: CheckpointEngineDeps): CheckpointEn
           }
           const { createdMs, commit, headCommit } = manifest;
           changed ??= await readDiff(store, previous?.commit ?? baseCommit, commit, signal);
-          const [bundle, fromBase, position] = await Promise.all([
+          const [bundle, fromBase, position, published] = await Promise.all([
             storeBundle(deps, store, sessionPath, input, commit, signal),
             changesFromBase(store, manifest, signal),
             readPosition(store.path, { start, headCommit, upstreamObjects, defaultBranch }, signal),
+            recoverPublished(deps.events, input, signal),
           ]);
-          await publishChangedFiles(deps.events, input, { ...changed, createdMs }, signal);
+          await publishChangedFiles(deps.events, input, published, { ...changed, createdMs }, signal);
           const checkpoint = { ...factsOf(manifest), ...(fromBase && { fromBase }) };
           return { changed: true, checkpoint, bundle, position };
         });
@@ -216,16 +217,16 @@ async function withWholeStore<T>(
   }
 }
 
-/** The manifest of the newest stored checkpoint; what this host does not have of it is fetched. */
+/** The manifest of the newest stored checkpoint: the one that is `known`, or else what this host does not have of it is fetched. */
 async function findPrevious(
   deps: CheckpointEngineDeps,
   store: SessionStore,
   sessionPath: string,
   { previous, bundles }: CheckpointInput,
+  known: Manifest | undefined,
   signal: AbortSignal,
 ): Promise<Manifest | undefined> {
   if (!previous) return undefined;
-  const known = await store.read(previous.number, signal);
   if (known && isOf(known, previous)) return known;
   await fillStore(deps, store, { sessionPath, checkpoint: previous, bundles }, signal);
   return store.read(previous.number, signal);

@@ -210,16 +210,16 @@ complete_repository() {
   [ -n "$dotgit" ] || return 0
   cp "$G/trees/$key.dotgit" "$S/complete"
   export GIT_WORK_TREE="$PWD/.git" GIT_INDEX_FILE="$S/complete"
-  # An entry has more than 64 bytes.
-  if [ "$(wc -c < "$S/complete")" -gt "$((WT_STATE_FILES_MAX * 64))" ] &&
-    [ "$(git ls-files | head -n "$((WT_STATE_FILES_MAX + 1))" | wc -l)" -gt "$WT_STATE_FILES_MAX" ]; then
-    dotgit=
-    printf 'state - - %s.git\0' "$2" >> "$S/left-out"
-    return 0
-  fi
   [ ! -d .git/logs ] || (cd .git && git add -f --ignore-errors -- logs 2> /dev/null)
   complete=$(git write-tree --missing-ok) || return 1
-  find_named "$complete" "$2" || return 1
+  if ! found_before "$complete"; then
+    if [ "$(git ls-files | head -n "$((WT_STATE_FILES_MAX + 1))" | wc -l)" -gt "$WT_STATE_FILES_MAX" ]; then
+      dotgit=
+      printf 'state - - %s.git\0' "$2" >> "$S/left-out"
+      return 0
+    fi
+    find_named "$complete" "$2" || return 1
+  fi
   dotgit=$complete
   if [ -n "$userIndex" ]; then
     kept=$(git hash-object -w --no-filters --stdin < "$userIndex") || return 1
@@ -231,17 +231,19 @@ complete_repository() {
     done
     dotgit=$(git write-tree --missing-ok) || return 1
   fi
-  cat "$S/commits" >> "$S/parents"
 }
 
-# find_named COMPLETE PREFIX: what the files of `.git` name, in `tips`, `tags`, `objects` and the file `commits`. COMPLETE is the tree of
-# these files: what was found for the same one is taken again, where all that was named was there, and nothing changed meanwhile.
+# found_before COMPLETE: as find_named, where all that was named was there, and nothing changed meanwhile.
+found_before() {
+  found=$G/trees/$key.named
+  [ -f "$found" ] && [ -f "$found.commits" ] && { read -r of; read -r tips; read -r tags; read -r objects; } < "$found" &&
+    [ "$of" = "$1" ] && cp "$found.commits" "$S/commits.$key"
+}
+
+# find_named COMPLETE PREFIX: what the files of `.git` name, in `tips`, `tags`, `objects` and the file `commits.KEY`. COMPLETE is the tree
+# of these files.
 find_named() {
   found=$G/trees/$key.named
-  if [ -f "$found" ] && [ -f "$found.commits" ] && { read -r of; read -r tips; read -r tags; read -r objects; } < "$found" &&
-    [ "$of" = "$1" ] && cp "$found.commits" "$S/commits"; then
-    return 0
-  fi
   tips= tags= objects=
   rm -rf "$found" "$found.commits"
   (
@@ -263,14 +265,14 @@ find_named() {
   sed -n -e 's/^\([0-9a-f]*\) blob$/100644 blob \1	\1/p' -e 's/^\([0-9a-f]*\) tree$/040000 tree \1	\1/p' "$S/named" |
     sort -u | head -n 1000 > "$S/others"
   [ ! -s "$S/others" ] || objects=$(git mktree < "$S/others") || return 1
-  sed -n 's/ commit$//p' "$S/named" | sort -u > "$S/commits.all"
-  head -n "$WT_TIPS_MAX" "$S/commits.all" > "$S/commits"
-  if [ "$(wc -l < "$S/commits.all")" -gt "$WT_TIPS_MAX" ]; then
+  sed -n 's/ commit$//p' "$S/named" | sort -u > "$S/every-commit"
+  head -n "$WT_TIPS_MAX" "$S/every-commit" > "$S/commits.$key"
+  if [ "$(wc -l < "$S/every-commit")" -gt "$WT_TIPS_MAX" ]; then
     printf 'history - - %s.git\0' "$2" >> "$S/left-out"
     settled=
   fi
-  tips=$(git hash-object -w --stdin < "$S/commits") || return 1
-  [ -z "$settled" ] || { cp "$S/commits" "$found.commits" && printf '%s\n' "$1" "$tips" "$tags" "$objects" > "$found"; }
+  tips=$(git hash-object -w --stdin < "$S/commits.$key") || return 1
+  [ -z "$settled" ] || { cp "$S/commits.$key" "$found.commits" && printf '%s\n' "$1" "$tips" "$tags" "$objects" > "$found"; }
 }
 
 entry() { [ -z "$3" ] || printf '%s %s\t%s\n' "$1" "$3" "$2"; }
@@ -289,7 +291,6 @@ write_state() {
 prepare
 cd "$WT_TREE" || useless 'no work tree'
 if [ -n "$WT_USER" ] && [ -d .git ] && [ ! -L .git ]; then borrow "$PWD/.git"; fi
-: > "$S/parents"
 record_tree main ''
 record_repository main ''
 mainTree=$tree
@@ -325,7 +326,9 @@ head= headRef=
 if [ -n "$WT_USER" ] && [ -d .git ] && [ ! -L .git ] && [ -f .git/HEAD ]; then
   headLine=$(head -c 1024 .git/HEAD)
   headLine=${headLine%%"$lf"*}
-  head=$(GIT_DIR=$PWD/.git timeout 10 git -c core.fsmonitor=false rev-parse -q --verify 'HEAD^{commit}' 2> /dev/null)
+  # What it began with is there.
+  case $headLine in 'ref: refs/'*) ! plain ".git/${headLine#ref: }" || read -r head < ".git/${headLine#ref: }" ;; esac
+  [ "$head" = "$WT_BASE" ] || head=$(GIT_DIR=$PWD/.git timeout 10 git -c core.fsmonitor=false rev-parse -q --verify 'HEAD^{commit}' 2> /dev/null)
   if [ -z "$head" ]; then
     # A branch without a commit has no ref.
     named=
@@ -382,7 +385,11 @@ for large in "$S"/large.*; do
   fi
 done >> "$S/left-out"
 if [ -s "$S/left-out" ]; then leftOut=$(head -c 1048576 "$S/left-out" | git hash-object -w --stdin)
-else leftOut=$(git hash-object -w --stdin < /dev/null); fi
+else
+  leftOut=
+  [ ! -f "$G/trees/nothing" ] || read -r leftOut < "$G/trees/nothing"
+  [ -n "$leftOut" ] || { leftOut=$(git hash-object -w --stdin < /dev/null) && echo "$leftOut" > "$G/trees/nothing"; }
+fi
 entry '100644 blob' left-out "$leftOut" >> "$S/carrier"
 carrierTree=$(git mktree --missing < "$S/carrier") || useless 'mktree'
 have= last=
@@ -390,10 +397,17 @@ have= last=
 # What it says and does not have makes no pack, and all is made anew.
 if [ -n "$WT_CARRIER" ] && [ "$last" = "$WT_CARRIER" ]; then have=$WT_CARRIER
 elif [ -n "$WT_CARRIER" ] && git cat-file -e "$WT_CARRIER^{commit}" 2> /dev/null; then have=$WT_CARRIER; fi
+# Each in order, and once.
+parents=$S/commits.main
+[ -f "$parents" ] || : > "$parents"
+if [ -s "$S/nested.tree" ]; then
+  parents=$S/parents
+  sort -u "$S"/commits.* > "$parents"
+fi
 carrier=$({
   echo "tree $carrierTree"
   [ -z "$have" ] || echo "parent $have"
-  sort -u "$S/parents" | while read -r parent; do echo "parent $parent"; done
+  while read -r parent; do echo "parent $parent"; done < "$parents"
   printf 'author %s %s +0000\ncommitter %s %s +0000\n\nstate\n' "$WT_WHO" "$WT_NOW" "$WT_WHO" "$WT_NOW"
 } | git hash-object -w -t commit --stdin) || useless 'the carrier'
 (
@@ -403,7 +417,11 @@ carrier=$({
 ) || useless 'pack-objects'
 [ -d "$G/refs/worktrail" ] || mkdir -p "$G/refs/worktrail"
 printf '%s\n' "$carrier" > "$G/refs/worktrail/carrier"
+# Where there are thousands of objects, what was just packed need not be packed again.
 set -- "$G"/objects/17/*
-[ $# -lt 32 ] || timeout 60 git repack -a -d -l -q 2> /dev/null
-rm -rf "$S" "$N"
+if [ $# -ge 32 ]; then
+  git index-pack --stdin --fix-thin < "$work/out.pack" > /dev/null 2>&1 && git prune-packed -q
+  set -- "$G"/objects/17/* "$G"/objects/pack/*.pack
+  [ $# -lt 32 ] || timeout 60 git repack -a -d -l -q 2> /dev/null
+fi
 echo "carrier $carrier"

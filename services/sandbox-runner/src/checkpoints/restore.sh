@@ -72,7 +72,7 @@ restore_repository() {
   done
   {
     [ -z "$id_tips" ] || git cat-file blob "$id_tips"
-    for wanted in "$id_index" "$id_unmerged" "$id_objects" "$2"; do [ -z "$wanted" ] || echo "$wanted"; done
+    for wanted in "$id_index" "$id_unmerged" "$id_objects" "$2" ${2:+"$2^{tree}"}; do [ -z "$wanted" ] || echo "$wanted"; done
   } > "$S/wanted"
   git pack-objects -q --revs --stdout < "$S/wanted" |
     GIT_OBJECT_DIRECTORY=$PWD/.git/objects git index-pack --stdin > /dev/null || return 1

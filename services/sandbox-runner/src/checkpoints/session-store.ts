@@ -48,6 +48,8 @@ export interface SessionStore {
   readonly git: StoreGit;
   /** The manifest of a number; undefined where there is none, or none that can be read. */
   read(number: number, signal: AbortSignal): Promise<Manifest | undefined>;
+  /** The same of each, in their order. */
+  readAll(numbers: readonly number[], signal: AbortSignal): Promise<(Manifest | undefined)[]>;
   /** Writes a commit of the system's own, and answers its id. */
   commit(commit: NewCommit): Promise<string>;
   /** Takes in a pack. @throws GitFailed when an object of it is malformed, or leads to one that is not there. */
@@ -181,19 +183,21 @@ function sessionStore(path: string, git: StoreGit): SessionStore {
     git,
     ingest,
 
-    async read(number, signal) {
-      // It is small unless it is none.
-      const options = {
-        signal,
-        stdin: `${stateRef(number)}:manifest.json\n`,
-        stdoutBytesMax: manifestBytesMax,
-        stdoutCut: true,
-      };
-      const answer = await git(['cat-file', '--batch'], options);
-      const end = answer.indexOf('\n');
-      const bytes = Number(/^[0-9a-f]{40,64} blob (\d+)$/.exec(answer.toString('latin1', 0, Math.max(end, 0)))?.[1]);
-      const text = answer.subarray(end + 1, end + 1 + bytes);
-      return text.length === bytes ? (JSON.parse(text.toString()) as Manifest) : undefined;
+    read: async (number, signal) => (await store.readAll([number], signal))[0],
+
+    async readAll(numbers, signal) {
+      // They are small unless they are none.
+      const bounds = { stdoutBytesMax: numbers.length * manifestBytesMax, stdoutCut: true };
+      const stdin = numbers.map((number) => `${stateRef(number)}:manifest.json\n`).join('');
+      let rest = await git(['cat-file', '--batch'], { signal, stdin, ...bounds });
+      return numbers.map(() => {
+        const end = rest.indexOf('\n');
+        const found = /^[0-9a-f]{40,64} blob (\d+)$/.exec(rest.toString('latin1', 0, Math.max(end, 0)));
+        const bytes = found ? Number(found[1]) : -1;
+        const text = rest.subarray(end + 1, end + 1 + Math.max(bytes, 0));
+        rest = rest.subarray(end + 2 + bytes);
+        return text.length === bytes ? (JSON.parse(text.toString()) as Manifest) : undefined;
+      });
     },
 
     commit: (commit) => writeObject(path, commit.tree, 'commit', commitOf(commit, who)),
@@ -232,12 +236,13 @@ function sessionStore(path: string, git: StoreGit): SessionStore {
     async writeBundle(bundle, number, all, baseCommit, signal) {
       const numbers = all ? Array.from({ length: number }, (_, index) => index + 1) : [number];
       const wanted = numbers.flatMap((one) => [checkpointRef(one), stateRef(one)]);
-      const [before, ...found] = await checkObjects(git, [stateRef(number - 1), ...wanted], signal);
+      const [before, ...found] = await readRefs(path, git, [stateRef(number - 1), ...wanted], signal);
       const refs = wanted.map((name, index) => {
-        if (found[index]?.type !== 'commit') throw new GitFailed(`the store has no ${name}`);
-        return { name, id: found[index].id };
+        const id = found[index];
+        if (id === undefined) throw new GitFailed(`the store has no ${name}`);
+        return { name, id };
       });
-      const known = [...(all || before?.type !== 'commit' ? [] : [before.id]), baseCommit];
+      const known = [...(all || before === undefined ? [] : [before]), baseCommit];
       const file = await open(bundle, 'w');
       try {
         const header = Buffer.from(writeBundleHeader({ refs, known, sha256: baseCommit.length === 64 }));
@@ -283,6 +288,17 @@ async function listRefs(path: string, git: StoreGit, signal: AbortSignal): Promi
     return names.map((name) => `${kind}/${name}`);
   });
   return (await Promise.all(listed)).flat();
+}
+
+/** The id of each; undefined where there is none. */
+async function readRefs(path: string, git: StoreGit, names: string[], signal: AbortSignal) {
+  const read = names.map(async (name) => {
+    const text = await readFile(join(path, name), 'utf8').catch(() => '');
+    return /^([0-9a-f]{40}|[0-9a-f]{64})\n$/.exec(text)?.[1];
+  });
+  const ids = await Promise.all(read);
+  if (!ids.includes(undefined) || !existsSync(join(path, 'packed-refs'))) return ids;
+  return (await checkObjects(git, names, signal)).map((found) => found?.id);
 }
 
 export interface FoundObject {

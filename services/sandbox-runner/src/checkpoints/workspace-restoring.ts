@@ -169,7 +169,8 @@ async function writePack(store: SessionStore, manifest: Manifest, path: string, 
   const [newest] = await checkObjects(git, [`${carrier}^{tree}`], signal);
   if (!newest) throw new Error('the carrier has no tree');
   const needed = parents.filter((parent) => parent !== manifest.carrierBefore);
-  const wanted = [newest.id, ...needed, `^${baseCommit}`].join('\n');
+  // Of a commit that leads to nothing that is wanted, git would not leave out the files.
+  const wanted = [newest.id, ...needed, `^${baseCommit}`, `^${baseCommit}^{tree}`].join('\n');
   const listing = ['rev-list', '--objects', '--no-object-names', '--stdin'];
   const ids = await git(listing, { signal, stdin: `${wanted}\n`, stdoutBytesMax: idsBytesMax });
   const stdin = `${ids.toString('latin1')}${carrier}\n`;
