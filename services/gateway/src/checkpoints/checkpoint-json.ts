@@ -20,11 +20,9 @@ export const checkpointSchema = z
     leftOut: z
       .array(
         z.object({
-          kind: z
-            .string()
-            .openapi({
-              description: 'large, unreadable, name (git refuses it), special, changing, nested, or of a repository.',
-            }),
+          kind: z.string().openapi({
+            description: 'large, unreadable, name (git refuses it), special, changing, nested, or of a repository.',
+          }),
           count: z.int(),
           files: z
             .array(z.object({ path: z.string(), bytes: z.int(), sha256: z.string() }))

@@ -80,8 +80,8 @@ export function encodeSegment(index: SegmentIndex): Buffer[] {
   const spaces = Buffer.alloc(padded(prologueBytes + text.length) - prologueBytes - text.length, ' ');
   const described = Buffer.concat([text, spaces]);
   const prologue = Buffer.alloc(prologueBytes);
-  for (const [index_, value] of [magic, segmentFormat, described.length, crc32(described)].entries()) {
-    prologue.writeUInt32LE(value, index_ * 4);
+  for (const [number, value] of [magic, segmentFormat, described.length, crc32(described)].entries()) {
+    prologue.writeUInt32LE(value, number * 4);
   }
   return [prologue, described, ...parts];
 }

@@ -53,7 +53,7 @@ export function searchView(view: CommitView, asked: ViewQuery): ContextHit[] {
   const finders = { symbol: findSymbols, text: findText, file: findFiles };
   const found = asked.kinds.flatMap((kind) => finders[kind](view, query, accepts, countMax));
   const chosen = choose(
-    found.toSorted((one, two) => two.score - one.score || comparePaths(view, one, two)),
+    found.toSorted((one, two) => two.score - one.score || compareWhere(view, one, two)),
     asked.limit,
   );
   return chosen.map((candidate) => show(view, candidate, query));
@@ -121,6 +121,11 @@ function pathsOf(view: CommitView, first: number, accepts: Filter): number[] {
   return paths;
 }
 
+/** In the commit, whichever segment has it. */
+function placeOf(path: number, line: number): number {
+  return path * 2 ** 21 + line;
+}
+
 function findText(view: CommitView, query: WeighedQuery, accepts: Filter, countMax: number): Candidate[] {
   const best = createBest<{ segment: number; chunk: number }>(countMax);
   for (const [segmentNumber, { segment, firstPath }] of view.segments.entries()) {
@@ -136,9 +141,12 @@ function findText(view: CommitView, query: WeighedQuery, accepts: Filter, countM
     }
     for (let chunk = 0; chunk < scores.length; chunk++) {
       const score = scores[chunk]!;
-      if (score === 0 || !best.takes(score)) continue;
-      const first = firstPath[chunkTable[chunk * chunkFields + chunkField.file]!]!;
-      if (pathsOf(view, first, accepts).length > 0) best.add(score, { segment: segmentNumber, chunk });
+      if (score === 0) continue;
+      const field = (which: number) => chunkTable[chunk * chunkFields + which]!;
+      const first = firstPath[field(chunkField.file)]!;
+      const place = placeOf(first, field(chunkField.firstLine));
+      if (!best.takes(score, place) || pathsOf(view, first, accepts).length === 0) continue;
+      best.add(score, place, { segment: segmentNumber, chunk });
     }
   }
   const most = query.total * (k1 + 1);
@@ -164,9 +172,9 @@ function matchNames(segment: Segment, query: WeighedQuery): Map<number, number> 
     const share = shareOf(query, terms);
     const folded = foldCase(name);
     for (let at = firstAtLeast(segment, folded); at + 1 < segment.index.nameOffsets.length; at++) {
-      const found_ = segment.name(at);
-      if (!foldCase(found_).startsWith(folded)) break;
-      const likeness = found_ === name ? 1 : foldCase(found_) === folded ? 0.95 : prefixLikeness(name, found_);
+      const other = segment.name(at);
+      if (!foldCase(other).startsWith(folded)) break;
+      const likeness = other === name ? 1 : foldCase(other) === folded ? 0.95 : prefixLikeness(name, other);
       note(at, likeness * share);
     }
   }
@@ -248,9 +256,11 @@ function collectSymbols(
           lastLine: field(symbolField.lastLine),
         };
         const whole = Math.min(1, score + parentShare(query, symbol) * 0.9);
-        if (!best.takes(whole)) continue;
         const lines = { first: symbol.firstLine, last: symbol.lastLine };
-        for (const path of paths) best.add(whole, { kind: 'symbol', score: whole, path, lines, symbol });
+        for (const path of paths) {
+          const place = placeOf(path, symbol.firstLine);
+          best.add(whole, place, { kind: 'symbol', score: whole, path, lines, symbol });
+        }
       }
     }
   }
@@ -314,7 +324,7 @@ function findFiles(view: CommitView, query: WeighedQuery, accepts: Filter, count
   for (const [path, share] of shares) {
     if (share < 0.3) continue;
     const score = scoreOfPath(view.files[path]!.path, query, share);
-    if (best.takes(score) && accepts(path)) best.add(score, path);
+    if (best.takes(score, path) && accepts(path)) best.add(score, path, path);
   }
   return best.list().map(({ score, value: path }): Candidate => ({ kind: 'file', score, path, lines: null }));
 }
@@ -334,8 +344,9 @@ function scoreOfPath(path: string, query: WeighedQuery, share: number): number {
   return share * (0.4 + 0.4 * (terms.size === 0 ? 0 : matched / terms.size));
 }
 
-function comparePaths(view: CommitView, one: Candidate, two: Candidate): number {
+function compareWhere(view: CommitView, one: Candidate, two: Candidate): number {
   const [first, second] = [view.files[one.path]!.path, view.files[two.path]!.path];
+  if (first === second) return (one.lines?.first ?? 0) - (two.lines?.first ?? 0);
   return first.length - second.length || (first < second ? -1 : 1);
 }
 
