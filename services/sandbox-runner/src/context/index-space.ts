@@ -29,7 +29,7 @@ export async function findIndexes(root: string): Promise<FoundIndex[]> {
     for (const name of await namesIn(join(root, organization))) {
       const directory = join(root, organization, name);
       const usedMs = await stat(directory).then(
-        ({ mtimeMs }) => mtimeMs,
+        (entry) => (entry.isDirectory() ? entry.mtimeMs : undefined),
         () => undefined,
       );
       if (usedMs === undefined) continue;

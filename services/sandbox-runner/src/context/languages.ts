@@ -97,7 +97,7 @@ const endings: Record<string, string> = {
   mk: 'makefile',
   bzl: 'starlark',
   bazel: 'starlark',
-}; // prettier-ignore
+};
 
 const names: Record<string, string> = {
   Dockerfile: 'dockerfile',
