@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SessionDocument } from '@worktrail/contract/documents';
+import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
+import { forkSession } from '@worktrail/contract/session-messages';
 import { sessionKey, projectKey } from '@worktrail/contract/subjects';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
 import { captured, startProposal } from '../../test/proposal-client.ts';
-import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import { sampleCommand, sampleFork, sampleSession } from '../../test/samples.ts';
 import { type SessionClient, startSession, until } from '../../test/session-client.ts';
 import type { ContinuedProposal } from './workflow.ts';
 
@@ -295,21 +297,29 @@ describe('a proposal', () => {
   }, 30_000);
 
   it('begins with files that its session keeps until it names them itself', async () => {
-    const session = await readySession();
+    const origin = await readySession();
+    const asked = { forks: [newId('session')], checkpoint: null, by: { kind: 'user', id: 'prn_opener' } } as const;
+    const point = await origin.handle.executeUpdate<ForkPoint, [object]>(forkSession, { args: [asked] });
+    const made = Array.from({ length: 31 }, (_, index) => ({
+      ...point.bundles[0]!,
+      ...{ name: `bundle-${index}`, upTo: index + 1 },
+    }));
+    const checkpoint = { ...point.checkpoint, number: 31 };
+    const spec = sampleFork(origin.spec, { ...point, checkpoint, bundles: made }, asked.forks[0]);
+    const session = await startSession(bed, spec);
     const proposal = await startProposal(bed, session);
     const requestId = newId('proposal');
     const source = await captured(session, requestId);
-    const [lent] = source.bundles;
+    const lent = source.bundles.at(-1);
     // Bundles are put together when there are 32: those before are not the session's own any more.
-    for (let number = source.checkpoint.number + 1; number <= 34; number++)
-      await session.checkpoint(newId('checkpoint'));
-    const compacted = await until(session.stored, (one) => (one?.checkpoint?.number ?? 0) >= 34);
+    for (let count = 0; count < 2; count++) await session.checkpoint(newId('checkpoint'));
+    const compacted = await until(session.stored, (one) => (one?.checkpoint?.number ?? 0) >= 33);
     expect(compacted!.artifacts).toContain(lent!.name);
     expect(await captured(session, requestId)).toEqual(source);
     await proposal.again(source, requestId);
     await until(session.stored, (one) => one?.artifacts.includes(lent!.name) === false);
     await proposal.close('prn_opener');
-  }, 30_000);
+  });
 
   it('goes on in a new run where the old one stopped', async () => {
     const proposal = await startProposal(bed, await readySession(), {}, { eventsMax: 20 });
