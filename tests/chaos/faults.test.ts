@@ -63,6 +63,7 @@ describe('how a command may end', () => {
     phase: 'running',
     triggerShare: 0.5,
     sandboxIndex: 1,
+    withGit: true,
     faults: faults.map((fault) => ({
       action: 'kill',
       component: 'nats',

@@ -44,6 +44,8 @@ export interface RoundPlan {
   faults: Fault[];
   /** Whose sandbox a fault of `sandbox` hits. */
   sandboxIndex: number;
+  /** One more session has its files changed, reverted, forked and put up meanwhile. */
+  withGit: boolean;
 }
 
 const PAUSE_MS = 15_000;
@@ -110,6 +112,7 @@ export function* planRounds(seed: string, kinds: readonly FaultKind[]): Generato
       triggerShare: draw.between(10, 60) / 100,
       faults: chosen.map((one) => ({ ...one, delayMs: draw.between(0, 3_000) })),
       sandboxIndex: draw.below(SESSIONS),
+      withGit: true,
     };
   }
 }

@@ -7,6 +7,8 @@ import { type Driver, startDriver } from './driver.ts';
 import { type Component, faultKinds, faultName, type RoundPlan } from './faults.ts';
 import { canHaveOwnEngine } from './own-engine.ts';
 
+/** What a change of files, a fork and a merge go through. The fault suite does them beside every fault. */
+const WITH_GIT: readonly Component[] = ['orchestrator', 'sandbox-runner', 'nats', 'cluster'];
 const OWN_PROCESSES: readonly Component[] = ['gateway', 'orchestrator', 'sandbox-runner', 'trace-store', 'sandbox'];
 
 /** `services`: what is Worktrail's own. `foundations`: what it stands on, and everything at once. */
@@ -39,6 +41,7 @@ export function testKills(half: 'services' | 'foundations'): void {
         triggerShare: 0.3,
         faults: [{ ...kind, delayMs: 0 }],
         sandboxIndex: 0,
+        withGit: WITH_GIT.includes(kind.component),
       };
       const { violations, bytes } = await driver.run(plan);
       expect(violations).toEqual([]);

@@ -7,7 +7,15 @@ const fault: Fault = { action: 'kill', component: 'nats', liveRestore: null, las
 
 function round(number: number, ms: number | null, change: Partial<RoundResult> = {}): RoundResult {
   return {
-    plan: { number, seed: `s/${number}`, phase: 'running', triggerShare: 0.2, faults: [fault], sandboxIndex: 0 },
+    plan: {
+      number,
+      seed: `s/${number}`,
+      phase: 'running',
+      triggerShare: 0.2,
+      faults: [fault],
+      sandboxIndex: 0,
+      withGit: true,
+    },
     violations: [],
     commands: 10,
     lostCommands: 0,

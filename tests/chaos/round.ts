@@ -87,7 +87,7 @@ async function live(round: Round): Promise<void> {
   const mainBefore = await mainOf(round.gitProject.upstream);
   const lost = losesRunner(plan) ? await settleOnSecondRunner(round.target, client, signal) : null;
   const probe = await createSession(round, 'probe');
-  const creatingForGit = createSession(round, 'git work', round.gitProject.id);
+  const creatingForGit = plan.withGit ? createSession(round, 'git work', round.gitProject.id) : Promise.resolve(null);
   creatingForGit.catch(() => undefined); // told where it is awaited
   const creating = Promise.all(planned.map((_, index) => createSession(round, `work ${index}`)));
   creating.catch(() => undefined); // told where it is awaited
@@ -96,13 +96,13 @@ async function live(round: Round): Promise<void> {
     const allowed = allowedOutcomes(plan, index);
     works.push(await startSessionWork(client, sessionId, planned[index]!, allowed, signal));
   }
-  const gitWork = startGitWork(client, await creatingForGit, plan.seed);
-  round.gitWorks.push(gitWork);
+  const gitSession = await creatingForGit;
+  if (gitSession !== null) round.gitWorks.push(startGitWork(client, gitSession, plan.seed));
   if (plan.phase === 'running') await disturbWork(round, probe, lost);
   else {
     const [slept] = await Promise.all([
       works.at(-1)!.nap(AbortSignal.abort(), signal),
-      gitWork.run(AbortSignal.abort(), signal),
+      ...round.gitWorks.map((work) => work.run(AbortSignal.abort(), signal)),
     ]);
     round.result.hibernations += slept;
   }
@@ -111,11 +111,15 @@ async function live(round: Round): Promise<void> {
   }
   for (const work of works) await readBack(client, work, round.result, signal);
   const side = { projectId: round.gitProject.id, upstream: round.gitProject.upstream, mainBefore };
-  const { checks, forks } = await readGitBack(client, gitWork, side, round.result, signal);
   const archive = (sessionId: string) => client.sessions.archive(sessionId, { signal });
-  // The sessions of checks are let go by their proposals.
-  round.sessions.push(...checks, ...forks);
-  const archiving = Promise.all([...works.map(({ sessionId }) => sessionId), gitWork.sessionId, ...forks].map(archive));
+  const toArchive = works.map(({ sessionId }) => sessionId);
+  for (const work of round.gitWorks) {
+    const { checks, forks } = await readGitBack(client, work, side, round.result, signal);
+    // The sessions of checks are let go by their proposals.
+    round.sessions.push(...checks, ...forks);
+    toArchive.push(work.sessionId, ...forks);
+  }
+  const archiving = Promise.all(toArchive.map(archive));
   archiving.catch(() => undefined); // told where it is awaited
   if (plan.phase === 'archiving') await disturb(round, probe);
   await archiving;
@@ -141,7 +145,7 @@ async function disturbWork(round: Round, probe: string, lost: LostRunner | null)
   await works[0]!.untilShare(plan.triggerShare, signal);
   const echoing = works[1]!.echo(enough.signal, signal);
   echoing.catch(() => undefined); // told where it is awaited
-  const changing = round.gitWorks[0]!.run(enough.signal, signal);
+  const changing = Promise.all(round.gitWorks.map((work) => work.run(enough.signal, signal)));
   changing.catch(() => undefined); // told where it is awaited
   const victim = works[plan.sandboxIndex]!;
   const hitsSandbox = plan.faults.some(({ component }) => component === 'sandbox');
