@@ -5,6 +5,7 @@ import { type Cli, createCli, type GlobalOptions, type Surroundings, version } f
 import { projectApproval } from './commands/approval.ts';
 import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
+import { context } from './commands/context.ts';
 import { diff } from './commands/diff.ts';
 import { doctor } from './commands/doctor.ts';
 import { fileGet, fileList, filePut, fileRemove } from './commands/files.ts';
@@ -448,6 +449,17 @@ Examples:
 }
 
 function addOperation(program: Command, action: Action): void {
+  program
+    .command('context <project> <query...>')
+    .description("search symbols, text and files of a project's repository")
+    .option('--ref <ref>', 'branch, tag or commit (default: the newest default branch)')
+    .option('--kind <kinds>', 'symbol, text, file; several with commas (default: all)', commaSeparated)
+    .option('--path <pattern>', 'only below a directory, or what matches *, ** and ?')
+    .option('--language <name>', 'only of this language: typescript, python, …')
+    .option('-n, --limit <n>', 'so many hits', wholeNumber(1, 100), 20)
+    .option('-s, --snippets', 'with the lines of each hit')
+    .addHelpText('after', "\nExample:\n  worktrail context my-project 'retry with back-off' --path 'src/**/*.ts' -s")
+    .action(action(context));
   program
     .command('query <sql>')
     .description('one read-only SQL statement over events, commands, sessions, …')

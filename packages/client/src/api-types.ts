@@ -3,20 +3,15 @@
 // A server may add fields at any time; none that stands here goes away within /v1.
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
-import type {
-  ProposalPullRequest,
-  ProposalState,
-  PullRequestHost,
-  SessionState,
-  TrialState,
-  Verdict,
-} from '@worktrail/contract/documents';
+import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
+import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
 export type {
   ActorRef,
   CommandOutcome,
-  ProposalPullRequest,
+  ContextHit,
+  ContextKind,
   ProposalState,
   PullRequestHost,
   PublicEvent as WorktrailEvent,
@@ -36,6 +31,26 @@ export interface PageQuery {
 }
 
 export type Scope = 'read' | 'run' | 'approve' | 'admin';
+
+// ---- context ----
+
+export interface ContextQuery {
+  /** Branch, tag or commit; default: the default branch as it is now. */
+  ref?: string;
+  limit?: number;
+  kinds?: ContextKind[];
+  /** A directory, or a pattern with `*`, `**` and `?`. */
+  path?: string;
+  language?: string;
+}
+
+export interface ContextSearch {
+  /** The best first. */
+  items: ContextHit[];
+  commit: string;
+  repository: string;
+  index: ContextIndexState;
+}
 
 // ---- access ----
 
@@ -259,7 +274,18 @@ export interface Proposal {
   mergeRequestedBy: string | null;
   mergeCommit?: string;
   /** Where it was put up on the host of the remote, as that last said. */
-  pullRequest: ProposalPullRequest | null;
+  pullRequest: {
+    host: PullRequestHost;
+    url: string;
+    number: number;
+    state: 'open' | 'merged' | 'closed';
+    branch: string;
+    headCommit: string;
+    /** By the host's name for them. */
+    by: string | null;
+    /** What the host merged. */
+    mergedTree: string | null;
+  } | null;
   /** What it waits for, or why something did not work. */
   detail: string | null;
   createdBy: string;

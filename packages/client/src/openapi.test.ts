@@ -65,6 +65,10 @@ const calls: [string, Call][] = [
   ['projects.setSecret', (c) => c.projects.setSecret('p', 'N', 'v')],
   ['projects.deleteSecret', (c) => c.projects.deleteSecret('p', 'N')],
   ['projects.setCredential', (c) => c.projects.setCredential('p', { kind: 'token', token: 't', username: 'u' })],
+  [
+    'projects.searchContext',
+    (c) => c.projects.searchContext('p', 'q', { ref: 'r', limit: 1, kinds: ['text'], path: 'p', language: 'l' }),
+  ],
   ['projects.deleteCredential', (c) => c.projects.deleteCredential('p')],
   ['tasks.create', (c) => c.tasks.create('p', { title: 't', description: 'd' })],
   ['tasks.list', (c) => c.tasks.list('p', page)],

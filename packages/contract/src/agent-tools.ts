@@ -1,7 +1,5 @@
 // The tools of the agent that act on files: what the runner is asked for. Types only.
 
-import type { SandboxRef } from './sandbox-activities.ts';
-
 /** Paths are relative to the work tree. Texts are UTF-8. */
 export type FileToolUse =
   /** `firstLine`: from 1. */
@@ -13,17 +11,3 @@ export type FileToolUse =
   | { tool: 'edit_file'; path: string; find: string; replace: string; all: boolean }
   /** A unified diff over any number of files. */
   | { tool: 'apply_patch'; patch: string };
-
-export interface UseFilesInput extends SandboxRef {
-  turnId: string;
-  /** The producer of what it leaves in the history; the first event of it is written already. */
-  toolCallId: string;
-  /** For the history: who acts. */
-  agent: string;
-  use: FileToolUse;
-}
-
-export interface UsedFiles {
-  /** Files were, or may have been, changed. */
-  changed: boolean;
-}

@@ -3,7 +3,7 @@
 // `placeSession` is polled on one shared queue by every runner with a free slot; everything else runs on the queue of the host it
 // answered. Results are references and small facts, never output.
 
-import type { UsedFiles, UseFilesInput } from './agent-tools.ts';
+import type { FileToolUse } from './agent-tools.ts';
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { BranchPosition } from './documents.ts';
@@ -136,6 +136,20 @@ export interface HibernateInput extends SandboxRef {
 export interface HibernatedSandbox {
   /** null: not even `persist` could be kept or there is nothing in it; the checkpoint is what travels. */
   archive: SessionArchive | null;
+}
+
+export interface UseFilesInput extends SandboxRef {
+  turnId: string;
+  /** The producer of what it leaves in the history; the first event of it is written already. */
+  toolCallId: string;
+  /** For the history: who acts. */
+  agent: string;
+  use: FileToolUse;
+}
+
+export interface UsedFiles {
+  /** Files were, or may have been, changed. */
+  changed: boolean;
 }
 
 export interface RunCommandInput extends SandboxRef {

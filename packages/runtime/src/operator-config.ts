@@ -86,6 +86,8 @@ const schema = z.strictObject({
         .int()
         .min(0)
         .default(1024 ** 3),
+      /** Of the indexes of all repositories on the host's disk together: what was used longest ago goes first. */
+      contextBytesMax: positive.default(4 * 1024 ** 3),
       /** Of the ssh that repositories are fetched with, for every tenant; null: there is none. */
       sshConfig: z.string().startsWith('/').nullable().default(null),
     })

@@ -65,6 +65,7 @@ const scopeByAction = {
   'command.read': 'read',
   'event.read': 'read',
   'git.read': 'read',
+  'context.read': 'read',
   'runner.read': 'read',
   'runner.drain': 'admin',
   'doctor.read': 'admin',

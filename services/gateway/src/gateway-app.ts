@@ -24,6 +24,7 @@ import { createConfigurationStore } from './configuration-store.ts';
 import { addEventRoutes } from './events/event-routes.ts';
 import { createDoctors } from './doctor/ask-doctors.ts';
 import { addDoctorRoutes } from './doctor/doctor-routes.ts';
+import { addContextRoutes } from './context/context-routes.ts';
 import { addGitRoutes } from './git/git-routes.ts';
 import { createHistory } from './events/history.ts';
 import { createLiveSubscriber } from './events/live-subscription.ts';
@@ -153,6 +154,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
   addGitRoutes(api, { projects, census, runners, runnerRequests: parts.runnerRequests });
+  addContextRoutes(api, { projects, census, runners, requests: runnerRequests });
   addRunnerRoutes(api, { runners, orders: createRunnerOrders(parts.runnerOrders), census, audit });
   addDoctorRoutes(api, { doctors: createDoctors(parts.nats), runners, audit });
   addLimitRoutes(api, { census, projects, followers, operator });

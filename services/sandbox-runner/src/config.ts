@@ -28,6 +28,8 @@ export interface SandboxRunnerConfig extends ServiceConfig {
   startsAtOnceMax: number;
   labels: Record<string, string>;
   diskReserveBytes: number;
+  /** Of the indexes of all repositories on the host's disk together. */
+  contextBytesMax: number;
   /** So long something is without its counterpart before it is removed. */
   reconcileGraceMs: number;
   artifacts: {
@@ -92,6 +94,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     startsAtOnceMax: operator.runner.startsAtOnceMax,
     labels: operator.runner.labels,
     diskReserveBytes: operator.runner.diskReserveBytes,
+    contextBytesMax: operator.runner.contextBytesMax,
     reconcileGraceMs: operator.reconcile.graceSeconds * 1_000,
     artifacts: { ...operator.artifacts, replicas: own.WORKTRAIL_STREAM_REPLICAS },
     egress: {

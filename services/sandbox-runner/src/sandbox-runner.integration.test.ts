@@ -104,6 +104,7 @@ beforeAll(async () => {
     memoryMbMax: null,
     runningCommands: { perOrganizationMax: null, perProjectMax: null },
     diskReserveBytes: 0,
+    contextBytesMax: 1024 ** 3,
     reconcileGraceMs: 900_000,
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,

@@ -56,6 +56,8 @@ import { gitRoutes } from './requests/git-routes.ts';
 import { createLiveFiles } from './files/live-files.ts';
 import { openContentRoutes } from './requests/content-requests.ts';
 import { openSessionReading } from './files/session-reading.ts';
+import { openRepositoryContext } from './context/repository-context.ts';
+import { contextRoutes } from './requests/context-requests.ts';
 import { diffRoutes } from './requests/diff-requests.ts';
 import { createEgress } from './egress/egress.ts';
 import { fileRoutes } from './requests/file-requests.ts';
@@ -222,10 +224,15 @@ export async function startSandboxRunner(
     clock,
   });
   lifetime.onClose('session reading', () => reading.close());
+  const context = await openRepositoryContext({
+    ...{ dataDirectory, diskReserveBytes, bytesMax: config.contextBytesMax, mirrors, clock, log },
+  });
+  lifetime.onClose('repository context', () => context.close());
   const live = createLiveFiles();
   const fileChanges = createFileChanges({ artifacts });
   const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
   const internalRoutes = [
+    ...contextRoutes(context),
     ...diffRoutes({ reading }),
     ...fileRoutes({ reading, live, sandboxes, directories }),
     ...gitRoutes(served),

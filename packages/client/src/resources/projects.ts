@@ -1,6 +1,14 @@
 // Projects, their write-only secrets and credential.
 
-import type { CredentialInput, Page, PageQuery, Project, ProjectInput } from '../api-types.ts';
+import type {
+  ContextQuery,
+  ContextSearch,
+  CredentialInput,
+  Page,
+  PageQuery,
+  Project,
+  ProjectInput,
+} from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -29,6 +37,12 @@ export function createProjects(transport: Transport) {
       transport.send('DELETE', pathOf`/v1/projects/${projectId}/secrets/${name}`, options),
     setCredential: (projectId: string, body: CredentialInput, options?: CallOptions) =>
       transport.send('PUT', pathOf`/v1/projects/${projectId}/credential`, { body, ...options }),
+    /** Searches symbols, text and files of the repository, as upstream has them. */
+    searchContext: (projectId: string, q: string, { kinds, ...query }: ContextQuery = {}, options?: CallOptions) =>
+      transport.json<ContextSearch>('GET', pathOf`/v1/projects/${projectId}/context`, {
+        query: { q, ...query, ...(kinds && { kind: kinds.join(',') }) },
+        ...options,
+      }),
     deleteCredential: (projectId: string, options?: CallOptions) =>
       transport.send('DELETE', pathOf`/v1/projects/${projectId}/credential`, options),
   };

@@ -7,7 +7,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FileToolUse, UsedFiles, UseFilesInput } from '@worktrail/contract/agent-tools';
+import type { FileToolUse } from '@worktrail/contract/agent-tools';
+import type { UsedFiles, UseFilesInput } from '@worktrail/contract/sandbox-activities';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { newId } from '@worktrail/contract/ids';
 import { workTreePathProblem } from '@worktrail/contract/session-files';

@@ -42,8 +42,8 @@ export interface SyncRequest {
 export interface RepositoryMirrors {
   /** @throws SessionFailure */
   sync(request: SyncRequest): Promise<Upstream>;
-  /** What is there of it on this host, at its default branch; undefined where there is nothing. @throws SessionFailure */
-  present(request: Omit<SyncRequest, 'baseRef'>): Promise<Upstream | undefined>;
+  /** What is there of it on this host, without asking upstream; undefined where there is nothing. @throws SessionFailure */
+  present(request: Omit<SyncRequest, 'baseRef'> & Partial<SyncRequest>): Promise<Upstream | undefined>;
   /**
    * For files that began with this commit: asks upstream only where the mirror does not have it, and the artifact store where upstream
    * does not have it any more. @throws SessionFailure, UpstreamAway
@@ -147,8 +147,11 @@ export function createRepositoryMirrors(deps: MirrorDeps): RepositoryMirrors {
     },
     async present(request) {
       const mirror = await locate(request);
-      const commit = existsSync(mirror.path) ? await defaultCommitOf(mirror) : undefined;
-      return commit === undefined ? undefined : describe(mirror, commit, commit);
+      if (!existsSync(mirror.path)) return undefined;
+      const defaultCommit = await defaultCommitOf(mirror);
+      const { baseRef = null } = request;
+      const commit = baseRef === null ? defaultCommit : await resolveCommit(git, mirror.path, refNames(baseRef));
+      return commit === undefined ? undefined : describe(mirror, commit, defaultCommit ?? commit);
     },
     async provide(request, commit) {
       const mirror = await locate(request);
@@ -257,10 +260,7 @@ async function isSelfContained(git: Git, path: string): Promise<boolean> {
 async function resolveBase(deps: MirrorDeps, mirror: Mirror, baseRef: string): Promise<string> {
   const { git } = deps;
   const { path, url } = mirror;
-  if (!isRefLike(baseRef)) throw missing(url, `ref "${baseRef}"`);
-  const isCommit = /^[0-9a-f]{7,64}$/.test(baseRef);
-  const names = [`refs/heads/${baseRef}`, `refs/tags/${baseRef}`, ...(isCommit ? [baseRef] : [])];
-  const found = await resolveCommit(git, path, names);
+  const found = await resolveCommit(git, path, refNames(baseRef));
   if (found) return found;
   if (isFullCommit(baseRef)) {
     await fetchCommit(deps, mirror, baseRef);
@@ -268,6 +268,13 @@ async function resolveBase(deps: MirrorDeps, mirror: Mirror, baseRef: string): P
     if (fetched) return fetched;
   }
   throw missing(url, `branch, tag or commit "${baseRef}"`);
+}
+
+/** Of what it may mean, the first that is there counts. None for what git allows as none. */
+function refNames(baseRef: string): string[] {
+  if (!isRefLike(baseRef)) return [];
+  const isCommit = /^[0-9a-f]{7,64}$/.test(baseRef);
+  return [`refs/heads/${baseRef}`, `refs/tags/${baseRef}`, ...(isCommit ? [baseRef] : [])];
 }
 
 function isFullCommit(text: string): boolean {

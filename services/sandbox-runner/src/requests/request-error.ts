@@ -3,6 +3,7 @@
 import { WorktrailError } from '@worktrail/contract/errors';
 import { isStoreAway } from '../artifacts/store-away.ts';
 import { SandboxGone } from '../commands/command-execution.ts';
+import { ThreadLost } from '../context/index-thread.ts';
 import { NoDiskSpace } from '../host/disk-space.ts';
 import { RunnerDraining } from '../sandboxes/sandboxes.ts';
 import { SessionFailure, StaleGeneration, UpstreamAway } from '../sessions/session-failure.ts';
@@ -16,6 +17,7 @@ export function requestError(error: unknown): WorktrailError {
     error instanceof RunnerDraining ||
     error instanceof StaleGeneration ||
     error instanceof NoDiskSpace ||
+    error instanceof ThreadLost ||
     error instanceof UpstreamAway ||
     (error instanceof SupervisorError && error.retryable) ||
     isStoreAway(error);

@@ -6,8 +6,7 @@
 import { ActivityCancellationType, isCancellation, proxyActivities } from '@temporalio/workflow';
 import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
-import type { UseFilesInput } from '@worktrail/contract/agent-tools';
-import { type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
+import { type SandboxActivities, sandboxGone, type UseFilesInput } from '@worktrail/contract/sandbox-activities';
 import type { AgentActivities } from '../../agent/agent-activities.ts';
 import { agentTaskQueue } from '../../agent/agent-activities.ts';
 import { recordOptions } from '../../record-options.ts';
