@@ -32,7 +32,7 @@ export default defineConfig({
           name: 'integration',
           include: ['{packages,services,deploy}/**/*.integration.test.ts'],
           exclude,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           expect,
           hookTimeout: 120_000,
           maxWorkers: 4,

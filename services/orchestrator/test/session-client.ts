@@ -104,7 +104,7 @@ export function connectSession(
 }
 
 /** Asks until it is so; gives up with the last answer. */
-export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean, patienceMs = 20_000): Promise<T> {
+export async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean, patienceMs = 60_000): Promise<T> {
   const deadline = Date.now() + patienceMs;
   for (;;) {
     const answer = await ask();

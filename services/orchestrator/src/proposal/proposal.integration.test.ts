@@ -274,10 +274,9 @@ describe('a proposal', () => {
     const second = await until(
       proposal.describe,
       ({ checks }) => (checks[0]?.commandId ?? null) !== null && checks[0]!.commandId !== first.checks[0]!.commandId,
-      60_000,
     );
     expect(second.checkSessionId).not.toBe(first.checkSessionId);
-    await until(async () => bed.runner.isHeld(second.checks[0]!.commandId!), Boolean, 60_000);
+    await until(async () => bed.runner.isHeld(second.checks[0]!.commandId!), Boolean);
     await bed.runner.release(second.checks[0]!.commandId!);
     await proposal.untilState('mergeable');
     await proposal.close('prn_opener');
@@ -294,7 +293,7 @@ describe('a proposal', () => {
     const asleep = await captured(session);
     expect((await session.describe()).state).toBe('hibernated');
     expect(asleep.checkpoint.number).toBeGreaterThan(1);
-  }, 30_000);
+  });
 
   it('begins with files that its session keeps until it names them itself', async () => {
     const origin = await readySession();
