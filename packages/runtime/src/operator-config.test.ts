@@ -108,6 +108,7 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_ARTIFACTS_OBJECT_BYTES_MAX: '21',
     WORKTRAIL_RECONCILE_GRACE_SECONDS: '22',
     WORKTRAIL_MODEL_URL: 'http://models:1/v1',
+    WORKTRAIL_MODEL_DEFAULT: 'custom/small',
     WORKTRAIL_EGRESS_PRIVATE_ALLOWED: '10.0.0.0/8:443,[fd00::/8]:*',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
@@ -127,7 +128,7 @@ test('every value of the file has a variable', () => {
       ...{ followersPerOrganizationMax: 16, followersMax: 17 },
     },
     images: { allowed: ['team/*', 'other/image'] },
-    model: { url: 'http://models:1/v1' },
+    model: { url: 'http://models:1/v1', default: 'custom/small' },
     egress: { privateAllowed: ['10.0.0.0/8:443', '[fd00::/8]:*'] },
     repositoryRoots: ['/a', '/b'],
     runner: {
