@@ -1,24 +1,8 @@
 // Turns: a message to the agent of a session and all that follows until it yields. Names and messages of the session workflow, plain
 // JSON.
 
+import type { AgentSpec } from './agents.ts';
 import type { ActorRef } from './commands.ts';
-
-/** At each of these the turn ends with `limit_reached` and the limit's name as its reason. */
-export interface TurnLimits {
-  /** Calls of the model. */
-  steps: number;
-  /** Of all its calls together, in and out. */
-  tokens: number;
-  costUsd: number;
-  /** From its start. */
-  seconds: number;
-}
-
-export interface AgentSpec {
-  /** As the operator has named it. */
-  model: string;
-  limits: TurnLimits;
-}
 
 export interface TurnSpec {
   id: string;
@@ -52,9 +36,6 @@ export interface CancelTurnRequest {
   /** For people. */
   reason: string;
 }
-
-export const turnLimitsDefault: TurnLimits = { steps: 100, tokens: 4_000_000, costUsd: 20, seconds: 6 * 3600 };
-export const turnLimitsMax: TurnLimits = { steps: 1_000, tokens: 100_000_000, costUsd: 1_000, seconds: 7 * 24 * 3600 };
 
 /** Of one session, beside the one that runs. */
 export const queuedTurnsMax = 16;

@@ -4,7 +4,8 @@ import type { CommandSpec } from '@worktrail/contract/commands';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import type { SessionSpec } from '@worktrail/contract/session-messages';
-import { type TurnLimits, turnLimitsDefault, type TurnSpec } from '@worktrail/contract/turns';
+import { permissionsDefault, type TurnLimits, turnLimitsDefault } from '@worktrail/contract/agents';
+import type { TurnSpec } from '@worktrail/contract/turns';
 
 export function sampleSession(changes: Partial<SessionSpec> = {}): SessionSpec {
   return {
@@ -61,7 +62,10 @@ export function sampleTurn(text: string, limits: Partial<TurnLimits> = {}): Turn
   return {
     id: newId('turn'),
     text,
-    agent: { model: 'custom/scripted', limits: { ...turnLimitsDefault, ...limits } },
+    agent: {
+      ...{ kind: 'built_in', model: 'custom/scripted', command: '' },
+      ...{ permissions: permissionsDefault, limits: { ...turnLimitsDefault, ...limits } },
+    },
     actor: { kind: 'user', id: 'prn_someone' },
     queuedAt: '2026-01-01T00:00:00.000Z',
   };

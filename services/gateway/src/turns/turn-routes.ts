@@ -8,8 +8,6 @@ import {
   messageBytesMax,
   sendMessage,
   type TurnAccepted,
-  turnLimitsDefault,
-  turnLimitsMax,
   type TurnSpec,
 } from '@worktrail/contract/turns';
 import type { TurnRecord } from '@worktrail/proto/trace';
@@ -18,32 +16,17 @@ import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
-import { invalid, notFound } from '../problem.ts';
+import { notFound } from '../problem.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { refuseClosed, updateSession } from '../sessions/session-update.ts';
-import { id, text, textOfBytes, time } from '../text.ts';
+import { id, textOfBytes, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
+import { agentSchema, agentSpec } from './agent-schema.ts';
 
 const tag = 'Turns';
 const session = z.object({ sessionId: id('session') });
-
-const agentSchema = z
-  .strictObject({
-    model: text(200)
-      .optional()
-      .openapi({ description: 'Provider and model, "anthropic/…". Without it: the operator\'s default.' }),
-    limits: z
-      .strictObject({
-        steps: z.int().min(1).max(turnLimitsMax.steps).optional(),
-        tokens: z.int().min(1).max(turnLimitsMax.tokens).optional(),
-        costUsd: z.number().positive().max(turnLimitsMax.costUsd).optional(),
-        seconds: z.int().min(1).max(turnLimitsMax.seconds).optional(),
-      })
-      .optional(),
-  })
-  .openapi('Agent');
 
 const messageSchema = z
   .strictObject({ text: textOfBytes(messageBytesMax).min(1), agent: agentSchema.optional() })
@@ -107,12 +90,10 @@ function addMessages(api: Api, deps: TurnRouteDeps): void {
       const { document } = await deps.sessions.open(principal, sessionId, 'turn.create');
       await refuseClosed(deps.sessions, document);
       if (document.state === 'hibernated') await deps.runners.checkPlaceable();
-      const model = body.agent?.model ?? deps.operator.model.default;
-      if (model === null) throw invalid({ path: 'agent.model', message: 'is needed: the operator has set no default' });
       const spec: TurnSpec = {
         id: draw.id('turn'),
         text: body.text,
-        agent: { model, limits: { ...turnLimitsDefault, ...body.agent?.limits } },
+        agent: agentSpec(body.agent, deps.operator),
         actor: { kind: 'user', id: principal.id },
         queuedAt: new Date(draw.timeMs).toISOString(),
       };

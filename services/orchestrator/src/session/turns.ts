@@ -6,6 +6,7 @@
 // 3. A step is begun when all that was before it is in the history: the model is told what the history says.
 // 4. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
 
+import { agentName } from '@worktrail/contract/agents';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import {
   modelStepProducer,
@@ -79,7 +80,7 @@ export function turnBegun(state: SessionState, turn: LiveTurn, now: string): voi
   turn.startedAt = now;
   turn.stage = 'model';
   turn.step = 1;
-  addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: turn.spec.agent.model } });
+  addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
 }
 
 /** A step is in the history, and this follows from it. */
@@ -157,7 +158,7 @@ function commandOf(turn: LiveTurn, use: Extract<ToolUse, { kind: 'command' }>, i
   return {
     ...{ id, command, cwd, timeoutSeconds, turnId },
     ...{ env: {}, stdin: '', background: false, origin: 'agent' },
-    actor: { kind: 'agent', id: agent.model },
+    actor: { kind: 'agent', id: agentName(agent) },
     queuedAt: now,
   };
 }

@@ -4,6 +4,7 @@
 // step is not asked of the model again, whoever died.
 
 import { ActivityCancellationType, isCancellation, proxyActivities } from '@temporalio/workflow';
+import { agentName } from '@worktrail/contract/agents';
 import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
 import { type SandboxActivities, sandboxGone, type UseFilesInput } from '@worktrail/contract/sandbox-activities';
@@ -56,7 +57,7 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
   const turnId = turn.spec.id;
   const about = { turnId, toolCallId: use.id };
   if (use.kind === 'files') {
-    const input = { ...sandboxRef(state), ...about, agent: turn.spec.agent.model, use: use.use };
+    const input = { ...sandboxRef(state), ...about, agent: agentName(turn.spec.agent), use: use.use };
     return background.begin('tool', () => useFilesOnHost(state, input));
   }
   if (commandId === null || findLive(state, commandId)) return;
