@@ -4,6 +4,7 @@
 // answered. Results are references and small facts, never output.
 
 import type { FileToolUse } from './agent-tools.ts';
+import type { AgentTurnResult, RunAgentTurnInput } from './agent-turns.ts';
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { BranchPosition } from './documents.ts';
@@ -178,6 +179,12 @@ export interface PlacementActivities {
 export interface SandboxActivities {
   /** One use of a tool of the agent, done and told in the history. Fails for good with type `sandbox_gone` as below. */
   useFiles(input: UseFilesInput): Promise<UsedFiles>;
+  /**
+   * Puts a message to an agent that runs in the sandbox, or goes on with that, until the agent has answered or asks for a permission.
+   * All it says is in the history then. Once canceled it ends the agent and answers. Fails for good with type `sandbox_gone` only when
+   * the sandbox is not there and the agent was never started in it.
+   */
+  runAgentTurn(input: RunAgentTurnInput): Promise<AgentTurnResult>;
   /**
    * Makes or reopens the session's sandbox: from the volume if it is here, else from the archive, else from the checkpoint, else
    * anew. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with `no_free_slot`, `no_disk_space`, or

@@ -23,6 +23,7 @@ import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
 import type { FileTools } from './agent-tools/file-tools.ts';
+import type { AgentTurns } from './agents/agent-turns.ts';
 import type { FileChanges } from './files/file-change.ts';
 import type { PartWatch } from './host/part-watch.ts';
 import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
@@ -37,6 +38,8 @@ import { isStoreAway } from './artifacts/store-away.ts';
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;
 const lineFullRetryMs = 5_000;
+/** How late an agent may hear that its turn was canceled: a heartbeat brings it. */
+const cancelHeardMs = 500;
 
 export interface SandboxActivityDeps {
   sandboxes: Sandboxes;
@@ -49,6 +52,7 @@ export interface SandboxActivityDeps {
   checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
   fileChanges: FileChanges;
   fileTools: FileTools;
+  agentTurns: AgentTurns;
   updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
 }
@@ -68,6 +72,7 @@ export function createSandboxActivities({
   checkpoints,
   fileChanges,
   fileTools,
+  agentTurns,
   updating,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
@@ -158,6 +163,19 @@ export function createSandboxActivities({
         touch(input.sessionId);
         return inSandbox(input, (sandbox, signal) => fileTools.use(sandbox, input, signal));
       }),
+    runAgentTurn: (input) =>
+      withFailures(async () => {
+        requireSpace();
+        touch(input.sessionId);
+        const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs };
+        const { details, ...control } = agentTurnControl(activity.signal);
+        try {
+          return await beating(activity, () => agentTurns.run(input, control));
+        } catch (error) {
+          if (!activity.signal.aborted || details() === 'canceled') throw error;
+          throw new Detached('the attempt ended; the agent goes on', { cause: error });
+        }
+      }),
     updateSandbox: (input) =>
       withFailures(async () => {
         requireSpace();
@@ -188,6 +206,17 @@ async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Prom
   const detail = String((error as Error)?.message ?? error).slice(0, 500);
   const code = error instanceof UpstreamAway ? 'repository_unreachable' : 'internal';
   throw new SessionFailure(code, `the sandbox could not be made: ${detail}`, { cause: error });
+}
+
+/** Only what its workflow wants ends an agent; whatever else ends the attempt lets go of it. */
+function agentTurnControl(signal: AbortSignal) {
+  const context = Context.current();
+  const [canceled, detached] = [new AbortController(), new AbortController()];
+  const details = () => (context.cancellationDetails?.cancelRequested === true ? 'canceled' : 'detached');
+  const end = () => (details() === 'canceled' ? canceled : detached).abort();
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  return { canceled: canceled.signal, detached: detached.signal, details };
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */

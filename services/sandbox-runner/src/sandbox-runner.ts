@@ -50,6 +50,7 @@ import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
 import { createFileTools } from './agent-tools/file-tools.ts';
+import { createAgentTurns } from './agents/agent-turns.ts';
 import { createFileChanges } from './files/file-change.ts';
 import { openRemoteCredentials } from './repositories/remote-credentials.ts';
 import { gitRoutes } from './requests/git-routes.ts';
@@ -230,6 +231,8 @@ export async function startSandboxRunner(
   lifetime.onClose('repository context', () => context.close());
   const live = createLiveFiles();
   const fileChanges = createFileChanges({ artifacts });
+  const running = { sandboxes, directories, readSecret, networkVariables, clock };
+  const agentTurns = createAgentTurns({ ...running, live, changes: fileChanges, events, trace });
   const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
   const internalRoutes = [
     ...contextRoutes(context),
@@ -264,6 +267,7 @@ export async function startSandboxRunner(
       checkpoints,
       fileChanges,
       fileTools: createFileTools({ live, changes: fileChanges, events, clock }),
+      agentTurns,
       updating: createWorkspaceUpdating(mirrors),
       driver,
       engine,
@@ -272,6 +276,8 @@ export async function startSandboxRunner(
       activity,
     }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
+    // As often as an activity beats that has to hear soon that it is canceled; the others beat less often.
+    maxHeartbeatThrottleInterval: '500 milliseconds',
     maxConcurrentActivityTaskPolls: pollersMax,
   });
   const proposals = {

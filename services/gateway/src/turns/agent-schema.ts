@@ -1,23 +1,32 @@
 // The agent that a request names, for messages, chats, tasks and trials alike.
 
 import { z } from '@hono/zod-openapi';
-import { type AgentSpec, permissionsDefault, turnLimitsDefault, turnLimitsMax } from '@worktrail/contract/agents';
+import { agentKinds, type AgentSpec, permissionsDefault, turnLimitsDefault, turnLimitsMax } from '@worktrail/contract/agents';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import { invalid } from '../problem.ts';
 import { text } from '../text.ts';
 
+const commandLengthMax = 4_000;
+
 export const agentSchema = z
   .strictObject({
-    kind: z.enum(['built_in']).optional(),
-    model: text(200)
+    kind: z.enum(agentKinds).optional().openapi({
+      description: 'Without it: "built_in". The others run in the sandbox, whose image or setup has to have them.',
+    }),
+    model: text(200).optional().openapi({
+      description:
+        'Provider and model, "anthropic/…". Without it: the operator\'s default. Of an agent that is not built in: what it is told, or its own choice.',
+    }),
+    command: text(commandLengthMax)
       .optional()
-      .openapi({ description: 'Provider and model, "anthropic/…". Without it: the operator\'s default.' }),
+      .openapi({ description: 'Of a "custom" agent: speaks the Agent Client Protocol; run with sh in the work tree.' }),
     limits: z
       .strictObject({
         steps: z.int().min(1).max(turnLimitsMax.steps).optional(),
         tokens: z.int().min(1).max(turnLimitsMax.tokens).optional(),
         costUsd: z.number().positive().max(turnLimitsMax.costUsd).optional(),
         seconds: z.int().min(1).max(turnLimitsMax.seconds).optional(),
+        silenceSeconds: z.int().min(1).max(turnLimitsMax.silenceSeconds).optional(),
       })
       .optional(),
   })
@@ -29,12 +38,17 @@ export function agentSpec(
   operator: Pick<OperatorConfig, 'model'>,
   path = 'agent',
 ): AgentSpec {
-  const model = asked?.model ?? operator.model.default;
+  const kind = asked?.kind ?? 'built_in';
+  const command = asked?.command ?? '';
+  if ((kind === 'custom') !== (command !== '')) {
+    throw invalid({ path: `${path}.command`, message: 'is needed for a "custom" agent, and for no other' });
+  }
+  const model = asked?.model ?? (kind === 'built_in' ? operator.model.default : '');
   if (model === null) throw invalid({ path: `${path}.model`, message: 'is needed: the operator has set no default' });
   return {
-    kind: asked?.kind ?? 'built_in',
+    kind,
     model,
-    command: '',
+    command,
     permissions: permissionsDefault,
     limits: { ...turnLimitsDefault, ...asked?.limits },
   };

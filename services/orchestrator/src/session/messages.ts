@@ -184,6 +184,7 @@ export function stopTurn(run: SessionRun, turnId: string, reason: string): boole
   const accepted = turnCanceled(state, turnId, reason, now());
   if (!accepted || !isCurrent) return accepted;
   background.interrupt('model');
+  background.interrupt('agent');
   const commands = state.commands.filter(({ spec }) => spec.turnId === turnId);
   for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'turn_canceled' });
   return true;
@@ -432,6 +433,7 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
   background.abandon('checkpoint');
   background.abandon('reverting');
   background.abandon('changing');
+  background.abandon('agent');
   background.abandon('sandbox');
   hostLost(state, lost, now());
 }

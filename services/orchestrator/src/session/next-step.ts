@@ -21,6 +21,8 @@ export interface Underway {
   changing: boolean;
   /** A call of the model. */
   model: boolean;
+  /** An agent in the sandbox is followed. */
+  agent: boolean;
   /** The end of a use of a tool is being written down. */
   tool: boolean;
   /** Git brings the default branch in. */
@@ -66,6 +68,8 @@ export type Step =
   /** Come back at this time, if nothing happens before. */
   | { do: 'beginTurn' }
   | { do: 'callModel' }
+  /** Give the message to the agent in the sandbox, or attach to it again. */
+  | { do: 'runAgent' }
   | { do: 'beginTool' }
   | { do: 'concludeTool' }
   /** It has had its time. */
@@ -120,13 +124,14 @@ function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: U
   return !sandbox && !reverting && !changing && nextFileChange(state) ? { do: 'changeFile' } : null;
 }
 
-function nextTurnStep(state: SessionState, { model, tool }: Underway, nowMs: number): Step | null {
+function nextTurnStep(state: SessionState, { model, agent, tool }: Underway, nowMs: number): Step | null {
   if (turnOverdueAtMs(state) <= nowMs && state.turns.live[0]?.cancelReason === null) return { do: 'stopTurn' };
   const turn = currentTurn(state);
   if (!turn) return null;
   if (turn.stage === 'queued') return { do: 'beginTurn' };
   // What a step is told of is in the history.
   const isRecorded = state.events.length === 0;
+  if (turn.spec.agent.kind !== 'built_in') return !agent && isRecorded ? { do: 'runAgent' } : null;
   if (turn.stage === 'model') return !model && isRecorded ? { do: 'callModel' } : null;
   if (toolToConclude(turn)) return !tool && isRecorded ? { do: 'concludeTool' } : null;
   const isFree = turn.tools.every((one) => one.state === 'waiting' || one.state === 'ended');
@@ -176,7 +181,7 @@ function nextAlarmMs(state: SessionState): number {
 }
 
 function isComplete(state: SessionState, underway: Underway): boolean {
-  const { sandbox, checkpoint, reverting, changing, model, tool, endingLost, recording, reporting, following } =
+  const { sandbox, checkpoint, reverting, changing, model, agent, tool, endingLost, recording, reporting, following } =
     underway;
   const busy =
     sandbox ||
@@ -184,6 +189,7 @@ function isComplete(state: SessionState, underway: Underway): boolean {
     reverting ||
     changing ||
     model ||
+    agent ||
     tool ||
     endingLost ||
     recording ||

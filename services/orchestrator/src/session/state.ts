@@ -20,6 +20,7 @@ import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { ToolUse } from '../agent/model-step-messages.ts';
+import type { AgentConversation } from '@worktrail/contract/agent-turns';
 import type { TokenUsage, TurnOutcome, TurnSpec } from '@worktrail/contract/turns';
 import type {
   ChangedFile,
@@ -178,8 +179,10 @@ export interface LiveTurn {
   spec: TurnSpec;
   stage: 'queued' | 'model' | 'tools';
   startedAt: string | null;
-  /** Counts from 1; 0 before the first. */
+  /** Counts from 1; 0 before the first. Of an agent in the sandbox: uses of tools. */
   step: number;
+  /** Of an agent in the sandbox: the generation in which it may have been given the message. */
+  agentGeneration: number | null;
   /** Of all steps so far. */
   usage: TokenUsage;
   /** Of the newest step. */
@@ -193,6 +196,8 @@ interface TurnsState {
   live: LiveTurn[];
   /** Newest last. */
   ended: { id: string; outcome: TurnOutcome; reason: string }[];
+  /** Of the agent in the sandbox that was spoken to last. */
+  conversation: AgentConversation | null;
 }
 
 interface HibernationState {
@@ -318,7 +323,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     reverting: { plan: null, answered: [] },
     changing: { asked: [], answered: [] },
-    turns: { live: [], ended: [] },
+    turns: { live: [], ended: [], conversation: null },
     hibernation: {
       wish: null,
       reason: null,

@@ -7,6 +7,7 @@
 // 4. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
 
 import { agentName } from '@worktrail/contract/agents';
+import type { AgentTurnResult } from '@worktrail/contract/agent-turns';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import {
   modelStepProducer,
@@ -54,6 +55,7 @@ export function messageTaken(state: SessionState, spec: TurnSpec, now: string): 
     stage: 'queued',
     startedAt: null,
     step: 0,
+    agentGeneration: null,
     usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 },
     tools: [],
     cancelReason: null,
@@ -79,7 +81,7 @@ export function currentTurn(state: SessionState): LiveTurn | undefined {
 export function turnBegun(state: SessionState, turn: LiveTurn, now: string): void {
   turn.startedAt = now;
   turn.stage = 'model';
-  turn.step = 1;
+  turn.step = turn.spec.agent.kind === 'built_in' ? 1 : 0;
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
 }
 
@@ -109,6 +111,33 @@ export function modelFailed(state: SessionState, producer: string, detail: strin
   const turn = state.turns.live[0];
   if (!turn || turn.stage !== 'model' || modelStepProducer(turn.spec.id, turn.step) !== producer) return;
   turnEnded(state, turn, 'failed', detail, now);
+}
+
+/** The agent in the sandbox is being given the message, or followed again. */
+export function agentBegun(state: SessionState, turn: LiveTurn): void {
+  turn.agentGeneration ??= state.generation;
+}
+
+/** It was not: its sandbox was gone before. */
+export function agentNotBegun(state: SessionState, turnId: string): void {
+  const turn = findTurn(state, turnId);
+  if (turn) turn.agentGeneration = null;
+}
+
+/** The agent in the sandbox has ended its turn, or was ended. */
+export function agentEnded(
+  state: SessionState,
+  turnId: string,
+  { outcome, reason, steps, usage, conversation }: Extract<AgentTurnResult, { kind: 'ended' }>,
+  now: string,
+): void {
+  const turn = findTurn(state, turnId);
+  if (!turn) return;
+  turn.step = steps;
+  turn.usage = usage;
+  state.turns.conversation = conversation;
+  if (turn.cancelReason !== null) return turnEnded(state, turn, 'canceled', turn.cancelReason, now);
+  turnEnded(state, turn, outcome, reason, now);
 }
 
 /** Begins the next tool that was asked for. */

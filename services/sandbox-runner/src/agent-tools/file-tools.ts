@@ -11,7 +11,6 @@ import type { FileToolUse } from '@worktrail/contract/agent-tools';
 import type { UsedFiles, UseFilesInput } from '@worktrail/contract/sandbox-activities';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { newId } from '@worktrail/contract/ids';
-import { workTreePathProblem } from '@worktrail/contract/session-files';
 import type { ChangedFile } from '@worktrail/contract/session-messages';
 import {
   createProducer,
@@ -25,6 +24,7 @@ import type { LiveFiles } from '../files/live-files.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { runInternalCommand } from '../supervision/internal-command.ts';
 import { EditRefused, readPatch, replaced } from './edit-text.ts';
+import { readText, refusalOf, requirePath } from './text-file.ts';
 
 export interface FileTools {
   use(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<UsedFiles>;
@@ -38,7 +38,6 @@ export interface FileToolDeps {
 }
 
 const shownBytesMax = 32 * 1024;
-const textBytesMax = 1024 * 1024;
 const listMax = 500;
 const searchTimeoutMs = 20_000;
 
@@ -57,37 +56,9 @@ interface Outcome {
 }
 
 export function createFileTools({ live, changes, events, clock }: FileToolDeps): FileTools {
-  async function readText(
-    sandbox: OpenSandbox,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ text: string; blob: string }> {
-    requirePath(path);
-    const chunks: Buffer[] = [];
-    let blob = '';
-    let size = 0;
-    await live.read(
-      sandbox,
-      { path, offset: 0, length: textBytesMax, hash: hashOf(sandbox) },
-      (file) => {
-        blob = file.blob ?? '';
-        ({ size } = file);
-      },
-      async (chunk) => void chunks.push(chunk),
-      signal,
-    );
-    if (size > textBytesMax) throw new EditRefused(`${path} is over ${textBytesMax} bytes: use a command`);
-    const bytes = Buffer.concat(chunks);
-    try {
-      return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), blob };
-    } catch {
-      throw new EditRefused(`${path} is no UTF-8 text`);
-    }
-  }
-
   async function readTextIfThere(sandbox: OpenSandbox, path: string, signal: AbortSignal) {
     try {
-      return await readText(sandbox, path, signal);
+      return await readText(live, sandbox, path, signal);
     } catch (error) {
       if (error instanceof WorktrailError && error.code === 'not_found') return undefined;
       throw error;
@@ -99,7 +70,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     { path, firstLine, lines }: Extract<FileToolUse, { tool: 'read_file' }>,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { text } = await readText(sandbox, path, signal);
+    const { text } = await readText(live, sandbox, path, signal);
     const all = text.split('\n');
     if (all.at(-1) === '') all.pop();
     const asked = all.slice(firstLine - 1, firstLine - 1 + lines);
@@ -160,7 +131,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
         return [{ path: use.path, content: use.content, before: null }];
       }
       case 'edit_file': {
-        const { text, blob } = await readText(sandbox, use.path, signal);
+        const { text, blob } = await readText(live, sandbox, use.path, signal);
         return [{ path: use.path, content: replaced(text, use), before: blob }];
       }
       case 'apply_patch':
@@ -251,17 +222,10 @@ async function actOrRefuse(work: () => Promise<Outcome>): Promise<{ outcome: Out
   try {
     return { outcome: await work(), failed: false };
   } catch (error) {
-    const isTheAgents = error instanceof EditRefused || (error instanceof WorktrailError && refusals.has(error.code));
-    if (!isTheAgents) throw error;
-    return { outcome: { output: { error: error.message }, events: [], changed: false }, failed: true };
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
+    return { outcome: { output: { error: refusal }, events: [], changed: false }, failed: true };
   }
-}
-
-const refusals: ReadonlySet<string> = new Set(['not_found', 'conflict', 'precondition_failed', 'session_busy']);
-
-function requirePath(path: string): void {
-  const problem = workTreePathProblem(path);
-  if (problem !== null) throw new EditRefused(`path: ${problem}`);
 }
 
 /** As many of the first as are shown together. */
@@ -269,10 +233,6 @@ function fitting(lines: readonly string[]): string[] {
   let bytes = 0;
   const end = lines.findIndex((line) => (bytes += Buffer.byteLength(line) + 1) > shownBytesMax);
   return end < 0 ? [...lines] : lines.slice(0, Math.max(1, end)).map((line) => line.slice(0, shownBytesMax));
-}
-
-function hashOf({ record }: OpenSandbox): 'sha1' | 'sha256' {
-  return record.opened?.baseCommit.length === 64 ? 'sha256' : 'sha1';
 }
 
 async function keep(path: string, written: readonly Written[]): Promise<void> {
