@@ -1,12 +1,13 @@
 // The agent that a request names, for messages, chats, tasks and trials alike.
 
 import { z } from '@hono/zod-openapi';
-import { agentKinds, type AgentSpec, permissionsDefault, turnLimitsDefault, turnLimitsMax } from '@worktrail/contract/agents';
+import { agentKinds, type AgentSpec, permissionsDefault, toolKinds, turnLimitsDefault, turnLimitsMax } from '@worktrail/contract/agents';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import { invalid } from '../problem.ts';
 import { text } from '../text.ts';
 
 const commandLengthMax = 4_000;
+const rule = z.enum(['allow', 'ask', 'deny']);
 
 export const agentSchema = z
   .strictObject({
@@ -20,6 +21,10 @@ export const agentSchema = z
     command: text(commandLengthMax)
       .optional()
       .openapi({ description: 'Of a "custom" agent: speaks the Agent Client Protocol; run with sh in the work tree.' }),
+    permissions: z
+      .strictObject(Object.fromEntries(toolKinds.map((kind) => [kind, rule.optional()])))
+      .optional()
+      .openapi({ description: 'By kind of tool; "allow" where nothing is said. "ask" waits for POST …/permissions.' }),
     limits: z
       .strictObject({
         steps: z.int().min(1).max(turnLimitsMax.steps).optional(),
@@ -49,7 +54,7 @@ export function agentSpec(
     kind,
     model,
     command,
-    permissions: permissionsDefault,
+    permissions: { ...permissionsDefault, ...asked?.permissions },
     limits: { ...turnLimitsDefault, ...asked?.limits },
   };
 }

@@ -9,7 +9,7 @@ import { isPreparing } from './phases.ts';
 import { recordIsDue } from './record.ts';
 import { filesMayBeReverted } from './reverts.ts';
 import type { CheckpointPlan, SessionState } from './state.ts';
-import { currentTurn, toolToConclude, turnOverdueAtMs } from './turns.ts';
+import { agentDecisions, currentTurn, isTurnAtRest, toolToBegin, toolToConclude, turnGivenUpAtMs, turnOverdueAtMs } from './turns.ts';
 
 /** What this run of the workflow has begun and not finished; a new run begins with nothing. */
 export interface Underway {
@@ -74,6 +74,8 @@ export type Step =
   | { do: 'concludeTool' }
   /** It has had its time. */
   | { do: 'stopTurn' }
+  /** It was canceled, and is over. */
+  | { do: 'endTurn' }
   | { do: 'setAlarm'; atMs: number }
   | { do: 'complete' };
 
@@ -125,17 +127,23 @@ function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: U
 }
 
 function nextTurnStep(state: SessionState, { model, agent, tool }: Underway, nowMs: number): Step | null {
-  if (turnOverdueAtMs(state) <= nowMs && state.turns.live[0]?.cancelReason === null) return { do: 'stopTurn' };
+  const first = state.turns.live[0];
+  const isCanceled = first !== undefined && first.cancelReason !== null;
+  if (turnOverdueAtMs(state) <= nowMs && !isCanceled) return { do: 'stopTurn' };
+  const isOver = () => isTurnAtRest(state, first!, { model, agent, tool }) || turnGivenUpAtMs(state) <= nowMs;
+  if (isCanceled && isOver()) return { do: 'endTurn' };
   const turn = currentTurn(state);
   if (!turn) return null;
   if (turn.stage === 'queued') return { do: 'beginTurn' };
   // What a step is told of is in the history.
   const isRecorded = state.events.length === 0;
-  if (turn.spec.agent.kind !== 'built_in') return !agent && isRecorded ? { do: 'runAgent' } : null;
+  if (turn.spec.agent.kind !== 'built_in') {
+    const mayGoOn = isCanceled || agentDecisions(state, turn) !== null;
+    return !agent && isRecorded && mayGoOn ? { do: 'runAgent' } : null;
+  }
   if (turn.stage === 'model') return !model && isRecorded ? { do: 'callModel' } : null;
   if (toolToConclude(turn)) return !tool && isRecorded ? { do: 'concludeTool' } : null;
-  const isFree = turn.tools.every((one) => one.state === 'waiting' || one.state === 'ended');
-  return isFree ? { do: 'beginTool' } : null;
+  return toolToBegin(state, turn) ? { do: 'beginTool' } : null;
 }
 
 function nextSandboxStep(state: SessionState, underway: Underway, nowMs: number): Step | null {
@@ -176,7 +184,7 @@ function nextAlarmMs(state: SessionState): number {
     settleAtMs(state) ?? Infinity,
     automaticCheckpointAtMs(state) ?? Infinity,
     hibernationDue(state)?.atMs ?? Infinity,
-    turnOverdueAtMs(state),
+    Math.min(turnOverdueAtMs(state), turnGivenUpAtMs(state)),
   );
 }
 

@@ -360,8 +360,8 @@ function createDrive({ deps, input, control, log, telling, directory, sandbox, p
     for (;;) {
       if (canceled.aborted && stopAtMs === undefined) {
         stopAtMs = deps.clock() + stopPatienceMs;
-        await stop();
       }
+      if (stopAtMs !== undefined) await stop();
       const isQuiet = pending.length > 0 || asks.size > 0;
       const untilMs = stopAtMs ?? heardAtMs + silenceMs();
       const waitMs = isQuiet ? quietMs : Math.max(0, untilMs - deps.clock());

@@ -14,7 +14,7 @@ import { toolSandboxGone } from '../life.ts';
 import { sandboxRef } from '../record.ts';
 import type { SessionRun } from '../run.ts';
 import type { LiveTurn, SessionState } from '../state.ts';
-import { agentBegun, agentEnded, agentNotBegun, findTurn, turnEnded } from '../turns.ts';
+import { agentAsked, agentBegun, agentDecisions, agentEnded, agentNotBegun, findTurn, turnEnded } from '../turns.ts';
 
 const detailLengthMax = 500;
 const processNumber = 1;
@@ -25,7 +25,8 @@ export function runAgent({ state, background }: SessionRun, turn: LiveTurn): voi
   background.begin('agent', () => follow(state, input));
 }
 
-function agentInput(state: SessionState, { spec, agentGeneration, cancelReason }: LiveTurn): RunAgentTurnInput {
+function agentInput(state: SessionState, turn: LiveTurn): RunAgentTurnInput {
+  const { spec, agentGeneration, cancelReason } = turn;
   const { env, resources } = state.spec.environment;
   const { id: turnId, text, agent } = spec;
   return {
@@ -36,7 +37,7 @@ function agentInput(state: SessionState, { spec, agentGeneration, cancelReason }
     inherited: state.spec.fork?.inherited ?? [],
     conversation: state.turns.conversation,
     mayHaveBegun: agentGeneration !== null && agentGeneration !== state.generation,
-    decided: [],
+    decided: agentDecisions(state, turn) ?? [],
     stop: cancelReason !== null,
   };
 }
@@ -46,7 +47,8 @@ async function follow(state: SessionState, input: RunAgentTurnInput): Promise<vo
   try {
     const result = await runOnHost(state, input);
     filesTouched(state, now());
-    if (result.kind === 'ended') agentEnded(state, turnId, result, now());
+    if (result.kind === 'permissions') agentAsked(state, turnId, result.asked, now());
+    else agentEnded(state, turnId, result, now());
   } catch (error) {
     // The loop asks again.
     if (isCancellation(error) || wasNotTakenUp(error) || generation !== state.generation) return;
