@@ -41,8 +41,8 @@ const name = z.string().max(1_000);
 const message = z.object({
   id: z.union([z.number(), z.string().max(200)]).optional(),
   method: name.optional(),
-  params: z.unknown(),
-  result: z.unknown(),
+  params: z.unknown().optional(),
+  result: z.unknown().optional(),
   error: z.object({ code: z.number().optional(), message: text.optional() }).optional(),
 });
 const content = z.object({ type: z.string(), text: text.optional() });
@@ -54,8 +54,8 @@ const toolUpdate = z.object({
   kind: z.string().nullish(),
   status: z.string().nullish(),
   content: z.array(z.looseObject({ type: z.string().optional() })).nullish(),
-  rawInput: z.unknown(),
-  rawOutput: z.unknown(),
+  rawInput: z.unknown().optional(),
+  rawOutput: z.unknown().optional(),
 });
 const update = z.object({ update: z.looseObject({ sessionUpdate: z.string() }) });
 const plan = z.object({ entries: z.array(z.object({ content: text, status: z.string() })) });

@@ -7,7 +7,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import type { JournalFrame } from '../supervision/journal-format.ts';
 import { openIfThere } from '../supervision/journal-reader.ts';
@@ -30,15 +29,22 @@ export interface AgentProcess {
   send(bytes: string, how: { whole?: true | undefined }): Promise<void>;
 }
 
+export interface AgentCommand {
+  script: string;
+  env: Record<string, string>;
+  cwd: string;
+  outputBytesMax: number;
+}
+
 /** Started, or found as it was started before. */
 export async function startAgentProcess(
   { link, record }: OpenSandbox,
   id: string,
-  { script, env, outputBytesMax }: { script: string; env: Record<string, string>; outputBytesMax: number },
+  { script, env, cwd, outputBytesMax }: AgentCommand,
   signal: AbortSignal,
 ): Promise<AgentProcess> {
   const argv = [record.shell, '-c', script];
-  await link.start({ id, argv, env, cwd: workspacePath, outputBytesMax, stdin: 'file' }, { signal });
+  await link.start({ id, argv, env, cwd, outputBytesMax, stdin: 'file' }, { signal });
   return {
     frames: (until) => acknowledged(link, id, until),
     async send(bytes, { whole }) {

@@ -11,6 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentTurnResult, PermissionAsked, RunAgentTurnInput } from '@worktrail/contract/agent-turns';
 import { agentName } from '@worktrail/contract/agents';
+import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
 import { createProducer, type Producer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
 import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
@@ -56,6 +57,8 @@ export interface AgentTurnDeps {
   trace: Pick<TraceClient, 'listEvents'>;
   readSecret: ReadSecret;
   networkVariables: Egress['variables'];
+  /** Default: where it is in a sandbox. */
+  workTree?: string;
   clock: () => number;
 }
 
@@ -312,7 +315,8 @@ function createDrive({ deps, input, control, log, telling, directory, sandbox, p
     const start = await startOf(deps, input, { sandbox, processId, directory, profile, resume: mine?.id ?? null });
     mask = createTextMask(start.secrets);
     const { outputBytesMax } = input.environment.resources;
-    process = await startAgentProcess(sandbox, processId, { ...start, outputBytesMax }, control.detached);
+    const command = { ...start, cwd: deps.workTree ?? workspacePath, outputBytesMax };
+    process = await startAgentProcess(sandbox, processId, command, control.detached);
     // What was written and not handed over, because the runner died in between.
     if (given !== '') await process.send('', {});
   }
