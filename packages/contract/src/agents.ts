@@ -50,5 +50,17 @@ export function agentName({ kind, model }: Pick<AgentSpec, 'kind' | 'model'>): s
   return kind === 'built_in' ? model : [kind, model].filter(Boolean).join(':');
 }
 
-export const turnLimitsDefault: TurnLimits = { steps: 100, tokens: 4_000_000, costUsd: 20, seconds: 6 * 3600, silenceSeconds: 1_800 };
-export const turnLimitsMax: TurnLimits = { steps: 1_000, tokens: 100_000_000, costUsd: 1_000, seconds: 7 * 24 * 3600, silenceSeconds: 24 * 3600 };
+export const turnLimitsDefault: TurnLimits = {
+  steps: 100,
+  tokens: 4_000_000,
+  costUsd: 20,
+  seconds: 6 * 3600,
+  silenceSeconds: 1_800,
+};
+export const turnLimitsMax: TurnLimits = {
+  steps: 1_000,
+  tokens: 100_000_000,
+  costUsd: 1_000,
+  seconds: 7 * 24 * 3600,
+  silenceSeconds: 24 * 3600,
+};

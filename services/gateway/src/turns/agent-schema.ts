@@ -1,7 +1,14 @@
 // The agent that a request names, for messages, chats, tasks and trials alike.
 
 import { z } from '@hono/zod-openapi';
-import { agentKinds, type AgentSpec, permissionsDefault, toolKinds, turnLimitsDefault, turnLimitsMax } from '@worktrail/contract/agents';
+import {
+  agentKinds,
+  type AgentSpec,
+  permissionsDefault,
+  toolKinds,
+  turnLimitsDefault,
+  turnLimitsMax,
+} from '@worktrail/contract/agents';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import { invalid } from '../problem.ts';
 import { text } from '../text.ts';

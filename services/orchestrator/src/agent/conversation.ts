@@ -49,7 +49,9 @@ export function addEvent(conversation: Conversation, { turnId, producer, payload
       turn.hasBegun = true;
       break;
     case 'messageAgent':
-      if (!turn.steps.some((step) => step.producer === producer)) turn.steps.push({ producer, message: payload.value });
+      // An agent in the sandbox says many as one producer.
+      if (!turn.steps.some(({ message }) => message.messageId === payload.value.messageId))
+        turn.steps.push({ producer, message: payload.value });
       break;
     case 'turnEnded':
       turn.outcome = payload.value.outcome;

@@ -18,7 +18,6 @@ import {
 } from '@agentclientprotocol/sdk';
 import { z } from 'zod';
 import type { ToolKind } from '@worktrail/contract/agents';
-import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { TokenUsage } from '@worktrail/contract/turns';
 import { type AgentEffect, AgentMisbehaved, type AgentProtocol } from './agent-effects.ts';
 import { createAgentTelling } from './agent-telling.ts';
@@ -29,6 +28,8 @@ export interface AcpOptions {
   conversationId: string | null;
   /** The message, with what the agent does not know of what was said before. */
   prompt(knowsConversation: boolean): string;
+  /** Where it is to work. */
+  workTree: string;
   /** It is told that it may have files read and written for it. */
   files: boolean;
 }
@@ -87,7 +88,7 @@ const writing = z.object({ path: text, content: text });
 type Message = z.output<typeof message>;
 type Id = NonNullable<Message['id']>;
 
-export function createAcpProtocol({ turnId, conversationId, prompt, files }: AcpOptions): AgentProtocol {
+export function createAcpProtocol({ turnId, conversationId, prompt, files, workTree }: AcpOptions): AgentProtocol {
   const telling = createAgentTelling(turnId);
   const usage: TokenUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
   let costBefore: number | undefined;
@@ -99,13 +100,15 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files }: Acp
   function notUnderstood(): AgentEffect[] {
     unreadable += 1;
     if (unreadable > unreadableMax) {
-      throw new AgentMisbehaved(`the agent does not speak the protocol: over ${unreadableMax} lines are no messages of it`);
+      throw new AgentMisbehaved(
+        `the agent does not speak the protocol: over ${unreadableMax} lines are no messages of it`,
+      );
     }
     return [];
   }
 
   function openConversation(): AgentEffect {
-    const params: NewSessionRequest = { cwd: workspacePath, mcpServers: [] };
+    const params: NewSessionRequest = { cwd: workTree, mcpServers: [] };
     return request(ids.open, AGENT_METHODS.session_new, params);
   }
 
@@ -119,7 +122,10 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files }: Acp
   function answered(id: Id, { result, error }: Message): AgentEffect[] {
     const refused = (what: string): AgentEffect[] => {
       const detail = (error?.message ?? 'its answer does not fit the protocol').slice(0, 300);
-      return [...telling.close(true), { do: 'end', outcome: 'failed', reason: `the agent failed to ${what}: ${detail}` }];
+      return [
+        ...telling.close(true),
+        { do: 'end', outcome: 'failed', reason: `the agent failed to ${what}: ${detail}` },
+      ];
     };
     switch (id) {
       case ids.initialize: {
@@ -131,7 +137,7 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files }: Acp
           return [{ do: 'end', outcome: 'failed', reason }];
         }
         if (conversationId === null || !agentCapabilities?.loadSession) return [openConversation()];
-        const params: LoadSessionRequest = { sessionId: conversationId, cwd: workspacePath, mcpServers: [] };
+        const params: LoadSessionRequest = { sessionId: conversationId, cwd: workTree, mcpServers: [] };
         return [request(ids.load, AGENT_METHODS.session_load, params)];
       }
       case ids.load:
@@ -206,7 +212,10 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files }: Acp
     const key = answerKey(id);
     const refuse = (code: number, detail: string) => line({ id, error: { code, message: detail } });
     const malformed = (): AgentEffect[] => [{ do: 'send', key, bytes: refuse(-32602, 'its parameters do not fit') }];
-    const answering = { answer: (result: object) => line({ id, result }), refuse: (detail: string) => refuse(-32000, detail) };
+    const answering = {
+      answer: (result: object) => line({ id, result }),
+      refuse: (detail: string) => refuse(-32000, detail),
+    };
     switch (method) {
       case CLIENT_METHODS.session_request_permission: {
         const read = permission.safeParse(params);
@@ -370,7 +379,9 @@ function outcomeOf(
   decision: 'allow' | 'deny' | 'canceled',
 ): RequestPermissionResponse {
   // For once: what stands for longer is ours to remember.
-  const kinds = { allow: ['allow_once', 'allow_always'], deny: ['reject_once', 'reject_always'], canceled: [] }[decision];
+  const kinds = { allow: ['allow_once', 'allow_always'], deny: ['reject_once', 'reject_always'], canceled: [] }[
+    decision
+  ];
   const option = kinds.flatMap((kind) => options.filter((one) => one.kind === kind))[0];
   return option
     ? { outcome: { outcome: 'selected', optionId: option.optionId } }

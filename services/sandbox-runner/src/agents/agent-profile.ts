@@ -20,11 +20,7 @@ export interface AgentProfile {
   /** For people: what is to be done where its command is not found. */
   missing: string;
   /** `resume`: its conversation of before, where that is named by the command line. */
-  start(
-    agent: { model: string; command: string },
-    variables: SandboxVariables,
-    resume: string | null,
-  ): AgentStart;
+  start(agent: { model: string; command: string }, variables: SandboxVariables, resume: string | null): AgentStart;
 }
 
 export const agentFilesPath = '/tmp/worktrail-agent';

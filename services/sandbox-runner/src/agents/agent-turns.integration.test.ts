@@ -92,7 +92,11 @@ afterAll(async () => {
   await scratch?.remove();
 });
 
-function message(text: string, more: Partial<RunAgentTurnInput> = {}, agent: Partial<AgentSpec> = {}): RunAgentTurnInput {
+function message(
+  text: string,
+  more: Partial<RunAgentTurnInput> = {},
+  agent: Partial<AgentSpec> = {},
+): RunAgentTurnInput {
   const turnId = newId('turn');
   return {
     ...{ ...session, partition: 0, generation: 1, turnId, producer: modelStepProducer(turnId, 1), text },
@@ -132,7 +136,9 @@ async function eventsOf({ producer }: RunAgentTurnInput): Promise<Event[]> {
   const events: Event[] = [];
   const subject = eventSubject({ ...session, partition: 0 }, producer);
   for (let seq = 1; ; ) {
-    const stored = await jsm.streams.getMessage(eventStream(0), { seq, next_by_subj: subject } as never).catch(() => null);
+    const stored = await jsm.streams
+      .getMessage(eventStream(0), { seq, next_by_subj: subject } as never)
+      .catch(() => null);
     if (!stored) return events;
     events.push(fromBinary(EventSchema, stored.data));
     seq = stored.seq + 1;
@@ -182,7 +188,11 @@ test('runners that are killed one after the other neither lose nor double what i
   expect(told.filter((kind) => kind === 'toolEnded')).toHaveLength(12);
   expect(told.filter((kind) => kind === 'filesChanged')).toHaveLength(12);
   expect(told.filter((kind) => kind === 'reasoning')).toHaveLength(12);
-  expect(said(events).join('').match(/part \d+ of it/g)).toEqual(Array.from({ length: 12 }, (_, n) => `part ${n} of it`));
+  expect(
+    said(events)
+      .join('')
+      .match(/part \d+ of it/g),
+  ).toEqual(Array.from({ length: 12 }, (_, n) => `part ${n} of it`));
   const ran = await readFile(join(supervised.workspace, 'ran'), 'utf8');
   expect(ran.trim().split('\n')).toEqual(Array.from({ length: 12 }, (_, n) => String(n)));
 });
@@ -239,7 +249,10 @@ test('one that cannot load it is told what was said before', async () => {
       event('trn_1', { case: 'messageAgent', value: { text: 'I will.' } }),
     ],
   });
-  await createAgentTurns({ ...deps, trace: { listEvents: listEvents as never } }).run(lost, { detached: never, canceled: never });
+  await createAgentTurns({ ...deps, trace: { listEvents: listEvents as never } }).run(lost, {
+    detached: never,
+    canceled: never,
+  });
   expect(said(await eventsOf(lost)).join('')).toMatch(/User: remember seven.*Agent: I will\./s);
 });
 
@@ -272,12 +285,19 @@ const bad: [string, string, RegExp][] = [
   ['prints a line without an end', 'long', /a line of the agent is over 4194304 bytes/],
   ['breaks the protocol', 'garble', /does not speak the protocol/],
 ];
-test.each(bad)('an agent that %s ends its turn with that, and the next message is answered', async (_, text, reason) => {
-  const input = message(text, {}, { limits: { ...turnLimitsDefault, silenceSeconds: text.endsWith('hang') ? 1 : 60 } });
-  expect(await run(input)).toMatchObject({ kind: 'ended', outcome: 'failed', reason: expect.stringMatching(reason) });
-  expect(await isGone(input)).toBe(true);
-  expect(await run(message('say well'))).toMatchObject({ outcome: 'completed' });
-});
+test.each(bad)(
+  'an agent that %s ends its turn with that, and the next message is answered',
+  async (_, text, reason) => {
+    const input = message(
+      text,
+      {},
+      { limits: { ...turnLimitsDefault, silenceSeconds: text.endsWith('hang') ? 1 : 60 } },
+    );
+    expect(await run(input)).toMatchObject({ kind: 'ended', outcome: 'failed', reason: expect.stringMatching(reason) });
+    expect(await isGone(input)).toBe(true);
+    expect(await run(message('say well'))).toMatchObject({ outcome: 'completed' });
+  },
+);
 
 test('an agent that uses tools for ever ends at its limit', async () => {
   const input = message('loop', {}, { limits: { ...turnLimitsDefault, steps: 5 } });

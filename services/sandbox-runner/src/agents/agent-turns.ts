@@ -16,7 +16,12 @@ import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
 import { createProducer, type Producer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
 import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
-import { type ReadSecret, readRequestedSecrets, resolveCommandEnvironment, SecretUnusable } from '../commands/command-environment.ts';
+import {
+  type ReadSecret,
+  readRequestedSecrets,
+  resolveCommandEnvironment,
+  SecretUnusable,
+} from '../commands/command-environment.ts';
 import { SandboxGone } from '../commands/command-execution.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { FileChanges } from '../files/file-change.ts';
@@ -28,7 +33,7 @@ import type { SessionDirectories, SessionDirectory } from '../sessions/session-d
 import type { EndFrame, JournalFrame } from '../supervision/journal-format.ts';
 import { JournalCorrupt } from '../supervision/journal-format.ts';
 import { SupervisorError } from '../supervision/supervisor-control.ts';
-import { createAcpProtocol } from './acp-protocol.ts';
+import { type AcpOptions, createAcpProtocol } from './acp-protocol.ts';
 import { type AgentEffect, AgentMisbehaved, type AgentProtocol } from './agent-effects.ts';
 import { type AgentFiles, createAgentFiles } from './agent-files.ts';
 import { createAgentLines } from './agent-lines.ts';
@@ -227,6 +232,7 @@ type Ask = Extract<AgentEffect, { do: 'ask' }>;
 
 function createDrive({ deps, input, control, log, telling, directory, sandbox, processId }: DriveInput) {
   const { agent, turnId } = input;
+  const { workTree = workspacePath } = deps;
   const profile = agentProfiles[agent.kind as Exclude<typeof agent.kind, 'built_in'>];
   const lines = createAgentLines();
   const sent = new Set<string>();
@@ -306,6 +312,7 @@ function createDrive({ deps, input, control, log, telling, directory, sandbox, p
     let earlier: EarlierTurn[] = [];
     protocol = createProtocol(profile, {
       turnId,
+      workTree,
       conversationId: mine?.id ?? null,
       prompt: (knows) => withEarlierTurns(input.text, earlier, knows ? (mine?.turnId ?? null) : null),
     });
@@ -315,7 +322,7 @@ function createDrive({ deps, input, control, log, telling, directory, sandbox, p
     const start = await startOf(deps, input, { sandbox, processId, directory, profile, resume: mine?.id ?? null });
     mask = createTextMask(start.secrets);
     const { outputBytesMax } = input.environment.resources;
-    const command = { ...start, cwd: deps.workTree ?? workspacePath, outputBytesMax };
+    const command = { ...start, cwd: workTree, outputBytesMax };
     process = await startAgentProcess(sandbox, processId, command, control.detached);
     // What was written and not handed over, because the runner died in between.
     if (given !== '') await process.send('', {});
@@ -407,7 +414,10 @@ function createDrive({ deps, input, control, log, telling, directory, sandbox, p
     /** As `follow`. */
     async run(): Promise<AgentTurnResult | undefined> {
       if (!profile.asks && Object.values(agent.permissions).some((rule) => rule !== 'allow')) {
-        const result = endedWith('failed', `${agent.kind} cannot be asked: it may only be had where everything is allowed`);
+        const result = endedWith(
+          'failed',
+          `${agent.kind} cannot be asked: it may only be had where everything is allowed`,
+        );
         log.add({ result });
         return undefined;
       }
@@ -470,7 +480,7 @@ function permissions(asks: readonly Ask[]): AgentTurnResult {
 
 function createProtocol(
   { speaks, offersFiles: files }: AgentProfile,
-  options: { turnId: string; conversationId: string | null; prompt(knows: boolean): string },
+  options: Omit<AcpOptions, 'files'>,
 ): AgentProtocol {
   return speaks === 'acp' ? createAcpProtocol({ ...options, files }) : createCodexProtocol(options);
 }
@@ -486,7 +496,11 @@ function describeEnd({ outcome, exitCode, reason }: EndFrame, { missing }: Agent
   return `the agent ${how} before it had answered${shown && `: ${shown}`}`;
 }
 
-function firstOf<T>(next: Promise<T>, waitMs: number, canceled: AbortSignal | undefined): Promise<T | 'time' | 'canceled'> {
+function firstOf<T>(
+  next: Promise<T>,
+  waitMs: number,
+  canceled: AbortSignal | undefined,
+): Promise<T | 'time' | 'canceled'> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve('time'), waitMs);
     const cancel = () => resolve('canceled');

@@ -72,9 +72,7 @@ export function createCodexProtocol({ turnId, conversationId, prompt }: CodexOpt
   }
 
   return {
-    begin: () => [
-      { do: 'send', key: inputKey, bytes: `${prompt(conversationId !== null)}\n`, whole: true },
-    ],
+    begin: () => [{ do: 'send', key: inputKey, bytes: `${prompt(conversationId !== null)}\n`, whole: true }],
     accept(line) {
       const read = event.safeParse(parseJson(line));
       if (!read.success) {
@@ -98,7 +96,10 @@ export function createCodexProtocol({ turnId, conversationId, prompt }: CodexOpt
           usage.cachedInputTokens = counted?.cached_input_tokens ?? 0;
           return ends('completed', '');
         case 'turn.failed':
-          return ends('failed', `the agent has failed: ${(error?.message ?? message ?? 'no reason given').slice(0, 300)}`);
+          return ends(
+            'failed',
+            `the agent has failed: ${(error?.message ?? message ?? 'no reason given').slice(0, 300)}`,
+          );
         default:
           return [];
       }

@@ -9,7 +9,8 @@ export function createTextMask(secrets: readonly string[]): TextMask {
   const values = [...new Set(secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]))]
     .filter((value) => value !== '')
     .toSorted((a, b) => b.length - a.length);
-  const text = (shown: string) => values.reduce((masked, value) => masked.replaceAll(value, '*'.repeat(value.length)), shown);
+  const text = (shown: string) =>
+    values.reduce((masked, value) => masked.replaceAll(value, '*'.repeat(value.length)), shown);
   const mask = (payload: EventPayloadInit): EventPayloadInit =>
     values.length === 0 ? payload : (maskStrings(payload, text) as EventPayloadInit);
   return Object.assign(mask, { text });

@@ -13,7 +13,7 @@ export const opencode: AgentProfile = {
   speaks: 'acp',
   offersFiles: false,
   asks: true,
-  missing: 'install the npm package opencode-ai, and ripgrep, in the project\'s image or setup',
+  missing: "install the npm package opencode-ai, and ripgrep, in the project's image or setup",
   start({ model }, { OPENAI_BASE_URL: baseURL, OPENAI_API_KEY: apiKey = '' }) {
     const models = baseURL !== undefined && {
       provider: {
