@@ -86,7 +86,11 @@ test('what an agent says, does and has done for it is in the history', async () 
 test('a runner that is killed in the middle of what the agent says and does is not noticed in what the history tells', async () => {
   const { id } = await newSession();
   const script = [
-    ...['say I begin and go on', 'run echo 1 >> ran; until [ -e go ]; do sleep 0.05; done; echo ran', 'say in the middle'],
+    ...[
+      'say I begin and go on',
+      'run echo 1 >> ran; until [ -e go ]; do sleep 0.05; done; echo ran',
+      'say in the middle',
+    ],
     ...['wait /workspace/go-on', 'write notes.md text', 'run echo 2 >> ran', 'say done'],
   ];
   const turnId = await say(id, script.join('\n'));
@@ -111,7 +115,11 @@ test('an agent waits for a permission, also where its runner is killed meanwhile
   const answer = (permissionId: string, decision: string) =>
     api.make(`/v1/sessions/${id}/permissions/${permissionId}`, { decision });
   const first = await seen(id, turnId, ({ type }) => type === 'permission.requested');
-  expect(first.data).toMatchObject({ permissionId: `${turnId}-p1`, toolKind: 'execute', detail: expect.stringContaining('echo yes') });
+  expect(first.data).toMatchObject({
+    permissionId: `${turnId}-p1`,
+    toolKind: 'execute',
+    detail: expect.stringContaining('echo yes'),
+  });
   killRunner();
   await cluster.processes.whenReady('sandbox-runner');
   await answer(`${turnId}-p1`, 'allow');
@@ -150,8 +158,15 @@ test('a conversation goes on after the session has slept', async () => {
 test.each([
   ['dies', 'die 4', /exited with 4/],
   ['floods', 'flood', /over 262144 bytes/],
-])('an agent that %s ends its turn with that, and the next message is answered', async (_, text, reason) => {
-  const { id } = await newSession();
-  expect(await ended(id, await say(id, text))).toMatchObject({ outcome: 'failed', reason: expect.stringMatching(reason) });
-  expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
-}, 120_000);
+])(
+  'an agent that %s ends its turn with that, and the next message is answered',
+  async (_, text, reason) => {
+    const { id } = await newSession();
+    expect(await ended(id, await say(id, text))).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(reason),
+    });
+    expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
+  },
+  120_000,
+);

@@ -29,10 +29,18 @@ const gemini = '#!/bin/sh\nexec node /opt/agents/node_modules/@google/gemini-cli
 /** Answers its name. */
 export async function prepareAgentsImage(socketPath: string): Promise<string> {
   const base = toolPath('WORKTRAIL_SANDBOX_IMAGE');
-  const version = createHash('sha256').update([base, gemini, dockerfile(base), ...packages].join('\n')).digest('hex');
+  const version = createHash('sha256')
+    .update([base, gemini, dockerfile(base), ...packages].join('\n'))
+    .digest('hex');
   const name = `worktrail-test-agents:${version.slice(0, 12)}`;
   const docker = new Docker({ socketPath });
-  if (await docker.getImage(name).inspect().catch(() => undefined)) return name;
+  if (
+    await docker
+      .getImage(name)
+      .inspect()
+      .catch(() => undefined)
+  )
+    return name;
   const fetched = await fetchPackages();
   const context = await mkdtemp(join(tmpdir(), 'worktrail-agents-'));
   try {

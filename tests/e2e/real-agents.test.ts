@@ -76,7 +76,10 @@ const agents: [string, object[]][] = [
   [
     'opencode',
     [
-      { content: 'I run the test.', toolCalls: [call('bash', { command: 'sh test.sh; cat sum.sh', description: 'Runs it' })] },
+      {
+        content: 'I run the test.',
+        toolCalls: [call('bash', { command: 'sh test.sh; cat sum.sh', description: 'Runs it' })],
+      },
       { toolCalls: [call('read', { filePath: '/workspace/sum.sh' })] },
       { toolCalls: [call('edit', { filePath: '/workspace/sum.sh', oldString: '$1 - $2', newString: '$1 + $2' })] },
       { toolCalls: [call('bash', { command: 'sh test.sh && echo it passes', description: 'Runs it again' })] },
@@ -85,25 +88,29 @@ const agents: [string, object[]][] = [
   ],
 ];
 
-test.each(agents)('%s finds out why a test fails and mends it, and its proposal merges', async (kind, steps) => {
-  const message = `please mend the test, ${kind}`;
-  model.on({ predicate: (request: any) => !request.tools?.length } as any, { content: 'A title' });
-  script({ message, steps });
-  const { projectId, path } = await makeProject(kind);
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=120`, { title: kind });
-  expect(session).toMatchObject({ state: 'ready' });
-  const said = { text: message, agent: { kind, model: 'scripted' } };
-  const { turnId } = await api.make(`/v1/sessions/${session.id}/messages`, said);
-  const turn = await ended(session.id, turnId);
-  const history = (await readHistory(api, session.id)).filter((event) => (event as any).turnId === turnId);
-  expect({ turn, told: history.map(({ type }) => type) }).toMatchObject({ turn: { outcome: 'completed' } });
-  expect(JSON.stringify(history)).toContain('it passes');
-  expect(JSON.stringify(history.findLast(({ type }) => type === 'message.agent'))).toContain('now it adds');
-  const proposal = await api.make(`/v1/sessions/${session.id}/proposals`, { title: 'Mended' });
-  const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
-  await expect.poll(state, { timeout: 60_000 }).toBe('mergeable');
-  await api.post(`/v1/proposals/${proposal.id}/merge`, {});
-  await expect.poll(state, { timeout: 60_000 }).toBe('merged');
-  const { stdout } = await promisify(execFile)('git', ['-C', path, 'show', 'main:sum.sh']);
-  expect(stdout).toContain('$1 + $2');
-}, 300_000);
+test.each(agents)(
+  '%s finds out why a test fails and mends it, and its proposal merges',
+  async (kind, steps) => {
+    const message = `please mend the test, ${kind}`;
+    model.on({ predicate: (request: any) => !request.tools?.length } as any, { content: 'A title' });
+    script({ message, steps });
+    const { projectId, path } = await makeProject(kind);
+    const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=120`, { title: kind });
+    expect(session).toMatchObject({ state: 'ready' });
+    const said = { text: message, agent: { kind, model: 'scripted' } };
+    const { turnId } = await api.make(`/v1/sessions/${session.id}/messages`, said);
+    const turn = await ended(session.id, turnId);
+    const history = (await readHistory(api, session.id)).filter((event) => (event as any).turnId === turnId);
+    expect({ turn, told: history.map(({ type }) => type) }).toMatchObject({ turn: { outcome: 'completed' } });
+    expect(JSON.stringify(history)).toContain('it passes');
+    expect(JSON.stringify(history.findLast(({ type }) => type === 'message.agent'))).toContain('now it adds');
+    const proposal = await api.make(`/v1/sessions/${session.id}/proposals`, { title: 'Mended' });
+    const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
+    await expect.poll(state, { timeout: 60_000 }).toBe('mergeable');
+    await api.post(`/v1/proposals/${proposal.id}/merge`, {});
+    await expect.poll(state, { timeout: 60_000 }).toBe('merged');
+    const { stdout } = await promisify(execFile)('git', ['-C', path, 'show', 'main:sum.sh']);
+    expect(stdout).toContain('$1 + $2');
+  },
+  300_000,
+);
