@@ -26,7 +26,6 @@ import { addToolEvent, addTurnEvent, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
 import { decisionOn, describeUse, isPermissionPending, permissionFor, permissionsGone } from './permissions.ts';
 import { isOver } from './phases.ts';
-import type { Underway } from './next-step.ts';
 import type { LiveTurn, SessionState, ToolUseState } from './state.ts';
 
 const endedMax = 100;
@@ -308,11 +307,11 @@ export function turnGivenUpAtMs({ turns }: SessionState): number {
   return canceledAt ? Date.parse(canceledAt) + stoppingMs : Infinity;
 }
 
-/** Nothing of it is under way, or about to be written down. */
+/** Nothing of it is under way, or about to be written down: the last as in Underway. */
 export function isTurnAtRest(
   { generation }: SessionState,
   { spec, stage, tools, agentGeneration }: LiveTurn,
-  { model, agent, tool }: Pick<Underway, 'model' | 'agent' | 'tool'>,
+  { model, agent, tool }: { model: boolean; agent: boolean; tool: boolean },
 ): boolean {
   if (spec.agent.kind !== 'built_in') return !agent && agentGeneration !== generation;
   if (stage === 'model') return !model;
