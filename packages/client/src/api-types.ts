@@ -4,6 +4,7 @@
 
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
+import type { PermissionAnswer, PermissionRequest } from '@worktrail/contract/permissions';
 import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 
@@ -12,6 +13,8 @@ export type {
   CommandOutcome,
   ContextHit,
   ContextKind,
+  PermissionAnswer,
+  PermissionRequest,
   ProposalState,
   PullRequestHost,
   PublicEvent as WorktrailEvent,

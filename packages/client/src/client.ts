@@ -14,6 +14,7 @@ import { createFiles } from './resources/files.ts';
 import { createDoctor, createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
+import { createPermissions } from './resources/permissions.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTransport } from './transport.ts';
@@ -62,6 +63,7 @@ export function createClient(options: ClientOptions) {
     tasks: createTasks(transport),
     trials: createTrials(transport),
     sessions: createSessions(transport),
+    permissions: createPermissions(transport),
     checkpoints: createCheckpoints(transport),
     files: createFiles(transport),
     proposals: createProposals(transport),

@@ -96,6 +96,7 @@ const calls: [string, Call][] = [
   ['files.open', (c) => c.files.open('s', 'p', { at: 'c', offset: 1, length: 1 })],
   ['files.diff', (c) => c.files.diff('s', { from: 'base', to: 'head', patch: false })],
   ['files.patch', (c) => c.files.patch('s', { from: 'base', to: 'head' })],
+  ['permissions.answer', (c) => c.permissions.answer('s', 'p', { decision: 'allow', remember: true })],
   ['proposals.open', (c) => c.proposals.open('s', { title: 't', description: 'd' })],
   ['proposals.list', (c) => c.proposals.list('s', page)],
   ['proposals.get', (c) => c.proposals.get('p')],
