@@ -45,8 +45,7 @@ test('a command that is asked for runs once it is allowed, and not when it is de
   ]);
   expect((await turnEvents(sessionId, turnId)).some(({ type }) => type.startsWith('command.'))).toBe(false);
   const client = createClient({ apiUrl: agent.cluster.apiUrl, apiKey: agent.cluster.apiKey });
-  const allowed = await client.permissions.answer(sessionId, first, { decision: 'allow' });
-  expect(allowed).toEqual({ permissionId: first, decision: 'allow', remember: false });
+  await client.turns.answerPermission(sessionId, first, { decision: 'allow' });
   const second = await awaitQuestion(sessionId, turnId, 2);
   expect((await answer(sessionId, second, { decision: 'deny' })).status).toBe(200);
   expect((await agent.awaitEnd(sessionId, turnId)).data).toMatchObject({ outcome: 'completed' });
@@ -71,12 +70,17 @@ test('a command that is asked for runs once it is allowed, and not when it is de
   expect(heard).toContain('made');
 
   // The same answer again is the same; another, or one to what nobody asked, is not taken.
-  expect((await answer(sessionId, first, { decision: 'allow' })).status).toBe(200);
+  expect(await answer(sessionId, first, { decision: 'allow' })).toMatchObject({
+    status: 200,
+    body: { permissionId: first, decision: 'allow', remember: false },
+  });
   expect(await answer(sessionId, first, { decision: 'deny' })).toMatchObject({ status: 409 });
   expect(await answer(sessionId, `${turnId}-p9`, { decision: 'allow' })).toMatchObject({ status: 404 });
-  expect(await answer(sessionId, 'p1', { decision: 'allow' })).toMatchObject({ status: 422 });
+  expect(await answer(sessionId, 'p1', { decision: 'allow' })).toMatchObject({ status: 404 });
   expect(await answer(sessionId, first, { decision: 'perhaps' })).toMatchObject({ status: 422 });
-  await expect(client.permissions.answer(sessionId, second, { decision: 'allow' })).rejects.toThrow(WorktrailApiError);
+  await expect(client.turns.answerPermission(sessionId, second, { decision: 'allow' })).rejects.toThrow(
+    WorktrailApiError,
+  );
 }, 120_000);
 
 test('an answer that is remembered is not asked for again in the session, and a policy that forbids is heard of at once', async () => {

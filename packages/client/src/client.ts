@@ -14,9 +14,9 @@ import { createFiles } from './resources/files.ts';
 import { createDoctor, createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
-import { createPermissions } from './resources/permissions.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
+import { createTurns } from './resources/turns.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
 
@@ -63,11 +63,11 @@ export function createClient(options: ClientOptions) {
     tasks: createTasks(transport),
     trials: createTrials(transport),
     sessions: createSessions(transport),
-    permissions: createPermissions(transport),
     checkpoints: createCheckpoints(transport),
     files: createFiles(transport),
     proposals: createProposals(transport),
     commands: createCommands(transport, events),
+    turns: createTurns(transport, events),
     events,
     query: createQuery(transport),
     runners: createRunners(transport),
