@@ -69,7 +69,8 @@ export const patchSession = 'patchSession';
 export interface PatchSessionRequest {
   title?: string;
   labels?: Record<string, string>;
-  agentLimits?: AgentLimits;
+  /** Of those that are named. */
+  agentLimits?: Partial<AgentLimits>;
   /** What the change is made to: refused with `precondition_failed` once they are others. */
   seen?: { title: string; labels: Record<string, string>; agentLimits?: AgentLimits };
 }

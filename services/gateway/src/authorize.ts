@@ -60,6 +60,7 @@ const scopeByAction = {
   'proposal.close': ['approve', 'run'],
   'turn.create': 'run',
   'turn.read': 'read',
+  'model.read': 'read',
   'command.create': 'run',
   'command.control': 'run',
   'command.read': 'read',

@@ -66,6 +66,7 @@ import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
 import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
+import { addModelRoutes } from './turns/model-routes.ts';
 import { addTurnRoutes } from './turns/turn-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
@@ -150,6 +151,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ live, position, operator, followers, stopping },
   });
   addTurnRoutes(api, { sessions, runners, workflows, trace, operator });
+  addModelRoutes(api, { operator });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });

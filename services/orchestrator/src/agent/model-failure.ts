@@ -4,7 +4,7 @@
 // refused stay so.
 
 import { ApplicationFailure } from '@temporalio/common';
-import { APICallError, RetryError } from 'ai';
+import { APICallError, InvalidResponseDataError, JSONParseError, RetryError, TypeValidationError } from 'ai';
 import { DoesNotFit } from './compaction.ts';
 import { modelRefused, modelRepeats, modelUnavailable } from './model-step-messages.ts';
 import { AnswerTooLarge } from './step-stream.ts';
@@ -32,6 +32,12 @@ export function modelFailure(error: unknown, nowMs: number): ModelFailure {
   const mayPass = statusCode === undefined || statusCode === 408 || statusCode === 429 || statusCode >= 500;
   if (!mayPass) return { type: modelRefused, detail, retryAfterMs: null };
   return { type: modelUnavailable, detail, retryAfterMs: retryAfterMs(responseHeaders?.['retry-after'], nowMs) };
+}
+
+/** What it answered is not what a model answers. */
+export function isUnreadable(error: unknown): boolean {
+  const kinds = [JSONParseError, TypeValidationError, InvalidResponseDataError];
+  return causesOf(error).some((cause) => kinds.some((kind) => kind.isInstance(cause)));
 }
 
 /** What it was told is more than the model takes in. */

@@ -18,7 +18,7 @@ import {
 import { type CompactionDeps, compact, conversationTokens, estimateTokens, tokenBudget } from './compaction.ts';
 import { type Conversation, findStep, modelMessages } from './conversation.ts';
 import type { ConversationReader } from './conversation-reader.ts';
-import { isContextExceeded, modelFailure, toApplicationFailure } from './model-failure.ts';
+import { isContextExceeded, isUnreadable, modelFailure, toApplicationFailure } from './model-failure.ts';
 import {
   type Finish,
   modelRefused,
@@ -49,8 +49,8 @@ const toolCallsMax = 64;
 const toolNameLengthMax = 200;
 /** Of what the session's workflow is told of a step, as JSON: it holds that in its state, which Temporal bounds. */
 const resultBytesMax = 768 * 1024;
-/** A model that says nothing is asked again, so often in all. */
-const emptyAttemptsMax = 3;
+/** A model that says nothing, or what cannot be read, is asked again: so often in all. */
+const uselessAttemptsMax = 3;
 /** How often less is told to a model that says it was too much. */
 const shorteningsMax = 3;
 
@@ -106,11 +106,12 @@ export async function makeModelStep(
     ));
   } catch (error) {
     signal.throwIfAborted();
-    const { detail, ...how } = modelFailure(error, clock());
-    throw toApplicationFailure({ ...how, detail: models.mask(detail) });
+    const { type, detail, ...when } = modelFailure(error, clock());
+    const isForGood = attempt >= uselessAttemptsMax && isUnreadable(error);
+    throw toApplicationFailure({ ...when, type: isForGood ? modelRefused : type, detail: models.mask(detail) });
   }
   if (isEmpty(answer, stream)) {
-    if (attempt < emptyAttemptsMax) throw failure(modelUnavailable, "the model's answer was empty");
+    if (attempt < uselessAttemptsMax) throw failure(modelUnavailable, "the model's answer was empty");
     answer.finish = 'empty';
   }
   const usage = addUsage(answer.usage, ...before, ...summaries);

@@ -259,7 +259,8 @@ const amountNames = ['steps', 'tokens', 'costUsd', 'seconds'] as const;
 function firstReached(took: AgentUsage, limits: AgentLimits, whose: string): ReachedLimit | null {
   for (const name of amountNames) {
     const limit = limits[name];
-    if (limit !== null && took[name] >= limit) return { name: limitNames[name], detail: limitDetail(whose, name, limit) };
+    if (limit !== null && took[name] >= limit)
+      return { name: limitNames[name], detail: limitDetail(whose, name, limit) };
   }
   return null;
 }
