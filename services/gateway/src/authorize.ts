@@ -61,6 +61,7 @@ const scopeByAction = {
   'turn.create': 'run',
   'turn.read': 'read',
   'permission.answer': 'run',
+  'model.read': 'read',
   'command.create': 'run',
   'command.control': 'run',
   'command.read': 'read',

@@ -67,6 +67,7 @@ import { createTrialReader } from './trials/trial-reader.ts';
 import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
 import { addPermissionRoutes } from './turns/permission-routes.ts';
+import { addModelRoutes } from './turns/model-routes.ts';
 import { addTurnRoutes } from './turns/turn-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
@@ -152,6 +153,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   });
   addTurnRoutes(api, { sessions, runners, workflows, trace, operator });
   addPermissionRoutes(api, { sessions, workflows });
+  addModelRoutes(api, { operator });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
