@@ -5,7 +5,7 @@
 // 2. An unknown result (time-out, lost connection) is settled by reading the subject's last message; where the subject is empty,
 //    by the trace-store's mark, and the expected sequence is 0.
 // 3. While the stream is full or NATS is away, `append` waits, until the signal aborts. Nothing is dropped.
-// 4. After `command.ended` of its producer nothing is appended.
+// 4. After `command.ended` or `tool.ended` of its producer nothing is appended.
 
 import { createHash } from 'node:crypto';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
@@ -340,7 +340,7 @@ function advance(state: ProducerState, event: Event): void {
     state.stdoutOffset += skipped;
     state.position += skipped;
   }
-  if (payload.case === 'commandEnded') state.ended = true;
+  if (payload.case === 'commandEnded' || payload.case === 'toolEnded') state.ended = true;
 }
 
 /** The offsets before this event. */

@@ -62,6 +62,8 @@ function byLastEvent(mark: ProducerMark, producer: string, lastMessage: string):
   switch (payload.case) {
     case 'commandEnded':
       return withTotals(mark, payload.value);
+    case 'toolEnded':
+      return { ...mark, ended: true };
     case 'gap': {
       if (payload.value.producer !== producer) return mark;
       const position = Math.max(mark.position, Number(payload.value.toPosition));

@@ -1,12 +1,13 @@
 // The agent's tools that read, search and change files, done inside the sandbox as its user.
 //
 // 1. What came of it is in the history, as the model is told of it: bounded, and with what was read and changed by its content.
-// 2. It is done once: what is to be written is decided once, kept beside the sandbox, and written again by an attempt after one that died.
+// 2. It is done once: what is to be written is decided once, and kept beside the sandbox with what came of it until all is told. An attempt
+//    after one that died goes on from there; one whose answer alone was lost does nothing.
 // 3. A text is read and written as UTF-8; what is none is told as such and left alone.
 
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { FileToolUse } from '@worktrail/contract/agent-tools';
 import type { UsedFiles, UseFilesInput } from '@worktrail/contract/sandbox-activities';
 import { WorktrailError } from '@worktrail/contract/errors';
@@ -43,11 +44,22 @@ const listMax = 500;
 const searchTimeoutMs = 20_000;
 
 interface Written {
+  /** By which attempts find each other in the sandbox. */
+  changeId: string;
   path: string;
   /** null: it is deleted. */
   content: string | null;
   /** Of what it was made from; null: nothing was there. */
   before: string | null;
+}
+
+type MadeFile = ChangedFile & { path: string };
+
+/** Of a use that changes files. */
+interface KeptUse {
+  written: Written[];
+  /** Once all are made. */
+  files?: MadeFile[];
 }
 
 interface Outcome {
@@ -157,11 +169,11 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     switch (use.tool) {
       case 'write_file': {
         requirePath(use.path);
-        return [{ path: use.path, content: use.content, before: null }];
+        return [{ changeId: newId('event'), path: use.path, content: use.content, before: null }];
       }
       case 'edit_file': {
         const { text, blob } = await readText(sandbox, use.path, signal);
-        return [{ path: use.path, content: replaced(text, use), before: blob }];
+        return [{ changeId: newId('event'), path: use.path, content: replaced(text, use), before: blob }];
       }
       case 'apply_patch':
         return await planPatch(sandbox, use.patch, signal);
@@ -179,29 +191,27 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
       if (content === undefined)
         throw new EditRefused(`the part for ${from ?? to} does not fit the file: read it again`);
       if (to !== null) requirePath(to);
-      if (to !== null) written.push({ path: to, content, before: to === from ? there!.blob : null });
-      if (from !== null && to !== from) written.push({ path: from, content: null, before: there!.blob });
+      const changeId = newId('event');
+      if (to !== null) written.push({ changeId, path: to, content, before: to === from ? there!.blob : null });
+      if (from !== null && to !== from)
+        written.push({ changeId: newId('event'), path: from, content: null, before: there!.blob });
     }
     return written;
   }
 
   async function change(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
-    const kept = join(sandbox.directory.path, 'tool-uses', `${input.toolCallId}.json`);
-    const before = await readFile(kept, 'utf8').catch(() => undefined);
-    const written = before === undefined ? await plan(sandbox, input.use, signal) : (JSON.parse(before) as Written[]);
-    if (before === undefined) await keep(kept, written);
-    const files: (ChangedFile & { path: string })[] = [];
-    for (const { path, content, before: blob } of written) {
-      const order = { changeId: newId('event'), path, executable: null, expected: blob ? { blob } : null };
-      const made = await changes.changeTo(
-        sandbox,
-        { ...order, bytes: content === null ? null : Buffer.from(content) },
-        signal,
-      );
-      files.push({ path, ...made });
-    }
-    await rm(kept, { force: true });
-    const shown = files.map(({ path, status, additions, deletions }) => ({ path, status, additions, deletions }));
+    const path = keptPath(sandbox, input);
+    const kept = await readKept(path);
+    const written = kept?.written ?? (await plan(sandbox, input.use, signal));
+    if (!kept) await keep(path, { written });
+    const files = kept?.files ?? (await write(sandbox, written, signal));
+    if (!kept?.files) await keep(path, { written, files });
+    const shown = files.map(({ path: at, status, additions, deletions }) => ({
+      path: at,
+      status,
+      additions,
+      deletions,
+    }));
     const value = {
       source: 'tool',
       files: files
@@ -210,6 +220,16 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     };
     const told: EventPayloadInit[] = value.files.length > 0 ? [{ case: 'filesChanged', value }] : [];
     return { output: { files: shown }, events: told, changed: true };
+  }
+
+  async function write(sandbox: OpenSandbox, written: readonly Written[], signal: AbortSignal): Promise<MadeFile[]> {
+    const files: MadeFile[] = [];
+    for (const { changeId, path, content, before } of written) {
+      const order = { changeId, path, executable: null, expected: before ? { blob: before } : null };
+      const bytes = content === null ? null : Buffer.from(content);
+      files.push({ path, ...(await changes.changeTo(sandbox, { ...order, bytes }, signal)) });
+    }
+    return files;
   }
 
   async function act(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
@@ -231,17 +251,25 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
       const { turnId, toolCallId, agent } = input;
       const where = { ...input, producer: toolCallId, signal };
       const stored = await recoverProducer(events, where);
+      if (stored.ended) return { changed: changing.has(input.use.tool) };
       const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, signal));
-      // Another attempt has told it all: only its answer was lost.
       const producer = createProducer(events, where, stored);
-      const told = [...outcome.events, endOf(toolCallId, outcome.output, failed)];
-      for (const payload of told.slice(Math.max(0, stored.number - 1))) {
+      // Its begin is the first, and another attempt may have told some of the rest.
+      const missing = outcome.events.slice(Math.max(0, stored.number - 1));
+      for (const payload of [...missing, endOf(toolCallId, outcome.output, failed)]) {
         await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
       }
+      await rm(keptPath(sandbox, input), { force: true });
       return { changed: outcome.changed };
     },
   };
 }
+
+const changing: ReadonlySet<string> = new Set([
+  'write_file',
+  'edit_file',
+  'apply_patch',
+] satisfies FileToolUse['tool'][]);
 
 function endOf(toolCallId: string, output: unknown, failed: boolean): EventPayloadInit {
   return { case: 'toolEnded', value: { toolCallId, failed, outputJson: JSON.stringify(output) } };
@@ -275,8 +303,17 @@ function hashOf({ record }: OpenSandbox): 'sha1' | 'sha256' {
   return record.opened?.baseCommit.length === 64 ? 'sha256' : 'sha1';
 }
 
-async function keep(path: string, written: readonly Written[]): Promise<void> {
-  await mkdir(join(path, '..'), { recursive: true });
-  await writeFile(`${path}.new`, JSON.stringify(written), { flush: true });
+function keptPath({ directory }: OpenSandbox, { toolCallId }: UseFilesInput): string {
+  return join(directory.path, 'tool-uses', `${toolCallId}.json`);
+}
+
+async function readKept(path: string): Promise<KeptUse | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as KeptUse);
+}
+
+async function keep(path: string, use: KeptUse): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(`${path}.new`, JSON.stringify(use), { flush: true });
   await rename(`${path}.new`, path);
 }
