@@ -20,8 +20,8 @@ function sound(): SeenTurn & { events: WorktrailEvent[]; asked: Asked[] } {
   for (const [index, { text, calls }] of script.answers.entries()) {
     asked.push({ text: script.text, step: index + 1, results: Array(results).fill('{}'), messages: 1, atMs });
     const messageId = `${turnId}-${index + 1}`;
-    add('message.agent.delta', { messageId, attempt: 1, text: text.slice(0, 5) });
-    add('message.agent.delta', { messageId, attempt: 1, text: text.slice(5) });
+    add('message.agent_delta', { messageId, attempt: 1, text: text.slice(0, 5) });
+    add('message.agent_delta', { messageId, attempt: 1, text: text.slice(5) });
     add('message.agent', { messageId, attempt: 1, text });
     add('usage');
     for (const [at, { tool }] of calls.entries()) {
@@ -41,7 +41,7 @@ const at = (turn: SeenTurn, type: string) => turn.events.findIndex((event) => ev
 test('a turn as it has to be is nothing to tell of', () => {
   expect(checkTurn(sound())).toEqual([]);
   const turn = sound();
-  const first = at(turn, 'message.agent.delta');
+  const first = at(turn, 'message.agent_delta');
   const cutOff = { ...turn.events[first]! };
   for (const event of turn.events.filter(({ data }) => data['messageId'] === `${turnId}-1`)) event.data['attempt'] = 2;
   turn.events.splice(first, 0, { ...cutOff, data: { ...cutOff.data, attempt: 1 } });
@@ -77,7 +77,7 @@ test('a step that the model is asked for again after its answer is stored is fou
 
 test('deltas that are another text, a tool that failed and results that are not told are found', () => {
   const other = sound();
-  other.events[at(other, 'message.agent.delta')]!.data['text'] = 'Nonsense';
+  other.events[at(other, 'message.agent_delta')]!.data['text'] = 'Nonsense';
   expect(kinds(other)).toEqual(['differs']);
   const failed = sound();
   failed.events[at(failed, 'tool.ended')]!.data['failed'] = true;

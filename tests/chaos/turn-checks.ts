@@ -61,7 +61,9 @@ function checkSteps(turn: SeenTurn): Violation[] {
     if (own.length === 0) continue;
     const { text: said, attempt } = own[0]!.data as { text: string; attempt: number };
     if (said !== text) found.push({ kind: 'differs', what: `step ${index + 1} says ${JSON.stringify(said)}` });
-    for (const [of, delta] of deltasOf(turn, id)) {
+    const deltas = deltasOf(turn, id);
+    if (text !== '' && !deltas.has(attempt)) found.push({ kind: 'lost', what: `step ${index + 1} has no deltas` });
+    for (const [of, delta] of deltas) {
       const isWhole = of === attempt ? delta === text : text.startsWith(delta);
       if (!isWhole)
         found.push({
@@ -77,7 +79,7 @@ function checkSteps(turn: SeenTurn): Violation[] {
 /** By attempt, put together. */
 function deltasOf(turn: SeenTurn, messageId: string): Map<number, string> {
   const texts = new Map<number, string>();
-  for (const { data } of ofType(turn, 'message.agent.delta')) {
+  for (const { data } of ofType(turn, 'message.agent_delta')) {
     const { messageId: id, attempt, text } = data as { messageId: string; attempt: number; text: string };
     if (id === messageId) texts.set(attempt, (texts.get(attempt) ?? '') + text);
   }
