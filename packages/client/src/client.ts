@@ -16,6 +16,7 @@ import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
+import { createTurns } from './resources/turns.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
 
@@ -66,6 +67,7 @@ export function createClient(options: ClientOptions) {
     files: createFiles(transport),
     proposals: createProposals(transport),
     commands: createCommands(transport, events),
+    turns: createTurns(transport, events),
     events,
     query: createQuery(transport),
     runners: createRunners(transport),
