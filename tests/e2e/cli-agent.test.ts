@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { LLMock } from '@copilotkit/aimock';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AGENT_MESSAGE, PROGRAM_PATH } from '../../deploy/local/src/model/agent-script.ts';
+import { answerTo, responseOf } from '../../deploy/local/src/model/scripted-model.ts';
 import { type Api, createApi } from './api.ts';
 import { makeRepository } from './repository.ts';
 import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
@@ -166,4 +168,16 @@ test('chat on a terminal: the answer as it comes, Ctrl-C cancels the turn, Ctrl-
   await chat.printed('canceled: requested');
   chat.child.stdin.write('\u0004');
   expect((await chat.ended).code).toBe(0);
+}, 120_000);
+
+test("the demonstration's agent looks, writes, tests, mends and explains, in a repository that it has never seen", async () => {
+  model.on({ userMessage: AGENT_MESSAGE }, ({ messages }) => responseOf(answerTo(messages)));
+  const asked = await worktrailWith('', 'ask', 'agents', AGENT_MESSAGE);
+  expect(asked).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('it says: 1 files, 0 links that lead nowhere.'),
+  });
+  expect(asked.stderr.match(/FAILED \(failures=1\)|^ {4}OK$/gm)).toEqual(['FAILED (failures=1)', '    OK']);
+  const made = /^session (ses_\w+)$/m.exec(asked.stderr)![1]!;
+  expect((await api.bytes(`/v1/sessions/${made}/files/${PROGRAM_PATH}`)).bytes.toString()).toContain("split('#')");
 }, 120_000);
