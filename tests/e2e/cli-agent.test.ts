@@ -72,11 +72,6 @@ async function worktrailWith(input: string, ...args: string[]) {
 
 const call = (name: string, input: object) => ({ name, arguments: JSON.stringify(input) });
 
-/** What the model answers, step by step, to a message. */
-function script(userMessage: string, steps: { content?: string; reasoning?: string; toolCalls?: object[] }[]): void {
-  steps.forEach((step, index) => model.on({ userMessage, turnIndex: index } as any, step as any));
-}
-
 test('ask gives the answer on stdout, what was done for it on stderr, and exits 0 when the turn is completed', async () => {
   const hostile = 'Two\u001b]0;owned\u0007\u001b[2J files\u202e.';
   model.on(
