@@ -20,7 +20,8 @@ import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { ToolUse } from '../agent/model-step-messages.ts';
-import type { TokenUsage, TurnOutcome, TurnSpec } from '@worktrail/contract/turns';
+import type { TokenUsage, TurnOutcome, TurnSpec, TurnUsage } from '@worktrail/contract/turns';
+import type { TurnReported } from '@worktrail/contract/trial-messages';
 import type {
   ChangedFile,
   ChangeFileRequest,
@@ -30,6 +31,7 @@ import type {
   RevertedFiles,
   RevertSessionRequest,
   SessionSpec,
+  TurnListener,
   UpdatedFiles,
 } from '@worktrail/contract/session-messages';
 
@@ -73,6 +75,7 @@ export interface PendingEvent {
 export type TrialReport =
   | { about: 'session'; to: string; state: 'ready' | 'failed' | 'archived' }
   | { about: 'command'; to: string; commandId: string; result: CommandResult }
+  | { about: 'turn'; to: string; turn: Omit<TurnReported, 'sessionId'> }
   | { about: 'fork'; to: string };
 
 /** A checkpoint that is being made, by whichever run of the workflow. */
@@ -186,13 +189,15 @@ export interface LiveTurn {
   tools: ToolUseState[];
   /** Why it is to be stopped; null while it is not. */
   cancelReason: string | null;
+  /** The trial that wanted it. */
+  reportTo: TurnListener | null;
 }
 
 interface TurnsState {
   /** In the order in which the messages came: the first is the current one. */
   live: LiveTurn[];
   /** Newest last. */
-  ended: { id: string; outcome: TurnOutcome; reason: string }[];
+  ended: { id: string; outcome: TurnOutcome; reason: string; usage: TurnUsage }[];
 }
 
 interface HibernationState {
