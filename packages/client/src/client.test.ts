@@ -87,7 +87,8 @@ test('the end of a command is awaited over the event stream', async () => {
 
 test('the end of a turn is awaited over the event stream, also of one that has ended', async () => {
   const { server, client } = await setUp((response, { path }) => {
-    if (!path.includes('/events')) return sendJson(response, 200, { id: 'trn_1', state: 'ended', outcome: 'completed' });
+    if (!path.includes('/events'))
+      return sendJson(response, 200, { id: 'trn_1', state: 'ended', outcome: 'completed' });
     const event = (turnId: string) =>
       `id: ${turnId}\ndata: ${JSON.stringify({ type: 'turn.ended', cursor: turnId, turnId })}\n\n`;
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write(event('trn_0') + event('trn_1'));
