@@ -623,6 +623,16 @@ export interface Turn {
   endedAt: string | null;
 }
 
+export interface ChatInput extends MessageInput {
+  /** Of the session; without it, the message's first line. */
+  title?: string;
+}
+
+export interface Chat {
+  session: Session;
+  turn: Turn & MessageTaken;
+}
+
 export interface PermissionAnswer {
   decision: 'allow' | 'deny';
   /** Until the session ends, for what is of the same kind. */

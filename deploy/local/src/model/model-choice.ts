@@ -21,7 +21,10 @@ const PROVIDER_OF_KEY: Record<string, string> = {
 };
 
 /** @param model the operator's, from worktrail.yaml and the environment. */
-export function chooseModel(env: NodeJS.ProcessEnv, model: OperatorConfig['model']): ModelChoice {
+export function chooseModel(
+  env: NodeJS.ProcessEnv,
+  model: Pick<OperatorConfig['model'], 'url' | 'default'>,
+): ModelChoice {
   const withKey = Object.entries(PROVIDER_OF_KEY).flatMap(([key, provider]) => (env[key] ? [provider] : []));
   const providers = model.url === null ? withKey : ['custom', ...withKey];
   if (model.default !== null) return { kind: 'named', name: model.default };
