@@ -30,8 +30,13 @@ interface Death {
   isDone: boolean;
 }
 
-/** Uses a tool by one attempt after the other, each of which dies but the last; the events of it. */
-async function used(asked: FileToolUse, deaths: readonly Death[]): Promise<Event[]> {
+/** Uses a tool by one attempt after the other, each of which dies but the last; the events of it. `cancelAtChange`: it is canceled then. */
+async function used(
+  asked: FileToolUse,
+  deaths: readonly Death[],
+  canceled = new AbortController(),
+  cancelAtChange = 0,
+): Promise<Event[]> {
   const toolCallId = `${newId('turn')}-1-0`;
   const input = { ...session.input, turnId: newId('turn'), toolCallId, agent: 'custom/scripted', use: asked };
   const where = { ...session.input, producer: toolCallId, signal: new AbortController().signal };
@@ -66,11 +71,17 @@ async function used(asked: FileToolUse, deaths: readonly Death[]): Promise<Event
     });
     const tools = createFileTools({
       live: createLiveFiles(),
-      changes: { ...changes, changeTo: (...args) => dying('change', () => changes.changeTo(...args)) },
+      changes: {
+        ...changes,
+        changeTo: (...args) => {
+          if (counts.change + 1 === cancelAtChange) canceled.abort(new Error('canceled'));
+          return dying('change', () => changes.changeTo(...args));
+        },
+      },
       events: { ...bench.publishing, js: mortal },
       clock: Date.now,
     });
-    const use = tools.use(await session.sandbox(), input, life.signal);
+    const use = tools.use(await session.sandbox(), input, { signal: life.signal, canceled: canceled.signal });
     if (!death) return void (await use);
     await use.catch(() => undefined);
     expect(life.signal.aborted).toBe(true);
@@ -141,4 +152,19 @@ test('what the agent asks for and is not there is told to it, once', async () =>
   ]);
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'toolEnded']);
   expect(events[1]!.payload.value).toMatchObject({ failed: true });
+}, 120_000);
+
+test('a use that is canceled before it writes leaves nothing, one that writes already is finished and told', async () => {
+  await session.run('printf "a\\n" > left; printf "b\\n" > right');
+  const part = (path: string, from: string, to: string) =>
+    `--- a/${path}\n+++ b/${path}\n@@ -1 +1 @@\n-${from}\n+${to}\n`;
+  const patch = part('left', 'a', 'aa') + part('right', 'b', 'bb');
+  const canceled = new AbortController();
+  canceled.abort(new Error('canceled'));
+  await expect(used({ tool: 'apply_patch', patch }, [], canceled)).rejects.toThrow('canceled');
+  await expect(used({ tool: 'read_file', path: 'left', firstLine: 1, lines: 1 }, [], canceled)).rejects.toThrow();
+  expect(await session.run('cat left right')).toBe('a\nb\n');
+  const events = await used({ tool: 'apply_patch', patch }, [], new AbortController(), 1);
+  expect(await session.run('cat left right')).toBe('aa\nbb\n');
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
 }, 120_000);
