@@ -106,15 +106,12 @@ test('while a command runs that ignores being asked to stop: it is killed after 
 
 test('while a tool reads files', async () => {
   agent.script('search for ever', [
-    { toolCalls: [call('search_text', { pattern: '(a|a)*b', path: 'slow', isRegex: true })] },
+    { toolCalls: [call('search_text', { pattern: '^(aa+)\\1+$', path: 'slow', isRegex: true })] },
     { content: 'never said' },
   ]);
   const sessionId = await agent.openSession('Searches');
-  // A pipe that nobody writes to: whoever reads it waits.
-  const put = {
-    command:
-      'mkdir slow && mkfifo slow/pipe && for n in $(seq 40); do head -c 400000 /dev/zero | tr "\\0" a > slow/$n; done',
-  };
+  // What the expression makes of it takes longer than a search may.
+  const put = { command: "mkdir slow; for n in 1 2 3; do head -c 20011 /dev/zero | tr '\\0' a > slow/$n; done" };
   await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=30`, put);
   const turnId = await agent.send(sessionId, 'search for ever');
   await agent.awaitEvent(sessionId, turnId, ({ type }) => type === 'tool.started');
