@@ -167,6 +167,7 @@ export function toolBegun(state: SessionState, turn: LiveTurn, commandId: string
       acceptCommand(state, commandOf(turn, use, commandId, now), null, now);
       return;
     case 'files':
+    case 'context':
       tool.state = 'concluding';
       return;
     case 'plan':
@@ -220,6 +221,18 @@ export function toolNotTold(state: SessionState, turnId: string, toolCallId: str
   const tool = state.turns.live[0]?.tools.find(({ use }) => use.id === toolCallId);
   if (tool?.state === 'telling') tool.state = 'concluding';
   else if (!tool) addToolEvent(state, { turnId, toolCallId, number: 2 }, now, cutOff(toolCallId, 'canceled'));
+}
+
+/** It could not be done, and trying again will not help. */
+export function toolFailed(
+  state: SessionState,
+  { turnId, toolCallId }: { turnId: string; toolCallId: string },
+  error: string,
+  now: string,
+): void {
+  const value = { toolCallId, failed: true, outputJson: JSON.stringify({ error }) };
+  addToolEvent(state, { turnId, toolCallId, number: 2 }, now, { case: 'toolEnded', value });
+  toolConcluded(state, toolCallId, now);
 }
 
 /** Its end is in the history. */
