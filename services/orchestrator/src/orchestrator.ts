@@ -86,6 +86,7 @@ export async function startOrchestrator(
     producer: { js: jetstream(nats), jsm, trace, log },
     trace,
     models: createModels(config.models),
+    metrics,
   });
   runWorker(agentWorker, 'agent', lifetime, log);
   startLostHostWatch({ nats, sessions, runners, client, bounds: sightingBounds, log }, lifetime);

@@ -4,7 +4,9 @@ import { Context } from '@temporalio/activity';
 import { type NativeConnection, Worker } from '@temporalio/worker';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
+import type { Metrics } from '@worktrail/runtime/metrics';
 import { type AgentActivities, agentTaskQueue } from './agent-activities.ts';
+import { measureModelSteps } from './agent-metrics.ts';
 import { concludeCommand } from './conclude-command.ts';
 import { createConversationReader } from './conversation-reader.ts';
 import { makeModelStep } from './model-step.ts';
@@ -16,6 +18,7 @@ export interface AgentWorkerDeps {
   producer: ProducerDeps;
   trace: TraceClient;
   models: Models;
+  metrics: Metrics;
 }
 
 const beatMs = 500;
@@ -27,7 +30,7 @@ export async function createAgentWorker(deps: AgentWorkerDeps): Promise<Worker> 
     connection: deps.connection,
     namespace: deps.namespace,
     taskQueue: agentTaskQueue,
-    activities: createAgentActivities(deps),
+    activities: measureModelSteps(createAgentActivities(deps), deps.models, deps.metrics),
     maxConcurrentActivityTaskExecutions: stepsAtOnceMax,
     activityTaskPollerBehavior: { type: 'simple-maximum', maximum: 10 },
     // A cancel reaches a step with its beats.
