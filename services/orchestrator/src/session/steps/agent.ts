@@ -9,7 +9,6 @@ import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
 import { type SandboxActivities, sandboxGone, type UseFilesInput } from '@worktrail/contract/sandbox-activities';
 import type { AgentActivities } from '../../agent/agent-activities.ts';
-import { agentTaskQueue } from '../../agent/agent-activities.ts';
 import { recordOptions } from '../../record-options.ts';
 import { now } from '../../workflow-clock.ts';
 import { sandboxRef } from '../record.ts';
@@ -23,14 +22,13 @@ import { modelAnswered, modelFailed, toolConcluded, toolNotTold, toolToConclude 
 const detailLengthMax = 500;
 
 const { modelStep } = proxyActivities<AgentActivities>({
-  taskQueue: agentTaskQueue,
   startToCloseTimeout: '1 hour',
   scheduleToCloseTimeout: '3 hours',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 12 },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
-const { concludeCommand } = proxyActivities<AgentActivities>({ ...recordOptions, taskQueue: agentTaskQueue });
+const { concludeCommand } = proxyActivities<AgentActivities>(recordOptions);
 
 export function callModel({ state, background }: SessionRun, turn: LiveTurn): void {
   const { id: turnId, agent } = turn.spec;
