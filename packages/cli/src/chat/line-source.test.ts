@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { createLineSource } from './line-source.ts';
 
-function setUp({ isTerminal = false, unasked = (_: string) => false } = {}) {
+function setUp({ isTerminal = false, unasked = (_: string): boolean => false } = {}) {
   const told: string[] = [];
   const input = Object.assign(new PassThrough(), { isTTY: isTerminal });
   const output = Object.assign(new PassThrough(), { isTTY: isTerminal });
