@@ -2,7 +2,12 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { createLineSource } from './line-source.ts';
 
-function setUp({ isTerminal = false, unasked = (_: string): boolean => false } = {}) {
+interface SetUp {
+  isTerminal?: boolean;
+  unasked?: (line: string) => boolean;
+}
+
+function setUp({ isTerminal = false, unasked = () => false }: SetUp = {}) {
   const told: string[] = [];
   const input = Object.assign(new PassThrough(), { isTTY: isTerminal });
   const output = Object.assign(new PassThrough(), { isTTY: isTerminal });
