@@ -53,6 +53,7 @@ test('on a terminal there is a prompt, and Ctrl-C and Ctrl-D are told', async ()
   input.write('half\u0003');
   input.write('whole\r');
   expect(await half).toBe('whole');
+  expect(printed().match(/> /g)!.length).toBeGreaterThan(2);
   expect(told).toEqual(['interrupt']);
   const last = lines.next('> ');
   input.write('\u0004');
