@@ -7,6 +7,7 @@ import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
 import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
+import type { PermissionRequest } from '@worktrail/contract/permissions';
 import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
 
 export type {
@@ -15,6 +16,7 @@ export type {
   CommandOutcome,
   ContextHit,
   ContextKind,
+  PermissionRequest,
   PermissionRule,
   ProposalState,
   PullRequestHost,
@@ -614,9 +616,21 @@ export interface Turn {
   reason?: string;
   /** null while it goes on. */
   usage: (TokenUsage & { steps: number }) | null;
+  /** Of one turn that is asked for: what waits for an answer. Absent while that cannot be told. */
+  permissions?: PermissionRequest[];
   queuedAt: string;
   startedAt: string | null;
   endedAt: string | null;
+}
+
+export interface ChatInput extends MessageInput {
+  /** Of the session; without it, the message's first line. */
+  title?: string;
+}
+
+export interface Chat {
+  session: Session;
+  turn: Turn & MessageTaken;
 }
 
 export interface PermissionAnswer {

@@ -5,7 +5,7 @@ import { withModel } from './with-model.ts';
 
 async function chosenFor(env: NodeJS.ProcessEnv, model: { url: string | null; default: string | null }) {
   const stops: (() => Promise<void>)[] = [];
-  const plan = { env: { PATH: '/bin', ...env }, model } as unknown as ClusterPlan;
+  const plan = { env: { PATH: '/bin', ...env }, model: { ...model, models: {} } } as unknown as ClusterPlan;
   const chosen = await withModel(plan, (stop) => stops.push(stop));
   for (const stop of stops) await stop();
   return { env: chosen.plan.env, kind: chosen.model.kind, started: stops.length };
