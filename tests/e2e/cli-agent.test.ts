@@ -153,6 +153,25 @@ test('chat without a terminal: each line is a message, and a session is entered 
   expect(again.stdout).toContain('> the first\nOne.\n> the second\nTwo.\n');
 }, 120_000);
 
+test('what the agent has to ask for is asked in the chat, and from elsewhere', async () => {
+  model.on(
+    { userMessage: 'may you', hasToolResult: false },
+    { toolCalls: [call('run_command', { command: 'echo may' })] },
+  );
+  model.on({ userMessage: 'may you', hasToolResult: true }, { content: 'I have asked.' });
+  const allowed = await worktrailWith('may you?\na\n', 'chat', '--ask', 'execute', sessionId);
+  expect(allowed.stdout).toMatch(/asks whether it may \(execute\): [^]*echo may[^]* {4}may\n[^]*I have asked\./);
+  const denied = await worktrailWith('may you?\nd\n', 'chat', '--ask', 'execute', sessionId);
+  expect(denied.stdout).toMatch(/permission\.answered: deny/);
+  expect(denied.stdout).not.toContain('    may\n');
+  const asking = worktrail('ask', '--ask', 'execute', sessionId, 'may you?');
+  await asking.printed(' allow   (or deny)');
+  const turns = (await api.get(`/v1/sessions/${sessionId}/turns?limit=200`)).body.items;
+  const permission = `${turns.at(-1).id}-p1`;
+  expect((await worktrailWith('', 'permission', sessionId, permission, 'allow')).code).toBe(0);
+  expect(await asking.ended).toMatchObject({ code: 0, stdout: 'I have asked.\n' });
+}, 120_000);
+
 /** Python's pty: what it reads is typed, what is printed comes out. */
 const pseudoTerminal = 'import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
 

@@ -56,7 +56,7 @@ async function setUp({ told, afterCancel = [], past = [] }: SetUp) {
     if (path.startsWith(`/v1/sessions/${sessionId}/permissions/`)) return answer(response, 200, {});
     if (path === `/v1/sessions/${sessionId}/turns/trn_1`) return answer(response, 200, { id: 'trn_1', state: 'ended' });
     if (path === `/v1/sessions/${sessionId}`) return answer(response, 200, session);
-    return method === 'POST' && path.endsWith('/sessions') && answer(response, 201, session);
+    return method === 'POST' && path.endsWith('/chats') && answer(response, 201, { session, turn: { id: 'trn_1' } });
   });
   servers.push(api);
   const env = { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k', NO_COLOR: '1' };
@@ -96,12 +96,11 @@ test('ask sends what it was given, agent and limits too', async () => {
   ]);
 });
 
-test('of a project ask makes a session, titled by what is asked', async () => {
+test('of a project ask makes a session that begins with what is asked', async () => {
   const { start, posted } = await setUp({ told: [ended('completed')] });
   const cli = start(['ask', projectId, 'Why does\nit fail?']);
   expect([await cli.exitCode, cli.stderr()]).toEqual([0, expect.stringContaining(`session ${sessionId}\n`)]);
-  expect(posted('/sessions')).toEqual([{ title: 'Why does it fail?' }]);
-  expect(posted('/messages')).toEqual([{ text: 'Why does\nit fail?' }]);
+  expect([posted('/chats'), posted('/messages')]).toEqual([[{ text: 'Why does\nit fail?' }], []]);
 });
 
 test.each([
