@@ -42,6 +42,7 @@ Examples:
   session=$(worktrail session create --title "try it")
   worktrail run $session -- npm test
   worktrail run $session -- 'cd docs && ls | wc -l'
+  worktrail ask $session "Why does npm test fail? Mend it."
   worktrail logs $session -f
   worktrail diff $session
   worktrail trial run --title "make it fast" --attempt ./a.sh --attempt ./b.sh --verify "npm test"
