@@ -86,14 +86,20 @@ const write = (path: string, content: string) => [
   { content: 'I wrote it.' },
 ];
 
-async function trialEnd(trialId: string): Promise<any> {
+async function until(ask: () => Promise<any>, isSo: (answer: any) => boolean): Promise<any> {
   for (const deadline = Date.now() + 90_000; ; ) {
-    const trial = (await api.get(`/v1/trials/${trialId}`)).body;
-    if (trial.state !== 'running') return trial;
-    if (Date.now() > deadline) throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
+    const answer = await ask();
+    if (isSo(answer)) return answer;
+    if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
+
+const trialEnd = (trialId: string) =>
+  until(
+    async () => (await api.get(`/v1/trials/${trialId}`)).body,
+    ({ state }) => state !== 'running',
+  );
 
 test('of three attempts by two strategies the verifier judges each, the comparison tells what they took, and the winner is merged', async () => {
   script('think about the answer', write('answer', '42'));
@@ -127,14 +133,10 @@ test('of three attempts by two strategies the verifier judges each, the comparis
   expect(ended.usage.tokens).toBe(comparison.items.reduce((sum: number, { tokens }: any) => sum + tokens, 0));
 
   const proposal = await api.make(`/v1/sessions/${winner.sessionId}/proposals`);
-  await api.make(`/v1/proposals/${proposal.id}/merge`);
   const show = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body;
-  for (const deadline = Date.now() + 90_000; ; ) {
-    const now = await show();
-    if (now.state === 'merged') break;
-    if (Date.now() > deadline) throw new Error(`it was not merged: ${JSON.stringify(now)}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  await until(show, ({ state }) => state === 'mergeable');
+  await api.make(`/v1/proposals/${proposal.id}/merge`);
+  await until(show, ({ state }) => state === 'merged');
   expect((await run('git', ['-C', upstream, 'show', 'main:answer'])).stdout).toBe('42');
 }, 240_000);
 
@@ -147,4 +149,49 @@ test('a task is started with its title and description as the message', async ()
   expect(attempt).toMatchObject({ verdict: 'passed', title: task.title, commandIds: [] });
   const turn = (await api.get(`/v1/sessions/${attempt.sessionId}/turns/${attempt.turnId}`)).body;
   expect(turn).toMatchObject({ text: 'Count the files\n\nIn one word.', outcome: 'completed' });
+}, 120_000);
+
+test('the others are stopped once one has passed, while the model still thinks', async () => {
+  script('answer at once', write('answer', '42'));
+  model.on({ userMessage: 'think for long' }, { content: 'Well. '.repeat(2_000) }, { latency: 100, chunkSize: 10 });
+  const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Find the answer first' });
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
+    attempts: [{ message: 'Do think for long.' }, { message: 'Do answer at once.' }],
+    verify: ['test "$(cat answer)" = 42'],
+    stopWhen: 'passed',
+  });
+  const ended = await trialEnd(trial.id);
+  expect(ended).toMatchObject({ state: 'completed', reason: 'attempt 2 passed', stopWhen: 'passed' });
+  const [slow] = ended.sessions;
+  expect(slow).toMatchObject({ state: 'ended', verdict: null, reason: 'another attempt passed' });
+  expect(await untilTurnEnded(slow.sessionId, slow.turnId)).toMatchObject({
+    outcome: 'canceled',
+    reason: 'trial_attempt_passed',
+  });
+}, 120_000);
+
+test('no turn goes on, and none begins, once the budget of the trial is used up', async () => {
+  model.on(
+    { userMessage: 'go on for ever' },
+    {
+      toolCalls: [call('run_command', { command: 'true' })],
+      usage: { prompt_tokens: 500, completion_tokens: 100, total_tokens: 600 },
+    },
+  );
+  const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Never end' });
+  const message = 'Do go on for ever.';
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
+    attempts: [{ message }, { message }, { message }],
+    maxParallel: 2,
+    budget: { tokens: 3_000 },
+  });
+  const ended = await trialEnd(trial.id);
+  expect(ended).toMatchObject({ state: 'failed', budget: { tokens: 3_000 } });
+  expect(ended.reason).toBe(`the budget of the trial is used up: ${ended.usage.tokens} of 3000 tokens`);
+  expect(ended.sessions.map(({ turnId }: any) => turnId === null)).toEqual([false, false, true]);
+  for (const { sessionId, turnId, verdict, reason } of ended.sessions.slice(0, 2)) {
+    expect({ verdict, reason }).toEqual({ verdict: null, reason: ended.reason });
+    const turn = await untilTurnEnded(sessionId, turnId);
+    expect(turn).toMatchObject({ outcome: 'canceled', reason: 'trial_budget_tokens' });
+  }
 }, 120_000);
