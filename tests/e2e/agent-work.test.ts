@@ -3,6 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { LLMock } from '@copilotkit/aimock';
@@ -195,3 +196,64 @@ test('no turn goes on, and none begins, once the budget of the trial is used up'
     expect(turn).toMatchObject({ outcome: 'canceled', reason: 'trial_budget_tokens' });
   }
 }, 120_000);
+
+const worktrail = async (...args: string[]): Promise<string> => {
+  const program = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+  const env = { ...process.env, WORKTRAIL_HOME: cluster.stateDirectory };
+  return (await run(process.execPath, [program, ...args], { env })).stdout;
+};
+
+test('the command line tries a message with two models, shows what each does, and compares what they took', async () => {
+  model.on({ userMessage: 'write the answer down', model: /good/, turnIndex: 0 }, write('answer', '42')[0] as any);
+  model.on({ userMessage: 'write the answer down', model: /good/, turnIndex: 1 }, { content: 'Here it is.' });
+  model.on({ userMessage: 'write the answer down', model: /lazy/ }, { content: 'I would rather not.' });
+  const message = 'Please write the answer down.';
+  const taskId = (await worktrail('task', 'create', 'Write it down', '--project', projectId)).trim();
+  const models = ['--model', 'custom/good', '--model', 'custom/lazy'];
+  const shown = await worktrail('trial', 'run', taskId, '--message', message, ...models, '--verify', 'test -s answer');
+  expect(shown).toMatch(/1 custom\/good: .*│ message\.agent {2}Here it is\./);
+  expect(shown).toMatch(/2 custom\/lazy: .*│ turn\.ended {2}completed/);
+  expect(shown).toMatch(/completed, 1 of 2 passed, .* tokens/);
+  const [head, good, lazy] = (await worktrail('compare', taskId)).split('\n');
+  expect(head).toMatch(/TURNS +TOKENS +COST/);
+  expect([good, lazy]).toEqual([
+    expect.stringMatching(/ custom\/good: .* passed .* 1 +\d+ +\$/),
+    expect.stringMatching(/ custom\/lazy: .* failed .* 1 +\d+ +\$/),
+  ]);
+  const started = JSON.parse(
+    (await worktrail('task', 'start', taskId, '--message', message, '--model', 'custom/lazy', '--json'))
+      .trim()
+      .split('\n')
+      .at(-1)!,
+  );
+  expect(started.trial).toMatchObject({ state: 'completed', sessions: [{ verdict: 'passed' }] });
+}, 120_000);
+
+test('an orchestrator that is killed while the agents work costs no attempt its verdict', async () => {
+  script('survive it', [
+    { toolCalls: [call('run_command', { command: 'sleep 3; echo done >> answer' })] },
+    { content: 'It is written.' },
+  ]);
+  const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Survive' });
+  const message = 'Please survive it.';
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
+    attempts: [{ message }, { message }],
+    verify: ['test "$(cat answer)" = done'],
+    budget: { tokens: 1_000_000 },
+  });
+  for (const { sessionId } of trial.sessions) {
+    for await (const event of followEvents(api, cluster.apiKey, sessionId)) if (event.type === 'command.started') break;
+  }
+  const { pids } = JSON.parse(await readFile(join(cluster.stateDirectory, 'connection.json'), 'utf8'));
+  process.kill(pids.orchestrator, 'SIGKILL');
+  const ended = await trialEnd(trial.id);
+  expect(ended.sessions.map(({ verdict, reason }: any) => [verdict, reason])).toEqual([
+    ['passed', null],
+    ['passed', null],
+  ]);
+  for (const { sessionId } of ended.sessions) {
+    const types = (await readHistory(api, sessionId)).map(({ type }) => type);
+    const once = ['message.user', 'turn.started', 'turn.ended', 'tool.started', 'tool.ended'];
+    expect(once.map((type) => types.filter((one) => one === type).length)).toEqual([1, 1, 1, 1, 1]);
+  }
+}, 180_000);
