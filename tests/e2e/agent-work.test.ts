@@ -204,13 +204,13 @@ const worktrail = async (...args: string[]): Promise<string> => {
 };
 
 test('the command line tries a message with two models, shows what each does, and compares what they took', async () => {
-  model.on({ userMessage: 'write the answer down', model: /good/, turnIndex: 0 }, write('answer', '42')[0] as any);
+  model.on({ userMessage: 'write the answer down', model: /good/, turnIndex: 0 }, write('written', '42')[0] as any);
   model.on({ userMessage: 'write the answer down', model: /good/, turnIndex: 1 }, { content: 'Here it is.' });
   model.on({ userMessage: 'write the answer down', model: /lazy/ }, { content: 'I would rather not.' });
   const message = 'Please write the answer down.';
   const taskId = (await worktrail('task', 'create', 'Write it down', '--project', projectId)).trim();
   const models = ['--model', 'custom/good', '--model', 'custom/lazy'];
-  const shown = await worktrail('trial', 'run', taskId, '--message', message, ...models, '--verify', 'test -s answer');
+  const shown = await worktrail('trial', 'run', taskId, '--message', message, ...models, '--verify', 'test -s written');
   expect(shown).toMatch(/1 custom\/good: .*│ message\.agent {2}Here it is\./);
   expect(shown).toMatch(/2 custom\/lazy: .*│ turn\.ended {2}completed/);
   expect(shown).toMatch(/completed, 1 of 2 passed, .* tokens/);
@@ -231,14 +231,14 @@ test('the command line tries a message with two models, shows what each does, an
 
 test('an orchestrator that is killed while the agents work costs no attempt its verdict', async () => {
   script('survive it', [
-    { toolCalls: [call('run_command', { command: 'sleep 3; echo done >> answer' })] },
+    { toolCalls: [call('run_command', { command: 'sleep 3; echo done >> survived' })] },
     { content: 'It is written.' },
   ]);
   const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Survive' });
   const message = 'Please survive it.';
   const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
     attempts: [{ message }, { message }],
-    verify: ['test "$(cat answer)" = done'],
+    verify: ['test "$(cat survived)" = done'],
     budget: { tokens: 1_000_000 },
   });
   for (const { sessionId } of trial.sessions) {

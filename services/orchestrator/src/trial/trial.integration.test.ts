@@ -198,13 +198,17 @@ describe('a trial', () => {
   });
 
   it('goes on in a new run where the old one stopped', async () => {
-    const plan = Array.from({ length: 4 }, () => 'exit 0');
+    const plan = ['exit 0', 'exit 0', 'hold', 'exit 0'];
     const trial = await startTrial(bed, sampleTrial([plan, plan]), { eventsMax: 30 });
-    const first = await trial.handle.describe();
+    const held = await until(trial.describe, ({ sessions }) =>
+      sessions.every(({ commandIds }) => commandIds.length === 3 && bed.runner.isHeld(commandIds[2]!)),
+    );
+    const begun = async () => (await trial.handle.fetchHistory()).events![0]!.workflowExecutionStartedEventAttributes;
+    await until(begun, (attributes) => Boolean(attributes?.continuedExecutionRunId));
+    for (const { commandIds } of held.sessions) await bed.runner.release(commandIds[2]!);
     const document = await trial.ended();
     expect(document.sessions.map(({ verdict }) => verdict)).toEqual(['passed', 'passed']);
     expect(document.sessions.map(({ commandIds }) => new Set(commandIds).size)).toEqual([4, 4]);
-    expect((await trial.handle.describe()).runId).not.toBe(first.runId);
     const ends = (await sessionOf(trial, 1).events()).filter((event) => event.payload.case === 'commandEnded');
     expect(ends).toHaveLength(4);
   });
