@@ -2,6 +2,7 @@
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
 import type { ChangesFromBase, CheckpointRef } from './checkpoints.ts';
+import type { AgentLimits, AgentUsage } from './agents.ts';
 import type { CommandOutcome } from './commands.ts';
 import type { RepositoryRef } from './environment.ts';
 import type { ForkPoint, InheritedHistory } from './forks.ts';
@@ -61,6 +62,9 @@ export interface SessionDocument {
   /** Of a session that is over and has a checkpoint: nobody can ask its workflow. */
   forkPoint: ForkPoint | null;
   failure: { code: string; detail: string } | null;
+  /** Of its agent's turns together, and what those took that have ended; absent where no turn was and no limit is. */
+  agentLimits?: AgentLimits;
+  agentUsage?: AgentUsage;
   createdAt: string;
   lastActiveAt: string;
 }

@@ -1,5 +1,6 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
+import type { AgentLimits } from './agents.ts';
 import type { CheckpointRef, RestorePoint, StoredArtifact } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
 import type { CheckpointDocument, SessionDocument } from './documents.ts';
@@ -47,6 +48,8 @@ export interface SessionSpec {
   createdBy: ActorRef;
   /** It begins hibernated, with another session's files and history. */
   fork?: SessionFork;
+  /** Of its agent's turns together; without it there are none. */
+  agentLimits?: AgentLimits;
   /** It begins with a message to its agent, which is answered once it is ready. */
   firstMessage?: TurnSpec;
 }
@@ -69,8 +72,10 @@ export const patchSession = 'patchSession';
 export interface PatchSessionRequest {
   title?: string;
   labels?: Record<string, string>;
-  /** What the change is made to: refused with `precondition_failed` once title or labels are others. */
-  seen?: { title: string; labels: Record<string, string> };
+  /** Of those that are named. */
+  agentLimits?: Partial<AgentLimits>;
+  /** What the change is made to: refused with `precondition_failed` once they are others. */
+  seen?: { title: string; labels: Record<string, string>; agentLimits?: AgentLimits };
 }
 
 /** Update → SessionDocument. Refused with `session_busy` while a command is live. Returns once recorded as archived. */

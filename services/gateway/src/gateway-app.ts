@@ -61,11 +61,15 @@ import { addSessionRoutes } from './sessions/session-routes.ts';
 import { createSessionView } from './sessions/session-view.ts';
 import { addSleepRoutes } from './sessions/sleep-routes.ts';
 import { addUpdateRoutes } from './sessions/update-routes.ts';
+import { createScanReader } from './suggestions/scan-reader.ts';
+import { addSuggestionRoutes } from './suggestions/suggestion-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
 import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
+import { addPermissionRoutes } from './turns/permission-routes.ts';
+import { addModelRoutes } from './turns/model-routes.ts';
 import { addChatRoutes } from './turns/chat-routes.ts';
 import { addTurnRoutes } from './turns/turn-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
@@ -151,9 +155,15 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ live, position, operator, followers, stopping },
   });
   addTurnRoutes(api, { sessions, runners, workflows, trace, operator });
+  addPermissionRoutes(api, { sessions, workflows });
+  addModelRoutes(api, { operator });
   addChatRoutes(api, {
     ...{ sessions, view, quota, projects, runners, workflows, operator },
     ...{ live, position, followers, stopping },
+  });
+  addSuggestionRoutes(api, {
+    ...{ store, projects, sessions, quota, runners, workflows, operator },
+    ...{ scans: createScanReader(parts.configuration, workflows), view, followers, audit, stopping },
   });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });

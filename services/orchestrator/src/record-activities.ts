@@ -93,7 +93,7 @@ async function neverMade(sessions: KV, key: string): Promise<void> {
   await putVersioned(sessions, key, archived);
 }
 
-function beating<Input, Output>(work: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
+export function beating<Input, Output>(work: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
   return async (input) => {
     const context = Context.current();
     const timer = setInterval(() => context.heartbeat(), beatMs);

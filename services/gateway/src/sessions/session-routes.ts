@@ -1,5 +1,6 @@
 // Sessions: create, list, show, change, archive.
 
+import { agentLimitsNone } from '@worktrail/contract/agents';
 import { z } from '@hono/zod-openapi';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import {
@@ -30,7 +31,15 @@ import { id } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 import type { TrialReader } from '../trials/trial-reader.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
-import { createSessionSchema, patchSessionSchema, sessionEtag, sessionSchema, sessionState } from './schemas.ts';
+import {
+  agentLimitsOf,
+  createSessionSchema,
+  namedLimits,
+  patchSessionSchema,
+  sessionEtag,
+  sessionSchema,
+  sessionState,
+} from './schemas.ts';
 import type { SessionQuota } from './session-quota.ts';
 import type { SessionReader } from './session-reader.ts';
 import { scopeOf } from './session-reader.ts';
@@ -86,7 +95,8 @@ function addCreation(api: Api, deps: SessionRouteDeps): void {
       const project = await deps.projects.open(principal, params.projectId, 'session.create');
       const taskId = await checkParents(deps, principal, project.value.id, body);
       // It is ready once it is used: nothing is waited for, and nothing placed.
-      if (body.fork) return await makeForkedSession(deps, request, { ...body, fork: body.fork, taskId });
+      const agentLimits = body.agentLimits && agentLimitsOf(body.agentLimits);
+      if (body.fork) return await makeForkedSession(deps, request, { ...body, fork: body.fork, taskId, agentLimits });
       await deps.runners.checkPlaceable();
       const input: NewSession = {
         sessionId: draw.id('session'),
@@ -96,6 +106,7 @@ function addCreation(api: Api, deps: SessionRouteDeps): void {
         baseRef: body.baseRef ?? null,
         env: body.env,
         labels: body.labels,
+        agentLimits,
         createdAt: new Date(draw.timeMs).toISOString(),
       };
       const spec = deps.projects.spec(input, project.value, principal);
@@ -246,7 +257,7 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
       method: 'patch',
       path,
       tag,
-      summary: 'Change title and labels',
+      summary: 'Change title, labels and limits',
       action: 'session.update',
       params,
       body: patchSessionSchema,
@@ -256,9 +267,12 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
       const { document } = await deps.sessions.open(principal, sessionId, 'session.update');
       const seen = await seenDocument(deps, document, headers.get('if-match'));
       const change: PatchSessionRequest = {
-        ...(seen && { seen: { title: seen.title, labels: seen.labels } }),
+        ...(seen && {
+          seen: { title: seen.title, labels: seen.labels, agentLimits: seen.agentLimits ?? agentLimitsNone },
+        }),
         ...(body.title !== undefined && { title: body.title }),
         ...(body.labels !== undefined && { labels: body.labels }),
+        ...(body.agentLimits && { agentLimits: namedLimits(body.agentLimits) }),
       };
       return await deps.view.reply(200, await updateSession(deps, document, patchSession, [change]));
     },

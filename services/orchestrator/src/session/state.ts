@@ -7,6 +7,7 @@
 //    `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
+import { type AgentLimits, agentLimitsNone, type AgentUsage } from '@worktrail/contract/agents';
 import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredBundle } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import type {
@@ -197,6 +198,8 @@ export interface LiveTurn {
   /** Why it is to be stopped; null while it is not. */
   cancelReason: string | null;
   canceledAt: string | null;
+  /** The limit that it is to be stopped for. */
+  limit?: string;
   /** The trial that wanted it. */
   reportTo: TurnListener | null;
 }
@@ -219,6 +222,10 @@ interface TurnsState {
   live: LiveTurn[];
   /** Newest last. */
   ended: { id: string; outcome: TurnOutcome; reason: string; usage: TurnUsage }[];
+  /** Of all turns together. */
+  limits: AgentLimits;
+  /** What those took that have ended. */
+  usage: AgentUsage;
 }
 
 interface HibernationState {
@@ -345,7 +352,12 @@ export function newSessionState(spec: SessionSpec): SessionState {
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     reverting: { plan: null, answered: [] },
     changing: { asked: [], answered: [] },
-    turns: { live: [], ended: [] },
+    turns: {
+      live: [],
+      ended: [],
+      limits: spec.agentLimits ?? agentLimitsNone,
+      usage: { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
+    },
     permissions: { pending: [], settled: [], remembered: {} },
     hibernation: {
       wish: null,
@@ -410,6 +422,8 @@ export function sessionDocument(state: SessionState): SessionDocument {
     inherited: spec.fork?.inherited ?? [],
     forkPoint: state.phase === 'archived' || state.phase === 'failed' ? newestForkPoint(state) : null,
     failure: state.failure,
+    agentLimits: state.turns.limits,
+    agentUsage: state.turns.usage,
     createdAt: spec.createdAt,
     lastActiveAt: state.lastActiveAt,
   };
