@@ -206,6 +206,16 @@ async function recordTrialCanceled(bed: OrchestratorBed): Promise<Recording> {
   return { 'trial-canceled': trial.handle };
 }
 
+/** No provider of models is configured: the turn fails. */
+async function recordTrialAsked(bed: OrchestratorBed): Promise<Recording> {
+  const asked = { commands: ['exit 0'], message: sampleTurn('Mend it.') };
+  const createdAt = new Date().toISOString();
+  const options = { createdAt, maxParallel: 2, stopWhen: 'passed', budget: { tokens: 1_000, seconds: 3_600 } } as const;
+  const trial = await startTrial(bed, sampleTrial([asked, ['hold'], ['exit 0']], options));
+  await trial.ended();
+  return { 'trial-asked': trial.handle };
+}
+
 async function recordProposalMerged(bed: OrchestratorBed): Promise<Recording> {
   const session = await startSession(bed, sampleSession());
   await session.untilState('ready');
@@ -273,6 +283,7 @@ try {
     recordSessionTurns,
     recordTrial,
     recordTrialCanceled,
+    recordTrialAsked,
     recordProposalMerged,
     recordProposalClosed,
     recordProposalPutUp,
