@@ -21,6 +21,7 @@ import { startTemporalServer, type TemporalServer } from '@worktrail/testing/tem
 import { startOrchestrator } from '../src/orchestrator.ts';
 import { startEmptyTraceStore } from './empty-trace-store.ts';
 import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
+import { type ScriptedScans, startScriptedScans } from './scripted-scans.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
@@ -37,6 +38,7 @@ export interface OrchestratorBed {
   client: Client;
   runner: ScriptedRunner;
   git: ScriptedGit;
+  scans: ScriptedScans;
   /** Another one beside it, for the rest of the bed's life. */
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
@@ -80,6 +82,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const runner = await startScriptedRunner(native, producer, runners);
   const git = await startScriptedGit(native);
+  const scans = await startScriptedScans(native);
   const traceStore = await startEmptyTraceStore();
   const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
@@ -93,6 +96,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     client: new Client({ connection }),
     runner,
     git,
+    scans,
     startRunner: async (id) => {
       // Each polls the queue of places, and of one connection only one worker may.
       const own = await NativeConnection.connect({ address: servers.temporal.address });
@@ -120,6 +124,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       for (const stopOther of others) await stopOther();
       await runner.stop();
       await git.stop();
+      await scans.stop();
       await connection.close();
       await native.close();
       await nats.close();

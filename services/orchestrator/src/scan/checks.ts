@@ -49,7 +49,7 @@ export async function runChecks(spec: ScanSpec, state: ScanState, commit: string
         const why = result
           ? `${result.outcome}${result.reason ? `: ${result.reason}` : ''}`
           : (state.checksGone ?? 'no answer');
-        noted(state, `the check "${command.slice(0, 100)}" could not be run: ${why}`);
+        noted(state, `the check "${command.slice(0, 100)}" could not be run in ${sessionId}: ${why}`);
         return { complete: false, failing };
       }
       if (result.outcome === 'exited' && result.exitCode === 0) continue;
@@ -96,6 +96,8 @@ async function runCheck(
     if (!(await signal(sessionId, messages.runTrialCommand, request))) return null;
     if (await condition(() => result() !== undefined || state.checksGone !== null, silence)) return result() ?? null;
   }
+  const canceled: messages.CancelCommandRequest = { commandId, reason: 'scan_ended' };
+  await signal(sessionId, messages.cancelTrialCommand, canceled);
   return null;
 }
 
