@@ -1,8 +1,10 @@
 // The commands of `worktrail`, their options and their help.
 
-import { Command, Option } from 'commander';
+import { agentKinds, toolKinds, turnLimitsMax } from '@worktrail/contract/agents';
+import { Argument, Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { projectApproval } from './commands/approval.ts';
+import { ask } from './commands/ask.ts';
 import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
 import { context } from './commands/context.ts';
@@ -16,6 +18,7 @@ import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
 import { compare } from './commands/compare.ts';
 import { open } from './commands/open.ts';
+import { permission } from './commands/permission.ts';
 import { projectCreate, projectCredential, projectList, projectShow } from './commands/project.ts';
 import { promote, proposalDecide, proposalList, proposalMerge, proposalShow } from './commands/proposal.ts';
 import { query } from './commands/query.ts';
@@ -29,8 +32,9 @@ import { sessionUpdate } from './commands/update.ts';
 import { suggest, suggestAccept, suggestDismiss } from './commands/suggest.ts';
 import { taskCreate, taskList } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
-import { exitCodeHelp } from './exit-codes.ts';
-import { commaSeparated, listed, pair, wholeNumber } from './option-values.ts';
+import { turns, turnShow } from './commands/turns.ts';
+import { exitCodeHelp, turnExitCodeHelp } from './exit-codes.ts';
+import { amount, commaSeparated, listed, namesOf, pair, wholeNumber } from './option-values.ts';
 
 const examples = `
 Examples:
@@ -82,6 +86,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addSessions(program, action);
   addFiles(program, action);
   addRun(program, action);
+  addAgent(program, action);
   addCheckpoints(program, action);
   addTrials(program, action);
   addProposals(program, action);
@@ -364,6 +369,59 @@ ${exitCodeHelp}`,
     .option('--types <types>', 'only these event types, separated by commas', commaSeparated)
     .addHelpText('after', '\nExample:\n  worktrail logs $session -f --types command.queued,command.ended')
     .action(action(logs));
+}
+
+/** Which agent answers, what it may do, and how much. */
+function withAgentOptions(command: Command): Command {
+  return command
+    .option('-m, --model <name>', "provider/model (default: the operator's)")
+    .addOption(new Option('--agent <kind>', 'who answers (default: built_in)').choices([...agentKinds]))
+    .option('--agent-command <command>', 'how a custom agent is started')
+    .option('--ask <kinds>', `ask before tools of these kinds: ${toolKinds.join(', ')}`, namesOf(toolKinds))
+    .option('--deny <kinds>', 'never allow tools of these kinds', namesOf(toolKinds))
+    .option('--max-steps <n>', 'calls of the model', wholeNumber(1, turnLimitsMax.steps))
+    .option('--max-tokens <n>', 'of all of them', wholeNumber(1, turnLimitsMax.tokens))
+    .option('--max-cost <usd>', 'likewise', amount(turnLimitsMax.costUsd))
+    .option('--max-seconds <n>', 'from its start', wholeNumber(1, turnLimitsMax.seconds))
+    .option('--reasoning', 'show what the model thinks, not only that it does');
+}
+
+function addAgent(program: Command, action: Action): void {
+  withAgentOptions(program.command('ask <session or project> <text...>'))
+    .description("send one message to a session's agent, show its answer live; a project gets a new session")
+    .option('--jsonl', 'the events of the turn, one a line')
+    .addHelpText(
+      'after',
+      `
+The answer goes to stdout, what is done for it to stderr. "-" for the text: what stands on stdin.
+Ctrl-C cancels the turn, a second one leaves it alone.
+
+Examples:
+  worktrail ask $session "Why does npm test fail? Mend it."
+  git diff | worktrail ask $session - --max-steps 20
+  answer=$(worktrail ask my-project "What is this repository about?")
+${turnExitCodeHelp}`,
+    )
+    .action(action(ask));
+  const list = program
+    .command('turns')
+    .argument('<session>')
+    .description('the messages of a session, and how the agent has answered each')
+    .option('--limit <n>', 'the newest so many', wholeNumber(1, 10_000), 50)
+    .action(action(turns));
+  list
+    .command('show <session> <turn>')
+    .description('what was said and done in one of them')
+    .option('--reasoning', 'with all that the model thought')
+    .action(action(turnShow));
+  program
+    .command('permission')
+    .description('answer what an agent asks for')
+    .argument('<session>')
+    .argument('<permission>')
+    .addArgument(new Argument('<decision>').choices(['allow', 'deny']))
+    .option('--always', 'for all of its kind in this session')
+    .action(action(permission));
 }
 
 function addTrials(program: Command, action: Action): void {

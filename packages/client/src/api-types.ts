@@ -2,6 +2,7 @@
 //
 // A server may add fields at any time; none that stands here goes away within /v1.
 
+import type { AgentKind, PermissionPolicy, PermissionRule, ToolKind, TurnLimits } from '@worktrail/contract/agents';
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
 import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
@@ -13,19 +14,24 @@ import type {
   SuggestionKind,
   SuggestionState,
 } from '@worktrail/contract/suggestions';
+import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
 
 export type {
   ActorRef,
+  AgentKind,
   CommandOutcome,
   ContextHit,
   ContextKind,
+  PermissionRule,
   ProposalState,
   PullRequestHost,
   PublicEvent as WorktrailEvent,
   SessionState,
   SuggestionKind,
   SuggestionState,
+  ToolKind,
   TrialState,
+  TurnOutcome,
   Verdict,
 };
 
@@ -252,7 +258,7 @@ export interface SuggestionPage extends Page<Suggestion> {
 }
 
 export interface SuggestionAcceptInput {
-  agent?: { kind?: 'built_in'; model?: string };
+  agent?: AgentInput;
   /** To the agent, instead of what the suggestion says. */
   message?: string;
 }
@@ -650,6 +656,50 @@ export interface Limits {
   /** Those with live sessions, the most first. */
   projects: { projectId: string; liveSessions: LimitUse; runningCommands: LimitUse }[];
   projectsLeftOut: number;
+}
+
+// ---- turns ----
+
+/** Who answers, what it may do, and how much. What is not said is the operator's default. */
+export interface AgentInput {
+  kind?: AgentKind;
+  /** "anthropic/…", as the operator has it. */
+  model?: string;
+  /** Of a "custom" one: how it is started. */
+  command?: string;
+  permissions?: Partial<PermissionPolicy>;
+  limits?: Partial<TurnLimits>;
+}
+
+export interface MessageInput {
+  text: string;
+  agent?: AgentInput;
+}
+
+export interface MessageTaken {
+  turnId: string;
+}
+
+/** A message, and all that followed from it until the agent yielded. */
+export interface Turn {
+  id: string;
+  sessionId: string;
+  /** Of the message. */
+  text: string;
+  state: 'queued' | 'running' | 'ended';
+  outcome: TurnOutcome | null;
+  reason?: string;
+  /** null while it goes on. */
+  usage: (TokenUsage & { steps: number }) | null;
+  queuedAt: string;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+export interface PermissionAnswer {
+  decision: 'allow' | 'deny';
+  /** Until the session ends, for what is of the same kind. */
+  remember?: boolean;
 }
 
 /** Something without its counterpart. */

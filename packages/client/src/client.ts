@@ -17,6 +17,7 @@ import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
+import { createTurns } from './resources/turns.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
 
@@ -68,6 +69,7 @@ export function createClient(options: ClientOptions) {
     files: createFiles(transport),
     proposals: createProposals(transport),
     commands: createCommands(transport, events),
+    turns: createTurns(transport, events),
     events,
     query: createQuery(transport),
     runners: createRunners(transport),

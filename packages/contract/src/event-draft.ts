@@ -61,6 +61,7 @@ export interface EventDraft {
             | `session${string}`
             | `proposal${string}`
             | `turn${string}`
+            | `permission${string}`
             | 'messageUser'
             | 'toolStarted'
             | 'toolEnded'

@@ -5,7 +5,7 @@
 // 2. An unknown result (time-out, lost connection) is settled by reading the subject's last message; where the subject is empty,
 //    by the trace-store's mark, and the expected sequence is 0.
 // 3. While the stream is full or NATS is away, `append` waits, until the signal aborts. Nothing is dropped.
-// 4. After `command.ended` of its producer nothing is appended.
+// 4. After a producer's end nothing is appended: `command.ended` of a command, `tool.ended` of a use of a tool, `message.agent` of a step.
 
 import { createHash } from 'node:crypto';
 import { create, fromBinary, type MessageInitShape } from '@bufbuild/protobuf';
@@ -38,6 +38,9 @@ export interface ProducerRef {
   /** Ends the waiting for a stream that does not take events. */
   signal: AbortSignal;
 }
+
+/** Events after which their producer has nothing to say. */
+export const producerEnds: ReadonlySet<string | undefined> = new Set(['commandEnded', 'toolEnded', 'messageAgent']);
 
 /** What is stored of a producer. */
 export interface ProducerState {
@@ -340,7 +343,7 @@ function advance(state: ProducerState, event: Event): void {
     state.stdoutOffset += skipped;
     state.position += skipped;
   }
-  if (payload.case === 'commandEnded') state.ended = true;
+  if (producerEnds.has(payload.case)) state.ended = true;
 }
 
 /** The offsets before this event. */

@@ -7,6 +7,7 @@ import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/do
 import type { ErrorCode } from '@worktrail/contract/errors';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import * as messages from '@worktrail/contract/session-messages';
+import * as permissions from '@worktrail/contract/permissions';
 import * as turns from '@worktrail/contract/turns';
 import { acceptCommand, cancelCommand, findLive, refusal } from './commands.ts';
 import { areFilesSettled, askedCheckpoint, checkpointAsked, checkpointGivenUp, filesWanted } from './checkpoints.ts';
@@ -25,12 +26,13 @@ import {
   updateAnswered,
 } from './life.ts';
 import { waitsFor } from './occupations.ts';
+import { answerRefusal, pendingOf, permissionAnswered } from './permissions.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { answeredRevert, mayBeginRevert, revertBegun, revertIsUnderWay } from './reverts.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { updateSandbox } from './steps/update.ts';
-import { type SessionState, sessionDocument } from './state.ts';
+import { type SessionState, sessionDocument, type ToolUseState } from './state.ts';
 import { messageRefusal, messageTaken, turnCanceled } from './turns.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
@@ -64,6 +66,10 @@ const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequ
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const sendMessage = defineUpdate<turns.TurnAccepted, [turns.TurnSpec]>(turns.sendMessage);
 const cancelTurn = defineUpdate<{ accepted: boolean }, [turns.CancelTurnRequest]>(turns.cancelTurn);
+const answerPermission = defineUpdate<permissions.PermissionAnswer, [permissions.AnswerPermissionRequest]>(
+  permissions.answerPermission,
+);
+const describePermissions = defineQuery<permissions.PermissionRequest[], [string]>(permissions.describePermissions);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
@@ -91,6 +97,13 @@ export function answerMessages(run: SessionRun): void {
     },
   });
   setHandler(cancelTurn, ({ turnId, reason }) => count(run, () => ({ accepted: stopTurn(run, turnId, reason) })));
+  setHandler(answerPermission, (answer) => count(run, () => permissionAnswered(state, answer, now())), {
+    validator: (answer) => {
+      const refused = answerRefusal(state, answer);
+      if (refused) throw refuse(refused.code, refused.detail);
+    },
+  });
+  setHandler(describePermissions, (turnId) => pendingOf(state, turnId));
   setHandler(patch, (request) => count(run, () => patchAndRecord(state, request)), {
     validator: (_request) => {
       if (state.archiveRequested) throw refuse('session_archived', 'the session is archived');
@@ -184,6 +197,8 @@ export function stopTurn(run: SessionRun, turnId: string, reason: string): boole
   const accepted = turnCanceled(state, turnId, reason, now());
   if (!accepted || !isCurrent) return accepted;
   background.interrupt('model');
+  const isUsingFiles = ({ state: is, use }: ToolUseState) => is === 'telling' && use.kind === 'files';
+  if (state.turns.live[0]?.tools.some(isUsingFiles)) background.interrupt('tool');
   const commands = state.commands.filter(({ spec }) => spec.turnId === turnId);
   for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'turn_canceled' });
   return true;

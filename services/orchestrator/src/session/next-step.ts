@@ -9,7 +9,7 @@ import { isPreparing } from './phases.ts';
 import { recordIsDue } from './record.ts';
 import { filesMayBeReverted } from './reverts.ts';
 import type { CheckpointPlan, SessionState } from './state.ts';
-import { currentTurn, toolToConclude, turnOverdueAtMs } from './turns.ts';
+import { currentTurn, isTurnAtRest, toolToBegin, toolToConclude, turnGivenUpAtMs, turnOverdueAtMs } from './turns.ts';
 
 /** What this run of the workflow has begun and not finished; a new run begins with nothing. */
 export interface Underway {
@@ -70,6 +70,8 @@ export type Step =
   | { do: 'concludeTool' }
   /** It has had its time. */
   | { do: 'stopTurn' }
+  /** It was canceled, and is over. */
+  | { do: 'endTurn' }
   | { do: 'setAlarm'; atMs: number }
   | { do: 'complete' };
 
@@ -121,7 +123,10 @@ function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: U
 }
 
 function nextTurnStep(state: SessionState, { model, tool }: Underway, nowMs: number): Step | null {
-  if (turnOverdueAtMs(state) <= nowMs && state.turns.live[0]?.cancelReason === null) return { do: 'stopTurn' };
+  const first = state.turns.live[0];
+  const isCanceled = first !== undefined && first.cancelReason !== null;
+  if (turnOverdueAtMs(state) <= nowMs && !isCanceled) return { do: 'stopTurn' };
+  if (isCanceled && (isTurnAtRest(first, { model, tool }) || turnGivenUpAtMs(state) <= nowMs)) return { do: 'endTurn' };
   const turn = currentTurn(state);
   if (!turn) return null;
   if (turn.stage === 'queued') return { do: 'beginTurn' };
@@ -129,8 +134,7 @@ function nextTurnStep(state: SessionState, { model, tool }: Underway, nowMs: num
   const isRecorded = state.events.length === 0;
   if (turn.stage === 'model') return !model && isRecorded ? { do: 'callModel' } : null;
   if (toolToConclude(turn)) return !tool && isRecorded ? { do: 'concludeTool' } : null;
-  const isFree = turn.tools.every((one) => one.state === 'waiting' || one.state === 'ended');
-  return isFree ? { do: 'beginTool' } : null;
+  return toolToBegin(state, turn) ? { do: 'beginTool' } : null;
 }
 
 function nextSandboxStep(state: SessionState, underway: Underway, nowMs: number): Step | null {
@@ -171,7 +175,7 @@ function nextAlarmMs(state: SessionState): number {
     settleAtMs(state) ?? Infinity,
     automaticCheckpointAtMs(state) ?? Infinity,
     hibernationDue(state)?.atMs ?? Infinity,
-    turnOverdueAtMs(state),
+    Math.min(turnOverdueAtMs(state), turnGivenUpAtMs(state)),
   );
 }
 

@@ -20,6 +20,8 @@ import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { ToolUse } from '../agent/model-step-messages.ts';
+import type { ToolKind } from '@worktrail/contract/agents';
+import type { PermissionAnswer, PermissionDecision, PermissionRequest } from '@worktrail/contract/permissions';
 import type { TokenUsage, TurnOutcome, TurnSpec } from '@worktrail/contract/turns';
 import type {
   ChangedFile,
@@ -168,8 +170,11 @@ export interface Loan {
 /** A use of a tool that a step of the current turn asks for. */
 export interface ToolUseState {
   use: ToolUse;
-  /** `concluding`: what the model is told of it is to be written down. */
-  state: 'waiting' | 'running' | 'concluding' | 'ended';
+  /**
+   * `asked`: somebody is to permit it. `concluding`: what the model is told of it is to be written down. `telling`: that is under way, for a
+   * use of files with the use itself.
+   */
+  state: 'waiting' | 'asked' | 'running' | 'concluding' | 'telling' | 'ended';
   /** Of the command that it is, once that was accepted. */
   commandId: string | null;
 }
@@ -184,8 +189,24 @@ export interface LiveTurn {
   usage: TokenUsage;
   /** Of the newest step. */
   tools: ToolUseState[];
+  /** So often somebody was asked for a permission. */
+  permissionsAsked: number;
   /** Why it is to be stopped; null while it is not. */
   cancelReason: string | null;
+  canceledAt: string | null;
+}
+
+/** `decision`: null of one whose turn ended before. */
+export type SettledPermission = Pick<PermissionRequest, 'permissionId' | 'toolCallId'> &
+  (Pick<PermissionAnswer, 'decision' | 'remember'> | { decision: null });
+
+interface PermissionsState {
+  /** Of the current turn, oldest first. */
+  pending: PermissionRequest[];
+  /** Newest last. */
+  settled: SettledPermission[];
+  /** Answers that stand for the rest of the session. */
+  remembered: Partial<Record<ToolKind, PermissionDecision>>;
 }
 
 interface TurnsState {
@@ -256,6 +277,7 @@ export interface SessionState {
   reverting: RevertingState;
   changing: ChangingState;
   turns: TurnsState;
+  permissions: PermissionsState;
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
   archiveRequested: boolean;
@@ -319,6 +341,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
     reverting: { plan: null, answered: [] },
     changing: { asked: [], answered: [] },
     turns: { live: [], ended: [] },
+    permissions: { pending: [], settled: [], remembered: {} },
     hibernation: {
       wish: null,
       reason: null,

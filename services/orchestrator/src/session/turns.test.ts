@@ -7,19 +7,24 @@ import { describe, expect, it } from 'vitest';
 import { sampleSession, sampleTurn } from '../../test/samples.ts';
 import type { Finish, ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { failed } from './life.ts';
+import { permissionAnswered } from './permissions.ts';
 import { closeCommand } from './commands.ts';
 import { newSessionState, type SessionState } from './state.ts';
 import {
   currentTurn,
   messageRefusal,
+  isTurnAtRest,
   messageTaken,
   modelAnswered,
   modelFailed,
   toolBegun,
   toolCommandEnded,
   toolConcluded,
+  toolNotTold,
+  toolToBegin,
   turnBegun,
   turnCanceled,
+  turnEnded,
   turnOverdueAtMs,
 } from './turns.ts';
 
@@ -143,7 +148,11 @@ type Happening =
   | { kind: 'answer'; tools: Kind[]; late: boolean }
   | { kind: 'modelFails'; late: boolean }
   | { kind: 'toolBegins' }
+  | { kind: 'toolTelling' }
   | { kind: 'toolEnds' }
+  | { kind: 'toolNotTold' }
+  | { kind: 'answerPermission'; decision: 'allow' | 'deny'; remember: boolean }
+  | { kind: 'endCanceled'; late: boolean }
   | { kind: 'cancel'; which: number }
   | { kind: 'fail' };
 
@@ -161,7 +170,18 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('modelFails' as const), late: fc.boolean() }) },
   { weight: 6, arbitrary: fc.constant({ kind: 'toolBegins' as const }) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'toolTelling' as const }) },
   { weight: 6, arbitrary: fc.constant({ kind: 'toolEnds' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'toolNotTold' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('answerPermission' as const),
+      decision: fc.constantFrom('allow' as const, 'deny' as const),
+      remember: fc.boolean(),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('endCanceled' as const), late: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), which: fc.nat(5) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'fail' as const }) },
 );
@@ -172,6 +192,7 @@ function happen(state: SessionState, what: Happening, count: number): void {
   switch (what.kind) {
     case 'message': {
       const spec = sampleTurn(`${count}`, { steps: 3 });
+      if (count % 2 === 0) spec.agent.permissions = { ...spec.agent.permissions, execute: 'ask', read: 'ask' };
       if (messageRefusal(state, spec) === null) messageTaken(state, spec, noon);
       return;
     }
@@ -188,8 +209,34 @@ function happen(state: SessionState, what: Happening, count: number): void {
       if (turn) modelFailed(state, modelStepProducer(turn.spec.id, turn.step - (what.late ? 1 : 0)), 'no', noon);
       return;
     case 'toolBegins': {
-      const isFree = turn?.tools.every((one) => one.state === 'waiting' || one.state === 'ended');
-      if (turn?.stage === 'tools' && isFree) toolBegun(state, turn, `cmd_${count}`, noon);
+      if (turn?.stage === 'tools' && turn.cancelReason === null && toolToBegin(state, turn))
+        toolBegun(state, turn, `cmd_${count}`, noon);
+      return;
+    }
+    case 'toolTelling': {
+      const due = turn?.tools.find((one) => one.state === 'concluding');
+      if (due) due.state = 'telling';
+      return;
+    }
+    case 'toolNotTold': {
+      const telling = turn?.tools.find((one) => one.state === 'telling');
+      if (telling) toolNotTold(state, turn!.spec.id, telling.use.id, noon);
+      return;
+    }
+    case 'answerPermission': {
+      const { decision, remember } = what;
+      const asked = state.permissions.pending[0];
+      if (!asked) return;
+      const actor = { kind: 'user', id: 'prn_someone' } as const;
+      permissionAnswered(state, { permissionId: asked.permissionId, decision, remember, actor }, noon);
+      return;
+    }
+    case 'endCanceled': {
+      const first = state.turns.live[0];
+      if (!first || first.cancelReason === null) return;
+      const isTelling = first.tools.some((one) => one.state === 'telling');
+      const atRest = isTurnAtRest(first, { model: false, tool: isTelling });
+      if (atRest || what.late) turnEnded(state, first, 'canceled', first.cancelReason, noon);
       return;
     }
     case 'toolEnds': {
@@ -197,7 +244,7 @@ function happen(state: SessionState, what: Happening, count: number): void {
         closeCommand(state, spec.id, exited, noon);
         toolCommandEnded(state, spec.id);
       }
-      const due = state.turns.live[0]?.tools.find((one) => one.state === 'concluding');
+      const due = state.turns.live[0]?.tools.find(({ state: is }) => is === 'concluding' || is === 'telling');
       if (due) toolConcluded(state, due.use.id, noon);
       return;
     }
@@ -225,6 +272,7 @@ it('each turn begins at most once and ends at most once, and each tool of it as 
         const isLive = state.turns.live.some(({ spec }) => spec.id === turnId);
         expect(endOf(state, turnId)).toHaveLength(isLive ? 0 : 1);
         if (!isLive) expect(payloads.at(-1)?.case).toBe('turnEnded');
+        expect(count('permissionAnswered')).toBeLessThanOrEqual(count('permissionRequested'));
       }
       // Each producer's events are numbered from 1 without a hole: a tool's own, those of its start and end.
       const numbers = new Map<string, number[]>();
@@ -233,6 +281,9 @@ it('each turn begins at most once and ends at most once, and each tool of it as 
       for (const of of numbers.values()) expect(of).toEqual(of.map((_, index) => index + 1));
       expect(JSON.parse(JSON.stringify(state))).toEqual(state);
       if (state.phase === 'failed') expect(state.turns.live).toEqual([]);
+      const current = state.turns.live[0]?.spec.id;
+      for (const { permissionId } of state.permissions.pending)
+        expect(permissionId.startsWith(`${current}-`)).toBe(true);
     }),
     { numRuns: 500 },
   );

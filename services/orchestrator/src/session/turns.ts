@@ -4,10 +4,14 @@
 // 2. A turn goes from call to call of the model (a step). What a step asks for is done in its order, one after the other; then comes the
 //    next step, until one asks for nothing.
 // 3. A step is begun when all that was before it is in the history: the model is told what the history says.
-// 4. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
+// 4. A tool that a policy forbids, or a person, is not used: the model is told why. One that somebody is asked for waits, and the turn with it.
+// 5. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
+// 6. A turn that is canceled begins nothing more. What is under way is stopped, and waited for `stoppingMs` at most: what takes longer, as a
+//    command that ignores its signal, is ended by who runs it, and the turn is over before.
 
 import { agentName } from '@worktrail/contract/agents';
 import type { CommandSpec } from '@worktrail/contract/commands';
+import type { EventDraft } from '@worktrail/contract/event-draft';
 import {
   modelStepProducer,
   queuedTurnsMax,
@@ -19,10 +23,12 @@ import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { acceptCommand, type Refusal } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
+import { describeUse, isPermissionPending, permissionFor, permissionsGone } from './permissions.ts';
 import { isOver } from './phases.ts';
 import type { LiveTurn, SessionState, ToolUseState } from './state.ts';
 
 const endedMax = 100;
+const stoppingMs = 1_000;
 /** Of what is told of a tool's input when it is begun. */
 const shownInputMax = 8 * 1024;
 
@@ -56,7 +62,9 @@ export function messageTaken(state: SessionState, spec: TurnSpec, now: string): 
     step: 0,
     usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 },
     tools: [],
+    permissionsAsked: 0,
     cancelReason: null,
+    canceledAt: null,
   });
   state.lastActiveAt = now;
   addTurnEvent(
@@ -111,14 +119,33 @@ export function modelFailed(state: SessionState, producer: string, detail: strin
   turnEnded(state, turn, 'failed', detail, now);
 }
 
-/** Begins the next tool that was asked for. */
+/** The next tool to go on with; undefined while one has to end, or to be permitted, before it. */
+export function toolToBegin(state: SessionState, { tools }: LiveTurn): ToolUseState | undefined {
+  const next = tools.find((one) => one.state !== 'ended');
+  if (next?.state === 'asked') return isPermissionPending(state, next.use.id) ? undefined : next;
+  return next?.state === 'waiting' ? next : undefined;
+}
+
+/** Begins the next tool that was asked for, if it may be used. */
 export function toolBegun(state: SessionState, turn: LiveTurn, commandId: string, now: string): void {
-  const tool = turn.tools.find((one) => one.state === 'waiting');
+  const tool = toolToBegin(state, turn);
   if (!tool) return;
   const { use } = tool;
   const about = { turnId: turn.spec.id, toolCallId: use.id, number: 1 };
   const inputJson = use.inputJson.slice(0, shownInputMax);
-  addToolEvent(state, about, now, { case: 'toolStarted', value: { toolCallId: use.id, tool: use.tool, inputJson } });
+  const value = { toolCallId: use.id, tool: use.tool, inputJson };
+  if (tool.state === 'waiting') addToolEvent(state, about, now, { case: 'toolStarted', value });
+  const asked = describeUse(use);
+  const may = asked ? permissionFor(state, turn, { toolCallId: use.id, ...asked }, now) : 'allow';
+  if (may === 'pending') {
+    tool.state = 'asked';
+    return;
+  }
+  if (may === 'deny') {
+    const error =
+      tool.state === 'asked' ? 'the user has denied it' : `it is denied for tools of kind "${asked?.toolKind}"`;
+    return toolToldAtOnce(state, turn, tool, { output: { error }, failed: true }, now);
+  }
   switch (use.kind) {
     case 'command':
       tool.state = 'running';
@@ -174,6 +201,13 @@ export function toolToConclude({ tools }: LiveTurn): ToolUseState | undefined {
   return tools.find(({ state }) => state === 'concluding');
 }
 
+/** Nobody writes its end down any more; of a turn that has ended the session does. */
+export function toolNotTold(state: SessionState, turnId: string, toolCallId: string, now: string): void {
+  const tool = state.turns.live[0]?.tools.find(({ use }) => use.id === toolCallId);
+  if (tool?.state === 'telling') tool.state = 'concluding';
+  else if (!tool) addToolEvent(state, { turnId, toolCallId, number: 2 }, now, cutOff(toolCallId, 'canceled'));
+}
+
 /** Its end is in the history. */
 export function toolConcluded(state: SessionState, toolCallId: string, now: string): void {
   const turn = state.turns.live[0];
@@ -211,9 +245,29 @@ export function turnCanceled(state: SessionState, turnId: string, reason: string
   const turn = findTurn(state, turnId);
   if (!turn) return false;
   turn.cancelReason ??= reason;
+  turn.canceledAt ??= now;
   changed(state);
   if (turn.stage === 'queued') turnEnded(state, turn, 'canceled', reason, now);
   return true;
+}
+
+/** When a canceled one is over whatever is still under way; Infinity: it is not canceled. */
+export function turnGivenUpAtMs({ turns }: SessionState): number {
+  const canceledAt = turns.live[0]?.canceledAt;
+  return canceledAt ? Date.parse(canceledAt) + stoppingMs : Infinity;
+}
+
+/** Nothing of it is under way, or about to be written down: `model` and `tool` as in Underway. */
+export function isTurnAtRest({ stage, tools }: LiveTurn, { model, tool }: { model: boolean; tool: boolean }): boolean {
+  if (stage === 'model') return !model;
+  const isStopping = ({ state, commandId }: ToolUseState) =>
+    state === 'running' || (state === 'concluding' && commandId !== null);
+  return !tool && !tools.some(isStopping);
+}
+
+function cutOff(toolCallId: string, outcome: TurnOutcome): EventDraft['payload'] {
+  const outputJson = JSON.stringify({ error: `the turn was ended before: ${outcome}` });
+  return { case: 'toolEnded', value: { toolCallId, failed: true, outputJson } };
 }
 
 export function turnEnded(
@@ -225,12 +279,11 @@ export function turnEnded(
 ): void {
   const turnId = turn.spec.id;
   for (const { use, state: is } of turn.tools) {
-    // One whose end is being written down has it soon.
-    if (is !== 'waiting' && is !== 'running') continue;
+    if (is === 'telling' || is === 'ended') continue;
     const about = { turnId, toolCallId: use.id, number: is === 'waiting' ? 1 : 2 };
-    const outputJson = JSON.stringify({ error: `the turn was ended before: ${outcome}` });
-    addToolEvent(state, about, now, { case: 'toolEnded', value: { toolCallId: use.id, failed: true, outputJson } });
+    addToolEvent(state, about, now, cutOff(use.id, outcome));
   }
+  permissionsGone(state, turnId);
   state.turns.live = state.turns.live.filter((one) => one !== turn);
   state.turns.ended = [...state.turns.ended, { id: turnId, outcome, reason }].slice(-endedMax);
   state.lastActiveAt = now;

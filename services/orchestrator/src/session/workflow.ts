@@ -19,7 +19,7 @@ import { isQuiet, nextStep, type Step } from './next-step.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import { createSessionRun, type SessionRun, underwayIn } from './run.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { currentTurn, toolBegun, turnBegun } from './turns.ts';
+import { currentTurn, toolBegun, turnBegun, turnEnded } from './turns.ts';
 import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
 import { endLostCommands } from './steps/lost-commands.ts';
@@ -127,6 +127,10 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
       return concludeTool(run, currentTurn(run.state)!);
     case 'stopTurn':
       return void stopTurn(run, run.state.turns.live[0]!.spec.id, 'its time limit');
+    case 'endTurn': {
+      const turn = run.state.turns.live[0]!;
+      return turnEnded(run.state, turn, 'canceled', turn.cancelReason ?? '', now());
+    }
     case 'settle':
       return settle(run.state, now());
     case 'setAlarm':

@@ -1,7 +1,8 @@
 // The agent's tools that read, search and change files, done inside the sandbox as its user.
 //
 // 1. What came of it is in the history, as the model is told of it: bounded, and with what was read and changed by its content.
-// 2. It is done once: what is to be written is decided once, kept beside the sandbox, and written again by an attempt after one that died.
+// 2. It is done once and told once: what is to be written is decided once, and kept beside the sandbox with what became of it until all
+//    of that is in the history; an attempt after one that died goes on from there.
 // 3. A text is read and written as UTF-8; what is none is told as such and left alone.
 
 import { createHash } from 'node:crypto';
@@ -21,7 +22,7 @@ import {
 } from '@worktrail/runtime/event-producer';
 import { baseEnvironment } from '../docker/image-environment.ts';
 import type { FileChanges } from '../files/file-change.ts';
-import type { LiveFiles } from '../files/live-files.ts';
+import type { LiveFile, LiveFiles } from '../files/live-files.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { runInternalCommand } from '../supervision/internal-command.ts';
 import { EditRefused, readPatch, replaced } from './edit-text.ts';
@@ -43,17 +44,23 @@ const listMax = 500;
 const searchTimeoutMs = 20_000;
 
 interface Written {
+  changeId: string;
   path: string;
   /** null: it is deleted. */
   content: string | null;
-  /** Of what it was made from; null: nothing was there. */
-  before: string | null;
+  /** The blob that was there; '': nothing was. */
+  before: string;
+}
+
+/** What is to be written, and what became of the first of it. Kept until all of it is told. */
+interface Kept {
+  written: Written[];
+  made: (ChangedFile & { path: string })[];
 }
 
 interface Outcome {
   output: unknown;
   events: EventPayloadInit[];
-  changed: boolean;
 }
 
 export function createFileTools({ live, changes, events, clock }: FileToolDeps): FileTools {
@@ -94,6 +101,22 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     }
   }
 
+  /** '' where there is none. */
+  async function blobIfThere(sandbox: OpenSandbox, path: string, signal: AbortSignal): Promise<string> {
+    let blob: string | null = '';
+    const what = { path, offset: 0, length: 0, hash: hashOf(sandbox) };
+    const begin = (file: LiveFile) => {
+      ({ blob } = file);
+    };
+    try {
+      await live.read(sandbox, what, begin, async () => undefined, signal);
+    } catch (error) {
+      if (!(error instanceof WorktrailError && error.code === 'not_found')) throw error;
+    }
+    if (blob === null) throw new EditRefused(`${path} is too large to be written by this tool`);
+    return blob;
+  }
+
   async function read(
     sandbox: OpenSandbox,
     { path, firstLine, lines }: Extract<FileToolUse, { tool: 'read_file' }>,
@@ -118,7 +141,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
       lines: all.length,
       ...(shown.length < all.length - firstLine + 1 && { nextLine: firstLine + shown.length }),
     };
-    return { output, events: [{ case: 'fileRead', value }], changed: false };
+    return { output, events: [{ case: 'fileRead', value }] };
   }
 
   async function list(sandbox: OpenSandbox, path: string, signal: AbortSignal): Promise<Outcome> {
@@ -126,7 +149,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     const { items, next } = await live.list(sandbox, { path, limit: listMax, after: null }, signal);
     const names = fitting(items.map(({ name, type }) => (type === 'directory' ? `${name}/` : name)));
     const cut = next !== null || names.length < items.length;
-    return { output: { names, ...(cut && { cut: true }) }, events: [], changed: false };
+    return { output: { names, ...(cut && { cut: true }) }, events: [] };
   }
 
   async function search(
@@ -149,7 +172,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     const lines = stdout.split('\n').filter((line) => line !== '');
     const shown = fitting(lines.map((line) => line.replace(/^\.\//, '').slice(0, 500)));
     const cut = shown.length < lines.length || end.outcome !== 'exited';
-    return { output: { matches: shown, ...(cut && { cut: true }) }, events: [], changed: false };
+    return { output: { matches: shown, ...(cut && { cut: true }) }, events: [] };
   }
 
   /** What is to be written, from what is there now. */
@@ -157,11 +180,12 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     switch (use.tool) {
       case 'write_file': {
         requirePath(use.path);
-        return [{ path: use.path, content: use.content, before: null }];
+        const before = await blobIfThere(sandbox, use.path, signal);
+        return [{ changeId: newId('event'), path: use.path, content: use.content, before }];
       }
       case 'edit_file': {
         const { text, blob } = await readText(sandbox, use.path, signal);
-        return [{ path: use.path, content: replaced(text, use), before: blob }];
+        return [{ changeId: newId('event'), path: use.path, content: replaced(text, use), before: blob }];
       }
       case 'apply_patch':
         return await planPatch(sandbox, use.patch, signal);
@@ -179,37 +203,38 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
       if (content === undefined)
         throw new EditRefused(`the part for ${from ?? to} does not fit the file: read it again`);
       if (to !== null) requirePath(to);
-      if (to !== null) written.push({ path: to, content, before: to === from ? there!.blob : null });
-      if (from !== null && to !== from) written.push({ path: from, content: null, before: there!.blob });
+      if (to !== null)
+        written.push({ changeId: newId('event'), path: to, content, before: to === from ? there!.blob : '' });
+      if (from !== null && to !== from)
+        written.push({ changeId: newId('event'), path: from, content: null, before: there!.blob });
     }
     return written;
   }
 
   async function change(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
-    const kept = join(sandbox.directory.path, 'tool-uses', `${input.toolCallId}.json`);
-    const before = await readFile(kept, 'utf8').catch(() => undefined);
-    const written = before === undefined ? await plan(sandbox, input.use, signal) : (JSON.parse(before) as Written[]);
-    if (before === undefined) await keep(kept, written);
-    const files: (ChangedFile & { path: string })[] = [];
-    for (const { path, content, before: blob } of written) {
-      const order = { changeId: newId('event'), path, executable: null, expected: blob ? { blob } : null };
-      const made = await changes.changeTo(
-        sandbox,
-        { ...order, bytes: content === null ? null : Buffer.from(content) },
-        signal,
-      );
-      files.push({ path, ...made });
+    const path = keptPath(sandbox, input);
+    const kept = (await readKept(path)) ?? { written: await plan(sandbox, input.use, signal), made: [] };
+    const { written, made } = kept;
+    if (made.length === 0) await keep(path, kept);
+    for (const { content, before, ...order } of written.slice(made.length)) {
+      const bytes = content === null ? null : Buffer.from(content);
+      const expected = before === '' ? 'absent' : { blob: before };
+      const file = await changes.changeTo(sandbox, { ...order, executable: null, expected, bytes }, signal);
+      made.push({ path: order.path, ...asOfAll(file, before) });
+      await keep(path, kept);
     }
-    await rm(kept, { force: true });
-    const shown = files.map(({ path, status, additions, deletions }) => ({ path, status, additions, deletions }));
-    const value = {
-      source: 'tool',
-      files: files
-        .filter(({ status }) => status !== 'unchanged')
-        .map((file) => ({ ...file, additions: BigInt(file.additions), deletions: BigInt(file.deletions) })),
-    };
-    const told: EventPayloadInit[] = value.files.length > 0 ? [{ case: 'filesChanged', value }] : [];
-    return { output: { files: shown }, events: told, changed: true };
+    const shown = made.map(({ path: of, status, additions, deletions }) => ({
+      path: of,
+      status,
+      additions,
+      deletions,
+    }));
+    const files = made
+      .filter(({ status }) => status !== 'unchanged')
+      .map((file) => ({ ...file, additions: BigInt(file.additions), deletions: BigInt(file.deletions) }));
+    const told: EventPayloadInit[] =
+      files.length > 0 ? [{ case: 'filesChanged', value: { source: 'tool', files } }] : [];
+    return { output: { files: shown }, events: told };
   }
 
   async function act(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
@@ -228,19 +253,29 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
 
   return {
     use: async (sandbox, input, signal) => {
-      const { turnId, toolCallId, agent } = input;
+      const { turnId, toolCallId, agent, use } = input;
       const where = { ...input, producer: toolCallId, signal };
       const stored = await recoverProducer(events, where);
-      const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, signal));
       // Another attempt has told it all: only its answer was lost.
+      if (stored.ended) {
+        await rm(keptPath(sandbox, input), { force: true });
+        return { changed: isChange(use) };
+      }
+      const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, signal));
       const producer = createProducer(events, where, stored);
       const told = [...outcome.events, endOf(toolCallId, outcome.output, failed)];
       for (const payload of told.slice(Math.max(0, stored.number - 1))) {
         await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
       }
-      return { changed: outcome.changed };
+      await rm(keptPath(sandbox, input), { force: true });
+      return { changed: isChange(use) };
     },
   };
+}
+
+/** Files are changed, or may have been before it was refused. */
+function isChange({ tool }: FileToolUse): boolean {
+  return tool === 'write_file' || tool === 'edit_file' || tool === 'apply_patch';
 }
 
 function endOf(toolCallId: string, output: unknown, failed: boolean): EventPayloadInit {
@@ -253,7 +288,7 @@ async function actOrRefuse(work: () => Promise<Outcome>): Promise<{ outcome: Out
   } catch (error) {
     const isTheAgents = error instanceof EditRefused || (error instanceof WorktrailError && refusals.has(error.code));
     if (!isTheAgents) throw error;
-    return { outcome: { output: { error: error.message }, events: [], changed: false }, failed: true };
+    return { outcome: { output: { error: error.message }, events: [] }, failed: true };
   }
 }
 
@@ -275,8 +310,24 @@ function hashOf({ record }: OpenSandbox): 'sha1' | 'sha256' {
   return record.opened?.baseCommit.length === 64 ? 'sha256' : 'sha1';
 }
 
-async function keep(path: string, written: readonly Written[]): Promise<void> {
+function keptPath({ directory }: OpenSandbox, { toolCallId }: UseFilesInput): string {
+  return join(directory.path, 'tool-uses', `${toolCallId}.json`);
+}
+
+/** An attempt before, whose answer is lost, may have done it: how many lines that changed is told by the next checkpoint. */
+function asOfAll(file: ChangedFile, before: string): ChangedFile {
+  if (file.status !== 'unchanged' || before === file.newBlob) return file;
+  const status = file.newBlob === '' ? 'deleted' : before === '' ? 'added' : 'modified';
+  return { ...file, status, oldBlob: before };
+}
+
+async function readKept(path: string): Promise<Kept | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as Kept);
+}
+
+async function keep(path: string, kept: Kept): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true });
-  await writeFile(`${path}.new`, JSON.stringify(written), { flush: true });
+  await writeFile(`${path}.new`, JSON.stringify(kept), { flush: true });
   await rename(`${path}.new`, path);
 }

@@ -18,7 +18,7 @@ import type { LiveTurn, SessionState } from '../state.ts';
 import { filesTouched } from '../checkpoints.ts';
 import { toolSandboxGone } from '../life.ts';
 import { findLive } from '../commands.ts';
-import { modelAnswered, modelFailed, toolConcluded, toolToConclude, turnEnded } from '../turns.ts';
+import { modelAnswered, modelFailed, toolConcluded, toolNotTold, toolToConclude } from '../turns.ts';
 
 const detailLengthMax = 500;
 
@@ -41,10 +41,8 @@ export function callModel({ state, background }: SessionRun, turn: LiveTurn): vo
     try {
       modelAnswered(state, producer, await modelStep(input), now());
     } catch (error) {
-      if (isCancellation(error)) {
-        if (turn.cancelReason !== null) turnEnded(state, turn, 'canceled', turn.cancelReason, now());
-        return;
-      }
+      // The loop ends the turn.
+      if (isCancellation(error)) return;
       modelFailed(state, producer, failureMessage(error).slice(0, detailLengthMax), now());
     }
   });
@@ -56,11 +54,13 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
   const { use, commandId } = tool;
   const turnId = turn.spec.id;
   const about = { turnId, toolCallId: use.id };
+  if (commandId !== null && findLive(state, commandId)) return;
+  tool.state = 'telling';
   if (use.kind === 'files') {
     const input = { ...sandboxRef(state), ...about, agent: agentName(turn.spec.agent), use: use.use };
     return background.begin('tool', () => useFilesOnHost(state, input));
   }
-  if (commandId === null || findLive(state, commandId)) return;
+  if (commandId === null) return;
   const result = state.ended.find(({ id }) => id === commandId)?.result ?? null;
   background.begin('tool', async () => {
     await concludeCommand({ ...about, ref: sandboxRef(state), commandId, result });
@@ -82,9 +82,10 @@ async function useFilesOnHost(state: SessionState, input: UseFilesInput): Promis
     if (changed) filesTouched(state, now());
     toolConcluded(state, input.toolCallId, now());
   } catch (error) {
-    // The loop asks again.
-    if (isCancellation(error) || wasNotTakenUp(error)) return;
-    if (failureType(error) !== sandboxGone) throw error;
-    toolSandboxGone(state, input.generation, now());
+    const isGone = failureType(error) === sandboxGone;
+    if (!isCancellation(error) && !wasNotTakenUp(error) && !isGone) throw error;
+    // Of a turn that goes on the loop asks again.
+    toolNotTold(state, input.turnId, input.toolCallId, now());
+    if (isGone) toolSandboxGone(state, input.generation, now());
   }
 }
