@@ -13,6 +13,7 @@ import {
 import type { CommandOutcome, CommandResult } from '@worktrail/contract/commands';
 import type { ScanSpec } from '@worktrail/contract/scan-messages';
 import * as messages from '@worktrail/contract/session-messages';
+import { suggestionLimits } from '@worktrail/contract/suggestions';
 import { recordOptions } from '../record-options.ts';
 import type { session } from '../session/workflow.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
@@ -53,6 +54,10 @@ export async function runChecks(spec: ScanSpec, state: ScanState, commit: string
         return { complete: false, failing };
       }
       if (result.outcome === 'exited' && result.exitCode === 0) continue;
+      if (failing.length === suggestionLimits.perKindMax) {
+        noted(state, `more than ${failing.length} checks fail: the others were not run`);
+        return { complete: false, failing };
+      }
       const scope = { organizationId, sessionId, partition };
       failing.push(await findFailingCheck({ scope, commandId, command, result }));
     }
