@@ -87,7 +87,7 @@ function addScan(api: Api, deps: SuggestionRouteDeps): void {
         checkSession: deps.projects.spec(checks, project, principal),
         model: deps.operator.model.default,
       };
-      const scan = await startScan(deps, spec);
+      const scan = await startScan(deps, spec, signal);
       return json(202, scanJson(await waited(deps, scan, query.waitSeconds, signal)));
     },
   );
@@ -95,13 +95,22 @@ function addScan(api: Api, deps: SuggestionRouteDeps): void {
 
 const startsMax = 50;
 const startAgainMs = 100;
+const recordedMsMax = 10_000;
 
 /** One that has just ended, and whose workflow has not, is none that could be joined. */
-async function startScan({ workflows, scans }: SuggestionRouteDeps, spec: ScanSpec): Promise<ScanDocument> {
+async function startScan(
+  { workflows, scans }: SuggestionRouteDeps,
+  spec: ScanSpec,
+  signal: AbortSignal,
+): Promise<ScanDocument> {
   for (let starts = 0; starts < startsMax; starts++) {
     const isNew = await workflows.start(scanWorkflow, scanWorkflowId(spec.projectId), spec, { again: true });
     const scan = await scans.newest(spec);
-    if (scan && (isNew || scan.state === 'running')) return scan;
+    if (scan && (isNew || scan.state === 'running')) {
+      // Whoever reads the list next finds this one.
+      await scans.untilRecorded(scan, { timeoutMs: recordedMsMax, signal });
+      return scan;
+    }
     await delay(startAgainMs);
   }
   throw unavailable('orchestrator', 'the scan before it has not come to its end');
