@@ -562,7 +562,7 @@ function addSuggestions(program: Command, action: Action): void {
     .argument('[project]')
     .option('--no-scan', 'only what was found before')
     .option('--kind <kind>', 'only of this kind')
-    .option('--suggestion-state <state>', 'open, accepted, dismissed, resolved or all', 'open')
+    .option('--only <state>', 'open, accepted, dismissed, resolved or all', 'open')
     .addHelpText('after', '\nExample:\n  worktrail suggest my-project\n  worktrail suggest accept sug_…')
     .action(action(suggest));
   command

@@ -22,7 +22,11 @@ test('calls of models are counted by how they came out, and tokens by kind, what
     return outcome;
   };
   const metrics = createMetrics('test');
-  const measured = measureModelSteps({ modelStep } as unknown as AgentActivities, { providers: ['custom'] }, metrics);
+  const measured = measureModelSteps(
+    { modelStep } as unknown as AgentActivities,
+    { providerOf: (name) => (name.startsWith('custom/') ? 'custom' : 'unknown') },
+    metrics,
+  );
   await measured.modelStep(input('custom/scripted'));
   for (const model of ['custom/scripted', 'no-such/model', 'custom/scripted', 'custom/scripted']) {
     await measured.modelStep(input(model)).catch(() => undefined);
