@@ -5,6 +5,7 @@ import { Argument, Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { projectApproval } from './commands/approval.ts';
 import { ask } from './commands/ask.ts';
+import { chat } from './commands/chat.ts';
 import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
 import { context } from './commands/context.ts';
@@ -29,7 +30,8 @@ import { sessionArchive, sessionCreate, sessionList, sessionShow } from './comma
 import { sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { sessionUpdate } from './commands/update.ts';
-import { taskCreate, taskList } from './commands/task.ts';
+import { suggest, suggestAccept, suggestDismiss } from './commands/suggest.ts';
+import { taskCreate, taskList, taskStart } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
 import { turns, turnShow } from './commands/turns.ts';
 import { exitCodeHelp, turnExitCodeHelp } from './exit-codes.ts';
@@ -40,6 +42,7 @@ Examples:
   session=$(worktrail session create --title "try it")
   worktrail run $session -- npm test
   worktrail run $session -- 'cd docs && ls | wc -l'
+  worktrail ask $session "Why does npm test fail? Mend it."
   worktrail logs $session -f
   worktrail diff $session
   worktrail trial run --title "make it fast" --attempt ./a.sh --attempt ./b.sh --verify "npm test"
@@ -81,6 +84,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addOrganizations(program, action);
   addProjects(program, action);
   addTasks(program, action);
+  addSuggestions(program, action);
   addSessions(program, action);
   addFiles(program, action);
   addRun(program, action);
@@ -183,6 +187,17 @@ function addTasks(program: Command, action: Action): void {
     .option('-d, --description <text>')
     .action(action(taskCreate));
   task.command('list').description('the tasks of a project').addOption(projectOption()).action(action(taskList));
+  const start = task
+    .command('start <task>')
+    .description('a trial with one session, live: its agent is told the title and description')
+    .option('--message <text>', 'tell it this instead')
+    .option('--command <command>', 'run this first; without a message, only this (repeatable)', listed)
+    .option('-m, --model <name>', "provider/model (default: the operator's)")
+    .addOption(agentOption());
+  withAgentLimits(start)
+    .option('--detach', 'do not wait; prints the trial id')
+    .addHelpText('after', '\nExample:\n  worktrail task start $task --model anthropic/claude-opus-4 --max-cost 2')
+    .action(action(taskStart));
 }
 
 function addSessions(program: Command, action: Action): void {
@@ -369,23 +384,31 @@ ${exitCodeHelp}`,
     .action(action(logs));
 }
 
+function agentOption(): Option {
+  return new Option('--agent <kind>', 'who answers (default: built_in)').choices([...agentKinds]);
+}
+
 /** Which agent answers, what it may do, and how much. */
 function withAgentOptions(command: Command): Command {
-  return command
-    .option('-m, --model <name>', "provider/model (default: the operator's)")
-    .addOption(new Option('--agent <kind>', 'who answers (default: built_in)').choices([...agentKinds]))
-    .option('--agent-command <command>', 'how a custom agent is started')
+  command.option('-m, --model <name>', "provider/model (default: the operator's)").addOption(agentOption());
+  return withAgentLimits(command)
     .option('--ask <kinds>', `ask before tools of these kinds: ${toolKinds.join(', ')}`, namesOf(toolKinds))
+    .option('--reasoning', 'show what the model thinks, not only that it does');
+}
+
+/** What an agent may do where nobody can be asked, and how much. */
+function withAgentLimits(command: Command): Command {
+  return command
+    .option('--agent-command <command>', 'how a custom agent is started')
     .option('--deny <kinds>', 'never allow tools of these kinds', namesOf(toolKinds))
     .option('--max-steps <n>', 'calls of the model', wholeNumber(1, turnLimitsMax.steps))
     .option('--max-tokens <n>', 'of all of them', wholeNumber(1, turnLimitsMax.tokens))
     .option('--max-cost <usd>', 'likewise', amount(turnLimitsMax.costUsd))
-    .option('--max-seconds <n>', 'from its start', wholeNumber(1, turnLimitsMax.seconds))
-    .option('--reasoning', 'show what the model thinks, not only that it does');
+    .option('--max-seconds <n>', 'from its start', wholeNumber(1, turnLimitsMax.seconds));
 }
 
 function addAgent(program: Command, action: Action): void {
-  withAgentOptions(program.command('ask <session or project> <text...>'))
+  withAgentOptions(program.command('ask <session|project> <text...>'))
     .description("send one message to a session's agent, show its answer live; a project gets a new session")
     .option('--jsonl', 'the events of the turn, one a line')
     .addHelpText(
@@ -401,6 +424,18 @@ Examples:
 ${turnExitCodeHelp}`,
     )
     .action(action(ask));
+  withAgentOptions(program.command('chat <session|project>'))
+    .description("talk with a session's agent; a project gets a new session")
+    .addHelpText(
+      'after',
+      `
+Ctrl-C cancels the turn, a second one leaves it alone; Ctrl-D leaves. Where the agent has to ask (--ask): a allows, A always,
+d denies. Without a terminal each line of stdin is a message.
+
+Example:
+  worktrail chat my-project --ask execute`,
+    )
+    .action(action(chat));
   const list = program
     .command('turns')
     .argument('<session>')
@@ -424,24 +459,36 @@ ${turnExitCodeHelp}`,
 
 function addTrials(program: Command, action: Action): void {
   const trial = program.command('trial').description('several attempts at a task, side by side');
-  trial
+  const start = trial
     .command('run [task]')
     .description('run attempts live, then compare; exits 0 when one of them passed')
     .option('--title <text>', 'make a new task with this title')
     .addOption(projectOption())
     .option('--name <text>', 'of the trial')
     .option('--attempt <command>', 'one session that runs this (repeatable)', listed)
+    .option('--message <text>', 'one session whose agent is told this (repeatable)', listed)
+    .option('--prepare <command>', 'runs in each of these before (repeatable)', listed)
+    .option('-m, --model <name>', 'provider/model; each message is tried with each (repeatable)', listed)
+    .option('--agent <kinds>', `likewise with each of these: ${agentKinds.join(', ')}`, namesOf(agentKinds))
+    .option('--times <n>', 'so many sessions for each message', wholeNumber(1, 16))
     .option('--verify <command>', 'decides whether an attempt passed (repeatable)', listed)
     .option('--max-parallel <n>', 'so many attempts at once', wholeNumber(1, 16))
+    .option('--stop-when-passed', 'stop the others once one has passed')
+    .option('--budget-tokens <n>', 'of all attempts together, in and out', wholeNumber(1, turnLimitsMax.tokens))
+    .option('--budget-cost <usd>', 'likewise', amount(turnLimitsMax.costUsd))
+    .option('--budget-seconds <n>', 'from the start of the trial', wholeNumber(1, turnLimitsMax.seconds));
+  withAgentLimits(start)
     .option('--detach', 'do not wait; prints the trial id')
     .addHelpText(
       'after',
       `
 Ctrl-C cancels the trial, a second one leaves it alone.
 
-Example:
+Examples:
   worktrail trial run --title "count lines" --attempt "wc -l * > n.txt && cat n.txt" --attempt ./count.py \\
-    --verify "test -s n.txt"`,
+    --verify "test -s n.txt"
+  worktrail trial run $task --message "Mend the failing test." --model openai/gpt-5 --model anthropic/claude-opus-4 \\
+    --times 2 --verify "npm test" --stop-when-passed --budget-cost 5`,
     )
     .action(action(trialRun));
   trial.command('show <trial>').description('one trial').action(action(trialShow));
@@ -504,6 +551,31 @@ Examples:
     .option('--detach', 'do not wait')
     .addHelpText('after', '\nThe request stands until the proposal is over, or has a new head, also after Ctrl-C.')
     .action(action(proposalMerge));
+}
+
+function addSuggestions(program: Command, action: Action): void {
+  const command = program
+    .command('suggest')
+    .description(
+      'look for tasks that are worth doing in a project: failing checks, TODOs, missing tests, outdated docs, …',
+    )
+    .argument('[project]')
+    .option('--no-scan', 'only what was found before')
+    .option('--kind <kind>', 'only of this kind')
+    .option('--only <state>', 'open, accepted, dismissed, resolved or all', 'open')
+    .addHelpText('after', '\nExample:\n  worktrail suggest my-project\n  worktrail suggest accept sug_…')
+    .action(action(suggest));
+  command
+    .command('accept <suggestion>')
+    .description('make a task of it and a session to work on it; prints the id of the session')
+    .option('-m, --message <text>', 'to the agent, instead of what the suggestion says')
+    .option('--model <name>', 'the model of the agent')
+    .action(action(suggestAccept));
+  command
+    .command('dismiss <suggestion>')
+    .description('do not suggest it again')
+    .option('-r, --reason <text>')
+    .action(action(suggestDismiss));
 }
 
 function addOperation(program: Command, action: Action): void {

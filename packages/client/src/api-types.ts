@@ -5,9 +5,24 @@
 import type { AgentKind, PermissionPolicy, PermissionRule, ToolKind, TurnLimits } from '@worktrail/contract/agents';
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
-import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type {
+  ProposalState,
+  PullRequestHost,
+  SessionState,
+  TrialBudget,
+  TrialState,
+  Verdict,
+} from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
+import type { PermissionRequest } from '@worktrail/contract/permissions';
 import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
+import type {
+  Evidence,
+  OutputEvidence,
+  ScanStep,
+  SuggestionKind,
+  SuggestionState,
+} from '@worktrail/contract/suggestions';
 
 export type {
   ActorRef,
@@ -15,12 +30,16 @@ export type {
   CommandOutcome,
   ContextHit,
   ContextKind,
+  PermissionRequest,
   PermissionRule,
   ProposalState,
   PullRequestHost,
   PublicEvent as WorktrailEvent,
   SessionState,
   ToolKind,
+  SuggestionKind,
+  SuggestionState,
+  TrialBudget,
   TrialState,
   TurnOutcome,
   Verdict,
@@ -194,11 +213,90 @@ export interface TaskInput {
   description?: string;
 }
 
+// ---- suggestions ----
+
+export interface Suggestion {
+  id: string;
+  projectId: string;
+  kind: SuggestionKind;
+  /** One line. */
+  title: string;
+  description: string;
+  /** From 0 to 1. */
+  score: number;
+  state: SuggestionState;
+  /** Lines of `commit`. */
+  evidence: Evidence[];
+  /** Of a failing check. */
+  output: OutputEvidence | null;
+  commit: string;
+  /** Why it was dismissed. */
+  reason: string | null;
+  /** What accepting it has made. */
+  taskId: string | null;
+  sessionId: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface Scan {
+  projectId: string;
+  state: 'running' | 'completed' | 'failed';
+  step: ScanStep | null;
+  commit: string | null;
+  /** Looked for to the end. */
+  kinds: SuggestionKind[];
+  added: number;
+  updated: number;
+  resolved: number;
+  /** What was not done or not kept, and why. */
+  notes: string[];
+  detail: string | null;
+  startedAt: string;
+  endedAt: string | null;
+}
+
+export interface SuggestionQuery extends PageQuery {
+  /** Default: open. */
+  state?: SuggestionState | 'all';
+  kind?: SuggestionKind;
+}
+
+export interface SuggestionPage extends Page<Suggestion> {
+  /** The newest one of the project. */
+  scan: Scan | null;
+}
+
+export interface SuggestionAcceptInput {
+  agent?: AgentInput;
+  /** To the agent, instead of what the suggestion says. */
+  message?: string;
+}
+
+export interface SuggestionAccepted {
+  suggestion: Suggestion;
+  task: Task;
+  session: Session;
+  /** null: no model is configured, and none was named. */
+  turnId: string | null;
+}
+
 export interface TrialInput {
   name?: string;
-  attempts: { title?: string; commands?: string[] }[];
+  /** Commands are run first, then the agent is told the message. */
+  attempts: { title?: string; commands?: string[]; message?: string; agent?: AgentInput }[];
   verify?: string[];
   maxParallel?: number;
+  /** Once an attempt has passed, the others are stopped. */
+  stopWhen?: 'passed';
+  budget?: TrialBudget;
+}
+
+/** Without either, the message is the task's title and description. */
+export interface StartTaskInput {
+  commands?: string[];
+  message?: string;
+  agent?: AgentInput;
 }
 
 export interface TrialSession {
@@ -210,6 +308,8 @@ export interface TrialSession {
   /** Why there is no verdict, or which command decided it. */
   reason: string | null;
   commandIds: string[];
+  /** Of its message, once that was sent. */
+  turnId: string | null;
   startedAt: string | null;
   endedAt: string | null;
 }
@@ -220,6 +320,12 @@ export interface Trial {
   projectId: string;
   name: string;
   state: TrialState;
+  /** Why it ended before each attempt had run its course. */
+  reason: string | null;
+  stopWhen: 'passed' | null;
+  budget: TrialBudget;
+  /** Of all turns, as far as their sessions have told. */
+  usage: { tokens: number; costUsd: number };
   sessions: TrialSession[];
   createdAt: string;
   endedAt: string | null;
@@ -239,7 +345,10 @@ export interface ComparedSession {
   deletions: number | null;
   commands: number;
   durationSeconds: number | null;
+  turns: number | null;
+  /** Of its turns, in and out. */
   tokens: number | null;
+  /** Of its turns, in US dollars. */
   cost: number | null;
   /** The session's newest. */
   proposal: { id: string; state: ProposalState } | null;
@@ -614,9 +723,21 @@ export interface Turn {
   reason?: string;
   /** null while it goes on. */
   usage: (TokenUsage & { steps: number }) | null;
+  /** Of one turn that is asked for: what waits for an answer. Absent while that cannot be told. */
+  permissions?: PermissionRequest[];
   queuedAt: string;
   startedAt: string | null;
   endedAt: string | null;
+}
+
+export interface ChatInput extends MessageInput {
+  /** Of the session; without it, the message's first line. */
+  title?: string;
+}
+
+export interface Chat {
+  session: Session;
+  turn: Turn & MessageTaken;
 }
 
 export interface PermissionAnswer {

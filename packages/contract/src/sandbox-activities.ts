@@ -3,7 +3,7 @@
 // `placeSession` is polled on one shared queue by every runner with a free slot; everything else runs on the queue of the host it
 // answered. Results are references and small facts, never output.
 
-import type { FileToolUse } from './agent-tools.ts';
+import type { ContextToolUse, FileToolUse } from './agent-tools.ts';
 import type { AgentTurnResult, RunAgentTurnInput } from './agent-turns.ts';
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
@@ -148,6 +148,17 @@ export interface UseFilesInput extends SandboxRef {
   use: FileToolUse;
 }
 
+export interface UseContextInput extends SandboxRef {
+  /** The next three as in UseFilesInput. */
+  turnId: string;
+  toolCallId: string;
+  agent: string;
+  repository: RepositoryRef;
+  /** In which it is searched: one that the mirror has. */
+  commit: string;
+  use: ContextToolUse;
+}
+
 export interface UsedFiles {
   /** Files were, or may have been, changed. */
   changed: boolean;
@@ -179,6 +190,8 @@ export interface PlacementActivities {
 export interface SandboxActivities {
   /** One use of a tool of the agent, done and told in the history. Fails for good with type `sandbox_gone` as below. */
   useFiles(input: UseFilesInput): Promise<UsedFiles>;
+  /** The same of a search in the repository's index. It needs no sandbox. */
+  useContext(input: UseContextInput): Promise<void>;
   /**
    * Puts a message to an agent that runs in the sandbox, or goes on with that, until the agent has answered or asks for a permission.
    * All it says is in the history then. Once canceled it ends the agent and answers. Fails for good with type `sandbox_gone` only when

@@ -23,18 +23,29 @@ export interface TokenUsage {
   costUsd: number;
 }
 
+export interface TurnUsage extends TokenUsage {
+  steps: number;
+}
+
 /** Update → TurnAccepted. Its update id is the turn's id. Refused with `queued_messages_exceeded`. */
 export const sendMessage = 'sendMessage';
 export interface TurnAccepted {
   state: 'queued' | 'running';
 }
 
-/** Update → {accepted}: false when the turn is not live any more. */
+/** Update → TurnCanceled. */
 export const cancelTurn = 'cancelTurn';
 export interface CancelTurnRequest {
   turnId: string;
   /** For people. */
   reason: string;
+}
+
+export interface TurnCanceled {
+  /** False: it is not live any more. */
+  accepted: boolean;
+  /** Of its commands those that are being stopped: their runner hears of it by itself, a while later. */
+  commands: string[];
 }
 
 /** Of one session, beside the one that runs. */

@@ -1,4 +1,4 @@
-// The orchestrator: one Temporal worker with the workflows `session`, `trial`, `proposal` and `reconcile` and the activities that need no sandbox, and the
+// The orchestrator: one Temporal worker with the workflows `session`, `trial`, `proposal`, `scan` and `reconcile` and the activities that need no sandbox, and the
 // watch of the runners' leases.
 
 import { randomUUID } from 'node:crypto';
@@ -21,7 +21,7 @@ import {
   runWorker,
 } from '@worktrail/runtime/temporal';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
-import { createAgentWorker } from './agent/agent-worker.ts';
+import { createAgentActivities } from './agent/agent-work.ts';
 import { createModels } from './agent/models.ts';
 import type { OrchestratorConfig } from './config.ts';
 import { startLostHostWatch } from './lost-hosts.ts';
@@ -32,6 +32,7 @@ import { createReconcileActivities } from './reconcile/activities.ts';
 import { createReconciliation } from './reconcile/reconciliation.ts';
 import { keepReconcileSchedule } from './reconcile/schedule.ts';
 import { sightingBounds } from './runner-sightings.ts';
+import { createScanRecordActivities } from './scan/activities.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
 /** Resolves once the worker polls and the health server listens. */
@@ -76,18 +77,16 @@ export async function startOrchestrator(
         metrics,
       ),
       ...createReconcileActivities(reconciliation),
+      ...createScanRecordActivities({ configuration, trace }),
+      ...createAgentActivities({
+        producer: { js: jetstream(nats), jsm, trace, log },
+        ...{ trace, metrics },
+        models: createModels(config.models),
+      }),
     },
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });
   runWorker(worker, 'orchestrator', lifetime, log);
-  const agentWorker = await createAgentWorker({
-    connection,
-    namespace: config.temporal.namespace,
-    producer: { js: jetstream(nats), jsm, trace, log },
-    trace,
-    models: createModels(config.models),
-  });
-  runWorker(agentWorker, 'agent', lifetime, log);
   startLostHostWatch({ nats, sessions, runners, client, bounds: sightingBounds, log }, lifetime);
   answerHealth(nats, 'orchestrator', () => worker.getState() === 'RUNNING', lifetime);
 

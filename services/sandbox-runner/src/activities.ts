@@ -22,6 +22,7 @@ import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
+import type { ContextTools } from './agent-tools/context-tools.ts';
 import type { FileTools } from './agent-tools/file-tools.ts';
 import type { AgentTurns } from './agents/agent-turns.ts';
 import type { FileChanges } from './files/file-change.ts';
@@ -53,6 +54,7 @@ export interface SandboxActivityDeps {
   fileChanges: FileChanges;
   fileTools: FileTools;
   agentTurns: AgentTurns;
+  contextTools: ContextTools;
   updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
 }
@@ -73,6 +75,7 @@ export function createSandboxActivities({
   fileChanges,
   fileTools,
   agentTurns,
+  contextTools,
   updating,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
@@ -87,8 +90,11 @@ export function createSandboxActivities({
     const directory = directories.at(sessionId);
     return cancelReason !== null || directory.wasRequested(id) || directory.readResult(id) !== undefined;
   };
-  const inSandbox = <T>(ref: SandboxRef, work: (sandbox: OpenSandbox, signal: AbortSignal) => Promise<T>) => {
-    const activity = currentRun();
+  const inSandbox = <T>(
+    ref: SandboxRef,
+    work: (sandbox: OpenSandbox, signal: AbortSignal) => Promise<T>,
+    activity = currentRun(),
+  ) => {
     return beating(activity, async () => {
       const sandbox = await sandboxes.attach(ref);
       if (!sandbox) throw new SandboxGone(`the sandbox of ${ref.sessionId} is not here`);
@@ -161,18 +167,28 @@ export function createSandboxActivities({
       withFailures(async () => {
         requireSpace();
         touch(input.sessionId);
-        return inSandbox(input, (sandbox, signal) => fileTools.use(sandbox, input, signal));
+        const { detached, canceled } = endingsOf(currentRun().signal);
+        const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs, signal: detached };
+        return orCanceled(() =>
+          inSandbox(input, (sandbox, signal) => fileTools.use(sandbox, input, { signal, canceled }), activity),
+        );
+      }),
+    useContext: (input) =>
+      withFailures(async () => {
+        touch(input.sessionId);
+        const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs };
+        return orCanceled(() => beating(activity, () => contextTools.use(input, activity.signal)));
       }),
     runAgentTurn: (input) =>
       withFailures(async () => {
         requireSpace();
         touch(input.sessionId);
         const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs };
-        const { details, ...control } = agentTurnControl(activity.signal);
+        const control = endingsOf(activity.signal);
         try {
           return await beating(activity, () => agentTurns.run(input, control));
         } catch (error) {
-          if (!activity.signal.aborted || details() === 'canceled') throw error;
+          if (!control.detached.aborted) throw error;
           throw new Detached('the attempt ended; the agent goes on', { cause: error });
         }
       }),
@@ -208,15 +224,24 @@ async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Prom
   throw new SessionFailure(code, `the sandbox could not be made: ${detail}`, { cause: error });
 }
 
-/** Only what its workflow wants ends an agent; whatever else ends the attempt lets go of it. */
-function agentTurnControl(signal: AbortSignal) {
+/** Only what its workflow wants is a cancel; whatever else ends an attempt lets go of the work. */
+function endingsOf(signal: AbortSignal): { canceled: AbortSignal; detached: AbortSignal } {
   const context = Context.current();
   const [canceled, detached] = [new AbortController(), new AbortController()];
-  const details = () => (context.cancellationDetails?.cancelRequested === true ? 'canceled' : 'detached');
-  const end = () => (details() === 'canceled' ? canceled : detached).abort();
+  const end = () => (context.cancellationDetails?.cancelRequested === true ? canceled : detached).abort(signal.reason);
   if (signal.aborted) end();
-  signal.addEventListener('abort', end, { once: true });
-  return { canceled: canceled.signal, detached: detached.signal, details };
+  else signal.addEventListener('abort', end, { once: true });
+  return { canceled: canceled.signal, detached: detached.signal };
+}
+
+/** However a work that was to be stopped says so. */
+async function orCanceled<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isCanceled = Context.current().cancellationDetails?.cancelRequested === true;
+    throw isCanceled ? new CancelledFailure((error as Error).message) : error;
+  }
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */

@@ -330,6 +330,12 @@ export declare type Event = Message<"worktrail.v1.Event"> & {
     case: "usage";
   } | {
     /**
+     * @generated from field: worktrail.v1.MessageSummary message_summary = 75;
+     */
+    value: MessageSummary;
+    case: "messageSummary";
+  } | {
+    /**
      * @generated from field: worktrail.v1.ProposalOpened proposal_opened = 80;
      */
     value: ProposalOpened;
@@ -1148,6 +1154,13 @@ export declare type FilesChanged = Message<"worktrail.v1.FilesChanged"> & {
    * @generated from field: string since_checkpoint_id = 5;
    */
   sinceCheckpointId: string;
+
+  /**
+   * With "tool": the use of it.
+   *
+   * @generated from field: string tool_call_id = 6;
+   */
+  toolCallId: string;
 };
 
 /**
@@ -1281,7 +1294,7 @@ export declare type MessageAgent = Message<"worktrail.v1.MessageAgent"> & {
   attempt: number;
 
   /**
-   * "stop", "tool_calls", "length", "content_filter", "other".
+   * "stop", "tool_calls", "length", "content_filter", "empty" (it said nothing), "other".
    *
    * @generated from field: string finish = 4;
    */
@@ -1303,6 +1316,37 @@ export declare type MessageAgent = Message<"worktrail.v1.MessageAgent"> & {
  * Use `create(MessageAgentSchema)` to create a new message.
  */
 export declare const MessageAgentSchema: GenMessage<MessageAgent>;
+
+/**
+ * Made by the model before a step, because all that was said no longer fitted it: from then on it is told this instead of everything
+ * up to a message. That stays in the history.
+ *
+ * @generated from message worktrail.v1.MessageSummary
+ */
+export declare type MessageSummary = Message<"worktrail.v1.MessageSummary"> & {
+  /**
+   * Of a message of the user, its turn; of one of the agent, its message id.
+   *
+   * @generated from field: string through_message_id = 1;
+   */
+  throughMessageId: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * @generated from field: worktrail.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.MessageSummary.
+ * Use `create(MessageSummarySchema)` to create a new message.
+ */
+export declare const MessageSummarySchema: GenMessage<MessageSummary>;
 
 /**
  * @generated from message worktrail.v1.ToolCall
@@ -1549,6 +1593,20 @@ export declare type FileRead = Message<"worktrail.v1.FileRead"> & {
    * @generated from field: string source = 5;
    */
   source: string;
+
+  /**
+   * Of the whole file, as git names it; empty where it was not counted.
+   *
+   * @generated from field: string blob = 6;
+   */
+  blob: string;
+
+  /**
+   * Of an agent.
+   *
+   * @generated from field: string tool_call_id = 7;
+   */
+  toolCallId: string;
 };
 
 /**
@@ -1616,6 +1674,13 @@ export declare type ContextReferenced = Message<"worktrail.v1.ContextReferenced"
    * @generated from field: repeated worktrail.v1.ContextReference references = 2;
    */
   references: ContextReference[];
+
+  /**
+   * Of an agent.
+   *
+   * @generated from field: string tool_call_id = 3;
+   */
+  toolCallId: string;
 };
 
 /**

@@ -5,6 +5,8 @@ import {
   agentKinds,
   type AgentSpec,
   permissionsDefault,
+  silenceSecondsMax,
+  type ToolKind,
   toolKinds,
   turnLimitsDefault,
   turnLimitsMax,
@@ -14,7 +16,8 @@ import { invalid } from '../problem.ts';
 import { text } from '../text.ts';
 
 const commandLengthMax = 4_000;
-const rule = z.enum(['allow', 'ask', 'deny']);
+const rule = z.enum(['allow', 'ask', 'deny']).optional();
+const rules = Object.fromEntries(toolKinds.map((kind) => [kind, rule])) as Record<ToolKind, typeof rule>;
 
 export const agentSchema = z
   .strictObject({
@@ -28,17 +31,19 @@ export const agentSchema = z
     command: text(commandLengthMax)
       .optional()
       .openapi({ description: 'Of a "custom" agent: speaks the Agent Client Protocol; run with sh in the work tree.' }),
+    silenceSeconds: z.int().min(1).max(silenceSecondsMax).optional().openapi({
+      description: 'Of an agent that is not built in: so long without a word from it, and its turn has failed.',
+    }),
     permissions: z
-      .strictObject(Object.fromEntries(toolKinds.map((kind) => [kind, rule.optional()])))
+      .strictObject(rules)
       .optional()
-      .openapi({ description: 'By kind of tool; "allow" where nothing is said. "ask" waits for POST …/permissions.' }),
+      .openapi({ description: 'What it may do with each kind of tool; what is not named is allowed.' }),
     limits: z
       .strictObject({
         steps: z.int().min(1).max(turnLimitsMax.steps).optional(),
         tokens: z.int().min(1).max(turnLimitsMax.tokens).optional(),
         costUsd: z.number().positive().max(turnLimitsMax.costUsd).optional(),
         seconds: z.int().min(1).max(turnLimitsMax.seconds).optional(),
-        silenceSeconds: z.int().min(1).max(turnLimitsMax.silenceSeconds).optional(),
       })
       .optional(),
   })
@@ -61,6 +66,7 @@ export function agentSpec(
     kind,
     model,
     command,
+    ...(asked?.silenceSeconds !== undefined && { silenceSeconds: asked.silenceSeconds }),
     permissions: { ...permissionsDefault, ...asked?.permissions },
     limits: { ...turnLimitsDefault, ...asked?.limits },
   };

@@ -8,11 +8,13 @@ import {
   messageBytesMax,
   sendMessage,
   type TurnAccepted,
+  type TurnCanceled,
   type TurnSpec,
 } from '@worktrail/contract/turns';
 import type { TurnRecord } from '@worktrail/proto/trace';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
+import { type RunnerControl, tellCanceled } from '../commands/runner-control.ts';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
@@ -24,6 +26,7 @@ import { id, textOfBytes, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 import { agentSchema, agentSpec } from './agent-schema.ts';
+import { pendingPermissions, permissionSchema } from './permission-routes.ts';
 
 const tag = 'Turns';
 const session = z.object({ sessionId: id('session') });
@@ -32,7 +35,7 @@ const messageSchema = z
   .strictObject({ text: textOfBytes(messageBytesMax).min(1), agent: agentSchema.optional() })
   .openapi('CreateMessage');
 
-const turnSchema = z
+export const turnSchema = z
   .object({
     id: id('turn'),
     sessionId: id('session'),
@@ -49,6 +52,10 @@ const turnSchema = z
         costUsd: z.number(),
       })
       .nullable(),
+    permissions: z
+      .array(permissionSchema)
+      .optional()
+      .openapi({ description: 'Of one turn that is asked for: what waits for an answer.' }),
     queuedAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
@@ -60,7 +67,8 @@ export interface TurnRouteDeps {
   runners: RunnerView;
   workflows: WorkflowClient;
   trace: Pick<TraceClient, 'listTurns'>;
-  operator: Pick<OperatorConfig, 'model'>;
+  control: RunnerControl;
+  operator: Pick<OperatorConfig, 'model' | 'defaults'>;
 }
 
 export function addTurnRoutes(api: Api, deps: TurnRouteDeps): void {
@@ -103,7 +111,7 @@ function addMessages(api: Api, deps: TurnRouteDeps): void {
   );
 }
 
-function addReading(api: Api, { sessions, trace }: TurnRouteDeps): void {
+function addReading(api: Api, { sessions, trace, workflows }: TurnRouteDeps): void {
   api.route(
     {
       method: 'get',
@@ -137,12 +145,14 @@ function addReading(api: Api, { sessions, trace }: TurnRouteDeps): void {
       const { scope } = await sessions.open(principal, sessionId, 'turn.read');
       const { turns } = await askTraceStore(() => trace.listTurns({ scope, limit: 1, turnId }));
       if (!turns[0]) throw notFound(turnId);
-      return json(200, turnJson(turns[0]));
+      const turn = turnJson(turns[0]);
+      const permissions = turn.state === 'running' ? await pendingPermissions(workflows, sessionId, turnId) : [];
+      return json(200, { ...turn, ...(permissions && { permissions }) });
     },
   );
 }
 
-function addCancel(api: Api, { sessions, workflows }: TurnRouteDeps): void {
+function addCancel(api: Api, { sessions, workflows, control, operator }: TurnRouteDeps): void {
   api.route(
     {
       method: 'post',
@@ -161,10 +171,20 @@ function addCancel(api: Api, { sessions, workflows }: TurnRouteDeps): void {
     async ({ principal, params: { sessionId, turnId } }) => {
       const { document } = await sessions.open(principal, sessionId, 'turn.create');
       const request: CancelTurnRequest = { turnId, reason: 'requested' };
-      const answer = await updateSession<{ accepted: boolean }>({ sessions, workflows }, document, cancelTurn, [
-        request,
-      ]);
-      return json(202, answer);
+      const deps = { sessions, workflows };
+      const { accepted, commands } = await updateSession<TurnCanceled>(deps, document, cancelTurn, [request]);
+      const { organizationId, runnerId } = document;
+      const graceSeconds = operator.defaults.cancelGraceSeconds;
+      const told = commands.map((commandId) =>
+        tellCanceled(
+          control,
+          runnerId,
+          { organizationId, sessionId, commandId },
+          { graceSeconds, reason: 'turn_canceled' },
+        ),
+      );
+      await Promise.all(told);
+      return json(202, { accepted });
     },
   );
 }

@@ -33,7 +33,7 @@ import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { updateSandbox } from './steps/update.ts';
 import { type SessionState, sessionDocument, type ToolUseState } from './state.ts';
-import { messageRefusal, messageTaken, turnCanceled } from './turns.ts';
+import { findTurn, messageRefusal, messageTaken, turnCanceled } from './turns.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
@@ -65,7 +65,7 @@ const capture = defineUpdate<messages.CapturedFiles, [messages.CaptureFilesReque
 const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const sendMessage = defineUpdate<turns.TurnAccepted, [turns.TurnSpec]>(turns.sendMessage);
-const cancelTurn = defineUpdate<{ accepted: boolean }, [turns.CancelTurnRequest]>(turns.cancelTurn);
+const cancelTurn = defineUpdate<turns.TurnCanceled, [turns.CancelTurnRequest]>(turns.cancelTurn);
 const answerPermission = defineUpdate<permissions.PermissionAnswer, [permissions.AnswerPermissionRequest]>(
   permissions.answerPermission,
 );
@@ -79,6 +79,8 @@ const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded
 const loanRepaid = defineSignal<[messages.LoanRepaid]>(messages.loanRepaid);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
+const runTrialTurn = defineSignal<[messages.RunTrialTurn]>(messages.runTrialTurn);
+const cancelTrialTurn = defineSignal<[turns.CancelTurnRequest]>(messages.cancelTrialTurn);
 const endSession = defineSignal(messages.endSession);
 
 export function answerMessages(run: SessionRun): void {
@@ -96,7 +98,7 @@ export function answerMessages(run: SessionRun): void {
       if (refused) throw refuse(refused.code, refused.detail);
     },
   });
-  setHandler(cancelTurn, ({ turnId, reason }) => count(run, () => ({ accepted: stopTurn(run, turnId, reason) })));
+  setHandler(cancelTurn, (request) => count(run, () => cancelAndTell(run, request)));
   setHandler(answerPermission, (answer) => count(run, () => permissionAnswered(state, answer, now())), {
     validator: (answer) => {
       const refused = answerRefusal(state, answer);
@@ -142,6 +144,8 @@ export function answerMessages(run: SessionRun): void {
   setHandler(stopped, ({ generation, reason }) => sandboxStopped(state, generation, reason, now()));
   setHandler(runTrialCommand, (request) => acceptFromTrial(state, request));
   setHandler(cancelTrialCommand, (request) => void stopCommand(run, request));
+  setHandler(runTrialTurn, (request) => takeFromTrial(state, request));
+  setHandler(cancelTrialTurn, ({ turnId, reason }) => void stopTurn(run, turnId, reason));
   setHandler(endSession, () => endWhenIdle(run));
 }
 
@@ -190,6 +194,12 @@ function stopCommand(run: SessionRun, { commandId, reason }: messages.CancelComm
   return accepted;
 }
 
+function cancelAndTell(run: SessionRun, { turnId, reason }: turns.CancelTurnRequest): turns.TurnCanceled {
+  const accepted = stopTurn(run, turnId, reason);
+  const stopping = run.state.commands.filter(({ spec, state: is }) => spec.turnId === turnId && is === 'running');
+  return { accepted, commands: stopping.map(({ spec }) => spec.id) };
+}
+
 /** False: it is not live. */
 export function stopTurn(run: SessionRun, turnId: string, reason: string): boolean {
   const { state, background } = run;
@@ -198,8 +208,8 @@ export function stopTurn(run: SessionRun, turnId: string, reason: string): boole
   if (!accepted || !isCurrent) return accepted;
   background.interrupt('model');
   background.interrupt('agent');
-  const isUsingFiles = ({ state: is, use }: ToolUseState) => is === 'telling' && use.kind === 'files';
-  if (state.turns.live[0]?.tools.some(isUsingFiles)) background.interrupt('tool');
+  const isOnHost = ({ state: is, use }: ToolUseState) => is === 'telling' && use.kind !== 'command';
+  if (state.turns.live[0]?.tools.some(isOnHost)) background.interrupt('tool');
   const commands = state.commands.filter(({ spec }) => spec.turnId === turnId);
   for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'turn_canceled' });
   return true;
@@ -467,5 +477,16 @@ function describeBusy(state: SessionState): string {
 function acceptFromTrial(state: SessionState, { trialWorkflowId, command }: messages.RunTrialCommand): void {
   const known = findLive(state, command.id) ?? state.ended.find((ended) => ended.id === command.id);
   if (known || !isOver(state)) acceptCommand(state, command, trialWorkflowId, now());
-  else reportSession(state, state.phase === 'failed' ? 'failed' : 'archived', trialWorkflowId);
+  else reportOver(state, trialWorkflowId);
+}
+
+/** The same of a trial's message. */
+function takeFromTrial(state: SessionState, { turn, reportTo }: messages.RunTrialTurn): void {
+  const isKnown = findTurn(state, turn.id) || state.turns.ended.some(({ id }) => id === turn.id);
+  if (isKnown || !isOver(state)) messageTaken(state, turn, now(), reportTo);
+  else reportOver(state, reportTo.workflowId);
+}
+
+function reportOver(state: SessionState, trialWorkflowId: string): void {
+  reportSession(state, state.phase === 'failed' ? 'failed' : 'archived', trialWorkflowId);
 }

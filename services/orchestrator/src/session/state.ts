@@ -7,6 +7,7 @@
 //    `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
+import { type AgentLimits, agentLimitsNone, type AgentUsage } from '@worktrail/contract/agents';
 import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredBundle } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import type {
@@ -23,7 +24,8 @@ import type { ToolUse } from '../agent/model-step-messages.ts';
 import type { AgentConversation, PermissionAsked } from '@worktrail/contract/agent-turns';
 import type { ToolKind } from '@worktrail/contract/agents';
 import type { PermissionAnswer, PermissionDecision, PermissionRequest } from '@worktrail/contract/permissions';
-import type { TokenUsage, TurnOutcome, TurnSpec } from '@worktrail/contract/turns';
+import type { TokenUsage, TurnOutcome, TurnSpec, TurnUsage } from '@worktrail/contract/turns';
+import type { TurnReported } from '@worktrail/contract/trial-messages';
 import type {
   ChangedFile,
   ChangeFileRequest,
@@ -33,6 +35,7 @@ import type {
   RevertedFiles,
   RevertSessionRequest,
   SessionSpec,
+  TurnListener,
   UpdatedFiles,
 } from '@worktrail/contract/session-messages';
 
@@ -76,6 +79,7 @@ export interface PendingEvent {
 export type TrialReport =
   | { about: 'session'; to: string; state: 'ready' | 'failed' | 'archived' }
   | { about: 'command'; to: string; commandId: string; result: CommandResult }
+  | { about: 'turn'; to: string; turn: Omit<TurnReported, 'sessionId'> }
   | { about: 'fork'; to: string };
 
 /** A checkpoint that is being made, by whichever run of the workflow. */
@@ -199,6 +203,10 @@ export interface LiveTurn {
   /** Why it is to be stopped; null while it is not. */
   cancelReason: string | null;
   canceledAt: string | null;
+  /** The limit that it is to be stopped for. */
+  limit?: string;
+  /** The trial that wanted it. */
+  reportTo: TurnListener | null;
 }
 
 /** `decision`: null of one whose turn ended before. */
@@ -218,7 +226,11 @@ interface TurnsState {
   /** In the order in which the messages came: the first is the current one. */
   live: LiveTurn[];
   /** Newest last. */
-  ended: { id: string; outcome: TurnOutcome; reason: string }[];
+  ended: { id: string; outcome: TurnOutcome; reason: string; usage: TurnUsage }[];
+  /** Of all turns together. */
+  limits: AgentLimits;
+  /** What those took that have ended. */
+  usage: AgentUsage;
   /** Of the agent in the sandbox that was spoken to last. */
   conversation: AgentConversation | null;
 }
@@ -347,7 +359,13 @@ export function newSessionState(spec: SessionSpec): SessionState {
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     reverting: { plan: null, answered: [] },
     changing: { asked: [], answered: [] },
-    turns: { live: [], ended: [], conversation: null },
+    turns: {
+      live: [],
+      ended: [],
+      limits: spec.agentLimits ?? agentLimitsNone,
+      usage: { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
+      conversation: null,
+    },
     permissions: { pending: [], settled: [], remembered: {} },
     hibernation: {
       wish: null,
@@ -412,6 +430,8 @@ export function sessionDocument(state: SessionState): SessionDocument {
     inherited: spec.fork?.inherited ?? [],
     forkPoint: state.phase === 'archived' || state.phase === 'failed' ? newestForkPoint(state) : null,
     failure: state.failure,
+    agentLimits: state.turns.limits,
+    agentUsage: state.turns.usage,
     createdAt: spec.createdAt,
     lastActiveAt: state.lastActiveAt,
   };

@@ -30,8 +30,19 @@ interface Death {
   isDone: boolean;
 }
 
-/** Uses a tool by one attempt after the other, each of which dies but the last; the events of it. */
-async function used(asked: FileToolUse, deaths: readonly Death[]): Promise<Event[]> {
+/**
+ * Uses a tool by one attempt after the other, each of which dies but the last; the events of it. `meanwhile`: before the last.
+ * `cancelAtChange`: it is canceled then.
+ */
+async function used(
+  asked: FileToolUse,
+  deaths: readonly Death[],
+  {
+    meanwhile = async () => undefined,
+    canceled = new AbortController(),
+    cancelAtChange = 0,
+  }: { meanwhile?: () => Promise<unknown>; canceled?: AbortController; cancelAtChange?: number } = {},
+): Promise<Event[]> {
   const toolCallId = `${newId('turn')}-1-0`;
   const input = { ...session.input, turnId: newId('turn'), toolCallId, agent: 'custom/scripted', use: asked };
   const where = { ...session.input, producer: toolCallId, signal: new AbortController().signal };
@@ -41,6 +52,7 @@ async function used(asked: FileToolUse, deaths: readonly Death[]): Promise<Event
     payload: { case: 'toolStarted', value: { toolCallId, tool: asked.tool } },
   });
   for (const death of deaths) await attempt(death);
+  await meanwhile();
   await attempt(undefined);
   return await bench.eventsOf(session.input, toolCallId);
 
@@ -66,11 +78,17 @@ async function used(asked: FileToolUse, deaths: readonly Death[]): Promise<Event
     });
     const tools = createFileTools({
       live: createLiveFiles(),
-      changes: { ...changes, changeTo: (...args) => dying('change', () => changes.changeTo(...args)) },
+      changes: {
+        ...changes,
+        changeTo: (...args) => {
+          if (counts.change + 1 === cancelAtChange) canceled.abort(new Error('canceled'));
+          return dying('change', () => changes.changeTo(...args));
+        },
+      },
       events: { ...bench.publishing, js: mortal },
       clock: Date.now,
     });
-    const use = tools.use(await session.sandbox(), input, life.signal);
+    const use = tools.use(await session.sandbox(), input, { signal: life.signal, canceled: canceled.signal });
     if (!death) return void (await use);
     await use.catch(() => undefined);
     expect(life.signal.aborted).toBe(true);
@@ -141,4 +159,30 @@ test('what the agent asks for and is not there is told to it, once', async () =>
   ]);
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'toolEnded']);
   expect(events[1]!.payload.value).toMatchObject({ failed: true });
+}, 120_000);
+
+test('a file that is gone once it was told what was read of it still has an end told', async () => {
+  await session.run('echo one > read');
+  const events = await used(
+    { tool: 'read_file', path: 'read', firstLine: 1, lines: 10 },
+    [{ at: 'event', n: 1, isDone: true }],
+    { meanwhile: () => session.run('rm read') },
+  );
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'fileRead', 'toolEnded']);
+  expect(events[2]!.payload.value).toMatchObject({ failed: true });
+}, 120_000);
+
+test('a use that is canceled before it writes leaves nothing, one that writes already is finished and told', async () => {
+  await session.run('printf "a\\n" > left; printf "b\\n" > right');
+  const part = (path: string, from: string, to: string) =>
+    `--- a/${path}\n+++ b/${path}\n@@ -1 +1 @@\n-${from}\n+${to}\n`;
+  const patch = part('left', 'a', 'aa') + part('right', 'b', 'bb');
+  const canceled = new AbortController();
+  canceled.abort(new Error('canceled'));
+  await expect(used({ tool: 'apply_patch', patch }, [], { canceled })).rejects.toThrow('canceled');
+  await expect(used({ tool: 'read_file', path: 'left', firstLine: 1, lines: 1 }, [], { canceled })).rejects.toThrow();
+  expect(await session.run('cat left right')).toBe('a\nb\n');
+  const events = await used({ tool: 'apply_patch', patch }, [], { cancelAtChange: 1 });
+  expect(await session.run('cat left right')).toBe('aa\nbb\n');
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
 }, 120_000);

@@ -52,6 +52,7 @@ export function refusalOf(error: unknown): string | undefined {
 
 const refusals: ReadonlySet<string> = new Set(['not_found', 'conflict', 'precondition_failed', 'session_busy']);
 
-function hashOf({ record }: OpenSandbox): 'sha1' | 'sha256' {
+/** How git names what is in a file of it. */
+export function hashOf({ record }: OpenSandbox): 'sha1' | 'sha256' {
   return record.opened?.baseCommit.length === 64 ? 'sha256' : 'sha1';
 }

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentTurnResult, PermissionAsked, RunAgentTurnInput } from '@worktrail/contract/agent-turns';
+import { silenceSecondsDefault } from '@worktrail/contract/agents';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
 import type { EventPayloadInit, ProducerDeps } from '@worktrail/runtime/event-producer';
@@ -203,7 +204,7 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
   }
 
   function silenceMs(): number {
-    const allowed = agent.limits.silenceSeconds * 1_000;
+    const allowed = (agent.silenceSeconds ?? silenceSecondsDefault) * 1_000;
     return protocol.hasBegun() ? allowed : Math.min(allowed, beginningMsMax);
   }
 

@@ -291,7 +291,7 @@ test.each(bad)(
     const input = message(
       text,
       {},
-      { limits: { ...turnLimitsDefault, silenceSeconds: text.endsWith('hang') ? 1 : 60 } },
+      { silenceSeconds: text.endsWith('hang') ? 1 : 60 },
     );
     expect(await run(input)).toMatchObject({ kind: 'ended', outcome: 'failed', reason: expect.stringMatching(reason) });
     expect(await isGone(input)).toBe(true);
