@@ -63,7 +63,12 @@ export function addEvent(conversation: Conversation, { turnId, producer, payload
       return;
     case 'messageAgent':
       // An agent in the sandbox says many as one producer.
-      return addStep(entries, { kind: 'step', id: payload.value.messageId, turnId, message: payload.value });
+      return addStep(entries, {
+        kind: 'step',
+        id: payload.value.messageId || producer,
+        turnId,
+        message: payload.value,
+      });
     case 'messageSummary':
       return summarized(conversation, producer, payload.value);
     case 'turnEnded': {

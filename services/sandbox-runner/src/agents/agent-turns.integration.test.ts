@@ -288,11 +288,7 @@ const bad: [string, string, RegExp][] = [
 test.each(bad)(
   'an agent that %s ends its turn with that, and the next message is answered',
   async (_, text, reason) => {
-    const input = message(
-      text,
-      {},
-      { silenceSeconds: text.endsWith('hang') ? 1 : 60 },
-    );
+    const input = message(text, {}, { silenceSeconds: text.endsWith('hang') ? 1 : 60 });
     expect(await run(input)).toMatchObject({ kind: 'ended', outcome: 'failed', reason: expect.stringMatching(reason) });
     expect(await isGone(input)).toBe(true);
     expect(await run(message('say well'))).toMatchObject({ outcome: 'completed' });
