@@ -4,11 +4,13 @@
 // answered. Results are references and small facts, never output.
 
 import type { ContextToolUse, FileToolUse } from './agent-tools.ts';
-import type { AgentTurnResult, RunAgentTurnInput } from './agent-turns.ts';
+import type { AgentConversation, AgentTurnResult, PermissionDecided } from './agent-turns.ts';
+import type { AgentSpec } from './agents.ts';
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { BranchPosition } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
+import type { InheritedHistory } from './forks.ts';
 import type { ChangedFile, FileChangeOrder, RevertedFiles, UpdatedFiles, UpdateMethod } from './session-messages.ts';
 
 export const placementTaskQueue = 'sandbox-runner';
@@ -162,6 +164,25 @@ export interface UseContextInput extends SandboxRef {
 export interface UsedFiles {
   /** Files were, or may have been, changed. */
   changed: boolean;
+}
+
+export interface RunAgentTurnInput extends SandboxRef {
+  turnId: string;
+  /** Of what it leaves in the history. */
+  producer: string;
+  text: string;
+  agent: AgentSpec;
+  environment: Pick<Environment, 'env'> & { resources: Pick<Environment['resources'], 'outputBytesMax'> };
+  /** The session's own variables. */
+  env: Record<string, string>;
+  inherited: InheritedHistory[];
+  conversation: AgentConversation | null;
+  /** An attempt in another sandbox may have begun it: one that is not here is lost. */
+  mayHaveBegun: boolean;
+  /** All of the turn so far. */
+  decided: PermissionDecided[];
+  /** End it: nobody waits for what it would say. */
+  stop: boolean;
 }
 
 export interface RunCommandInput extends SandboxRef {

@@ -4,7 +4,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentTurnResult, PermissionAsked, RunAgentTurnInput } from '@worktrail/contract/agent-turns';
+import type { AgentTurnResult, PermissionAsked } from '@worktrail/contract/agent-turns';
+import type { RunAgentTurnInput } from '@worktrail/contract/sandbox-activities';
 import { silenceSecondsDefault } from '@worktrail/contract/agents';
 import { workspacePath } from '@worktrail/contract/environment-variables';
 import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';

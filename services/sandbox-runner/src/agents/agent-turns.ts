@@ -6,7 +6,8 @@
 // 3. However the turn ends, the process has ended before that is said, and its process group with it.
 // 4. An agent that says nothing for too long, too much, or something else than its protocol, ends the turn with that.
 
-import type { AgentTurnResult, RunAgentTurnInput } from '@worktrail/contract/agent-turns';
+import type { AgentTurnResult } from '@worktrail/contract/agent-turns';
+import type { RunAgentTurnInput } from '@worktrail/contract/sandbox-activities';
 import { SandboxGone } from '../commands/command-execution.ts';
 import type { FileChanges } from '../files/file-change.ts';
 import type { LiveFiles } from '../files/live-files.ts';

@@ -1,7 +1,7 @@
 // What was said in a session before, for an agent that does not know it: told with its first message.
 
 import { type Cursor, parseCursor, toCursor } from '@worktrail/contract/cursor';
-import type { RunAgentTurnInput } from '@worktrail/contract/agent-turns';
+import type { RunAgentTurnInput } from '@worktrail/contract/sandbox-activities';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 
 export interface EarlierTurn {

@@ -1,6 +1,6 @@
 // What is told of an agent: written into its log, then published, so that an attempt that dies in between is made up for by the next.
 
-import type { RunAgentTurnInput } from '@worktrail/contract/agent-turns';
+import type { RunAgentTurnInput } from '@worktrail/contract/sandbox-activities';
 import { agentName } from '@worktrail/contract/agents';
 import {
   createProducer,

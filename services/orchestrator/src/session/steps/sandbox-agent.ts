@@ -4,8 +4,7 @@
 // 2. A cancel reaches the host by the activity's; where that attempt is gone, the next one is told to end the agent.
 
 import { ActivityCancellationType, isCancellation, proxyActivities } from '@temporalio/workflow';
-import type { RunAgentTurnInput } from '@worktrail/contract/agent-turns';
-import { type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
+import { type RunAgentTurnInput, type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
 import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp, wasTimedOut } from '../../activity-failure.ts';
 import { now } from '../../workflow-clock.ts';
