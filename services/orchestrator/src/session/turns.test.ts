@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { sampleSession, sampleTurn } from '../../test/samples.ts';
 import type { Finish, ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { failed } from './life.ts';
+import { nextStep, type Underway } from './next-step.ts';
 import { permissionAnswered } from './permissions.ts';
 import { closeCommand } from './commands.ts';
 import { newSessionState, type SessionState } from './state.ts';
@@ -126,6 +127,60 @@ describe('a turn', () => {
     begin(state, spec);
     modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, [], finish), noon);
     expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'failed', reason: expect.stringContaining(finish) }]);
+  });
+});
+
+describe('a turn that is canceled', () => {
+  const nothing: Underway = {
+    ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
+    ...{ model: false, tool: false },
+    ...{ endingLost: false, recording: true, reporting: false, alarmAtMs: null },
+  };
+  const nowMs = Date.parse(noon);
+
+  function canceledIn(kind: Kind | null): SessionState {
+    const state = readySession();
+    state.busyRecorded = true;
+    const spec = sampleTurn('look');
+    begin(state, spec);
+    if (kind) {
+      modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, [kind, 'files']), noon);
+      toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+    }
+    turnCanceled(state, spec.id, 'requested', noon);
+    return state;
+  }
+
+  it('while nothing of it is under way is over at once, whatever the session waits for', () => {
+    const state = canceledIn(null);
+    state.phase = 'resuming';
+    expect(nextStep(state, { ...nothing, sandbox: true }, nowMs)).toEqual({ do: 'endTurn' });
+  });
+
+  it.each([
+    ['a call of the model', null, { model: true }],
+    ['a use of files', 'files' as const, { tool: true }],
+    ['a command', 'command' as const, { following: ['cmd_1'] }],
+  ])('while %s is under way is over when that is, or a second later', (_, kind, underway) => {
+    const state = canceledIn(kind);
+    const tool = state.turns.live[0]!.tools[0];
+    if (kind === 'files') tool!.state = 'telling';
+    for (const command of state.commands) Object.assign(command, { state: 'running', startedAt: noon });
+    const isDue = (atMs: number) => nextStep(state, { ...nothing, ...underway }, atMs)?.do === 'endTurn';
+    expect([isDue(nowMs), isDue(nowMs + 999), isDue(nowMs + 1_000)]).toEqual([false, false, true]);
+    expect(nextStep(state, { ...nothing, ...underway }, nowMs)).toEqual({ do: 'setAlarm', atMs: nowMs + 1_000 });
+  });
+
+  it('with a use of files that was given up has that end told by the session, once', () => {
+    const state = canceledIn('files');
+    const turn = state.turns.live[0]!;
+    const toolCallId = turn.tools[0]!.use.id;
+    turn.tools[0]!.state = 'telling';
+    turnEnded(state, turn, 'canceled', 'requested', noon);
+    const ends = () => state.events.filter(({ producer, draft }) => producer === toolCallId && draft.number === 2);
+    expect(ends()).toEqual([]);
+    toolNotTold(state, turn.spec.id, toolCallId, noon);
+    expect(ends()).toHaveLength(1);
   });
 });
 
