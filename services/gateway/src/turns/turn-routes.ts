@@ -35,7 +35,7 @@ const messageSchema = z
   .strictObject({ text: textOfBytes(messageBytesMax).min(1), agent: agentSchema.optional() })
   .openapi('CreateMessage');
 
-const turnSchema = z
+export const turnSchema = z
   .object({
     id: id('turn'),
     sessionId: id('session'),

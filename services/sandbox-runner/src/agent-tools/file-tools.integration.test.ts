@@ -30,12 +30,15 @@ interface Death {
   isDone: boolean;
 }
 
-/** Uses a tool by one attempt after the other, each of which dies but the last; the events of it. `cancelAtChange`: it is canceled then. */
+/** Uses a tool by one attempt after the other, each of which dies but the last, `meanwhile` before that; the events of it. */
 async function used(
   asked: FileToolUse,
   deaths: readonly Death[],
-  canceled = new AbortController(),
-  cancelAtChange = 0,
+  {
+    meanwhile = async () => undefined,
+    canceled = new AbortController(),
+    cancelAtChange = 0,
+  }: { meanwhile?: () => Promise<unknown>; canceled?: AbortController; cancelAtChange?: number } = {},
 ): Promise<Event[]> {
   const toolCallId = `${newId('turn')}-1-0`;
   const input = { ...session.input, turnId: newId('turn'), toolCallId, agent: 'custom/scripted', use: asked };
@@ -46,6 +49,7 @@ async function used(
     payload: { case: 'toolStarted', value: { toolCallId, tool: asked.tool } },
   });
   for (const death of deaths) await attempt(death);
+  await meanwhile();
   await attempt(undefined);
   return await bench.eventsOf(session.input, toolCallId);
 
@@ -161,10 +165,21 @@ test('a use that is canceled before it writes leaves nothing, one that writes al
   const patch = part('left', 'a', 'aa') + part('right', 'b', 'bb');
   const canceled = new AbortController();
   canceled.abort(new Error('canceled'));
-  await expect(used({ tool: 'apply_patch', patch }, [], canceled)).rejects.toThrow('canceled');
-  await expect(used({ tool: 'read_file', path: 'left', firstLine: 1, lines: 1 }, [], canceled)).rejects.toThrow();
+  await expect(used({ tool: 'apply_patch', patch }, [], { canceled })).rejects.toThrow('canceled');
+  await expect(used({ tool: 'read_file', path: 'left', firstLine: 1, lines: 1 }, [], { canceled })).rejects.toThrow();
   expect(await session.run('cat left right')).toBe('a\nb\n');
-  const events = await used({ tool: 'apply_patch', patch }, [], new AbortController(), 1);
+  const events = await used({ tool: 'apply_patch', patch }, [], { cancelAtChange: 1 });
   expect(await session.run('cat left right')).toBe('aa\nbb\n');
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
+}, 120_000);
+
+test('a file that is gone once it was told what was read of it still has an end told', async () => {
+  await session.run('echo one > read');
+  const events = await used(
+    { tool: 'read_file', path: 'read', firstLine: 1, lines: 10 },
+    [{ at: 'event', n: 1, isDone: true }],
+    { meanwhile: () => session.run('rm read') },
+  );
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'fileRead', 'toolEnded']);
+  expect(events[2]!.payload.value).toMatchObject({ failed: true });
 }, 120_000);

@@ -15,6 +15,7 @@ import {
 } from '@worktrail/contract/sandbox-activities';
 import type { AgentActivities } from '../../agent/agent-activities.ts';
 import { agentTaskQueue } from '../../agent/agent-activities.ts';
+import { modelRepeats } from '../../agent/model-step-messages.ts';
 import { recordOptions } from '../../record-options.ts';
 import { now } from '../../workflow-clock.ts';
 import { sandboxRef } from '../record.ts';
@@ -23,7 +24,15 @@ import type { LiveTurn, SessionState } from '../state.ts';
 import { filesTouched } from '../checkpoints.ts';
 import { toolSandboxGone } from '../life.ts';
 import { findLive } from '../commands.ts';
-import { modelAnswered, modelFailed, toolConcluded, toolFailed, toolNotTold, toolToConclude } from '../turns.ts';
+import {
+  modelAnswered,
+  modelFailed,
+  modelRepeated,
+  toolConcluded,
+  toolFailed,
+  toolNotTold,
+  toolToConclude,
+} from '../turns.ts';
 
 const detailLengthMax = 500;
 /** A runner's: another generation of the session has been asked for meanwhile. */
@@ -50,7 +59,9 @@ export function callModel({ state, background }: SessionRun, turn: LiveTurn): vo
     } catch (error) {
       // The loop ends the turn.
       if (isCancellation(error)) return;
-      modelFailed(state, producer, failureMessage(error).slice(0, detailLengthMax), now());
+      const detail = failureMessage(error).slice(0, detailLengthMax);
+      if (failureType(error) === modelRepeats) return modelRepeated(state, producer, detail, now());
+      modelFailed(state, producer, detail, now());
     }
   });
 }
