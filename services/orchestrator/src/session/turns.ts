@@ -100,7 +100,9 @@ export function turnBegun(state: SessionState, turn: LiveTurn, now: string): voi
   turn.step = 1;
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
   const limit = sessionLimitReached(state.turns);
-  if (limit !== null) turnLimited(state, turn, limit, now);
+  if (limit === null) return;
+  turn.step = 0;
+  turnLimited(state, turn, limit, now);
 }
 
 /** A step is in the history, and this follows from it. */

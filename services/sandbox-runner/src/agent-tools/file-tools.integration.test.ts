@@ -30,7 +30,10 @@ interface Death {
   isDone: boolean;
 }
 
-/** Uses a tool by one attempt after the other, each of which dies but the last, `meanwhile` before that; the events of it. */
+/**
+ * Uses a tool by one attempt after the other, each of which dies but the last; the events of it. `meanwhile`: before the last.
+ * `cancelAtChange`: it is canceled then.
+ */
 async function used(
   asked: FileToolUse,
   deaths: readonly Death[],
@@ -158,6 +161,17 @@ test('what the agent asks for and is not there is told to it, once', async () =>
   expect(events[1]!.payload.value).toMatchObject({ failed: true });
 }, 120_000);
 
+test('a file that is gone once it was told what was read of it still has an end told', async () => {
+  await session.run('echo one > read');
+  const events = await used(
+    { tool: 'read_file', path: 'read', firstLine: 1, lines: 10 },
+    [{ at: 'event', n: 1, isDone: true }],
+    { meanwhile: () => session.run('rm read') },
+  );
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'fileRead', 'toolEnded']);
+  expect(events[2]!.payload.value).toMatchObject({ failed: true });
+}, 120_000);
+
 test('a use that is canceled before it writes leaves nothing, one that writes already is finished and told', async () => {
   await session.run('printf "a\\n" > left; printf "b\\n" > right');
   const part = (path: string, from: string, to: string) =>
@@ -171,15 +185,4 @@ test('a use that is canceled before it writes leaves nothing, one that writes al
   const events = await used({ tool: 'apply_patch', patch }, [], { cancelAtChange: 1 });
   expect(await session.run('cat left right')).toBe('aa\nbb\n');
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
-}, 120_000);
-
-test('a file that is gone once it was told what was read of it still has an end told', async () => {
-  await session.run('echo one > read');
-  const events = await used(
-    { tool: 'read_file', path: 'read', firstLine: 1, lines: 10 },
-    [{ at: 'event', n: 1, isDone: true }],
-    { meanwhile: () => session.run('rm read') },
-  );
-  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'fileRead', 'toolEnded']);
-  expect(events[2]!.payload.value).toMatchObject({ failed: true });
 }, 120_000);

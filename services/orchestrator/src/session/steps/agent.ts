@@ -14,7 +14,6 @@ import {
   type UseFilesInput,
 } from '@worktrail/contract/sandbox-activities';
 import type { AgentActivities } from '../../agent/agent-activities.ts';
-import { agentTaskQueue } from '../../agent/agent-activities.ts';
 import { modelRepeats } from '../../agent/model-step-messages.ts';
 import { recordOptions } from '../../record-options.ts';
 import { now } from '../../workflow-clock.ts';
@@ -39,14 +38,13 @@ const detailLengthMax = 500;
 const staleGeneration = 'stale_generation';
 
 const { modelStep } = proxyActivities<AgentActivities>({
-  taskQueue: agentTaskQueue,
   startToCloseTimeout: '1 hour',
   scheduleToCloseTimeout: '3 hours',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 12 },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
-const { concludeCommand } = proxyActivities<AgentActivities>({ ...recordOptions, taskQueue: agentTaskQueue });
+const { concludeCommand } = proxyActivities<AgentActivities>(recordOptions);
 
 export function callModel({ state, background }: SessionRun, turn: LiveTurn): void {
   const { id: turnId, agent } = turn.spec;
