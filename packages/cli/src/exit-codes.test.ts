@@ -1,6 +1,13 @@
 import { WorktrailApiError, WorktrailConnectionError } from '@worktrail/client';
 import { expect, test } from 'vitest';
-import { CliError, type CommandEnd, exitCodeOfCommand, exitCodeOfError, UsageError } from './exit-codes.ts';
+import {
+  CliError,
+  type CommandEnd,
+  exitCodeOfCommand,
+  exitCodeOfError,
+  exitCodeOfTurn,
+  UsageError,
+} from './exit-codes.ts';
 
 function apiError(status: number, code: string) {
   return new WorktrailApiError({
@@ -51,4 +58,13 @@ test.each([
   [end(null), 125],
 ])('run exits as the command ended: %j gives %d', (ended, exitCode) => {
   expect(exitCodeOfCommand(ended)).toBe(exitCode);
+});
+
+test.each([
+  ['completed', 0],
+  ['failed', 110],
+  ['canceled', 120],
+  ['limit_reached', 121],
+] as const)('ask exits as the turn ended: %s gives %d', (outcome, exitCode) => {
+  expect(exitCodeOfTurn(outcome)).toBe(exitCode);
 });

@@ -1,7 +1,7 @@
 // What the exit code of `worktrail` says. Documented in README.md and in `worktrail --help`.
 
 import { constants } from 'node:os';
-import { type Command, WorktrailApiError, WorktrailConnectionError } from '@worktrail/client';
+import { type Command, type TurnOutcome, WorktrailApiError, WorktrailConnectionError } from '@worktrail/client';
 
 export const exitCodes = {
   ok: 0,
@@ -28,6 +28,19 @@ export const runExitCodes = {
   oomKilled: 137,
 } as const;
 
+/** Of `worktrail ask`; those that `run` has too mean the same. */
+export const turnExitCodes = {
+  failed: 110,
+  left: 119,
+  canceled: 120,
+  limitReached: 121,
+} as const;
+
+export const turnExitCodeHelp = `
+Exit codes:
+  0 the turn is completed   110 it failed   119 left, it goes on   120 canceled   121 it reached a limit
+  1 to 5, 130 and 141 as for every command: the message was not taken, or the turn could not be followed`;
+
 export const exitCodeHelp = `
 Exit codes:
   0 done   1 failed   2 wrong usage   3 not found   4 key missing, wrong or without the scope
@@ -37,7 +50,10 @@ Exit codes:
 Exit codes of "worktrail run": the command's own, 128 + n when signal n ended it, and
   119 detached, the command goes on   120 canceled        121 over its output limit
   122 its sandbox or host was lost    123 did not start   124 timed out
-  125 Worktrail could not run or follow it                137 out of memory`;
+  125 Worktrail could not run or follow it                137 out of memory
+
+Exit codes of "worktrail ask": 0 completed, and
+  110 failed   119 left, the turn goes on   120 canceled   121 it reached a limit`;
 
 /** A mistake in how the program was called. */
 export class UsageError extends Error {
@@ -90,6 +106,20 @@ export function exitCodeOfCommand(end: CommandEnd): number {
       return runExitCodes.failedToStart;
     case null:
       return runExitCodes.worktrailFailed;
+  }
+}
+
+/** What `worktrail ask` exits with when the turn ended so. */
+export function exitCodeOfTurn(outcome: TurnOutcome): number {
+  switch (outcome) {
+    case 'completed':
+      return exitCodes.ok;
+    case 'failed':
+      return turnExitCodes.failed;
+    case 'canceled':
+      return turnExitCodes.canceled;
+    case 'limit_reached':
+      return turnExitCodes.limitReached;
   }
 }
 

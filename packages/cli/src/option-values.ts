@@ -10,6 +10,15 @@ export function wholeNumber(min: number, max: number) {
   };
 }
 
+/** More than nothing. */
+export function amount(max: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^\d*\.?\d+$/.test(text) && value > 0 && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a number above 0, at most ${max}.`);
+  };
+}
+
 /** Repeatable: --env A=1 --env B=2. A later value of the same name wins. */
 export function pair(text: string, previous: Record<string, string> | undefined): Record<string, string> {
   const at = text.indexOf('=');
@@ -28,4 +37,14 @@ export function commaSeparated(text: string): string[] {
     .split(',')
     .map((part) => part.trim())
     .filter(Boolean);
+}
+
+/** a,b,c, each of them one of these. */
+export function namesOf<Name extends string>(known: readonly Name[]) {
+  return (text: string): Name[] => {
+    const names = commaSeparated(text);
+    const unknown = names.filter((name) => !known.includes(name as Name));
+    if (unknown.length === 0) return names as Name[];
+    throw new InvalidArgumentError(`There is no "${unknown[0]}": they are ${known.join(', ')}.`);
+  };
 }

@@ -1,8 +1,11 @@
 // The commands of `worktrail`, their options and their help.
 
-import { Command, Option } from 'commander';
+import { agentKinds, toolKinds, turnLimitsMax } from '@worktrail/contract/agents';
+import { Argument, Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { projectApproval } from './commands/approval.ts';
+import { ask } from './commands/ask.ts';
+import { chat } from './commands/chat.ts';
 import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
 import { context } from './commands/context.ts';
@@ -16,6 +19,7 @@ import { logs } from './commands/logs.ts';
 import { orgCreate } from './commands/org.ts';
 import { compare } from './commands/compare.ts';
 import { open } from './commands/open.ts';
+import { permission } from './commands/permission.ts';
 import { projectCreate, projectCredential, projectList, projectShow } from './commands/project.ts';
 import { promote, proposalDecide, proposalList, proposalMerge, proposalShow } from './commands/proposal.ts';
 import { query } from './commands/query.ts';
@@ -26,10 +30,12 @@ import { sessionArchive, sessionCreate, sessionList, sessionShow } from './comma
 import { sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { sessionUpdate } from './commands/update.ts';
+import { suggest, suggestAccept, suggestDismiss } from './commands/suggest.ts';
 import { taskCreate, taskList } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
-import { exitCodeHelp } from './exit-codes.ts';
-import { commaSeparated, listed, pair, wholeNumber } from './option-values.ts';
+import { turns, turnShow } from './commands/turns.ts';
+import { exitCodeHelp, turnExitCodeHelp } from './exit-codes.ts';
+import { amount, commaSeparated, listed, namesOf, pair, wholeNumber } from './option-values.ts';
 
 const examples = `
 Examples:
@@ -77,9 +83,11 @@ export function createProgram(surroundings: Surroundings): Program {
   addOrganizations(program, action);
   addProjects(program, action);
   addTasks(program, action);
+  addSuggestions(program, action);
   addSessions(program, action);
   addFiles(program, action);
   addRun(program, action);
+  addAgent(program, action);
   addCheckpoints(program, action);
   addTrials(program, action);
   addProposals(program, action);
@@ -364,6 +372,71 @@ ${exitCodeHelp}`,
     .action(action(logs));
 }
 
+/** Which agent answers, what it may do, and how much. */
+function withAgentOptions(command: Command): Command {
+  return command
+    .option('-m, --model <name>', "provider/model (default: the operator's)")
+    .addOption(new Option('--agent <kind>', 'who answers (default: built_in)').choices([...agentKinds]))
+    .option('--agent-command <command>', 'how a custom agent is started')
+    .option('--ask <kinds>', `ask before tools of these kinds: ${toolKinds.join(', ')}`, namesOf(toolKinds))
+    .option('--deny <kinds>', 'never allow tools of these kinds', namesOf(toolKinds))
+    .option('--max-steps <n>', 'calls of the model', wholeNumber(1, turnLimitsMax.steps))
+    .option('--max-tokens <n>', 'of all of them', wholeNumber(1, turnLimitsMax.tokens))
+    .option('--max-cost <usd>', 'likewise', amount(turnLimitsMax.costUsd))
+    .option('--max-seconds <n>', 'from its start', wholeNumber(1, turnLimitsMax.seconds))
+    .option('--reasoning', 'show what the model thinks, not only that it does');
+}
+
+function addAgent(program: Command, action: Action): void {
+  withAgentOptions(program.command('ask <session|project> <text...>'))
+    .description("send one message to a session's agent, show its answer live; a project gets a new session")
+    .option('--jsonl', 'the events of the turn, one a line')
+    .addHelpText(
+      'after',
+      `
+The answer goes to stdout, what is done for it to stderr. "-" for the text: what stands on stdin.
+Ctrl-C cancels the turn, a second one leaves it alone.
+
+Examples:
+  worktrail ask $session "Why does npm test fail? Mend it."
+  git diff | worktrail ask $session - --max-steps 20
+  answer=$(worktrail ask my-project "What is this repository about?")
+${turnExitCodeHelp}`,
+    )
+    .action(action(ask));
+  withAgentOptions(program.command('chat <session|project>'))
+    .description("talk with a session's agent; a project gets a new session")
+    .addHelpText(
+      'after',
+      `
+Ctrl-C cancels the turn, a second one leaves it alone; Ctrl-D leaves. Where the agent has to ask (--ask): a allows, A always,
+d denies. Without a terminal each line of stdin is a message.
+
+Example:
+  worktrail chat my-project --ask execute`,
+    )
+    .action(action(chat));
+  const list = program
+    .command('turns')
+    .argument('<session>')
+    .description('the messages of a session, and how the agent has answered each')
+    .option('--limit <n>', 'the newest so many', wholeNumber(1, 10_000), 50)
+    .action(action(turns));
+  list
+    .command('show <session> <turn>')
+    .description('what was said and done in one of them')
+    .option('--reasoning', 'with all that the model thought')
+    .action(action(turnShow));
+  program
+    .command('permission')
+    .description('answer what an agent asks for')
+    .argument('<session>')
+    .argument('<permission>')
+    .addArgument(new Argument('<decision>').choices(['allow', 'deny']))
+    .option('--always', 'for all of its kind in this session')
+    .action(action(permission));
+}
+
 function addTrials(program: Command, action: Action): void {
   const trial = program.command('trial').description('several attempts at a task, side by side');
   trial
@@ -446,6 +519,31 @@ Examples:
     .option('--detach', 'do not wait')
     .addHelpText('after', '\nThe request stands until the proposal is over, or has a new head, also after Ctrl-C.')
     .action(action(proposalMerge));
+}
+
+function addSuggestions(program: Command, action: Action): void {
+  const command = program
+    .command('suggest')
+    .description(
+      'look for tasks that are worth doing in a project: failing checks, TODOs, missing tests, outdated docs, …',
+    )
+    .argument('[project]')
+    .option('--no-scan', 'only what was found before')
+    .option('--kind <kind>', 'only of this kind')
+    .option('--suggestion-state <state>', 'open, accepted, dismissed, resolved or all', 'open')
+    .addHelpText('after', '\nExample:\n  worktrail suggest my-project\n  worktrail suggest accept sug_…')
+    .action(action(suggest));
+  command
+    .command('accept <suggestion>')
+    .description('make a task of it and a session to work on it; prints the id of the session')
+    .option('-m, --message <text>', 'to the agent, instead of what the suggestion says')
+    .option('--model <name>', 'the model of the agent')
+    .action(action(suggestAccept));
+  command
+    .command('dismiss <suggestion>')
+    .description('do not suggest it again')
+    .option('-r, --reason <text>')
+    .action(action(suggestDismiss));
 }
 
 function addOperation(program: Command, action: Action): void {

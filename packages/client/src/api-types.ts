@@ -2,21 +2,38 @@
 //
 // A server may add fields at any time; none that stands here goes away within /v1.
 
+import type { AgentKind, PermissionPolicy, PermissionRule, ToolKind, TurnLimits } from '@worktrail/contract/agents';
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
 import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
+import type { PermissionRequest } from '@worktrail/contract/permissions';
+import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
+import type {
+  Evidence,
+  OutputEvidence,
+  ScanStep,
+  SuggestionKind,
+  SuggestionState,
+} from '@worktrail/contract/suggestions';
 
 export type {
   ActorRef,
+  AgentKind,
   CommandOutcome,
   ContextHit,
   ContextKind,
+  PermissionRequest,
+  PermissionRule,
   ProposalState,
   PullRequestHost,
   PublicEvent as WorktrailEvent,
   SessionState,
+  ToolKind,
+  SuggestionKind,
+  SuggestionState,
   TrialState,
+  TurnOutcome,
   Verdict,
 };
 
@@ -186,6 +203,74 @@ export interface Task {
 export interface TaskInput {
   title: string;
   description?: string;
+}
+
+// ---- suggestions ----
+
+export interface Suggestion {
+  id: string;
+  projectId: string;
+  kind: SuggestionKind;
+  /** One line. */
+  title: string;
+  description: string;
+  /** From 0 to 1. */
+  score: number;
+  state: SuggestionState;
+  /** Lines of `commit`. */
+  evidence: Evidence[];
+  /** Of a failing check. */
+  output: OutputEvidence | null;
+  commit: string;
+  /** Why it was dismissed. */
+  reason: string | null;
+  /** What accepting it has made. */
+  taskId: string | null;
+  sessionId: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface Scan {
+  projectId: string;
+  state: 'running' | 'completed' | 'failed';
+  step: ScanStep | null;
+  commit: string | null;
+  /** Looked for to the end. */
+  kinds: SuggestionKind[];
+  added: number;
+  updated: number;
+  resolved: number;
+  /** What was not done or not kept, and why. */
+  notes: string[];
+  detail: string | null;
+  startedAt: string;
+  endedAt: string | null;
+}
+
+export interface SuggestionQuery extends PageQuery {
+  /** Default: open. */
+  state?: SuggestionState | 'all';
+  kind?: SuggestionKind;
+}
+
+export interface SuggestionPage extends Page<Suggestion> {
+  /** The newest one of the project. */
+  scan: Scan | null;
+}
+
+export interface SuggestionAcceptInput {
+  agent?: { kind?: 'built_in'; model?: string };
+  /** To the agent, instead of what the suggestion says. */
+  message?: string;
+}
+
+export interface SuggestionAccepted {
+  suggestion: Suggestion;
+  task: Task;
+  session: Session;
+  /** null: no model is configured, and none was named. */
+  turnId: string | null;
 }
 
 export interface TrialInput {
@@ -573,6 +658,62 @@ export interface Limits {
   /** Those with live sessions, the most first. */
   projects: { projectId: string; liveSessions: LimitUse; runningCommands: LimitUse }[];
   projectsLeftOut: number;
+}
+
+// ---- turns ----
+
+/** Who answers, what it may do, and how much. What is not said is the operator's default. */
+export interface AgentInput {
+  kind?: AgentKind;
+  /** "anthropic/…", as the operator has it. */
+  model?: string;
+  /** Of a "custom" one: how it is started. */
+  command?: string;
+  permissions?: Partial<PermissionPolicy>;
+  limits?: Partial<TurnLimits>;
+}
+
+export interface MessageInput {
+  text: string;
+  agent?: AgentInput;
+}
+
+export interface MessageTaken {
+  turnId: string;
+}
+
+/** A message, and all that followed from it until the agent yielded. */
+export interface Turn {
+  id: string;
+  sessionId: string;
+  /** Of the message. */
+  text: string;
+  state: 'queued' | 'running' | 'ended';
+  outcome: TurnOutcome | null;
+  reason?: string;
+  /** null while it goes on. */
+  usage: (TokenUsage & { steps: number }) | null;
+  /** Of one turn that is asked for: what waits for an answer. Absent while that cannot be told. */
+  permissions?: PermissionRequest[];
+  queuedAt: string;
+  startedAt: string | null;
+  endedAt: string | null;
+}
+
+export interface ChatInput extends MessageInput {
+  /** Of the session; without it, the message's first line. */
+  title?: string;
+}
+
+export interface Chat {
+  session: Session;
+  turn: Turn & MessageTaken;
+}
+
+export interface PermissionAnswer {
+  decision: 'allow' | 'deny';
+  /** Until the session ends, for what is of the same kind. */
+  remember?: boolean;
 }
 
 /** Something without its counterpart. */

@@ -85,6 +85,21 @@ test('the end of a command is awaited over the event stream', async () => {
   expect(await client.commands.waitForEnd('ses_1', 'cmd_1')).toMatchObject({ state: 'ended', exitCode: 3 });
 });
 
+test('the end of a turn is awaited over the event stream, also of one that has ended', async () => {
+  const { server, client } = await setUp((response, { path }) => {
+    if (!path.includes('/events'))
+      return sendJson(response, 200, { id: 'trn_1', state: 'ended', outcome: 'completed' });
+    const event = (turnId: string) =>
+      `id: ${turnId}\ndata: ${JSON.stringify({ type: 'turn.ended', cursor: turnId, turnId })}\n\n`;
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(event('trn_0') + event('trn_1'));
+  });
+  expect(await client.turns.waitForEnd('ses_1', 'trn_1')).toMatchObject({ outcome: 'completed' });
+  expect(server.requests.map(({ path }) => path)).toEqual([
+    '/v1/sessions/ses_1/events?types=turn.ended',
+    '/v1/sessions/ses_1/turns/trn_1',
+  ]);
+});
+
 test('readiness is an answer also when a part is down', async () => {
   const { client } = await setUp((response) =>
     sendJson(response, 503, { ready: false, parts: { nats: { ok: false, detail: 'away' } } }),

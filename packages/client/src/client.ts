@@ -8,6 +8,7 @@
 // Needs fetch, AbortSignal.any and web streams: Node 20 or newer.
 
 import { createAudit, createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
+import { createChats } from './resources/chats.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
 import { createFiles } from './resources/files.ts';
@@ -15,7 +16,9 @@ import { createDoctor, createHealth, createLimits, createQuery, createRunners } 
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
+import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
+import { createTurns } from './resources/turns.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
 
@@ -59,6 +62,7 @@ export function createClient(options: ClientOptions) {
     keys: createKeys(transport),
     audit: createAudit(transport),
     projects: createProjects(transport),
+    suggestions: createSuggestions(transport),
     tasks: createTasks(transport),
     trials: createTrials(transport),
     sessions: createSessions(transport),
@@ -66,6 +70,8 @@ export function createClient(options: ClientOptions) {
     files: createFiles(transport),
     proposals: createProposals(transport),
     commands: createCommands(transport, events),
+    turns: createTurns(transport, events),
+    chats: createChats(transport),
     events,
     query: createQuery(transport),
     runners: createRunners(transport),

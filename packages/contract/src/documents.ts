@@ -88,9 +88,24 @@ export interface TrialDocument {
   taskId: string;
   name: string;
   state: TrialState;
+  /** Why it ended before each attempt had run its course; null: it did not. */
+  reason: string | null;
+  stopWhen: 'passed' | null;
+  budget: TrialBudget;
+  /** Of all its turns. */
+  usage: { tokens: number; costUsd: number };
   sessions: TrialSessionDocument[];
   createdAt: string;
   endedAt: string | null;
+}
+
+/** Of all attempts of a trial together; what is absent is not bounded. */
+export interface TrialBudget {
+  /** In and out. */
+  tokens?: number;
+  costUsd?: number;
+  /** From the trial's start. */
+  seconds?: number;
 }
 
 export interface TrialSessionDocument {
@@ -102,6 +117,8 @@ export interface TrialSessionDocument {
   /** Why there is no verdict, or which command decided it. */
   reason: string | null;
   commandIds: string[];
+  /** Of its message, once that was sent. */
+  turnId: string | null;
   startedAt: string | null;
   endedAt: string | null;
 }

@@ -6,6 +6,7 @@ import type { ActorRef, CommandSpec } from './commands.ts';
 import type { CheckpointDocument, SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 import type { SessionFork } from './forks.ts';
+import type { TurnSpec } from './turns.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
 /**
@@ -49,6 +50,8 @@ export interface SessionSpec {
   fork?: SessionFork;
   /** Of its agent's turns together; without it there are none. */
   agentLimits?: AgentLimits;
+  /** It begins with a message to its agent, which is answered once it is ready. */
+  firstMessage?: TurnSpec;
 }
 
 /** Update → CommandAccepted. Its update id is the command's id. */
@@ -280,3 +283,18 @@ export interface RunTrialCommand {
 
 /** Signal from a trial (CancelCommandRequest): stop this command if it is live. */
 export const cancelTrialCommand = 'cancelTrialCommand';
+
+/** Signal from a trial: answer this message; what becomes of its turn is reported to the trial by `turnReported`. */
+export const runTrialTurn = 'runTrialTurn';
+export interface RunTrialTurn {
+  turn: TurnSpec;
+  reportTo: TurnListener;
+}
+export interface TurnListener {
+  workflowId: string;
+  /** It is told of each step, not of the end alone. */
+  steps: boolean;
+}
+
+/** Signal from a trial (CancelTurnRequest): stop this turn if it is live. */
+export const cancelTrialTurn = 'cancelTrialTurn';

@@ -61,12 +61,16 @@ import { addSessionRoutes } from './sessions/session-routes.ts';
 import { createSessionView } from './sessions/session-view.ts';
 import { addSleepRoutes } from './sessions/sleep-routes.ts';
 import { addUpdateRoutes } from './sessions/update-routes.ts';
+import { createScanReader } from './suggestions/scan-reader.ts';
+import { addSuggestionRoutes } from './suggestions/suggestion-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
 import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
+import { addPermissionRoutes } from './turns/permission-routes.ts';
 import { addModelRoutes } from './turns/model-routes.ts';
+import { addChatRoutes } from './turns/chat-routes.ts';
 import { addTurnRoutes } from './turns/turn-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
@@ -126,9 +130,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSecretRoutes(api, { store, projects, audit, box });
   addCredentialRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
-  addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
+  addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows, operator });
   const files = createSessionFiles({ sessions, workflows, history });
-  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals, files });
+  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals, files, trace });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, history, trace, followers, stopping },
@@ -151,7 +155,16 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ live, position, operator, followers, stopping },
   });
   addTurnRoutes(api, { sessions, runners, workflows, trace, operator });
+  addPermissionRoutes(api, { sessions, workflows });
   addModelRoutes(api, { operator });
+  addChatRoutes(api, {
+    ...{ sessions, view, quota, projects, runners, workflows, operator },
+    ...{ live, position, followers, stopping },
+  });
+  addSuggestionRoutes(api, {
+    ...{ store, projects, sessions, quota, runners, workflows, operator },
+    ...{ scans: createScanReader(parts.configuration, workflows), view, followers, audit, stopping },
+  });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });

@@ -7,6 +7,7 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import { workflowTaskQueue } from '@worktrail/contract/session-messages';
 import type { ReconcileActivities } from './reconcile/workflow.ts';
 import type { RecordActivities } from './record-activities.ts';
+import type { ScanRecordActivities } from './scan/activities.ts';
 import { WatchedWorker } from './workflow-watch.ts';
 import type { WorkflowBundle } from './workflow-bundle.ts';
 
@@ -14,7 +15,7 @@ export interface OrchestratorWorkerDeps {
   connection: NativeConnection;
   namespace: string;
   bundle: WorkflowBundle;
-  activities: RecordActivities & ReconcileActivities;
+  activities: RecordActivities & ReconcileActivities & ScanRecordActivities;
   cachedWorkflowsMax: number;
 }
 

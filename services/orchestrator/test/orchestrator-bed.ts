@@ -17,11 +17,12 @@ import { askHealth } from '@worktrail/runtime/part-health';
 import { installTemporalRuntime } from '@worktrail/runtime/temporal';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
+import { type Answer, type Asked, startScriptedModel } from '@worktrail/testing/scripted-model';
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { startOrchestrator } from '../src/orchestrator.ts';
-import { startEmptyTraceStore } from './empty-trace-store.ts';
 import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
+import { startStreamTraceStore } from './stream-trace-store.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
 export const bundleDirectory = new URL('../../../node_modules/.cache/worktrail-workflows', import.meta.url).pathname;
@@ -37,6 +38,8 @@ export interface OrchestratorBed {
   client: Client;
   runner: ScriptedRunner;
   git: ScriptedGit;
+  /** The agents' model: how it answers from now on. */
+  model: { answer(asked: Asked): Answer };
   /** Another one beside it, for the rest of the bed's life. */
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
@@ -80,19 +83,27 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const runner = await startScriptedRunner(native, producer, runners);
   const git = await startScriptedGit(native);
-  const traceStore = await startEmptyTraceStore();
+  const events = createEventReader(jsm);
+  const traceStore = await startStreamTraceStore(events);
+  const model: OrchestratorBed['model'] = { answer: () => ({ text: 'There is nothing to do.', calls: [] }) };
+  const modelServer = await startScriptedModel({ answer: (asked) => model.answer(asked) });
   const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
   let port = 0;
   const start = async () => {
     lifetime = createLifetime(log);
-    ({ port } = await startOrchestrator(config(servers, traceStore.url, cachedWorkflowsMax), lifetime, log));
+    ({ port } = await startOrchestrator(
+      config(servers, { traceStoreUrl: traceStore.url, modelUrl: `${modelServer.url}/v1`, cachedWorkflowsMax }),
+      lifetime,
+      log,
+    ));
   };
   await start();
   return {
     client: new Client({ connection }),
     runner,
     git,
+    model,
     startRunner: async (id) => {
       // Each polls the queue of places, and of one connection only one worker may.
       const own = await NativeConnection.connect({ address: servers.temporal.address });
@@ -112,7 +123,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       return port;
     },
     askHealth: () => askHealth(nats, 'orchestrator'),
-    events: createEventReader(jsm),
+    events,
     stopOrchestrator: () => lifetime.close(),
     startOrchestrator: start,
     stop: async () => {
@@ -124,11 +135,19 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       await native.close();
       await nats.close();
       await traceStore.stop();
+      await modelServer.close();
     },
   };
 }
 
-function config(servers: Servers, traceStoreUrl: string, cachedWorkflowsMax: number) {
+function config(
+  servers: Servers,
+  {
+    traceStoreUrl,
+    modelUrl,
+    cachedWorkflowsMax,
+  }: { traceStoreUrl: string; modelUrl: string; cachedWorkflowsMax: number },
+) {
   return {
     clusterId: 'test',
     host: '127.0.0.1',
@@ -140,7 +159,7 @@ function config(servers: Servers, traceStoreUrl: string, cachedWorkflowsMax: num
     partitions: 1,
     models: {
       named: {},
-      url: undefined,
+      url: modelUrl,
       urlKey: undefined,
       openaiKey: undefined,
       anthropicKey: undefined,

@@ -6,7 +6,17 @@ import { eventLine } from './event-line.ts';
 function line(type: string, data: Record<string, unknown>): string {
   const time = '2026-01-01T10:11:12.345Z';
   const actor = { kind: 'user' as const, id: 'prn_1' };
-  const event = { cursor: 'c', id: 'evt_1', sessionId: 'ses_1', commandId: 'cmd_1', type, time, actor, data };
+  const event = {
+    cursor: 'c',
+    id: 'evt_1',
+    sessionId: 'ses_1',
+    turnId: 'trn_1',
+    commandId: 'cmd_1',
+    type,
+    time,
+    actor,
+    data,
+  };
   return eventLine(event as WorktrailEvent, createStyle(false));
 }
 
@@ -86,7 +96,57 @@ test.each([
   ],
   ['session.branch_left', { expectedBranch: 'a', actualRef: '' }, 'HEAD is nowhere, no longer on a'],
   ['session.archived', {}, ''],
-  ['plan.updated', { items: [] }, '{"items":[]}'],
+  ['plan.updated', { items: [] }, ''],
+  [
+    'plan.updated',
+    {
+      items: [
+        { text: 'look', state: 'done' },
+        { text: 'mend', state: 'active' },
+        { text: 'test', state: 'open' },
+      ],
+    },
+    '● look  ◐ mend  ○ test',
+  ],
+  ['turn.started', { agent: 'custom/scripted' }, 'by custom/scripted  trn_1'],
+  [
+    'turn.ended',
+    { outcome: 'limit_reached', reason: 'steps', usage: { steps: 1, inputTokens: 10, outputTokens: 2, costUsd: 0.5 } },
+    'limit_reached  (steps)  1 step  12 tokens  $0.50',
+  ],
+  ['message.user', { messageId: 'trn_1', text: 'Why?' }, '> Why?  trn_1'],
+  ['message.agent', { text: 'So.', finish: 'stop', toolCalls: [] }, 'So.'],
+  [
+    'message.agent',
+    { text: 'I look.', finish: 'tool_calls', toolCalls: [{ tool: 'read_file' }, { tool: 'list_files' }] },
+    'I look.  → read_file, list_files  tool_calls',
+  ],
+  ['reasoning', { text: 'First,\nI look.', attempt: 1 }, 'First, I look.'],
+  [
+    'tool.started',
+    { tool: 'run_command', inputJson: '{"command":"ls"}', toolCallId: 't-1-0' },
+    'run_command  $ ls  t-1-0',
+  ],
+  ['tool.ended', { failed: true, outputJson: '{"error":"no"}', toolCallId: 't-1-0' }, 'failed  {"error":"no"}  t-1-0'],
+  ['permission.requested', { permissionId: 'p1', toolKind: 'execute', detail: 'npm test' }, 'execute  npm test  p1'],
+  ['permission.answered', { permissionId: 'p1', decision: 'allow', remember: true }, 'allow  always  p1'],
+  [
+    'file.read',
+    { path: 'a.ts', offset: 0, length: 2048, sha256: 'x', source: 'tool' },
+    'a.ts  2.0 KiB from 0  by tool',
+  ],
+  [
+    'context.referenced',
+    {
+      query: 'retry',
+      references: [
+        { path: 'a.ts', firstLine: 1, lastLine: 9 },
+        { path: 'b.ts', firstLine: 0 },
+      ],
+    },
+    '"retry"  a.ts:1-9  b.ts',
+  ],
+  ['usage', { model: 'custom/x', inputTokens: 7, outputTokens: 1, costUsd: 0.0123 }, 'custom/x  8 tokens  $0.0123'],
 ])('%s %j', (type, data, summary) => {
   expect(line(type, data)).toBe(`10:11:12.345  ${type}${summary && `  ${summary}`}`);
 });

@@ -2,11 +2,15 @@
 
 import type { WorktrailEvent } from '@worktrail/client';
 import type { Style } from '../screen/style.ts';
-import { formatBytes, formatDuration } from '../screen/quantities.ts';
+import { formatBytes, formatCost, formatDuration } from '../screen/quantities.ts';
 import { cutTo, visible } from '../screen/visible-text.ts';
+import { toolLine } from '../turn/tool-line.ts';
 
 const summaryColumnsMax = 200;
 const filesShownMax = 5;
+
+/** How far an item of an agent's plan is. */
+export const planMarks: Readonly<Record<string, string>> = { open: '○', active: '◐', done: '●' };
 
 /** "19:20:07.123  command.ended  exited 0 after 1.2 s". */
 export function eventLine(event: WorktrailEvent, style: Style): string {
@@ -18,10 +22,10 @@ export function eventLine(event: WorktrailEvent, style: Style): string {
 function paintType(event: WorktrailEvent, style: Style): string {
   const type = visible(event.type);
   if (type === 'gap' || type === 'limit.reached' || /\.(?:failed|refused)$/.test(type)) return style.red(type);
-  return type.startsWith('command.') ? style.cyan(type) : style.bold(type);
+  return /^(?:command|tool)\./.test(type) ? style.cyan(type) : style.bold(type);
 }
 
-export function eventSummary({ type, data, commandId }: WorktrailEvent): string {
+export function eventSummary({ type, data, commandId, turnId }: WorktrailEvent): string {
   const text = (name: string) => (typeof data[name] === 'string' ? data[name] : '');
   switch (type) {
     case 'session.created':
@@ -82,6 +86,38 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
         text('reason'),
         Number(data['count']) > 1 ? `${data['count']} times` : '',
       );
+    case 'turn.started':
+      return joined(`by ${text('agent')}`, turnId ?? '');
+    case 'turn.ended':
+      return joined(text('outcome'), text('reason') && `(${text('reason')})`, usageSummary(data['usage']));
+    case 'message.user':
+      return joined(`> ${text('text')}`, turnId ?? '');
+    case 'message.agent':
+      return joined(text('text'), callsSummary(data['toolCalls']), text('finish') === 'stop' ? '' : text('finish'));
+    case 'message.agent_delta':
+    case 'reasoning':
+    case 'reasoning.delta':
+      return text('text');
+    case 'tool.started':
+      return joined(toolLine(text('tool'), text('inputJson')), text('toolCallId'));
+    case 'tool.ended':
+      return joined(data['failed'] === true ? 'failed' : 'done', text('outputJson'), text('toolCallId'));
+    case 'permission.requested':
+      return joined(text('toolKind'), text('detail'), text('permissionId'));
+    case 'permission.answered':
+      return joined(text('decision'), data['remember'] === true ? 'always' : '', text('permissionId'));
+    case 'file.read':
+      return joined(
+        text('path'),
+        `${formatBytes(Number(data['length'] ?? 0))} from ${Number(data['offset'] ?? 0)}`,
+        text('source') && `by ${text('source')}`,
+      );
+    case 'context.referenced':
+      return contextSummary(data);
+    case 'plan.updated':
+      return joined(...list(data['items']).map((item) => planItem(item as Record<string, unknown>)));
+    case 'usage':
+      return joined(text('model'), usageSummary(data));
     case 'limit.reached':
       return [text('limit'), text('detail')].filter(Boolean).join(': ');
     case 'gap':
@@ -89,6 +125,34 @@ export function eventSummary({ type, data, commandId }: WorktrailEvent): string 
     default:
       return Object.keys(data).length > 0 ? JSON.stringify(data) : '';
   }
+}
+
+/** "2 steps  1200 tokens  $0.0100"; of one call of a model the same without steps. */
+function usageSummary(usage: unknown): string {
+  const { steps, inputTokens = 0, outputTokens = 0, costUsd = 0 } = (usage ?? {}) as Record<string, number>;
+  return joined(
+    steps === undefined ? '' : `${steps} ${steps === 1 ? 'step' : 'steps'}`,
+    `${inputTokens + outputTokens} tokens`,
+    costUsd > 0 ? formatCost(costUsd) : '',
+  );
+}
+
+function callsSummary(calls: unknown): string {
+  const tools = list(calls).map((call) => String((call as { tool?: unknown }).tool));
+  return tools.length > 0 ? `→ ${tools.join(', ')}` : '';
+}
+
+function contextSummary(data: Record<string, unknown>): string {
+  const references = list(data['references']) as Record<string, unknown>[];
+  const shown = references.slice(0, filesShownMax).map(({ path, firstLine, lastLine }) => {
+    return `${path}${firstLine ? `:${firstLine}-${lastLine}` : ''}`;
+  });
+  const more = references.length > filesShownMax ? `… ${references.length} places` : '';
+  return joined(`"${data['query']}"`, ...shown, more);
+}
+
+function planItem({ text, state }: Record<string, unknown>): string {
+  return `${planMarks[String(state)] ?? '?'} ${text}`;
 }
 
 function leftFor(ref: string): string {

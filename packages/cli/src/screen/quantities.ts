@@ -21,6 +21,11 @@ export function formatDuration(ms: number): string {
   return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${whole % 60} s`;
 }
 
+/** Of what models cost, parts of a cent matter. */
+export function formatCost(costUsd: number): string {
+  return `$${costUsd.toFixed(costUsd < 0.1 ? 4 : 2)}`;
+}
+
 /** '' when either end is missing. */
 export function durationBetween(start: string | null | undefined, end: string | null | undefined): string {
   return start && end ? formatDuration(Math.max(0, Date.parse(end) - Date.parse(start))) : '';

@@ -16,6 +16,16 @@ export function visible(text: string): string {
     .replaceAll(controls, '\ufffd');
 }
 
+/** The same with its line breaks, and spaces for its tabs: for text that comes in pieces, which may end within a sequence. */
+export function visibleLines(text: string): string {
+  return text
+    .replaceAll('\r\n', '\n')
+    .replaceAll('\t', '  ')
+    .split('\n')
+    .map((line) => stripVTControlCharacters(line).replaceAll(controls, '\ufffd'))
+    .join('\n');
+}
+
 export function widthOf(text: string): number {
   if (plain.test(text)) return text.length;
   let width = 0;

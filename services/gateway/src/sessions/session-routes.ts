@@ -7,6 +7,7 @@ import {
   archiveSession,
   type PatchSessionRequest,
   patchSession,
+  type SessionSpec,
   sessionWorkflow,
   sessionWorkflowId,
 } from '@worktrail/contract/session-messages';
@@ -108,7 +109,8 @@ function addCreation(api: Api, deps: SessionRouteDeps): void {
         agentLimits,
         createdAt: new Date(draw.timeMs).toISOString(),
       };
-      return await startSession(deps, request, deps.projects.spec(input, project.value, principal));
+      const spec = deps.projects.spec(input, project.value, principal);
+      return await deps.view.reply(201, await startSession(deps, request, spec));
     },
   );
 }
@@ -126,11 +128,17 @@ async function checkParents(
   return taskId ?? null;
 }
 
-async function startSession(
-  deps: SessionRouteDeps,
-  request: ApiRequest<unknown, { waitSeconds: number }, unknown>,
-  spec: ReturnType<ProjectReader['spec']>,
-): Promise<Reply> {
+export type StartSessionDeps = Pick<
+  SessionRouteDeps,
+  'sessions' | 'quota' | 'workflows' | 'live' | 'position' | 'followers' | 'stopping'
+>;
+
+/** Asked again for the same session it is the same one, however far that had come. */
+export async function startSession(
+  deps: StartSessionDeps,
+  request: Pick<ApiRequest<unknown, { waitSeconds: number }, unknown>, 'query' | 'retried' | 'signal'>,
+  spec: SessionSpec,
+): Promise<SessionDocument> {
   const document = firstDocument(spec);
   const scope = scopeOf(document);
   const end = deps.followers.admit('waiters', scope.organizationId);
@@ -142,7 +150,7 @@ async function startSession(
     await deps.sessions.announce(document);
     if (request.retried) {
       const known = await deps.sessions.newest(document);
-      if (known.state !== 'creating') return await deps.view.reply(201, known);
+      if (known.state !== 'creating') return known;
     }
     const waitMs = request.query.waitSeconds * 1_000;
     const signal = AbortSignal.any([request.signal, deps.stopping]);
@@ -156,8 +164,7 @@ async function startSession(
         ? { cases: settled, isSo: isSettled, timeoutMs: waitMs }
         : { cases: created, isSo: isCreated, timeoutMs: createdWaitMs };
     await waitForSession(subscription, { ...wait, signal });
-    const newest = waitMs > 0 || request.retried ? await deps.sessions.newest(document) : document;
-    return await deps.view.reply(201, newest);
+    return waitMs > 0 || request.retried ? await deps.sessions.newest(document) : document;
   } finally {
     subscription.close();
     end();

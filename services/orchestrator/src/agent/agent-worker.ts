@@ -6,6 +6,7 @@ import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import { type AgentActivities, agentTaskQueue } from './agent-activities.ts';
 import { concludeCommand } from './conclude-command.ts';
+import { askForSuggestions, type SuggestActivities } from '../scan/model-suggestions.ts';
 import { createConversationReader } from './conversation-reader.ts';
 import { makeModelStep } from './model-step.ts';
 import type { Models } from './models.ts';
@@ -36,7 +37,7 @@ export async function createAgentWorker(deps: AgentWorkerDeps): Promise<Worker> 
   });
 }
 
-function createAgentActivities({ producer, trace, models }: AgentWorkerDeps): AgentActivities {
+function createAgentActivities({ producer, trace, models }: AgentWorkerDeps): AgentActivities & SuggestActivities {
   const conversations = createConversationReader(trace);
   const stepDeps = { producer, conversations, models, clock: Date.now };
   return {
@@ -44,6 +45,7 @@ function createAgentActivities({ producer, trace, models }: AgentWorkerDeps): Ag
     concludeCommand: beating((input, _, signal) =>
       concludeCommand({ producer, trace, clock: Date.now }, input, signal),
     ),
+    askForSuggestions: beating((input, _, signal) => askForSuggestions(models, input, { signal, clock: Date.now })),
   };
 }
 

@@ -261,8 +261,9 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
   }
-  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
+  // Its trial hears of this first: what ends with it was not judged.
   reportSession(state, 'failed');
+  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
 }
 
 export function mainBroughtIn(

@@ -23,7 +23,8 @@ import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activ
 import type { ToolUse } from '../agent/model-step-messages.ts';
 import type { ToolKind } from '@worktrail/contract/agents';
 import type { PermissionAnswer, PermissionDecision, PermissionRequest } from '@worktrail/contract/permissions';
-import type { TokenUsage, TurnOutcome, TurnSpec } from '@worktrail/contract/turns';
+import type { TokenUsage, TurnOutcome, TurnSpec, TurnUsage } from '@worktrail/contract/turns';
+import type { TurnReported } from '@worktrail/contract/trial-messages';
 import type {
   ChangedFile,
   ChangeFileRequest,
@@ -33,6 +34,7 @@ import type {
   RevertedFiles,
   RevertSessionRequest,
   SessionSpec,
+  TurnListener,
   UpdatedFiles,
 } from '@worktrail/contract/session-messages';
 
@@ -76,6 +78,7 @@ export interface PendingEvent {
 export type TrialReport =
   | { about: 'session'; to: string; state: 'ready' | 'failed' | 'archived' }
   | { about: 'command'; to: string; commandId: string; result: CommandResult }
+  | { about: 'turn'; to: string; turn: Omit<TurnReported, 'sessionId'> }
   | { about: 'fork'; to: string };
 
 /** A checkpoint that is being made, by whichever run of the workflow. */
@@ -197,6 +200,8 @@ export interface LiveTurn {
   canceledAt: string | null;
   /** The limit that it is to be stopped for. */
   limit?: string;
+  /** The trial that wanted it. */
+  reportTo: TurnListener | null;
 }
 
 /** `decision`: null of one whose turn ended before. */
@@ -216,7 +221,7 @@ interface TurnsState {
   /** In the order in which the messages came: the first is the current one. */
   live: LiveTurn[];
   /** Newest last. */
-  ended: { id: string; outcome: TurnOutcome; reason: string }[];
+  ended: { id: string; outcome: TurnOutcome; reason: string; usage: TurnUsage }[];
   /** Of all turns together. */
   limits: AgentLimits;
   /** What those took that have ended. */

@@ -19,7 +19,9 @@ import {
   type TurnAccepted,
   type TurnOutcome,
   type TurnSpec,
+  type TurnUsage,
 } from '@worktrail/contract/turns';
+import type { TurnListener } from '@worktrail/contract/session-messages';
 import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { acceptCommand, type Refusal } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
@@ -50,12 +52,18 @@ export function messageRefusal(state: SessionState, spec: TurnSpec): Refusal | n
   return null;
 }
 
-/** Takes a message that is not refused. Asked again, it is the same one. */
-export function messageTaken(state: SessionState, spec: TurnSpec, now: string): TurnAccepted {
+/** Takes a message that is not refused. Asked again, it is the same one. `reportTo`: the trial that wants it answered. */
+export function messageTaken(
+  state: SessionState,
+  spec: TurnSpec,
+  now: string,
+  reportTo: TurnListener | null = null,
+): TurnAccepted {
   const { live, ended } = state.turns;
   const isFirst = live.length === 0 || live[0]!.spec.id === spec.id;
-  if (ended.some(({ id }) => id === spec.id) || findTurn(state, spec.id))
-    return { state: isFirst ? 'running' : 'queued' };
+  const known = ended.find(({ id }) => id === spec.id);
+  if (known && reportTo) reportTurn(state, reportTo, known);
+  if (known || findTurn(state, spec.id)) return { state: isFirst ? 'running' : 'queued' };
   live.push({
     spec,
     stage: 'queued',
@@ -66,6 +74,7 @@ export function messageTaken(state: SessionState, spec: TurnSpec, now: string): 
     permissionsAsked: 0,
     cancelReason: null,
     canceledAt: null,
+    reportTo,
   });
   state.lastActiveAt = now;
   addTurnEvent(
@@ -107,6 +116,8 @@ export function modelAnswered(state: SessionState, producer: string, result: Mod
   turn.usage.costUsd += usage.costUsd;
   addTurnEvent(state, turn.spec.id, now, { case: 'usage', value: { model: turn.spec.agent.model, ...usage } });
   state.lastActiveAt = now;
+  if (turn.reportTo?.steps)
+    reportTurn(state, turn.reportTo, { id: turn.spec.id, usage: { steps: turn.step, ...turn.usage } });
   turn.tools = result.tools.map((use) => ({ use, state: 'waiting', commandId: null }));
   if (turn.cancelReason !== null) return turnStopped(state, turn, now);
   if (result.tools.length === 0) {
@@ -383,10 +394,25 @@ export function turnEnded(
   state.turns.live = state.turns.live.filter((one) => one !== turn);
   const seconds = turn.startedAt ? Math.max(Date.parse(now) - Date.parse(turn.startedAt), 0) / 1_000 : 0;
   state.turns.usage = addAgentUsage(state.turns.usage, { ...usageOf(turn), seconds });
-  state.turns.ended = [...state.turns.ended, { id: turnId, outcome, reason }].slice(-endedMax);
+  const usage = { steps: turn.step, ...turn.usage };
+  const ended = { id: turnId, outcome, reason, usage };
+  state.turns.ended = [...state.turns.ended, ended].slice(-endedMax);
+  if (turn.reportTo) reportTurn(state, turn.reportTo, ended);
   state.lastActiveAt = now;
   addTurnEvent(state, turnId, now, {
     case: 'turnEnded',
-    value: { outcome, reason, usage: { steps: turn.step, ...turn.usage } },
+    value: { outcome, reason, usage },
   });
+}
+
+/** Only the newest word of a turn counts. `outcome` absent: it goes on. */
+function reportTurn(
+  state: SessionState,
+  { workflowId }: TurnListener,
+  turn: { id: string; usage: TurnUsage; outcome?: TurnOutcome; reason?: string },
+): void {
+  const { id: turnId, usage, outcome, reason = '' } = turn;
+  const others = state.reports.filter((report) => report.about !== 'turn' || report.turn.turnId !== turnId);
+  const end = outcome === undefined ? null : { outcome, reason };
+  state.reports = [...others, { about: 'turn', to: workflowId, turn: { turnId, usage, end } }];
 }

@@ -19,7 +19,7 @@ import { isQuiet, nextStep, type Step } from './next-step.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import { createSessionRun, type SessionRun, underwayIn } from './run.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { currentTurn, toolBegun, turnBegun, turnStopped, turnTimedOut } from './turns.ts';
+import { currentTurn, messageTaken, toolBegun, turnBegun, turnStopped, turnTimedOut } from './turns.ts';
 import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
 import { endLostCommands } from './steps/lost-commands.ts';
@@ -52,7 +52,7 @@ export async function session(spec: SessionSpec, continued: ContinuedSession = {
 async function live(spec: SessionSpec, continued: ContinuedSession): Promise<void> {
   const { answerPatienceMs = answerPatienceMsDefault } = continued;
   const run = createSessionRun({ ...newSessionState(spec), ...continued.state, spec }, answerPatienceMs);
-  if (!continued.state) created(run.state, now());
+  if (!continued.state) begun(run.state);
   answerMessages(run);
 
   for (;;) {
@@ -66,6 +66,12 @@ async function live(spec: SessionSpec, continued: ContinuedSession): Promise<voi
       return;
     }
   }
+}
+
+function begun(state: SessionState): void {
+  created(state, now());
+  const { firstMessage } = state.spec;
+  if (firstMessage) messageTaken(state, firstMessage, now());
 }
 
 function next(run: SessionRun): Step | null {
