@@ -2,6 +2,7 @@
 
 import type { CommandResult } from '@worktrail/contract/commands';
 import { modelStepProducer, queuedTurnsMax, toolCallId, type TurnSpec } from '@worktrail/contract/turns';
+import { agentLimitsNone } from '@worktrail/contract/agents';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sampleSession, sampleTurn } from '../../test/samples.ts';
@@ -18,6 +19,7 @@ import {
   messageTaken,
   modelAnswered,
   modelFailed,
+  modelRepeated,
   toolBegun,
   toolCommandEnded,
   toolConcluded,
@@ -27,6 +29,8 @@ import {
   turnCanceled,
   turnEnded,
   turnOverdueAtMs,
+  turnStopped,
+  turnTimedOut,
 } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
@@ -113,6 +117,62 @@ describe('a turn', () => {
     modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, ['refused']), noon);
     toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
     expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'limit_reached', reason }]);
+  });
+
+  it.each([
+    [{ steps: 3 }, 'session_steps'],
+    [{ tokens: 33 }, 'session_tokens'],
+    [{ costUsd: 1.5 }, 'session_cost'],
+  ])(
+    'in a session with the limits %j ends with the name of the limit, and the next one before it asks',
+    (limits, reason) => {
+      const state = newSessionState(sampleSession({ agentLimits: { ...agentLimitsNone, ...limits } }));
+      Object.assign(state, { phase: 'ready', sandboxOpen: true });
+      const [first, second, third] = [sampleTurn('one'), sampleTurn('two'), sampleTurn('three')];
+      begin(state, first);
+      modelAnswered(state, modelStepProducer(first.id, 1), answer(first.id, 1, []), noon);
+      begin(state, second);
+      for (const step of [1, 2]) {
+        modelAnswered(state, modelStepProducer(second.id, step), answer(second.id, step, ['refused']), noon);
+        toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+      }
+      begin(state, third);
+      expect([first, second, third].map(({ id }) => endOf(state, id)[0]?.outcome)).toEqual([
+        ...['completed', 'limit_reached', 'limit_reached'],
+      ]);
+      expect(endOf(state, second.id)).toMatchObject([{ reason, usage: { steps: 2 } }]);
+      expect(endOf(state, third.id)).toMatchObject([{ reason, usage: { steps: 0 } }]);
+      expect(eventsOf(state, third.id).filter((payload) => payload.case === 'limitReached')).toHaveLength(1);
+      expect(state.turns.usage).toEqual({ steps: 3, tokens: 33, costUsd: 1.5, seconds: 0 });
+    },
+  );
+
+  it('has what the session has left of its time', () => {
+    const state = newSessionState(sampleSession({ agentLimits: { ...agentLimitsNone, seconds: 90 } }));
+    Object.assign(state, { phase: 'ready', sandboxOpen: true });
+    const [first, second] = [sampleTurn('one', { seconds: 60 }), sampleTurn('two', { seconds: 60 })];
+    begin(state, first);
+    expect(turnOverdueAtMs(state)).toBe(Date.parse(noon) + 60_000);
+    const later = new Date(Date.parse(noon) + 50_000).toISOString();
+    modelAnswered(state, modelStepProducer(first.id, 1), answer(first.id, 1, []), later);
+    take(state, second);
+    turnBegun(state, currentTurn(state)!, later);
+    expect(turnOverdueAtMs(state)).toBe(Date.parse(noon) + 90_000);
+    const reason = turnTimedOut(state, later);
+    turnCanceled(state, second.id, reason, later);
+    expect(turnOverdueAtMs(state)).toBe(Infinity);
+    turnStopped(state, currentTurn(state)!, later);
+    expect(endOf(state, second.id)).toMatchObject([{ outcome: 'limit_reached', reason: 'session_time' }]);
+  });
+
+  it('that goes round in circles ends so', () => {
+    const state = readySession();
+    const spec = sampleTurn('look');
+    begin(state, spec);
+    modelRepeated(state, modelStepProducer(spec.id, 2), 'late', noon);
+    expect(endOf(state, spec.id)).toEqual([]);
+    modelRepeated(state, modelStepProducer(spec.id, 1), 'ten times', noon);
+    expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'limit_reached', reason: 'repetition' }]);
   });
 
   it('has its time', () => {
