@@ -11,7 +11,7 @@ type ModelStep = (input: ModelStepInput) => Promise<ModelStepResult>;
 
 export function measureModelSteps(
   activities: AgentActivities,
-  models: Pick<Models, 'providers'>,
+  models: Pick<Models, 'open'>,
   metrics: Metrics,
 ): AgentActivities {
   const seconds = new Histogram({
@@ -46,8 +46,10 @@ export function measureModelSteps(
   return { ...activities, modelStep: (input) => measured(activities.modelStep, input) };
 }
 
-function providerOf(model: string, { providers }: Pick<Models, 'providers'>): string {
-  return providers.find((provider) => model.startsWith(`${provider}/`)) ?? 'unknown';
+function providerOf(name: string, models: Pick<Models, 'open'>): string {
+  const opened = models.open(name);
+  if ('missing' in opened || typeof opened.model === 'string') return 'none';
+  return opened.model.provider.split('.')[0]!;
 }
 
 /** The class by which it is tried again, or not. */

@@ -21,7 +21,7 @@ export interface AgentDeps {
 const beatMs = 500;
 
 export function createAgentActivities({ producer, trace, models, metrics }: AgentDeps): AgentActivities {
-  const conversations = createConversationReader(trace);
+  const conversations = createConversationReader(trace, producer.jsm);
   const stepDeps = { producer, conversations, models, clock: Date.now };
   const activities: AgentActivities = {
     modelStep: beating((input, attempt, signal) => makeModelStep(stepDeps, input, attempt, signal)),
