@@ -30,6 +30,7 @@ import { sessionArchive, sessionCreate, sessionList, sessionShow } from './comma
 import { sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { sessionUpdate } from './commands/update.ts';
+import { suggest, suggestAccept, suggestDismiss } from './commands/suggest.ts';
 import { taskCreate, taskList } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
 import { turns, turnShow } from './commands/turns.ts';
@@ -82,6 +83,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addOrganizations(program, action);
   addProjects(program, action);
   addTasks(program, action);
+  addSuggestions(program, action);
   addSessions(program, action);
   addFiles(program, action);
   addRun(program, action);
@@ -517,6 +519,31 @@ Examples:
     .option('--detach', 'do not wait')
     .addHelpText('after', '\nThe request stands until the proposal is over, or has a new head, also after Ctrl-C.')
     .action(action(proposalMerge));
+}
+
+function addSuggestions(program: Command, action: Action): void {
+  const command = program
+    .command('suggest')
+    .description(
+      'look for tasks that are worth doing in a project: failing checks, TODOs, missing tests, outdated docs, …',
+    )
+    .argument('[project]')
+    .option('--no-scan', 'only what was found before')
+    .option('--kind <kind>', 'only of this kind')
+    .option('--suggestion-state <state>', 'open, accepted, dismissed, resolved or all', 'open')
+    .addHelpText('after', '\nExample:\n  worktrail suggest my-project\n  worktrail suggest accept sug_…')
+    .action(action(suggest));
+  command
+    .command('accept <suggestion>')
+    .description('make a task of it and a session to work on it; prints the id of the session')
+    .option('-m, --message <text>', 'to the agent, instead of what the suggestion says')
+    .option('--model <name>', 'the model of the agent')
+    .action(action(suggestAccept));
+  command
+    .command('dismiss <suggestion>')
+    .description('do not suggest it again')
+    .option('-r, --reason <text>')
+    .action(action(suggestDismiss));
 }
 
 function addOperation(program: Command, action: Action): void {

@@ -9,6 +9,13 @@ import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict 
 import type { PublicEvent } from '@worktrail/contract/event-json';
 import type { PermissionRequest } from '@worktrail/contract/permissions';
 import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
+import type {
+  Evidence,
+  OutputEvidence,
+  ScanStep,
+  SuggestionKind,
+  SuggestionState,
+} from '@worktrail/contract/suggestions';
 
 export type {
   ActorRef,
@@ -23,6 +30,8 @@ export type {
   PublicEvent as WorktrailEvent,
   SessionState,
   ToolKind,
+  SuggestionKind,
+  SuggestionState,
   TrialState,
   TurnOutcome,
   Verdict,
@@ -194,6 +203,74 @@ export interface Task {
 export interface TaskInput {
   title: string;
   description?: string;
+}
+
+// ---- suggestions ----
+
+export interface Suggestion {
+  id: string;
+  projectId: string;
+  kind: SuggestionKind;
+  /** One line. */
+  title: string;
+  description: string;
+  /** From 0 to 1. */
+  score: number;
+  state: SuggestionState;
+  /** Lines of `commit`. */
+  evidence: Evidence[];
+  /** Of a failing check. */
+  output: OutputEvidence | null;
+  commit: string;
+  /** Why it was dismissed. */
+  reason: string | null;
+  /** What accepting it has made. */
+  taskId: string | null;
+  sessionId: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface Scan {
+  projectId: string;
+  state: 'running' | 'completed' | 'failed';
+  step: ScanStep | null;
+  commit: string | null;
+  /** Looked for to the end. */
+  kinds: SuggestionKind[];
+  added: number;
+  updated: number;
+  resolved: number;
+  /** What was not done or not kept, and why. */
+  notes: string[];
+  detail: string | null;
+  startedAt: string;
+  endedAt: string | null;
+}
+
+export interface SuggestionQuery extends PageQuery {
+  /** Default: open. */
+  state?: SuggestionState | 'all';
+  kind?: SuggestionKind;
+}
+
+export interface SuggestionPage extends Page<Suggestion> {
+  /** The newest one of the project. */
+  scan: Scan | null;
+}
+
+export interface SuggestionAcceptInput {
+  agent?: { kind?: 'built_in'; model?: string };
+  /** To the agent, instead of what the suggestion says. */
+  message?: string;
+}
+
+export interface SuggestionAccepted {
+  suggestion: Suggestion;
+  task: Task;
+  session: Session;
+  /** null: no model is configured, and none was named. */
+  turnId: string | null;
 }
 
 export interface TrialInput {

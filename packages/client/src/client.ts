@@ -16,6 +16,7 @@ import { createDoctor, createHealth, createLimits, createQuery, createRunners } 
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
+import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTurns } from './resources/turns.ts';
 import { createTransport } from './transport.ts';
@@ -61,6 +62,7 @@ export function createClient(options: ClientOptions) {
     keys: createKeys(transport),
     audit: createAudit(transport),
     projects: createProjects(transport),
+    suggestions: createSuggestions(transport),
     tasks: createTasks(transport),
     trials: createTrials(transport),
     sessions: createSessions(transport),

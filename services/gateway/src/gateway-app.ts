@@ -61,6 +61,8 @@ import { addSessionRoutes } from './sessions/session-routes.ts';
 import { createSessionView } from './sessions/session-view.ts';
 import { addSleepRoutes } from './sessions/sleep-routes.ts';
 import { addUpdateRoutes } from './sessions/update-routes.ts';
+import { createScanReader } from './suggestions/scan-reader.ts';
+import { addSuggestionRoutes } from './suggestions/suggestion-routes.ts';
 import { createTaskReader } from './tasks/task-reader.ts';
 import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
@@ -158,6 +160,10 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addChatRoutes(api, {
     ...{ sessions, view, quota, projects, runners, workflows, operator },
     ...{ live, position, followers, stopping },
+  });
+  addSuggestionRoutes(api, {
+    ...{ store, projects, sessions, quota, runners, workflows, operator },
+    ...{ scans: createScanReader(parts.configuration, workflows), view, followers, audit, stopping },
   });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });

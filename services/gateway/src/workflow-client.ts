@@ -25,8 +25,8 @@ export interface UpdateOptions {
 }
 
 export interface WorkflowClient {
-  /** Starts it, or finds it started already: an id is never used twice. */
-  start(workflow: string, workflowId: string, input: unknown): Promise<void>;
+  /** Starts it, or finds it started already: an id is never used twice; with `again` only not while it runs. */
+  start(workflow: string, workflowId: string, input: unknown, options?: { again?: boolean }): Promise<void>;
   update<Result>(
     workflowId: string,
     update: string,
@@ -60,7 +60,7 @@ export function createWorkflowClient(client: Client, askOrchestrator: () => Prom
   };
   return {
     checkServer,
-    async start(workflow, workflowId, input) {
+    async start(workflow, workflowId, input, { again = false } = {}) {
       await call('temporal', callTimeoutsMs.start, async () => {
         try {
           await client.workflow.start(workflow, {
@@ -68,7 +68,7 @@ export function createWorkflowClient(client: Client, askOrchestrator: () => Prom
             taskQueue: workflowTaskQueue,
             workflowTaskTimeout: workflowTaskTimeoutMs,
             args: [input],
-            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
           });
         } catch (error) {
           if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

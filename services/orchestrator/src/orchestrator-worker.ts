@@ -8,6 +8,8 @@ import { workflowTaskQueue } from '@worktrail/contract/session-messages';
 import type { AgentActivities } from './agent/agent-activities.ts';
 import type { ReconcileActivities } from './reconcile/workflow.ts';
 import type { RecordActivities } from './record-activities.ts';
+import type { ScanRecordActivities } from './scan/activities.ts';
+import type { SuggestActivities } from './scan/model-suggestions.ts';
 import { WatchedWorker } from './workflow-watch.ts';
 import type { WorkflowBundle } from './workflow-bundle.ts';
 
@@ -15,7 +17,7 @@ export interface OrchestratorWorkerDeps {
   connection: NativeConnection;
   namespace: string;
   bundle: WorkflowBundle;
-  activities: RecordActivities & ReconcileActivities & AgentActivities;
+  activities: RecordActivities & ReconcileActivities & ScanRecordActivities & AgentActivities & SuggestActivities;
   cachedWorkflowsMax: number;
 }
 

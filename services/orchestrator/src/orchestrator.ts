@@ -1,4 +1,4 @@
-// The orchestrator: one Temporal worker with the workflows `session`, `trial`, `proposal` and `reconcile` and the activities that need no sandbox, and the
+// The orchestrator: one Temporal worker with the workflows `session`, `trial`, `proposal`, `scan` and `reconcile` and the activities that need no sandbox, and the
 // watch of the runners' leases.
 
 import { randomUUID } from 'node:crypto';
@@ -32,6 +32,7 @@ import { createReconcileActivities } from './reconcile/activities.ts';
 import { createReconciliation } from './reconcile/reconciliation.ts';
 import { keepReconcileSchedule } from './reconcile/schedule.ts';
 import { sightingBounds } from './runner-sightings.ts';
+import { createScanRecordActivities } from './scan/activities.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
 /** Resolves once the worker polls and the health server listens. */
@@ -76,6 +77,7 @@ export async function startOrchestrator(
         metrics,
       ),
       ...createReconcileActivities(reconciliation),
+      ...createScanRecordActivities({ configuration, trace }),
       ...createAgentActivities({
         producer: { js: jetstream(nats), jsm, trace, log },
         ...{ trace, metrics },

@@ -85,7 +85,7 @@ export function createRecordActivities({
   };
 }
 
-function beating<Input, Output>(work: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
+export function beating<Input, Output>(work: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {
   return async (input) => {
     const context = Context.current();
     const timer = setInterval(() => context.heartbeat(), beatMs);

@@ -2,5 +2,6 @@
 
 export { proposal } from './proposal/workflow.ts';
 export { reconcile } from './reconcile/workflow.ts';
+export { scan } from './scan/workflow.ts';
 export { session } from './session/workflow.ts';
 export { trial } from './trial/workflow.ts';

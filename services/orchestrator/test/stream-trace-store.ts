@@ -2,7 +2,7 @@
 // protocol with an empty message, in which all numbers are 0.
 
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { eventType } from '@worktrail/contract/event-types';
@@ -22,13 +22,14 @@ export async function startStreamTraceStore(
     const answer = { events: wanted.map((event) => ({ event })), next, complete: true };
     return toBinary(ListEventsResponseSchema, create(ListEventsResponseSchema, answer));
   }
-  const server = createServer(async (request, response) => {
+  async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const isList = request.url?.endsWith('/ListEvents') === true;
     const body = isList ? await list(Buffer.concat(chunks)).catch(() => null) : new Uint8Array();
     response.writeHead(body ? 200 : 500, { 'content-type': 'application/proto' }).end(body);
-  });
+  }
+  const server = createServer((request, response) => void answerTo(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -9,6 +9,7 @@ import type { RunnerDocument } from '@worktrail/contract/documents';
 import { runnerAnnouncementTtlMs } from '@worktrail/contract/runner-announcements';
 import { buckets } from '@worktrail/contract/subjects';
 import { proposalTaskQueue } from '@worktrail/contract/proposal-activities';
+import { scanTaskQueue } from '@worktrail/contract/scan-messages';
 import { hostTaskQueue, placementTaskQueue } from '@worktrail/contract/sandbox-activities';
 import { openBucket } from '@worktrail/runtime/buckets';
 import { startHealthServer } from '@worktrail/runtime/health-server';
@@ -73,6 +74,7 @@ import { followRunnerOrder } from './runner/runner-order.ts';
 import { addRunnerChecks } from './runner/runner-readiness.ts';
 import { createSandboxImages } from './docker/sandbox-images.ts';
 import { createSandboxes } from './sandboxes/sandboxes.ts';
+import { createScanActivities, createScanThread } from './scans/scan-activities.ts';
 import { openServedRepositories } from './serving/served-repositories.ts';
 import { createSessionActivity } from './sessions/session-activity.ts';
 import { createSessionDirectories } from './sessions/session-directory.ts';
@@ -84,6 +86,7 @@ const version = '0.1.0';
 const activitiesMax = 1_000;
 const pollersMax = 8;
 const proposalsAtOnceMax = 4;
+const scansAtOnceMax = 2;
 
 export interface RunningSandboxRunner {
   runnerId: string;
@@ -291,11 +294,21 @@ export async function startSandboxRunner(
     activities: createProposalActivities({ ...proposals, diskReserveBytes: config.diskReserveBytes }),
     maxConcurrentActivityTaskExecutions: proposalsAtOnceMax,
   });
+  const scanThread = createScanThread();
+  lifetime.onClose('scans', () => scanThread.close());
+  const scanWorker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: scanTaskQueue,
+    activities: createScanActivities({ context, thread: scanThread }),
+    maxConcurrentActivityTaskExecutions: scansAtOnceMax,
+  });
   runWorker(hostWorker, 'sandbox host', lifetime, log);
   runWorker(placementWorker, 'placement', lifetime, log);
   runWorker(proposalWorker, 'proposals', lifetime, log);
+  runWorker(scanWorker, 'scans', lifetime, log);
   const isWorking = () =>
-    [hostWorker, placementWorker, proposalWorker].every((worker) => worker.getState() === 'RUNNING');
+    [hostWorker, placementWorker, proposalWorker, scanWorker].every((worker) => worker.getState() === 'RUNNING');
   readiness.add('workers', async () => {
     if (!isWorking()) throw new Error('a worker does not run');
   });

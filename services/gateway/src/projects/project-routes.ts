@@ -8,6 +8,7 @@ import { credentialKey } from '@worktrail/contract/subjects';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import { NoPullRequests, pullRequestApi } from '@worktrail/runtime/pull-request-host';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
+import { scanKey, suggestionKey, suggestionList } from '@worktrail/contract/suggestions';
 import type { Audit } from '../audit.ts';
 import type { Principal } from '../authorize.ts';
 import { projectKey, projectList, secretList, taskKey, taskList, trialList } from '../configuration-keys.ts';
@@ -218,6 +219,7 @@ function addDeletion(api: Api, deps: ProjectRouteDeps): void {
         await store.remove(`${secretList(project.id)}.${name}`);
       await store.remove(credentialKey(project.id));
       await removeTasks(store, project);
+      await removeSuggestions(store, project);
       await store.remove(projectKey(project.organizationId, project.id));
       await store.remove(`${projectList(project.organizationId)}.${project.id}`);
       await audit.record(request, {
@@ -247,6 +249,21 @@ async function removeTasks(
   for (let from = 0; from < taskIds.length; from += removedAtOnceMax) {
     await Promise.all(taskIds.slice(from, from + removedAtOnceMax).map(remove));
   }
+}
+
+async function removeSuggestions(
+  store: ConfigurationStore,
+  { id: projectId, organizationId }: ProjectDocument,
+): Promise<void> {
+  const ids = await store.names(suggestionList(projectId));
+  const remove = async (id: string) => {
+    await store.remove(suggestionKey(organizationId, id));
+    await store.remove(`${suggestionList(projectId)}.${id}`);
+  };
+  for (let from = 0; from < ids.length; from += removedAtOnceMax) {
+    await Promise.all(ids.slice(from, from + removedAtOnceMax).map(remove));
+  }
+  await store.remove(scanKey(organizationId, projectId));
 }
 
 /** Counts no further than the first page that has any. */

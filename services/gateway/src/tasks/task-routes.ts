@@ -9,30 +9,17 @@ import type { Api } from '../http/api.ts';
 import { etag, json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
-import { id, name, text, time } from '../text.ts';
+import { id, name, text } from '../text.ts';
+import { taskJson, taskSchema, taskState } from './task-json.ts';
 import type { TaskDocument, TaskReader } from './task-reader.ts';
 
 const tag = 'Tasks and trials';
-const state = z.enum(['open', 'done', 'canceled']);
 const description = text(limits.descriptionLengthMax);
-
-const taskSchema = z
-  .object({
-    id: id('task'),
-    projectId: id('project'),
-    title: z.string(),
-    description: z.string(),
-    state,
-    origin: z.enum(['manual', 'suggested']),
-    createdAt: time,
-    updatedAt: time,
-  })
-  .openapi('Task');
 
 const createTaskSchema = z.strictObject({ title: name, description: description.default('') }).openapi('CreateTask');
 
 const patchTaskSchema = z
-  .strictObject({ title: name.optional(), description: description.optional(), state: state.optional() })
+  .strictObject({ title: name.optional(), description: description.optional(), state: taskState.optional() })
   .openapi('PatchTask');
 
 export interface TaskRouteDeps {
@@ -147,9 +134,4 @@ function addOne(api: Api, { store, tasks, audit }: TaskRouteDeps): void {
       return json(200, taskJson(task), { etag: etag(revision) });
     },
   );
-}
-
-function taskJson(task: TaskDocument) {
-  const { organizationId: _, ...shown } = task;
-  return shown;
 }

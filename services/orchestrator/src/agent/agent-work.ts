@@ -7,6 +7,7 @@ import type { Metrics } from '@worktrail/runtime/metrics';
 import type { AgentActivities } from './agent-activities.ts';
 import { measureModelSteps } from './agent-metrics.ts';
 import { concludeCommand } from './conclude-command.ts';
+import { askForSuggestions, type SuggestActivities } from '../scan/model-suggestions.ts';
 import { createConversationReader } from './conversation-reader.ts';
 import { makeModelStep } from './model-step.ts';
 import type { Models } from './models.ts';
@@ -20,16 +21,22 @@ export interface AgentDeps {
 
 const beatMs = 500;
 
-export function createAgentActivities({ producer, trace, models, metrics }: AgentDeps): AgentActivities {
+export function createAgentActivities({
+  producer,
+  trace,
+  models,
+  metrics,
+}: AgentDeps): AgentActivities & SuggestActivities {
   const conversations = createConversationReader(trace, producer.jsm);
   const stepDeps = { producer, conversations, models, clock: Date.now };
-  const activities: AgentActivities = {
+  const activities: AgentActivities & SuggestActivities = {
     modelStep: beating((input, attempt, signal) => makeModelStep(stepDeps, input, attempt, signal)),
     concludeCommand: beating((input, _, signal) =>
       concludeCommand({ producer, trace, clock: Date.now }, input, signal),
     ),
+    askForSuggestions: beating((input, _, signal) => askForSuggestions(models, input, { signal, clock: Date.now })),
   };
-  return measureModelSteps(activities, models, metrics);
+  return { ...activities, ...measureModelSteps(activities, models, metrics) };
 }
 
 function beating<Input, Output>(

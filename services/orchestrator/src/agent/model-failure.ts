@@ -6,7 +6,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { APICallError, InvalidResponseDataError, JSONParseError, RetryError, TypeValidationError } from 'ai';
 import { DoesNotFit } from './compaction.ts';
-import { modelRefused, modelRepeats, modelUnavailable } from './model-step-messages.ts';
+import { modelRefused, type modelRepeats, modelUnavailable } from './model-step-messages.ts';
 import { AnswerTooLarge } from './step-stream.ts';
 
 const retryAfterMsMax = 10 * 60_000;

@@ -5,7 +5,7 @@
 // 3. What the model says is bounded, and believed in nothing: tools and their input are checked here, before anything acts on them.
 // 4. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
 
-import { jsonSchema, type LanguageModel, streamText, tool, type ToolSet } from 'ai';
+import { jsonSchema, streamText, tool, type ToolSet } from 'ai';
 import { z } from 'zod';
 import { modelStepProducer, type TokenUsage, toolCallId } from '@worktrail/contract/turns';
 import type { MessageAgent } from '@worktrail/proto/event';

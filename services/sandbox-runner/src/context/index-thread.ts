@@ -8,7 +8,9 @@
 import { Worker } from 'node:worker_threads';
 import { programEnvironment } from '../host/program-environment.ts';
 
-export type ThreadMessage = { id: number; kind: 'build' | 'search'; request: unknown } | { id: number; kind: 'cancel' };
+export type ThreadKind = 'build' | 'search' | 'scan';
+
+export type ThreadMessage = { id: number; kind: ThreadKind; request: unknown } | { id: number; kind: 'cancel' };
 
 export type ThreadAnswer =
   | { id: number; progress: unknown }
@@ -25,7 +27,9 @@ export interface IndexThread {
 }
 
 export interface IndexThreadOptions {
-  kind: 'build' | 'search';
+  kind: ThreadKind;
+  /** Where the thread begins: by default it makes and searches indexes. */
+  program?: URL;
   /** Of JavaScript's heap. */
   heapMbMax: number;
   silentMsMax: number;
@@ -39,7 +43,9 @@ interface Asked {
   timer: NodeJS.Timeout;
 }
 
-export function createIndexThread({ kind, heapMbMax, silentMsMax, idleMsMax }: IndexThreadOptions): IndexThread {
+export function createIndexThread(options: IndexThreadOptions): IndexThread {
+  const { kind, heapMbMax, silentMsMax, idleMsMax } = options;
+  const program = options.program ?? new URL('./context-thread.ts', import.meta.url);
   const asked = new Map<number, Asked>();
   let worker: Worker | undefined;
   let idle: NodeJS.Timeout | undefined;
@@ -58,7 +64,7 @@ export function createIndexThread({ kind, heapMbMax, silentMsMax, idleMsMax }: I
   }
 
   function start(): Worker {
-    const started = new Worker(new URL('./context-thread.ts', import.meta.url), {
+    const started = new Worker(program, {
       env: programEnvironment({}),
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: heapMbMax },

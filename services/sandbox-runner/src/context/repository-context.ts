@@ -24,10 +24,21 @@ import { createIndexThread, type IndexThread, ThreadLost } from './index-thread.
 import { removeScratch } from './segment-files.ts';
 
 export type ContextSearch = ContextSearchRequest & { projectId: string };
+export type ContextPlace = Pick<ContextSearch, 'organizationId' | 'projectId' | 'repository' | 'ref'>;
+
+/** An index that was made to its end, as far as its files could be read. */
+export interface PreparedIndex {
+  /** Of the mirror. */
+  repository: string;
+  directory: string;
+  commit: string;
+}
 
 export interface RepositoryContext {
   /** @throws SessionFailure where there is no such repository or ref, WorktrailError `rate_limited` */
   search(request: ContextSearch, signal: AbortSignal): Promise<ContextAnswer>;
+  /** Waits for the commit's index, however long it takes. @throws as `search` does */
+  prepare(request: ContextPlace, signal: AbortSignal): Promise<PreparedIndex>;
   close(): Promise<void>;
 }
 
@@ -83,7 +94,7 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
   });
   const closing = new AbortController();
 
-  async function findUpstream({ organizationId, projectId, repository, ref }: ContextSearch): Promise<Upstream> {
+  async function findUpstream({ organizationId, projectId, repository, ref }: ContextPlace): Promise<Upstream> {
     const key = JSON.stringify([organizationId, projectId, repository, ref]);
     const before = lookedUp.get(key);
     if (before && clock() - before.atMs < upstreamAgainMs) return before.upstream;
@@ -102,7 +113,7 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
   }
 
   /** Those that come for the same commit meanwhile share it. */
-  function build(at: IndexPlace): Promise<void> {
+  function build(at: PreparedIndex): Promise<void> {
     const key = join(at.directory, at.commit);
     const running = builds.get(key);
     if (running) return running;
@@ -123,7 +134,7 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
     return started;
   }
 
-  async function make(at: IndexPlace): Promise<void> {
+  async function make(at: PreparedIndex): Promise<void> {
     closing.signal.throwIfAborted();
     await requireDiskSpace([root], deps.diskReserveBytes);
     const startedMs = clock();
@@ -153,15 +164,26 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
     if (gone.length > 0) log.info({ count: gone.length }, 'indexes that were used longest ago are removed');
   }
 
+  function placeOf(upstream: Upstream, organizationId: string): PreparedIndex {
+    const mirror = dirname(upstream.objectsPath);
+    const directory = join(root, organizationId, basename(mirror, '.git'));
+    note(directory, upstream.baseCommit);
+    return { repository: mirror, directory, commit: upstream.baseCommit };
+  }
+
+  async function prepare(request: ContextPlace, signal: AbortSignal): Promise<PreparedIndex> {
+    const at = placeOf(await findUpstream(request), request.organizationId);
+
+    await Promise.race([build(at), aborted(signal)]);
+    return at;
+  }
+
   async function search(request: ContextSearch, signal: AbortSignal): Promise<ContextAnswer> {
     const upstream = await findUpstream(request);
-    const mirror = dirname(upstream.objectsPath);
-    const directory = join(root, request.organizationId, basename(mirror, '.git'));
-    const at: IndexPlace = { repository: mirror, directory, commit: upstream.baseCommit };
+    const at = placeOf(upstream, request.organizationId);
     const { query, limit, kinds, path, language } = request;
     const asked: SearchRequest = { ...at, query, limit, kinds, path, language };
     const ask = async () => (await threads.search.ask(asked, signal)) as SearchResult;
-    note(directory, at.commit);
     let found = await ask();
     if (found.missing > 0) {
       await within(build(at), deps.buildWaitMs ?? buildWaitMsDefault, signal);
@@ -173,6 +195,7 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
   }
 
   return {
+    prepare,
     search: (request, signal) => turns.take(request.organizationId, signal, () => search(request, signal)),
     async close() {
       closing.abort(new Error('the runner is stopping'));
@@ -182,7 +205,13 @@ export async function openRepositoryContext(deps: RepositoryContextDeps): Promis
   };
 }
 
-type IndexPlace = Pick<BuildRequest, 'repository' | 'directory' | 'commit'>;
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const give = () => reject(signal.reason as Error);
+    if (signal.aborted) give();
+    else signal.addEventListener('abort', give, { once: true });
+  });
+}
 
 /** Resolves when it is done, or late: then what fails has been told. */
 async function within(work: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
