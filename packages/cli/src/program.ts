@@ -42,6 +42,7 @@ Examples:
   session=$(worktrail session create --title "try it")
   worktrail run $session -- npm test
   worktrail run $session -- 'cd docs && ls | wc -l'
+  worktrail ask $session "Why does npm test fail? Mend it."
   worktrail logs $session -f
   worktrail diff $session
   worktrail trial run --title "make it fast" --attempt ./a.sh --attempt ./b.sh --verify "npm test"
@@ -561,7 +562,7 @@ function addSuggestions(program: Command, action: Action): void {
     .argument('[project]')
     .option('--no-scan', 'only what was found before')
     .option('--kind <kind>', 'only of this kind')
-    .option('--suggestion-state <state>', 'open, accepted, dismissed, resolved or all', 'open')
+    .option('--only <state>', 'open, accepted, dismissed, resolved or all', 'open')
     .addHelpText('after', '\nExample:\n  worktrail suggest my-project\n  worktrail suggest accept sug_…')
     .action(action(suggest));
   command

@@ -14,7 +14,6 @@ import {
   sessionReported,
 } from '@worktrail/contract/trial-messages';
 import { failureMessage, wasNotTakenUp } from '../activity-failure.ts';
-import { agentTaskQueue } from '../agent/agent-activities.ts';
 import { recordOptions } from '../record-options.ts';
 import { now } from '../workflow-clock.ts';
 import type { ScanRecordActivities } from './activities.ts';
@@ -31,13 +30,13 @@ const records = proxyActivities<ScanRecordActivities>(recordOptions);
 const { scanRepository, locateEvidence } = proxyActivities<messages.ScanActivities>({
   taskQueue: messages.scanTaskQueue,
   startToCloseTimeout: '30 minutes',
-  scheduleToStartTimeout: '10 minutes',
+  // Each runner does a few at once.
+  scheduleToStartTimeout: '1 hour',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 4 },
 });
 
 const { askForSuggestions } = proxyActivities<SuggestActivities>({
-  taskQueue: agentTaskQueue,
   startToCloseTimeout: '5 minutes',
   scheduleToStartTimeout: '1 minute',
   heartbeatTimeout: '10 seconds',
