@@ -9,6 +9,7 @@ const names = {
   output: "300 MB of output, and the first byte of little, beside Docker's own exec",
   lifecycle: 'create, hibernate and resume, and forty sessions at once, beside docker run',
   context: 'the index of 5,000 source files: made, brought to a changed file, searched, beside git grep and ripgrep',
+  agent: 'a step of a turn beyond its model, first words, ten steps beside a plain loop, twenty turns at once',
   git: 'checkpoint, diff, revert, forks and new sessions at 100 to 30,000 files, beside plain git',
   memory: 'resident memory of the services while ten commands print without end',
 };

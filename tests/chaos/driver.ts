@@ -11,10 +11,14 @@ import { CHECK_COMMAND } from './git-workload.ts';
 import { checkClusterGone } from './leftovers.ts';
 import { runRound } from './round.ts';
 import type { RoundResult } from './round-result.ts';
+import { modelEnvironment, startScriptedModel } from '@worktrail/testing/scripted-model';
 import { startTarget, type Target } from './target.ts';
+import { answerOf } from './turn-workload.ts';
 
 /** Enough to outlast a machine that is down. */
 const ATTEMPTS_MAX = 200;
+/** An answer takes a second or two, so that faults come in the middle of some. */
+const MODEL_PACE_MS = 200;
 
 export interface Driver {
   readonly target: Target;
@@ -32,12 +36,14 @@ export interface DriverOptions {
 }
 
 export async function startDriver({ directory, ownEngine, paceMs, note }: DriverOptions): Promise<Driver> {
-  const target = await startTarget(directory, ownEngine);
+  const model = await startScriptedModel({ answer: answerOf, paceMs: MODEL_PACE_MS });
+  const target = await startTarget(directory, ownEngine, modelEnvironment(model.url));
   let closing: Promise<Violation[]> | null = null;
   const close = async (interrupted = false) => {
     await target.stopCluster();
     const left = await checkClusterGone(target, !interrupted);
     await target.close();
+    await model.close();
     return left;
   };
   try {
@@ -48,7 +54,7 @@ export async function startDriver({ directory, ownEngine, paceMs, note }: Driver
     const repository = await makeRepository(join(target.repositoryRoot, 'work'), 50);
     const project = await client.projects.create({ name: 'work', repository: { url: repository.path } });
     const gitProject = await makeGitProject(target, client);
-    const input = { target, client, impatient, projectId: project.id, gitProject, paceMs, note };
+    const input = { target, client, impatient, projectId: project.id, gitProject, model, paceMs, note };
     return {
       target,
       run: (plan, signal) => runRound({ ...input, plan }, signal),

@@ -64,6 +64,7 @@ describe('how a command may end', () => {
     triggerShare: 0.5,
     sandboxIndex: 1,
     withGit: true,
+    withTurns: true,
     faults: faults.map((fault) => ({
       action: 'kill',
       component: 'nats',

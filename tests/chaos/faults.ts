@@ -46,6 +46,8 @@ export interface RoundPlan {
   sandboxIndex: number;
   /** One more session has its files changed, reverted, forked and put up meanwhile. */
   withGit: boolean;
+  /** The agent of one more does turns meanwhile. */
+  withTurns: boolean;
 }
 
 const PAUSE_MS = 15_000;
@@ -113,6 +115,7 @@ export function* planRounds(seed: string, kinds: readonly FaultKind[]): Generato
       faults: chosen.map((one) => ({ ...one, delayMs: draw.between(0, 3_000) })),
       sandboxIndex: draw.below(SESSIONS),
       withGit: true,
+      withTurns: true,
     };
   }
 }

@@ -13,6 +13,8 @@ export interface Seen {
   id: string;
   type: string;
   commandId: string | null;
+  /** Of what belongs to a turn. */
+  turnId?: string;
   /** Of `session.restored`: what it was restored from. */
   checkpointId?: string;
   /** Of the whole event. */
@@ -39,8 +41,8 @@ export interface Followers {
 }
 
 export function summarize(event: WorktrailEvent): Seen {
-  const { cursor, id, type } = event;
-  const seen = { cursor, id, type, commandId: event.commandId ?? null, digest: digestOf(event) };
+  const { cursor, id, type, turnId, commandId = null } = event;
+  const seen = { cursor, id, type, commandId, ...(turnId && { turnId }), digest: digestOf(event) };
   if (type !== 'session.restored') return seen;
   return { ...seen, checkpointId: String(event.data['checkpointId'] ?? '') };
 }

@@ -3,17 +3,17 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Session, WorktrailApiError, type WorktrailClient } from '@worktrail/client';
-import { checkHistory, checkProducers, compareFeed } from './checks.ts';
+import { checkHistory } from './checks.ts';
 import { checkFiles, checkMain, checkSessions, type Landed, wasRestored } from './git-checks.ts';
 import type { GitWork } from './git-work.ts';
 import type { Files } from './git-workload.ts';
-import { readHistory, readProducers } from './observe.ts';
+import { readHistory } from './observe.ts';
+import { readFeeds } from './read-feeds.ts';
 import type { RoundResult } from './round-result.ts';
 import { fileCheck } from './session-work.ts';
 import { sha256 } from './workload.ts';
 
 const run = promisify(execFile);
-const FOLLOW_TIMEOUT_MS = 30_000;
 const CHECKS_LABEL = 'worktrail/proposal';
 
 export interface GitSide {
@@ -57,14 +57,7 @@ export async function readGitBack(
       await readMain(side),
     ),
   );
-  violations.push(...checkHistory(sessionId, history));
-  violations.push(...checkProducers(sessionId, await readProducers(client, sessionId, signal), history.length));
-  for (const follower of followers.all) {
-    await follower
-      .reaches(history.at(-1)!.cursor, AbortSignal.any([signal, AbortSignal.timeout(FOLLOW_TIMEOUT_MS)]))
-      .catch(() => violations.push({ kind: 'stuck', what: `${follower.way} of ${sessionId} goes on no more` }));
-    violations.push(...compareFeed(`${follower.way} of ${sessionId}`, history, follower.seen));
-  }
+  await readFeeds(client, { sessionId, followers }, violations, signal);
 
   const forks = cycles.flatMap((one) => one.forks);
   const all = await sessionsOf(

@@ -42,6 +42,8 @@ export function testKills(half: 'services' | 'foundations'): void {
         faults: [{ ...kind, delayMs: 0 }],
         sandboxIndex: 0,
         withGit: WITH_GIT.includes(kind.component),
+        // kill-in-turns.e2e.test.ts
+        withTurns: false,
       };
       const { violations, bytes } = await driver.run(plan);
       expect(violations).toEqual([]);

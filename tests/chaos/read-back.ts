@@ -1,13 +1,12 @@
 // Reads one session's work back through the public API and says what is wrong with it.
 
 import type { WorktrailClient } from '@worktrail/client';
-import { checkCommand, checkCommandEvents, checkHistory, checkProducers, compareFeed } from './checks.ts';
+import { checkCommand, checkCommandEvents } from './checks.ts';
 import { keepsFiles } from './kept-files.ts';
-import { readCheckpoints, readCommand, readHistory, readProducers, settledState } from './observe.ts';
+import { readCheckpoints, readCommand, readHistory, settledState } from './observe.ts';
+import { readFeeds } from './read-feeds.ts';
 import type { RoundResult } from './round-result.ts';
 import { fileCheck, type SessionWork } from './session-work.ts';
-
-const FOLLOW_TIMEOUT_MS = 30_000;
 
 /** Adds what it finds to `result`. All commands of `work` must have been answered. */
 export async function readBack(
@@ -52,18 +51,7 @@ export async function readBack(
 
   const session = await settledState(client, sessionId, signal);
   if (session !== 'ready') violations.push({ kind: 'stuck', what: `session ${sessionId} is ${session}` });
-  const history = await readHistory(client, sessionId, signal);
+  const history = await readFeeds(client, { sessionId, followers }, violations, signal);
   result.events += history.length;
-  violations.push(...checkHistory(sessionId, history), ...checkCommandEvents(history, listed));
-  violations.push(...checkProducers(sessionId, await readProducers(client, sessionId, signal), history.length));
-  for (const follower of followers.all) {
-    const last = history.at(-1)!.cursor;
-    await follower.reaches(last, AbortSignal.any([signal, AbortSignal.timeout(FOLLOW_TIMEOUT_MS)])).catch(() => {
-      violations.push({
-        kind: 'stuck',
-        what: `${follower.way} of ${sessionId}: ${follower.failure() ?? 'goes on no more'}`,
-      });
-    });
-    violations.push(...compareFeed(`${follower.way} of ${sessionId}`, history, follower.seen));
-  }
+  violations.push(...checkCommandEvents(history, listed));
 }

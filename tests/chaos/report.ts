@@ -24,6 +24,7 @@ export interface Summary {
   lostCommands: number;
   hibernations: number;
   forks: number;
+  turns: number;
   /** How many ended as what. */
   proposals: Record<string, number>;
   violations: Record<ViolationKind, number>;
@@ -50,6 +51,7 @@ export function summarize(seed: string, rounds: readonly RoundResult[], after: r
     lostCommands: sum(({ lostCommands }) => lostCommands),
     hibernations: sum(({ hibernations }) => hibernations),
     forks: sum(({ forks }) => forks),
+    turns: sum(({ turns }) => turns),
     proposals: Object.fromEntries(
       [...new Set(rounds.flatMap(({ proposals }) => Object.keys(proposals)))].map((state) => [
         state,
@@ -90,6 +92,7 @@ export function formatSummary(summary: Summary): string {
     ['ended with sandbox or host', String(summary.lostCommands)],
     ['hibernations', String(summary.hibernations)],
     ['forks', String(summary.forks)],
+    ['turns', String(summary.turns)],
     ...Object.entries(summary.proposals).map(([state, count]): [string, string] => [
       `proposals ${state}`,
       String(count),

@@ -12,6 +12,7 @@ export interface RoundResult {
   /** How often a session was put to sleep, and woken by its next command. */
   hibernations: number;
   forks: number;
+  turns: number;
   /** How many ended as what. */
   proposals: Record<string, number>;
   bytes: number;
@@ -22,6 +23,15 @@ export interface RoundResult {
 }
 
 export function emptyResult(plan: RoundPlan): RoundResult {
-  const counts = { commands: 0, lostCommands: 0, hibernations: 0, forks: 0, bytes: 0, events: 0, elapsedMs: 0 };
+  const counts = {
+    commands: 0,
+    lostCommands: 0,
+    hibernations: 0,
+    forks: 0,
+    turns: 0,
+    bytes: 0,
+    events: 0,
+    elapsedMs: 0,
+  };
   return { plan, violations: [], ...counts, proposals: {}, recovery: null };
 }

@@ -12,15 +12,20 @@ import { inject, type Injection } from './inject.ts';
 import { checkSessionsGone } from './leftovers.ts';
 import { type LostRunner, returnRunner, settleOnSecondRunner, untilElsewhere } from './lost-runner.ts';
 import { settledState } from './observe.ts';
+import { readFeeds } from './read-feeds.ts';
 import { readBack } from './read-back.ts';
 import { untilRecovered } from './recovery.ts';
 import { emptyResult, type RoundResult } from './round-result.ts';
+import type { ScriptedModel } from '@worktrail/testing/scripted-model';
 import { type SessionWork, startSessionWork } from './session-work.ts';
 import type { Target } from './target.ts';
+import { checkTurns, startTurnWork, type TurnWork } from './turn-work.ts';
 import { planWork } from './workload.ts';
 
 const ROUND_TIMEOUT_MS = 240_000;
 const CREATE_WAIT_SECONDS = 60;
+/** Of a session whose sandbox is not hit alone. */
+const NO_VICTIM = -1;
 
 export interface RoundInput {
   target: Target;
@@ -30,6 +35,8 @@ export interface RoundInput {
   impatient: WorktrailClient;
   projectId: string;
   gitProject: { id: string; upstream: string };
+  /** Of the agents. */
+  model: Pick<ScriptedModel, 'asked'>;
   plan: RoundPlan;
   /** About how long the slow commands take. */
   paceMs: number;
@@ -44,6 +51,7 @@ interface Round extends RoundInput {
   sessions: string[];
   works: SessionWork[];
   gitWorks: GitWork[];
+  turnWorks: TurnWork[];
   injections: Injection[];
 }
 
@@ -59,6 +67,7 @@ export async function runRound(input: RoundInput, stopping?: AbortSignal): Promi
     sessions: [],
     works: [],
     gitWorks: [],
+    turnWorks: [],
     injections: [],
   };
   try {
@@ -71,7 +80,7 @@ export async function runRound(input: RoundInput, stopping?: AbortSignal): Promi
   await Promise.allSettled(round.injections.map(({ over }) => over));
   await input.target.secondRunner.stop();
   await input.target.engineProxy.pass();
-  await Promise.all([...round.works, ...round.gitWorks].map(({ followers }) => followers.stop()));
+  await Promise.all([...round.works, ...round.gitWorks, ...round.turnWorks].map(({ followers }) => followers.stop()));
   round.result.elapsedMs = performance.now() - startedAt;
   return round.result;
 }
@@ -89,6 +98,8 @@ async function live(round: Round): Promise<void> {
   const probe = await createSession(round, 'probe');
   const creatingForGit = plan.withGit ? createSession(round, 'git work', round.gitProject.id) : Promise.resolve(null);
   creatingForGit.catch(() => undefined); // told where it is awaited
+  const creatingForTurns = plan.withTurns ? createSession(round, 'turns') : Promise.resolve(null);
+  creatingForTurns.catch(() => undefined); // told where it is awaited
   const creating = Promise.all(planned.map((_, index) => createSession(round, `work ${index}`)));
   creating.catch(() => undefined); // told where it is awaited
   if (plan.phase === 'creating') await disturb(round, probe);
@@ -98,11 +109,13 @@ async function live(round: Round): Promise<void> {
   }
   const gitSession = await creatingForGit;
   if (gitSession !== null) round.gitWorks.push(startGitWork(client, gitSession, plan.seed));
+  const turnSession = await creatingForTurns;
+  if (turnSession !== null) round.turnWorks.push(startTurnWork(client, round.target, turnSession));
   if (plan.phase === 'running') await disturbWork(round, probe, lost);
   else {
     const [slept] = await Promise.all([
       works.at(-1)!.nap(AbortSignal.abort(), signal),
-      ...round.gitWorks.map((work) => work.run(AbortSignal.abort(), signal)),
+      ...[...round.gitWorks, ...round.turnWorks].map((work) => work.run(AbortSignal.abort(), signal)),
     ]);
     round.result.hibernations += slept;
   }
@@ -110,9 +123,10 @@ async function live(round: Round): Promise<void> {
     for (const { id } of commands) await client.commands.waitForEnd(sessionId, id, { signal });
   }
   for (const work of works) await readBack(client, work, round.result, signal);
+  for (const work of round.turnWorks) await readTurnsBack(round, work);
   const side = { projectId: round.gitProject.id, upstream: round.gitProject.upstream, mainBefore };
   const archive = (sessionId: string) => client.sessions.archive(sessionId, { signal });
-  const toArchive = works.map(({ sessionId }) => sessionId);
+  const toArchive = [...works, ...round.turnWorks].map(({ sessionId }) => sessionId);
   for (const work of round.gitWorks) {
     const { checks, forks } = await readGitBack(client, work, side, round.result, signal);
     // The sessions of checks are let go by their proposals.
@@ -124,6 +138,14 @@ async function live(round: Round): Promise<void> {
   if (plan.phase === 'archiving') await disturb(round, probe);
   await archiving;
   await archive(probe);
+}
+
+async function readTurnsBack({ client, plan, model, result, signal }: Round, work: TurnWork): Promise<void> {
+  const mayFail = allowedOutcomes(plan, NO_VICTIM).length > 1;
+  const history = await readFeeds(client, work, result.violations, signal);
+  result.events += history.length;
+  result.turns += work.turns.length;
+  result.violations.push(...(await checkTurns(work, { client, asked: model.asked, mayFail, signal })));
 }
 
 async function createSession(round: Round, title: string, projectId = round.projectId): Promise<string> {
@@ -145,7 +167,8 @@ async function disturbWork(round: Round, probe: string, lost: LostRunner | null)
   await works[0]!.untilShare(plan.triggerShare, signal);
   const echoing = works[1]!.echo(enough.signal, signal);
   echoing.catch(() => undefined); // told where it is awaited
-  const changing = Promise.all(round.gitWorks.map((work) => work.run(enough.signal, signal)));
+  const others = [...round.gitWorks, ...round.turnWorks];
+  const changing = Promise.all(others.map((work) => work.run(enough.signal, signal)));
   changing.catch(() => undefined); // told where it is awaited
   const victim = works[plan.sandboxIndex]!;
   const hitsSandbox = plan.faults.some(({ component }) => component === 'sandbox');

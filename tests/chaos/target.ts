@@ -49,7 +49,7 @@ export interface Target {
   close(): Promise<void>;
 }
 
-export async function startTarget(directory: string, ownEngine: boolean): Promise<Target> {
+export async function startTarget(directory: string, ownEngine: boolean, env: NodeJS.ProcessEnv = {}): Promise<Target> {
   const stateDirectory = join(directory, 'state');
   const repositoryRoot = join(directory, 'repositories');
   await mkdir(repositoryRoot, { recursive: true });
@@ -68,6 +68,7 @@ export async function startTarget(directory: string, ownEngine: boolean): Promis
     serviceEntries: links.entries,
     env: {
       WORKTRAIL_DOCKER_SOCKET: engineProxy.path,
+      ...env,
       CHAOS_LINKS: JSON.stringify(links.plan),
       // The image of another engine is not in this one.
       ...(engine ? { WORKTRAIL_SANDBOX_IMAGE: '' } : {}),

@@ -14,6 +14,8 @@ import { type Connection, readConnection, removeConnection } from './connection-
 import { ensureAccess } from './first-start.ts';
 import { acquireInstanceLock } from './instance-lock.ts';
 import { appendLogLine, startLogRotation } from './log-files.ts';
+import type { ModelChoice } from './model/model-choice.ts';
+import { withScriptedModel } from './model/scripted-model.ts';
 import { DEFAULT_PORTS, holdPorts } from './ports.ts';
 import { createProcessGroup } from './process-group.ts';
 import { PROCESS_NAMES, type ProcessName, type ServiceName } from './process-names.ts';
@@ -40,6 +42,8 @@ export interface ClusterOptions {
   env?: NodeJS.ProcessEnv;
   /** Whether the first start makes a project for the clone. */
   projectForClone?: boolean;
+  /** Where no model is configured, messages are answered by a scripted one. */
+  scriptedModel?: boolean;
   /** Entry files in place of the services' own. */
   serviceEntries?: Partial<Record<ServiceName, string>>;
 }
@@ -50,6 +54,8 @@ export interface Cluster {
   readonly state: StatePaths;
   /** Whether this start made the organization and its key. */
   readonly isFirstStart: boolean;
+  /** What answers messages that name no model. */
+  readonly model: ModelChoice;
   /** A signal to one process, as from outside. */
   kill(name: ProcessName, signal: NodeJS.Signals): void;
   /** Resolves when the process is ready, after a restart too. */
@@ -90,7 +96,7 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
     const held = await holdPorts(HOST, DEFAULT_PORTS, port === undefined ? {} : { gateway: port });
     closers.push(held.release, () => removeSocketRoot(state.root, env));
     const { repositoryRoots, serviceEntries } = options;
-    const plan = await planCluster({
+    let plan = await planCluster({
       state,
       host: HOST,
       ports: held.ports,
@@ -101,6 +107,7 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
       signal,
     });
     signal?.throwIfAborted();
+    if (options.scriptedModel) plan = await withScriptedModel(plan, (stop) => closers.push(stop));
     const startSignal = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
     return await runCluster(plan, options.projectForClone === true, report, closers, startSignal);
   } catch (error) {
@@ -158,6 +165,7 @@ async function runCluster(
     },
     state: plan.state,
     isFirstStart: access.isFirstStart,
+    model: plan.model,
     kill: (name, processSignal) => group.get(name)?.kill(processSignal),
     whenReady: async (name) => await group.get(name)?.whenReady(),
     stop() {

@@ -1,9 +1,10 @@
 /**
  * The demonstration of the first start, over the public API alone: a task with one trial of two sessions that try different
- * approaches to the same thing, shown live; then what each did, three questions in SQL, and how to go on.
+ * approaches to the same thing, shown live; then what each did, an agent in a session, three questions in SQL, and how to go on.
  */
 import { createClient, type Trial } from '@worktrail/client';
 import type { Connection } from './connection-file.ts';
+import { type AgentTurn, showAgentTurn } from './demo/agent-turn.ts';
 import { APPROACHES, TASK, VERIFY } from './demo/approaches.ts';
 import { printOutcomes } from './demo/outcomes.ts';
 import { questionsAbout } from './demo/questions.ts';
@@ -19,7 +20,7 @@ export interface DemoOptions {
   signal: AbortSignal;
 }
 
-/** True when both sessions passed and every question had an answer. */
+/** True when both sessions passed, the agent completed its turn (where there is a model) and every question had an answer. */
 export async function runDemo(connection: Connection, options: DemoOptions): Promise<boolean> {
   const { output } = options;
   const stage: Stage = {
@@ -36,9 +37,15 @@ export async function runDemo(connection: Connection, options: DemoOptions): Pro
   const trial = await startTrial(stage, connection.projectId);
   const ended = await followTrial(stage, trial.id, APPROACHES.length);
   await printOutcomes(stage, ended);
+  const turn = await showAgentTurn(stage, connection, output);
   const answered = await askQuestions(stage, ended);
-  printHowToGoOn(stage, connection, ended);
-  return answered && ended.state === 'completed' && ended.sessions.every(({ verdict }) => verdict === 'passed');
+  printHowToGoOn(stage, connection, ended, turn);
+  return (
+    answered &&
+    turn?.completed !== false &&
+    ended.state === 'completed' &&
+    ended.sessions.every(({ verdict }) => verdict === 'passed')
+  );
 }
 
 async function startTrial({ api, style, write }: Stage, projectId: string): Promise<Trial> {
@@ -74,7 +81,7 @@ async function askQuestions({ api, style, write }: Stage, trial: Trial): Promise
   return answered;
 }
 
-function printHowToGoOn({ style, write }: Stage, connection: Connection, trial: Trial): void {
+function printHowToGoOn({ style, write }: Stage, connection: Connection, trial: Trial, turn: AgentTurn | null): void {
   const sessionId = trial.sessions[0]?.sessionId ?? 'SESSION';
   write(
     [
@@ -84,6 +91,7 @@ function printHowToGoOn({ style, write }: Stage, connection: Connection, trial: 
       `  npx worktrail status`,
       `  npx worktrail run ${sessionId} -- git status`,
       `  npx worktrail logs ${sessionId}`,
+      ...(turn ? [`  npx worktrail chat ${turn.sessionId}`] : []),
       '',
       '',
     ].join('\n'),

@@ -4,6 +4,7 @@ import { REPOSITORY_DIRECTORY } from './cluster-plan.ts';
 import type { Connection } from './connection-file.ts';
 import { runDemo } from './demo.ts';
 import { type Flags, parseFlags, USAGE, wantsDemo } from './flags.ts';
+import { describeModel } from './model/model-choice.ts';
 import { chooseStateDirectory } from './state-directory.ts';
 import { listenForStopRequests, type StopRequests } from './stop-requests.ts';
 import { createStyle, createTerminalReport, formatSeconds, wantsColour } from './terminal.ts';
@@ -37,7 +38,7 @@ async function runUntilStopped(flags: Flags, requests: StopRequests): Promise<nu
   const startedAt = performance.now();
   const stateDirectory = chooseStateDirectory(flags.stateDirectory, process.env, REPOSITORY_DIRECTORY);
   print(`${style.bold('Worktrail')} ${style.dim(stateDirectory)}\n`);
-  const options = { stateDirectory, port: flags.port, onProgress: report, projectForClone: true };
+  const options = { stateDirectory, port: flags.port, onProgress: report, projectForClone: true, scriptedModel: true };
   const cluster = await startCluster(options, requests.asked).catch((error) => {
     if (!requests.asked.aborted || error instanceof ClusterRunningError) throw error;
     throw new Error('Stopped before everything was up.', { cause: error });
@@ -65,11 +66,13 @@ function stopOnRequest(cluster: Cluster, requests: StopRequests): Promise<void> 
   });
 }
 
-function printAddress({ connection, isFirstStart, state }: Cluster, elapsedMs: number): void {
+function printAddress({ connection, isFirstStart, model, state }: Cluster, elapsedMs: number): void {
   print(`\n${style.green('Worktrail is up')} at ${style.bold(connection.apiUrl)} after ${formatSeconds(elapsedMs)}.\n`);
   const keyPath = `${state.secrets}/api-key`;
   if (isFirstStart) print(`API key (shown this once, kept in ${keyPath}): ${connection.apiKey}\n`);
   else print(`${style.dim(`API key: ${keyPath}`)}\n`);
+  const isReal = model.kind === 'named';
+  print(`${isReal ? style.dim(describeModel(model)) : style.bold(describeModel(model))}\n`);
 }
 
 async function demonstrate(connection: Connection, signal: AbortSignal): Promise<boolean> {

@@ -7,7 +7,7 @@ import { engineVersion } from './docker-engine.ts';
 import { natsConfig } from './nats-config.ts';
 import type { ProcessName, ServiceName } from './process-names.ts';
 import { isHttpReady, isNatsReady } from './readiness.ts';
-import { serviceEnvironment } from './service-environment.ts';
+import { serviceEnvironment, withoutModelKeys } from './service-environment.ts';
 import type { ProcessSpec } from './supervised-process.ts';
 import { temporalArguments } from './temporal-arguments.ts';
 import { isTemporalReady } from './temporal-readiness.ts';
@@ -80,5 +80,5 @@ export function serviceSpec(plan: ClusterPlan, name: ServiceName): ProcessSpec {
 }
 
 function place(plan: ClusterPlan, name: ProcessName) {
-  return { name, env: plan.env, cwd: plan.state.root, logPath: join(plan.state.logs, `${name}.log`) };
+  return { name, env: withoutModelKeys(plan.env), cwd: plan.state.root, logPath: join(plan.state.logs, `${name}.log`) };
 }

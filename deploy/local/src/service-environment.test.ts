@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ClusterPlan } from './cluster-plan.ts';
 import { SERVICE_NAMES } from './process-names.ts';
+import { natsSpec } from './process-specs.ts';
 import { serviceEnvironment } from './service-environment.ts';
 import { statePaths } from './state-directory.ts';
 
@@ -31,6 +32,7 @@ const plan: ClusterPlan = {
   },
   logLevel: 'info',
   configPath: '/state/worktrail.yaml',
+  model: { kind: 'scripted' },
 };
 
 test('every service is told its own port and the addresses all share', () => {
@@ -50,6 +52,16 @@ test('only the gateway knows the operator token, and only it and the runner wher
     SERVICE_NAMES.filter((name) => Object.values(serviceEnvironment(plan, name)).includes(value));
   expect(knows('operator-secret')).toEqual(['gateway']);
   expect(knows('/state/secrets/secrets-key')).toEqual(['sandbox-runner', 'gateway']);
+});
+
+test('keys of models reach the services that call models, and no other process', () => {
+  const keys = { WORKTRAIL_MODEL_KEY: 'k1', OPENAI_API_KEY: 'k2', ANTHROPIC_API_KEY: 'k3', GOOGLE_API_KEY: 'k4' };
+  const withKeys = { ...plan, env: { ...plan.env, ...keys, GEMINI_API_KEY: 'k5' } };
+  const knows = (value: string) =>
+    SERVICE_NAMES.filter((name) => Object.values(serviceEnvironment(withKeys, name)).includes(value));
+  for (const key of ['k1', 'k2', 'k3', 'k4', 'k5']) expect(knows(key)).toEqual(['orchestrator', 'sandbox-runner']);
+  expect(serviceEnvironment(withKeys, 'orchestrator')).toMatchObject(keys);
+  expect(natsSpec(withKeys).env).toEqual(plan.env);
 });
 
 test('what the caller set for Worktrail reaches services only through the plan', () => {

@@ -2,7 +2,8 @@
  * The environment of each service: what all have, and what is each one's own.
  *
  * A service gets the caller's environment too (PATH, proxies, locale), but of the caller's own WORKTRAIL_ variables only those that
- * say a value of worktrail.yaml, and the key of the operator's own model server: what else a service is told comes from the plan alone.
+ * say a value of worktrail.yaml: what else a service is told comes from the plan alone. Keys of models reach the two services that
+ * call models, and no other process.
  */
 import { delimiter } from 'node:path';
 import { operatorVariableNames } from '@worktrail/runtime/operator-config';
@@ -10,14 +11,32 @@ import { type ClusterPlan, NATS_USER, serviceUrl, TEMPORAL_NAMESPACE } from './c
 import type { ServiceName } from './process-names.ts';
 
 export function serviceEnvironment(plan: ClusterPlan, name: ServiceName): Record<string, string> {
-  return { ...inherited(plan.env), ...common(plan, name), ...own(plan, name) };
+  return { ...inherited(plan.env, callsModels.includes(name)), ...common(plan, name), ...own(plan, name) };
 }
 
-function inherited(env: NodeJS.ProcessEnv): Record<string, string> {
-  const passedOn = [...operatorVariableNames, 'WORKTRAIL_MODEL_KEY'];
-  const isPassedOn = (name: string) => !name.startsWith('WORKTRAIL_') || passedOn.includes(name);
+const callsModels: readonly ServiceName[] = ['orchestrator', 'sandbox-runner'];
+
+/** As people name them, whether a service of ours reads that one or not. */
+const modelKeys = [
+  'WORKTRAIL_MODEL_KEY',
+  'OPENAI_API_KEY',
+  'ANTHROPIC_API_KEY',
+  'ANTHROPIC_AUTH_TOKEN',
+  'GOOGLE_API_KEY',
+  'GOOGLE_GENERATIVE_AI_API_KEY',
+  'GEMINI_API_KEY',
+];
+
+function inherited(env: NodeJS.ProcessEnv, withKeys: boolean): Record<string, string> {
+  const isPassedOn = (name: string) =>
+    modelKeys.includes(name) ? withKeys : !name.startsWith('WORKTRAIL_') || operatorVariableNames.includes(name);
   const entries = Object.entries(env).filter(([name, value]) => value !== undefined && isPassedOn(name));
   return Object.fromEntries(entries) as Record<string, string>;
+}
+
+/** For what is no service of ours: the caller's environment without the keys. */
+export function withoutModelKeys(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !modelKeys.includes(name)));
 }
 
 function common(plan: ClusterPlan, name: ServiceName): Record<string, string> {

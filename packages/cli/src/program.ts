@@ -5,6 +5,7 @@ import { Argument, Command, Option } from 'commander';
 import { type Cli, createCli, type GlobalOptions, type Surroundings, version } from './cli.ts';
 import { projectApproval } from './commands/approval.ts';
 import { ask } from './commands/ask.ts';
+import { chat } from './commands/chat.ts';
 import { checkpoint, checkpointList } from './commands/checkpoint.ts';
 import { config } from './commands/config.ts';
 import { context } from './commands/context.ts';
@@ -387,7 +388,7 @@ function withAgentOptions(command: Command): Command {
 }
 
 function addAgent(program: Command, action: Action): void {
-  withAgentOptions(program.command('ask <session or project> <text...>'))
+  withAgentOptions(program.command('ask <session|project> <text...>'))
     .description("send one message to a session's agent, show its answer live; a project gets a new session")
     .option('--jsonl', 'the events of the turn, one a line')
     .addHelpText(
@@ -403,6 +404,18 @@ Examples:
 ${turnExitCodeHelp}`,
     )
     .action(action(ask));
+  withAgentOptions(program.command('chat <session|project>'))
+    .description("talk with a session's agent; a project gets a new session")
+    .addHelpText(
+      'after',
+      `
+Ctrl-C cancels the turn, a second one leaves it alone; Ctrl-D leaves. Where the agent has to ask (--ask): a allows, A always,
+d denies. Without a terminal each line of stdin is a message.
+
+Example:
+  worktrail chat my-project --ask execute`,
+    )
+    .action(action(chat));
   const list = program
     .command('turns')
     .argument('<session>')

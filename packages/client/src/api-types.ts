@@ -7,6 +7,8 @@ import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
 import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
+import type { PermissionRequest } from '@worktrail/contract/permissions';
+import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
 import type {
   Evidence,
   OutputEvidence,
@@ -14,7 +16,6 @@ import type {
   SuggestionKind,
   SuggestionState,
 } from '@worktrail/contract/suggestions';
-import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
 
 export type {
   ActorRef,
@@ -22,14 +23,15 @@ export type {
   CommandOutcome,
   ContextHit,
   ContextKind,
+  PermissionRequest,
   PermissionRule,
   ProposalState,
   PullRequestHost,
   PublicEvent as WorktrailEvent,
   SessionState,
+  ToolKind,
   SuggestionKind,
   SuggestionState,
-  ToolKind,
   TrialState,
   TurnOutcome,
   Verdict,
@@ -258,7 +260,7 @@ export interface SuggestionPage extends Page<Suggestion> {
 }
 
 export interface SuggestionAcceptInput {
-  agent?: AgentInput;
+  agent?: { kind?: 'built_in'; model?: string };
   /** To the agent, instead of what the suggestion says. */
   message?: string;
 }
@@ -691,9 +693,21 @@ export interface Turn {
   reason?: string;
   /** null while it goes on. */
   usage: (TokenUsage & { steps: number }) | null;
+  /** Of one turn that is asked for: what waits for an answer. Absent while that cannot be told. */
+  permissions?: PermissionRequest[];
   queuedAt: string;
   startedAt: string | null;
   endedAt: string | null;
+}
+
+export interface ChatInput extends MessageInput {
+  /** Of the session; without it, the message's first line. */
+  title?: string;
+}
+
+export interface Chat {
+  session: Session;
+  turn: Turn & MessageTaken;
 }
 
 export interface PermissionAnswer {

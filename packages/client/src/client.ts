@@ -8,6 +8,7 @@
 // Needs fetch, AbortSignal.any and web streams: Node 20 or newer.
 
 import { createAudit, createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
+import { createChats } from './resources/chats.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
 import { createFiles } from './resources/files.ts';
@@ -70,6 +71,7 @@ export function createClient(options: ClientOptions) {
     proposals: createProposals(transport),
     commands: createCommands(transport, events),
     turns: createTurns(transport, events),
+    chats: createChats(transport),
     events,
     query: createQuery(transport),
     runners: createRunners(transport),

@@ -121,6 +121,7 @@ const calls: [string, Call][] = [
   ['commands.writeStdin', (c) => c.commands.writeStdin('s', 'c', new Uint8Array(1), { close: true })],
   ['commands.signal', (c) => c.commands.signal('s', 'c', 'INT')],
   ['commands.cancel', (c) => c.commands.cancel('s', 'c')],
+  ['chats.create', (c) => c.chats.create('p', { text: 't', agent: {}, title: 't' }, { waitSeconds: 1 })],
   ['turns.send', (c) => c.turns.send('s', { text: 't', agent: { model: 'm' } })],
   ['turns.list', (c) => c.turns.list('s', page)],
   ['turns.get', (c) => c.turns.get('s', 't')],

@@ -48,5 +48,21 @@ export function agentName({ kind, model }: Pick<AgentSpec, 'kind' | 'model'>): s
   return kind === 'built_in' ? model : [kind, model].filter(Boolean).join(':');
 }
 
+/** The same, of all turns of a session together; null: no such limit. */
+export type AgentLimits = { [Name in keyof TurnLimits]: number | null };
+
+/** What the turns of a session took so far. */
+export type AgentUsage = { [Name in keyof TurnLimits]: number };
+
+export const agentLimitsNone: AgentLimits = { steps: null, tokens: null, costUsd: null, seconds: null };
+
+/** Of a session. */
+export const agentLimitsMax: TurnLimits = {
+  steps: 1_000_000,
+  tokens: 100_000_000_000,
+  costUsd: 1_000_000,
+  seconds: 366 * 24 * 3600,
+};
+
 export const turnLimitsDefault: TurnLimits = { steps: 100, tokens: 4_000_000, costUsd: 20, seconds: 6 * 3600 };
 export const turnLimitsMax: TurnLimits = { steps: 1_000, tokens: 100_000_000, costUsd: 1_000, seconds: 7 * 24 * 3600 };

@@ -2,6 +2,7 @@
 // A document carries the writer's `version`; an older one never overwrites a newer one.
 
 import type { ChangesFromBase, CheckpointRef } from './checkpoints.ts';
+import type { AgentLimits, AgentUsage } from './agents.ts';
 import type { CommandOutcome } from './commands.ts';
 import type { RepositoryRef } from './environment.ts';
 import type { ForkPoint, InheritedHistory } from './forks.ts';
@@ -61,6 +62,9 @@ export interface SessionDocument {
   /** Of a session that is over and has a checkpoint: nobody can ask its workflow. */
   forkPoint: ForkPoint | null;
   failure: { code: string; detail: string } | null;
+  /** Of its agent's turns together, and what those took that have ended; absent where no turn was and no limit is. */
+  agentLimits?: AgentLimits;
+  agentUsage?: AgentUsage;
   createdAt: string;
   lastActiveAt: string;
 }
@@ -84,9 +88,24 @@ export interface TrialDocument {
   taskId: string;
   name: string;
   state: TrialState;
+  /** Why it ended before each attempt had run its course; null: it did not. */
+  reason: string | null;
+  stopWhen: 'passed' | null;
+  budget: TrialBudget;
+  /** Of all its turns. */
+  usage: { tokens: number; costUsd: number };
   sessions: TrialSessionDocument[];
   createdAt: string;
   endedAt: string | null;
+}
+
+/** Of all attempts of a trial together; what is absent is not bounded. */
+export interface TrialBudget {
+  /** In and out. */
+  tokens?: number;
+  costUsd?: number;
+  /** From the trial's start. */
+  seconds?: number;
 }
 
 export interface TrialSessionDocument {
@@ -98,6 +117,8 @@ export interface TrialSessionDocument {
   /** Why there is no verdict, or which command decided it. */
   reason: string | null;
   commandIds: string[];
+  /** Of its message, once that was sent. */
+  turnId: string | null;
   startedAt: string | null;
   endedAt: string | null;
 }

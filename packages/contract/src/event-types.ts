@@ -42,6 +42,7 @@ const types = {
   contextReferenced: 'context.referenced',
   planUpdated: 'plan.updated',
   usage: 'usage',
+  messageSummary: 'message.summary',
   proposalOpened: 'proposal.opened',
   proposalChecked: 'proposal.checked',
   proposalApproved: 'proposal.approved',

@@ -1,10 +1,12 @@
 // Temporal names and messages of the session workflow. A constant's value is its name on the wire. Plain JSON only.
 
+import type { AgentLimits } from './agents.ts';
 import type { CheckpointRef, RestorePoint, StoredArtifact } from './checkpoints.ts';
 import type { ActorRef, CommandSpec } from './commands.ts';
 import type { CheckpointDocument, SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 import type { SessionFork } from './forks.ts';
+import type { TurnSpec } from './turns.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
 /**
@@ -46,6 +48,10 @@ export interface SessionSpec {
   createdBy: ActorRef;
   /** It begins hibernated, with another session's files and history. */
   fork?: SessionFork;
+  /** Of its agent's turns together; without it there are none. */
+  agentLimits?: AgentLimits;
+  /** It begins with a message to its agent, which is answered once it is ready. */
+  firstMessage?: TurnSpec;
 }
 
 /** Update → CommandAccepted. Its update id is the command's id. */
@@ -66,8 +72,10 @@ export const patchSession = 'patchSession';
 export interface PatchSessionRequest {
   title?: string;
   labels?: Record<string, string>;
-  /** What the change is made to: refused with `precondition_failed` once title or labels are others. */
-  seen?: { title: string; labels: Record<string, string> };
+  /** Of those that are named. */
+  agentLimits?: Partial<AgentLimits>;
+  /** What the change is made to: refused with `precondition_failed` once they are others. */
+  seen?: { title: string; labels: Record<string, string>; agentLimits?: AgentLimits };
 }
 
 /** Update → SessionDocument. Refused with `session_busy` while a command is live. Returns once recorded as archived. */
@@ -275,3 +283,18 @@ export interface RunTrialCommand {
 
 /** Signal from a trial (CancelCommandRequest): stop this command if it is live. */
 export const cancelTrialCommand = 'cancelTrialCommand';
+
+/** Signal from a trial: answer this message; what becomes of its turn is reported to the trial by `turnReported`. */
+export const runTrialTurn = 'runTrialTurn';
+export interface RunTrialTurn {
+  turn: TurnSpec;
+  reportTo: TurnListener;
+}
+export interface TurnListener {
+  workflowId: string;
+  /** It is told of each step, not of the end alone. */
+  steps: boolean;
+}
+
+/** Signal from a trial (CancelTurnRequest): stop this turn if it is live. */
+export const cancelTrialTurn = 'cancelTrialTurn';

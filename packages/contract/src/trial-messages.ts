@@ -1,7 +1,9 @@
 // Temporal names and messages of the trial workflow. Trial and session workflows talk by signals only.
 
 import type { CommandResult } from './commands.ts';
+import type { TrialBudget } from './documents.ts';
 import type { SessionSpec } from './session-messages.ts';
+import type { TurnOutcome, TurnSpec, TurnUsage } from './turns.ts';
 
 export const trialWorkflow = 'trial';
 
@@ -13,6 +15,8 @@ export interface TrialAttempt {
   /** The session to start; its id is chosen with the trial. */
   session: SessionSpec;
   commands: string[];
+  /** What its agent is told when these have run; absent: there is none to ask. */
+  message?: TurnSpec;
 }
 
 export interface TrialSpec {
@@ -22,9 +26,12 @@ export interface TrialSpec {
   trialId: string;
   name: string;
   attempts: TrialAttempt[];
-  /** Empty: passed means that all commands exited 0. */
+  /** Empty: passed means that all commands exited 0, and that the turn was completed. */
   verify: string[];
   maxParallel: number;
+  /** Once an attempt has passed, the others end without a verdict. */
+  stopWhen?: 'passed';
+  budget?: TrialBudget;
   createdAt: string;
   createdBy: SessionSpec['createdBy'];
 }
@@ -49,4 +56,15 @@ export interface CommandReported {
   sessionId: string;
   commandId: string;
   result: CommandResult;
+}
+
+/** Signal from a session: a turn of the trial has ended or, where the trial wants to know that, taken a step. May come twice. */
+export const turnReported = 'turnReported';
+export interface TurnReported {
+  sessionId: string;
+  turnId: string;
+  /** So far. */
+  usage: TurnUsage;
+  /** null: it goes on. */
+  end: { outcome: TurnOutcome; reason: string } | null;
 }

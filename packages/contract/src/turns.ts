@@ -23,6 +23,10 @@ export interface TokenUsage {
   costUsd: number;
 }
 
+export interface TurnUsage extends TokenUsage {
+  steps: number;
+}
+
 /** Update → TurnAccepted. Its update id is the turn's id. Refused with `queued_messages_exceeded`. */
 export const sendMessage = 'sendMessage';
 export interface TurnAccepted {

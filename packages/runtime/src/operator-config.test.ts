@@ -108,6 +108,7 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_ARTIFACTS_OBJECT_BYTES_MAX: '21',
     WORKTRAIL_RECONCILE_GRACE_SECONDS: '22',
     WORKTRAIL_MODEL_URL: 'http://models:1/v1',
+    WORKTRAIL_MODEL_MODELS: '{"small": {"provider": "custom", "id": "s", "price": {"input": 1, "output": 2.5}}}',
     WORKTRAIL_MODEL_DEFAULT: 'custom/small',
     WORKTRAIL_EGRESS_PRIVATE_ALLOWED: '10.0.0.0/8:443,[fd00::/8]:*',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
@@ -128,7 +129,16 @@ test('every value of the file has a variable', () => {
       ...{ followersPerOrganizationMax: 16, followersMax: 17 },
     },
     images: { allowed: ['team/*', 'other/image'] },
-    model: { url: 'http://models:1/v1', default: 'custom/small' },
+    model: {
+      url: 'http://models:1/v1',
+      default: 'custom/small',
+      models: {
+        small: {
+          ...{ provider: 'custom', id: 's', contextTokens: null, outputTokensMax: null },
+          price: { input: 1, output: 2.5 },
+        },
+      },
+    },
     egress: { privateAllowed: ['10.0.0.0/8:443', '[fd00::/8]:*'] },
     repositoryRoots: ['/a', '/b'],
     runner: {

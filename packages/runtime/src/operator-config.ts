@@ -16,6 +16,24 @@ import { readVariable, variableName, variablesOf } from './operator-variables.ts
 const positive = z.int().positive();
 const label = z.string().regex(/^[\w.-]+$/, 'letters, digits, "_", "." and "-"');
 
+const tokens = z.int().min(1_000).max(100_000_000);
+const usdPerMillion = z.number().min(0).max(1_000_000);
+const model = z.strictObject({
+  provider: z.enum(['custom', 'openai', 'anthropic', 'google']),
+  /** As the provider names it. */
+  id: z.string().min(1).max(200),
+  /** What it takes in at once; null: what is too much its provider says. */
+  contextTokens: tokens.nullable().default(null),
+  /** Of one answer; null: as its provider has it. */
+  outputTokensMax: z.int().min(1).max(10_000_000).nullable().default(null),
+  /** In USD for a million tokens; null: it costs 0, and the cost limit does not hold it. `cachedInput` is as `input` without it. */
+  price: z
+    .strictObject({ input: usdPerMillion, cachedInput: usdPerMillion.optional(), output: usdPerMillion })
+    .nullable()
+    .default(null),
+});
+export type NamedModel = z.infer<typeof model>;
+
 /** `address:port` or `address/bits:port`, IPv6 in brackets; `*` for any port. */
 export const privateDestination =
   /^(?:(\d{1,3}(?:\.\d{1,3}){3})(?:\/(\d{1,2}))?|\[([0-9A-Fa-f:.]+)(?:\/(\d{1,3}))?\]):(\d{1,5}|\*)$/;
@@ -119,6 +137,8 @@ const schema = z.strictObject({
         .default(null),
       /** "provider/model", for messages that name none. */
       default: z.string().min(1).max(200).nullable().default(null),
+      /** By name. One that is named "provider/model" says more of that one. */
+      models: z.record(z.string().regex(/^[\w./:-]{1,200}$/), model).default({}),
     })
     .prefault({}),
   egress: z

@@ -1,6 +1,6 @@
 // The environment's names for the values of worktrail.yaml, by one rule: WORKTRAIL_ and the path in capitals, words apart by "_".
 // `defaults.memoryMb` is WORKTRAIL_DEFAULTS_MEMORY_MB. A list is separated by commas (paths by colons), labels are
-// `name=value,name=value`. A variable that is empty counts as not set.
+// `name=value,name=value`; what is more than labels is JSON. A variable that is empty counts as not set.
 
 import type { z } from 'zod';
 
@@ -55,11 +55,20 @@ function fromText(type: string, path: readonly string[], text: string): unknown 
     case 'array':
       return parts(text, path.at(-1) === 'repositoryRoots' ? ':' : ',');
     case 'record': {
+      if (text.trim().startsWith('{')) return fromJson(text);
       const pairs = parts(text, ',').map((pair) => /^([^=]+)=(.*)$/.exec(pair)?.slice(1));
       return pairs.every((pair) => pair !== undefined) ? Object.fromEntries(pairs as [string, string][]) : text;
     }
     default:
       return text;
+  }
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

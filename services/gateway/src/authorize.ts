@@ -63,6 +63,8 @@ const scopeByAction = {
   'proposal.close': ['approve', 'run'],
   'turn.create': 'run',
   'turn.read': 'read',
+  'permission.answer': 'run',
+  'model.read': 'read',
   'command.create': 'run',
   'command.control': 'run',
   'command.read': 'read',

@@ -68,6 +68,9 @@ import { addTaskRoutes } from './tasks/task-routes.ts';
 import { createTrialReader } from './trials/trial-reader.ts';
 import { addComparisonRoutes } from './trials/comparison-routes.ts';
 import { addTrialRoutes } from './trials/trial-routes.ts';
+import { addPermissionRoutes } from './turns/permission-routes.ts';
+import { addModelRoutes } from './turns/model-routes.ts';
+import { addChatRoutes } from './turns/chat-routes.ts';
 import { addTurnRoutes } from './turns/turn-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
@@ -127,9 +130,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSecretRoutes(api, { store, projects, audit, box });
   addCredentialRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
-  addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows });
+  addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows, operator });
   const files = createSessionFiles({ sessions, workflows, history });
-  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals, files });
+  addComparisonRoutes(api, { store, tasks, trials, sessions, proposals, files, trace });
   addSessionRoutes(api, {
     ...{ sessions, view, quota, projects, tasks, trials, runners, workflows },
     ...{ live, position, history, trace, followers, stopping },
@@ -152,6 +155,12 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ live, position, operator, followers, stopping },
   });
   addTurnRoutes(api, { sessions, runners, workflows, trace, operator });
+  addPermissionRoutes(api, { sessions, workflows });
+  addModelRoutes(api, { operator });
+  addChatRoutes(api, {
+    ...{ sessions, view, quota, projects, runners, workflows, operator },
+    ...{ live, position, followers, stopping },
+  });
   addSuggestionRoutes(api, {
     ...{ store, projects, sessions, quota, runners, workflows, operator },
     ...{ scans: createScanReader(parts.configuration, workflows), view, followers, audit, stopping },

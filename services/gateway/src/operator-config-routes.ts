@@ -15,7 +15,7 @@ const origin = z.object({
 const configSchema = z
   .object({
     ...{ defaults: section, ceilings: section, quotas: section, images: section, runner: section },
-    ...{ artifacts: section, reconcile: section, events: section },
+    ...{ artifacts: section, reconcile: section, model: section, events: section },
     origins: z.record(z.string(), origin).describe('Where each value comes from, by its path: "defaults.memoryMb".'),
   })
   .openapi('OperatorConfig');
@@ -24,9 +24,9 @@ export function addOperatorConfigRoutes(
   api: Api,
   { operator, origins }: { operator: OperatorConfig; origins: OperatorSettings['origins'] },
 ): void {
-  const { repositoryRoots: _, runner, ...sections } = operator;
+  const { repositoryRoots: _, runner, model, ...sections } = operator;
   const { sshConfig: _path, ...shownRunner } = runner;
-  const shown = { ...sections, runner: shownRunner };
+  const shown = { ...sections, runner: shownRunner, model: { ...model, url: model.url && withoutSecrets(model.url) } };
   api.route(
     {
       method: 'get',
@@ -38,4 +38,9 @@ export function addOperatorConfigRoutes(
     },
     async () => json(200, { ...shown, origins }),
   );
+}
+
+function withoutSecrets(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }

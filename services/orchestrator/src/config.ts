@@ -41,6 +41,7 @@ export function orchestratorConfig(variables: NodeJS.ProcessEnv): OrchestratorCo
     cachedWorkflowsMax: cachedWorkflowsMaxDefault,
     reconcileGraceMs: operator.reconcile.graceSeconds * 1_000,
     models: {
+      named: operator.model.models,
       url: operator.model.url ?? undefined,
       urlKey: values.WORKTRAIL_MODEL_KEY,
       openaiKey: values.OPENAI_API_KEY,

@@ -17,12 +17,13 @@ import { askHealth } from '@worktrail/runtime/part-health';
 import { installTemporalRuntime } from '@worktrail/runtime/temporal';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
+import { type Answer, type Asked, startScriptedModel } from '@worktrail/testing/scripted-model';
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { startOrchestrator } from '../src/orchestrator.ts';
-import { startEmptyTraceStore } from './empty-trace-store.ts';
 import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
 import { type ScriptedScans, startScriptedScans } from './scripted-scans.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
+import { startStreamTraceStore } from './stream-trace-store.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
 export const bundleDirectory = new URL('../../../node_modules/.cache/worktrail-workflows', import.meta.url).pathname;
@@ -39,6 +40,8 @@ export interface OrchestratorBed {
   runner: ScriptedRunner;
   git: ScriptedGit;
   scans: ScriptedScans;
+  /** The agents' model: how it answers from now on. */
+  model: { answer(asked: Asked): Answer };
   /** Another one beside it, for the rest of the bed's life. */
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
@@ -83,13 +86,20 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const runner = await startScriptedRunner(native, producer, runners);
   const git = await startScriptedGit(native);
   const scans = await startScriptedScans(native);
-  const traceStore = await startEmptyTraceStore();
+  const events = createEventReader(jsm);
+  const traceStore = await startStreamTraceStore(events);
+  const model: OrchestratorBed['model'] = { answer: () => ({ text: 'There is nothing to do.', calls: [] }) };
+  const modelServer = await startScriptedModel({ answer: (asked) => model.answer(asked) });
   const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
   let port = 0;
   const start = async () => {
     lifetime = createLifetime(log);
-    ({ port } = await startOrchestrator(config(servers, traceStore.url, cachedWorkflowsMax), lifetime, log));
+    ({ port } = await startOrchestrator(
+      config(servers, { traceStoreUrl: traceStore.url, modelUrl: `${modelServer.url}/v1`, cachedWorkflowsMax }),
+      lifetime,
+      log,
+    ));
   };
   await start();
   return {
@@ -97,6 +107,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     runner,
     git,
     scans,
+    model,
     startRunner: async (id) => {
       // Each polls the queue of places, and of one connection only one worker may.
       const own = await NativeConnection.connect({ address: servers.temporal.address });
@@ -116,7 +127,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       return port;
     },
     askHealth: () => askHealth(nats, 'orchestrator'),
-    events: createEventReader(jsm),
+    events,
     stopOrchestrator: () => lifetime.close(),
     startOrchestrator: start,
     stop: async () => {
@@ -129,11 +140,19 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       await native.close();
       await nats.close();
       await traceStore.stop();
+      await modelServer.close();
     },
   };
 }
 
-function config(servers: Servers, traceStoreUrl: string, cachedWorkflowsMax: number) {
+function config(
+  servers: Servers,
+  {
+    traceStoreUrl,
+    modelUrl,
+    cachedWorkflowsMax,
+  }: { traceStoreUrl: string; modelUrl: string; cachedWorkflowsMax: number },
+) {
   return {
     clusterId: 'test',
     host: '127.0.0.1',
@@ -143,7 +162,14 @@ function config(servers: Servers, traceStoreUrl: string, cachedWorkflowsMax: num
     nats: { url: servers.nats.url, user: '', password: '' },
     temporal: { address: servers.temporal.address, namespace: 'default' },
     partitions: 1,
-    models: { url: undefined, urlKey: undefined, openaiKey: undefined, anthropicKey: undefined, googleKey: undefined },
+    models: {
+      named: {},
+      url: modelUrl,
+      urlKey: undefined,
+      openaiKey: undefined,
+      anthropicKey: undefined,
+      googleKey: undefined,
+    },
     traceStoreUrl,
     workflowBundleDirectory: bundleDirectory,
     cachedWorkflowsMax,

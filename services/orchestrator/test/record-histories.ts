@@ -17,9 +17,9 @@ import {
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
 import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
-import { sampleCommand, sampleFork, sampleSession, withSetup } from './samples.ts';
 import { makeScannedProject } from './scan-client.ts';
 import { sampleFinding } from './scripted-scans.ts';
+import { sampleCommand, sampleFork, sampleSession, sampleTurn, withSetup } from './samples.ts';
 import { startSession, until } from './session-client.ts';
 import { sampleTrial, startTrial } from './trial-client.ts';
 
@@ -159,6 +159,41 @@ async function recordSessionUpdated(bed: OrchestratorBed): Promise<Recording> {
   return { 'session-updated': session.handle };
 }
 
+/** One turn that uses tools of each kind, one that is stopped while its command runs, and one whose model there is not. */
+async function recordSessionTurns(bed: OrchestratorBed): Promise<Recording> {
+  const use = (tool: string, input: object) => ({ tool, input });
+  bed.model.answer = ({ text, step }) => {
+    if (text === 'hold') return { text: 'I wait.', calls: [use('run_command', { command: 'hold' })] };
+    const calls = [
+      [use('run_command', { command: 'exit 0' }), use('read_file', { path: 'README.md' })],
+      [use('update_plan', { items: [] }), use('no_such_tool', {}), use('run_command', { command: 'exit 3' })],
+      [],
+    ][step - 1];
+    return { reasoning: 'So be it.', text: `Step ${step}.`, calls: calls ?? [] };
+  };
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const ended = (turns: number) =>
+    until(session.history, (history) => history.filter((type) => type === 'turnEnded').length === turns);
+  const [done, held, failing] = [sampleTurn('do it'), sampleTurn('hold'), sampleTurn('fail')];
+  await session.say(done);
+  await session.say(held);
+  await ended(1);
+  const begun = await until(session.events, (events) =>
+    events.some(({ turnId, payload }) => turnId === held.id && payload.case === 'toolStarted'),
+  );
+  await until(
+    async () => bed.runner.attempts.find(({ command }) => command.turnId === held.id),
+    (attempt) => attempt !== undefined && begun.length > 0,
+  );
+  await session.cancelTurn(held.id);
+  await ended(2);
+  await session.say({ ...failing, agent: { ...failing.agent, model: 'nowhere/none' } });
+  await ended(3);
+  await session.archive();
+  return { 'session-turns': session.handle };
+}
+
 async function recordTrial(bed: OrchestratorBed): Promise<Recording> {
   const trial = await startTrial(bed, sampleTrial([['exit 0', 'exit 0'], ['exit 3']], { verify: ['exit 0'] }));
   await trial.ended();
@@ -254,6 +289,7 @@ try {
     recordSessionContinued,
     recordSessionForked,
     recordSessionUpdated,
+    recordSessionTurns,
     recordTrial,
     recordTrialCanceled,
     recordProposalMerged,

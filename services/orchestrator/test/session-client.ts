@@ -7,6 +7,7 @@ import type { CheckpointDocument, SessionDocument } from '@worktrail/contract/do
 import { newId } from '@worktrail/contract/ids';
 import * as messages from '@worktrail/contract/session-messages';
 import { sessionKey } from '@worktrail/contract/subjects';
+import * as turns from '@worktrail/contract/turns';
 import type { Event } from '@worktrail/proto/event';
 import type { ContinuedSession } from '../src/session/workflow.ts';
 import type { OrchestratorBed } from './orchestrator-bed.ts';
@@ -16,6 +17,8 @@ export interface SessionClient {
   handle: WorkflowHandle;
   run(command: CommandSpec): Promise<messages.CommandAccepted>;
   cancel(commandId: string): Promise<{ accepted: boolean }>;
+  say(turn: turns.TurnSpec): Promise<turns.TurnAccepted>;
+  cancelTurn(turnId: string): Promise<{ accepted: boolean }>;
   archive(): Promise<SessionDocument>;
   hibernate(reason?: string): Promise<SessionDocument>;
   resume(): Promise<SessionDocument>;
@@ -66,6 +69,8 @@ export function connectSession(
     handle,
     run: (command) => handle.executeUpdate(messages.runCommand, { args: [command], updateId: command.id }),
     cancel: (commandId) => handle.executeUpdate(messages.cancelCommand, { args: [{ commandId, reason: 'asked' }] }),
+    say: (turn) => handle.executeUpdate(turns.sendMessage, { args: [turn], updateId: turn.id }),
+    cancelTurn: (turnId) => handle.executeUpdate(turns.cancelTurn, { args: [{ turnId, reason: 'asked' }] }),
     archive: () => handle.executeUpdate(messages.archiveSession),
     hibernate: (reason = 'requested') => handle.executeUpdate(messages.hibernateSession, { args: [{ reason }] }),
     resume: () => handle.executeUpdate(messages.resumeSession),

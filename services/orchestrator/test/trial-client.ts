@@ -19,8 +19,11 @@ export interface TrialClient {
   ended(): Promise<TrialDocument>;
 }
 
-/** `attempts`: the commands of each. */
-export function sampleTrial(attempts: string[][], changes: Partial<messages.TrialSpec> = {}): messages.TrialSpec {
+/** `attempts`: the commands of each, and the message. */
+export function sampleTrial(
+  attempts: (string[] | Pick<messages.TrialAttempt, 'commands' | 'message'>)[],
+  changes: Partial<messages.TrialSpec> = {},
+): messages.TrialSpec {
   const { organizationId, projectId } = sampleSession();
   const trialId = newId('trial');
   return {
@@ -29,9 +32,9 @@ export function sampleTrial(attempts: string[][], changes: Partial<messages.Tria
     taskId: newId('task'),
     trialId,
     name: 'two ways',
-    attempts: attempts.map((commands, index) => ({
+    attempts: attempts.map((attempt, index) => ({
       session: sampleSession({ organizationId, projectId, trialId, title: `attempt ${index + 1}` }),
-      commands,
+      ...(Array.isArray(attempt) ? { commands: attempt } : attempt),
     })),
     verify: [],
     maxParallel: 4,

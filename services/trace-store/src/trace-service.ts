@@ -27,7 +27,7 @@ import { readProducerMark } from './producer-mark.ts';
 import { answerQuery } from './query.ts';
 import { listAuditRecords, listSessionIds } from './sessions.ts';
 import { readStatus, type StatusDeps } from './status.ts';
-import { listTurns } from './turns.ts';
+import { listTurns, sumTurns } from './turns.ts';
 
 export interface TraceServiceDeps extends StatusDeps {
   barrier: FlushBarrier;
@@ -145,6 +145,11 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
         listTurns(clickhouse, { organizationId, sessionId, afterTurnId, turnId, limit: limit + 1 }),
       );
       return { turns: turns.slice(0, limit), more: turns.length > limit };
+    },
+
+    sumTurns: async (request) => {
+      const { scope } = await passSession(request.scope);
+      return await fromClickHouse(sumTurns(clickhouse, scope));
     },
 
     listSessions: async (request) => {

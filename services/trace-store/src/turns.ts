@@ -2,7 +2,13 @@
 
 import { create } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import { type TurnRecord, TurnRecordSchema } from '@worktrail/proto/trace';
+import {
+  type SumTurnsResponse,
+  SumTurnsResponseSchema,
+  type TurnRecord,
+  TurnRecordSchema,
+} from '@worktrail/proto/trace';
+import type { TurnUsage } from '@worktrail/contract/turns';
 import type { ClickHouseReader } from './clickhouse.ts';
 
 interface Row {
@@ -53,6 +59,31 @@ export async function listTurns(clickhouse: ClickHouseReader, query: TurnQuery):
     },
   );
   return rows.map((row) => turnRecord(row, query.sessionId));
+}
+
+export async function sumTurns(
+  clickhouse: ClickHouseReader,
+  { organizationId, sessionId }: Pick<TurnQuery, 'organizationId' | 'sessionId'>,
+): Promise<Pick<SumTurnsResponse, 'turns' | 'usage'>> {
+  const [row] = await clickhouse.rows<Record<'turns' | keyof TurnUsage, string | number | null>>(
+    `SELECT count() AS turns, sum(t.stepCount) AS steps, sum(t.input) AS inputTokens, sum(t.output) AS outputTokens,
+       sum(t.cached) AS cachedInputTokens, sum(t.cost) AS costUsd
+     FROM (SELECT max(steps) AS stepCount, max(input_tokens) AS input, max(output_tokens) AS output, max(cached_input_tokens) AS cached,
+             max(cost_usd) AS cost
+           FROM turns_v1 WHERE organization_id = {organization:String} AND session_id = {session:String} GROUP BY turn_id) AS t
+     SETTINGS max_execution_time = 10`,
+    { organization: organizationId, session: sessionId },
+  );
+  return create(SumTurnsResponseSchema, {
+    turns: Number(row?.turns ?? 0),
+    usage: {
+      steps: Number(row?.steps ?? 0),
+      inputTokens: Number(row?.inputTokens ?? 0),
+      outputTokens: Number(row?.outputTokens ?? 0),
+      cachedInputTokens: Number(row?.cachedInputTokens ?? 0),
+      costUsd: Number(row?.costUsd ?? 0),
+    },
+  });
 }
 
 function turnRecord(row: Row, sessionId: string): TurnRecord {

@@ -9,11 +9,10 @@ import type { TurnOutcome, WorktrailClient } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodeOfTurn, exitCodes, turnExitCodes, UsageError } from '../exit-codes.ts';
 import { isClosedPipe, type Screen } from '../screen/screen.ts';
-import { visible } from '../screen/visible-text.ts';
 import { type AgentOptions, agentInput } from '../turn/agent-options.ts';
+import { beginTurn, resolveTarget } from '../turn/begin-turn.ts';
 import { type AskPermission, followTurn, type TurnEnd } from '../turn/follow-turn.ts';
-import { permissionText } from '../turn/permission-prompt.ts';
-import { resolveSession } from '../turn/resolve-session.ts';
+import { howToAnswer, permissionText } from '../turn/permission-prompt.ts';
 import { createTurnInterrupts } from '../turn/turn-interrupts.ts';
 import { createTurnScreen } from '../turn/turn-screen.ts';
 import { turnEndLine } from '../turn/turn-view.ts';
@@ -31,11 +30,10 @@ export async function ask(cli: Cli, named: string, words: readonly string[], opt
   const accepted = await accept().finally(stopCounting);
 
   async function accept() {
-    const { session, isNew } = await resolveSession(cli, named, text);
-    if (isNew && !screen.json && !options.jsonl) screen.note(`session ${session.id}`);
-    const client = await cli.client();
-    const { turnId } = await client.turns.send(session.id, { text, agent: agentInput(options) });
-    return { sessionId: session.id, after: session.lastCursor, turnId };
+    const target = await resolveTarget(cli, named);
+    const begun = await beginTurn(await cli.client(), target, text, agentInput(options));
+    if (target.kind === 'project' && !screen.json && !options.jsonl) screen.note(`session ${begun.sessionId}`);
+    return begun;
   }
 
   const client = await cli.patientClient();
@@ -86,8 +84,7 @@ function showOf(screen: Screen, { jsonl, reasoning = false }: AskOptions) {
 function sayHowToAnswer(screen: Screen): AskPermission {
   return async (request) => {
     screen.note(permissionText(request));
-    const id = visible(String(request.data['permissionId']));
-    screen.note(`  worktrail permission ${request.sessionId} ${id} allow   (or deny)`);
+    screen.note(howToAnswer(request));
   };
 }
 

@@ -33,6 +33,11 @@ export function permissionText({ data }: WorktrailEvent): string {
   return `The agent asks whether it may (${visible(String(data['toolKind']))}): ${visible(String(data['detail']))}`;
 }
 
+/** For somebody elsewhere, or later. */
+export function howToAnswer({ sessionId, data }: WorktrailEvent): string {
+  return `  worktrail permission ${sessionId} ${visible(String(data['permissionId']))} allow   (or deny)`;
+}
+
 /** Asks until there is an answer, or nobody needs one. */
 export async function promptPermission(
   { client, note, nextLine }: PermissionPromptDependencies,
@@ -42,7 +47,8 @@ export async function promptPermission(
   note(permissionText(request));
   while (!signal.aborted) {
     const line = await nextLine('[a]llow, [d]eny, [A]lways: ', signal);
-    if (line === null || signal.aborted) return;
+    if (signal.aborted) return;
+    if (line === null) return note(howToAnswer(request));
     const answer = permissionAnswer(line);
     if (!answer) continue;
     try {

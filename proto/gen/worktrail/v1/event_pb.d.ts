@@ -330,6 +330,12 @@ export declare type Event = Message<"worktrail.v1.Event"> & {
     case: "usage";
   } | {
     /**
+     * @generated from field: worktrail.v1.MessageSummary message_summary = 75;
+     */
+    value: MessageSummary;
+    case: "messageSummary";
+  } | {
+    /**
      * @generated from field: worktrail.v1.ProposalOpened proposal_opened = 80;
      */
     value: ProposalOpened;
@@ -1281,7 +1287,7 @@ export declare type MessageAgent = Message<"worktrail.v1.MessageAgent"> & {
   attempt: number;
 
   /**
-   * "stop", "tool_calls", "length", "content_filter", "other".
+   * "stop", "tool_calls", "length", "content_filter", "empty" (it said nothing), "other".
    *
    * @generated from field: string finish = 4;
    */
@@ -1303,6 +1309,37 @@ export declare type MessageAgent = Message<"worktrail.v1.MessageAgent"> & {
  * Use `create(MessageAgentSchema)` to create a new message.
  */
 export declare const MessageAgentSchema: GenMessage<MessageAgent>;
+
+/**
+ * Made by the model before a step, because all that was said no longer fitted it: from then on it is told this instead of everything
+ * up to a message. That stays in the history.
+ *
+ * @generated from message worktrail.v1.MessageSummary
+ */
+export declare type MessageSummary = Message<"worktrail.v1.MessageSummary"> & {
+  /**
+   * Of a message of the user, its turn; of one of the agent, its message id.
+   *
+   * @generated from field: string through_message_id = 1;
+   */
+  throughMessageId: string;
+
+  /**
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * @generated from field: worktrail.v1.Usage usage = 3;
+   */
+  usage?: Usage | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.MessageSummary.
+ * Use `create(MessageSummarySchema)` to create a new message.
+ */
+export declare const MessageSummarySchema: GenMessage<MessageSummary>;
 
 /**
  * @generated from message worktrail.v1.ToolCall

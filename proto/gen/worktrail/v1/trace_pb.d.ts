@@ -7,7 +7,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Actor, CommandEnded, CommandQueued, Event, Stream, TurnEnded } from "./event_pb.js";
+import type { Actor, CommandEnded, CommandQueued, Event, Stream, TurnEnded, TurnUsage } from "./event_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -555,6 +555,45 @@ export declare type ListTurnsResponse = Message<"worktrail.v1.ListTurnsResponse"
 export declare const ListTurnsResponseSchema: GenMessage<ListTurnsResponse>;
 
 /**
+ * @generated from message worktrail.v1.SumTurnsRequest
+ */
+export declare type SumTurnsRequest = Message<"worktrail.v1.SumTurnsRequest"> & {
+  /**
+   * @generated from field: worktrail.v1.SessionScope scope = 1;
+   */
+  scope?: SessionScope | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.SumTurnsRequest.
+ * Use `create(SumTurnsRequestSchema)` to create a new message.
+ */
+export declare const SumTurnsRequestSchema: GenMessage<SumTurnsRequest>;
+
+/**
+ * @generated from message worktrail.v1.SumTurnsResponse
+ */
+export declare type SumTurnsResponse = Message<"worktrail.v1.SumTurnsResponse"> & {
+  /**
+   * Those that go on, too.
+   *
+   * @generated from field: uint32 turns = 1;
+   */
+  turns: number;
+
+  /**
+   * @generated from field: worktrail.v1.TurnUsage usage = 2;
+   */
+  usage?: TurnUsage | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.SumTurnsResponse.
+ * Use `create(SumTurnsResponseSchema)` to create a new message.
+ */
+export declare const SumTurnsResponseSchema: GenMessage<SumTurnsResponse>;
+
+/**
  * @generated from message worktrail.v1.ListSessionsRequest
  */
 export declare type ListSessionsRequest = Message<"worktrail.v1.ListSessionsRequest"> & {
@@ -985,6 +1024,16 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof ListTurnsRequestSchema;
     output: typeof ListTurnsResponseSchema;
+  },
+  /**
+   * What the turns of a session that have ended have used together.
+   *
+   * @generated from rpc worktrail.v1.TraceService.SumTurns
+   */
+  sumTurns: {
+    methodKind: "unary";
+    input: typeof SumTurnsRequestSchema;
+    output: typeof SumTurnsResponseSchema;
   },
   /**
    * Ids of sessions by filter, newest first; behind the flush barrier.

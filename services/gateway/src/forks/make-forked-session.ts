@@ -9,7 +9,7 @@ import type { NewSession } from '../sessions/session-spec.ts';
 import { forkTitle, type ForkRouteDeps } from './fork-routes.ts';
 import { makeForks } from './make-forks.ts';
 
-type Wish = Pick<NewSession, 'taskId' | 'env' | 'labels'> & {
+type Wish = Pick<NewSession, 'taskId' | 'env' | 'labels' | 'agentLimits'> & {
   title?: string | undefined;
   trialId?: string | undefined;
   baseRef?: string | undefined;
@@ -29,8 +29,8 @@ export async function makeForkedSession(
   if (parent?.document.projectId !== params.projectId) {
     throw invalid({ path: 'fork.sessionId', message: 'is no session of this project' });
   }
-  const { title = forkTitle(parent.document), trialId = null, env, labels } = wish;
-  const forks = [{ title, taskId: wish.taskId ?? parent.document.taskId, trialId, env, labels }];
+  const { title = forkTitle(parent.document), trialId = null, env, labels, agentLimits } = wish;
+  const forks = [{ title, taskId: wish.taskId ?? parent.document.taskId, trialId, env, labels, agentLimits }];
   const field = 'fork.checkpointId';
   const [made] = await makeForks(deps, { principal, draw, retried, signal, parent, checkpointId, field, forks });
   return await deps.view.reply(201, made!);

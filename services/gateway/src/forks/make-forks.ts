@@ -45,8 +45,8 @@ export interface ForkRequest {
   checkpointId: string | undefined;
   /** The request's field that names it. */
   field: string;
-  /** What each is beside a fork. `env`: over the parent's own variables. */
-  forks: readonly Pick<NewSession, 'title' | 'taskId' | 'trialId' | 'env' | 'labels'>[];
+  /** What each is beside a fork. `env`: over the parent's own variables. `agentLimits`: instead of the parent's. */
+  forks: readonly Pick<NewSession, 'title' | 'taskId' | 'trialId' | 'env' | 'labels' | 'agentLimits'>[];
 }
 
 /** In the order of `request.forks`. */
@@ -68,8 +68,18 @@ export async function makeForks(deps: ForkDeps, request: ForkRequest): Promise<S
   });
   const { baseCommit, checkpoint, headCommit, bundles } = point;
   const restore = { baseCommit, checkpoint, bundles, archive: null };
-  const specs = missing.map(({ sessionId, title, taskId, trialId, env, labels }): SessionSpec => {
-    const own = { sessionId, title, taskId, trialId, labels, env: { ...point.env, ...env }, baseRef: null };
+  const specs = missing.map(({ sessionId, title, taskId, trialId, env, labels, agentLimits: asked }): SessionSpec => {
+    const agentLimits = asked ?? parent.document.agentLimits;
+    const own = {
+      sessionId,
+      title,
+      taskId,
+      trialId,
+      labels,
+      env: { ...point.env, ...env },
+      baseRef: null,
+      agentLimits,
+    };
     const createdAt = new Date(draw.timeMs).toISOString();
     return {
       ...deps.projects.spec({ ...own, createdAt }, project.value, principal),

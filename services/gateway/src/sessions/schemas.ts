@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
+import { type AgentLimits, agentLimitsMax, agentLimitsNone } from '@worktrail/contract/agents';
 import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { id, labels, name, time, variables } from '../text.ts';
@@ -36,6 +37,27 @@ function commits(which: string) {
     .openapi({ description: `Commits ${which}, ${seen}` });
 }
 
+const agentLimitsSchema = z
+  .strictObject({
+    steps: z.int().min(1).max(agentLimitsMax.steps).nullable().optional(),
+    tokens: z.int().min(1).max(agentLimitsMax.tokens).nullable().optional(),
+    costUsd: z.number().positive().max(agentLimitsMax.costUsd).nullable().optional(),
+    seconds: z.int().min(1).max(agentLimitsMax.seconds).nullable().optional(),
+  })
+  .openapi('AgentLimits', {
+    description:
+      'Of all turns of the session together; null: none. A turn that meets one ends with `limit_reached`, "session_steps", "session_tokens", "session_cost" or "session_time".',
+  });
+
+/** As the workflow has them: what is not named is no limit. */
+export function agentLimitsOf(asked: z.output<typeof agentLimitsSchema>): AgentLimits {
+  return { ...agentLimitsNone, ...namedLimits(asked) };
+}
+
+export function namedLimits(asked: z.output<typeof agentLimitsSchema>): Partial<AgentLimits> {
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+}
+
 export const sessionSchema = z
   .object({
     id: id('session'),
@@ -64,6 +86,10 @@ export const sessionSchema = z
         description: 'Where its files and the beginning of its history are from; null: it began with the repository.',
       }),
     failure: z.object({ code: z.string(), detail: z.string() }).optional(),
+    agentLimits: agentLimitsSchema.required(),
+    agentUsage: z
+      .object({ steps: z.int(), tokens: z.int(), costUsd: z.number(), seconds: z.number() })
+      .openapi({ description: 'What the turns of the session took that have ended. A fork begins with nothing.' }),
   })
   .openapi('Session');
 
@@ -84,11 +110,14 @@ export const createSessionSchema = z
       }),
     env: variables.default({}),
     labels: labels.default({}),
+    agentLimits: agentLimitsSchema
+      .optional()
+      .openapi({ description: 'A fork has those of its parent where it says nothing.' }),
   })
   .openapi('CreateSession');
 
 export const patchSessionSchema = z
-  .strictObject({ title: name.optional(), labels: labels.optional() })
+  .strictObject({ title: name.optional(), labels: labels.optional(), agentLimits: agentLimitsSchema.optional() })
   .openapi('PatchSession');
 
 export function sessionJson(document: SessionDocument, lastCursor: Cursor, queuePosition: number | null) {
@@ -112,11 +141,18 @@ export function sessionJson(document: SessionDocument, lastCursor: Cursor, queue
     lastActiveAt: document.lastActiveAt,
     fork: document.fork ?? null,
     ...(document.failure && { failure: document.failure }),
+    agentLimits: document.agentLimits ?? agentLimitsNone,
+    agentUsage: document.agentUsage ?? { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
   };
 }
 
-/** Of what PATCH can change: title and labels. The rest of a session moves on its own. */
+/** Of what PATCH can change: title, labels and limits. The rest of a session moves on its own. */
 export function sessionEtag(document: SessionDocument): string {
-  const changeable = JSON.stringify([document.title, Object.entries(document.labels).toSorted()]);
+  const changeable = JSON.stringify([document.title, Object.entries(document.labels).toSorted(), limitsOf(document)]);
   return createHash('sha256').update(changeable).digest('hex').slice(0, 16);
+}
+
+function limitsOf({ agentLimits }: SessionDocument) {
+  const { steps, tokens, costUsd, seconds } = agentLimits ?? agentLimitsNone;
+  return [steps, tokens, costUsd, seconds];
 }

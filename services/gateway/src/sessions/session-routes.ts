@@ -1,11 +1,13 @@
 // Sessions: create, list, show, change, archive.
 
+import { agentLimitsNone } from '@worktrail/contract/agents';
 import { z } from '@hono/zod-openapi';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import {
   archiveSession,
   type PatchSessionRequest,
   patchSession,
+  type SessionSpec,
   sessionWorkflow,
   sessionWorkflowId,
 } from '@worktrail/contract/session-messages';
@@ -29,7 +31,15 @@ import { id } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 import type { TrialReader } from '../trials/trial-reader.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
-import { createSessionSchema, patchSessionSchema, sessionEtag, sessionSchema, sessionState } from './schemas.ts';
+import {
+  agentLimitsOf,
+  createSessionSchema,
+  namedLimits,
+  patchSessionSchema,
+  sessionEtag,
+  sessionSchema,
+  sessionState,
+} from './schemas.ts';
 import type { SessionQuota } from './session-quota.ts';
 import type { SessionReader } from './session-reader.ts';
 import { scopeOf } from './session-reader.ts';
@@ -85,7 +95,8 @@ function addCreation(api: Api, deps: SessionRouteDeps): void {
       const project = await deps.projects.open(principal, params.projectId, 'session.create');
       const taskId = await checkParents(deps, principal, project.value.id, body);
       // It is ready once it is used: nothing is waited for, and nothing placed.
-      if (body.fork) return await makeForkedSession(deps, request, { ...body, fork: body.fork, taskId });
+      const agentLimits = body.agentLimits && agentLimitsOf(body.agentLimits);
+      if (body.fork) return await makeForkedSession(deps, request, { ...body, fork: body.fork, taskId, agentLimits });
       await deps.runners.checkPlaceable();
       const input: NewSession = {
         sessionId: draw.id('session'),
@@ -95,9 +106,11 @@ function addCreation(api: Api, deps: SessionRouteDeps): void {
         baseRef: body.baseRef ?? null,
         env: body.env,
         labels: body.labels,
+        agentLimits,
         createdAt: new Date(draw.timeMs).toISOString(),
       };
-      return await startSession(deps, request, deps.projects.spec(input, project.value, principal));
+      const spec = deps.projects.spec(input, project.value, principal);
+      return await deps.view.reply(201, await startSession(deps, request, spec));
     },
   );
 }
@@ -115,11 +128,17 @@ async function checkParents(
   return taskId ?? null;
 }
 
-async function startSession(
-  deps: SessionRouteDeps,
-  request: ApiRequest<unknown, { waitSeconds: number }, unknown>,
-  spec: ReturnType<ProjectReader['spec']>,
-): Promise<Reply> {
+export type StartSessionDeps = Pick<
+  SessionRouteDeps,
+  'sessions' | 'quota' | 'workflows' | 'live' | 'position' | 'followers' | 'stopping'
+>;
+
+/** Asked again for the same session it is the same one, however far that had come. */
+export async function startSession(
+  deps: StartSessionDeps,
+  request: Pick<ApiRequest<unknown, { waitSeconds: number }, unknown>, 'query' | 'retried' | 'signal'>,
+  spec: SessionSpec,
+): Promise<SessionDocument> {
   const document = firstDocument(spec);
   const scope = scopeOf(document);
   const end = deps.followers.admit('waiters', scope.organizationId);
@@ -131,7 +150,7 @@ async function startSession(
     await deps.sessions.announce(document);
     if (request.retried) {
       const known = await deps.sessions.newest(document);
-      if (known.state !== 'creating') return await deps.view.reply(201, known);
+      if (known.state !== 'creating') return known;
     }
     const waitMs = request.query.waitSeconds * 1_000;
     const signal = AbortSignal.any([request.signal, deps.stopping]);
@@ -145,8 +164,7 @@ async function startSession(
         ? { cases: settled, isSo: isSettled, timeoutMs: waitMs }
         : { cases: created, isSo: isCreated, timeoutMs: createdWaitMs };
     await waitForSession(subscription, { ...wait, signal });
-    const newest = waitMs > 0 || request.retried ? await deps.sessions.newest(document) : document;
-    return await deps.view.reply(201, newest);
+    return waitMs > 0 || request.retried ? await deps.sessions.newest(document) : document;
   } finally {
     subscription.close();
     end();
@@ -239,7 +257,7 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
       method: 'patch',
       path,
       tag,
-      summary: 'Change title and labels',
+      summary: 'Change title, labels and limits',
       action: 'session.update',
       params,
       body: patchSessionSchema,
@@ -249,9 +267,12 @@ function addOne(api: Api, deps: SessionRouteDeps): void {
       const { document } = await deps.sessions.open(principal, sessionId, 'session.update');
       const seen = await seenDocument(deps, document, headers.get('if-match'));
       const change: PatchSessionRequest = {
-        ...(seen && { seen: { title: seen.title, labels: seen.labels } }),
+        ...(seen && {
+          seen: { title: seen.title, labels: seen.labels, agentLimits: seen.agentLimits ?? agentLimitsNone },
+        }),
         ...(body.title !== undefined && { title: body.title }),
         ...(body.labels !== undefined && { labels: body.labels }),
+        ...(body.agentLimits && { agentLimits: namedLimits(body.agentLimits) }),
       };
       return await deps.view.reply(200, await updateSession(deps, document, patchSession, [change]));
     },

@@ -1,5 +1,6 @@
 // What a new session's workflow starts with, and the document that announces it.
 
+import type { AgentLimits } from '@worktrail/contract/agents';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { limits } from '@worktrail/contract/limits';
 import type { SessionSpec } from '@worktrail/contract/session-messages';
@@ -19,6 +20,7 @@ export interface NewSession {
   baseRef: string | null;
   env: Record<string, string>;
   labels: Record<string, string>;
+  agentLimits?: AgentLimits | undefined;
   createdAt: string;
 }
 
@@ -48,6 +50,7 @@ export function sessionSpec(
     archiveBytesMax: settings.operator.artifacts.archiveBytesMax,
     createdAt: input.createdAt,
     createdBy: { kind: 'user', id: principal.id },
+    ...(input.agentLimits && { agentLimits: input.agentLimits }),
   };
   checkJsonSize(spec, limits.sessionSpecBytesMax, 'env', 'makes, with the environment of the project,');
   return spec;
@@ -82,6 +85,7 @@ export function firstDocument(spec: SessionSpec): SessionDocument {
     inherited: fork?.inherited ?? [],
     forkPoint: null,
     failure: null,
+    ...(spec.agentLimits && { agentLimits: spec.agentLimits }),
     createdAt: spec.createdAt,
     lastActiveAt: spec.createdAt,
   };

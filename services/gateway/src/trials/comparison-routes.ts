@@ -1,7 +1,7 @@
 // The sessions of a task's trials, side by side: how each was judged, and how much it has changed.
 //
 // A read of documents: what a session has changed was counted when its newest checkpoint was taken. One that is awake and has just worked is
-// given that checkpoint first.
+// given that checkpoint first. What its turns have used is in the history.
 
 import { z } from '@hono/zod-openapi';
 import {
@@ -14,12 +14,14 @@ import { WorktrailError } from '@worktrail/contract/errors';
 import { proposalList, trialList } from '../configuration-keys.ts';
 import type { ConfigurationStore } from '../configuration-store.ts';
 import type { SessionFiles } from '../files/session-files.ts';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
 import type { ProposalReader } from '../proposals/proposal-reader.ts';
-import type { SessionReader } from '../sessions/session-reader.ts';
+import { scopeOf, type SessionReader } from '../sessions/session-reader.ts';
 import type { TaskReader } from '../tasks/task-reader.ts';
 import { id } from '../text.ts';
+import { askTraceStore } from '../trace-store.ts';
 import type { TrialReader } from './trial-reader.ts';
 
 /** The newest ones. */
@@ -43,8 +45,9 @@ const comparisonSchema = z
         deletions: count.openapi({ description: 'Lines.' }),
         commands: z.int().openapi({ description: 'That the trial has run in it.' }),
         durationSeconds: z.number().nullable().openapi({ description: 'From the start to the end of the attempt.' }),
-        tokens: count,
-        cost: z.number().nullable(),
+        turns: count.openapi({ description: 'Of its agent.' }),
+        tokens: count.openapi({ description: 'Of all turns that have ended, in and out.' }),
+        cost: z.number().nullable().openapi({ description: 'Of the same, in US dollars.' }),
         proposal: z.object({ id: id('proposal'), state: z.enum(proposalStates) }).nullable(),
       }),
     ),
@@ -58,6 +61,7 @@ export interface ComparisonRouteDeps {
   sessions: SessionReader;
   proposals: ProposalReader;
   files: Pick<SessionFiles, 'settled'>;
+  trace: Pick<TraceClient, 'sumTurns'>;
 }
 
 export function addComparisonRoutes(api: Api, deps: ComparisonRouteDeps): void {
@@ -93,7 +97,8 @@ async function compared(
   { sessionId, title, verdict, reason, commandIds, startedAt, endedAt }: TrialSessionDocument,
 ) {
   const { store, proposals } = deps;
-  const changes = await changesOf(deps, organizationId, sessionId);
+  const known = await deps.sessions.find(organizationId, sessionId);
+  const [changes, used] = await Promise.all([changesOf(deps, known), usedBy(deps, known)]);
   const proposalId = (await store.names(proposalList(sessionId))).toSorted().at(-1);
   const proposal = proposalId === undefined ? undefined : await proposals.find(organizationId, proposalId);
   return {
@@ -104,17 +109,23 @@ async function compared(
     deletions: changes?.deletions ?? null,
     commands: commandIds.length,
     durationSeconds: startedAt && endedAt ? (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000 : null,
-    ...{ tokens: null, cost: null },
+    ...used,
     proposal: proposal ? { id: proposal.id, state: proposal.state } : null,
   };
 }
 
+/** null: it was asked for nothing, or there is no session yet. */
+async function usedBy({ trace }: Pick<ComparisonRouteDeps, 'trace'>, known: SessionDocument | undefined) {
+  if (!known) return { turns: null, tokens: null, cost: null };
+  const { turns, usage } = await askTraceStore(() => trace.sumTurns({ scope: scopeOf(known) }));
+  if (turns === 0) return { turns, tokens: null, cost: null };
+  return { turns, tokens: Number(usage!.inputTokens + usage!.outputTokens), cost: usage!.costUsd };
+}
+
 async function changesOf(
-  { sessions, files }: ComparisonRouteDeps,
-  organizationId: string,
-  sessionId: string,
+  { files }: Pick<ComparisonRouteDeps, 'files'>,
+  known: SessionDocument | undefined,
 ): Promise<SessionDocument['changes']> {
-  const known = await sessions.find(organizationId, sessionId);
   if (known?.state !== 'ready') return known?.changes ?? null;
   try {
     return (await files.settled(known)).document.changes;

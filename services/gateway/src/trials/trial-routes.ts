@@ -1,7 +1,8 @@
 // Trials: attempts at a task, one session each.
 
 import { z } from '@hono/zod-openapi';
-import type { TrialDocument } from '@worktrail/contract/documents';
+import type { AgentSpec } from '@worktrail/contract/agents';
+import type { TrialBudget, TrialDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import {
@@ -11,6 +12,7 @@ import {
   trialWorkflow,
   trialWorkflowId,
 } from '@worktrail/contract/trial-messages';
+import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import { trialList } from '../configuration-keys.ts';
 import type { ConfigurationStore } from '../configuration-store.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
@@ -24,6 +26,7 @@ import type { SessionReader } from '../sessions/session-reader.ts';
 import { firstDocument } from '../sessions/session-spec.ts';
 import type { TaskDocument, TaskReader } from '../tasks/task-reader.ts';
 import { id } from '../text.ts';
+import { type agentSchema, agentSpec } from '../turns/agent-schema.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 import { createTrialSchema, startTaskSchema, trialJson, trialSchema } from './schemas.ts';
 import type { TrialReader } from './trial-reader.ts';
@@ -43,6 +46,7 @@ export interface TrialRouteDeps {
   quota: SessionQuota;
   runners: RunnerView;
   workflows: WorkflowClient;
+  operator: Pick<OperatorConfig, 'model'>;
 }
 
 export function addTrialRoutes(api: Api, deps: TrialRouteDeps): void {
@@ -51,11 +55,14 @@ export function addTrialRoutes(api: Api, deps: TrialRouteDeps): void {
   addCancel(api, deps);
 }
 
-interface NewTrial {
-  name: string;
-  attempts: { title: string; commands: string[] }[];
-  verify: string[];
-  maxParallel: number;
+interface NewTrial extends Pick<TrialSpec, 'name' | 'verify' | 'maxParallel' | 'stopWhen' | 'budget'> {
+  attempts: NewAttempt[];
+}
+
+interface NewAttempt {
+  title: string;
+  commands: string[];
+  ask: { message: string; agent: AgentSpec } | null;
 }
 
 function addCreation(api: Api, deps: TrialRouteDeps): void {
@@ -79,9 +86,12 @@ function addCreation(api: Api, deps: TrialRouteDeps): void {
         attempts: body.attempts.map((attempt, index) => ({
           title: attempt.title ?? `${name} ${index + 1}`.slice(-200),
           commands: attempt.commands ?? [],
+          ask: askOf(deps, attempt, `attempts.${index}.agent`),
         })),
         verify: body.verify,
         maxParallel: Math.min(body.maxParallel ?? body.attempts.length, body.attempts.length),
+        ...(body.stopWhen && { stopWhen: body.stopWhen }),
+        ...(body.budget && { budget: body.budget as TrialBudget }),
       });
     },
   );
@@ -99,10 +109,23 @@ function addCreation(api: Api, deps: TrialRouteDeps): void {
     async (request) => {
       const task = await deps.tasks.open(request.principal, request.params.taskId, 'trial.create');
       const { title } = task.value;
-      const attempts = [{ title, commands: request.body.commands ?? [] }];
+      const { commands = [], agent, message = commands.length > 0 ? undefined : messageOf(task.value) } = request.body;
+      const attempts = [{ title, commands, ask: askOf(deps, { message, agent }, 'agent') }];
       return await startTrial(deps, request, task.value, { name: title, attempts, verify: [], maxParallel: 1 });
     },
   );
+}
+
+function askOf(
+  { operator }: Pick<TrialRouteDeps, 'operator'>,
+  { message, agent }: { message?: string | undefined; agent?: z.output<typeof agentSchema> | undefined },
+  path: string,
+): NewAttempt['ask'] {
+  return message === undefined ? null : { message, agent: agentSpec(agent, operator, path) };
+}
+
+function messageOf({ title, description }: TaskDocument): string {
+  return [title, description].filter(Boolean).join('\n\n');
 }
 
 async function startTrial(
@@ -116,22 +139,27 @@ async function startTrial(
   await deps.runners.checkPlaceable();
   const trialId = draw.id('trial');
   const createdAt = new Date(draw.timeMs).toISOString();
-  const attempts = input.attempts.map(({ title, commands }): TrialAttempt => {
+  const createdBy = { kind: 'user', id: principal.id } as const;
+  const attempts = input.attempts.map(({ title, commands, ask }): TrialAttempt => {
     const parents = { taskId: task.id, trialId, baseRef: null, env: {}, labels: {}, createdAt };
     const session = { ...parents, sessionId: draw.id('session'), title };
-    return { session: deps.projects.spec(session, project.value, principal), commands };
+    return {
+      session: deps.projects.spec(session, project.value, principal),
+      commands,
+      ...(ask && {
+        message: { id: draw.id('turn'), text: ask.message, agent: ask.agent, actor: createdBy, queuedAt: createdAt },
+      }),
+    };
   });
   const spec: TrialSpec = {
     organizationId: principal.organizationId,
     projectId: project.value.id,
     taskId: task.id,
     trialId,
-    name: input.name,
+    ...input,
     attempts,
-    verify: input.verify,
-    maxParallel: input.maxParallel,
     createdAt,
-    createdBy: { kind: 'user', id: principal.id },
+    createdBy,
   };
   const what = 'make, with the environment of the project for each of them,';
   checkJsonSize(spec, limits.trialSpecBytesMax, 'attempts', what);
@@ -155,6 +183,10 @@ function firstTrialDocument(spec: TrialSpec): TrialDocument {
     taskId: spec.taskId,
     name: spec.name,
     state: 'running',
+    reason: null,
+    stopWhen: spec.stopWhen ?? null,
+    budget: spec.budget ?? {},
+    usage: { tokens: 0, costUsd: 0 },
     sessions: spec.attempts.map(({ session }) => ({
       sessionId: session.sessionId,
       title: session.title,
@@ -162,6 +194,7 @@ function firstTrialDocument(spec: TrialSpec): TrialDocument {
       verdict: null,
       reason: null,
       commandIds: [],
+      turnId: null,
       startedAt: null,
       endedAt: null,
     })),

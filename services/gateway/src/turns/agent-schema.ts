@@ -1,10 +1,20 @@
 // The agent that a request names, for messages, chats, tasks and trials alike.
 
 import { z } from '@hono/zod-openapi';
-import { type AgentSpec, permissionsDefault, turnLimitsDefault, turnLimitsMax } from '@worktrail/contract/agents';
+import {
+  type AgentSpec,
+  permissionsDefault,
+  type ToolKind,
+  toolKinds,
+  turnLimitsDefault,
+  turnLimitsMax,
+} from '@worktrail/contract/agents';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import { invalid } from '../problem.ts';
 import { text } from '../text.ts';
+
+const rule = z.enum(['allow', 'ask', 'deny']).optional();
+const rules = Object.fromEntries(toolKinds.map((kind) => [kind, rule])) as Record<ToolKind, typeof rule>;
 
 export const agentSchema = z
   .strictObject({
@@ -12,6 +22,10 @@ export const agentSchema = z
     model: text(200)
       .optional()
       .openapi({ description: 'Provider and model, "anthropic/…". Without it: the operator\'s default.' }),
+    permissions: z
+      .strictObject(rules)
+      .optional()
+      .openapi({ description: 'What it may do with each kind of tool; what is not named is allowed.' }),
     limits: z
       .strictObject({
         steps: z.int().min(1).max(turnLimitsMax.steps).optional(),
@@ -35,7 +49,7 @@ export function agentSpec(
     kind: asked?.kind ?? 'built_in',
     model,
     command: '',
-    permissions: permissionsDefault,
+    permissions: { ...permissionsDefault, ...asked?.permissions },
     limits: { ...turnLimitsDefault, ...asked?.limits },
   };
 }

@@ -24,6 +24,7 @@ import { id, textOfBytes, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 import { agentSchema, agentSpec } from './agent-schema.ts';
+import { pendingPermissions, permissionSchema } from './permission-routes.ts';
 
 const tag = 'Turns';
 const session = z.object({ sessionId: id('session') });
@@ -32,7 +33,7 @@ const messageSchema = z
   .strictObject({ text: textOfBytes(messageBytesMax).min(1), agent: agentSchema.optional() })
   .openapi('CreateMessage');
 
-const turnSchema = z
+export const turnSchema = z
   .object({
     id: id('turn'),
     sessionId: id('session'),
@@ -49,6 +50,10 @@ const turnSchema = z
         costUsd: z.number(),
       })
       .nullable(),
+    permissions: z
+      .array(permissionSchema)
+      .optional()
+      .openapi({ description: 'Of one turn that is asked for: what waits for an answer.' }),
     queuedAt: time,
     startedAt: time.nullable(),
     endedAt: time.nullable(),
@@ -103,7 +108,7 @@ function addMessages(api: Api, deps: TurnRouteDeps): void {
   );
 }
 
-function addReading(api: Api, { sessions, trace }: TurnRouteDeps): void {
+function addReading(api: Api, { sessions, trace, workflows }: TurnRouteDeps): void {
   api.route(
     {
       method: 'get',
@@ -137,7 +142,9 @@ function addReading(api: Api, { sessions, trace }: TurnRouteDeps): void {
       const { scope } = await sessions.open(principal, sessionId, 'turn.read');
       const { turns } = await askTraceStore(() => trace.listTurns({ scope, limit: 1, turnId }));
       if (!turns[0]) throw notFound(turnId);
-      return json(200, turnJson(turns[0]));
+      const turn = turnJson(turns[0]);
+      const permissions = turn.state === 'running' ? await pendingPermissions(workflows, sessionId, turnId) : [];
+      return json(200, { ...turn, ...(permissions && { permissions }) });
     },
   );
 }

@@ -85,8 +85,69 @@ describe('a conversation', () => {
       answered('t1', 1, 'first', [], 1),
       answered('t1', 1, 'second', [], 2),
     ]);
-    expect(findStep(conversation, 't1', 't1-1')?.text).toBe('first');
+    expect(findStep(conversation, 't1-1')?.text).toBe('first');
     expect(modelMessages(conversation)).toHaveLength(2);
+  });
+
+  it('says what befell the files where it happened, and how a turn was ended', () => {
+    const reverted = event('', { case: 'sessionReverted', value: { checkpointNumber: 3 } });
+    const moved = event('', { case: 'sessionRestored', value: { notKept: ['ignored files'] } });
+    const asLeft = event('', { case: 'sessionRestored', value: { notKept: [] } });
+    const stopped = event('t1', { case: 'turnEnded', value: { outcome: 'canceled', reason: 'requested' } });
+    const events = [
+      ...[said('t1', 'one'), begun('t1'), answered('t1', 1, 'half', ['c1']), moved, told('t1', 'c1', '{}'), asLeft],
+      ...[stopped, reverted, said('t2', 'two'), begun('t2')],
+    ];
+    expect(
+      modelMessages(conversationOf(events)).map(({ role, content }) => [role, role === 'user' && content]),
+    ).toEqual([
+      ['user', 'one'],
+      ['assistant', false],
+      ['tool', false],
+      ['user', expect.stringContaining('Not kept: ignored files')],
+      ['user', expect.stringContaining('ended: canceled, requested')],
+      ['user', expect.stringContaining('checkpoint 3')],
+      ['user', 'two'],
+    ]);
+  });
+
+  it('has a step that came late with its turn', () => {
+    const events = [
+      said('t1', 'one'),
+      begun('t1'),
+      ended('t1'),
+      said('t2', 'two'),
+      begun('t2'),
+      answered('t1', 1, 'late'),
+    ];
+    const texts = modelMessages(conversationOf(events)).map(({ content }) => content);
+    expect(texts).toEqual(['one', [{ type: 'text', text: 'late' }], 'two']);
+  });
+
+  it('has a summary instead of all up to the message that it names, and the message that is worked on', () => {
+    const summary = event('t2', { case: 'messageSummary', value: { throughMessageId: 't2-1', text: 'short' } }, 't2-3');
+    const events = [
+      ...[said('t1', 'one'), begun('t1'), answered('t1', 1, 'a', ['c1']), told('t1', 'c1', '{}'), ended('t1')],
+      ...[said('t2', 'two'), begun('t2'), answered('t2', 1, 'b', ['c2']), told('t2', 'c2', '{}')],
+      ...[answered('t2', 2, 'c'), summary],
+    ];
+    const conversation = conversationOf(events);
+    expect(modelMessages(conversation).map(({ content }) => content)).toEqual([
+      expect.stringContaining('short'),
+      'two',
+      [{ type: 'text', text: 'c' }],
+    ]);
+    expect([...conversation.outputs.keys()]).toEqual([]);
+  });
+
+  it('tells a provider nothing that it would refuse, whatever the model has said', () => {
+    const value = { toolCalls: [{ toolCallId: 'c1', tool: 'rm -rf /'.repeat(20), inputJson: '[1]' }] };
+    const [, assistant] = modelMessages(
+      conversationOf([begun('t1'), event('t1', { case: 'messageAgent', value }, 't1-1')]),
+    );
+    const [call] = assistant!.content as { toolName: string; input: object }[];
+    expect(call!.toolName).toMatch(/^[\w-]{1,64}$/);
+    expect(call!.input).toEqual({ unreadable: '[1]' });
   });
 
   it('is the same however it is cut into pages', () => {

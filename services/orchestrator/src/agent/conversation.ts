@@ -4,81 +4,152 @@
 //    conversation, on whatever host.
 // 2. Of a step only its `message.agent` counts: what an attempt left that was cut off is not in it.
 // 3. Each call of a tool has an end, for a model: one that has none in the history was cut off.
+// 4. What befell the session beside its turns, and would make the model wrong about its files, stands as a note where it happened.
+// 5. A `message.summary` stands instead of all up to the message that it names; that stays in the history and is not held here.
 
 import type { ModelMessage, ToolResultPart } from 'ai';
-import type { Event, MessageAgent } from '@worktrail/proto/event';
+import type { TokenUsage } from '@worktrail/contract/turns';
+import type { Event, MessageAgent, MessageSummary, SessionRestored, SessionReverted } from '@worktrail/proto/event';
+import { readUsage } from './usage.ts';
 
-export interface TurnTranscript {
-  turnId: string;
-  text: string;
-  hasBegun: boolean;
-  steps: StepTranscript[];
-  /** null: it goes on. */
-  outcome: string | null;
-}
-
-export interface StepTranscript {
-  producer: string;
-  message: MessageAgent;
-}
+export type Entry =
+  /** `id`: of the turn that it began. */
+  | { kind: 'message'; id: string; turnId: string; text: string }
+  /** `id`: of the message, which is its producer. */
+  | { kind: 'step'; id: string; turnId: string; message: MessageAgent }
+  | { kind: 'note'; id: ''; turnId: ''; text: string }
+  | { kind: 'summary'; id: ''; turnId: ''; text: string };
 
 export interface Conversation {
-  turns: Map<string, TurnTranscript>;
+  /** In the order in which the model is told of them. */
+  entries: Entry[];
+  /** Messages that wait: by turn. */
+  waiting: Map<string, string>;
   /** By the id of the call: the output as it was told. */
   outputs: Map<string, string>;
+  /** What the summaries took that the newest step with one has made. */
+  summarized: { producer: string; usage: TokenUsage[] };
 }
 
 /** The types that `addEvent` looks at. */
-export const conversationTypes = ['turn.started', 'turn.ended', 'message.user', 'message.agent', 'tool.ended'] as const;
+export const conversationTypes = [
+  'turn.started',
+  'turn.ended',
+  'message.user',
+  'message.agent',
+  'message.summary',
+  'tool.ended',
+  'session.reverted',
+  'session.restored',
+  'session.updated',
+] as const;
 
 export function newConversation(): Conversation {
-  return { turns: new Map(), outputs: new Map() };
+  return { entries: [], waiting: new Map(), outputs: new Map(), summarized: { producer: '', usage: [] } };
 }
 
 export function addEvent(conversation: Conversation, { turnId, producer, payload }: Event): void {
-  const { turns, outputs } = conversation;
-  if (payload.case === 'toolEnded') outputs.set(payload.value.toolCallId, payload.value.outputJson);
-  const turn = turns.get(turnId) ?? { turnId, text: '', hasBegun: false, steps: [], outcome: null };
+  const { entries, waiting, outputs } = conversation;
   switch (payload.case) {
-    case 'messageUser':
-      turn.text = payload.value.text;
-      break;
-    case 'turnStarted':
-      // In the order in which they begin.
-      turns.delete(turnId);
-      turn.hasBegun = true;
-      break;
-    case 'messageAgent':
-      if (!turn.steps.some((step) => step.producer === producer)) turn.steps.push({ producer, message: payload.value });
-      break;
-    case 'turnEnded':
-      turn.outcome = payload.value.outcome;
-      break;
-    default:
+    case 'toolEnded':
+      outputs.set(payload.value.toolCallId, payload.value.outputJson);
       return;
+    case 'messageUser':
+      waiting.set(turnId, payload.value.text);
+      return;
+    case 'turnStarted':
+      entries.push({ kind: 'message', id: turnId, turnId, text: waiting.get(turnId) ?? '' });
+      waiting.delete(turnId);
+      return;
+    case 'messageAgent':
+      return addStep(entries, { kind: 'step', id: producer, turnId, message: payload.value });
+    case 'messageSummary':
+      return summarized(conversation, producer, payload.value);
+    case 'turnEnded': {
+      const { outcome, reason } = payload.value;
+      waiting.delete(turnId);
+      if (outcome === 'completed' || !entries.some((entry) => entry.turnId === turnId)) return;
+      return note(entries, `your work on this was ended: ${outcome}${reason && `, ${reason}`}`);
+    }
+    case 'sessionReverted':
+      return note(entries, revertNote(payload.value));
+    case 'sessionRestored': {
+      const lost = restoreNote(payload.value);
+      if (lost) note(entries, lost);
+      return;
+    }
+    case 'sessionUpdated': {
+      const { outcome, method, conflicts } = payload.value;
+      if (outcome === 'up_to_date') return;
+      const left = outcome === 'conflicts' ? `, with conflicts in ${conflicts.join(', ')}` : '';
+      return note(
+        entries,
+        `the newest default branch was brought in (${method})${left}: files may be others than you saw`,
+      );
+    }
   }
-  turns.set(turnId, turn);
 }
 
-export function findStep({ turns }: Conversation, turnId: string, producer: string): MessageAgent | undefined {
-  return turns.get(turnId)?.steps.find((step) => step.producer === producer)?.message;
+function note(entries: Entry[], text: string): void {
+  entries.push({ kind: 'note', id: '', turnId: '', text: `[Worktrail: ${text}]` });
 }
 
-export function modelMessages({ turns, outputs }: Conversation): ModelMessage[] {
-  const messages: ModelMessage[] = [];
-  for (const { text, hasBegun, steps } of turns.values()) {
-    if (!hasBegun) continue;
-    messages.push({ role: 'user', content: text });
-    for (const { message } of steps) messages.push(...stepMessages(message, outputs));
+function revertNote({ checkpointNumber, notRestored }: SessionReverted): string {
+  const without = notRestored.length > 0 ? `, but for: ${notRestored.join(', ')}` : '';
+  return `the files were put back to what they were at checkpoint ${checkpointNumber}${without}. What was said stays; what was changed after that checkpoint is undone`;
+}
+
+function restoreNote({ notKept }: SessionRestored): string | undefined {
+  if (notKept.length === 0) return undefined;
+  return `the sandbox was opened anew from what was stored. Not kept: ${notKept.join(', ')}`;
+}
+
+/** With the others of its turn, also where that has ended meanwhile. */
+function addStep(entries: Entry[], step: Extract<Entry, { kind: 'step' }>): void {
+  if (entries.some(({ id }) => id === step.id)) return;
+  const last = entries.findLastIndex(({ turnId }) => turnId === step.turnId);
+  const isLate = last >= 0 && entries.slice(last + 1).some(({ kind }) => kind === 'message');
+  entries.splice(isLate ? last + 1 : entries.length, 0, step);
+}
+
+function summarized(conversation: Conversation, producer: string, value: MessageSummary): void {
+  const { throughMessageId, text, usage } = value;
+  if (conversation.summarized.producer !== producer) conversation.summarized = { producer, usage: [] };
+  conversation.summarized.usage.push(readUsage(usage));
+  const at = conversation.entries.findIndex(({ id }) => id === throughMessageId);
+  if (at < 0) return;
+  const told = conversation.entries.slice(0, at + 1);
+  const rest = conversation.entries.slice(at + 1);
+  for (const entry of told) {
+    if (entry.kind === 'step') for (const call of entry.message.toolCalls) conversation.outputs.delete(call.toolCallId);
   }
-  return messages;
+  // What is being worked on is told word for word.
+  const { turnId } = told[at]!;
+  const goesOn = !rest.some(({ kind }) => kind === 'message');
+  const message = told.filter((entry) => goesOn && entry.kind === 'message' && entry.turnId === turnId);
+  conversation.entries = [{ kind: 'summary', id: '', turnId: '', text }, ...message, ...rest];
+}
+
+export function findStep({ entries }: Conversation, producer: string): MessageAgent | undefined {
+  const entry = entries.find(({ id }) => id === producer);
+  return entry?.kind === 'step' ? entry.message : undefined;
+}
+
+export function modelMessages({ entries, outputs }: Pick<Conversation, 'entries' | 'outputs'>): ModelMessage[] {
+  return entries.flatMap((entry): ModelMessage[] => {
+    if (entry.kind === 'step') return stepMessages(entry.message, outputs);
+    if (entry.kind === 'summary') {
+      return [{ role: 'user', content: `[Worktrail: a summary of what was said and done before]\n${entry.text}` }];
+    }
+    return [{ role: 'user', content: entry.text }];
+  });
 }
 
 function stepMessages({ text, toolCalls }: MessageAgent, outputs: ReadonlyMap<string, string>): ModelMessage[] {
   const calls = toolCalls.map(({ toolCallId, tool, inputJson }) => ({
     type: 'tool-call' as const,
     toolCallId,
-    toolName: tool,
+    toolName: toolName(tool),
     input: readInput(inputJson),
   }));
   const content = [...(text ? [{ type: 'text' as const, text }] : []), ...calls];
@@ -89,17 +160,27 @@ function stepMessages({ text, toolCalls }: MessageAgent, outputs: ReadonlyMap<st
     ({ toolCallId, tool }): ToolResultPart => ({
       type: 'tool-result',
       toolCallId,
-      toolName: tool,
-      output: { type: 'text', value: outputs.get(toolCallId) ?? '{"error":"it was cut off"}' },
+      toolName: toolName(tool),
+      output: { type: 'text', value: outputs.get(toolCallId) ?? cutOff },
     }),
   );
   return [assistant, { role: 'tool', content: results }];
 }
 
-function readInput(json: string): unknown {
+export const cutOff = '{"error":"it was cut off"}';
+
+/** As a provider takes it, also of a tool that there is not. */
+function toolName(tool: string): string {
+  return tool.replace(/[^\w-]/g, '_').slice(0, 64) || '_';
+}
+
+/** Providers take nothing but an object. */
+function readInput(json: string): object {
   try {
-    return JSON.parse(json);
+    const input: unknown = JSON.parse(json);
+    if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input;
   } catch {
-    return { unreadable: json.slice(0, 1_000) };
+    // As below.
   }
+  return { unreadable: json.slice(0, 1_000) };
 }

@@ -4,25 +4,26 @@
 // refused stay so.
 
 import { ApplicationFailure } from '@temporalio/common';
-import { APICallError, RetryError } from 'ai';
+import { APICallError, InvalidResponseDataError, JSONParseError, RetryError, TypeValidationError } from 'ai';
+import { DoesNotFit } from './compaction.ts';
+import { modelRefused, type modelRepeats, modelUnavailable } from './model-step-messages.ts';
 import { AnswerTooLarge } from './step-stream.ts';
-
-export const modelRefused = 'model_refused';
-export const modelUnavailable = 'model_unavailable';
 
 const retryAfterMsMax = 10 * 60_000;
 const detailLengthMax = 300;
+const causesMax = 5;
 
 export interface ModelFailure {
-  type: typeof modelRefused | typeof modelUnavailable;
+  type: typeof modelRefused | typeof modelUnavailable | typeof modelRepeats;
   detail: string;
   /** null: as the retry policy has it. */
   retryAfterMs: number | null;
 }
 
 export function modelFailure(error: unknown, nowMs: number): ModelFailure {
-  if (error instanceof AnswerTooLarge) return { type: modelRefused, detail: error.message, retryAfterMs: null };
   if (RetryError.isInstance(error)) return modelFailure(error.lastError, nowMs);
+  const known = causesOf(error).find((cause) => cause instanceof AnswerTooLarge || cause instanceof DoesNotFit);
+  if (known) return { type: modelRefused, detail: (known as Error).message, retryAfterMs: null };
   if (!APICallError.isInstance(error)) {
     return { type: modelUnavailable, detail: `the model could not be reached: ${short(error)}`, retryAfterMs: null };
   }
@@ -31,6 +32,24 @@ export function modelFailure(error: unknown, nowMs: number): ModelFailure {
   const mayPass = statusCode === undefined || statusCode === 408 || statusCode === 429 || statusCode >= 500;
   if (!mayPass) return { type: modelRefused, detail, retryAfterMs: null };
   return { type: modelUnavailable, detail, retryAfterMs: retryAfterMs(responseHeaders?.['retry-after'], nowMs) };
+}
+
+/** What it answered is not what a model answers. */
+export function isUnreadable(error: unknown): boolean {
+  const kinds = [JSONParseError, TypeValidationError, InvalidResponseDataError];
+  return causesOf(error).some((cause) => kinds.some((kind) => kind.isInstance(cause)));
+}
+
+/** What it was told is more than the model takes in. */
+export function isContextExceeded(error: unknown): boolean {
+  if (RetryError.isInstance(error)) return isContextExceeded(error.lastError);
+  if (!APICallError.isInstance(error)) return false;
+  if (error.statusCode === 413) return true;
+  if (error.statusCode !== 400 && error.statusCode !== 422) return false;
+  const said = `${error.message} ${(error.responseBody ?? '').slice(0, 4_096)}`;
+  return /context[_ ](length|window)|maximum context|prompt is too long|too many (input )?tokens|token count.*exceeds/i.test(
+    said,
+  );
 }
 
 /** Seconds, or a date of HTTP; null: neither. */
@@ -45,12 +64,20 @@ export function toApplicationFailure({ type, detail, retryAfterMs: delayMs }: Mo
   return ApplicationFailure.create({
     type,
     message: detail,
-    nonRetryable: type === modelRefused,
+    nonRetryable: type !== modelUnavailable,
     ...(delayMs !== null && { nextRetryDelay: delayMs }),
   });
 }
 
+function causesOf(error: unknown): unknown[] {
+  const causes = [error];
+  for (let at = error; at instanceof Error && at.cause !== undefined && causes.length < causesMax; at = at.cause) {
+    causes.push(at.cause);
+  }
+  return causes;
+}
+
 function short(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return message.slice(0, detailLengthMax);
+  return message.slice(0, detailLengthMax).toWellFormed();
 }

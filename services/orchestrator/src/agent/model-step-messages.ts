@@ -1,9 +1,16 @@
-// What a step of a turn is asked for and what it comes to, as the session's workflow has it. Types only.
+// What a step of a turn is asked for and what it comes to, as the session's workflow has it.
 
 import type { FileToolUse } from '@worktrail/contract/agent-tools';
 import type { InheritedHistory } from '@worktrail/contract/forks';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import type { TokenUsage } from '@worktrail/contract/turns';
+
+/** Types of its failures. It cannot be had, or what it says cannot be used. */
+export const modelRefused = 'model_refused';
+/** In a way that may pass. */
+export const modelUnavailable = 'model_unavailable';
+/** It goes round in circles. */
+export const modelRepeats = 'model_repeats';
 
 export interface ModelStepInput {
   ref: SandboxRef;
@@ -15,10 +22,11 @@ export interface ModelStepInput {
   model: string;
 }
 
-export type Finish = 'stop' | 'tool_calls' | 'length' | 'content_filter' | 'other';
+export type Finish = 'stop' | 'tool_calls' | 'length' | 'content_filter' | 'empty' | 'other';
 
 export interface ModelStepResult {
   finish: Finish;
+  /** With that of the summaries that were made for it. */
   usage: TokenUsage;
   /** In the order in which they are to be done; empty: the turn is over. */
   tools: ToolUse[];

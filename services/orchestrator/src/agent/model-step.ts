@@ -3,8 +3,9 @@
 // 1. `message.agent` is the step: what the turn does next follows from it alone. A step that has one is not asked of the model again.
 // 2. Deltas carry the attempt that they are of; an attempt without its `message.agent` is superseded by the next.
 // 3. What the model says is bounded, and believed in nothing: tools and their input are checked here, before anything acts on them.
+// 4. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
 
-import { jsonSchema, type LanguageModel, streamText, tool, type ToolSet } from 'ai';
+import { jsonSchema, streamText, tool, type ToolSet } from 'ai';
 import { z } from 'zod';
 import { modelStepProducer, type TokenUsage, toolCallId } from '@worktrail/contract/turns';
 import type { MessageAgent } from '@worktrail/proto/event';
@@ -14,13 +15,25 @@ import {
   type ProducerDeps,
   recoverProducer,
 } from '@worktrail/runtime/event-producer';
-import { findStep, modelMessages } from './conversation.ts';
+import { type CompactionDeps, compact, conversationTokens, estimateTokens, tokenBudget } from './compaction.ts';
+import { type Conversation, findStep, modelMessages } from './conversation.ts';
 import type { ConversationReader } from './conversation-reader.ts';
-import { modelFailure, toApplicationFailure } from './model-failure.ts';
-import type { Models } from './models.ts';
-import { createStepStream, type StepStream } from './step-stream.ts';
-import type { Finish, ModelStepInput, ModelStepResult, ToolUse } from './model-step-messages.ts';
+import { isContextExceeded, isUnreadable, modelFailure, toApplicationFailure } from './model-failure.ts';
+import {
+  type Finish,
+  modelRefused,
+  modelRepeats,
+  type ModelStepInput,
+  type ModelStepResult,
+  modelUnavailable,
+  type ToolUse,
+} from './model-step-messages.ts';
+import type { Models, OpenModel } from './models.ts';
+import { repetitions, repetitionsMax } from './repetition.ts';
+import { AnswerTooLarge, answerBytesMax, createStepStream, type StepStream } from './step-stream.ts';
+import { summarize } from './summarize.ts';
 import { tools, toolUse } from './tools.ts';
+import { addUsage, readUsage, usageMessage } from './usage.ts';
 
 export interface ModelStepDeps {
   producer: ProducerDeps;
@@ -32,6 +45,15 @@ export interface ModelStepDeps {
 const instructions = `You are an agent that works in a git repository, in a sandbox of your own. Use the tools to look, to change and to test.
 Say what you found and what you changed when you are done.`;
 
+const toolCallsMax = 64;
+const toolNameLengthMax = 200;
+/** Of what the session's workflow is told of a step, as JSON: it holds that in its state, which Temporal bounds. */
+const resultBytesMax = 768 * 1024;
+/** A model that says nothing, or what cannot be read, is asked again: so often in all. */
+const uselessAttemptsMax = 3;
+/** How often less is told to a model that says it was too much. */
+const shorteningsMax = 3;
+
 const toolSet: ToolSet = Object.fromEntries(
   Object.entries(tools).map(([name, { description, input }]) => [
     name,
@@ -40,6 +62,8 @@ const toolSet: ToolSet = Object.fromEntries(
   ]),
 );
 
+const alwaysTokens = estimateTokens(JSON.stringify(Object.values(toolSet).map((one) => one.inputSchema))) + 1_000;
+
 /** `attempt`: of this step, from 1. */
 export async function makeModelStep(
   { producer: events, conversations, models, clock }: ModelStepDeps,
@@ -47,15 +71,8 @@ export async function makeModelStep(
   attempt: number,
   signal: AbortSignal,
 ): Promise<ModelStepResult> {
-  const model = models.open(name);
-  if (!model) {
-    const known = models.providers.map((one) => `"${one}/…"`).join(', ') || 'none: the operator has given no key';
-    throw toApplicationFailure({
-      type: 'model_refused',
-      detail: `there is no model "${name}"; there are: ${known}`,
-      retryAfterMs: null,
-    });
-  }
+  const opened = models.open(name);
+  if ('missing' in opened) throw failure(modelRefused, opened.missing);
   const producerName = modelStepProducer(turnId, step);
   const where = { ...ref, producer: producerName, signal };
   const stored = attempt === 1 ? undefined : await recoverProducer(events, where);
@@ -64,19 +81,77 @@ export async function makeModelStep(
     producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: name }, turnId, payload });
 
   const conversation = await conversations.read(ref, inherited, signal);
-  const made = findStep(conversation, turnId, producerName);
-  if (made) return resultOf(made);
+  const before = conversation.summarized.producer === producerName ? conversation.summarized.usage : [];
+  const made = findStep(conversation, producerName);
+  if (made) return resultOf(made, before);
+  if (repetitions(conversation, turnId) >= repetitionsMax) {
+    throw failure(modelRepeats, `the same was asked for ${repetitionsMax} times, with the same result`);
+  }
 
   const messageId = producerName;
   const stream = createStepStream({ append, messageId, attempt });
-  const answer = await ask(model, modelMessages(conversation), stream, { turnId, step, signal, clock });
+  const compaction: CompactionDeps = {
+    summarize: (transcript, tokensMax) => summarize(opened, transcript, tokensMax, signal),
+    store: async (throughMessageId, { text, usage }) => {
+      await append({ case: 'messageSummary', value: { throughMessageId, text, usage: usageMessage(name, usage) } });
+    },
+    isTooLong: isContextExceeded,
+  };
+  const asking = { turnId, step, signal };
+  let answer: Answer;
+  let summaries: TokenUsage[];
+  try {
+    ({ answer, summaries } = await askWithin(opened, conversation, compaction, (told) =>
+      ask(opened, modelMessages(told), stream, asking),
+    ));
+  } catch (error) {
+    signal.throwIfAborted();
+    const { type, detail, ...when } = modelFailure(error, clock());
+    const isForGood = attempt >= uselessAttemptsMax && isUnreadable(error);
+    throw toApplicationFailure({ ...when, type: isForGood ? modelRefused : type, detail: models.mask(detail) });
+  }
+  if (isEmpty(answer, stream)) {
+    if (attempt < uselessAttemptsMax) throw failure(modelUnavailable, "the model's answer was empty");
+    answer.finish = 'empty';
+  }
+  const usage = addUsage(answer.usage, ...before, ...summaries);
+  const result = { finish: answer.finish, usage, tools: answer.calls.map(useOf) };
+  const resultBytes = Buffer.byteLength(JSON.stringify(result));
+  if (resultBytes > resultBytesMax) throw failure(modelRefused, new AnswerTooLarge().message);
+
   await stream.finish();
   const { reasoning, text } = stream;
   if (reasoning) await append({ case: 'reasoning', value: { messageId, text: reasoning, attempt } });
-  const usage = usageMessage(name, answer.usage);
-  const value = { messageId, text, attempt, finish: answer.finish, toolCalls: answer.calls, usage };
-  await append({ case: 'messageAgent', value });
-  return { finish: answer.finish, usage: answer.usage, tools: answer.calls.map(useOf) };
+  const value = { messageId, text, attempt, finish: answer.finish, toolCalls: answer.calls };
+  await append({ case: 'messageAgent', value: { ...value, usage: usageMessage(name, answer.usage) } });
+  return result;
+}
+
+function failure(type: typeof modelRefused | typeof modelUnavailable | typeof modelRepeats, detail: string) {
+  return toApplicationFailure({ type, detail, retryAfterMs: null });
+}
+
+/** Tells the model as much as it takes in. */
+async function askWithin(
+  opened: OpenModel,
+  conversation: Conversation,
+  compaction: CompactionDeps,
+  ask: (told: Conversation) => Promise<Answer>,
+): Promise<{ answer: Answer; summaries: TokenUsage[] }> {
+  const summaries: TokenUsage[] = [];
+  let told = conversation;
+  let budget = tokenBudget(opened, alwaysTokens);
+  for (let shortenings = 0; ; shortenings += 1) {
+    const compacted = await compact(compaction, told, budget);
+    told = compacted.conversation;
+    summaries.push(...compacted.usage);
+    try {
+      return { answer: await ask(told), summaries };
+    } catch (error) {
+      if (!isContextExceeded(error) || shortenings === shorteningsMax) throw error;
+      budget = Math.floor(Math.min(budget, conversationTokens(told)) / 2);
+    }
+  }
 }
 
 interface Answer {
@@ -86,16 +161,18 @@ interface Answer {
 }
 
 async function ask(
-  model: LanguageModel,
+  { model, outputTokensMax, costUsd }: OpenModel,
   messages: ReturnType<typeof modelMessages>,
   stream: StepStream,
-  { turnId, step, signal, clock }: { turnId: string; step: number; signal: AbortSignal; clock: () => number },
+  { turnId, step, signal }: { turnId: string; step: number; signal: AbortSignal },
 ): Promise<Answer> {
   const calls: Answer['calls'] = [];
+  let inputBytes = 0;
   const stop = new AbortController();
   try {
     const { fullStream } = streamText({
       ...{ model, messages, instructions, tools: toolSet, maxRetries: 0 },
+      ...(outputTokensMax !== null && { maxOutputTokens: outputTokensMax }),
       abortSignal: AbortSignal.any([signal, stop.signal]),
       // It is thrown below.
       onError: () => undefined,
@@ -105,26 +182,30 @@ async function ask(
       else if (part.type === 'reasoning-delta') stream.push('reasoning', part.text);
       else if (part.type === 'tool-input-delta') stream.count(Buffer.byteLength(part.delta));
       else if (part.type === 'tool-call') {
-        const inputJson = typeof part.input === 'string' ? part.input : JSON.stringify(part.input);
-        calls.push({ toolCallId: toolCallId(turnId, step, calls.length), tool: part.toolName, inputJson });
+        const inputJson = (typeof part.input === 'string' ? part.input : JSON.stringify(part.input)).toWellFormed();
+        inputBytes += Buffer.byteLength(inputJson) + Buffer.byteLength(part.toolName);
+        if (inputBytes > answerBytesMax) throw new AnswerTooLarge();
+        if (calls.length === toolCallsMax)
+          throw new AnswerTooLarge(`of more than ${toolCallsMax} uses of tools at once`);
+        const tool = part.toolName.slice(0, toolNameLengthMax).toWellFormed();
+        calls.push({ toolCallId: toolCallId(turnId, step, calls.length), tool, inputJson });
       } else if (part.type === 'error') throw part.error;
       else if (part.type === 'abort') signal.throwIfAborted();
       else if (part.type === 'finish') {
         const { inputTokens = 0, outputTokens = 0, inputTokenDetails } = part.totalUsage;
-        const cachedInputTokens = inputTokenDetails?.cacheReadTokens ?? 0;
-        return {
-          finish: finishOf(part.finishReason),
-          usage: { inputTokens, outputTokens, cachedInputTokens, costUsd: 0 },
-          calls,
-        };
+        const taken = { inputTokens, outputTokens, cachedInputTokens: inputTokenDetails?.cacheReadTokens ?? 0 };
+        return { finish: finishOf(part.finishReason), usage: { ...taken, costUsd: costUsd(taken) }, calls };
       }
     }
     throw new Error('its answer was cut off');
   } catch (error) {
     stop.abort();
-    signal.throwIfAborted();
-    throw toApplicationFailure(modelFailure(error, clock()));
+    throw error;
   }
+}
+
+function isEmpty({ finish, calls }: Answer, { text }: StepStream): boolean {
+  return calls.length === 0 && text.trim() === '' && (finish === 'stop' || finish === 'other');
 }
 
 function finishOf(reason: string): Finish {
@@ -142,25 +223,10 @@ function finishOf(reason: string): Finish {
   }
 }
 
-function usageMessage(model: string, { inputTokens, outputTokens, cachedInputTokens, costUsd }: TokenUsage) {
-  return {
-    model,
-    inputTokens: BigInt(inputTokens),
-    outputTokens: BigInt(outputTokens),
-    cachedInputTokens: BigInt(cachedInputTokens),
-    costUsd,
-  };
-}
-
-function resultOf({ finish, usage, toolCalls }: MessageAgent): ModelStepResult {
+function resultOf({ finish, usage, toolCalls }: MessageAgent, summaries: readonly TokenUsage[]): ModelStepResult {
   return {
     finish: finish as Finish,
-    usage: {
-      inputTokens: Number(usage?.inputTokens ?? 0n),
-      outputTokens: Number(usage?.outputTokens ?? 0n),
-      cachedInputTokens: Number(usage?.cachedInputTokens ?? 0n),
-      costUsd: usage?.costUsd ?? 0,
-    },
+    usage: addUsage(readUsage(usage), ...summaries),
     tools: toolCalls.map(useOf),
   };
 }

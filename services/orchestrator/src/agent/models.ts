@@ -1,11 +1,17 @@
-// Which models there are: those of the providers that the operator has given a key or an address.
+// Which models there are: those that the operator has named, and "provider/model" of each provider with a key or an address.
 //
-// A model is named "provider/model". Keys stay here: they are in no event, no history and no sandbox.
+// 1. Keys stay here: they are in no event, no history and no sandbox. Where a provider repeats one in what it says, it is masked.
+// 2. What a provider answers is bounded before anything reads it: in all, and in bytes without a line end.
 
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createGoogleGenerativeAI } from '@ai-sdk/google';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModel } from 'ai';
+import type { NamedModel } from '@worktrail/runtime/operator-config';
+import type { TokenUsage } from '@worktrail/contract/turns';
+import { boundedFetch } from './bounded-fetch.ts';
+
+type Provider = NamedModel['provider'];
 
 export interface ModelConfig {
   /** Of a server that speaks the API of OpenAI's chat completions; provider "custom". */
@@ -15,27 +21,78 @@ export interface ModelConfig {
   openaiKey: string | undefined;
   anthropicKey: string | undefined;
   googleKey: string | undefined;
+  named: Readonly<Record<string, NamedModel>>;
+}
+
+export interface OpenModel {
+  model: LanguageModel;
+  /** null: not known. */
+  contextTokens: number | null;
+  outputTokensMax: number | null;
+  /** 0 where it has no price. */
+  costUsd(usage: Omit<TokenUsage, 'costUsd'>): number;
 }
 
 export interface Models {
-  readonly providers: readonly string[];
-  /** undefined: there is none of that name. */
-  open(name: string): LanguageModel | undefined;
+  /** What is to be said where there is none of that name. */
+  open(name: string): OpenModel | { missing: string };
+  /** A text without keys. */
+  mask(text: string): string;
 }
 
-export function createModels({ url, urlKey, openaiKey, anthropicKey, googleKey }: ModelConfig): Models {
-  const providers = new Map<string, (id: string) => LanguageModel>();
+/** What gives access to a provider. */
+const variables: Readonly<Record<Provider, string>> = {
+  custom: 'WORKTRAIL_MODEL_URL',
+  openai: 'OPENAI_API_KEY',
+  anthropic: 'ANTHROPIC_API_KEY',
+  google: 'GOOGLE_API_KEY',
+};
+
+export function createModels({ named, ...config }: ModelConfig): Models {
+  const { url, urlKey, openaiKey, anthropicKey, googleKey } = config;
+  const fetch = boundedFetch();
+  const providers = new Map<Provider, (id: string) => LanguageModel>();
   const compatible = (name: string, baseURL: string, apiKey: string | undefined) =>
-    createOpenAICompatible({ name, baseURL, ...(apiKey !== undefined && { apiKey }), includeUsage: true });
+    createOpenAICompatible({ name, baseURL, fetch, ...(apiKey !== undefined && { apiKey }), includeUsage: true });
   if (url !== undefined) providers.set('custom', compatible('custom', url, urlKey));
   if (openaiKey !== undefined) providers.set('openai', compatible('openai', 'https://api.openai.com/v1', openaiKey));
-  if (anthropicKey !== undefined) providers.set('anthropic', createAnthropic({ apiKey: anthropicKey }));
-  if (googleKey !== undefined) providers.set('google', createGoogleGenerativeAI({ apiKey: googleKey }));
+  if (anthropicKey !== undefined) providers.set('anthropic', createAnthropic({ apiKey: anthropicKey, fetch }));
+  if (googleKey !== undefined) providers.set('google', createGoogleGenerativeAI({ apiKey: googleKey, fetch }));
+  const keys = [urlKey, openaiKey, anthropicKey, googleKey].filter((key) => key !== undefined);
+
   return {
-    providers: [...providers.keys()],
     open: (name) => {
-      const slash = name.indexOf('/');
-      return slash > 0 ? providers.get(name.slice(0, slash))?.(name.slice(slash + 1)) : undefined;
+      const spec = Object.hasOwn(named, name) ? named[name] : byProvider(name);
+      if (!spec) {
+        const known = [...Object.keys(named), ...[...providers.keys()].map((one) => `${one}/…`)].join(', ');
+        return { missing: `there is no model "${name}"; there are: ${known || 'none, the operator has given no key'}` };
+      }
+      const open = providers.get(spec.provider);
+      if (!open) {
+        return {
+          missing: `the model "${name}" is of "${spec.provider}", for which ${variables[spec.provider]} is not set`,
+        };
+      }
+      const { id, contextTokens, outputTokensMax, price } = spec;
+      return { model: open(id), contextTokens, outputTokensMax, costUsd: (usage) => costOf(price, usage) };
     },
+    mask: (text) => keys.reduce((masked, key) => masked.replaceAll(key, '*'.repeat(key.length)), text),
   };
+}
+
+function byProvider(name: string): NamedModel | undefined {
+  const [, provider = '', id = ''] = /^([^/]+)\/(.+)$/.exec(name) ?? [];
+  if (!Object.hasOwn(variables, provider)) return undefined;
+  return { provider: provider as Provider, id, contextTokens: null, outputTokensMax: null, price: null };
+}
+
+/** Cached input tokens are among the input tokens. */
+export function costOf(
+  price: NamedModel['price'],
+  { inputTokens, cachedInputTokens, outputTokens }: Omit<TokenUsage, 'costUsd'>,
+): number {
+  if (!price) return 0;
+  const cached = Math.min(cachedInputTokens, inputTokens);
+  const { input, output, cachedInput = input } = price;
+  return ((inputTokens - cached) * input + cached * cachedInput + outputTokens * output) / 1_000_000;
 }

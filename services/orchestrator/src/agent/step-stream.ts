@@ -2,11 +2,12 @@
 //
 // 1. The first of a text goes out at once; what comes while one is being stored goes out together after it.
 // 2. It is bounded: an answer over `answerBytesMax` is cut off, and the step fails with that.
+// 3. Each text is valid Unicode, whatever the model sends.
 
 import type { EventPayloadInit, Producer } from '@worktrail/runtime/event-producer';
 
 export const answerBytesMax = 256 * 1024;
-const deltaBytesMax = 32 * 1024;
+const deltaLengthMax = 32 * 1024;
 
 export interface StepStream {
   /** Never waits. @throws AnswerTooLarge */
@@ -20,10 +21,17 @@ export interface StepStream {
 }
 
 export class AnswerTooLarge extends Error {
-  constructor() {
-    super(`the model's answer is over ${answerBytesMax} bytes`);
+  constructor(what = `over ${answerBytesMax} bytes`) {
+    super(`the model's answer is ${what}`);
     this.name = 'AnswerTooLarge';
   }
+}
+
+/** As much as goes into one event; a character of two units is not cut. */
+function textFrom(whole: string, start: number): string {
+  const end = start + deltaLengthMax;
+  const isHigh = (whole.charCodeAt(end - 1) & 0xfc00) === 0xd800 && end < whole.length;
+  return whole.slice(start, isHigh ? end - 1 : end);
 }
 
 export interface StepStreamDeps {
@@ -42,7 +50,7 @@ export function createStepStream({ append, messageId, attempt }: StepStreamDeps)
   async function send(): Promise<void> {
     for (;;) {
       const kind = sent.reasoning < whole.reasoning.length ? 'reasoning' : 'text';
-      const text = whole[kind].slice(sent[kind], sent[kind] + deltaBytesMax);
+      const text = textFrom(whole[kind], sent[kind]);
       if (text === '') return;
       sent[kind] += text.length;
       const value = { messageId, text, attempt };
@@ -69,7 +77,7 @@ export function createStepStream({ append, messageId, attempt }: StepStreamDeps)
     push: (kind, text) => {
       if (failure !== undefined) throw failure;
       count(Buffer.byteLength(text));
-      whole[kind] += text;
+      whole[kind] += text.toWellFormed();
       begin();
     },
     count,

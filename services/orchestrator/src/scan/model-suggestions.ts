@@ -9,6 +9,7 @@ import type { RepositoryDigest } from '@worktrail/contract/scan-messages';
 import { suggestionLimits } from '@worktrail/contract/suggestions';
 import { cutText, oneLine, plainText } from '@worktrail/runtime/plain-text';
 import { modelFailure, toApplicationFailure } from '../agent/model-failure.ts';
+import { modelRefused } from '../agent/model-step-messages.ts';
 import type { Models } from '../agent/models.ts';
 
 export interface AskForSuggestionsInput {
@@ -57,11 +58,11 @@ export async function askForSuggestions(
   input: AskForSuggestionsInput,
   { signal, clock }: { signal: AbortSignal; clock: () => number },
 ): Promise<ToldSuggestion[]> {
-  const model = models.open(input.model);
-  if (!model) {
-    const detail = `there is no model "${input.model}"`;
-    throw toApplicationFailure({ type: 'model_refused', detail, retryAfterMs: null });
+  const opened = models.open(input.model);
+  if ('missing' in opened) {
+    throw toApplicationFailure({ type: modelRefused, detail: opened.missing, retryAfterMs: null });
   }
+  const { model } = opened;
   const stop = new AbortController();
   try {
     const { fullStream } = streamText({
@@ -93,7 +94,8 @@ export async function askForSuggestions(
     return toldIn(called ?? text, input.countMax);
   } catch (error) {
     signal.throwIfAborted();
-    throw toApplicationFailure(modelFailure(error, clock()));
+    const failure = modelFailure(error, clock());
+    throw toApplicationFailure({ ...failure, detail: models.mask(failure.detail) });
   } finally {
     stop.abort();
   }

@@ -1,5 +1,6 @@
 // The life of a session, one function for each thing that can happen to it. A repeated or late report changes nothing.
 
+import { type AgentLimits, agentLimitsNone } from '@worktrail/contract/agents';
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { ErrorCode, SessionFailureCode } from '@worktrail/contract/errors';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
@@ -260,8 +261,9 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   for (const command of state.commands) {
     if (command.state === 'queued') endUnstarted(state, command, 'failed_to_start', 'session_failed', now);
   }
-  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
+  // Its trial hears of this first: what ends with it was not judged.
   reportSession(state, 'failed');
+  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
 }
 
 export function mainBroughtIn(
@@ -279,18 +281,24 @@ export function updateAnswered(state: SessionState, id: string, files: UpdatedFi
   state.updated = [...state.updated, { id, files }].slice(-updatedMax);
 }
 
-/** Whether title and labels are still what the asker has seen. */
-export function isAsSeen({ title, labels }: SessionState, { seen }: PatchSessionRequest): boolean {
+/** Whether what can be changed is still what the asker has seen. */
+export function isAsSeen({ title, labels, turns }: SessionState, { seen }: PatchSessionRequest): boolean {
   if (!seen) return true;
+  const sameLimits = areSameLimits(seen.agentLimits ?? agentLimitsNone, turns.limits);
   const names = Object.keys(labels);
   const sameLabels =
     names.length === Object.keys(seen.labels).length && names.every((name) => labels[name] === seen.labels[name]);
-  return seen.title === title && sameLabels;
+  return seen.title === title && sameLabels && sameLimits;
+}
+
+function areSameLimits(one: AgentLimits, other: AgentLimits): boolean {
+  return (['steps', 'tokens', 'costUsd', 'seconds'] as const).every((name) => one[name] === other[name]);
 }
 
 export function patched(state: SessionState, patch: PatchSessionRequest): void {
   state.title = patch.title ?? state.title;
   state.labels = patch.labels ?? state.labels;
+  state.turns.limits = { ...state.turns.limits, ...patch.agentLimits };
   changedForReaders(state);
 }
 

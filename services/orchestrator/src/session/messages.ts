@@ -33,7 +33,7 @@ import { newWorkflowId, now } from '../workflow-clock.ts';
 import type { SessionRun } from './run.ts';
 import { updateSandbox } from './steps/update.ts';
 import { type SessionState, sessionDocument, type ToolUseState } from './state.ts';
-import { messageRefusal, messageTaken, turnCanceled } from './turns.ts';
+import { findTurn, messageRefusal, messageTaken, turnCanceled } from './turns.ts';
 
 /** How long it is waited for commands that have just ended to be reported: shorter than a caller waits for the answer. */
 const endingPatience = '5 seconds';
@@ -79,6 +79,8 @@ const forkRecorded = defineSignal<[messages.ForkRecorded]>(messages.forkRecorded
 const loanRepaid = defineSignal<[messages.LoanRepaid]>(messages.loanRepaid);
 const runTrialCommand = defineSignal<[messages.RunTrialCommand]>(messages.runTrialCommand);
 const cancelTrialCommand = defineSignal<[messages.CancelCommandRequest]>(messages.cancelTrialCommand);
+const runTrialTurn = defineSignal<[messages.RunTrialTurn]>(messages.runTrialTurn);
+const cancelTrialTurn = defineSignal<[turns.CancelTurnRequest]>(messages.cancelTrialTurn);
 const endSession = defineSignal(messages.endSession);
 
 export function answerMessages(run: SessionRun): void {
@@ -142,6 +144,8 @@ export function answerMessages(run: SessionRun): void {
   setHandler(stopped, ({ generation, reason }) => sandboxStopped(state, generation, reason, now()));
   setHandler(runTrialCommand, (request) => acceptFromTrial(state, request));
   setHandler(cancelTrialCommand, (request) => void stopCommand(run, request));
+  setHandler(runTrialTurn, (request) => takeFromTrial(state, request));
+  setHandler(cancelTrialTurn, ({ turnId, reason }) => void stopTurn(run, turnId, reason));
   setHandler(endSession, () => endWhenIdle(run));
 }
 
@@ -465,5 +469,16 @@ function describeBusy(state: SessionState): string {
 function acceptFromTrial(state: SessionState, { trialWorkflowId, command }: messages.RunTrialCommand): void {
   const known = findLive(state, command.id) ?? state.ended.find((ended) => ended.id === command.id);
   if (known || !isOver(state)) acceptCommand(state, command, trialWorkflowId, now());
-  else reportSession(state, state.phase === 'failed' ? 'failed' : 'archived', trialWorkflowId);
+  else reportOver(state, trialWorkflowId);
+}
+
+/** The same of a trial's message. */
+function takeFromTrial(state: SessionState, { turn, reportTo }: messages.RunTrialTurn): void {
+  const isKnown = findTurn(state, turn.id) || state.turns.ended.some(({ id }) => id === turn.id);
+  if (isKnown || !isOver(state)) messageTaken(state, turn, now(), reportTo);
+  else reportOver(state, reportTo.workflowId);
+}
+
+function reportOver(state: SessionState, trialWorkflowId: string): void {
+  reportSession(state, state.phase === 'failed' ? 'failed' : 'archived', trialWorkflowId);
 }

@@ -7,6 +7,7 @@
 //    `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
+import { type AgentLimits, agentLimitsNone, type AgentUsage } from '@worktrail/contract/agents';
 import type { ChangesFromBase, CheckpointRef, SessionArchive, StoredBundle } from '@worktrail/contract/checkpoints';
 import type { CommandResult, CommandSpec } from '@worktrail/contract/commands';
 import type {
@@ -22,7 +23,8 @@ import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activ
 import type { ToolUse } from '../agent/model-step-messages.ts';
 import type { ToolKind } from '@worktrail/contract/agents';
 import type { PermissionAnswer, PermissionDecision, PermissionRequest } from '@worktrail/contract/permissions';
-import type { TokenUsage, TurnOutcome, TurnSpec } from '@worktrail/contract/turns';
+import type { TokenUsage, TurnOutcome, TurnSpec, TurnUsage } from '@worktrail/contract/turns';
+import type { TurnReported } from '@worktrail/contract/trial-messages';
 import type {
   ChangedFile,
   ChangeFileRequest,
@@ -32,6 +34,7 @@ import type {
   RevertedFiles,
   RevertSessionRequest,
   SessionSpec,
+  TurnListener,
   UpdatedFiles,
 } from '@worktrail/contract/session-messages';
 
@@ -75,6 +78,7 @@ export interface PendingEvent {
 export type TrialReport =
   | { about: 'session'; to: string; state: 'ready' | 'failed' | 'archived' }
   | { about: 'command'; to: string; commandId: string; result: CommandResult }
+  | { about: 'turn'; to: string; turn: Omit<TurnReported, 'sessionId'> }
   | { about: 'fork'; to: string };
 
 /** A checkpoint that is being made, by whichever run of the workflow. */
@@ -194,6 +198,10 @@ export interface LiveTurn {
   /** Why it is to be stopped; null while it is not. */
   cancelReason: string | null;
   canceledAt: string | null;
+  /** The limit that it is to be stopped for. */
+  limit?: string;
+  /** The trial that wanted it. */
+  reportTo: TurnListener | null;
 }
 
 /** `decision`: null of one whose turn ended before. */
@@ -213,7 +221,11 @@ interface TurnsState {
   /** In the order in which the messages came: the first is the current one. */
   live: LiveTurn[];
   /** Newest last. */
-  ended: { id: string; outcome: TurnOutcome; reason: string }[];
+  ended: { id: string; outcome: TurnOutcome; reason: string; usage: TurnUsage }[];
+  /** Of all turns together. */
+  limits: AgentLimits;
+  /** What those took that have ended. */
+  usage: AgentUsage;
 }
 
 interface HibernationState {
@@ -340,7 +352,12 @@ export function newSessionState(spec: SessionSpec): SessionState {
     checkpointing: { plan: null, asked: [], answered: [], failures: 0, notBefore: null, lastAt: null, wantedAt: null },
     reverting: { plan: null, answered: [] },
     changing: { asked: [], answered: [] },
-    turns: { live: [], ended: [] },
+    turns: {
+      live: [],
+      ended: [],
+      limits: spec.agentLimits ?? agentLimitsNone,
+      usage: { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
+    },
     permissions: { pending: [], settled: [], remembered: {} },
     hibernation: {
       wish: null,
@@ -405,6 +422,8 @@ export function sessionDocument(state: SessionState): SessionDocument {
     inherited: spec.fork?.inherited ?? [],
     forkPoint: state.phase === 'archived' || state.phase === 'failed' ? newestForkPoint(state) : null,
     failure: state.failure,
+    agentLimits: state.turns.limits,
+    agentUsage: state.turns.usage,
     createdAt: spec.createdAt,
     lastActiveAt: state.lastActiveAt,
   };

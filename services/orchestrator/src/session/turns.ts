@@ -8,8 +8,9 @@
 // 5. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
 // 6. A turn that is canceled begins nothing more. What is under way is stopped, and waited for `stoppingMs` at most: what takes longer, as a
 //    command that ignores its signal, is ended by who runs it, and the turn is over before.
+// 7. A limit, of the turn or of all turns of the session together, leaves no room for another step; time stops what is under way.
 
-import { agentName } from '@worktrail/contract/agents';
+import { type AgentLimits, agentName, type AgentUsage } from '@worktrail/contract/agents';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import {
@@ -18,7 +19,9 @@ import {
   type TurnAccepted,
   type TurnOutcome,
   type TurnSpec,
+  type TurnUsage,
 } from '@worktrail/contract/turns';
+import type { TurnListener } from '@worktrail/contract/session-messages';
 import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { acceptCommand, type Refusal } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
@@ -49,12 +52,18 @@ export function messageRefusal(state: SessionState, spec: TurnSpec): Refusal | n
   return null;
 }
 
-/** Takes a message that is not refused. Asked again, it is the same one. */
-export function messageTaken(state: SessionState, spec: TurnSpec, now: string): TurnAccepted {
+/** Takes a message that is not refused. Asked again, it is the same one. `reportTo`: the trial that wants it answered. */
+export function messageTaken(
+  state: SessionState,
+  spec: TurnSpec,
+  now: string,
+  reportTo: TurnListener | null = null,
+): TurnAccepted {
   const { live, ended } = state.turns;
   const isFirst = live.length === 0 || live[0]!.spec.id === spec.id;
-  if (ended.some(({ id }) => id === spec.id) || findTurn(state, spec.id))
-    return { state: isFirst ? 'running' : 'queued' };
+  const known = ended.find(({ id }) => id === spec.id);
+  if (known && reportTo) reportTurn(state, reportTo, known);
+  if (known || findTurn(state, spec.id)) return { state: isFirst ? 'running' : 'queued' };
   live.push({
     spec,
     stage: 'queued',
@@ -65,6 +74,7 @@ export function messageTaken(state: SessionState, spec: TurnSpec, now: string): 
     permissionsAsked: 0,
     cancelReason: null,
     canceledAt: null,
+    reportTo,
   });
   state.lastActiveAt = now;
   addTurnEvent(
@@ -89,6 +99,8 @@ export function turnBegun(state: SessionState, turn: LiveTurn, now: string): voi
   turn.stage = 'model';
   turn.step = 1;
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
+  const limit = sessionLimitReached(state.turns);
+  if (limit !== null) turnLimited(state, turn, limit, now);
 }
 
 /** A step is in the history, and this follows from it. */
@@ -102,8 +114,10 @@ export function modelAnswered(state: SessionState, producer: string, result: Mod
   turn.usage.costUsd += usage.costUsd;
   addTurnEvent(state, turn.spec.id, now, { case: 'usage', value: { model: turn.spec.agent.model, ...usage } });
   state.lastActiveAt = now;
+  if (turn.reportTo?.steps)
+    reportTurn(state, turn.reportTo, { id: turn.spec.id, usage: { steps: turn.step, ...turn.usage } });
   turn.tools = result.tools.map((use) => ({ use, state: 'waiting', commandId: null }));
-  if (turn.cancelReason !== null) return turnEnded(state, turn, 'canceled', turn.cancelReason, now);
+  if (turn.cancelReason !== null) return turnStopped(state, turn, now);
   if (result.tools.length === 0) {
     if (result.finish === 'stop') return turnEnded(state, turn, 'completed', '', now);
     return turnEnded(state, turn, 'failed', `the model ended its answer with "${result.finish}"`, now);
@@ -216,28 +230,113 @@ export function toolConcluded(state: SessionState, toolCallId: string, now: stri
   tool.state = 'ended';
   state.lastActiveAt = now;
   changed(state);
-  if (turn.cancelReason !== null) return turnEnded(state, turn, 'canceled', turn.cancelReason, now);
+  if (turn.cancelReason !== null) return turnStopped(state, turn, now);
   if (turn.tools.some((one) => one.state !== 'ended')) return;
   if (turn.tools.some(({ use }) => use.kind === 'finish')) return turnEnded(state, turn, 'completed', '', now);
-  const limit = limitReached(turn);
-  if (limit !== null) return turnEnded(state, turn, 'limit_reached', limit, now);
+  const limit = limitReached(turn, state.turns);
+  if (limit !== null) return turnLimited(state, turn, limit, now);
   turn.tools = [];
   turn.step += 1;
   turn.stage = 'model';
 }
 
-/** The name of the first limit that leaves no room for another step; null: there is none. */
-export function limitReached({ spec, step, usage }: Pick<LiveTurn, 'spec' | 'step' | 'usage'>): string | null {
-  const { limits } = spec.agent;
-  if (step >= limits.steps) return 'steps';
-  if (usage.inputTokens + usage.outputTokens >= limits.tokens) return 'tokens';
-  return usage.costUsd >= limits.costUsd ? 'cost' : null;
+interface ReachedLimit {
+  /** Of a session's, with "session_" before it. */
+  name: string;
+  detail: string;
 }
 
-/** When the current turn has had its time. */
+/** The first limit that leaves no room for another step; null: there is none. */
+export function limitReached(
+  turn: Pick<LiveTurn, 'spec' | 'step' | 'usage'>,
+  turns: Pick<SessionState['turns'], 'limits' | 'usage'>,
+): ReachedLimit | null {
+  const took = { ...usageOf(turn), seconds: 0 };
+  return firstReached(took, turn.spec.agent.limits, 'turn') ?? sessionLimitReached(turns, took);
+}
+
+/** By turns that have ended and what the current one took so far; its time is looked after by `turnOverdueAtMs`. */
+function sessionLimitReached(
+  { limits, usage }: Pick<SessionState['turns'], 'limits' | 'usage'>,
+  current: AgentUsage = { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
+): ReachedLimit | null {
+  const reached = firstReached(addAgentUsage(usage, current), limits, 'session');
+  return reached && { ...reached, name: `session_${reached.name}` };
+}
+
+const limitNames = { steps: 'steps', tokens: 'tokens', costUsd: 'cost', seconds: 'time' } as const;
+const amountNames = ['steps', 'tokens', 'costUsd', 'seconds'] as const;
+
+function firstReached(took: AgentUsage, limits: AgentLimits, whose: string): ReachedLimit | null {
+  for (const name of amountNames) {
+    const limit = limits[name];
+    if (limit !== null && took[name] >= limit)
+      return { name: limitNames[name], detail: limitDetail(whose, name, limit) };
+  }
+  return null;
+}
+
+function limitDetail(whose: string, name: keyof AgentLimits, limit: number): string {
+  return `the ${whose} may take ${name === 'costUsd' ? `${limit} USD` : `${limit} ${name}`}`;
+}
+
+function usageOf({ step, usage }: Pick<LiveTurn, 'step' | 'usage'>): Omit<AgentUsage, 'seconds'> {
+  return { steps: step, tokens: usage.inputTokens + usage.outputTokens, costUsd: usage.costUsd };
+}
+
+function addAgentUsage(one: AgentUsage, other: AgentUsage): AgentUsage {
+  return {
+    steps: one.steps + other.steps,
+    tokens: one.tokens + other.tokens,
+    costUsd: one.costUsd + other.costUsd,
+    seconds: one.seconds + other.seconds,
+  };
+}
+
+/** When the current turn has had its time, or the session; Infinity where it is being stopped already. */
 export function turnOverdueAtMs(state: SessionState): number {
+  return overdue(state)?.atMs ?? Infinity;
+}
+
+function overdue({ turns }: SessionState): (ReachedLimit & { atMs: number }) | null {
+  const turn = turns.live[0];
+  if (!turn?.startedAt || turn.cancelReason !== null) return null;
+  const { seconds } = turn.spec.agent.limits;
+  const left = turns.limits.seconds === null ? Infinity : Math.max(turns.limits.seconds - turns.usage.seconds, 0);
+  const isSessions = left < seconds;
+  return {
+    atMs: Date.parse(turn.startedAt) + Math.min(seconds, left) * 1_000,
+    name: isSessions ? 'session_time' : 'time',
+    detail: limitDetail(isSessions ? 'session' : 'turn', 'seconds', isSessions ? turns.limits.seconds! : seconds),
+  };
+}
+
+/** What is under way is to be stopped, because its time is over; with what is returned as the reason. */
+export function turnTimedOut(state: SessionState, now: string): string {
   const turn = state.turns.live[0];
-  return turn?.startedAt ? Date.parse(turn.startedAt) + turn.spec.agent.limits.seconds * 1_000 : Infinity;
+  const limit = overdue(state);
+  if (!turn || !limit) return '';
+  turn.limit = limit.name;
+  addLimitReached(state, turn, limit, now);
+  return limit.detail;
+}
+
+/** It goes round in circles. */
+export function modelRepeated(state: SessionState, producer: string, detail: string, now: string): void {
+  const turn = state.turns.live[0];
+  if (!turn || turn.stage !== 'model' || modelStepProducer(turn.spec.id, turn.step) !== producer) return;
+  // The step was not made.
+  turn.step -= 1;
+  turnLimited(state, turn, { name: 'repetition', detail }, now);
+}
+
+function turnLimited(state: SessionState, turn: LiveTurn, limit: ReachedLimit, now: string): void {
+  addLimitReached(state, turn, limit, now);
+  turnEnded(state, turn, 'limit_reached', limit.name, now);
+}
+
+function addLimitReached(state: SessionState, turn: LiveTurn, { name, detail }: ReachedLimit, now: string): void {
+  addTurnEvent(state, turn.spec.id, now, { case: 'limitReached', value: { limit: name, detail } });
 }
 
 /** One that waits ends here; of one that runs what is under way has to be stopped, and ends it then. False: it is not live. */
@@ -249,6 +348,12 @@ export function turnCanceled(state: SessionState, turnId: string, reason: string
   changed(state);
   if (turn.stage === 'queued') turnEnded(state, turn, 'canceled', reason, now);
   return true;
+}
+
+/** Of one that is to be stopped nothing is under way any more. */
+export function turnStopped(state: SessionState, turn: LiveTurn, now: string): void {
+  if (turn.limit !== undefined) turnEnded(state, turn, 'limit_reached', turn.limit, now);
+  else turnEnded(state, turn, 'canceled', turn.cancelReason ?? '', now);
 }
 
 /** When a canceled one is over whatever is still under way; Infinity: it is not canceled. */
@@ -285,10 +390,27 @@ export function turnEnded(
   }
   permissionsGone(state, turnId);
   state.turns.live = state.turns.live.filter((one) => one !== turn);
-  state.turns.ended = [...state.turns.ended, { id: turnId, outcome, reason }].slice(-endedMax);
+  const seconds = turn.startedAt ? Math.max(Date.parse(now) - Date.parse(turn.startedAt), 0) / 1_000 : 0;
+  state.turns.usage = addAgentUsage(state.turns.usage, { ...usageOf(turn), seconds });
+  const usage = { steps: turn.step, ...turn.usage };
+  const ended = { id: turnId, outcome, reason, usage };
+  state.turns.ended = [...state.turns.ended, ended].slice(-endedMax);
+  if (turn.reportTo) reportTurn(state, turn.reportTo, ended);
   state.lastActiveAt = now;
   addTurnEvent(state, turnId, now, {
     case: 'turnEnded',
-    value: { outcome, reason, usage: { steps: turn.step, ...turn.usage } },
+    value: { outcome, reason, usage },
   });
+}
+
+/** Only the newest word of a turn counts. `outcome` absent: it goes on. */
+function reportTurn(
+  state: SessionState,
+  { workflowId }: TurnListener,
+  turn: { id: string; usage: TurnUsage; outcome?: TurnOutcome; reason?: string },
+): void {
+  const { id: turnId, usage, outcome, reason = '' } = turn;
+  const others = state.reports.filter((report) => report.about !== 'turn' || report.turn.turnId !== turnId);
+  const end = outcome === undefined ? null : { outcome, reason };
+  state.reports = [...others, { about: 'turn', to: workflowId, turn: { turnId, usage, end } }];
 }

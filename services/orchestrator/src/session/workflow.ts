@@ -19,7 +19,7 @@ import { isQuiet, nextStep, type Step } from './next-step.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import { createSessionRun, type SessionRun, underwayIn } from './run.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { currentTurn, toolBegun, turnBegun, turnEnded } from './turns.ts';
+import { currentTurn, messageTaken, toolBegun, turnBegun, turnStopped, turnTimedOut } from './turns.ts';
 import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
 import { endLostCommands } from './steps/lost-commands.ts';
@@ -52,7 +52,7 @@ export async function session(spec: SessionSpec, continued: ContinuedSession = {
 async function live(spec: SessionSpec, continued: ContinuedSession): Promise<void> {
   const { answerPatienceMs = answerPatienceMsDefault } = continued;
   const run = createSessionRun({ ...newSessionState(spec), ...continued.state, spec }, answerPatienceMs);
-  if (!continued.state) created(run.state, now());
+  if (!continued.state) begun(run.state);
   answerMessages(run);
 
   for (;;) {
@@ -66,6 +66,12 @@ async function live(spec: SessionSpec, continued: ContinuedSession): Promise<voi
       return;
     }
   }
+}
+
+function begun(state: SessionState): void {
+  created(state, now());
+  const { firstMessage } = state.spec;
+  if (firstMessage) messageTaken(state, firstMessage, now());
 }
 
 function next(run: SessionRun): Step | null {
@@ -126,11 +132,9 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
     case 'concludeTool':
       return concludeTool(run, currentTurn(run.state)!);
     case 'stopTurn':
-      return void stopTurn(run, run.state.turns.live[0]!.spec.id, 'its time limit');
-    case 'endTurn': {
-      const turn = run.state.turns.live[0]!;
-      return turnEnded(run.state, turn, 'canceled', turn.cancelReason ?? '', now());
-    }
+      return void stopTurn(run, run.state.turns.live[0]!.spec.id, turnTimedOut(run.state, now()));
+    case 'endTurn':
+      return turnStopped(run.state, run.state.turns.live[0]!, now());
     case 'settle':
       return settle(run.state, now());
     case 'setAlarm':

@@ -1,29 +1,47 @@
 // What happens to a trial and its attempts, one function for each. A repeated or late report changes nothing.
 //
-// 1. An attempt runs its plan in order: the commands, then the verifying ones. It ends at the first that does not exit 0.
-// 2. A command that failed decides the verdict. One that could not run to its own end (host or sandbox lost, canceled, never
-//    started) decides nothing: the attempt ends without a verdict and says why.
-// 3. An attempt that has ended stays as it is, and so does a trial.
+// 1. An attempt runs its plan in order: the commands, then the turn of its message, then the verifying commands. It ends at the first that
+//    does not exit 0, or with a turn that was not completed.
+// 2. A command that failed decides the verdict, and so does a turn that was not completed: where the agent did not come to its end there is
+//    nothing to verify. A command that could not run to its own end (host or sandbox lost, canceled, never started) decides nothing: the
+//    attempt ends without a verdict and says why. So does one that was stopped, because another has passed, the budget is used up, or
+//    somebody has canceled the trial.
+// 3. An attempt that has ended stays as it is, and so does a trial. What its turn uses until it has stopped is counted still.
 
 import type { CommandOutcome, CommandOrigin, CommandResult } from '@worktrail/contract/commands';
 import type { Verdict } from '@worktrail/contract/documents';
-import type { CommandReported, SessionReported } from '@worktrail/contract/trial-messages';
+import type { CommandReported, SessionReported, TurnReported } from '@worktrail/contract/trial-messages';
+import type { TurnSpec } from '@worktrail/contract/turns';
+import { type BudgetPart, budgetUsedUp, describeBudget } from './budget.ts';
 import type { AttemptState, TrialState } from './state.ts';
 
 const decidingOutcomes: readonly CommandOutcome[] = ['exited', 'signaled', 'timed_out', 'oom_killed', 'output_limit'];
 const reasonLengthMax = 1_000;
+const noUsage = { steps: 0, inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
 
 export interface PlannedCommand {
+  what: 'command';
   command: string;
   origin: Extract<CommandOrigin, 'trial' | 'verify'>;
 }
 
-export function planOf(state: TrialState, index: number): PlannedCommand[] {
-  const commands = state.spec.attempts[index]?.commands ?? [];
+export interface PlannedTurn {
+  what: 'turn';
+  message: TurnSpec;
+}
+
+export function planOf(state: TrialState, index: number): (PlannedCommand | PlannedTurn)[] {
+  const { commands = [], message } = state.spec.attempts[index] ?? {};
   return [
-    ...commands.map((command) => ({ command, origin: 'trial' as const })),
-    ...state.spec.verify.map((command) => ({ command, origin: 'verify' as const })),
+    ...commands.map((command) => ({ what: 'command' as const, command, origin: 'trial' as const })),
+    ...(message ? [{ what: 'turn' as const, message }] : []),
+    ...state.spec.verify.map((command) => ({ what: 'command' as const, command, origin: 'verify' as const })),
   ];
+}
+
+/** The step of the plan that runs, or comes next. */
+export function plannedNow(state: TrialState, index: number): PlannedCommand | PlannedTurn | undefined {
+  return planOf(state, index)[state.attempts[index]?.done ?? 0];
 }
 
 export function attemptStarted(state: TrialState, index: number, now: string): void {
@@ -53,24 +71,27 @@ export function sessionGone(state: TrialState, index: number, now: string): void
   attemptEnded(state, index, null, 'the session is gone', now);
 }
 
-/** The next command of the plan, under this id. */
-export function commandChosen(state: TrialState, index: number, commandId: string, now: string): void {
+/** The next step of the plan, a command under this id. */
+export function stepChosen(state: TrialState, index: number, commandId: string, now: string): void {
   const attempt = attemptIn(state, index, 'running');
-  if (!attempt || attempt.current) return;
-  attempt.current = { commandId, sent: false, asks: 0, queuedAt: now };
-  attempt.commandIds.push(commandId);
+  const planned = plannedNow(state, index);
+  if (!attempt || attempt.current || !planned) return;
+  const id = planned.what === 'turn' ? planned.message.id : commandId;
+  attempt.current = { id, sent: false, asks: 0, queuedAt: now };
+  if (planned.what === 'turn') attempt.turn = { id, outcome: null, usage: noUsage };
+  else attempt.commandIds.push(id);
   state.version += 1;
 }
 
-export function commandSent(state: TrialState, index: number, commandId: string): void {
+export function stepSent(state: TrialState, index: number, id: string): void {
   const current = state.attempts[index]?.current;
-  if (current?.commandId === commandId) current.sent = true;
+  if (current?.id === id) current.sent = true;
 }
 
-/** Nothing was heard of the command for long: it is to be sent again. */
-export function commandSilent(state: TrialState, index: number, commandId: string): void {
+/** Nothing was heard of the command or turn for long: it is to be sent again. */
+export function stepSilent(state: TrialState, index: number, id: string): void {
   const current = state.attempts[index]?.current;
-  if (current?.commandId !== commandId) return;
+  if (current?.id !== id) return;
   current.sent = false;
   current.asks += 1;
 }
@@ -78,20 +99,52 @@ export function commandSilent(state: TrialState, index: number, commandId: strin
 export function commandReported(state: TrialState, report: CommandReported, now: string): void {
   const index = indexOf(state, report.sessionId);
   const attempt = attemptIn(state, index, 'running');
-  if (!attempt || attempt.current?.commandId !== report.commandId) return;
+  if (!attempt || attempt.current?.id !== report.commandId) return;
   const { result } = report;
-  if (result.outcome === 'exited' && result.exitCode === 0) {
-    attempt.current = null;
-    attempt.done += 1;
-    state.version += 1;
-  } else {
+  if (result.outcome === 'exited' && result.exitCode === 0) stepDone(state, attempt);
+  else {
     const verdict = decidingOutcomes.includes(result.outcome) ? 'failed' : null;
     attemptEnded(state, index, verdict, describeFailure(state, index, result), now);
   }
 }
 
+/** What an earlier report said more of is not taken back: of two, the later may come first. */
+export function turnReported(state: TrialState, report: TurnReported, now: string): void {
+  const index = indexOf(state, report.sessionId);
+  const attempt = state.attempts[index];
+  const turn = attempt?.turn;
+  if (turn?.id !== report.turnId || turn.outcome !== null || report.usage.steps < turn.usage.steps) return;
+  turn.usage = report.usage;
+  turn.outcome = report.end?.outcome ?? null;
+  state.version += 1;
+  if (report.end && attempt?.phase === 'running' && attempt.current?.id === report.turnId) {
+    if (report.end.outcome === 'completed') stepDone(state, attempt);
+    else attemptEnded(state, index, 'failed', describeTurnEnd(report.end), now);
+  }
+  const usedUp = budgetUsedUp(state);
+  if (usedUp) budgetSpent(state, usedUp, now);
+}
+
+/** No turn goes on or begins. An attempt that needs none any more, but for the time, is judged: that costs nothing. */
+export function budgetSpent(state: TrialState, part: BudgetPart, now: string): void {
+  if (state.state !== 'running') return;
+  const reason = describeBudget(state, part);
+  const stopped = state.attempts.flatMap((attempt, index) => {
+    const { message } = state.spec.attempts[index]!;
+    const needsTurn = message !== undefined && attempt.turn?.outcome !== 'completed';
+    const isOver = part === 'seconds' || attempt.phase === 'pending' || needsTurn;
+    return isOver && attemptStopped(state, index, reason, `trial_budget_${part}`, now) ? [index] : [];
+  });
+  if (stopped.length > 0) state.reason ??= reason;
+}
+
 export function planDone(state: TrialState, index: number, now: string): void {
   attemptEnded(state, index, 'passed', null, now);
+  if (state.spec.stopWhen !== 'passed' || state.attempts[index]?.verdict !== 'passed') return;
+  const others = state.attempts.map((_, other) =>
+    attemptStopped(state, other, 'another attempt passed', 'trial_attempt_passed', now),
+  );
+  if (others.some(Boolean)) state.reason ??= `attempt ${index + 1} passed`;
 }
 
 export function attemptFailedToStart(state: TrialState, index: number, detail: string, now: string): void {
@@ -107,14 +160,30 @@ export function concluded(state: TrialState, now: string): void {
 /** What runs is to be stopped; nothing more is started. */
 export function trialCanceled(state: TrialState, now: string): void {
   if (state.state !== 'running') return;
-  for (const [index, attempt] of state.attempts.entries()) {
-    attempt.toStop = attempt.current?.commandId ?? null;
-    attemptEnded(state, index, null, 'the trial was canceled', now);
+  for (const index of state.attempts.keys()) {
+    attemptStopped(state, index, 'the trial was canceled', 'trial_canceled', now);
   }
   endTrial(state, 'canceled', now);
 }
 
-export function commandStopped(state: TrialState, index: number): void {
+/** `as`: the reason with which what it runs ends. False: it had ended before. */
+function attemptStopped(state: TrialState, index: number, reason: string, as: string, now: string): boolean {
+  const attempt = state.attempts[index];
+  if (!attempt || attempt.phase === 'ended') return false;
+  const { current } = attempt;
+  const what = attempt.turn !== null && attempt.turn.id === current?.id ? 'turn' : 'command';
+  attempt.toStop = current && { what, id: current.id, reason: as };
+  attemptEnded(state, index, null, reason, now);
+  return true;
+}
+
+function stepDone(state: TrialState, attempt: AttemptState): void {
+  attempt.current = null;
+  attempt.done += 1;
+  state.version += 1;
+}
+
+export function stepStopped(state: TrialState, index: number): void {
   const attempt = state.attempts[index];
   if (attempt) attempt.toStop = null;
 }
@@ -155,10 +224,14 @@ function describeSessionFailure({ failure }: SessionReported): string {
   return failure ? `the session failed: ${failure.code}: ${failure.detail}` : 'the session failed';
 }
 
+function describeTurnEnd({ outcome, reason }: NonNullable<TurnReported['end']>): string {
+  return `its turn ended as ${outcome}${reason ? `: ${reason}` : ''}`;
+}
+
 function describeFailure(state: TrialState, index: number, result: CommandResult): string {
-  const done = state.attempts[index]?.done ?? 0;
-  const planned = planOf(state, index)[done];
-  const which = `${planned?.origin === 'verify' ? 'verifying ' : ''}command ${JSON.stringify(planned?.command.slice(0, 200))}`;
+  const planned = plannedNow(state, index);
+  if (planned?.what !== 'command') return '';
+  const which = `${planned.origin === 'verify' ? 'verifying ' : ''}command ${JSON.stringify(planned.command.slice(0, 200))}`;
   if (result.outcome === 'exited') return `${which} exited with ${result.exitCode}`;
   return `${which} ended as ${result.outcome}${result.reason ? `: ${result.reason}` : ''}`;
 }

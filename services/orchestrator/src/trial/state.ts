@@ -5,19 +5,25 @@
 
 import type { TrialDocument, TrialSessionDocument, Verdict } from '@worktrail/contract/documents';
 import type { TrialSpec } from '@worktrail/contract/trial-messages';
+import type { TurnOutcome, TurnUsage } from '@worktrail/contract/turns';
+import { usageOf } from './budget.ts';
 
 export interface AttemptState {
   phase: TrialSessionDocument['state'];
   session: 'unstarted' | 'started' | 'ready';
-  /** How many commands of the plan have succeeded. */
+  /** How many steps of the plan have succeeded. */
   done: number;
-  /** The one that runs. `sent`: the session was told of it. `asks`: how often it was told again after a long silence. */
-  current: { commandId: string; sent: boolean; asks: number; queuedAt: string } | null;
+  /**
+   * The command or turn that runs. `sent`: the session was told of it. `asks`: how often it was told again after a long silence.
+   */
+  current: { id: string; sent: boolean; asks: number; queuedAt: string } | null;
   commandIds: string[];
+  /** The turn of its message, once that was sent. `outcome`: null while it goes on. */
+  turn: { id: string; outcome: TurnOutcome | null; usage: TurnUsage } | null;
   verdict: Verdict | null;
   reason: string | null;
-  /** A command that the session is still to be told to stop. */
-  toStop: string | null;
+  /** What the session is still to be told to stop. */
+  toStop: { what: 'command' | 'turn'; id: string; reason: string } | null;
   startedAt: string | null;
   endedAt: string | null;
 }
@@ -26,6 +32,8 @@ export interface TrialState {
   spec: TrialSpec;
   state: TrialDocument['state'];
   attempts: AttemptState[];
+  /** Why it ended before each attempt had run its course. */
+  reason: string | null;
   endedAt: string | null;
   /** Counts changes; the read model has `recordedVersion`. */
   version: number;
@@ -42,12 +50,14 @@ export function newTrialState(spec: TrialSpec): TrialState {
       done: 0,
       current: null,
       commandIds: [],
+      turn: null,
       verdict: null,
       reason: null,
       toStop: null,
       startedAt: null,
       endedAt: null,
     })),
+    reason: null,
     endedAt: null,
     version: 1,
     recordedVersion: 0,
@@ -64,10 +74,15 @@ export function trialDocument(state: TrialState): TrialDocument {
     taskId: spec.taskId,
     name: spec.name,
     state: state.state,
+    reason: state.reason,
+    stopWhen: spec.stopWhen ?? null,
+    budget: spec.budget ?? {},
+    usage: usageOf(state),
     sessions: spec.attempts.map(({ session }, index) => {
-      const { phase, verdict, reason, commandIds, startedAt, endedAt } = state.attempts[index]!;
+      const { phase, verdict, reason, commandIds, turn, startedAt, endedAt } = state.attempts[index]!;
+      const turnId = turn?.id ?? null;
       const { sessionId, title } = session;
-      return { sessionId, title, state: phase, verdict, reason, commandIds, startedAt, endedAt };
+      return { sessionId, title, state: phase, verdict, reason, commandIds, turnId, startedAt, endedAt };
     }),
     createdAt: spec.createdAt,
     endedAt: state.endedAt,

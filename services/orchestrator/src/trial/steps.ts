@@ -10,12 +10,14 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import * as messages from '@worktrail/contract/session-messages';
+import type { CancelTurnRequest } from '@worktrail/contract/turns';
 import type { Background } from '../background.ts';
 import type { RecordActivities } from '../record-activities.ts';
 import { recordOptions } from '../record-options.ts';
 import type { session } from '../session/workflow.ts';
 import { now } from '../workflow-clock.ts';
 import * as attempts from './attempts.ts';
+import { countsSteps } from './budget.ts';
 import type { TrialUnderway } from './next-step.ts';
 import { type TrialState, trialDocument } from './state.ts';
 
@@ -34,6 +36,7 @@ export function underwayIn({ state, background }: TrialRun): TrialUnderway {
   return {
     talking: indexes.filter((index) => background.has(`talk ${index}`)),
     listening: indexes.filter((index) => background.has(`listen ${index}`)),
+    timing: background.has('time'),
     recording: background.has('record'),
   };
 }
@@ -69,49 +72,71 @@ function noticeEnd(state: TrialState, index: number, end: Promise<unknown>): voi
   void end.then(gone, gone);
 }
 
-export function sendCommand({ state, background }: TrialRun, index: number): void {
-  const { current, done } = state.attempts[index]!;
-  const planned = attempts.planOf(state, index)[done];
+export function send({ state, background }: TrialRun, index: number): void {
+  const { current } = state.attempts[index]!;
+  const planned = attempts.plannedNow(state, index);
   if (!current || !planned) return;
-  const request: messages.RunTrialCommand = {
-    trialWorkflowId: workflowInfo().workflowId,
-    command: {
-      id: current.commandId,
-      command: planned.command,
-      cwd: '',
-      env: {},
-      timeoutSeconds: null,
-      stdin: '',
-      background: false,
-      origin: planned.origin,
-      actor: state.spec.createdBy,
-      queuedAt: current.queuedAt,
-    },
-  };
+  const { id, queuedAt } = current;
+  const name = planned.what === 'turn' ? messages.runTrialTurn : messages.runTrialCommand;
+  const request =
+    planned.what === 'turn' ? turnRequest(state, planned, queuedAt) : commandRequest(state, planned, current);
   background.begin(`talk ${index}`, async () => {
-    if (await signal(state, index, messages.runTrialCommand, request)) {
-      attempts.commandSent(state, index, current.commandId);
-    } else attempts.sessionGone(state, index, now());
+    if (await signal(state, index, name, request)) attempts.stepSent(state, index, id);
+    else attempts.sessionGone(state, index, now());
   });
 }
 
-/** A report is not lost, but a session may be: after a long silence the command is sent again, each time after twice as long. */
+function commandRequest(
+  state: TrialState,
+  { command, origin }: attempts.PlannedCommand,
+  { id, queuedAt }: { id: string; queuedAt: string },
+): messages.RunTrialCommand {
+  return {
+    trialWorkflowId: workflowInfo().workflowId,
+    command: {
+      ...{ id, command, cwd: '', env: {}, timeoutSeconds: null, stdin: '', background: false, origin },
+      actor: state.spec.createdBy,
+      queuedAt,
+    },
+  };
+}
+
+function turnRequest(state: TrialState, { message }: attempts.PlannedTurn, queuedAt: string): messages.RunTrialTurn {
+  const reportTo = { workflowId: workflowInfo().workflowId, steps: countsSteps(state) };
+  return { turn: { ...message, queuedAt }, reportTo };
+}
+
+/** A report is not lost, but a session may be: after a long silence the step is sent again, each time after twice as long. */
 export function listen({ state, background }: TrialRun, index: number): void {
   const current = state.attempts[index]?.current;
   if (!current) return;
   background.begin(`listen ${index}`, async () => {
     await sleep(Math.min(silenceMsMin * 2 ** Math.min(current.asks, 10), silenceMsMax));
-    attempts.commandSilent(state, index, current.commandId);
+    attempts.stepSilent(state, index, current.id);
   });
 }
 
-export function stopCommand({ state, background }: TrialRun, index: number): void {
-  const commandId = state.attempts[index]?.toStop;
-  if (!commandId) return;
+export function stop({ state, background }: TrialRun, index: number): void {
+  const toStop = state.attempts[index]?.toStop;
+  if (!toStop) return;
+  const { what, id, reason } = toStop;
   background.begin(`talk ${index}`, async () => {
-    const request: messages.CancelCommandRequest = { commandId, reason: 'trial_canceled' };
-    await signal(state, index, messages.cancelTrialCommand, request);
-    attempts.commandStopped(state, index);
+    if (what === 'turn') {
+      const request: CancelTurnRequest = { turnId: id, reason };
+      await signal(state, index, messages.cancelTrialTurn, request);
+    } else {
+      const request: messages.CancelCommandRequest = { commandId: id, reason };
+      await signal(state, index, messages.cancelTrialCommand, request);
+    }
+    attempts.stepStopped(state, index);
+  });
+}
+
+/** The end of its time. */
+export function time({ state, background }: TrialRun, atMs: number): void {
+  background.begin('time', async () => {
+    await sleep(Math.max(1, atMs - Date.now()));
+    attempts.budgetSpent(state, 'seconds', now());
   });
 }
 

@@ -38,6 +38,7 @@ const cancelTrial = defineUpdate<TrialDocument>(messages.cancelTrial);
 const describeTrial = defineQuery<TrialDocument>(messages.describeTrial);
 const sessionReported = defineSignal<[messages.SessionReported]>(messages.sessionReported);
 const commandReported = defineSignal<[messages.CommandReported]>(messages.commandReported);
+const turnReported = defineSignal<[messages.TurnReported]>(messages.turnReported);
 
 export async function trial(spec: messages.TrialSpec, continued: ContinuedTrial = {}): Promise<void> {
   await CancellationScope.nonCancellable(() => live(spec, continued));
@@ -74,6 +75,7 @@ function takeSteps(run: steps.TrialRun): 'complete' | 'waiting' {
 function answerMessages(state: TrialState): void {
   setHandler(sessionReported, (report) => attempts.sessionReported(state, report, now()));
   setHandler(commandReported, (report) => attempts.commandReported(state, report, now()));
+  setHandler(turnReported, (report) => attempts.turnReported(state, report, now()));
   setHandler(describeTrial, () => trialDocument(state));
   setHandler(cancelTrial, async () => {
     attempts.trialCanceled(state, now());
@@ -90,18 +92,20 @@ function take(run: steps.TrialRun, step: Exclude<TrialStep, { do: 'complete' }>)
       return attempts.attemptStarted(state, step.attempt, now());
     case 'startSession':
       return steps.startSession(run, step.attempt);
-    case 'chooseCommand':
-      return attempts.commandChosen(state, step.attempt, newWorkflowId('command'), now());
+    case 'choose':
+      return attempts.stepChosen(state, step.attempt, newWorkflowId('command'), now());
     case 'send':
-      return steps.sendCommand(run, step.attempt);
+      return steps.send(run, step.attempt);
     case 'listen':
       return steps.listen(run, step.attempt);
     case 'stopListening':
       return run.background.abandon(`listen ${step.attempt}`);
     case 'pass':
       return attempts.planDone(state, step.attempt, now());
-    case 'stopCommand':
-      return steps.stopCommand(run, step.attempt);
+    case 'stop':
+      return steps.stop(run, step.attempt);
+    case 'time':
+      return steps.time(run, step.atMs);
     case 'conclude':
       return attempts.concluded(state, now());
     case 'record':

@@ -30,8 +30,12 @@ interface Death {
   isDone: boolean;
 }
 
-/** Uses a tool by one attempt after the other, each of which dies but the last; the events of it. */
-async function used(asked: FileToolUse, deaths: readonly Death[]): Promise<Event[]> {
+/** Uses a tool by one attempt after the other, each of which dies but the last, `meanwhile` before that; the events of it. */
+async function used(
+  asked: FileToolUse,
+  deaths: readonly Death[],
+  meanwhile: () => Promise<unknown> = async () => undefined,
+): Promise<Event[]> {
   const toolCallId = `${newId('turn')}-1-0`;
   const input = { ...session.input, turnId: newId('turn'), toolCallId, agent: 'custom/scripted', use: asked };
   const where = { ...session.input, producer: toolCallId, signal: new AbortController().signal };
@@ -41,6 +45,7 @@ async function used(asked: FileToolUse, deaths: readonly Death[]): Promise<Event
     payload: { case: 'toolStarted', value: { toolCallId, tool: asked.tool } },
   });
   for (const death of deaths) await attempt(death);
+  await meanwhile();
   await attempt(undefined);
   return await bench.eventsOf(session.input, toolCallId);
 
@@ -141,4 +146,15 @@ test('what the agent asks for and is not there is told to it, once', async () =>
   ]);
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'toolEnded']);
   expect(events[1]!.payload.value).toMatchObject({ failed: true });
+}, 120_000);
+
+test('a file that is gone once it was told what was read of it still has an end told', async () => {
+  await session.run('echo one > read');
+  const events = await used(
+    { tool: 'read_file', path: 'read', firstLine: 1, lines: 10 },
+    [{ at: 'event', n: 1, isDone: true }],
+    () => session.run('rm read'),
+  );
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'fileRead', 'toolEnded']);
+  expect(events[2]!.payload.value).toMatchObject({ failed: true });
 }, 120_000);

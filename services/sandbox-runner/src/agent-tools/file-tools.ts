@@ -263,8 +263,9 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
       }
       const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, signal));
       const producer = createProducer(events, where, stored);
-      const told = [...outcome.events, endOf(toolCallId, outcome.output, failed)];
-      for (const payload of told.slice(Math.max(0, stored.number - 1))) {
+      // Its begin is the first. What an attempt before has told of the rest stays; the end is still to be told, whatever it came to now.
+      const missing = outcome.events.slice(Math.max(0, stored.number - 1));
+      for (const payload of [...missing, endOf(toolCallId, outcome.output, failed)]) {
         await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
       }
       await rm(keptPath(sandbox, input), { force: true });

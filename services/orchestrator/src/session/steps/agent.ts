@@ -10,6 +10,7 @@ import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failu
 import { type SandboxActivities, sandboxGone, type UseFilesInput } from '@worktrail/contract/sandbox-activities';
 import type { AgentActivities } from '../../agent/agent-activities.ts';
 import { agentTaskQueue } from '../../agent/agent-activities.ts';
+import { modelRepeats } from '../../agent/model-step-messages.ts';
 import { recordOptions } from '../../record-options.ts';
 import { now } from '../../workflow-clock.ts';
 import { sandboxRef } from '../record.ts';
@@ -18,7 +19,7 @@ import type { LiveTurn, SessionState } from '../state.ts';
 import { filesTouched } from '../checkpoints.ts';
 import { toolSandboxGone } from '../life.ts';
 import { findLive } from '../commands.ts';
-import { modelAnswered, modelFailed, toolConcluded, toolNotTold, toolToConclude } from '../turns.ts';
+import { modelAnswered, modelFailed, modelRepeated, toolConcluded, toolNotTold, toolToConclude } from '../turns.ts';
 
 const detailLengthMax = 500;
 
@@ -43,7 +44,9 @@ export function callModel({ state, background }: SessionRun, turn: LiveTurn): vo
     } catch (error) {
       // The loop ends the turn.
       if (isCancellation(error)) return;
-      modelFailed(state, producer, failureMessage(error).slice(0, detailLengthMax), now());
+      const detail = failureMessage(error).slice(0, detailLengthMax);
+      if (failureType(error) === modelRepeats) return modelRepeated(state, producer, detail, now());
+      modelFailed(state, producer, detail, now());
     }
   });
 }

@@ -7,6 +7,8 @@ import {
   commandReported,
   type SessionReported,
   sessionReported,
+  type TurnReported,
+  turnReported,
 } from '@worktrail/contract/trial-messages';
 import type { RecordActivities } from '../../record-activities.ts';
 import { recordOptions } from '../../record-options.ts';
@@ -29,7 +31,7 @@ export function report({ state, background }: SessionRun): void {
   background.begin('reporting', async () => {
     for (let next = state.reports[0]; next; next = state.reports[0]) {
       await send(state, next);
-      state.reports.shift();
+      state.reports = state.reports.filter((report) => report !== next);
     }
   });
 }
@@ -40,6 +42,8 @@ async function send(state: SessionState, next: TrialReport): Promise<void> {
   try {
     if (next.about === 'fork') {
       await told.signal<[ForkRecorded]>(forkRecorded, { sessionId });
+    } else if (next.about === 'turn') {
+      await told.signal<[TurnReported]>(turnReported, { sessionId, ...next.turn });
     } else if (next.about === 'command') {
       const { commandId, result } = next;
       await told.signal<[CommandReported]>(commandReported, { sessionId, commandId, result });

@@ -1,0 +1,88 @@
+// Lines as somebody types them, or as they stand in a pipe: one after the other to whoever asks for the next.
+//
+// 1. A line that nobody has asked for yet waits; lines are given out in their order, each once.
+// 2. Who does not need a line any more leaves it to the next.
+// 3. On a terminal Ctrl-C and what is typed while nobody asks are told at once: a turn goes on meanwhile.
+
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { TerminalStream } from '../screen/screen.ts';
+
+export interface LineSource {
+  readonly isTerminal: boolean;
+  /** null: there is none any more, or the signal has aborted. */
+  next(prompt: string, signal?: AbortSignal): Promise<string | null>;
+  close(): void;
+}
+
+export interface LineListeners {
+  /** Ctrl-C on a terminal. */
+  onInterrupt(): void;
+  /** A line on a terminal that nobody has asked for. True: it is done with. */
+  onUnasked(line: string): boolean;
+  /** Ctrl-D on a terminal. */
+  onEnd(): void;
+}
+
+interface Waiting {
+  take(line: string | null): void;
+}
+
+export function createLineSource(
+  input: Readable & { isTTY?: boolean },
+  output: TerminalStream,
+  listeners: LineListeners,
+): LineSource {
+  const isTerminal = input.isTTY === true && output.isTTY === true;
+  const reader = createInterface({ input, ...(isTerminal && { output, terminal: true }), historySize: 200 });
+  const held: string[] = [];
+  let waiting: Waiting | null = null;
+  let isOver = false;
+
+  const give = (line: string | null) => {
+    const taker = waiting;
+    waiting = null;
+    taker?.take(line);
+  };
+  reader.on('line', (line) => {
+    if (waiting) give(line);
+    else if (!isTerminal || !listeners.onUnasked(line)) held.push(line);
+  });
+  reader.on('close', () => {
+    isOver = true;
+    give(null);
+    if (isTerminal) listeners.onEnd();
+  });
+  reader.on('SIGINT', () => {
+    // What stands in the line is let go, as a shell does.
+    if (waiting) reader.write(null, { ctrl: true, name: 'u' });
+    listeners.onInterrupt();
+  });
+
+  return {
+    isTerminal,
+    next(prompt, signal) {
+      if (signal?.aborted) return Promise.resolve(null);
+      if (held.length > 0) return Promise.resolve(held.shift()!);
+      if (isOver) return Promise.resolve(null);
+      if (isTerminal) {
+        reader.setPrompt(prompt);
+        reader.prompt(true);
+      }
+      return new Promise((resolve) => {
+        const mine: Waiting = {
+          take(line) {
+            signal?.removeEventListener('abort', leave);
+            resolve(line);
+          },
+        };
+        const leave = () => {
+          if (waiting === mine) give(null);
+        };
+        waiting = mine;
+        signal?.addEventListener('abort', leave, { once: true });
+      });
+    },
+    close: () => reader.close(),
+  };
+}

@@ -1,0 +1,52 @@
+// Which models there are, and what they cost.
+
+import { expect, it } from 'vitest';
+import { boundedFetch } from './bounded-fetch.ts';
+import { costOf, createModels } from './models.ts';
+
+const none = { url: undefined, urlKey: undefined, openaiKey: undefined, anthropicKey: undefined, googleKey: undefined };
+const price = { input: 2, cachedInput: 0.5, output: 10 };
+const named = {
+  fast: { provider: 'custom', id: 'small', contextTokens: 8_000, outputTokensMax: 1_000, price },
+  'openai/known': { provider: 'openai', id: 'known', contextTokens: 9_000, outputTokensMax: null, price: null },
+} as const;
+
+it('a model is opened by the name that the operator gave it, or by its provider', () => {
+  const models = createModels({ ...none, url: 'http://x/v1', openaiKey: 'sk-secret', named });
+  expect(models.open('fast')).toMatchObject({ contextTokens: 8_000, outputTokensMax: 1_000 });
+  expect(models.open('custom/other')).toMatchObject({ contextTokens: null });
+  expect(models.open('openai/known')).toMatchObject({ contextTokens: 9_000 });
+});
+
+it('what is missing is named, with the variable that would give it', () => {
+  const models = createModels({ ...none, named });
+  expect(models.open('anthropic/x')).toEqual({ missing: expect.stringContaining('ANTHROPIC_API_KEY') });
+  expect(models.open('fast')).toEqual({ missing: expect.stringContaining('WORKTRAIL_MODEL_URL') });
+  for (const name of ['slow', 'nobody/x', 'toString', '__proto__/x', '/', '']) {
+    expect(models.open(name)).toEqual({
+      missing: expect.stringContaining(`no model "${name}"; there are: fast, openai/known`),
+    });
+  }
+});
+
+it('a text is without keys', () => {
+  const models = createModels({ ...none, openaiKey: 'sk-secret', named });
+  expect(models.mask('wrong key sk-secret!')).toBe('wrong key *********!');
+});
+
+it('cached tokens have their own price, and a model without one costs nothing', () => {
+  const usage = { inputTokens: 1_000_000, cachedInputTokens: 400_000, outputTokens: 100_000 };
+  expect(costOf(price, usage)).toBeCloseTo(0.6 * 2 + 0.4 * 0.5 + 1);
+  expect(costOf({ input: 2, output: 10 }, usage)).toBeCloseTo(3);
+  expect(costOf(null, usage)).toBe(0);
+  expect(costOf(price, { ...usage, cachedInputTokens: 5_000_000 })).toBeCloseTo(0.5 + 1);
+});
+
+it('an answer is read up to a bound, in all and without a line end', async () => {
+  const answering = (text: string) => boundedFetch({ bytesMax: 100, lineBytesMax: 20 }, async () => new Response(text));
+  const read = async (text: string) => await (await answering(text)('http://x')).text();
+  const lines = 'ten bytes\n'.repeat(10);
+  expect(await read(lines)).toBe(lines);
+  await expect(read(`${lines}x`)).rejects.toThrow("the model's answer is");
+  await expect(read('x'.repeat(21))).rejects.toThrow("the model's answer is");
+});

@@ -1,0 +1,43 @@
+// A trace-store that has stored what the stream holds: it lists the events of a session, and answers every other question of the Connect
+// protocol with an empty message, in which all numbers are 0.
+
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { eventType } from '@worktrail/contract/event-types';
+import type { Event } from '@worktrail/proto/event';
+import { ListEventsRequestSchema, ListEventsResponseSchema } from '@worktrail/proto/trace';
+
+/** `events`: all of a session, in their order. */
+export async function startStreamTraceStore(
+  events: (sessionId: string) => Promise<Event[]>,
+): Promise<{ url: string; stop(): Promise<void> }> {
+  async function list(request: Uint8Array): Promise<Uint8Array> {
+    const { scope, types, after } = fromBinary(ListEventsRequestSchema, request);
+    const all = await events(scope?.sessionId ?? '');
+    const since = Number(after?.sequence ?? 0n);
+    const wanted = all.slice(since).filter(({ payload }) => payload.case && types.includes(eventType(payload.case)));
+    const next = { epoch: 1n, sequence: BigInt(all.length) };
+    const answer = { events: wanted.map((event) => ({ event })), next, complete: true };
+    return toBinary(ListEventsResponseSchema, create(ListEventsResponseSchema, answer));
+  }
+  async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const isList = request.url?.endsWith('/ListEvents') === true;
+    const body = isList ? await list(Buffer.concat(chunks)).catch(() => null) : new Uint8Array();
+    response.writeHead(body ? 200 : 500, { 'content-type': 'application/proto' }).end(body);
+  }
+  const server = createServer((request, response) => void answerTo(request, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

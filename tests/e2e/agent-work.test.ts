@@ -1,0 +1,150 @@
+// The agent where nobody sits beside it: a chat that makes its session, a task that is started, attempts with different agents. The model
+// is scripted.
+
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { LLMock } from '@copilotkit/aimock';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Api, createApi, followEvents, readHistory } from './api.ts';
+import { makeRepository } from './repository.ts';
+import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
+
+const run = promisify(execFile);
+let model: LLMock;
+let cluster: RunningTestCluster;
+let api: Api;
+let upstream: string;
+let projectId: string;
+
+beforeAll(async () => {
+  model = new LLMock({ port: 0 });
+  await model.start();
+  cluster = await startTestCluster('agent-work', {
+    ...process.env,
+    WORKTRAIL_MODEL_URL: `${model.url}/v1`,
+    WORKTRAIL_MODEL_DEFAULT: 'custom/scripted',
+  });
+  api = createApi(cluster.apiUrl, cluster.apiKey);
+  const clone = (await makeRepository(join(cluster.repositoryRoot, 'clone'), 10)).path;
+  upstream = join(cluster.repositoryRoot, 'upstream.git');
+  await run('git', ['clone', '-q', '--bare', clone, upstream]);
+  const approval = { requiredApprovals: 0, requiredChecks: ['test "$(cat answer)" = 42'] };
+  projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: upstream }, approval })).id;
+}, 120_000);
+afterAll(async () => {
+  await cluster?.stop();
+  await model?.stop();
+}, 60_000);
+
+async function untilTurnEnded(sessionId: string, turnId: string): Promise<any> {
+  for await (const event of followEvents(api, cluster.apiKey, sessionId)) {
+    if (event.type === 'turn.ended' && (event as any).turnId === turnId) break;
+  }
+  return (await api.get(`/v1/sessions/${sessionId}/turns/${turnId}`)).body;
+}
+
+test('a chat makes a session and its first turn in one step, and asked again under its key the same two', async () => {
+  model.on({ userMessage: 'who are you' }, { content: 'Nobody in particular.' });
+  const body = { text: 'Say:\nwho are you?' };
+  const headers = { 'idempotency-key': randomUUID() };
+  const first = await api.post(`/v1/projects/${projectId}/chats`, body, headers);
+  expect(first.status).toBe(201);
+  const { session, turn } = first.body;
+  expect(session).toMatchObject({ projectId, title: 'Say:', trialId: null });
+  expect(turn).toMatchObject({ id: turn.turnId, sessionId: session.id, state: 'queued', text: body.text });
+
+  const again = await api.post(`/v1/projects/${projectId}/chats`, body, headers);
+  expect(again.status).toBe(201);
+  expect(again.body).toMatchObject({ session: { id: session.id }, turn: { turnId: turn.turnId } });
+  expect(await untilTurnEnded(session.id, turn.turnId)).toMatchObject({ outcome: 'completed', usage: { steps: 1 } });
+  const history = await readHistory(api, session.id);
+  expect(history.filter(({ type }) => type === 'message.user')).toHaveLength(1);
+  expect(history.map(({ type }) => type).slice(0, 2)).toEqual(['session.created', 'message.user']);
+}, 120_000);
+
+test('a chat without a text, or with an agent that nobody knows, is refused by the name of the field', async () => {
+  const refused = async (body: object) => {
+    const { status, body: problem } = await api.post(`/v1/projects/${projectId}/chats`, body);
+    return { status, path: problem.errors?.[0]?.path };
+  };
+  expect(await refused({ text: '' })).toEqual({ status: 422, path: 'text' });
+  expect(await refused({ text: 'x', agent: { kind: 'parrot' } })).toEqual({ status: 422, path: 'agent.kind' });
+  expect(await refused({ text: 'x', title: 'two\nlines' })).toEqual({ status: 422, path: 'title' });
+});
+
+const call = (name: string, input: object) => ({ name, arguments: JSON.stringify(input) });
+
+/** What the model answers, step by step, to a message. */
+function script(userMessage: string, steps: { content?: string; toolCalls?: object[] }[]): void {
+  steps.forEach((step, turnIndex) => model.on({ userMessage, turnIndex } as any, step as any));
+}
+
+const write = (path: string, content: string) => [
+  { toolCalls: [call('write_file', { path, content })] },
+  { content: 'I wrote it.' },
+];
+
+async function trialEnd(trialId: string): Promise<any> {
+  for (const deadline = Date.now() + 90_000; ; ) {
+    const trial = (await api.get(`/v1/trials/${trialId}`)).body;
+    if (trial.state !== 'running') return trial;
+    if (Date.now() > deadline) throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+test('of three attempts by two strategies the verifier judges each, the comparison tells what they took, and the winner is merged', async () => {
+  script('think about the answer', write('answer', '42'));
+  script('guess the answer', write('answer', '41'));
+  const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Find the answer' });
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
+    attempts: [
+      { title: 'by thought', message: 'Please think about the answer.', agent: { model: 'custom/thinker' } },
+      { title: 'by guess', message: 'Please guess the answer.', agent: { limits: { steps: 5 } } },
+      { title: 'prepared', commands: ['mkdir notes'], message: 'Please think about the answer.' },
+    ],
+    verify: ['test "$(cat answer)" = 42'],
+  });
+  const ended = await trialEnd(trial.id);
+  expect(ended).toMatchObject({ state: 'completed', reason: null });
+  expect(ended.sessions.map(({ verdict }: any) => verdict)).toEqual(['passed', 'failed', 'passed']);
+  expect(ended.sessions.map(({ commandIds }: any) => commandIds.length)).toEqual([1, 1, 2]);
+  expect(ended.sessions.every(({ turnId }: any) => typeof turnId === 'string')).toBe(true);
+  const [winner] = ended.sessions;
+  const prepared = await readHistory(api, ended.sessions[2].sessionId);
+  const order = prepared.filter(({ type }) => ['command.ended', 'turn.started', 'turn.ended'].includes(type));
+  expect(order.map(({ type }) => type)).toEqual(['command.ended', 'turn.started', 'turn.ended', 'command.ended']);
+
+  const comparison = (await api.get(`/v1/tasks/${task.id}/comparison`)).body;
+  const used = { turns: 1, tokens: expect.any(Number), cost: expect.any(Number) };
+  expect(comparison.items).toMatchObject([
+    { title: 'by thought', verdict: 'passed', filesChanged: 1, commands: 1, ...used },
+    { title: 'by guess', verdict: 'failed', commands: 1, ...used },
+    { title: 'prepared', verdict: 'passed', commands: 2, ...used },
+  ]);
+  expect(ended.usage.tokens).toBe(comparison.items.reduce((sum: number, { tokens }: any) => sum + tokens, 0));
+
+  const proposal = await api.make(`/v1/sessions/${winner.sessionId}/proposals`);
+  await api.make(`/v1/proposals/${proposal.id}/merge`);
+  const show = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body;
+  for (const deadline = Date.now() + 90_000; ; ) {
+    const now = await show();
+    if (now.state === 'merged') break;
+    if (Date.now() > deadline) throw new Error(`it was not merged: ${JSON.stringify(now)}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  expect((await run('git', ['-C', upstream, 'show', 'main:answer'])).stdout).toBe('42');
+}, 240_000);
+
+test('a task is started with its title and description as the message', async () => {
+  script('In one word', [{ content: 'Twelve.' }]);
+  const task = { title: 'Count the files', description: 'In one word.' };
+  const { id } = await api.make(`/v1/projects/${projectId}/tasks`, task);
+  const ended = await trialEnd((await api.make(`/v1/tasks/${id}/start`)).id);
+  const [attempt] = ended.sessions;
+  expect(attempt).toMatchObject({ verdict: 'passed', title: task.title, commandIds: [] });
+  const turn = (await api.get(`/v1/sessions/${attempt.sessionId}/turns/${attempt.turnId}`)).body;
+  expect(turn).toMatchObject({ text: 'Count the files\n\nIn one word.', outcome: 'completed' });
+}, 120_000);
