@@ -36,9 +36,8 @@ export interface KnownFinding {
   fingerprint: string;
   kind: SuggestionKind;
   state: SuggestionState;
-  /** Of its first evidence; '' without. */
+  /** Of what a model has said: its file and its title; '' for others. */
   path: string;
-  /** Of what a model has said; '' for others. */
   title: string;
 }
 

@@ -94,6 +94,11 @@ export const suggestionLimits = {
   /** Remembered of a project in all, whatever their state. */
   perProjectMax: 1_000,
   evidenceMax: 10,
+  /** Of a file that is looked at. */
+  pathLengthMax: 500,
+  commandLengthMax: 1_000,
+  /** What one scan finds in files, as JSON; with what checks print below Temporal's 2 MiB. */
+  findingsBytesMax: 1_000_000,
   titleLengthMax: 160,
   descriptionLengthMax: 4_000,
   outputBytesMax: 4_096,

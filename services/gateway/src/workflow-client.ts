@@ -25,8 +25,8 @@ export interface UpdateOptions {
 }
 
 export interface WorkflowClient {
-  /** Starts it, or finds it started already: an id is never used twice; with `again` only not while it runs. */
-  start(workflow: string, workflowId: string, input: unknown, options?: { again?: boolean }): Promise<void>;
+  /** Starts it, or finds it started already: an id is never used twice; with `again` only not while it runs. False: it was found. */
+  start(workflow: string, workflowId: string, input: unknown, options?: { again?: boolean }): Promise<boolean>;
   update<Result>(
     workflowId: string,
     update: string,
@@ -61,7 +61,7 @@ export function createWorkflowClient(client: Client, askOrchestrator: () => Prom
   return {
     checkServer,
     async start(workflow, workflowId, input, { again = false } = {}) {
-      await call('temporal', callTimeoutsMs.start, async () => {
+      return await call('temporal', callTimeoutsMs.start, async () => {
         try {
           await client.workflow.start(workflow, {
             workflowId,
@@ -70,8 +70,10 @@ export function createWorkflowClient(client: Client, askOrchestrator: () => Prom
             args: [input],
             workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'REJECT_DUPLICATE',
           });
+          return true;
         } catch (error) {
           if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+          return false;
         }
       });
     },

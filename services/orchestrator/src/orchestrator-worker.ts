@@ -17,7 +17,7 @@ export interface OrchestratorWorkerDeps {
   connection: NativeConnection;
   namespace: string;
   bundle: WorkflowBundle;
-  activities: RecordActivities & ReconcileActivities & ScanRecordActivities & AgentActivities & SuggestActivities;
+  activities: RecordActivities & ReconcileActivities & AgentActivities & SuggestActivities & ScanRecordActivities;
   cachedWorkflowsMax: number;
 }
 

@@ -29,6 +29,7 @@ describe('the workflow code', () => {
     expect(names.filter((name) => name.startsWith('session')).length).toBeGreaterThanOrEqual(4);
     expect(names.filter((name) => name.startsWith('trial')).length).toBeGreaterThanOrEqual(2);
     expect(names.filter((name) => name.startsWith('proposal')).length).toBeGreaterThanOrEqual(2);
+    expect(names.filter((name) => name.startsWith('scan')).length).toBeGreaterThanOrEqual(2);
   });
 
   it.each(names)('decides as it did when %s was recorded', async (name) => {

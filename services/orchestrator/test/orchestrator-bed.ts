@@ -21,6 +21,7 @@ import { type Answer, type Asked, startScriptedModel } from '@worktrail/testing/
 import { startTemporalServer, type TemporalServer } from '@worktrail/testing/temporal-server';
 import { startOrchestrator } from '../src/orchestrator.ts';
 import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
+import { type ScriptedScans, startScriptedScans } from './scripted-scans.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
 import { startStreamTraceStore } from './stream-trace-store.ts';
 
@@ -40,6 +41,7 @@ export interface OrchestratorBed {
   git: ScriptedGit;
   /** The agents' model: how it answers from now on. */
   model: { answer(asked: Asked): Answer };
+  scans: ScriptedScans;
   /** Another one beside it, for the rest of the bed's life. */
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
@@ -87,6 +89,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const traceStore = await startStreamTraceStore(events);
   const model: OrchestratorBed['model'] = { answer: () => ({ text: 'There is nothing to do.', calls: [] }) };
   const modelServer = await startScriptedModel({ answer: (asked) => model.answer(asked) });
+  const scans = await startScriptedScans(native);
   const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
   let port = 0;
@@ -104,6 +107,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     runner,
     git,
     model,
+    scans,
     startRunner: async (id) => {
       // Each polls the queue of places, and of one connection only one worker may.
       const own = await NativeConnection.connect({ address: servers.temporal.address });
@@ -131,6 +135,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       for (const stopOther of others) await stopOther();
       await runner.stop();
       await git.stop();
+      await scans.stop();
       await connection.close();
       await native.close();
       await nats.close();

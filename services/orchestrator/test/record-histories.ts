@@ -18,6 +18,8 @@ import { type OrchestratorBed, startOrchestratorBed, startServers } from './orch
 import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
 import { sampleCommand, sampleFork, sampleSession, sampleTurn, withSetup } from './samples.ts';
+import { makeScannedProject } from './scan-client.ts';
+import { sampleFinding } from './scripted-scans.ts';
 import { startSession, until } from './session-client.ts';
 import { sampleTrial, startTrial } from './trial-client.ts';
 
@@ -206,6 +208,16 @@ async function recordTrialCanceled(bed: OrchestratorBed): Promise<Recording> {
   return { 'trial-canceled': trial.handle };
 }
 
+/** No provider of models is configured: the turn fails. */
+async function recordTrialAsked(bed: OrchestratorBed): Promise<Recording> {
+  const asked = { commands: ['exit 0'], message: sampleTurn('Mend it.') };
+  const createdAt = new Date().toISOString();
+  const options = { createdAt, maxParallel: 2, stopWhen: 'passed', budget: { tokens: 1_000, seconds: 3_600 } } as const;
+  const trial = await startTrial(bed, sampleTrial([asked, ['hold'], ['exit 0']], options));
+  await trial.ended();
+  return { 'trial-asked': trial.handle };
+}
+
 async function recordProposalMerged(bed: OrchestratorBed): Promise<Recording> {
   const session = await startSession(bed, sampleSession());
   await session.untilState('ready');
@@ -247,6 +259,23 @@ async function recordProposalPutUp(bed: OrchestratorBed): Promise<Recording> {
   return { 'proposal-put-up': proposal.handle };
 }
 
+async function recordScan(bed: OrchestratorBed): Promise<Recording> {
+  const project = await makeScannedProject(bed);
+  bed.scans.findings = [sampleFinding('a'), sampleFinding('b')];
+  const handle = await project.start({ checks: ['exit 3', 'exit 0'], model: 'none/such' });
+  await handle.result();
+  return { 'scan-completed': handle };
+}
+
+async function recordScanFailed(bed: OrchestratorBed): Promise<Recording> {
+  const project = await makeScannedProject(bed);
+  bed.scans.repository = 'unreachable';
+  const handle = await project.start();
+  await handle.result();
+  bed.scans.repository = 'there';
+  return { 'scan-failed': handle };
+}
+
 async function recordReconciliation(bed: OrchestratorBed): Promise<Recording> {
   const handle = await bed.client.workflow.start('reconcile', {
     workflowId: 'reconcile',
@@ -273,9 +302,12 @@ try {
     recordSessionTurns,
     recordTrial,
     recordTrialCanceled,
+    recordTrialAsked,
     recordProposalMerged,
     recordProposalClosed,
     recordProposalPutUp,
+    recordScan,
+    recordScanFailed,
     recordReconciliation,
   ];
   const wanted = process.argv.slice(2);

@@ -71,6 +71,8 @@ export interface ScriptedRunner {
   loseSandbox(sessionId: string): void;
   release(commandId: string, exitCode?: number): Promise<void>;
   isHeld(commandId: string): boolean;
+  /** The one with this text that was begun last. */
+  idOf(command: string): string | undefined;
   /** Takes nothing up any longer; what it follows it lets go of, and nobody hears of it again. */
   stop(): Promise<void>;
 }
@@ -90,6 +92,7 @@ export async function startScriptedRunner(
   const reverted: RevertInput[] = [];
   const changedFiles: ChangeFileInput[] = [];
   const commands = new Map<string, HeldCommand>();
+  const texts = new Map<string, string>();
   const gone = new Set<string>();
   /** The generation that left each session's volume. */
   const volumes = new Map<string, number>();
@@ -201,6 +204,7 @@ export async function startScriptedRunner(
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
     useFiles: async () => ({ changed: true }),
+    useContext: async () => undefined,
     removeSandbox: async (ref) => {
       removed.push(ref);
     },
@@ -210,6 +214,7 @@ export async function startScriptedRunner(
     const { promise, resolve } = Promise.withResolvers<CommandResult>();
     const command: HeldCommand = { ended: promise.then((result) => publish(producer, input, result)), end: resolve };
     commands.set(input.command.id, command);
+    texts.set(input.command.id, input.command.command);
     const exit = /^exit (\d+)$/.exec(input.command.command);
     if (exit) resolve(exited(Number(exit[1])));
     return command;
@@ -249,6 +254,7 @@ export async function startScriptedRunner(
       await commands.get(commandId)?.ended;
     },
     isHeld: (commandId) => commands.has(commandId),
+    idOf: (command) => [...texts].findLast(([, text]) => text === command)?.[0],
     stop: async () => {
       clearInterval(announcing);
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();

@@ -9,7 +9,7 @@ import { resolveProjectId } from './resolve-project.ts';
 export interface SuggestOptions {
   scan: boolean;
   kind?: string;
-  suggestionState: string;
+  only: string;
 }
 
 /** So often the step of a scan is looked at. */
@@ -21,7 +21,7 @@ export async function suggest(cli: Cli, project: string | undefined, options: Su
   const projectId = await resolveProjectId(cli, client, project);
   const scan = options.scan ? await followScan(cli, client, projectId) : null;
   const query = {
-    state: options.suggestionState as SuggestionQuery['state'],
+    state: options.only as SuggestionQuery['state'],
     ...(options.kind !== undefined && { kind: options.kind as SuggestionKind }),
   };
   const items: Suggestion[] = [];

@@ -12,8 +12,15 @@ export interface ScanReader {
   find(of: ProjectRef): Promise<ScanDocument | undefined>;
   /** As the workflow that has just been started, or found running, tells it. */
   newest(of: ProjectRef): Promise<ScanDocument | undefined>;
+  /** Until the document tells of this scan, or the time is over, or the signal says so. */
+  untilRecorded(scan: ScanDocument, wait: ScanWait): Promise<void>;
   /** Until this scan has ended, or the time is over, or the signal says so: the newest that is known then. */
-  untilEnded(scan: ScanDocument, wait: { timeoutMs: number; signal: AbortSignal }): Promise<ScanDocument>;
+  untilEnded(scan: ScanDocument, wait: ScanWait): Promise<ScanDocument>;
+}
+
+export interface ScanWait {
+  timeoutMs: number;
+  signal: AbortSignal;
 }
 
 interface ProjectRef {
@@ -32,28 +39,41 @@ export function createScanReader(bucket: KV, workflows: Pick<WorkflowClient, 'qu
       const described = await workflows.query<ScanDocument>(scanWorkflowId(of.projectId), describeScan, []);
       return described ?? (await find(of));
     },
-    async untilEnded(scan, { timeoutMs, signal }) {
-      if (scan.state !== 'running' || timeoutMs <= 0) return scan;
-      const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      const watch = await within('nats', callTimeoutsMs.nats, () =>
-        bucket.watch({ key: scanKey(scan.organizationId, scan.projectId) }),
-      );
-      const stop = () => watch.stop();
-      ended.addEventListener('abort', stop, { once: true });
-      if (ended.aborted) stop();
-      let last = scan;
-      try {
-        for await (const entry of watch) {
-          if (entry.operation !== 'PUT') continue;
-          const document = entry.json<ScanDocument>();
-          if (document.version > last.version) last = document;
-          if (last.startedAt !== scan.startedAt || last.state !== 'running') break;
-        }
-      } finally {
-        ended.removeEventListener('abort', stop);
-        stop();
-      }
-      return last;
+    async untilRecorded(scan, wait) {
+      await follow(scan, ({ version }) => version >= scan.version, wait);
+    },
+    async untilEnded(scan, wait) {
+      if (scan.state !== 'running' || wait.timeoutMs <= 0) return scan;
+      const isOver = ({ startedAt, state, version }: ScanDocument) =>
+        version > scan.version && (startedAt !== scan.startedAt || state !== 'running');
+      return await follow(scan, isOver, wait);
     },
   };
+
+  /** The first document that is enough, or else the newest. */
+  async function follow(
+    scan: ScanDocument,
+    isEnough: (document: ScanDocument) => boolean,
+    { timeoutMs, signal }: ScanWait,
+  ): Promise<ScanDocument> {
+    const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const key = scanKey(scan.organizationId, scan.projectId);
+    const watch = await within('nats', callTimeoutsMs.nats, () => bucket.watch({ key }));
+    const stop = () => watch.stop();
+    ended.addEventListener('abort', stop, { once: true });
+    if (ended.aborted) stop();
+    let last = scan;
+    try {
+      for await (const entry of watch) {
+        if (entry.operation !== 'PUT') continue;
+        const document = entry.json<ScanDocument>();
+        if (document.version > last.version) last = document;
+        if (isEnough(document)) break;
+      }
+    } finally {
+      ended.removeEventListener('abort', stop);
+      stop();
+    }
+    return last;
+  }
 }

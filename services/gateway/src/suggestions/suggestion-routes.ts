@@ -1,5 +1,6 @@
 // Suggested tasks: what a scan of the project found worth doing, and what somebody decides about each.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { type ScanSpec, scanWorkflow, scanWorkflowId } from '@worktrail/contract/scan-messages';
@@ -86,12 +87,33 @@ function addScan(api: Api, deps: SuggestionRouteDeps): void {
         checkSession: deps.projects.spec(checks, project, principal),
         model: deps.operator.model.default,
       };
-      await deps.workflows.start(scanWorkflow, scanWorkflowId(projectId), spec, { again: true });
-      const scan = await deps.scans.newest({ organizationId, projectId });
-      if (!scan) throw unavailable('orchestrator', 'the scan is not known yet');
+      const scan = await startScan(deps, spec, signal);
       return json(202, scanJson(await waited(deps, scan, query.waitSeconds, signal)));
     },
   );
+}
+
+const startsMax = 50;
+const startAgainMs = 100;
+const recordedMsMax = 10_000;
+
+/** One that has just ended, and whose workflow has not, is none that could be joined. */
+async function startScan(
+  { workflows, scans }: SuggestionRouteDeps,
+  spec: ScanSpec,
+  signal: AbortSignal,
+): Promise<ScanDocument> {
+  for (let starts = 0; starts < startsMax; starts++) {
+    const isNew = await workflows.start(scanWorkflow, scanWorkflowId(spec.projectId), spec, { again: true });
+    const scan = await scans.newest(spec);
+    if (scan && (isNew || scan.state === 'running')) {
+      // Whoever reads the list next finds this one.
+      await scans.untilRecorded(scan, { timeoutMs: recordedMsMax, signal });
+      return scan;
+    }
+    await delay(startAgainMs);
+  }
+  throw unavailable('orchestrator', 'the scan before it has not come to its end');
 }
 
 async function waited(

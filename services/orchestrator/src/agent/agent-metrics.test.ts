@@ -3,7 +3,6 @@ import { createMetrics } from '@worktrail/runtime/metrics';
 import { expect, test } from 'vitest';
 import type { AgentActivities } from './agent-activities.ts';
 import { measureModelSteps } from './agent-metrics.ts';
-import type { Models } from './models.ts';
 import type { ModelStepInput, ModelStepResult } from './model-step-messages.ts';
 
 const input = (model: string) => ({ model }) as ModelStepInput;
@@ -23,10 +22,11 @@ test('calls of models are counted by how they came out, and tokens by kind, what
     return outcome;
   };
   const metrics = createMetrics('test');
-  const open = (name: string) =>
-    name === 'custom/scripted' ? { model: { provider: 'custom.chat' } } : { missing: 'there is none' };
-  const models = { open } as unknown as Pick<Models, 'open'>;
-  const measured = measureModelSteps({ modelStep } as unknown as AgentActivities, models, metrics);
+  const measured = measureModelSteps(
+    { modelStep } as unknown as AgentActivities,
+    { providerOf: (name) => (name.startsWith('custom/') ? 'custom' : 'unknown') },
+    metrics,
+  );
   await measured.modelStep(input('custom/scripted'));
   for (const model of ['custom/scripted', 'no-such/model', 'custom/scripted', 'custom/scripted']) {
     await measured.modelStep(input(model)).catch(() => undefined);
@@ -37,7 +37,7 @@ test('calls of models are counted by how they came out, and tokens by kind, what
   const calls = (provider: string, result: string) =>
     value('worktrail_model_step_seconds_count', `provider="${provider}"`, `result="${result}"`);
   for (const result of ['ok', 'model_unavailable', 'canceled', 'failed']) expect(calls('custom', result)).toBe('1');
-  expect(calls('none', 'model_refused')).toBe('1');
+  expect(calls('unknown', 'model_refused')).toBe('1');
   const tokens = (kind: string) => value('worktrail_model_tokens_total', `kind="${kind}"`);
   expect(['input', 'cached_input', 'output'].map(tokens)).toEqual(['60', '40', '10']);
 });

@@ -11,7 +11,7 @@ type ModelStep = (input: ModelStepInput) => Promise<ModelStepResult>;
 
 export function measureModelSteps(
   activities: AgentActivities,
-  models: Pick<Models, 'open'>,
+  models: Pick<Models, 'providerOf'>,
   metrics: Metrics,
 ): AgentActivities {
   const seconds = new Histogram({
@@ -28,7 +28,7 @@ export function measureModelSteps(
     registers: [metrics],
   });
   const measured = async (step: ModelStep, input: ModelStepInput): Promise<ModelStepResult> => {
-    const provider = providerOf(input.model, models);
+    const provider = models.providerOf(input.model);
     const stop = seconds.startTimer({ provider });
     try {
       const result = await step(input);
@@ -44,12 +44,6 @@ export function measureModelSteps(
     }
   };
   return { ...activities, modelStep: (input) => measured(activities.modelStep, input) };
-}
-
-function providerOf(name: string, models: Pick<Models, 'open'>): string {
-  const opened = models.open(name);
-  if ('missing' in opened || typeof opened.model === 'string') return 'none';
-  return opened.model.provider.split('.')[0]!;
 }
 
 /** The class by which it is tried again, or not. */

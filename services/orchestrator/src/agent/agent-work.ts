@@ -29,14 +29,16 @@ export function createAgentActivities({
 }: AgentDeps): AgentActivities & SuggestActivities {
   const conversations = createConversationReader(trace, producer.jsm);
   const stepDeps = { producer, conversations, models, clock: Date.now };
-  const activities: AgentActivities & SuggestActivities = {
+  const activities: AgentActivities = {
     modelStep: beating((input, attempt, signal) => makeModelStep(stepDeps, input, attempt, signal)),
     concludeCommand: beating((input, _, signal) =>
       concludeCommand({ producer, trace, clock: Date.now }, input, signal),
     ),
+  };
+  return {
+    ...measureModelSteps(activities, models, metrics),
     askForSuggestions: beating((input, _, signal) => askForSuggestions(models, input, { signal, clock: Date.now })),
   };
-  return { ...activities, ...measureModelSteps(activities, models, metrics) };
 }
 
 function beating<Input, Output>(

@@ -13,6 +13,7 @@ import {
 import type { CommandOutcome, CommandResult } from '@worktrail/contract/commands';
 import type { ScanSpec } from '@worktrail/contract/scan-messages';
 import * as messages from '@worktrail/contract/session-messages';
+import { suggestionLimits } from '@worktrail/contract/suggestions';
 import { recordOptions } from '../record-options.ts';
 import type { session } from '../session/workflow.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
@@ -49,10 +50,14 @@ export async function runChecks(spec: ScanSpec, state: ScanState, commit: string
         const why = result
           ? `${result.outcome}${result.reason ? `: ${result.reason}` : ''}`
           : (state.checksGone ?? 'no answer');
-        noted(state, `the check "${command.slice(0, 100)}" could not be run: ${why}`);
+        noted(state, `the check "${command.slice(0, 100)}" could not be run in ${sessionId}: ${why}`);
         return { complete: false, failing };
       }
       if (result.outcome === 'exited' && result.exitCode === 0) continue;
+      if (failing.length === suggestionLimits.perKindMax) {
+        noted(state, `more than ${failing.length} checks fail: the others were not run`);
+        return { complete: false, failing };
+      }
       const scope = { organizationId, sessionId, partition };
       failing.push(await findFailingCheck({ scope, commandId, command, result }));
     }
@@ -96,6 +101,8 @@ async function runCheck(
     if (!(await signal(sessionId, messages.runTrialCommand, request))) return null;
     if (await condition(() => result() !== undefined || state.checksGone !== null, silence)) return result() ?? null;
   }
+  const canceled: messages.CancelCommandRequest = { commandId, reason: 'scan_ended' };
+  await signal(sessionId, messages.cancelTrialCommand, canceled);
   return null;
 }
 

@@ -19,7 +19,3 @@ export function namedLines(text: string): LocateInput['claims'] {
   }
   return [...found.values()].slice(0, suggestionLimits.evidenceMax);
 }
-
-export function isLine(line: string): boolean {
-  return line.trim() !== '';
-}

@@ -44,7 +44,7 @@ const attemptsMax = 20;
 export async function readKnownFindings(bucket: KV, of: ProjectRef): Promise<KnownFinding[]> {
   return (await readAll(bucket, of)).map(({ value: { fingerprint, kind, state, evidence, title } }) => ({
     ...{ fingerprint, kind, state },
-    path: evidence[0]?.path ?? '',
+    path: kind === 'model' ? (evidence[0]?.path ?? '') : '',
     title: kind === 'model' ? title : '',
   }));
 }

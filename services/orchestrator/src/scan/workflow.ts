@@ -30,7 +30,8 @@ const records = proxyActivities<ScanRecordActivities>(recordOptions);
 const { scanRepository, locateEvidence } = proxyActivities<messages.ScanActivities>({
   taskQueue: messages.scanTaskQueue,
   startToCloseTimeout: '30 minutes',
-  scheduleToStartTimeout: '10 minutes',
+  // Each runner does a few at once.
+  scheduleToStartTimeout: '1 hour',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 4 },
 });

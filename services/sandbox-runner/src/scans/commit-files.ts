@@ -1,5 +1,6 @@
 // The files of a commit as its index has them: text and definitions come from segments, and nothing is parsed anew.
 
+import { suggestionLimits } from '@worktrail/contract/suggestions';
 import type { CommitView } from '../context/commit-view.ts';
 import type { FoundSymbol } from '../context/segment-builder.ts';
 import type { Segment } from '../context/segment.ts';
@@ -15,7 +16,8 @@ export function createCommitFiles(view: CommitView, tell: () => void): CommitFil
     paths: view.files.map(({ path }) => path),
     forEach(take, isWanted = () => true) {
       for (let number = 0; number < view.files.length; number++) {
-        if (!isWanted(view.files[number]!.path)) continue;
+        const { path } = view.files[number]!;
+        if (path.length > suggestionLimits.pathLengthMax || !isWanted(path)) continue;
         const file = readFile(view, symbols, number);
         if (file) take(file);
         tell();

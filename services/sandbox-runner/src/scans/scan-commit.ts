@@ -52,12 +52,13 @@ function seenOf(found: readonly Finding[], known: readonly KnownFinding[]): stri
 
 /**
  * Those that are open, as they are now, and the best of those that are new or have come back, so many that no kind has more than
- * `perKindMax` open. What was accepted or dismissed is none of it.
+ * `perKindMax` open; all of it bounded in bytes. What was accepted or dismissed is none of it.
  */
 export function chooseFindings(found: readonly Finding[], known: readonly KnownFinding[]) {
   const states = new Map(known.map(({ fingerprint, state }) => [fingerprint, state]));
   const unique = [...new Map(found.toReversed().map((one) => [one.fingerprint, one])).values()];
   const findings: Finding[] = [];
+  let bytes = 0;
   const left: Partial<Record<SuggestionKind, number>> = {};
   for (const kind of suggestionKinds) {
     const ofKind = unique.filter((one) => one.kind === kind);
@@ -66,8 +67,14 @@ export function chooseFindings(found: readonly Finding[], known: readonly KnownF
       .filter(({ fingerprint }) => [undefined, 'resolved'].includes(states.get(fingerprint)))
       .toSorted(byWorth);
     const room = Math.max(0, suggestionLimits.perKindMax - open.length);
-    findings.push(...open, ...news.slice(0, room));
-    if (news.length > room) left[kind] = news.length - room;
+    for (const [index, one] of [...open, ...news].entries()) {
+      const isNew = index >= open.length;
+      const withIt = bytes + Buffer.byteLength(JSON.stringify(one));
+      if (withIt <= suggestionLimits.findingsBytesMax && index < open.length + room) {
+        findings.push(one);
+        bytes = withIt;
+      } else if (isNew) left[kind] = (left[kind] ?? 0) + 1;
+    }
   }
   return { findings, left };
 }
