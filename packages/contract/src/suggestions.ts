@@ -58,8 +58,8 @@ export interface SuggestionDocument extends Finding {
   reason: string | null;
   /** Principal id of who accepted or dismissed it. */
   decidedBy: string | null;
-  /** What accepting it makes. All of it follows from here: whoever dies, the next one makes the rest, until `isMade`. */
-  accepted: { taskId: string; sessionId: string; turn: TurnSpec | null; at: string; isMade: boolean } | null;
+  /** What accepting it makes. All of it follows from here: whoever dies, the next one makes the rest. */
+  accepted: { taskId: string; sessionId: string; turn: TurnSpec | null; at: string } | null;
   createdAt: string;
   updatedAt: string;
 }

@@ -70,14 +70,13 @@ function world(state?: SuggestionState) {
     runners: { checkPlaceable: async () => undefined },
     workflows: {
       // An id is never used twice.
-      start: (_: string, id: string) => step(() => void (started.includes(id) || started.push(id))),
-      update: (_: string, __: string, [turn]: [TurnSpec]) =>
+      start: (_: string, id: string, { firstMessage }: SessionSpec) =>
         step(() => {
-          if (!told.includes(turn.id)) told.push(turn.id);
-          return { state: 'running' };
+          if (started.includes(id)) return;
+          started.push(id);
+          if (firstMessage) told.push(firstMessage.id);
         }),
     },
-    operator: { model: { default: null } },
   } as unknown as AcceptDeps;
   const read = () => documents.get(suggestionKey(organizationId, 'sug_1')) as SuggestionDocument;
   return {

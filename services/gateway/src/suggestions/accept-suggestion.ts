@@ -2,15 +2,14 @@
 //
 // 1. The suggestion is decided first, in one write with the ids of all that is to be made. So of many who accept it at once one decides, and
 //    whoever comes later makes what is missing of the same, whoever died.
-// 2. Once all is made it is only shown: what has become of the session since then is its own.
+// 2. The message is part of what the session starts with. Once there is a session all is made, and what has become of it since then is its own.
 
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import { sessionWorkflow, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { type SuggestionDocument, suggestionKey } from '@worktrail/contract/suggestions';
-import { messageBytesMax, sendMessage, type TurnAccepted, type TurnSpec } from '@worktrail/contract/turns';
-import type { OperatorConfig } from '@worktrail/runtime/operator-config';
+import { messageBytesMax, type TurnSpec } from '@worktrail/contract/turns';
 import { cutText } from '@worktrail/runtime/plain-text';
 import type { Principal } from '../authorize.ts';
 import { taskKey, taskList } from '../configuration-keys.ts';
@@ -22,7 +21,6 @@ import type { RunnerView } from '../runners/runner-view.ts';
 import type { SessionQuota } from '../sessions/session-quota.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { firstDocument } from '../sessions/session-spec.ts';
-import { updateSession } from '../sessions/session-update.ts';
 import type { TaskDocument } from '../tasks/task-reader.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 
@@ -32,8 +30,7 @@ export interface AcceptDeps {
   sessions: Pick<SessionReader, 'find' | 'announce' | 'newest'>;
   quota: SessionQuota;
   runners: Pick<RunnerView, 'checkPlaceable'>;
-  workflows: WorkflowClient;
-  operator: Pick<OperatorConfig, 'model'>;
+  workflows: Pick<WorkflowClient, 'start'>;
 }
 
 export interface AcceptRequest {
@@ -57,14 +54,7 @@ export async function acceptSuggestion(
   const accepted = suggestion.accepted!;
   const task = await makeTask(deps, suggestion, accepted);
   const session = await makeSession(deps, project, suggestion, accepted, request.principal);
-  if (accepted.isMade) return { suggestion, task, session };
-  if (accepted.turn)
-    await updateSession<TurnAccepted>(deps, session, sendMessage, [accepted.turn], { updateId: accepted.turn.id });
-  const made = await deps.store.change<SuggestionDocument>(keyOf(suggestion), null, (value) => ({
-    ...value,
-    accepted: value.accepted && { ...value.accepted, isMade: true },
-  }));
-  return { suggestion: made.value, task, session };
+  return { suggestion, task, session };
 }
 
 async function decide(
@@ -76,7 +66,7 @@ async function decide(
   refuseResolved(found);
   await deps.runners.checkPlaceable();
   const at = new Date(draw.timeMs).toISOString();
-  const accepted: Accepted = { taskId: draw.id('task'), sessionId: draw.id('session'), turn: null, at, isMade: false };
+  const accepted: Accepted = { taskId: draw.id('task'), sessionId: draw.id('session'), turn: null, at };
   await deps.quota.admit([specOf(deps, project, found, accepted, principal)]);
   const turnId = draw.id('turn');
   const { value } = await deps.store.change<SuggestionDocument>(keyOf(found), null, (now) => {
@@ -116,7 +106,11 @@ async function makeSession(
 ): Promise<SessionDocument> {
   const known = await deps.sessions.find(suggestion.organizationId, accepted.sessionId);
   if (known) return await deps.sessions.newest(known);
-  const spec = specOf(deps, project, suggestion, accepted, principal);
+  const { turn } = accepted;
+  const spec = {
+    ...specOf(deps, project, suggestion, accepted, principal),
+    ...(turn && { firstMessage: turn }),
+  };
   const document = firstDocument(spec);
   await deps.workflows.start(sessionWorkflow, sessionWorkflowId(spec.sessionId), spec);
   await deps.sessions.announce(document);

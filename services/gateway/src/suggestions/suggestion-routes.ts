@@ -12,6 +12,7 @@ import {
   suggestionList,
   suggestionStates,
 } from '@worktrail/contract/suggestions';
+import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { Audit } from '../audit.ts';
 import { type Action, authorize, type Principal } from '../authorize.ts';
 import { unavailable } from '../deadline.ts';
@@ -46,6 +47,7 @@ const found = { 200: { description: 'The suggestion', schema: suggestionSchema }
 
 export interface SuggestionRouteDeps extends AcceptDeps {
   projects: ProjectReader;
+  operator: Pick<OperatorConfig, 'model'>;
   scans: ScanReader;
   view: SessionView;
   followers: Followers;

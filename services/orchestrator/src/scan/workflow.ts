@@ -83,7 +83,7 @@ async function look(spec: messages.ScanSpec, state: ScanState): Promise<void> {
   await records.recordScan(state.document);
   const checked = await runChecks(spec, state, commit);
   for (const { finding, claims } of checked.failing) {
-    const located = claims.length === 0 ? [] : await locateEvidence({ ...of, repository, commit, claims });
+    const located = claims.length === 0 ? [] : await namedBy(state, { ...of, repository, commit, claims });
     const isDecided = known.some(
       (one) => one.fingerprint === finding.fingerprint && ['accepted', 'dismissed'].includes(one.state),
     );
@@ -106,6 +106,16 @@ async function look(spec: messages.ScanSpec, state: ScanState): Promise<void> {
   const { added, updated, resolved, notKept } = stored;
   if (notKept > 0) noted(state, `${notKept} were not kept: the project has its maximum of suggestions`);
   scanChanged(state, { added, updated, resolved, kinds });
+}
+
+/** Of what a check has printed: without them it still fails. */
+async function namedBy(state: ScanState, input: messages.LocateInput): Promise<messages.Located> {
+  try {
+    return await locateEvidence(input);
+  } catch (error) {
+    noted(state, `the lines that a check names could not be looked at: ${failureMessage(error)}`);
+    return [];
+  }
 }
 
 const askedMax = 10;

@@ -15,7 +15,7 @@ export interface CommitFiles {
   forEach(take: (file: ScannedFile) => void, isWanted?: (path: string) => boolean): void;
 }
 
-const findingsPerKindMax = 100_000;
+const findingsMax = 100_000;
 
 export function scanCommit(
   files: CommitFiles,
@@ -25,7 +25,7 @@ export function scanCommit(
   const docs = createOutdatedDocs(files.paths);
   const found: Finding[] = [];
   const add = (findings: readonly Finding[]) => {
-    if (found.length < findingsPerKindMax) found.push(...findings);
+    if (found.length < findingsMax) found.push(...findings);
   };
   files.forEach((file) => {
     add(todosOf(file));
