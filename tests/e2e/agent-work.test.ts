@@ -3,6 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { LLMock } from '@copilotkit/aimock';
@@ -86,14 +87,20 @@ const write = (path: string, content: string) => [
   { content: 'I wrote it.' },
 ];
 
-async function trialEnd(trialId: string): Promise<any> {
+async function until(ask: () => Promise<any>, isSo: (answer: any) => boolean): Promise<any> {
   for (const deadline = Date.now() + 90_000; ; ) {
-    const trial = (await api.get(`/v1/trials/${trialId}`)).body;
-    if (trial.state !== 'running') return trial;
-    if (Date.now() > deadline) throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
+    const answer = await ask();
+    if (isSo(answer)) return answer;
+    if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(answer)}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
+
+const trialEnd = (trialId: string) =>
+  until(
+    async () => (await api.get(`/v1/trials/${trialId}`)).body,
+    ({ state }) => state !== 'running',
+  );
 
 test('of three attempts by two strategies the verifier judges each, the comparison tells what they took, and the winner is merged', async () => {
   script('think about the answer', write('answer', '42'));
@@ -127,14 +134,10 @@ test('of three attempts by two strategies the verifier judges each, the comparis
   expect(ended.usage.tokens).toBe(comparison.items.reduce((sum: number, { tokens }: any) => sum + tokens, 0));
 
   const proposal = await api.make(`/v1/sessions/${winner.sessionId}/proposals`);
-  await api.make(`/v1/proposals/${proposal.id}/merge`);
   const show = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body;
-  for (const deadline = Date.now() + 90_000; ; ) {
-    const now = await show();
-    if (now.state === 'merged') break;
-    if (Date.now() > deadline) throw new Error(`it was not merged: ${JSON.stringify(now)}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  await until(show, ({ state }) => state === 'mergeable');
+  await api.make(`/v1/proposals/${proposal.id}/merge`);
+  await until(show, ({ state }) => state === 'merged');
   expect((await run('git', ['-C', upstream, 'show', 'main:answer'])).stdout).toBe('42');
 }, 240_000);
 
@@ -148,3 +151,112 @@ test('a task is started with its title and description as the message', async ()
   const turn = (await api.get(`/v1/sessions/${attempt.sessionId}/turns/${attempt.turnId}`)).body;
   expect(turn).toMatchObject({ text: 'Count the files\n\nIn one word.', outcome: 'completed' });
 }, 120_000);
+
+test('the others are stopped once one has passed, while the model still thinks', async () => {
+  script('answer at once', write('answer', '42'));
+  model.on({ userMessage: 'think for long' }, { content: 'Well. '.repeat(2_000) }, { latency: 100, chunkSize: 10 });
+  const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Find the answer first' });
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
+    attempts: [{ message: 'Do think for long.' }, { message: 'Do answer at once.' }],
+    verify: ['test "$(cat answer)" = 42'],
+    stopWhen: 'passed',
+  });
+  const ended = await trialEnd(trial.id);
+  expect(ended).toMatchObject({ state: 'completed', reason: 'attempt 2 passed', stopWhen: 'passed' });
+  const [slow] = ended.sessions;
+  expect(slow).toMatchObject({ state: 'ended', verdict: null, reason: 'another attempt passed' });
+  expect(await untilTurnEnded(slow.sessionId, slow.turnId)).toMatchObject({
+    outcome: 'canceled',
+    reason: 'trial_attempt_passed',
+  });
+}, 120_000);
+
+test('no turn goes on, and none begins, once the budget of the trial is used up', async () => {
+  model.on(
+    { userMessage: 'go on for ever' },
+    {
+      toolCalls: [call('run_command', { command: 'true' })],
+      usage: { prompt_tokens: 500, completion_tokens: 100, total_tokens: 600 },
+    },
+  );
+  const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Never end' });
+  const message = 'Do go on for ever.';
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
+    attempts: [{ message }, { message }, { message }],
+    maxParallel: 2,
+    budget: { tokens: 3_000 },
+  });
+  const ended = await trialEnd(trial.id);
+  expect(ended).toMatchObject({ state: 'failed', budget: { tokens: 3_000 } });
+  // What a turn used before it was stopped is counted still.
+  const [, used] = /^the budget of the trial is used up: (\d+) of 3000 tokens$/.exec(ended.reason)!;
+  expect(Number(used)).toBeGreaterThanOrEqual(3_000);
+  expect(ended.usage.tokens).toBeGreaterThanOrEqual(Number(used));
+  expect(ended.sessions.map(({ turnId }: any) => turnId === null)).toEqual([false, false, true]);
+  for (const { sessionId, turnId, verdict, reason } of ended.sessions.slice(0, 2)) {
+    expect({ verdict, reason }).toEqual({ verdict: null, reason: ended.reason });
+    const turn = await untilTurnEnded(sessionId, turnId);
+    expect(turn).toMatchObject({ outcome: 'canceled', reason: 'trial_budget_tokens' });
+  }
+}, 120_000);
+
+const worktrail = async (...args: string[]): Promise<string> => {
+  const program = join(import.meta.dirname, '../../packages/cli/src/main.ts');
+  const env = { ...process.env, WORKTRAIL_HOME: cluster.stateDirectory };
+  return (await run(process.execPath, [program, ...args], { env })).stdout;
+};
+
+test('the command line tries a message with two models, shows what each does, and compares what they took', async () => {
+  model.on({ userMessage: 'write the answer down', model: /good/, turnIndex: 0 }, write('written', '42')[0] as any);
+  model.on({ userMessage: 'write the answer down', model: /good/, turnIndex: 1 }, { content: 'Here it is.' });
+  model.on({ userMessage: 'write the answer down', model: /lazy/ }, { content: 'I would rather not.' });
+  const message = 'Please write the answer down.';
+  const taskId = (await worktrail('task', 'create', 'Write it down', '--project', projectId)).trim();
+  const models = ['--model', 'custom/good', '--model', 'custom/lazy'];
+  const shown = await worktrail('trial', 'run', taskId, '--message', message, ...models, '--verify', 'test -s written');
+  expect(shown).toMatch(/1 custom\/good: .*│ message\.agent {2}Here it is\./);
+  expect(shown).toMatch(/2 custom\/lazy: .*│ turn\.ended {2}completed/);
+  expect(shown).toMatch(/completed, 1 of 2 passed, .* tokens/);
+  const [head, good, lazy] = (await worktrail('compare', taskId)).split('\n');
+  expect(head).toMatch(/TURNS +TOKENS +COST/);
+  expect([good, lazy]).toEqual([
+    expect.stringMatching(/ custom\/good: .* passed .* 1 +\d+ +\$/),
+    expect.stringMatching(/ custom\/lazy: .* failed .* 1 +\d+ +\$/),
+  ]);
+  const started = JSON.parse(
+    (await worktrail('task', 'start', taskId, '--message', message, '--model', 'custom/lazy', '--json'))
+      .trim()
+      .split('\n')
+      .at(-1)!,
+  );
+  expect(started.trial).toMatchObject({ state: 'completed', sessions: [{ verdict: 'passed' }] });
+}, 120_000);
+
+test('an orchestrator that is killed while the agents work costs no attempt its verdict', async () => {
+  script('survive it', [
+    { toolCalls: [call('run_command', { command: 'sleep 3; echo done >> survived' })] },
+    { content: 'It is written.' },
+  ]);
+  const task = await api.make(`/v1/projects/${projectId}/tasks`, { title: 'Survive' });
+  const message = 'Please survive it.';
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, {
+    attempts: [{ message }, { message }],
+    verify: ['test "$(cat survived)" = done'],
+    budget: { tokens: 1_000_000 },
+  });
+  for (const { sessionId } of trial.sessions) {
+    for await (const event of followEvents(api, cluster.apiKey, sessionId)) if (event.type === 'command.started') break;
+  }
+  const { pids } = JSON.parse(await readFile(join(cluster.stateDirectory, 'connection.json'), 'utf8'));
+  process.kill(pids.orchestrator, 'SIGKILL');
+  const ended = await trialEnd(trial.id);
+  expect(ended.sessions.map(({ verdict, reason }: any) => [verdict, reason])).toEqual([
+    ['passed', null],
+    ['passed', null],
+  ]);
+  for (const { sessionId } of ended.sessions) {
+    const types = (await readHistory(api, sessionId)).map(({ type }) => type);
+    const once = ['message.user', 'turn.started', 'turn.ended', 'tool.started', 'tool.ended'];
+    expect(once.map((type) => types.filter((one) => one === type).length)).toEqual([1, 1, 1, 1, 1]);
+  }
+}, 180_000);

@@ -79,7 +79,7 @@ test('nonsense is an answer; unknown tools and input that does not fit are refus
 test('an answer of 10 MB, in pieces or in one line, is cut off', async () => {
   let gone = 0;
   model.on('endless text', async (response) => {
-    response.on('close', () => (gone += 1));
+    response.setMaxListeners(0).on('close', () => (gone += 1));
     begin(response);
     for (let sent = 0; sent < 10_000 && !response.destroyed; sent += 1) {
       if (!response.write(chunk({ content: 'x'.repeat(1_000) }))) {
@@ -98,8 +98,11 @@ test('an answer of 10 MB, in pieces or in one line, is cut off', async () => {
   expect(await say(sessionId, 'endless line')).toMatchObject(failed);
   model.on('large input', calls(['write_file', JSON.stringify({ path: 'a', content: 'x'.repeat(5_000_000) })]));
   expect(await say(sessionId, 'large input')).toMatchObject(failed);
-  model.on('large control input', calls(['write_file', JSON.stringify({ path: 'a', content: '\0'.repeat(40_000) })]));
-  expect(await say(sessionId, 'large control input')).toMatchObject(failed);
+  model.on(
+    'much to escape',
+    inTurn(calls(['write_file', JSON.stringify({ path: 'a', content: '\0'.repeat(40_000) })]), says('Written.')),
+  );
+  expect(await say(sessionId, 'much to escape')).toMatchObject({ outcome: 'completed' });
   for (const message of ['endless text', 'endless line', 'large input']) expect(model.asked(message)).toHaveLength(1);
 }, 60_000);
 
@@ -173,8 +176,8 @@ test('all turns of a session together have limits, which can be changed and whic
 test('a model that says nothing, or what cannot be read, is asked three times in all', async () => {
   model.on('silent', says(''));
   expect(await say(sessionId, 'silent')).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('empty') });
-  model.on('silent once', inTurn(says('  '), says('Here I am.')));
-  expect(await say(sessionId, 'silent once')).toMatchObject({ outcome: 'completed' });
+  model.on('mute at first', inTurn(says('  '), says('Here I am.')));
+  expect(await say(sessionId, 'mute at first')).toMatchObject({ outcome: 'completed' });
   model.on('garbage', (response) => {
     begin(response);
     response.end('data: this is no JSON\n\n');
@@ -192,7 +195,7 @@ test('an answer that breaks off, too many requests and a server in trouble are t
     }, says('The whole.')),
   );
   const turn = await say(sessionId, 'breaks');
-  expect(turn).toMatchObject({ outcome: 'completed' });
+  expect([turn.outcome, turn.reason]).toEqual(['completed', undefined]);
   const texts = (await eventsOf(turn)).filter(({ type }) => type === 'message.agent').map(({ data }) => data['text']);
   expect(texts).toEqual(['The whole.']);
   model.on('too many', inTurn(refuses(429, { 'retry-after': '3' }), says('Now.')));

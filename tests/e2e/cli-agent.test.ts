@@ -2,11 +2,17 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createClient } from '@worktrail/client';
 import { LLMock } from '@copilotkit/aimock';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { AGENT_MESSAGE, PROGRAM_PATH } from '../../deploy/local/src/model/agent-script.ts';
+import { showAgentTurn } from '../../deploy/local/src/demo/agent-turn.ts';
+import { AGENT_MESSAGE } from '../../deploy/local/src/model/agent-script.ts';
 import { answerTo, responseOf } from '../../deploy/local/src/model/scripted-model.ts';
+import { createStyle } from '../../deploy/local/src/terminal.ts';
 import { type Api, createApi } from './api.ts';
 import { makeRepository } from './repository.ts';
 import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
@@ -147,6 +153,25 @@ test('chat without a terminal: each line is a message, and a session is entered 
   expect(again.stdout).toContain('> the first\nOne.\n> the second\nTwo.\n');
 }, 120_000);
 
+test('what the agent has to ask for is asked in the chat, and from elsewhere', async () => {
+  model.on(
+    { userMessage: 'may you', hasToolResult: false },
+    { toolCalls: [call('run_command', { command: 'echo may' })] },
+  );
+  model.on({ userMessage: 'may you', hasToolResult: true }, { content: 'I have asked.' });
+  const allowed = await worktrailWith('may you?\na\n', 'chat', '--ask', 'execute', sessionId);
+  expect(allowed.stdout).toMatch(/asks whether it may \(execute\): [^]*echo may[^]* {4}may\n[^]*I have asked\./);
+  const denied = await worktrailWith('may you?\nd\n', 'chat', '--ask', 'execute', sessionId);
+  expect(denied.stdout).toMatch(/permission\.answered: deny/);
+  expect(denied.stdout).not.toContain('    may\n');
+  const asking = worktrail('ask', '--ask', 'execute', sessionId, 'may you?');
+  await asking.printed(' allow   (or deny)');
+  const turns = (await api.get(`/v1/sessions/${sessionId}/turns?limit=200`)).body.items;
+  const permission = `${turns.at(-1).id}-p1`;
+  expect((await worktrailWith('', 'permission', sessionId, permission, 'allow')).code).toBe(0);
+  expect(await asking.ended).toMatchObject({ code: 0, stdout: 'I have asked.\n' });
+}, 120_000);
+
 /** Python's pty: what it reads is typed, what is printed comes out. */
 const pseudoTerminal = 'import os,pty,sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))';
 
@@ -167,12 +192,22 @@ test('chat on a terminal: the answer as it comes, Ctrl-C cancels the turn, Ctrl-
 
 test("the demonstration's agent looks, writes, tests, mends and explains, in a repository that it has never seen", async () => {
   model.on({ userMessage: AGENT_MESSAGE }, ({ messages }) => responseOf(answerTo(messages)));
-  const asked = await worktrailWith('', 'ask', 'agents', AGENT_MESSAGE);
-  expect(asked).toMatchObject({
-    code: 0,
-    stdout: expect.stringContaining('it says: 1 files, 0 links that lead nowhere.'),
-  });
-  expect(asked.stderr.match(/FAILED \(failures=1\)|^ {4}OK$/gm)).toEqual(['FAILED (failures=1)', '    OK']);
-  const made = /^session (ses_\w+)$/m.exec(asked.stderr)![1]!;
-  expect((await api.bytes(`/v1/sessions/${made}/files/${PROGRAM_PATH}`)).bytes.toString()).toContain("split('#')");
+  const path = join(cluster.stateDirectory, 'demonstration.txt');
+  const output = createWriteStream(path);
+  await once(output, 'open');
+  const stage = {
+    api: createClient(cluster),
+    style: createStyle(false),
+    write: (text: string) => void output.write(text),
+    terminalWidth: undefined,
+    signal: new AbortController().signal,
+  };
+  const turn = await showAgentTurn(stage, { projectId, stateDirectory: cluster.stateDirectory }, output);
+  await promisify(output.end.bind(output))();
+  const printed = await readFile(path, 'utf8');
+  expect(turn?.completed, printed).toBe(true);
+  expect(printed).toMatch(
+    /The model is scripted[^]*FAILED \(failures=1\)[^]*\n {4}OK\n[^]*1 files, 0 links that lead nowhere/,
+  );
+  expect(printed).toMatch(/\nadded .*tools\/check_links\.py\n/);
 }, 120_000);

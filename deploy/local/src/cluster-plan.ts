@@ -1,9 +1,8 @@
 /** Everything that is settled before the first process starts: paths, ports, secrets, tools, engine. */
 import { delimiter, join, resolve } from 'node:path';
-import { readOperatorSettings } from '@worktrail/runtime/operator-config';
+import { type OperatorConfig, readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { abortable } from './abortable.ts';
 import { chooseEngine, type EngineChoice } from './engine-setup.ts';
-import { chooseModel, type ModelChoice } from './model/model-choice.ts';
 import type { Ports } from './ports.ts';
 import type { ServiceName } from './process-names.ts';
 import { type Report, step } from './progress.ts';
@@ -31,8 +30,8 @@ export interface ClusterPlan {
   logLevel: string;
   /** The worktrail.yaml in force, if there is one. */
   configPath: string | null;
-  /** Of messages that name none. */
-  model: ModelChoice;
+  /** What the operator has said of models. */
+  model: OperatorConfig['model'];
 }
 
 export interface PlanInput {
@@ -80,7 +79,7 @@ export async function planCluster(input: PlanInput): Promise<ClusterPlan> {
     env: { ...env, PATH: [join(REPOSITORY_DIRECTORY, 'node_modules/.bin'), env.PATH].join(delimiter) },
     logLevel: env.WORKTRAIL_LOG_LEVEL || 'info',
     configPath,
-    model: chooseModel(env, operator.values.model),
+    model: operator.values.model,
   };
 }
 

@@ -15,7 +15,7 @@ import { ensureAccess } from './first-start.ts';
 import { acquireInstanceLock } from './instance-lock.ts';
 import { appendLogLine, startLogRotation } from './log-files.ts';
 import type { ModelChoice } from './model/model-choice.ts';
-import { withScriptedModel } from './model/scripted-model.ts';
+import { withModel } from './model/with-model.ts';
 import { DEFAULT_PORTS, holdPorts } from './ports.ts';
 import { createProcessGroup } from './process-group.ts';
 import { PROCESS_NAMES, type ProcessName, type ServiceName } from './process-names.ts';
@@ -42,8 +42,8 @@ export interface ClusterOptions {
   env?: NodeJS.ProcessEnv;
   /** Whether the first start makes a project for the clone. */
   projectForClone?: boolean;
-  /** Where no model is configured, messages are answered by a scripted one. */
-  scriptedModel?: boolean;
+  /** Where no model is named one is chosen; where none is configured it is a scripted one. */
+  choosesModel?: boolean;
   /** Entry files in place of the services' own. */
   serviceEntries?: Partial<Record<ServiceName, string>>;
 }
@@ -54,8 +54,8 @@ export interface Cluster {
   readonly state: StatePaths;
   /** Whether this start made the organization and its key. */
   readonly isFirstStart: boolean;
-  /** What answers messages that name no model. */
-  readonly model: ModelChoice;
+  /** What answers messages that name no model; null where that was left to the configuration. */
+  readonly model: ModelChoice | null;
   /** A signal to one process, as from outside. */
   kill(name: ProcessName, signal: NodeJS.Signals): void;
   /** Resolves when the process is ready, after a restart too. */
@@ -96,7 +96,7 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
     const held = await holdPorts(HOST, DEFAULT_PORTS, port === undefined ? {} : { gateway: port });
     closers.push(held.release, () => removeSocketRoot(state.root, env));
     const { repositoryRoots, serviceEntries } = options;
-    let plan = await planCluster({
+    const planned = await planCluster({
       state,
       host: HOST,
       ports: held.ports,
@@ -107,9 +107,12 @@ export async function startCluster(options: ClusterOptions, signal?: AbortSignal
       signal,
     });
     signal?.throwIfAborted();
-    if (options.scriptedModel) plan = await withScriptedModel(plan, (stop) => closers.push(stop));
+    const { plan, model } = options.choosesModel
+      ? await withModel(planned, (stop) => closers.push(stop))
+      : { plan: planned, model: null };
     const startSignal = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
-    return await runCluster(plan, options.projectForClone === true, report, closers, startSignal);
+    const running = await runCluster(plan, options.projectForClone === true, report, closers, startSignal);
+    return Object.assign(running, { model });
   } catch (error) {
     failed.abort();
     await closeAll(closers);
@@ -138,7 +141,7 @@ async function runCluster(
   report: Report,
   closers: Closer[],
   signal: AbortSignal,
-): Promise<Cluster> {
+): Promise<Omit<Cluster, 'model'>> {
   const files = await createClusterFiles(plan);
   const group = createProcessGroup(report, files.update);
   const hurry = new AbortController();
@@ -165,7 +168,6 @@ async function runCluster(
     },
     state: plan.state,
     isFirstStart: access.isFirstStart,
-    model: plan.model,
     kill: (name, processSignal) => group.get(name)?.kill(processSignal),
     whenReady: async (name) => await group.get(name)?.whenReady(),
     stop() {

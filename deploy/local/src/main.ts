@@ -38,7 +38,7 @@ async function runUntilStopped(flags: Flags, requests: StopRequests): Promise<nu
   const startedAt = performance.now();
   const stateDirectory = chooseStateDirectory(flags.stateDirectory, process.env, REPOSITORY_DIRECTORY);
   print(`${style.bold('Worktrail')} ${style.dim(stateDirectory)}\n`);
-  const options = { stateDirectory, port: flags.port, onProgress: report, projectForClone: true, scriptedModel: true };
+  const options = { stateDirectory, port: flags.port, onProgress: report, projectForClone: true, choosesModel: true };
   const cluster = await startCluster(options, requests.asked).catch((error) => {
     if (!requests.asked.aborted || error instanceof ClusterRunningError) throw error;
     throw new Error('Stopped before everything was up.', { cause: error });
@@ -71,8 +71,7 @@ function printAddress({ connection, isFirstStart, model, state }: Cluster, elaps
   const keyPath = `${state.secrets}/api-key`;
   if (isFirstStart) print(`API key (shown this once, kept in ${keyPath}): ${connection.apiKey}\n`);
   else print(`${style.dim(`API key: ${keyPath}`)}\n`);
-  const isReal = model.kind === 'named';
-  print(`${isReal ? style.dim(describeModel(model)) : style.bold(describeModel(model))}\n`);
+  if (model) print(`${(model.kind === 'named' ? style.dim : style.bold)(describeModel(model))}\n`);
 }
 
 async function demonstrate(connection: Connection, signal: AbortSignal): Promise<boolean> {

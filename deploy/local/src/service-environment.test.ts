@@ -32,7 +32,7 @@ const plan: ClusterPlan = {
   },
   logLevel: 'info',
   configPath: '/state/worktrail.yaml',
-  model: { kind: 'scripted' },
+  model: { url: null, default: null, models: {} },
 };
 
 test('every service is told its own port and the addresses all share', () => {

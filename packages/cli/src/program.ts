@@ -31,7 +31,7 @@ import { sessionHibernate, sessionResume } from './commands/sleep.ts';
 import { status } from './commands/status.ts';
 import { sessionUpdate } from './commands/update.ts';
 import { suggest, suggestAccept, suggestDismiss } from './commands/suggest.ts';
-import { taskCreate, taskList } from './commands/task.ts';
+import { taskCreate, taskList, taskStart } from './commands/task.ts';
 import { trialCancel, trialRun, trialShow } from './commands/trial.ts';
 import { turns, turnShow } from './commands/turns.ts';
 import { exitCodeHelp, turnExitCodeHelp } from './exit-codes.ts';
@@ -42,6 +42,7 @@ Examples:
   session=$(worktrail session create --title "try it")
   worktrail run $session -- npm test
   worktrail run $session -- 'cd docs && ls | wc -l'
+  worktrail ask $session "Why does npm test fail? Mend it."
   worktrail logs $session -f
   worktrail diff $session
   worktrail trial run --title "make it fast" --attempt ./a.sh --attempt ./b.sh --verify "npm test"
@@ -186,6 +187,17 @@ function addTasks(program: Command, action: Action): void {
     .option('-d, --description <text>')
     .action(action(taskCreate));
   task.command('list').description('the tasks of a project').addOption(projectOption()).action(action(taskList));
+  const start = task
+    .command('start <task>')
+    .description('a trial with one session, live: its agent is told the title and description')
+    .option('--message <text>', 'tell it this instead')
+    .option('--command <command>', 'run this first; without a message, only this (repeatable)', listed)
+    .option('-m, --model <name>', "provider/model (default: the operator's)")
+    .addOption(agentOption());
+  withAgentLimits(start)
+    .option('--detach', 'do not wait; prints the trial id')
+    .addHelpText('after', '\nExample:\n  worktrail task start $task --model anthropic/claude-opus-4 --max-cost 2')
+    .action(action(taskStart));
 }
 
 function addSessions(program: Command, action: Action): void {
@@ -372,19 +384,27 @@ ${exitCodeHelp}`,
     .action(action(logs));
 }
 
+function agentOption(): Option {
+  return new Option('--agent <kind>', 'who answers (default: built_in)').choices([...agentKinds]);
+}
+
 /** Which agent answers, what it may do, and how much. */
 function withAgentOptions(command: Command): Command {
-  return command
-    .option('-m, --model <name>', "provider/model (default: the operator's)")
-    .addOption(new Option('--agent <kind>', 'who answers (default: built_in)').choices([...agentKinds]))
-    .option('--agent-command <command>', 'how a custom agent is started')
+  command.option('-m, --model <name>', "provider/model (default: the operator's)").addOption(agentOption());
+  return withAgentLimits(command)
     .option('--ask <kinds>', `ask before tools of these kinds: ${toolKinds.join(', ')}`, namesOf(toolKinds))
+    .option('--reasoning', 'show what the model thinks, not only that it does');
+}
+
+/** What an agent may do where nobody can be asked, and how much. */
+function withAgentLimits(command: Command): Command {
+  return command
+    .option('--agent-command <command>', 'how a custom agent is started')
     .option('--deny <kinds>', 'never allow tools of these kinds', namesOf(toolKinds))
     .option('--max-steps <n>', 'calls of the model', wholeNumber(1, turnLimitsMax.steps))
     .option('--max-tokens <n>', 'of all of them', wholeNumber(1, turnLimitsMax.tokens))
     .option('--max-cost <usd>', 'likewise', amount(turnLimitsMax.costUsd))
-    .option('--max-seconds <n>', 'from its start', wholeNumber(1, turnLimitsMax.seconds))
-    .option('--reasoning', 'show what the model thinks, not only that it does');
+    .option('--max-seconds <n>', 'from its start', wholeNumber(1, turnLimitsMax.seconds));
 }
 
 function addAgent(program: Command, action: Action): void {
@@ -439,24 +459,36 @@ Example:
 
 function addTrials(program: Command, action: Action): void {
   const trial = program.command('trial').description('several attempts at a task, side by side');
-  trial
+  const start = trial
     .command('run [task]')
     .description('run attempts live, then compare; exits 0 when one of them passed')
     .option('--title <text>', 'make a new task with this title')
     .addOption(projectOption())
     .option('--name <text>', 'of the trial')
     .option('--attempt <command>', 'one session that runs this (repeatable)', listed)
+    .option('--message <text>', 'one session whose agent is told this (repeatable)', listed)
+    .option('--prepare <command>', 'runs in each of these before (repeatable)', listed)
+    .option('-m, --model <name>', 'provider/model; each message is tried with each (repeatable)', listed)
+    .option('--agent <kinds>', `likewise with each of these: ${agentKinds.join(', ')}`, namesOf(agentKinds))
+    .option('--times <n>', 'so many sessions for each message', wholeNumber(1, 16))
     .option('--verify <command>', 'decides whether an attempt passed (repeatable)', listed)
     .option('--max-parallel <n>', 'so many attempts at once', wholeNumber(1, 16))
+    .option('--stop-when-passed', 'stop the others once one has passed')
+    .option('--budget-tokens <n>', 'of all attempts together, in and out', wholeNumber(1, turnLimitsMax.tokens))
+    .option('--budget-cost <usd>', 'likewise', amount(turnLimitsMax.costUsd))
+    .option('--budget-seconds <n>', 'from the start of the trial', wholeNumber(1, turnLimitsMax.seconds));
+  withAgentLimits(start)
     .option('--detach', 'do not wait; prints the trial id')
     .addHelpText(
       'after',
       `
 Ctrl-C cancels the trial, a second one leaves it alone.
 
-Example:
+Examples:
   worktrail trial run --title "count lines" --attempt "wc -l * > n.txt && cat n.txt" --attempt ./count.py \\
-    --verify "test -s n.txt"`,
+    --verify "test -s n.txt"
+  worktrail trial run $task --message "Mend the failing test." --model openai/gpt-5 --model anthropic/claude-opus-4 \\
+    --times 2 --verify "npm test" --stop-when-passed --budget-cost 5`,
     )
     .action(action(trialRun));
   trial.command('show <trial>').description('one trial').action(action(trialShow));

@@ -5,7 +5,14 @@
 import type { AgentKind, PermissionPolicy, PermissionRule, ToolKind, TurnLimits } from '@worktrail/contract/agents';
 import type { ActorRef, CommandOutcome } from '@worktrail/contract/commands';
 import type { ContextHit, ContextIndexState, ContextKind } from '@worktrail/contract/context';
-import type { ProposalState, PullRequestHost, SessionState, TrialState, Verdict } from '@worktrail/contract/documents';
+import type {
+  ProposalState,
+  PullRequestHost,
+  SessionState,
+  TrialBudget,
+  TrialState,
+  Verdict,
+} from '@worktrail/contract/documents';
 import type { PublicEvent } from '@worktrail/contract/event-json';
 import type { PermissionRequest } from '@worktrail/contract/permissions';
 import type { TokenUsage, TurnOutcome } from '@worktrail/contract/turns';
@@ -32,6 +39,7 @@ export type {
   ToolKind,
   SuggestionKind,
   SuggestionState,
+  TrialBudget,
   TrialState,
   TurnOutcome,
   Verdict,
@@ -260,7 +268,7 @@ export interface SuggestionPage extends Page<Suggestion> {
 }
 
 export interface SuggestionAcceptInput {
-  agent?: { kind?: 'built_in'; model?: string };
+  agent?: AgentInput;
   /** To the agent, instead of what the suggestion says. */
   message?: string;
 }
@@ -275,9 +283,20 @@ export interface SuggestionAccepted {
 
 export interface TrialInput {
   name?: string;
-  attempts: { title?: string; commands?: string[] }[];
+  /** Commands are run first, then the agent is told the message. */
+  attempts: { title?: string; commands?: string[]; message?: string; agent?: AgentInput }[];
   verify?: string[];
   maxParallel?: number;
+  /** Once an attempt has passed, the others are stopped. */
+  stopWhen?: 'passed';
+  budget?: TrialBudget;
+}
+
+/** Without either, the message is the task's title and description. */
+export interface StartTaskInput {
+  commands?: string[];
+  message?: string;
+  agent?: AgentInput;
 }
 
 export interface TrialSession {
@@ -289,6 +308,8 @@ export interface TrialSession {
   /** Why there is no verdict, or which command decided it. */
   reason: string | null;
   commandIds: string[];
+  /** Of its message, once that was sent. */
+  turnId: string | null;
   startedAt: string | null;
   endedAt: string | null;
 }
@@ -299,6 +320,12 @@ export interface Trial {
   projectId: string;
   name: string;
   state: TrialState;
+  /** Why it ended before each attempt had run its course. */
+  reason: string | null;
+  stopWhen: 'passed' | null;
+  budget: TrialBudget;
+  /** Of all turns, as far as their sessions have told. */
+  usage: { tokens: number; costUsd: number };
   sessions: TrialSession[];
   createdAt: string;
   endedAt: string | null;
@@ -318,7 +345,10 @@ export interface ComparedSession {
   deletions: number | null;
   commands: number;
   durationSeconds: number | null;
+  turns: number | null;
+  /** Of its turns, in and out. */
   tokens: number | null;
+  /** Of its turns, in US dollars. */
   cost: number | null;
   /** The session's newest. */
   proposal: { id: string; state: ProposalState } | null;

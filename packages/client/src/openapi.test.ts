@@ -60,7 +60,7 @@ const calls: [string, Call][] = [
   ['suggestions.get', (c) => c.suggestions.get('s')],
   ['suggestions.accept', (c) => c.suggestions.accept('s', { agent: { model: 'a/b' }, message: 'm' })],
   ['suggestions.dismiss', (c) => c.suggestions.dismiss('s', { reason: 'r' })],
-  ['tasks.start', (c) => c.tasks.start('t', { commands: ['true'] })],
+  ['tasks.start', (c) => c.tasks.start('t', { commands: ['true'], message: 'm', agent: {} })],
   ['keys.delete', (c) => c.keys.delete('k')],
   ['projects.create', (c) => c.projects.create(project)],
   ['projects.list', (c) => c.projects.list(page)],
@@ -79,7 +79,7 @@ const calls: [string, Call][] = [
   ['tasks.list', (c) => c.tasks.list('p', page)],
   ['tasks.get', (c) => c.tasks.get('t')],
   ['tasks.update', (c) => c.tasks.update('t', { title: 't', description: 'd', state: 'done' })],
-  ['trials.create', (c) => c.trials.create('t', { name: 'n', attempts: [], verify: [], maxParallel: 1 })],
+  ['trials.create', (c) => c.trials.create('t', trial)],
   ['trials.list', (c) => c.trials.list('t', page)],
   ['trials.get', (c) => c.trials.get('t')],
   ['trials.cancel', (c) => c.trials.cancel('t')],
@@ -122,9 +122,10 @@ const calls: [string, Call][] = [
   ['commands.signal', (c) => c.commands.signal('s', 'c', 'INT')],
   ['commands.cancel', (c) => c.commands.cancel('s', 'c')],
   ['chats.create', (c) => c.chats.create('p', { text: 't', agent: {}, title: 't' }, { waitSeconds: 1 })],
-  ['turns.send', (c) => c.turns.send('s', { text: 't', agent: { model: 'm' } })],
+  ['turns.send', (c) => c.turns.send('s', { text: 't', agent: { model: 'm', permissions: {}, limits: {} } })],
   ['turns.list', (c) => c.turns.list('s', page)],
   ['turns.get', (c) => c.turns.get('s', 't')],
+  ['turns.answerPermission', (c) => c.turns.answerPermission('s', 'p', { decision: 'allow', remember: true })],
   ['turns.cancel', (c) => c.turns.cancel('s', 't')],
   ['events.list', (c) => c.events.list('s', { after: 'c', limit: 1, types: ['gap'], waitSeconds: 1 })],
   ['query.sql', (c) => c.query.sql({ sql: 'SELECT 1' })],
@@ -139,6 +140,10 @@ const project = {
 };
 const fork = { sessionId: 's', checkpointId: 'c' };
 const session = { title: 't', taskId: 't', trialId: 't', baseRef: 'r', fork, env: {}, labels: {} };
+const trial = {
+  ...{ name: 'n', attempts: [{ message: 'm', agent: {} }], verify: [], maxParallel: 1 },
+  ...{ stopWhen: 'passed' as const, budget: { tokens: 1 } },
+};
 const command = { command: 'c', cwd: 'd', env: {}, timeoutSeconds: 1, stdin: '', background: true };
 
 test.each(calls)('%s asks for what the API describes', async (_, call) => {

@@ -3,7 +3,7 @@
 // `placeSession` is polled on one shared queue by every runner with a free slot; everything else runs on the queue of the host it
 // answered. Results are references and small facts, never output.
 
-import type { FileToolUse } from './agent-tools.ts';
+import type { ContextToolUse, FileToolUse } from './agent-tools.ts';
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { BranchPosition } from './documents.ts';
@@ -147,6 +147,17 @@ export interface UseFilesInput extends SandboxRef {
   use: FileToolUse;
 }
 
+export interface UseContextInput extends SandboxRef {
+  /** The next three as in UseFilesInput. */
+  turnId: string;
+  toolCallId: string;
+  agent: string;
+  repository: RepositoryRef;
+  /** In which it is searched: one that the mirror has. */
+  commit: string;
+  use: ContextToolUse;
+}
+
 export interface UsedFiles {
   /** Files were, or may have been, changed. */
   changed: boolean;
@@ -178,6 +189,8 @@ export interface PlacementActivities {
 export interface SandboxActivities {
   /** One use of a tool of the agent, done and told in the history. Fails for good with type `sandbox_gone` as below. */
   useFiles(input: UseFilesInput): Promise<UsedFiles>;
+  /** The same of a search in the repository's index. It needs no sandbox. */
+  useContext(input: UseContextInput): Promise<void>;
   /**
    * Makes or reopens the session's sandbox: from the volume if it is here, else from the archive, else from the checkpoint, else
    * anew. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with `no_free_slot`, `no_disk_space`, or

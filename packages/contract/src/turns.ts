@@ -33,12 +33,19 @@ export interface TurnAccepted {
   state: 'queued' | 'running';
 }
 
-/** Update → {accepted}: false when the turn is not live any more. */
+/** Update → TurnCanceled. */
 export const cancelTurn = 'cancelTurn';
 export interface CancelTurnRequest {
   turnId: string;
   /** For people. */
   reason: string;
+}
+
+export interface TurnCanceled {
+  /** False: it is not live any more. */
+  accepted: boolean;
+  /** Of its commands those that are being stopped: their runner hears of it by itself, a while later. */
+  commands: string[];
 }
 
 /** Of one session, beside the one that runs. */

@@ -154,7 +154,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
     ...{ sessions, commands, workflows, runners },
     ...{ live, position, operator, followers, stopping },
   });
-  addTurnRoutes(api, { sessions, runners, workflows, trace, operator });
+  addTurnRoutes(api, { sessions, runners, workflows, trace, control, operator });
   addPermissionRoutes(api, { sessions, workflows });
   addModelRoutes(api, { operator });
   addChatRoutes(api, {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Kvm } from '@nats-io/kv';
 import { limits } from '@worktrail/contract/limits';
 import { buckets } from '@worktrail/contract/subjects';
+import { messageBytesMax } from '@worktrail/contract/turns';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Answer, type Fixture, openFixture } from './gateway-fixture.ts';
 
@@ -68,4 +69,36 @@ test('a trial that starts with too much is refused before anything of it is ther
   const refused = await startsNothing(() => fixture.call('POST', path, trial(100)));
   expectTooLarge(refused, 'attempts', limits.trialSpecBytesMax);
   expect((await fixture.call('POST', path, trial(70))).status).toBe(201);
+});
+
+test('a chat begins with the longest message beside the largest environment, and not without a model', async () => {
+  const { id } = (await newProject({ environment: { setup: [text(120 * kib)] } })).body;
+  const path = `/v1/projects/${id}/chats`;
+  const longest = '\u0001'.repeat(messageBytesMax);
+  const refused = await startsNothing(() => fixture.call('POST', path, { text: longest }));
+  expect(refused.body).toMatchObject({ status: 422, errors: [{ path: 'agent.model' }] });
+  const made = await fixture.call('POST', path, { text: longest, agent: { model: 'custom/any' } });
+  expect([made.status, made.body.turn.text]).toEqual([201, longest]);
+});
+
+test('an attempt of a trial has something to do, and an agent only for a message', async () => {
+  const { id } = (await newProject({})).body;
+  const task = (await fixture.call('POST', `/v1/projects/${id}/tasks`, { title: 't' })).body;
+  const refused = async (attempt: object) => {
+    const answer = await startsNothing(() =>
+      fixture.call('POST', `/v1/tasks/${task.id}/trials`, { attempts: [{ message: 'm', agent }, attempt] }),
+    );
+    return [answer.status, answer.body.errors?.[0]?.path];
+  };
+  const agent = { model: 'custom/any' };
+  expect(await refused({})).toEqual([422, 'attempts.1.message']);
+  expect(await refused({ commands: ['true'], agent })).toEqual([422, 'attempts.1.message']);
+  expect(await refused({ message: '' })).toEqual([422, 'attempts.1.message']);
+  expect(await refused({ message: 'm' })).toEqual([422, 'attempts.1.agent.model']);
+  expect(await refused({ message: 'm', agent: { ...agent, limits: { steps: 0 } } })).toEqual([
+    422,
+    'attempts.1.agent.limits.steps',
+  ]);
+  const started = await startsNothing(() => fixture.call('POST', `/v1/tasks/${task.id}/start`, { agent: {} }));
+  expect(started.body).toMatchObject({ status: 422, errors: [{ path: 'agent.model' }] });
 });

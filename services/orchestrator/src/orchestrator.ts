@@ -21,7 +21,7 @@ import {
   runWorker,
 } from '@worktrail/runtime/temporal';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
-import { createAgentWorker } from './agent/agent-worker.ts';
+import { createAgentActivities } from './agent/agent-work.ts';
 import { createModels } from './agent/models.ts';
 import type { OrchestratorConfig } from './config.ts';
 import { startLostHostWatch } from './lost-hosts.ts';
@@ -78,18 +78,15 @@ export async function startOrchestrator(
       ),
       ...createReconcileActivities(reconciliation),
       ...createScanRecordActivities({ configuration, trace }),
+      ...createAgentActivities({
+        producer: { js: jetstream(nats), jsm, trace, log },
+        ...{ trace, metrics },
+        models: createModels(config.models),
+      }),
     },
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });
   runWorker(worker, 'orchestrator', lifetime, log);
-  const agentWorker = await createAgentWorker({
-    connection,
-    namespace: config.temporal.namespace,
-    producer: { js: jetstream(nats), jsm, trace, log },
-    trace,
-    models: createModels(config.models),
-  });
-  runWorker(agentWorker, 'agent', lifetime, log);
   startLostHostWatch({ nats, sessions, runners, client, bounds: sightingBounds, log }, lifetime);
   answerHealth(nats, 'orchestrator', () => worker.getState() === 'RUNNING', lifetime);
 

@@ -2,7 +2,7 @@
 // says all the while that it lives (`record-options.ts`).
 
 import type { KV } from '@nats-io/kv';
-import type { ApprovalPolicy, TrialDocument } from '@worktrail/contract/documents';
+import type { ApprovalPolicy, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
 import type { VersionedPolicy } from '@worktrail/contract/proposal-messages';
 import { projectKey, proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { Context } from '@temporalio/activity';
@@ -17,6 +17,7 @@ import type { PendingEvent } from './session/state.ts';
 export interface RecordActivities {
   /** Appends the events in order, skipping what is there, then writes the document unless a newer one is there. */
   recordSession(input: RecordSessionInput): Promise<void>;
+  /** A session that an attempt of it has not come to start is shown as archived. */
   recordTrial(document: TrialDocument): Promise<void>;
   /** Appends the events in order, skipping what is there, then writes the document unless a newer one is there. */
   recordProposal(input: RecordProposalInput): Promise<void>;
@@ -76,9 +77,20 @@ export function createRecordActivities({
       return stored ? { version: stored.value.approvalVersion ?? 1, policy: stored.value.approval } : null;
     }),
     recordTrial: beating(async (document) => {
-      await putVersioned(trials, trialKey(document.organizationId, document.id), document);
+      const { organizationId } = document;
+      await putVersioned(trials, trialKey(organizationId, document.id), document);
+      const unstarted = document.sessions.filter(({ state, startedAt }) => state === 'ended' && startedAt === null);
+      await Promise.all(unstarted.map(({ sessionId }) => neverMade(sessions, sessionKey(organizationId, sessionId))));
     }),
   };
+}
+
+/** It was announced with its trial, and counts as one that is being created for as long as it says so. */
+async function neverMade(sessions: KV, key: string): Promise<void> {
+  const announced = (await readDocument<SessionDocument>(sessions, key))?.value;
+  if (announced?.version !== 0) return;
+  const archived: SessionDocument = { ...announced, version: 1, state: 'archived' };
+  await putVersioned(sessions, key, archived);
 }
 
 export function beating<Input, Output>(work: (input: Input) => Promise<Output>): (input: Input) => Promise<Output> {

@@ -39,9 +39,9 @@ export interface OrchestratorBed {
   client: Client;
   runner: ScriptedRunner;
   git: ScriptedGit;
-  scans: ScriptedScans;
   /** The agents' model: how it answers from now on. */
   model: { answer(asked: Asked): Answer };
+  scans: ScriptedScans;
   /** Another one beside it, for the rest of the bed's life. */
   startRunner(runnerId: string): Promise<ScriptedRunner>;
   sessions: KV;
@@ -85,11 +85,11 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const runner = await startScriptedRunner(native, producer, runners);
   const git = await startScriptedGit(native);
-  const scans = await startScriptedScans(native);
   const events = createEventReader(jsm);
   const traceStore = await startStreamTraceStore(events);
   const model: OrchestratorBed['model'] = { answer: () => ({ text: 'There is nothing to do.', calls: [] }) };
   const modelServer = await startScriptedModel({ answer: (asked) => model.answer(asked) });
+  const scans = await startScriptedScans(native);
   const others: (() => Promise<void>)[] = [];
   let lifetime!: Lifetime;
   let port = 0;
@@ -106,8 +106,8 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
     client: new Client({ connection }),
     runner,
     git,
-    scans,
     model,
+    scans,
     startRunner: async (id) => {
       // Each polls the queue of places, and of one connection only one worker may.
       const own = await NativeConnection.connect({ address: servers.temporal.address });

@@ -17,9 +17,9 @@ import {
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
 import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
+import { sampleCommand, sampleFork, sampleSession, sampleTurn, withSetup } from './samples.ts';
 import { makeScannedProject } from './scan-client.ts';
 import { sampleFinding } from './scripted-scans.ts';
-import { sampleCommand, sampleFork, sampleSession, sampleTurn, withSetup } from './samples.ts';
 import { startSession, until } from './session-client.ts';
 import { sampleTrial, startTrial } from './trial-client.ts';
 
@@ -208,6 +208,16 @@ async function recordTrialCanceled(bed: OrchestratorBed): Promise<Recording> {
   return { 'trial-canceled': trial.handle };
 }
 
+/** No provider of models is configured: the turn fails. */
+async function recordTrialAsked(bed: OrchestratorBed): Promise<Recording> {
+  const asked = { commands: ['exit 0'], message: sampleTurn('Mend it.') };
+  const createdAt = new Date().toISOString();
+  const options = { createdAt, maxParallel: 2, stopWhen: 'passed', budget: { tokens: 1_000, seconds: 3_600 } } as const;
+  const trial = await startTrial(bed, sampleTrial([asked, ['hold'], ['exit 0']], options));
+  await trial.ended();
+  return { 'trial-asked': trial.handle };
+}
+
 async function recordProposalMerged(bed: OrchestratorBed): Promise<Recording> {
   const session = await startSession(bed, sampleSession());
   await session.untilState('ready');
@@ -292,6 +302,7 @@ try {
     recordSessionTurns,
     recordTrial,
     recordTrialCanceled,
+    recordTrialAsked,
     recordProposalMerged,
     recordProposalClosed,
     recordProposalPutUp,

@@ -204,6 +204,7 @@ export async function startScriptedRunner(
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
     useFiles: async () => ({ changed: true }),
+    useContext: async () => undefined,
     removeSandbox: async (ref) => {
       removed.push(ref);
     },

@@ -22,6 +22,7 @@ import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
+import type { ContextTools } from './agent-tools/context-tools.ts';
 import type { FileTools } from './agent-tools/file-tools.ts';
 import type { FileChanges } from './files/file-change.ts';
 import type { PartWatch } from './host/part-watch.ts';
@@ -37,6 +38,8 @@ import { isStoreAway } from './artifacts/store-away.ts';
 /** An engine that answers and still refuses so often in a row will not make this sandbox. */
 const openFailuresMax = 5;
 const lineFullRetryMs = 5_000;
+/** How late an agent may hear that its turn was canceled: a heartbeat brings it. */
+const cancelHeardMs = 500;
 
 export interface SandboxActivityDeps {
   sandboxes: Sandboxes;
@@ -49,6 +52,7 @@ export interface SandboxActivityDeps {
   checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
   fileChanges: FileChanges;
   fileTools: FileTools;
+  contextTools: ContextTools;
   updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
 }
@@ -68,6 +72,7 @@ export function createSandboxActivities({
   checkpoints,
   fileChanges,
   fileTools,
+  contextTools,
   updating,
   activity: { touch },
 }: SandboxActivityDeps): SandboxActivities {
@@ -82,8 +87,11 @@ export function createSandboxActivities({
     const directory = directories.at(sessionId);
     return cancelReason !== null || directory.wasRequested(id) || directory.readResult(id) !== undefined;
   };
-  const inSandbox = <T>(ref: SandboxRef, work: (sandbox: OpenSandbox, signal: AbortSignal) => Promise<T>) => {
-    const activity = currentRun();
+  const inSandbox = <T>(
+    ref: SandboxRef,
+    work: (sandbox: OpenSandbox, signal: AbortSignal) => Promise<T>,
+    activity = currentRun(),
+  ) => {
     return beating(activity, async () => {
       const sandbox = await sandboxes.attach(ref);
       if (!sandbox) throw new SandboxGone(`the sandbox of ${ref.sessionId} is not here`);
@@ -156,7 +164,17 @@ export function createSandboxActivities({
       withFailures(async () => {
         requireSpace();
         touch(input.sessionId);
-        return inSandbox(input, (sandbox, signal) => fileTools.use(sandbox, input, signal));
+        const { detached, canceled } = endingsOf(currentRun().signal);
+        const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs, signal: detached };
+        return orCanceled(() =>
+          inSandbox(input, (sandbox, signal) => fileTools.use(sandbox, input, { signal, canceled }), activity),
+        );
+      }),
+    useContext: (input) =>
+      withFailures(async () => {
+        touch(input.sessionId);
+        const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs };
+        return orCanceled(() => beating(activity, () => contextTools.use(input, activity.signal)));
       }),
     updateSandbox: (input) =>
       withFailures(async () => {
@@ -188,6 +206,26 @@ async function giveUp(driver: Pick<SandboxDriver, 'ping'>, error: unknown): Prom
   const detail = String((error as Error)?.message ?? error).slice(0, 500);
   const code = error instanceof UpstreamAway ? 'repository_unreachable' : 'internal';
   throw new SessionFailure(code, `the sandbox could not be made: ${detail}`, { cause: error });
+}
+
+/** Only what its workflow wants is a cancel; whatever else ends an attempt lets go of the work. */
+function endingsOf(signal: AbortSignal): { canceled: AbortSignal; detached: AbortSignal } {
+  const context = Context.current();
+  const [canceled, detached] = [new AbortController(), new AbortController()];
+  const end = () => (context.cancellationDetails?.cancelRequested === true ? canceled : detached).abort(signal.reason);
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
+  return { canceled: canceled.signal, detached: detached.signal };
+}
+
+/** However a work that was to be stopped says so. */
+async function orCanceled<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isCanceled = Context.current().cancellationDetails?.cancelRequested === true;
+    throw isCanceled ? new CancelledFailure((error as Error).message) : error;
+  }
 }
 
 /** Three heartbeats fit into the time after which their absence counts. */

@@ -50,6 +50,7 @@ import { createSecretReader } from './commands/project-secrets.ts';
 import { createReconciler } from './reconcile/reconciler.ts';
 import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
+import { createContextTools } from './agent-tools/context-tools.ts';
 import { createFileTools } from './agent-tools/file-tools.ts';
 import { createFileChanges } from './files/file-change.ts';
 import { openRemoteCredentials } from './repositories/remote-credentials.ts';
@@ -267,6 +268,7 @@ export async function startSandboxRunner(
       checkpoints,
       fileChanges,
       fileTools: createFileTools({ live, changes: fileChanges, events, clock }),
+      contextTools: createContextTools({ context, events, clock }),
       updating: createWorkspaceUpdating(mirrors),
       driver,
       engine,
@@ -275,6 +277,8 @@ export async function startSandboxRunner(
       activity,
     }),
     maxConcurrentActivityTaskExecutions: activitiesMax,
+    // As often as an activity beats that has to hear soon that it is canceled; the others beat less often.
+    maxHeartbeatThrottleInterval: '500 milliseconds',
     maxConcurrentActivityTaskPolls: pollersMax,
   });
   const proposals = {

@@ -91,6 +91,28 @@ test('after an interruption what had been stored unnoticed is known', async () =
   expect(await numbers(session)).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
 
+test('text that reads like a hint to ClickHouse is a text like any other, wherever it stands', async () => {
+  const session = newSession();
+  const texts = ['-- {retry}', '-- { serverError 42 }', '/* { retry x } */', '# {echo}', `it's "-- {retry}\\\\`, '}{'];
+  const subject = (producer: string) =>
+    `worktrail.events.${session.partition}.${session.organizationId}.${session.sessionId}.${producer}`;
+  const batch = texts.flatMap((text, index) => {
+    const commandId = newId('command');
+    const said = { case: 'messageUser' as const, value: { messageId: newId('turn'), text } };
+    const run = { case: 'commandQueued' as const, value: { command: text, cwd: text } };
+    return [
+      { subject: subject('session'), sequence: 2 * index + 1, data: eventBytes(session, 'session', index + 1, said) },
+      { subject: subject(commandId), sequence: 2 * index + 2, data: eventBytes(session, commandId, 1, run) },
+    ];
+  });
+  expect((await openSink(clickhouse, session.partition).store(batch, epoch)).rows).toBe(batch.length);
+  const rows = await clickhouse.rows<{ command: string; cwd: string }>(
+    'SELECT command, cwd FROM commands_v1 FINAL WHERE session_id = {session:String} ORDER BY command_id',
+    { session: session.sessionId },
+  );
+  expect(rows.map(({ command }) => command).toSorted()).toEqual(texts.toSorted());
+}, 60_000);
+
 test('each partition has a position of its own', async () => {
   const sink = openSink(clickhouse, 7);
   expect(await sink.storedPosition()).toBeUndefined();

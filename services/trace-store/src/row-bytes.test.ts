@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Cell, readRowBinary, tabSeparated } from './row-bytes.ts';
 
-const special = fc.constantFrom(9, 10, 13, 92, 0, 110, 116, 255);
+const special = fc.constantFrom(9, 10, 13, 92, 0, 110, 116, 255, 123);
 const bytes = fc.uint8Array({ maxLength: 200 });
 const cell: fc.Arbitrary<Cell> = fc.oneof(
   fc.string(),
@@ -14,7 +14,10 @@ const cell: fc.Arbitrary<Cell> = fc.oneof(
 test('a line has a cell between tabs for each value, whatever bytes that holds', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5 }).chain(rowsOfWidth), (rows) => {
-      const read = parse(tabSeparated(rows));
+      const lines = tabSeparated(rows);
+      // Hints to ClickHouse's own test runner begin with one.
+      expect(lines.includes('{')).toBe(false);
+      const read = parse(lines);
       expect(read).toEqual(rows.map((row) => row.map(text)));
     }),
   );
@@ -30,7 +33,7 @@ function text(given: Cell): string {
 
 function parse(lines: Buffer): string[][] {
   const unescape = (value: string) =>
-    value.replaceAll(/\\(.)/g, (_, letter: string) => ({ t: '\t', n: '\n', r: '\r' })[letter] ?? letter);
+    value.replaceAll(/\\(x7B|.)/g, (_, letter: string) => ({ t: '\t', n: '\n', r: '\r', x7B: '{' })[letter] ?? letter);
   return lines
     .toString('latin1')
     .split('\n')

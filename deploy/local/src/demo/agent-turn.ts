@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { REPOSITORY_DIRECTORY } from '../cluster-plan.ts';
 import type { Connection } from '../connection-file.ts';
 import { AGENT_MESSAGE } from '../model/agent-script.ts';
@@ -23,11 +24,15 @@ export interface AgentTurn {
 /** Null where there is no model to show. */
 export async function showAgentTurn(
   { api, style, write, signal }: Stage,
-  connection: Connection,
-  output: NodeJS.WriteStream,
+  connection: Pick<Connection, 'projectId' | 'stateDirectory'>,
+  /** Has a descriptor: the command line prints there itself. */
+  output: Writable,
 ): Promise<AgentTurn | null> {
   const model = await defaultModel(api);
-  if (model === null) return null;
+  if (model === null) {
+    write('\nNo agent to show: no model is named (WORKTRAIL_MODEL_DEFAULT=provider/model).\n');
+    return null;
+  }
   const isScripted = model === SCRIPTED_MODEL;
   write(`\n${style.bold('An agent in a session')}: asked for a program, its test, and what comes of it\n`);
   if (isScripted) {
@@ -58,6 +63,6 @@ export async function showAgentTurn(
 
 /** Of messages that name none, as the cluster has it. */
 async function defaultModel(api: Stage['api']): Promise<string | null> {
-  const { operator } = (await api.health.config()) as { operator?: { model?: { default?: string | null } } };
-  return operator?.model?.default ?? null;
+  const { model } = (await api.health.config()) as { model?: { default?: string | null } };
+  return model?.default ?? null;
 }

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runProgram } from '../run-program.ts';
 import { AGENT_MESSAGE, agentStep, EDIT, PROGRAM, TEST } from './agent-script.ts';
-import type { ClusterPlan } from '../cluster-plan.ts';
-import { answerTo, type Message, startScriptedModel, withScriptedModel } from './scripted-model.ts';
+import { answerTo, type Message, startScriptedModel } from './scripted-model.ts';
 
 const user = (content: unknown): Message => ({ role: 'user', content });
 
@@ -80,23 +79,5 @@ test('it answers on loopback like an OpenAI-compatible server, streaming', async
     expect(text).toMatch(/reasoning[^]*run_command[^]*\[DONE\]/);
   } finally {
     await model.stop();
-  }
-});
-
-test('a cluster without a model is given the scripted one, and one with a model none', async () => {
-  const stops: (() => Promise<void>)[] = [];
-  const plan = (kind: string) =>
-    ({ env: { PATH: '/bin' }, model: { kind, name: 'openai/x' } }) as unknown as ClusterPlan;
-  try {
-    const { env } = await withScriptedModel(plan('scripted'), (stop) => stops.push(stop));
-    expect(env).toEqual({
-      PATH: '/bin',
-      WORKTRAIL_MODEL_URL: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/v1$/),
-      WORKTRAIL_MODEL_DEFAULT: 'custom/scripted',
-    });
-    expect(await withScriptedModel(plan('named'), (stop) => stops.push(stop))).toEqual(plan('named'));
-    expect(stops).toHaveLength(1);
-  } finally {
-    for (const stop of stops) await stop();
   }
 });

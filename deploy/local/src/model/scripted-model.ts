@@ -3,8 +3,6 @@
  * the script does not know it says so, and how to have a model that does.
  */
 import { LLMock } from '@copilotkit/aimock';
-import type { ClusterPlan } from '../cluster-plan.ts';
-import { SCRIPTED_MODEL } from './model-choice.ts';
 import { AGENT_MESSAGE, agentStep, type ScriptedStep } from './agent-script.ts';
 
 /** Requests are bounded by what a turn may be; those before the newest are of no use to anybody. */
@@ -37,18 +35,6 @@ export function responseOf({ content = '', reasoning, calls = [] }: ScriptedStep
   return { content, ...(reasoning && { reasoning }), ...(toolCalls.length > 0 && { toolCalls }) };
 }
 
-/** The plan as it is where a model is configured; otherwise with the scripted one, started. */
-export async function withScriptedModel(
-  plan: ClusterPlan,
-  atEnd: (stop: () => Promise<void>) => void,
-): Promise<ClusterPlan> {
-  if (plan.model.kind !== 'scripted') return plan;
-  const model = await startScriptedModel();
-  atEnd(model.stop);
-  const variables = { WORKTRAIL_MODEL_URL: model.url, WORKTRAIL_MODEL_DEFAULT: SCRIPTED_MODEL };
-  return { ...plan, env: { ...plan.env, ...variables } };
-}
-
 export interface Message {
   role: string;
   content?: unknown;
@@ -57,7 +43,7 @@ export interface Message {
 const UNKNOWN: ScriptedStep = {
   content: `I am a scripted model: I understand nothing, and answer only this: "${AGENT_MESSAGE}"
 For a model that does, stop Worktrail, set ANTHROPIC_API_KEY, OPENAI_API_KEY, GOOGLE_API_KEY or WORKTRAIL_MODEL_URL, and
-WORKTRAIL_MODEL_DEFAULT to "provider/model", and start it again.`,
+start it again.`,
 };
 
 /** Pure: what stands in the conversation decides. */

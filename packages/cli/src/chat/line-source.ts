@@ -57,6 +57,7 @@ export function createLineSource(
     // What stands in the line is let go, as a shell does.
     if (waiting) reader.write(null, { ctrl: true, name: 'u' });
     listeners.onInterrupt();
+    if (waiting) reader.prompt();
   });
 
   return {
@@ -77,7 +78,10 @@ export function createLineSource(
           },
         };
         const leave = () => {
-          if (waiting === mine) give(null);
+          if (waiting !== mine) return;
+          // What comes next does not stand behind a question that is none any more.
+          if (isTerminal) output.write('\n');
+          give(null);
         };
         waiting = mine;
         signal?.addEventListener('abort', leave, { once: true });

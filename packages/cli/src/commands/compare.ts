@@ -7,7 +7,7 @@ import { type ComparedFile, compareFiles, type FileChange, readChanges } from '.
 import { layoutSideBySide } from '../compare/side-by-side.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { printLong } from '../screen/pager.ts';
-import { formatDuration } from '../screen/quantities.ts';
+import { formatCost, formatDuration } from '../screen/quantities.ts';
 import type { Screen } from '../screen/screen.ts';
 import { paintState } from '../screen/style.ts';
 import { layoutTable } from '../screen/table.ts';
@@ -135,6 +135,9 @@ function tableOf(items: readonly ComparedSession[], screen: Screen): string[] {
     { title: 'LINES', ...right },
     { title: 'COMMANDS', ...right },
     { title: 'TIME', ...right },
+    { title: 'TURNS', ...right },
+    { title: 'TOKENS', ...right },
+    { title: 'COST', ...right },
     { title: 'PROPOSAL' },
     { title: 'WHY', shrinks: true },
   ];
@@ -148,6 +151,9 @@ function tableOf(items: readonly ComparedSession[], screen: Screen): string[] {
     one.additions === null ? '' : `+${one.additions} -${one.deletions}`,
     String(one.commands),
     one.durationSeconds === null ? '' : formatDuration(one.durationSeconds * 1_000),
+    numberText(one.turns || null),
+    numberText(one.tokens),
+    one.cost === null ? '' : formatCost(one.cost),
     one.proposal ? `${one.proposal.id} ${one.proposal.state}` : '',
     one.reason ?? '',
   ]);

@@ -1,11 +1,13 @@
-// worktrail task create | list
+// worktrail task create | list | start
 
 import type { Task } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatAge } from '../screen/quantities.ts';
 import { paintState } from '../screen/style.ts';
+import { type AgentOptions, agentInput } from '../turn/agent-options.ts';
 import { resolveProjectId } from './resolve-project.ts';
+import { showTrial } from './trial.ts';
 
 export interface TaskOptions {
   project?: string;
@@ -18,6 +20,22 @@ export async function taskCreate(cli: Cli, title: string, options: TaskOptions):
   const task = await client.tasks.create(projectId, { title, description: options.description });
   await (cli.screen.json ? cli.screen.document(task) : cli.screen.line(task.id));
   return exitCodes.ok;
+}
+
+export interface TaskStartOptions extends AgentOptions {
+  message?: string;
+  command?: string[];
+  detach?: boolean;
+}
+
+export async function taskStart(cli: Cli, taskId: string, options: TaskStartOptions): Promise<number> {
+  const { message, command: commands, detach } = options;
+  const client = await cli.client();
+  return await showTrial(
+    cli,
+    await client.tasks.start(taskId, { message, commands, agent: agentInput(options) }),
+    detach,
+  );
 }
 
 export async function taskList(cli: Cli, options: TaskOptions): Promise<number> {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Trial, TrialSession, WorktrailClient, WorktrailEvent } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes, UsageError } from '../exit-codes.ts';
+import { type AttemptOptions, plannedAttempts } from '../trial/planned-attempts.ts';
 import { createTrialNarrator, followTrial } from '../trial/trial-lines.ts';
 import { printTrial } from '../trial/trial-table.ts';
 import { cutTo, padTo, visible } from '../screen/visible-text.ts';
@@ -11,24 +12,37 @@ import { resolveProjectId } from './resolve-project.ts';
 
 const prefixColumnsMax = 20;
 
-export interface TrialRunOptions {
+export interface TrialRunOptions extends AttemptOptions {
   project?: string;
   title?: string;
   name?: string;
-  attempt?: string[];
   verify?: string[];
   maxParallel?: number;
+  stopWhenPassed?: boolean;
+  budgetTokens?: number;
+  budgetCost?: number;
+  budgetSeconds?: number;
   detach?: boolean;
 }
 
 export async function trialRun(cli: Cli, taskId: string | undefined, options: TrialRunOptions): Promise<number> {
-  const { screen } = cli;
-  const { attempt: attempts = [], verify, name, maxParallel } = options;
-  if (attempts.length === 0) throw new UsageError('give at least one --attempt "<command>"');
+  const attempts = plannedAttempts(options);
   const client = await cli.client();
   const task = taskId ?? (await createTask(cli, client, options));
-  const trial = await client.trials.create(task, { name, verify, maxParallel, attempts: attempts.map(attemptOf) });
-  if (options.detach) {
+  const { name, verify, maxParallel, budgetTokens: tokens, budgetCost: costUsd, budgetSeconds: seconds } = options;
+  const hasBudget = tokens !== undefined || costUsd !== undefined || seconds !== undefined;
+  const trial = await client.trials.create(task, {
+    ...{ name, verify, maxParallel, attempts },
+    ...(options.stopWhenPassed && { stopWhen: 'passed' }),
+    ...(hasBudget && { budget: { tokens, costUsd, seconds } }),
+  });
+  return await showTrial(cli, trial, options.detach);
+}
+
+/** Its sessions live, and what came of it. */
+export async function showTrial(cli: Cli, trial: Trial, detach = false): Promise<number> {
+  const { screen } = cli;
+  if (detach) {
     await (screen.json ? screen.document(trial) : screen.line(trial.id));
     return exitCodes.ok;
   }
@@ -36,10 +50,6 @@ export async function trialRun(cli: Cli, taskId: string | undefined, options: Tr
   if (ended === null) return exitCodes.interrupted;
   await (screen.json ? screen.jsonLine({ trial: ended }) : printTrial(screen, ended));
   return exitCodeOfTrial(ended);
-}
-
-function attemptOf(command: string) {
-  return { title: cutTo(visible(command), 80), commands: [command] };
 }
 
 async function createTask(cli: Cli, client: WorktrailClient, options: TrialRunOptions): Promise<string> {

@@ -16,7 +16,10 @@ import { visible } from '../screen/visible-text.ts';
 import { createLineSplitter } from './line-splitter.ts';
 
 const pollMs = 1_000;
-const types = ['session.ready', 'session.failed', 'command.queued', 'command.output', 'command.ended', 'gap'];
+const types = [
+  ...['session.ready', 'session.failed', 'command.queued', 'command.output', 'command.ended', 'gap'],
+  ...['turn.started', 'message.agent', 'tool.started', 'turn.ended', 'limit.reached'],
+];
 
 export interface TrialLinesDependencies {
   client: WorktrailClient;

@@ -2,8 +2,9 @@
 
 import type { Trial } from '@worktrail/client';
 import type { Screen } from '../screen/screen.ts';
-import { durationBetween } from '../screen/quantities.ts';
+import { durationBetween, formatCost } from '../screen/quantities.ts';
 import { paintState } from '../screen/style.ts';
+import { visible } from '../screen/visible-text.ts';
 
 export async function printTrial(screen: Screen, trial: Trial): Promise<void> {
   const { style } = screen;
@@ -28,7 +29,10 @@ export async function printTrial(screen: Screen, trial: Trial): Promise<void> {
   await screen.table(columns, rows);
   const passed = trial.sessions.filter(({ verdict }) => verdict === 'passed').length;
   const took = durationBetween(trial.createdAt, trial.endedAt);
+  const { tokens, costUsd } = trial.usage ?? { tokens: 0, costUsd: 0 };
+  const used = tokens > 0 ? `, ${tokens} tokens${costUsd > 0 ? `, ${formatCost(costUsd)}` : ''}` : '';
+  if (trial.reason) await screen.line(visible(trial.reason));
   await screen.line(
-    `trial ${trial.id}: ${paintState(style, trial.state)(trial.state)}, ${passed} of ${trial.sessions.length} passed${took ? `, ${took}` : ''}`,
+    `trial ${trial.id}: ${paintState(style, trial.state)(trial.state)}, ${passed} of ${trial.sessions.length} passed${took ? `, ${took}` : ''}${used}`,
   );
 }

@@ -3,10 +3,8 @@
 import type { AgentInput, Session, WorktrailClient } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { resolveProjectId } from '../commands/resolve-project.ts';
-import { cutTo, visible } from '../screen/visible-text.ts';
 
 const sessionId = /^ses_[0-9a-z]{26}$/;
-const titleColumnsMax = 60;
 
 export type Target = { kind: 'session'; session: Session } | { kind: 'project'; projectId: string };
 
@@ -25,19 +23,16 @@ export interface BegunTurn {
 }
 
 export async function beginTurn(
-  client: Pick<WorktrailClient, 'sessions' | 'turns'>,
+  client: Pick<WorktrailClient, 'chats' | 'sessions' | 'turns'>,
   target: Target,
   text: string,
   agent: AgentInput | undefined,
 ): Promise<BegunTurn> {
-  const session =
-    target.kind === 'session'
-      ? await client.sessions.get(target.session.id)
-      : await client.sessions.create(target.projectId, { title: titleOf(text) });
+  if (target.kind === 'project') {
+    const { session, turn } = await client.chats.create(target.projectId, { text, agent });
+    return { sessionId: session.id, turnId: turn.id, after: undefined };
+  }
+  const session = await client.sessions.get(target.session.id);
   const { turnId } = await client.turns.send(session.id, { text, agent });
   return { sessionId: session.id, turnId, after: session.lastCursor ?? undefined };
-}
-
-function titleOf(text: string): string {
-  return cutTo(visible(text).trim(), titleColumnsMax) || 'Chat';
 }

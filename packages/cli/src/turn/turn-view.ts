@@ -170,6 +170,10 @@ export function createTurnView({ style, live, reasoning: showsReasoning }: TurnV
         case 'files.changed':
         case 'context.referenced':
           return beside(`  ${visible(eventSummary(event))}`);
+        case 'session.resuming':
+        case 'session.restored':
+          return beside(`  ${type}: ${visible(eventSummary(event))}`);
+        case 'session.failed':
         case 'permission.answered':
         case 'egress.refused':
         case 'limit.reached':

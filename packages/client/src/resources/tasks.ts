@@ -1,6 +1,6 @@
 // Tasks of a project, and the trials that attempt them.
 
-import type { Comparison, Page, PageQuery, Task, TaskInput, Trial, TrialInput } from '../api-types.ts';
+import type { Comparison, Page, PageQuery, StartTaskInput, Task, TaskInput, Trial, TrialInput } from '../api-types.ts';
 import { allItems } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
@@ -19,8 +19,8 @@ export function createTasks(transport: Transport) {
     /** Every session of every trial of the task, side by side. */
     compare: (taskId: string, options?: CallOptions) =>
       transport.json<Comparison>('GET', pathOf`/v1/tasks/${taskId}/comparison`, options),
-    /** A trial with one session. */
-    start: (taskId: string, body: { commands?: string[] } = {}, options?: CallOptions) =>
+    /** A trial with one session; without a body its agent is told the task's title and description. */
+    start: (taskId: string, body: StartTaskInput = {}, options?: CallOptions) =>
       transport.json<Trial>('POST', pathOf`/v1/tasks/${taskId}/start`, { body, ...options }),
   };
 }

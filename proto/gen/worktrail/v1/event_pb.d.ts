@@ -1154,6 +1154,13 @@ export declare type FilesChanged = Message<"worktrail.v1.FilesChanged"> & {
    * @generated from field: string since_checkpoint_id = 5;
    */
   sinceCheckpointId: string;
+
+  /**
+   * With "tool": the use of it.
+   *
+   * @generated from field: string tool_call_id = 6;
+   */
+  toolCallId: string;
 };
 
 /**
@@ -1586,6 +1593,20 @@ export declare type FileRead = Message<"worktrail.v1.FileRead"> & {
    * @generated from field: string source = 5;
    */
   source: string;
+
+  /**
+   * Of the whole file, as git names it; empty where it was not counted.
+   *
+   * @generated from field: string blob = 6;
+   */
+  blob: string;
+
+  /**
+   * Of an agent.
+   *
+   * @generated from field: string tool_call_id = 7;
+   */
+  toolCallId: string;
 };
 
 /**
@@ -1653,6 +1674,13 @@ export declare type ContextReferenced = Message<"worktrail.v1.ContextReferenced"
    * @generated from field: repeated worktrail.v1.ContextReference references = 2;
    */
   references: ContextReference[];
+
+  /**
+   * Of an agent.
+   *
+   * @generated from field: string tool_call_id = 3;
+   */
+  toolCallId: string;
 };
 
 /**

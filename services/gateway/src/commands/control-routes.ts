@@ -20,7 +20,7 @@ import type { OpenedSession, SessionReader } from '../sessions/session-reader.ts
 import { id } from '../text.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 import type { CommandReader } from './command-reader.ts';
-import type { ControlOperation, RunnerControl } from './runner-control.ts';
+import { type ControlOperation, type RunnerControl, tellCanceled } from './runner-control.ts';
 import { commandSchema, signalSchema } from './schemas.ts';
 
 const tag = 'Commands';
@@ -126,21 +126,13 @@ function addCancel(api: Api, deps: ControlRouteDeps): void {
       // Recorded by the workflow first; then told to the runner, which the activity's heartbeat would reach later.
       const workflowId = sessionWorkflowId(sessionId);
       const canceled = await deps.workflows.update<{ accepted: boolean }>(workflowId, cancelCommand, [request]);
-      if (canceled?.accepted) await tellRunner(deps, session, commandId);
+      const { runnerId } = session.document;
+      const order = { graceSeconds: deps.operator.defaults.cancelGraceSeconds, reason: 'requested' };
+      if (canceled?.accepted) await tellCanceled(deps.control, runnerId, target(session, commandId), order);
       const command = await mustFind(deps, session, commandId);
       return json(command.state === 'ended' ? 200 : 202, command);
     },
   );
-}
-
-/** Only the faster of two ways: the recorded cancel reaches the runner by itself. */
-async function tellRunner(deps: ControlRouteDeps, session: OpenedSession, commandId: string): Promise<void> {
-  const { runnerId } = session.document;
-  if (runnerId === null) return;
-  const graceSeconds = deps.operator.defaults.cancelGraceSeconds;
-  await deps.control
-    .ask(runnerId, target(session, commandId), { case: 'cancelCommand', value: { graceSeconds, reason: 'requested' } })
-    .catch(() => undefined);
 }
 
 /** A command that was just asked for starts within milliseconds: it is waited for, within a bound. */

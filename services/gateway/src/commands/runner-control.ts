@@ -9,13 +9,26 @@ import { unavailable, within } from '../deadline.ts';
 
 export type ControlOperation = NonNullable<MessageInitShape<typeof ControlRequestSchema>['operation']>;
 
+export interface ControlTarget {
+  organizationId: string;
+  sessionId: string;
+  commandId: string;
+}
+
 export interface RunnerControl {
   /** Resolves once the sandbox has been told. @throws what the runner answers, or dependency_unavailable. */
-  ask(
-    runnerId: string,
-    target: { organizationId: string; sessionId: string; commandId: string },
-    operation: ControlOperation,
-  ): Promise<void>;
+  ask(runnerId: string, target: ControlTarget, operation: ControlOperation): Promise<void>;
+}
+
+/** Of a cancel that its workflow has recorded. Only the faster of two ways: that one reaches the runner by itself. */
+export async function tellCanceled(
+  control: RunnerControl,
+  runnerId: string | null,
+  target: ControlTarget,
+  order: { graceSeconds: number; reason: string },
+): Promise<void> {
+  if (runnerId === null) return;
+  await control.ask(runnerId, target, { case: 'cancelCommand', value: order }).catch(() => undefined);
 }
 
 const replyTimeoutMs = 4_000;

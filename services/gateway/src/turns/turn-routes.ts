@@ -8,11 +8,13 @@ import {
   messageBytesMax,
   sendMessage,
   type TurnAccepted,
+  type TurnCanceled,
   type TurnSpec,
 } from '@worktrail/contract/turns';
 import type { TurnRecord } from '@worktrail/proto/trace';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
+import { type RunnerControl, tellCanceled } from '../commands/runner-control.ts';
 import type { Api } from '../http/api.ts';
 import { json } from '../http/reply.ts';
 import { cursorId, pageOf, pageQuery } from '../pagination.ts';
@@ -65,7 +67,8 @@ export interface TurnRouteDeps {
   runners: RunnerView;
   workflows: WorkflowClient;
   trace: Pick<TraceClient, 'listTurns'>;
-  operator: Pick<OperatorConfig, 'model'>;
+  control: RunnerControl;
+  operator: Pick<OperatorConfig, 'model' | 'defaults'>;
 }
 
 export function addTurnRoutes(api: Api, deps: TurnRouteDeps): void {
@@ -149,7 +152,7 @@ function addReading(api: Api, { sessions, trace, workflows }: TurnRouteDeps): vo
   );
 }
 
-function addCancel(api: Api, { sessions, workflows }: TurnRouteDeps): void {
+function addCancel(api: Api, { sessions, workflows, control, operator }: TurnRouteDeps): void {
   api.route(
     {
       method: 'post',
@@ -168,10 +171,20 @@ function addCancel(api: Api, { sessions, workflows }: TurnRouteDeps): void {
     async ({ principal, params: { sessionId, turnId } }) => {
       const { document } = await sessions.open(principal, sessionId, 'turn.create');
       const request: CancelTurnRequest = { turnId, reason: 'requested' };
-      const answer = await updateSession<{ accepted: boolean }>({ sessions, workflows }, document, cancelTurn, [
-        request,
-      ]);
-      return json(202, answer);
+      const deps = { sessions, workflows };
+      const { accepted, commands } = await updateSession<TurnCanceled>(deps, document, cancelTurn, [request]);
+      const { organizationId, runnerId } = document;
+      const graceSeconds = operator.defaults.cancelGraceSeconds;
+      const told = commands.map((commandId) =>
+        tellCanceled(
+          control,
+          runnerId,
+          { organizationId, sessionId, commandId },
+          { graceSeconds, reason: 'turn_canceled' },
+        ),
+      );
+      await Promise.all(told);
+      return json(202, { accepted });
     },
   );
 }

@@ -1,10 +1,9 @@
-// The activities of the built-in agent, on a queue of their own: a call of a model may take minutes, and nothing else waits for it.
+// The activities of the built-in agent. They are on the queue of the workflows: what a workflow asks for there is begun by the very process
+// that decided it, without a way through the server.
 
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import type { ModelStepInput, ModelStepResult } from './model-step-messages.ts';
-
-export const agentTaskQueue = 'worktrail-agent';
 
 export interface ConcludeCommandInput {
   ref: SandboxRef;

@@ -2,7 +2,7 @@
 
 import { APICallError } from 'ai';
 import { expect, it } from 'vitest';
-import { modelFailure, retryAfterMs } from './model-failure.ts';
+import { isContextExceeded, modelFailure, retryAfterMs } from './model-failure.ts';
 import { AnswerTooLarge } from './step-stream.ts';
 
 function answered(statusCode: number, responseHeaders: Record<string, string> = {}) {
@@ -15,6 +15,10 @@ it.each([400, 401, 403, 404, 413, 422])('%s is for good', (status) => {
 
 it.each([408, 429, 500, 502, 503, 529])('%s may pass', (status) => {
   expect(modelFailure(answered(status), 0).type).toBe('model_unavailable');
+});
+
+it('an answer that broke off may pass, although its status was good', () => {
+  expect(modelFailure(answered(200), 0).type).toBe('model_unavailable');
 });
 
 it('what broke on the way may pass; an answer that is too large comes again', () => {
@@ -30,4 +34,16 @@ it('Retry-After is followed, in seconds or as a date, within a bound', () => {
   expect(retryAfterMs('1e9', now)).toBe(600_000);
   expect(retryAfterMs('soon', now)).toBeNull();
   expect(retryAfterMs(undefined, now)).toBeNull();
+});
+
+it('what providers say when they were told too much is told from other refusals', () => {
+  const said = (message: string, statusCode = 400, responseBody = '') =>
+    isContextExceeded(new APICallError({ message, url: 'http://x', requestBodyValues: {}, statusCode, responseBody }));
+  expect(said("This model's maximum context length is 8192 tokens.")).toBe(true);
+  expect(said('no', 400, '{"error":{"code":"context_length_exceeded"}}')).toBe(true);
+  expect(said('prompt is too long: 210000 tokens > 200000 maximum')).toBe(true);
+  expect(said('The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).')).toBe(true);
+  expect(said('too large', 413)).toBe(true);
+  expect(said('invalid tool name')).toBe(false);
+  expect(said('context length', 401)).toBe(false);
 });

@@ -4,7 +4,7 @@
 // refused stay so.
 
 import { ApplicationFailure } from '@temporalio/common';
-import { APICallError, InvalidResponseDataError, JSONParseError, RetryError, TypeValidationError } from 'ai';
+import { APICallError, JSONParseError, RetryError, TypeValidationError } from 'ai';
 import { DoesNotFit } from './compaction.ts';
 import { modelRefused, type modelRepeats, modelUnavailable } from './model-step-messages.ts';
 import { AnswerTooLarge } from './step-stream.ts';
@@ -24,7 +24,8 @@ export function modelFailure(error: unknown, nowMs: number): ModelFailure {
   if (RetryError.isInstance(error)) return modelFailure(error.lastError, nowMs);
   const known = causesOf(error).find((cause) => cause instanceof AnswerTooLarge || cause instanceof DoesNotFit);
   if (known) return { type: modelRefused, detail: (known as Error).message, retryAfterMs: null };
-  if (!APICallError.isInstance(error)) {
+  // An answer that broke off is one with its good status.
+  if (!APICallError.isInstance(error) || (error.statusCode ?? 500) < 400) {
     return { type: modelUnavailable, detail: `the model could not be reached: ${short(error)}`, retryAfterMs: null };
   }
   const { statusCode, responseHeaders } = error;
@@ -36,7 +37,7 @@ export function modelFailure(error: unknown, nowMs: number): ModelFailure {
 
 /** What it answered is not what a model answers. */
 export function isUnreadable(error: unknown): boolean {
-  const kinds = [JSONParseError, TypeValidationError, InvalidResponseDataError];
+  const kinds = [JSONParseError, TypeValidationError];
   return causesOf(error).some((cause) => kinds.some((kind) => kind.isInstance(cause)));
 }
 

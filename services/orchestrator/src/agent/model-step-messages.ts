@@ -1,6 +1,6 @@
 // What a step of a turn is asked for and what it comes to, as the session's workflow has it.
 
-import type { FileToolUse } from '@worktrail/contract/agent-tools';
+import type { ContextToolUse, FileToolUse } from '@worktrail/contract/agent-tools';
 import type { InheritedHistory } from '@worktrail/contract/forks';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import type { TokenUsage } from '@worktrail/contract/turns';
@@ -42,6 +42,7 @@ export interface ToolCallRequest {
 export type ToolUse =
   | (ToolCallRequest & { kind: 'command'; command: string; cwd: string; timeoutSeconds: number })
   | (ToolCallRequest & { kind: 'files'; use: FileToolUse })
+  | (ToolCallRequest & { kind: 'context'; use: ContextToolUse })
   | (ToolCallRequest & { kind: 'plan'; items: { text: string; state: string }[] })
   | (ToolCallRequest & { kind: 'finish' })
   /** It cannot be done. */

@@ -192,6 +192,8 @@ async function ask(
       } else if (part.type === 'error') throw part.error;
       else if (part.type === 'abort') signal.throwIfAborted();
       else if (part.type === 'finish') {
+        // No provider has said that it was the end.
+        if (part.rawFinishReason === undefined) break;
         const { inputTokens = 0, outputTokens = 0, inputTokenDetails } = part.totalUsage;
         const taken = { inputTokens, outputTokens, cachedInputTokens: inputTokenDetails?.cacheReadTokens ?? 0 };
         return { finish: finishOf(part.finishReason), usage: { ...taken, costUsd: costUsd(taken) }, calls };

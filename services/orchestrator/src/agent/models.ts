@@ -36,6 +36,8 @@ export interface OpenModel {
 export interface Models {
   /** What is to be said where there is none of that name. */
   open(name: string): OpenModel | { missing: string };
+  /** 'unknown' where there is none of that name. */
+  providerOf(name: string): string;
   /** A text without keys. */
   mask(text: string): string;
 }
@@ -60,9 +62,10 @@ export function createModels({ named, ...config }: ModelConfig): Models {
   if (googleKey !== undefined) providers.set('google', createGoogleGenerativeAI({ apiKey: googleKey, fetch }));
   const keys = [urlKey, openaiKey, anthropicKey, googleKey].filter((key) => key !== undefined);
 
+  const specOf = (name: string) => (Object.hasOwn(named, name) ? named[name] : byProvider(name));
   return {
     open: (name) => {
-      const spec = Object.hasOwn(named, name) ? named[name] : byProvider(name);
+      const spec = specOf(name);
       if (!spec) {
         const known = [...Object.keys(named), ...[...providers.keys()].map((one) => `${one}/…`)].join(', ');
         return { missing: `there is no model "${name}"; there are: ${known || 'none, the operator has given no key'}` };
@@ -76,6 +79,7 @@ export function createModels({ named, ...config }: ModelConfig): Models {
       const { id, contextTokens, outputTokensMax, price } = spec;
       return { model: open(id), contextTokens, outputTokensMax, costUsd: (usage) => costOf(price, usage) };
     },
+    providerOf: (name) => specOf(name)?.provider ?? 'unknown',
     mask: (text) => keys.reduce((masked, key) => masked.replaceAll(key, '*'.repeat(key.length)), text),
   };
 }

@@ -33,6 +33,8 @@ export async function summarize(
       } else if (part.type === 'error') throw part.error;
       else if (part.type === 'abort') signal.throwIfAborted();
       else if (part.type === 'finish') {
+        // No provider has said that it was the end.
+        if (part.rawFinishReason === undefined) break;
         if (text.trim() === '') throw new Error('its summary was empty');
         const { inputTokens = 0, outputTokens = 0, inputTokenDetails } = part.totalUsage;
         const taken = { inputTokens, outputTokens, cachedInputTokens: inputTokenDetails?.cacheReadTokens ?? 0 };

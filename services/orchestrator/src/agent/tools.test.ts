@@ -11,6 +11,10 @@ it('what fits is to be done, with what was left out filled in', () => {
     kind: 'files',
     use: { tool: 'read_file', path: 'a', firstLine: 1, lines: 1_000 },
   });
+  expect(use('search_context', '{"query":"q"}')).toMatchObject({
+    kind: 'context',
+    use: { tool: 'search_context', query: 'q', path: null, language: null, limit: 10 },
+  });
   expect(use('finish', '{}').kind).toBe('finish');
 });
 
@@ -25,6 +29,7 @@ it.each([
   ['run_command', '{"command":"ls","sudo":true}', 'sudo'],
   ['run_command', '{"command":"ls","timeoutSeconds":-1}', 'does not fit'],
   ['read_file', '{"path":"a","lines":1e9}', 'does not fit'],
+  ['search_symbols', '{"query":"q","limit":1000}', 'does not fit'],
   [
     'update_plan',
     `{"items":[${'{"text":"x","state":"open"},'.repeat(60)}{"text":"x","state":"open"}]}`,

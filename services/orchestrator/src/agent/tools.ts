@@ -4,10 +4,21 @@
 // better in the next step.
 
 import { z } from 'zod';
+import { contextPathLengthMax, contextQueryLengthMax } from '@worktrail/contract/context';
 import { limits } from '@worktrail/contract/limits';
 import type { ToolCallRequest, ToolUse } from './model-step-messages.ts';
 
 const path = z.string().max(4_096);
+const searched = {
+  path: z
+    .string()
+    .min(1)
+    .max(contextPathLengthMax)
+    .nullable()
+    .default(null)
+    .describe('Only below this directory, or in what fits a pattern with "*", "**" and "?".'),
+  limit: z.int().min(1).max(30).default(10),
+};
 const pathHint = 'Relative to the root of the repository.';
 
 interface Tool<Input extends z.ZodType = z.ZodType> {
@@ -54,6 +65,22 @@ export const tools: Readonly<Record<string, Tool>> = {
       isRegex: z.boolean().default(false).describe('An extended regular expression, not a plain text.'),
     }),
     use: (call, input) => ({ ...call, kind: 'files', use: { tool: 'search_text', ...input } }),
+  }),
+  search_context: tool({
+    description:
+      'Finds what is about some words in the repository: definitions, passages of text and files, the best first. It knows the commit that the session started from, not what was changed since.',
+    input: z.strictObject({
+      query: z.string().min(1).max(contextQueryLengthMax),
+      ...searched,
+      language: z.string().min(1).max(50).nullable().default(null).describe('"typescript", "python", …'),
+    }),
+    use: (call, input) => ({ ...call, kind: 'context', use: { tool: 'search_context', ...input } }),
+  }),
+  search_symbols: tool({
+    description:
+      'Finds where functions, classes, methods and the like are defined, by name or by words of it. It knows the commit that the session started from.',
+    input: z.strictObject({ query: z.string().min(1).max(contextQueryLengthMax), ...searched }),
+    use: (call, input) => ({ ...call, kind: 'context', use: { tool: 'search_symbols', ...input } }),
   }),
   write_file: tool({
     description: 'Writes a whole file, with the directories on its way.',

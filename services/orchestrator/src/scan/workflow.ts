@@ -14,7 +14,6 @@ import {
   sessionReported,
 } from '@worktrail/contract/trial-messages';
 import { failureMessage, wasNotTakenUp } from '../activity-failure.ts';
-import { agentTaskQueue } from '../agent/agent-activities.ts';
 import { recordOptions } from '../record-options.ts';
 import { now } from '../workflow-clock.ts';
 import type { ScanRecordActivities } from './activities.ts';
@@ -38,7 +37,6 @@ const { scanRepository, locateEvidence } = proxyActivities<messages.ScanActiviti
 });
 
 const { askForSuggestions } = proxyActivities<SuggestActivities>({
-  taskQueue: agentTaskQueue,
   startToCloseTimeout: '5 minutes',
   scheduleToStartTimeout: '1 minute',
   heartbeatTimeout: '10 seconds',

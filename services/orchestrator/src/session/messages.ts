@@ -65,7 +65,7 @@ const capture = defineUpdate<messages.CapturedFiles, [messages.CaptureFilesReque
 const update = defineUpdate<messages.UpdateDocument, [messages.UpdateSessionRequest]>(messages.updateSession);
 const fork = defineUpdate<ForkPoint, [messages.ForkSessionRequest]>(messages.forkSession);
 const sendMessage = defineUpdate<turns.TurnAccepted, [turns.TurnSpec]>(turns.sendMessage);
-const cancelTurn = defineUpdate<{ accepted: boolean }, [turns.CancelTurnRequest]>(turns.cancelTurn);
+const cancelTurn = defineUpdate<turns.TurnCanceled, [turns.CancelTurnRequest]>(turns.cancelTurn);
 const answerPermission = defineUpdate<permissions.PermissionAnswer, [permissions.AnswerPermissionRequest]>(
   permissions.answerPermission,
 );
@@ -98,7 +98,7 @@ export function answerMessages(run: SessionRun): void {
       if (refused) throw refuse(refused.code, refused.detail);
     },
   });
-  setHandler(cancelTurn, ({ turnId, reason }) => count(run, () => ({ accepted: stopTurn(run, turnId, reason) })));
+  setHandler(cancelTurn, (request) => count(run, () => cancelAndTell(run, request)));
   setHandler(answerPermission, (answer) => count(run, () => permissionAnswered(state, answer, now())), {
     validator: (answer) => {
       const refused = answerRefusal(state, answer);
@@ -194,6 +194,12 @@ function stopCommand(run: SessionRun, { commandId, reason }: messages.CancelComm
   return accepted;
 }
 
+function cancelAndTell(run: SessionRun, { turnId, reason }: turns.CancelTurnRequest): turns.TurnCanceled {
+  const accepted = stopTurn(run, turnId, reason);
+  const stopping = run.state.commands.filter(({ spec, state: is }) => spec.turnId === turnId && is === 'running');
+  return { accepted, commands: stopping.map(({ spec }) => spec.id) };
+}
+
 /** False: it is not live. */
 export function stopTurn(run: SessionRun, turnId: string, reason: string): boolean {
   const { state, background } = run;
@@ -201,8 +207,8 @@ export function stopTurn(run: SessionRun, turnId: string, reason: string): boole
   const accepted = turnCanceled(state, turnId, reason, now());
   if (!accepted || !isCurrent) return accepted;
   background.interrupt('model');
-  const isUsingFiles = ({ state: is, use }: ToolUseState) => is === 'telling' && use.kind === 'files';
-  if (state.turns.live[0]?.tools.some(isUsingFiles)) background.interrupt('tool');
+  const isOnHost = ({ state: is, use }: ToolUseState) => is === 'telling' && use.kind !== 'command';
+  if (state.turns.live[0]?.tools.some(isOnHost)) background.interrupt('tool');
   const commands = state.commands.filter(({ spec }) => spec.turnId === turnId);
   for (const { spec } of commands) stopCommand(run, { commandId: spec.id, reason: 'turn_canceled' });
   return true;

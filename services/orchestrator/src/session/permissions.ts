@@ -121,6 +121,8 @@ export function describeUse(use: ToolUse): Omit<AskedPermission, 'toolCallId'> |
       return { toolKind: 'execute', detail: `${use.cwd ? `in ${quoted(use.cwd)}: ` : ''}${use.command}` };
     case 'files':
       return describeFileUse(use.use);
+    case 'context':
+      return { toolKind: 'read', detail: `${use.use.tool}: ${use.use.query}` };
     case 'plan':
     case 'finish':
     case 'refused':

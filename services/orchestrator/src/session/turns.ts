@@ -100,7 +100,9 @@ export function turnBegun(state: SessionState, turn: LiveTurn, now: string): voi
   turn.step = 1;
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
   const limit = sessionLimitReached(state.turns);
-  if (limit !== null) turnLimited(state, turn, limit, now);
+  if (limit === null) return;
+  turn.step = 0;
+  turnLimited(state, turn, limit, now);
 }
 
 /** A step is in the history, and this follows from it. */
@@ -167,6 +169,7 @@ export function toolBegun(state: SessionState, turn: LiveTurn, commandId: string
       acceptCommand(state, commandOf(turn, use, commandId, now), null, now);
       return;
     case 'files':
+    case 'context':
       tool.state = 'concluding';
       return;
     case 'plan':
@@ -220,6 +223,18 @@ export function toolNotTold(state: SessionState, turnId: string, toolCallId: str
   const tool = state.turns.live[0]?.tools.find(({ use }) => use.id === toolCallId);
   if (tool?.state === 'telling') tool.state = 'concluding';
   else if (!tool) addToolEvent(state, { turnId, toolCallId, number: 2 }, now, cutOff(toolCallId, 'canceled'));
+}
+
+/** It could not be done, and trying again will not help. */
+export function toolFailed(
+  state: SessionState,
+  { turnId, toolCallId }: { turnId: string; toolCallId: string },
+  error: string,
+  now: string,
+): void {
+  const value = { toolCallId, failed: true, outputJson: JSON.stringify({ error }) };
+  addToolEvent(state, { turnId, toolCallId, number: 2 }, now, { case: 'toolEnded', value });
+  toolConcluded(state, toolCallId, now);
 }
 
 /** Its end is in the history. */

@@ -3,7 +3,8 @@
 // 1. What came of it is in the history, as the model is told of it: bounded, and with what was read and changed by its content.
 // 2. It is done once and told once: what is to be written is decided once, and kept beside the sandbox with what became of it until all
 //    of that is in the history; an attempt after one that died goes on from there.
-// 3. A text is read and written as UTF-8; what is none is told as such and left alone.
+// 3. A use that is canceled before it has written anything leaves nothing. What is begun to be written is written whole, and told.
+// 4. A text is read and written as UTF-8; what is none is told as such and left alone.
 
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -25,10 +26,16 @@ import type { FileChanges } from '../files/file-change.ts';
 import type { LiveFile, LiveFiles } from '../files/live-files.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { runInternalCommand } from '../supervision/internal-command.ts';
+import { readLines } from './read-lines.ts';
 import { EditRefused, readPatch, replaced } from './edit-text.ts';
 
 export interface FileTools {
-  use(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<UsedFiles>;
+  /** `signal`: this attempt is over, another may go on. `canceled`: nobody waits for it any more. */
+  use(
+    sandbox: OpenSandbox,
+    input: UseFilesInput,
+    ending: { signal: AbortSignal; canceled: AbortSignal },
+  ): Promise<UsedFiles>;
 }
 
 export interface FileToolDeps {
@@ -120,26 +127,21 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
   async function read(
     sandbox: OpenSandbox,
     { path, firstLine, lines }: Extract<FileToolUse, { tool: 'read_file' }>,
+    toolCallId: string,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { text } = await readText(sandbox, path, signal);
-    const all = text.split('\n');
-    if (all.at(-1) === '') all.pop();
-    const asked = all.slice(firstLine - 1, firstLine - 1 + lines);
-    const shown = fitting(asked);
-    const before = all.slice(0, firstLine - 1).reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
-    const bytes = Buffer.from(shown.join('\n'));
+    const { text, blob } = await readText(sandbox, path, signal);
+    const read = readLines(text, firstLine, lines, shownBytesMax);
+    const { offset, bytes, total, nextLine, isCut } = read;
     const value = {
-      path,
-      offset: BigInt(before),
-      length: BigInt(bytes.length),
-      sha256: createHash('sha256').update(bytes).digest('hex'),
-      source: 'tool',
+      ...{ path, offset: BigInt(offset), length: BigInt(bytes.length) },
+      ...{ sha256: createHash('sha256').update(bytes).digest('hex'), source: 'tool', blob, toolCallId },
     };
     const output = {
-      text: shown.map((line, index) => `${firstLine + index}\t${line}`).join('\n'),
-      lines: all.length,
-      ...(shown.length < all.length - firstLine + 1 && { nextLine: firstLine + shown.length }),
+      text: read.lines.map((line, index) => `${firstLine + index}\t${line}`).join('\n'),
+      lines: total,
+      ...(isCut && { cut: 'the line goes on' }),
+      ...(nextLine !== null && { nextLine }),
     };
     return { output, events: [{ case: 'fileRead', value }] };
   }
@@ -211,10 +213,18 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     return written;
   }
 
-  async function change(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
+  async function change(
+    sandbox: OpenSandbox,
+    input: UseFilesInput,
+    { signal, canceled }: { signal: AbortSignal; canceled: AbortSignal },
+  ): Promise<Outcome> {
     const path = keptPath(sandbox, input);
-    const kept = (await readKept(path)) ?? { written: await plan(sandbox, input.use, signal), made: [] };
+    const kept = (await readKept(path)) ?? {
+      written: await plan(sandbox, input.use, AbortSignal.any([signal, canceled])),
+      made: [],
+    };
     const { written, made } = kept;
+    if (made.length === 0) canceled.throwIfAborted();
     if (made.length === 0) await keep(path, kept);
     for (const { content, before, ...order } of written.slice(made.length)) {
       const bytes = content === null ? null : Buffer.from(content);
@@ -233,35 +243,42 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
       .filter(({ status }) => status !== 'unchanged')
       .map((file) => ({ ...file, additions: BigInt(file.additions), deletions: BigInt(file.deletions) }));
     const told: EventPayloadInit[] =
-      files.length > 0 ? [{ case: 'filesChanged', value: { source: 'tool', files } }] : [];
+      files.length > 0
+        ? [{ case: 'filesChanged', value: { source: 'tool', files, toolCallId: input.toolCallId } }]
+        : [];
     return { output: { files: shown }, events: told };
   }
 
-  async function act(sandbox: OpenSandbox, input: UseFilesInput, signal: AbortSignal): Promise<Outcome> {
+  async function act(
+    sandbox: OpenSandbox,
+    input: UseFilesInput,
+    ending: { signal: AbortSignal; canceled: AbortSignal },
+  ): Promise<Outcome> {
     const { use } = input;
+    const signal = AbortSignal.any([ending.signal, ending.canceled]);
     switch (use.tool) {
       case 'read_file':
-        return await read(sandbox, use, signal);
+        return await read(sandbox, use, input.toolCallId, signal);
       case 'list_files':
         return await list(sandbox, use.path, signal);
       case 'search_text':
         return await search(sandbox, use, signal);
       default:
-        return await change(sandbox, input, signal);
+        return await change(sandbox, input, ending);
     }
   }
 
   return {
-    use: async (sandbox, input, signal) => {
+    use: async (sandbox, input, ending) => {
       const { turnId, toolCallId, agent, use } = input;
-      const where = { ...input, producer: toolCallId, signal };
+      const where = { ...input, producer: toolCallId, signal: ending.signal };
       const stored = await recoverProducer(events, where);
       // Another attempt has told it all: only its answer was lost.
       if (stored.ended) {
         await rm(keptPath(sandbox, input), { force: true });
         return { changed: isChange(use) };
       }
-      const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, signal));
+      const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, ending));
       const producer = createProducer(events, where, stored);
       // Its begin is the first. What an attempt before has told of the rest stays; the end is still to be told, whatever it came to now.
       const missing = outcome.events.slice(Math.max(0, stored.number - 1));

@@ -7,9 +7,13 @@ import { ActivityCancellationType, isCancellation, proxyActivities } from '@temp
 import { agentName } from '@worktrail/contract/agents';
 import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
-import { type SandboxActivities, sandboxGone, type UseFilesInput } from '@worktrail/contract/sandbox-activities';
+import {
+  type SandboxActivities,
+  sandboxGone,
+  type UseContextInput,
+  type UseFilesInput,
+} from '@worktrail/contract/sandbox-activities';
 import type { AgentActivities } from '../../agent/agent-activities.ts';
-import { agentTaskQueue } from '../../agent/agent-activities.ts';
 import { modelRepeats } from '../../agent/model-step-messages.ts';
 import { recordOptions } from '../../record-options.ts';
 import { now } from '../../workflow-clock.ts';
@@ -19,19 +23,28 @@ import type { LiveTurn, SessionState } from '../state.ts';
 import { filesTouched } from '../checkpoints.ts';
 import { toolSandboxGone } from '../life.ts';
 import { findLive } from '../commands.ts';
-import { modelAnswered, modelFailed, modelRepeated, toolConcluded, toolNotTold, toolToConclude } from '../turns.ts';
+import {
+  modelAnswered,
+  modelFailed,
+  modelRepeated,
+  toolConcluded,
+  toolFailed,
+  toolNotTold,
+  toolToConclude,
+} from '../turns.ts';
 
 const detailLengthMax = 500;
+/** A runner's: another generation of the session has been asked for meanwhile. */
+const staleGeneration = 'stale_generation';
 
 const { modelStep } = proxyActivities<AgentActivities>({
-  taskQueue: agentTaskQueue,
   startToCloseTimeout: '1 hour',
   scheduleToCloseTimeout: '3 hours',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute', maximumAttempts: 12 },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 });
-const { concludeCommand } = proxyActivities<AgentActivities>({ ...recordOptions, taskQueue: agentTaskQueue });
+const { concludeCommand } = proxyActivities<AgentActivities>(recordOptions);
 
 export function callModel({ state, background }: SessionRun, turn: LiveTurn): void {
   const { id: turnId, agent } = turn.spec;
@@ -59,9 +72,15 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
   const about = { turnId, toolCallId: use.id };
   if (commandId !== null && findLive(state, commandId)) return;
   tool.state = 'telling';
+  const input = { ...sandboxRef(state), ...about, agent: agentName(turn.spec.agent) };
   if (use.kind === 'files') {
-    const input = { ...sandboxRef(state), ...about, agent: agentName(turn.spec.agent), use: use.use };
-    return background.begin('tool', () => useFilesOnHost(state, input));
+    const asked: UseFilesInput = { ...input, use: use.use };
+    return background.begin('tool', () => useOnHost(state, input, () => onHost(state).useFiles(asked)));
+  }
+  if (use.kind === 'context') {
+    const { repository } = state.spec;
+    const asked: UseContextInput = { ...input, repository, commit: state.baseCommit ?? '', use: use.use };
+    return background.begin('tool', () => useOnHost(state, input, () => searchOnHost(state, asked)));
   }
   if (commandId === null) return;
   const result = state.ended.find(({ id }) => id === commandId)?.result ?? null;
@@ -71,8 +90,15 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
   });
 }
 
-async function useFilesOnHost(state: SessionState, input: UseFilesInput): Promise<void> {
-  const { useFiles } = proxyActivities<SandboxActivities>({
+type ToolInput = Pick<UseFilesInput, 'turnId' | 'toolCallId' | 'generation'>;
+
+async function searchOnHost(state: SessionState, asked: UseContextInput): Promise<{ changed: boolean }> {
+  await onHost(state).useContext(asked);
+  return { changed: false };
+}
+
+function onHost(state: SessionState): SandboxActivities {
+  return proxyActivities<SandboxActivities>({
     taskQueue: state.placement?.hostQueue ?? '',
     startToCloseTimeout: '2 minutes',
     scheduleToStartTimeout: '1 minute',
@@ -80,15 +106,25 @@ async function useFilesOnHost(state: SessionState, input: UseFilesInput): Promis
     retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '10 seconds' },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
+}
+
+async function useOnHost(
+  state: SessionState,
+  { turnId, toolCallId, generation }: ToolInput,
+  use: () => Promise<{ changed: boolean }>,
+): Promise<void> {
   try {
-    const { changed } = await useFiles(input);
+    const { changed } = await use();
     if (changed) filesTouched(state, now());
-    toolConcluded(state, input.toolCallId, now());
+    toolConcluded(state, toolCallId, now());
   } catch (error) {
-    const isGone = failureType(error) === sandboxGone;
-    if (!isCancellation(error) && !wasNotTakenUp(error) && !isGone) throw error;
-    // Of a turn that goes on the loop asks again.
-    toolNotTold(state, input.turnId, input.toolCallId, now());
-    if (isGone) toolSandboxGone(state, input.generation, now());
+    const type = failureType(error);
+    if (isCancellation(error) || wasNotTakenUp(error) || type === sandboxGone || type === staleGeneration) {
+      // Of a turn that goes on the loop asks again.
+      toolNotTold(state, turnId, toolCallId, now());
+      if (type === sandboxGone) toolSandboxGone(state, generation, now());
+    } else {
+      toolFailed(state, { turnId, toolCallId }, failureMessage(error).slice(0, detailLengthMax), now());
+    }
   }
 }
