@@ -17,6 +17,7 @@ const warmUpSteps = 10;
 const stepsMeasured = 60;
 const turnsMeasured = 12;
 const sessionsAtOnce = 20;
+const cancelsMeasured = 20;
 const words = 'I go on.';
 
 const uses = {
@@ -40,9 +41,13 @@ const turnTools: readonly ToolName[] = [
   'update_plan',
 ];
 
-/** A message is "TOOL×STEPS NAME" or "turn NAME". */
+/** Ends only when it is killed. */
+const stubborn = `trap '' TERM INT; echo begun; while :; do sleep 0.1; done`;
+
+/** A message is "TOOL×STEPS NAME", "turn NAME" or "cancel NAME". */
 function answer({ text, step }: Asked): Answer {
   const [what = ''] = text.split(' ');
+  if (what === 'cancel') return { text: words, calls: [{ tool: 'run_command', input: { command: stubborn } }] };
   const [name, steps] = what.split('×');
   const next = what === 'turn' ? turnTools[step - 1] : step <= Number(steps) ? (name as ToolName) : undefined;
   return { text: words, calls: next ? [{ tool: next, input: uses[next] }] : [] };
@@ -80,6 +85,8 @@ interface Figures {
   firstWords: Quantiles;
   turn: { worktrail: Quantiles; plain: Quantiles };
   atOnce: { steps: number; tookMs: number; overhead: Quantiles; cpu: Record<string, number>; alone: number };
+  /** From the request to the turn's end, while a command runs that does not end. */
+  cancel: Quantiles;
   memory: { name: string; before: number; after: number }[];
 }
 
@@ -96,12 +103,14 @@ async function measure(bench: Bench, modelUrl: string): Promise<Figures> {
     words.push(...measured.map((step) => first[step - 1]! - at('half', text, step)));
   }
   const turns = await measureTurns(bench, modelUrl);
+  const cancel = await measureCancels(bench);
   const before = await residentMib(bench.pids);
   const atOnce = await measureAtOnce(bench);
   const after = await residentMib(bench.pids);
   const memory = Object.keys(before).map((name) => ({ name, before: before[name]!, after: after[name]! }));
   return {
     ...{ overhead: overhead as Figures['overhead'], firstWords: quantiles(words) },
+    cancel,
     ...{ turn: turns, atOnce: { ...atOnce, alone: overhead.update_plan!.p50 }, memory },
   };
 }
@@ -138,6 +147,28 @@ async function measureTurns(bench: Bench, modelUrl: string): Promise<Figures['tu
   return { worktrail: quantiles(worktrail), plain: quantiles(plain) };
 }
 
+/** Each in a session of its own: what is canceled has its grace, and the next command of the session waits for that. */
+async function measureCancels(bench: Bench): Promise<Quantiles> {
+  const took: number[] = [];
+  for (let round = 0; round < cancelsMeasured; round++) {
+    const session = await newSession(bench);
+    const events = followEvents(bench.api, bench.apiKey, session);
+    const { turnId } = await bench.api.make(`/v1/sessions/${session}/messages`, { text: `cancel ${round}` });
+    let askedMs = 0;
+    for await (const event of events) {
+      if (event.type === 'command.output') {
+        askedMs = performance.now();
+        await bench.api.make(`/v1/sessions/${session}/turns/${turnId}/cancel`);
+      }
+      if (event.type !== 'turn.ended') continue;
+      if (event.data['outcome'] !== 'canceled') throw new Error(JSON.stringify(event.data));
+      took.push(performance.now() - askedMs);
+      break;
+    }
+  }
+  return quantiles(took);
+}
+
 async function measureAtOnce(bench: Bench): Promise<Omit<Figures['atOnce'], 'alone'>> {
   const sessions = await Promise.all(Array.from({ length: sessionsAtOnce }, () => newSession(bench)));
   const processes = Object.fromEntries(Object.entries(bench.pids).map(([name, pid]) => [name, [pid]]));
@@ -165,7 +196,7 @@ async function residentMib(pids: Record<string, number>): Promise<Record<string,
   return Object.fromEntries(await Promise.all(Object.entries(pids).map(read)));
 }
 
-function render({ overhead, firstWords, turn: turns, atOnce, memory }: Figures, machine: string): string {
+function render({ overhead, firstWords, turn: turns, cancel, atOnce, memory }: Figures, machine: string): string {
   const row = (name: string, { p50, p95, max }: Quantiles) =>
     `| ${name} | ${p50.toFixed(1)} | ${p95.toFixed(1)} | ${max.toFixed(1)} |`;
   const cpuTotal = Object.values(atOnce.cpu).reduce((sum, ms) => sum + ms, 0);
@@ -197,6 +228,10 @@ ${row('plain loop in one process', turns.plain)}
 | **ratio** | **${(turns.worktrail.p50 / turns.plain.p50).toFixed(2)}** | **${(turns.worktrail.p95 / turns.plain.p95).toFixed(2)}** | |
 
 With a model that takes 2 s for an answer the ratio is ${((turns.worktrail.p50 + 20_000) / (turns.plain.p50 + 20_000)).toFixed(2)} (computed).
+
+| a turn is canceled while a command runs that ignores it, ${cancelsMeasured} times | p50 ms | p95 ms | max ms |
+|---|---|---|---|
+${row('from the request to `turn.ended` at a reader', cancel)}
 
 The same turn in ${sessionsAtOnce} sessions at once: ${atOnce.steps} steps in ${(atOnce.tookMs / 1000).toFixed(1)} s, ${(atOnce.steps / (atOnce.tookMs / 1000)).toFixed(0)} steps per second; between answer and next question p50
 ${atOnce.overhead.p50.toFixed(0)} ms, p95 ${atOnce.overhead.p95.toFixed(0)} ms.

@@ -197,7 +197,8 @@ test('what no longer fits the model is summarized once, into the history; resume
   const agent = { model: 'small' };
   const message = (count: number) => long(`long message ${count}`);
   for (let count = 0; count < 8; count += 1) {
-    model.on(`long message ${count}`, says(long(`answer ${count}`)));
+    // An attempt that fails after its summary leaves that to the next.
+    model.on(`long message ${count}`, inTurn(refuses(503), says(long(`answer ${count}`))));
     expect(await say(session.id, message(count), agent)).toMatchObject({ outcome: 'completed' });
   }
   const made = model.asked(summaryRequest).length;

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PublicEvent, readHistory } from './api.ts';
 import { call, type ScriptedAgent, startScriptedAgent, type TurnEvent } from './scripted-agent.ts';
 
-const stoppedMsMax = 8_000;
+const stoppedMsMax = 20_000;
 /** Longer than any test: what is not stopped is seen. */
-const hangingMs = 25_000;
+const hangingMs = 30_000;
 
 let agent: ScriptedAgent;
 beforeAll(async () => {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   appendDrafts,
   createProducer,
+  createProducerMemory,
   type EventInit,
   newProducerState,
   type ProducerDeps,
@@ -193,6 +194,30 @@ test('a workflow whose events the stream has lost goes on behind the hole, at it
   await appendDrafts(deps(), ref, [draft(6)], true);
   expect(await numbersOf(ref)).toEqual([1, 2, 5, 6]);
   await expect(appendDrafts(deps(), ref, [draft(7), draft(9)], false)).rejects.toThrow(/does not follow 7/);
+});
+
+test('what a process remembers of its producers spares it the reading, and is given up where another has written', async () => {
+  const ref = { ...newRef(), producer: 'session' };
+  const draft = (number: number) => ({
+    number,
+    time: new Date(1_700_000_000_000 + number).toISOString(),
+    actor: { kind: 'system' as const, id: 'session' },
+    payload: { case: 'sessionBusy' as const, value: { commandId: `c${number}` } },
+  });
+  let reads = 0;
+  const streams = Object.create(jsm.streams) as JetStreamManager['streams'];
+  streams.getMessage = (...args) => {
+    reads += 1;
+    return jsm.streams.getMessage(...args);
+  };
+  const counted = { ...deps(), jsm: Object.assign(Object.create(jsm) as JetStreamManager, { streams }) };
+  const memory = createProducerMemory(10);
+  for (const number of [1, 2, 3]) await appendDrafts(counted, ref, [draft(number)], true, memory);
+  expect(reads).toBe(0);
+  await appendDrafts(deps(), ref, [draft(4)], true);
+  for (const number of [4, 5, 6]) await appendDrafts(counted, ref, [draft(number)], true, memory);
+  expect(reads).toBeGreaterThan(0);
+  expect(await numbersOf(ref)).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
 test('a new producer state is never shared between producers', () => {

@@ -121,23 +121,49 @@ export function createProducer(
  * `isFirstTry`: nobody tried to append these very events before, so a producer's first one cannot have been stored and purged.
  * What was published before and is stored nowhere any more is not the workflow's to repeat: a first try throws, a later one leaves the
  * hole, which the trace-store accounts for.
+ * `memory`: what this process has appended need not be read again. Where another has meanwhile, the stream refuses, and it is read.
  */
 export async function appendDrafts(
   deps: ProducerDeps,
   ref: ProducerRef,
   drafts: readonly EventDraft[],
   isFirstTry: boolean,
+  memory: ProducerMemory = createProducerMemory(0),
 ): Promise<void> {
   if (drafts.length === 0) return;
-  const fresh = isFirstTry && drafts[0]!.number === 1;
-  let state: ProducerState = fresh ? newProducerState : await recoverUntilKnown(deps, ref);
+  const subject = eventSubject(ref, ref.producer);
+  const { number } = drafts[0]!;
+  const supposed = isFirstTry && number === 1 ? newProducerState : memory.get(subject, number - 1);
+  const append = async (state: ProducerState) =>
+    memory.set(subject, await appendFrom(deps, ref, state, drafts, isFirstTry));
   try {
-    await appendFrom(deps, ref, state, drafts, isFirstTry);
+    await append(supposed ?? (await recoverUntilKnown(deps, ref)));
   } catch (error) {
-    if (!fresh || !(error instanceof StaleProducerError)) throw error;
-    state = await recoverUntilKnown(deps, ref);
-    await appendFrom(deps, ref, state, drafts, isFirstTry);
+    if (!supposed || !(error instanceof StaleProducerError)) throw error;
+    await append(await recoverUntilKnown(deps, ref));
   }
+}
+
+/** How far producers were when this process last appended to them. */
+export interface ProducerMemory {
+  /** Where it is known to be at this event. */
+  get(subject: string, number: number): ProducerState | undefined;
+  set(subject: string, state: ProducerState): void;
+}
+
+export function createProducerMemory(producersMax: number): ProducerMemory {
+  const states = new Map<string, ProducerState>();
+  return {
+    get: (subject, number) => {
+      const state = states.get(subject);
+      return state?.number === number ? state : undefined;
+    },
+    set: (subject, state) => {
+      states.delete(subject);
+      if (!state.ended) states.set(subject, state);
+      if (states.size > producersMax) states.delete(states.keys().next().value!);
+    },
+  };
 }
 
 async function appendFrom(
@@ -146,7 +172,7 @@ async function appendFrom(
   state: ProducerState,
   drafts: readonly EventDraft[],
   isFirstTry: boolean,
-): Promise<void> {
+): Promise<ProducerState> {
   const missing = drafts.filter(({ number }) => number > state.number);
   const before = (missing[0]?.number ?? state.number + 1) - 1;
   const isLost = before > state.number && !isFirstTry;
@@ -159,6 +185,7 @@ async function appendFrom(
     }
     await producer.append({ ...draft, payload: payloadOf(draft), time: new Date(draft.time) });
   }
+  return { ...producer.state };
 }
 
 function payloadOf({ payload }: EventDraft): EventPayloadInit {

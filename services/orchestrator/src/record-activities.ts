@@ -7,7 +7,7 @@ import type { VersionedPolicy } from '@worktrail/contract/proposal-messages';
 import { projectKey, proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { Context } from '@temporalio/activity';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
-import { appendDrafts } from '@worktrail/runtime/event-producer';
+import { appendDrafts, createProducerMemory } from '@worktrail/runtime/event-producer';
 import { endLostCommand, type EndLostCommandsInput, type LostCommandDeps } from './lost-command-ends.ts';
 import type { RecordProposalInput } from './proposal/record.ts';
 import type { LostCommandEnd } from './session/host-loss.ts';
@@ -28,6 +28,8 @@ export interface RecordActivities {
 }
 
 const beatMs = 1_500;
+/** About as many as there are sessions at work. */
+const rememberedProducersMax = 5_000;
 
 export interface RecordDeps {
   producer: LostCommandDeps;
@@ -44,6 +46,7 @@ export function createRecordActivities({
   proposals,
   configuration,
 }: RecordDeps): RecordActivities {
+  const memory = createProducerMemory(rememberedProducersMax);
   return {
     recordSession: beating(async ({ ref, events, document }) => {
       const { cancellationSignal: signal, info } = Context.current();
@@ -53,6 +56,7 @@ export function createRecordActivities({
           { ...ref, producer: run.producer, signal },
           run.drafts,
           info.attempt === 1 && !isTakenOver(run.drafts),
+          memory,
         );
       }
       await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);

@@ -121,6 +121,7 @@ test.each([
     { text: 'I look.', finish: 'tool_calls', toolCalls: [{ tool: 'read_file' }, { tool: 'list_files' }] },
     'I look.  → read_file, list_files  tool_calls',
   ],
+  ['message.summary', { throughMessageId: 'trn_0', text: 'We mended it.' }, 'up to trn_0  We mended it.'],
   ['reasoning', { text: 'First,\nI look.', attempt: 1 }, 'First, I look.'],
   [
     'tool.started',

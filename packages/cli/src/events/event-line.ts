@@ -94,6 +94,8 @@ export function eventSummary({ type, data, commandId, turnId }: WorktrailEvent):
       return joined(`> ${text('text')}`, turnId ?? '');
     case 'message.agent':
       return joined(text('text'), callsSummary(data['toolCalls']), text('finish') === 'stop' ? '' : text('finish'));
+    case 'message.summary':
+      return joined(`up to ${text('throughMessageId')}`, text('text'));
     case 'message.agent_delta':
     case 'reasoning':
     case 'reasoning.delta':

@@ -9,7 +9,7 @@ import { CliError } from '../exit-codes.ts';
 const ofTurn = [
   ...['turn.started', 'turn.ended', 'message.agent', 'message.agent_delta', 'reasoning', 'reasoning.delta'],
   ...['tool.started', 'tool.ended', 'command.output', 'command.ended', 'plan.updated', 'files.changed'],
-  ...['context.referenced', 'permission.requested', 'permission.answered'],
+  ...['context.referenced', 'permission.requested', 'permission.answered', 'message.summary'],
 ];
 const ofSession = ['session.resuming', 'session.restored', 'session.failed', 'limit.reached', 'egress.refused'];
 const types = [...ofTurn, ...ofSession, 'gap'];

@@ -6,7 +6,7 @@ import { createFilter } from './follow-turn.ts';
 const types = [
   ...['turn.started', 'turn.ended', 'message.user', 'message.agent', 'reasoning', 'tool.started', 'tool.ended'],
   ...['command.ended', 'plan.updated', 'files.changed', 'context.referenced'],
-  ...['permission.requested', 'permission.answered', 'gap'],
+  ...['permission.requested', 'permission.answered', 'message.summary', 'gap'],
 ];
 const pageEvents = 200;
 

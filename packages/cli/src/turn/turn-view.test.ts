@@ -101,6 +101,12 @@ test('a plan is its items, a message of the user quoted', () => {
   expect(shown([event('message.user', { text: 'Why?\nHow?' })]).beside).toBe('> Why?\n> How?\n');
 });
 
+test('that what was said before is summed up is told in a line', () => {
+  expect(shown([event('message.summary', { throughMessageId: 'm', text: 'long' })]).beside).toMatch(
+    /^\(.*summed up.*\n$/,
+  );
+});
+
 test('the end of a turn tells its outcome, why, and what it took', () => {
   const usage = { steps: 3, inputTokens: 1000, outputTokens: 50, cachedInputTokens: 0, costUsd: 0.0125 };
   const end = event('turn.ended', { outcome: 'limit_reached', reason: 'steps', usage });

@@ -157,6 +157,8 @@ export function createTurnView({ style, live, reasoning: showsReasoning }: TurnV
           return thinks(event);
         case 'reasoning':
           return hasThought(event);
+        case 'message.summary':
+          return beside('(what was said before is summed up for the model; all of it stays in the history)');
         case 'tool.started':
           return beside(`→ ${toolLine(textOf(data['tool']), textOf(data['inputJson']))}`, style.cyan);
         case 'tool.ended':

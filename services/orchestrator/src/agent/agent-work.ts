@@ -27,7 +27,7 @@ export function createAgentActivities({
   models,
   metrics,
 }: AgentDeps): AgentActivities & SuggestActivities {
-  const conversations = createConversationReader(trace);
+  const conversations = createConversationReader(trace, producer.jsm);
   const stepDeps = { producer, conversations, models, clock: Date.now };
   const activities: AgentActivities = {
     modelStep: beating((input, attempt, signal) => makeModelStep(stepDeps, input, attempt, signal)),

@@ -1,4 +1,5 @@
-// Reading a session's conversation from the trace-store, from where it was last read in this process.
+// Reading a session's conversation from the trace-store, from where it was last read in this process; from step to step of a turn that goes on
+// here, from the stream (`turn-tail.ts`).
 //
 // What is held is bounded by the number of sessions; one that was forgotten is read from its beginning.
 
@@ -6,16 +7,30 @@ import { compareCursors, type Cursor, parseCursor, toCursor } from '@worktrail/c
 import type { InheritedHistory } from '@worktrail/contract/forks';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
-import { addEvent, type Conversation, conversationTypes, newConversation } from './conversation.ts';
+import { addEvent, type Conversation, conversationTypes, copyOf, newConversation } from './conversation.ts';
+import { readTurnTail, type TailPosition, type TailReader } from './turn-tail.ts';
 
 export interface ConversationReader {
   /** As the history has it now. */
-  read(ref: SandboxRef, inherited: readonly InheritedHistory[], signal: AbortSignal): Promise<Conversation>;
+  read(
+    ref: SandboxRef,
+    inherited: readonly InheritedHistory[],
+    next: NextStep,
+    signal: AbortSignal,
+  ): Promise<Conversation>;
+}
+
+/** What it is read for. */
+export interface NextStep {
+  turnId: string;
+  step: number;
 }
 
 interface Held {
   conversation: Conversation;
   next: Cursor | undefined;
+  /** The same, and what came to it from the stream. */
+  turn: (NextStep & { conversation: Conversation; position: TailPosition }) | undefined;
 }
 
 const pageEvents = 1_000;
@@ -23,14 +38,26 @@ const pageBytes = 4 * 1024 * 1024;
 
 export function createConversationReader(
   trace: Pick<TraceClient, 'listEvents'>,
+  jsm: TailReader,
   sessionsMax = 200,
 ): ConversationReader {
   const held = new Map<string, Held>();
   return {
-    read: async ({ organizationId, sessionId, partition }, inherited, signal) => {
-      const known = held.get(sessionId) ?? { conversation: newConversation(), next: undefined };
+    read: async (ref, inherited, { turnId, step }, signal) => {
+      const { organizationId, sessionId, partition } = ref;
+      const known: Held = held.get(sessionId) ?? { conversation: newConversation(), next: undefined, turn: undefined };
       // Whoever reads it at the same time reads it anew.
       held.delete(sessionId);
+      if (known.turn?.turnId === turnId && known.turn.step === step - 1) {
+        const { turn } = known;
+        // Where the stream cannot be asked the trace-store is.
+        const tail = await readTurnTail(jsm, ref, turn, turn.position).catch(() => undefined);
+        if (tail) {
+          for (const event of tail.events) addEvent(turn.conversation, event);
+          held.set(sessionId, { ...known, turn: { ...turn, step, position: tail.position } });
+          return turn.conversation;
+        }
+      }
       const { conversation } = known;
       for (;;) {
         const page = await trace.listEvents(
@@ -55,9 +82,11 @@ export function createConversationReader(
         }
         known.next = next;
       }
+      const position = { sequence: known.next!.sequence, session: null };
+      known.turn = { turnId, step, conversation: copyOf(conversation), position };
       held.set(sessionId, known);
       if (held.size > sessionsMax) held.delete(held.keys().next().value!);
-      return conversation;
+      return known.turn.conversation;
     },
   };
 }

@@ -48,6 +48,12 @@ export function newConversation(): Conversation {
   return { entries: [], waiting: new Map(), outputs: new Map(), summarized: { producer: '', usage: [] } };
 }
 
+/** Of which one can be added to without the other. */
+export function copyOf({ entries, waiting, outputs, summarized: made }: Conversation): Conversation {
+  const summarizedToo = { ...made, usage: [...made.usage] };
+  return { entries: [...entries], waiting: new Map(waiting), outputs: new Map(outputs), summarized: summarizedToo };
+}
+
 export function addEvent(conversation: Conversation, { turnId, producer, payload }: Event): void {
   const { entries, waiting, outputs } = conversation;
   switch (payload.case) {

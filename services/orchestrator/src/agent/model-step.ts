@@ -80,7 +80,7 @@ export async function makeModelStep(
   const append = (payload: EventPayloadInit) =>
     producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: name }, turnId, payload });
 
-  const conversation = await conversations.read(ref, inherited, signal);
+  const conversation = await conversations.read(ref, inherited, { turnId, step }, signal);
   const before = conversation.summarized.producer === producerName ? conversation.summarized.usage : [];
   const made = findStep(conversation, producerName);
   if (made) return resultOf(made, before);

@@ -381,6 +381,7 @@ async function captureFiles(run: SessionRun, request: messages.CaptureFilesReque
 /** What it was started for is over. */
 async function endWhenIdle(run: SessionRun): Promise<void> {
   const { state } = run;
+  for (const { spec } of [...state.turns.live]) stopTurn(run, spec.id, 'session_ended');
   for (const { spec } of [...state.commands]) stopCommand(run, { commandId: spec.id, reason: 'session_ended' });
   await condition(() => waitsFor('archive', state).length === 0);
   if (!state.archiveRequested) archiveRequested(state);

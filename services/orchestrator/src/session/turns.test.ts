@@ -2,11 +2,13 @@
 
 import type { CommandResult } from '@worktrail/contract/commands';
 import { modelStepProducer, queuedTurnsMax, toolCallId, type TurnSpec } from '@worktrail/contract/turns';
+import { agentLimitsNone } from '@worktrail/contract/agents';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sampleSession, sampleTurn } from '../../test/samples.ts';
 import type { Finish, ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { failed } from './life.ts';
+import { nextStep, type Underway } from './next-step.ts';
 import { permissionAnswered } from './permissions.ts';
 import { closeCommand } from './commands.ts';
 import { newSessionState, type SessionState } from './state.ts';
@@ -17,6 +19,7 @@ import {
   messageTaken,
   modelAnswered,
   modelFailed,
+  modelRepeated,
   toolBegun,
   toolCommandEnded,
   toolConcluded,
@@ -26,6 +29,8 @@ import {
   turnCanceled,
   turnEnded,
   turnOverdueAtMs,
+  turnStopped,
+  turnTimedOut,
 } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
@@ -114,6 +119,62 @@ describe('a turn', () => {
     expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'limit_reached', reason }]);
   });
 
+  it.each([
+    [{ steps: 3 }, 'session_steps'],
+    [{ tokens: 33 }, 'session_tokens'],
+    [{ costUsd: 1.5 }, 'session_cost'],
+  ])(
+    'in a session with the limits %j ends with the name of the limit, and the next one before it asks',
+    (limits, reason) => {
+      const state = newSessionState(sampleSession({ agentLimits: { ...agentLimitsNone, ...limits } }));
+      Object.assign(state, { phase: 'ready', sandboxOpen: true });
+      const [first, second, third] = [sampleTurn('one'), sampleTurn('two'), sampleTurn('three')];
+      begin(state, first);
+      modelAnswered(state, modelStepProducer(first.id, 1), answer(first.id, 1, []), noon);
+      begin(state, second);
+      for (const step of [1, 2]) {
+        modelAnswered(state, modelStepProducer(second.id, step), answer(second.id, step, ['refused']), noon);
+        toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+      }
+      begin(state, third);
+      expect([first, second, third].map(({ id }) => endOf(state, id)[0]?.outcome)).toEqual([
+        ...['completed', 'limit_reached', 'limit_reached'],
+      ]);
+      expect(endOf(state, second.id)).toMatchObject([{ reason, usage: { steps: 2 } }]);
+      expect(endOf(state, third.id)).toMatchObject([{ reason, usage: { steps: 0 } }]);
+      expect(eventsOf(state, third.id).filter((payload) => payload.case === 'limitReached')).toHaveLength(1);
+      expect(state.turns.usage).toEqual({ steps: 3, tokens: 33, costUsd: 1.5, seconds: 0 });
+    },
+  );
+
+  it('has what the session has left of its time', () => {
+    const state = newSessionState(sampleSession({ agentLimits: { ...agentLimitsNone, seconds: 90 } }));
+    Object.assign(state, { phase: 'ready', sandboxOpen: true });
+    const [first, second] = [sampleTurn('one', { seconds: 60 }), sampleTurn('two', { seconds: 60 })];
+    begin(state, first);
+    expect(turnOverdueAtMs(state)).toBe(Date.parse(noon) + 60_000);
+    const later = new Date(Date.parse(noon) + 50_000).toISOString();
+    modelAnswered(state, modelStepProducer(first.id, 1), answer(first.id, 1, []), later);
+    take(state, second);
+    turnBegun(state, currentTurn(state)!, later);
+    expect(turnOverdueAtMs(state)).toBe(Date.parse(noon) + 90_000);
+    const reason = turnTimedOut(state, later);
+    turnCanceled(state, second.id, reason, later);
+    expect(turnOverdueAtMs(state)).toBe(Infinity);
+    turnStopped(state, currentTurn(state)!, later);
+    expect(endOf(state, second.id)).toMatchObject([{ outcome: 'limit_reached', reason: 'session_time' }]);
+  });
+
+  it('that goes round in circles ends so', () => {
+    const state = readySession();
+    const spec = sampleTurn('look');
+    begin(state, spec);
+    modelRepeated(state, modelStepProducer(spec.id, 2), 'late', noon);
+    expect(endOf(state, spec.id)).toEqual([]);
+    modelRepeated(state, modelStepProducer(spec.id, 1), 'ten times', noon);
+    expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'limit_reached', reason: 'repetition' }]);
+  });
+
   it('has its time', () => {
     const state = readySession();
     begin(state, sampleTurn('look', { seconds: 60 }));
@@ -126,6 +187,60 @@ describe('a turn', () => {
     begin(state, spec);
     modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, [], finish), noon);
     expect(endOf(state, spec.id)).toMatchObject([{ outcome: 'failed', reason: expect.stringContaining(finish) }]);
+  });
+});
+
+describe('a turn that is canceled', () => {
+  const nothing: Underway = {
+    ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
+    ...{ model: false, tool: false },
+    ...{ endingLost: false, recording: true, reporting: false, alarmAtMs: null },
+  };
+  const nowMs = Date.parse(noon);
+
+  function canceledIn(kind: Kind | null): SessionState {
+    const state = readySession();
+    state.busyRecorded = true;
+    const spec = sampleTurn('look');
+    begin(state, spec);
+    if (kind) {
+      modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, [kind, 'files']), noon);
+      toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+    }
+    turnCanceled(state, spec.id, 'requested', noon);
+    return state;
+  }
+
+  it('while nothing of it is under way is over at once, whatever the session waits for', () => {
+    const state = canceledIn(null);
+    state.phase = 'resuming';
+    expect(nextStep(state, { ...nothing, sandbox: true }, nowMs)).toEqual({ do: 'endTurn' });
+  });
+
+  it.each([
+    ['a call of the model', null, { model: true }],
+    ['a use of files', 'files' as const, { tool: true }],
+    ['a command', 'command' as const, { following: ['cmd_1'] }],
+  ])('while %s is under way is over when that is, or a second later', (_, kind, underway) => {
+    const state = canceledIn(kind);
+    const tool = state.turns.live[0]!.tools[0];
+    if (kind === 'files') tool!.state = 'telling';
+    for (const command of state.commands) Object.assign(command, { state: 'running', startedAt: noon });
+    const isDue = (atMs: number) => nextStep(state, { ...nothing, ...underway }, atMs)?.do === 'endTurn';
+    expect([isDue(nowMs), isDue(nowMs + 999), isDue(nowMs + 1_000)]).toEqual([false, false, true]);
+    expect(nextStep(state, { ...nothing, ...underway }, nowMs)).toEqual({ do: 'setAlarm', atMs: nowMs + 1_000 });
+  });
+
+  it('with a use of files that was given up has that end told by the session, once', () => {
+    const state = canceledIn('files');
+    const turn = state.turns.live[0]!;
+    const toolCallId = turn.tools[0]!.use.id;
+    turn.tools[0]!.state = 'telling';
+    turnEnded(state, turn, 'canceled', 'requested', noon);
+    const ends = () => state.events.filter(({ producer, draft }) => producer === toolCallId && draft.number === 2);
+    expect(ends()).toEqual([]);
+    toolNotTold(state, turn.spec.id, toolCallId, noon);
+    expect(ends()).toHaveLength(1);
   });
 });
 

@@ -38,7 +38,8 @@ export function createContextTools({ context, events, clock }: ContextToolDeps):
       if (stored.ended) return;
       const told = await search(context, input, use, signal);
       const producer = createProducer(events, where, stored);
-      for (const payload of told.slice(Math.max(0, stored.number - 1))) {
+      // All of it, whatever an attempt before has left: the index may have grown, and what counts is what is shown now.
+      for (const payload of told) {
         await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
       }
     },
