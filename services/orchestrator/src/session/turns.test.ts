@@ -193,7 +193,7 @@ describe('a turn', () => {
 describe('a turn that is canceled', () => {
   const nothing: Underway = {
     ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
-    ...{ model: false, tool: false },
+    ...{ model: false, agent: false, tool: false },
     ...{ endingLost: false, recording: true, reporting: false, alarmAtMs: null },
   };
   const nowMs = Date.parse(noon);
