@@ -33,6 +33,7 @@ import { createReconciliation } from './reconcile/reconciliation.ts';
 import { keepReconcileSchedule } from './reconcile/schedule.ts';
 import { sightingBounds } from './runner-sightings.ts';
 import { createScanRecordActivities } from './scan/activities.ts';
+import { createSuggestActivities } from './scan/model-suggestions.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
 /** Resolves once the worker polls and the health server listens. */
@@ -64,6 +65,7 @@ export async function startOrchestrator(
     signal: lifetime.signal,
   });
   const connection = await connectTemporalNative(config.temporal, lifetime, log);
+  const models = createModels(config.models);
   const worker = await createOrchestratorWorker({
     connection,
     namespace: config.temporal.namespace,
@@ -80,9 +82,9 @@ export async function startOrchestrator(
       ...createScanRecordActivities({ configuration, trace }),
       ...createAgentActivities({
         producer: { js: jetstream(nats), jsm, trace, log },
-        ...{ trace, metrics },
-        models: createModels(config.models),
+        ...{ trace, metrics, models },
       }),
+      ...createSuggestActivities(models),
     },
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });

@@ -1,13 +1,12 @@
-// The activities of the built-in agent, as this process does them: each says that it lives, which is also how it hears of a cancel.
+// The activities of the built-in agent, as this process does them.
 
-import { Context } from '@temporalio/activity';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import type { Metrics } from '@worktrail/runtime/metrics';
 import type { AgentActivities } from './agent-activities.ts';
 import { measureModelSteps } from './agent-metrics.ts';
+import { beating } from './beating.ts';
 import { concludeCommand } from './conclude-command.ts';
-import { askForSuggestions, type SuggestActivities } from '../scan/model-suggestions.ts';
 import { createConversationReader } from './conversation-reader.ts';
 import { makeModelStep } from './model-step.ts';
 import type { Models } from './models.ts';
@@ -19,14 +18,7 @@ export interface AgentDeps {
   metrics: Metrics;
 }
 
-const beatMs = 500;
-
-export function createAgentActivities({
-  producer,
-  trace,
-  models,
-  metrics,
-}: AgentDeps): AgentActivities & SuggestActivities {
+export function createAgentActivities({ producer, trace, models, metrics }: AgentDeps): AgentActivities {
   const conversations = createConversationReader(trace, producer.jsm);
   const stepDeps = { producer, conversations, models, clock: Date.now };
   const activities: AgentActivities = {
@@ -35,22 +27,5 @@ export function createAgentActivities({
       concludeCommand({ producer, trace, clock: Date.now }, input, signal),
     ),
   };
-  return {
-    ...measureModelSteps(activities, models, metrics),
-    askForSuggestions: beating((input, _, signal) => askForSuggestions(models, input, { signal, clock: Date.now })),
-  };
-}
-
-function beating<Input, Output>(
-  work: (input: Input, attempt: number, signal: AbortSignal) => Promise<Output>,
-): (input: Input) => Promise<Output> {
-  return async (input) => {
-    const context = Context.current();
-    const timer = setInterval(() => context.heartbeat(), beatMs);
-    try {
-      return await work(input, context.info.attempt, context.cancellationSignal);
-    } finally {
-      clearInterval(timer);
-    }
-  };
+  return measureModelSteps(activities, models, metrics);
 }
