@@ -20,11 +20,12 @@ const sessionsAtOnce = 20;
 const cancelsMeasured = 20;
 const words = 'I go on.';
 
+/** Never the same twice: who asks for the same again and again is stopped. */
 const uses = {
-  update_plan: { items: [{ text: 'go on', state: 'active' }] },
-  read_file: { path: 'README.md' },
-  run_command: { command: 'true' },
-} as const;
+  update_plan: (step: number) => ({ items: [{ text: `go on with ${step}`, state: 'active' }] }),
+  read_file: (step: number) => ({ path: 'README.md', lines: step }),
+  run_command: (step: number) => ({ command: `true ${step}` }),
+};
 type ToolName = keyof typeof uses;
 const toolNames = Object.keys(uses) as ToolName[];
 
@@ -50,7 +51,7 @@ function answer({ text, step }: Asked): Answer {
   if (what === 'cancel') return { text: words, calls: [{ tool: 'run_command', input: { command: stubborn } }] };
   const [name, steps] = what.split('×');
   const next = what === 'turn' ? turnTools[step - 1] : step <= Number(steps) ? (name as ToolName) : undefined;
-  return { text: words, calls: next ? [{ tool: next, input: uses[next] }] : [] };
+  return { text: words, calls: next ? [{ tool: next, input: uses[next](step) }] : [] };
 }
 
 /** When what happened at the model, by message and step: performance.now(). */

@@ -41,8 +41,7 @@ function places(draw: ReturnType<typeof createDraw>): Place[] {
     { at: 'asked', step: draw.between(1, 5), letGoMs: null },
     { at: 'half', step: draw.between(1, 5), letGoMs: null },
     { at: 'command' },
-    ...[1, 2, 3, 4].map(passing),
-    passing(draw.between(1, 5)),
+    ...draw.shuffle([1, 2, 3, 4, 5]).slice(0, 3).map(passing),
   ]);
 }
 
