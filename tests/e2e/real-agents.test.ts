@@ -86,6 +86,22 @@ const agents: [string, object[]][] = [
       { content: 'It subtracted; now it adds.' },
     ],
   ],
+  [
+    'gemini',
+    [
+      { content: 'I read.', toolCalls: [call('read_file', { file_path: '/workspace/sum.sh' })] },
+      {
+        toolCalls: [
+          call('replace', {
+            ...{ file_path: '/workspace/sum.sh', old_string: '$1 - $2', new_string: '$1 + $2' },
+            instruction: 'Adds instead of subtracting',
+          }),
+        ],
+      },
+      { toolCalls: [call('run_shell_command', { command: 'sh test.sh', description: 'Runs it' })] },
+      { content: 'It subtracted; now it adds.' },
+    ],
+  ],
 ];
 
 test.each(agents)(
@@ -102,7 +118,7 @@ test.each(agents)(
     const turn = await ended(session.id, turnId);
     const history = (await readHistory(api, session.id)).filter((event) => (event as any).turnId === turnId);
     expect({ turn, told: history.map(({ type }) => type) }).toMatchObject({ turn: { outcome: 'completed' } });
-    expect(JSON.stringify(history)).toContain('it passes');
+    expect(history.filter(({ type }) => type === 'tool.ended').map(({ data }) => data['failed'])).not.toContain(true);
     expect(JSON.stringify(history.findLast(({ type }) => type === 'message.agent'))).toContain('now it adds');
     const proposal = await api.make(`/v1/sessions/${session.id}/proposals`, { title: 'Mended' });
     const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
