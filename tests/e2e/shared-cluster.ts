@@ -8,7 +8,7 @@ declare module 'vitest' {
 }
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { stop, ...cluster } = await startTestCluster('e2e');
+  const { stop, processes: _, ...cluster } = await startTestCluster('e2e');
   for (const name of Object.keys(cluster) as (keyof TestCluster)[]) project.provide(name, cluster[name]);
   return stop;
 }

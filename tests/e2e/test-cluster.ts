@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeScratch } from '@worktrail/testing/scratch';
-import { startCluster } from '../../deploy/local/src/cluster.ts';
+import { type Cluster, startCluster } from '../../deploy/local/src/cluster.ts';
 
 export interface TestCluster {
   apiUrl: string;
@@ -16,6 +16,7 @@ export interface TestCluster {
 }
 
 export interface RunningTestCluster extends TestCluster {
+  processes: Pick<Cluster, 'kill' | 'whenReady'>;
   /** Everything of it is gone. */
   stop(): Promise<void>;
 }
@@ -23,7 +24,7 @@ export interface RunningTestCluster extends TestCluster {
 export async function startTestCluster(name: string, env: NodeJS.ProcessEnv = {}): Promise<RunningTestCluster> {
   const scratch = await makeScratch(name);
   const repositoryRoot = join(scratch.path, 'repositories');
-  const { connection, state, stop } = await startCluster({
+  const { connection, state, kill, whenReady, stop } = await startCluster({
     env,
     stateDirectory: join(scratch.path, 'state'),
     repositoryRoots: [repositoryRoot],
@@ -37,6 +38,7 @@ export async function startTestCluster(name: string, env: NodeJS.ProcessEnv = {}
     repositoryRoot,
     stateDirectory: state.root,
     operatorToken: (await readFile(join(state.secrets, 'operator-token'), 'utf8')).trim(),
+    processes: { kill, whenReady },
     stop: async () => {
       await stop();
       await scratch.remove();

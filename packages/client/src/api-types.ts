@@ -268,7 +268,7 @@ export interface SuggestionPage extends Page<Suggestion> {
 }
 
 export interface SuggestionAcceptInput {
-  agent?: { kind?: 'built_in'; model?: string };
+  agent?: AgentInput;
   /** To the agent, instead of what the suggestion says. */
   message?: string;
 }

@@ -41,6 +41,8 @@ export interface AgentSpec {
   command: string;
   permissions: PermissionPolicy;
   limits: TurnLimits;
+  /** Of an agent that is not built in: so long without a word from it, and the turn is `failed`. Default: `silenceSecondsDefault`. */
+  silenceSeconds?: number;
 }
 
 /** For the history: who acts. */
@@ -66,3 +68,6 @@ export const agentLimitsMax: TurnLimits = {
 
 export const turnLimitsDefault: TurnLimits = { steps: 100, tokens: 4_000_000, costUsd: 20, seconds: 6 * 3600 };
 export const turnLimitsMax: TurnLimits = { steps: 1_000, tokens: 100_000_000, costUsd: 1_000, seconds: 7 * 24 * 3600 };
+
+export const silenceSecondsDefault = 1_800;
+export const silenceSecondsMax = 24 * 3600;

@@ -4,10 +4,13 @@
 // answered. Results are references and small facts, never output.
 
 import type { ContextToolUse, FileToolUse } from './agent-tools.ts';
+import type { AgentConversation, AgentTurnResult, PermissionDecided } from './agent-turns.ts';
+import type { AgentSpec } from './agents.ts';
 import type { CheckpointFacts, CheckpointRef, RestorePoint, SessionArchive, StoredArtifact } from './checkpoints.ts';
 import type { CommandResult, CommandSpec } from './commands.ts';
 import type { BranchPosition } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
+import type { InheritedHistory } from './forks.ts';
 import type { ChangedFile, FileChangeOrder, RevertedFiles, UpdatedFiles, UpdateMethod } from './session-messages.ts';
 
 export const placementTaskQueue = 'sandbox-runner';
@@ -163,6 +166,25 @@ export interface UsedFiles {
   changed: boolean;
 }
 
+export interface RunAgentTurnInput extends SandboxRef {
+  turnId: string;
+  /** Of what it leaves in the history. */
+  producer: string;
+  text: string;
+  agent: AgentSpec;
+  environment: Pick<Environment, 'env'> & { resources: Pick<Environment['resources'], 'outputBytesMax'> };
+  /** The session's own variables. */
+  env: Record<string, string>;
+  inherited: InheritedHistory[];
+  conversation: AgentConversation | null;
+  /** An attempt in another sandbox may have begun it: one that is not here is lost. */
+  mayHaveBegun: boolean;
+  /** All of the turn so far. */
+  decided: PermissionDecided[];
+  /** End it: nobody waits for what it would say. */
+  stop: boolean;
+}
+
 export interface RunCommandInput extends SandboxRef {
   command: CommandSpec;
   /** What a command needs of its session's environment. The rest would stand in the workflow's history once for each command. */
@@ -191,6 +213,12 @@ export interface SandboxActivities {
   useFiles(input: UseFilesInput): Promise<UsedFiles>;
   /** The same of a search in the repository's index. It needs no sandbox. */
   useContext(input: UseContextInput): Promise<void>;
+  /**
+   * Puts a message to an agent that runs in the sandbox, or goes on with that, until the agent has answered or asks for a permission.
+   * All it says is in the history then. Once canceled it ends the agent and answers. Fails for good with type `sandbox_gone` only when
+   * the sandbox is not there and the agent was never started in it.
+   */
+  runAgentTurn(input: RunAgentTurnInput): Promise<AgentTurnResult>;
   /**
    * Makes or reopens the session's sandbox: from the volume if it is here, else from the archive, else from the checkpoint, else
    * anew. Idempotent. Fails for good with a SessionFailureCode as type, and retryably with `no_free_slot`, `no_disk_space`, or

@@ -39,8 +39,19 @@ export interface ProducerRef {
   signal: AbortSignal;
 }
 
-/** Events after which their producer has nothing to say. */
-export const producerEnds: ReadonlySet<string | undefined> = new Set(['commandEnded', 'toolEnded', 'messageAgent']);
+/** Whether its producer has nothing to say after it. An agent in the sandbox tells of many tools and messages, none of which is its own. */
+export function endsProducer(producer: string, payload: Event['payload']): boolean {
+  switch (payload.case) {
+    case 'commandEnded':
+      return true;
+    case 'toolEnded':
+      return payload.value.toolCallId === producer;
+    case 'messageAgent':
+      return payload.value.messageId === producer;
+    default:
+      return false;
+  }
+}
 
 /** What is stored of a producer. */
 export interface ProducerState {
@@ -370,7 +381,7 @@ function advance(state: ProducerState, event: Event): void {
     state.stdoutOffset += skipped;
     state.position += skipped;
   }
-  if (producerEnds.has(payload.case)) state.ended = true;
+  if (endsProducer(event.producer, payload)) state.ended = true;
 }
 
 /** The offsets before this event. */

@@ -204,6 +204,15 @@ export async function startScriptedRunner(
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
     useFiles: async () => ({ changed: true }),
+    runAgentTurn: async ({ text, stop }) => {
+      const context = Context.current();
+      while (text === 'hold' && !stop && !context.cancellationSignal.aborted) {
+        context.heartbeat();
+        await Promise.race([context.sleep(20), context.cancelled]).catch(() => undefined);
+      }
+      const usage = { inputTokens: 1, outputTokens: 2, cachedInputTokens: 0, costUsd: 0 };
+      return { kind: 'ended', outcome: 'completed', reason: '', steps: 3, usage, conversation: null };
+    },
     useContext: async () => undefined,
     removeSandbox: async (ref) => {
       removed.push(ref);

@@ -519,6 +519,7 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     checkpoint: has('checkpoint'),
     reverting: has('revert'),
     model: false,
+    agent: false,
     tool: false,
     changing: has('fileChange'),
     updating: false,

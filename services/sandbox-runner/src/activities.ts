@@ -24,6 +24,7 @@ import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
 import type { ContextTools } from './agent-tools/context-tools.ts';
 import type { FileTools } from './agent-tools/file-tools.ts';
+import type { AgentTurns } from './agents/agent-turns.ts';
 import type { FileChanges } from './files/file-change.ts';
 import type { PartWatch } from './host/part-watch.ts';
 import { NoFreeSlot, type Placements, TakesNoSession } from './places/placement.ts';
@@ -52,6 +53,7 @@ export interface SandboxActivityDeps {
   checkpoints: Pick<CheckpointEngine, 'take' | 'revert'>;
   fileChanges: FileChanges;
   fileTools: FileTools;
+  agentTurns: AgentTurns;
   contextTools: ContextTools;
   updating: WorkspaceUpdating;
   activity: Pick<SessionActivity, 'touch'>;
@@ -72,6 +74,7 @@ export function createSandboxActivities({
   checkpoints,
   fileChanges,
   fileTools,
+  agentTurns,
   contextTools,
   updating,
   activity: { touch },
@@ -175,6 +178,19 @@ export function createSandboxActivities({
         touch(input.sessionId);
         const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs };
         return orCanceled(() => beating(activity, () => contextTools.use(input, activity.signal)));
+      }),
+    runAgentTurn: (input) =>
+      withFailures(async () => {
+        requireSpace();
+        touch(input.sessionId);
+        const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs };
+        const control = endingsOf(activity.signal);
+        try {
+          return await beating(activity, () => agentTurns.run(input, control));
+        } catch (error) {
+          if (!control.detached.aborted) throw error;
+          throw new Detached('the attempt ended; the agent goes on', { cause: error });
+        }
       }),
     updateSandbox: (input) =>
       withFailures(async () => {

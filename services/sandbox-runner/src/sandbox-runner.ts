@@ -52,6 +52,7 @@ import { startReconciling } from './reconcile/reconciling.ts';
 import { createWorkflowFinder } from './reconcile/session-workflow.ts';
 import { createContextTools } from './agent-tools/context-tools.ts';
 import { createFileTools } from './agent-tools/file-tools.ts';
+import { createAgentTurns } from './agents/agent-turns.ts';
 import { createFileChanges } from './files/file-change.ts';
 import { openRemoteCredentials } from './repositories/remote-credentials.ts';
 import { gitRoutes } from './requests/git-routes.ts';
@@ -234,6 +235,8 @@ export async function startSandboxRunner(
   lifetime.onClose('repository context', () => context.close());
   const live = createLiveFiles();
   const fileChanges = createFileChanges({ artifacts });
+  const running = { sandboxes, directories, readSecret, networkVariables, clock };
+  const agentTurns = createAgentTurns({ ...running, live, changes: fileChanges, events, trace });
   const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
   const internalRoutes = [
     ...contextRoutes(context),
@@ -268,6 +271,7 @@ export async function startSandboxRunner(
       checkpoints,
       fileChanges,
       fileTools: createFileTools({ live, changes: fileChanges, events, clock }),
+      agentTurns,
       contextTools: createContextTools({ context, events, clock }),
       updating: createWorkspaceUpdating(mirrors),
       driver,

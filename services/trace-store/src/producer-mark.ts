@@ -3,7 +3,7 @@
 import type { Cursor } from '@worktrail/contract/cursor';
 import { type CommandEnded, Stream } from '@worktrail/proto/event';
 import type { ClickHouseReader } from './clickhouse.ts';
-import { producerEnds } from '@worktrail/runtime/event-producer';
+import { endsProducer } from '@worktrail/runtime/event-producer';
 import { storedMessage } from './event-row.ts';
 
 export interface ProducerMark {
@@ -73,7 +73,7 @@ function byLastEvent(mark: ProducerMark, producer: string, lastMessage: string):
         ? { ...mark, stdoutOffset: mark.position - mark.stderrOffset }
         : { ...mark, stderrOffset: mark.position - mark.stdoutOffset };
     default:
-      return { ...mark, ended: producerEnds.has(payload.case) };
+      return { ...mark, ended: endsProducer(producer, payload) };
   }
 }
 

@@ -1142,7 +1142,7 @@ export declare type FilesChanged = Message<"worktrail.v1.FilesChanged"> & {
 
   /**
    * "checkpoint": all that has changed since the checkpoint before, whoever changed it. "api": one file, changed from outside just now;
-   * "tool": by a tool of the agent. The next checkpoint tells of them again.
+   * "tool": by a tool of the agent; "agent_protocol": for an agent in the sandbox. The next checkpoint tells of them again.
    *
    * @generated from field: string source = 4;
    */

@@ -37,6 +37,17 @@ function conversationOf(events: Event[]) {
 }
 
 describe('a conversation', () => {
+  it('has all that an agent in the sandbox has said', () => {
+    const message = (id: string, text: string) =>
+      event('t1', { case: 'messageAgent', value: { messageId: `t1-1-${id}`, text } }, 't1-1');
+    const events = [said('t1', 'look'), begun('t1'), message('m1', 'I look.'), message('m2', 'Done.'), ended('t1')];
+    expect(modelMessages(conversationOf(events)).map(({ content }) => JSON.stringify(content))).toEqual([
+      '"look"',
+      '[{"type":"text","text":"I look."}]',
+      '[{"type":"text","text":"Done."}]',
+    ]);
+  });
+
   it('has message, answer, tools with what they came to, and the answer after them', () => {
     const events = [
       said('t1', 'look'),

@@ -68,7 +68,13 @@ export function addEvent(conversation: Conversation, { turnId, producer, payload
       waiting.delete(turnId);
       return;
     case 'messageAgent':
-      return addStep(entries, { kind: 'step', id: producer, turnId, message: payload.value });
+      // An agent in the sandbox says many as one producer.
+      return addStep(entries, {
+        kind: 'step',
+        id: payload.value.messageId || producer,
+        turnId,
+        message: payload.value,
+      });
     case 'messageSummary':
       return summarized(conversation, producer, payload.value);
     case 'turnEnded': {

@@ -207,6 +207,7 @@ export function stopTurn(run: SessionRun, turnId: string, reason: string): boole
   const accepted = turnCanceled(state, turnId, reason, now());
   if (!accepted || !isCurrent) return accepted;
   background.interrupt('model');
+  background.interrupt('agent');
   const isOnHost = ({ state: is, use }: ToolUseState) => is === 'telling' && use.kind !== 'command';
   if (state.turns.live[0]?.tools.some(isOnHost)) background.interrupt('tool');
   const commands = state.commands.filter(({ spec }) => spec.turnId === turnId);
@@ -458,6 +459,7 @@ function loseHost(run: SessionRun, lost: messages.HostLost): void {
   background.abandon('checkpoint');
   background.abandon('reverting');
   background.abandon('changing');
+  background.abandon('agent');
   background.abandon('sandbox');
   hostLost(state, lost, now());
 }

@@ -9,7 +9,15 @@ import { isPreparing } from './phases.ts';
 import { recordIsDue } from './record.ts';
 import { filesMayBeReverted } from './reverts.ts';
 import type { CheckpointPlan, SessionState } from './state.ts';
-import { currentTurn, isTurnAtRest, toolToBegin, toolToConclude, turnGivenUpAtMs, turnOverdueAtMs } from './turns.ts';
+import {
+  agentDecisions,
+  currentTurn,
+  isTurnAtRest,
+  toolToBegin,
+  toolToConclude,
+  turnGivenUpAtMs,
+  turnOverdueAtMs,
+} from './turns.ts';
 
 /** What this run of the workflow has begun and not finished; a new run begins with nothing. */
 export interface Underway {
@@ -21,6 +29,8 @@ export interface Underway {
   changing: boolean;
   /** A call of the model. */
   model: boolean;
+  /** An agent in the sandbox is followed. */
+  agent: boolean;
   /** The end of a use of a tool is being written down. */
   tool: boolean;
   /** Git brings the default branch in. */
@@ -66,6 +76,8 @@ export type Step =
   /** Come back at this time, if nothing happens before. */
   | { do: 'beginTurn' }
   | { do: 'callModel' }
+  /** Give the message to the agent in the sandbox, or attach to it again. */
+  | { do: 'runAgent' }
   | { do: 'beginTool' }
   | { do: 'concludeTool' }
   /** It has had its time. */
@@ -122,16 +134,21 @@ function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: U
   return !sandbox && !reverting && !changing && nextFileChange(state) ? { do: 'changeFile' } : null;
 }
 
-function nextTurnStep(state: SessionState, { model, tool }: Underway, nowMs: number): Step | null {
+function nextTurnStep(state: SessionState, { model, agent, tool }: Underway, nowMs: number): Step | null {
   const first = state.turns.live[0];
   const isCanceled = first !== undefined && first.cancelReason !== null;
   if (turnOverdueAtMs(state) <= nowMs && !isCanceled) return { do: 'stopTurn' };
-  if (isCanceled && (isTurnAtRest(first, { model, tool }) || turnGivenUpAtMs(state) <= nowMs)) return { do: 'endTurn' };
+  const isOver = () => isTurnAtRest(state, first!, { model, agent, tool }) || turnGivenUpAtMs(state) <= nowMs;
+  if (isCanceled && isOver()) return { do: 'endTurn' };
   const turn = currentTurn(state);
   if (!turn) return null;
   if (turn.stage === 'queued') return { do: 'beginTurn' };
   // What a step is told of is in the history.
   const isRecorded = state.events.length === 0;
+  if (turn.spec.agent.kind !== 'built_in') {
+    const mayGoOn = isCanceled || agentDecisions(state, turn) !== null;
+    return !agent && isRecorded && mayGoOn ? { do: 'runAgent' } : null;
+  }
   if (turn.stage === 'model') return !model && isRecorded ? { do: 'callModel' } : null;
   if (toolToConclude(turn)) return !tool && isRecorded ? { do: 'concludeTool' } : null;
   return toolToBegin(state, turn) ? { do: 'beginTool' } : null;
@@ -180,7 +197,7 @@ function nextAlarmMs(state: SessionState): number {
 }
 
 function isComplete(state: SessionState, underway: Underway): boolean {
-  const { sandbox, checkpoint, reverting, changing, model, tool, endingLost, recording, reporting, following } =
+  const { sandbox, checkpoint, reverting, changing, model, agent, tool, endingLost, recording, reporting, following } =
     underway;
   const busy =
     sandbox ||
@@ -188,6 +205,7 @@ function isComplete(state: SessionState, underway: Underway): boolean {
     reverting ||
     changing ||
     model ||
+    agent ||
     tool ||
     endingLost ||
     recording ||

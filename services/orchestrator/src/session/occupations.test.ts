@@ -55,7 +55,7 @@ function occupied(by: readonly Occupation[]): SessionState {
 
 const nothing: Underway = {
   ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
-  ...{ model: false, tool: false },
+  ...{ model: false, agent: false, tool: false },
   ...{ endingLost: false, recording: false, reporting: false, alarmAtMs: null },
 };
 

@@ -54,6 +54,12 @@ export function permissionFor(
   return 'pending';
 }
 
+/** On a use of a tool that was asked for and waits no more. */
+export function decisionOn({ permissions }: SessionState, toolCallId: string, toolKind: ToolKind): PermissionDecision {
+  const answered = permissions.settled.find((one) => one.toolCallId === toolCallId);
+  return (answered ? answered.decision : permissions.remembered[toolKind]) ?? 'deny';
+}
+
 export function pendingOf({ permissions }: SessionState, turnId: string): PermissionRequest[] {
   return permissions.pending.filter((one) => one.permissionId.startsWith(`${turnId}-`));
 }

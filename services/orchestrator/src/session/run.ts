@@ -26,6 +26,7 @@ export type SessionActivity =
   | 'reverting'
   | 'changing'
   | 'model'
+  | 'agent'
   | 'tool'
   | 'updating'
   | 'endingLost'
@@ -47,6 +48,7 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     reverting: has('reverting'),
     changing: has('changing'),
     model: has('model'),
+    agent: has('agent'),
     tool: has('tool'),
     updating: has('updating'),
     endingLost: has('endingLost'),

@@ -21,6 +21,7 @@ import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
 import type { ToolUse } from '../agent/model-step-messages.ts';
+import type { AgentConversation, PermissionAsked } from '@worktrail/contract/agent-turns';
 import type { ToolKind } from '@worktrail/contract/agents';
 import type { PermissionAnswer, PermissionDecision, PermissionRequest } from '@worktrail/contract/permissions';
 import type { TokenUsage, TurnOutcome, TurnSpec, TurnUsage } from '@worktrail/contract/turns';
@@ -187,8 +188,12 @@ export interface LiveTurn {
   spec: TurnSpec;
   stage: 'queued' | 'model' | 'tools';
   startedAt: string | null;
-  /** Counts from 1; 0 before the first. */
+  /** Counts from 1; 0 before the first. Of an agent in the sandbox: uses of tools. */
   step: number;
+  /** Of an agent in the sandbox: the generation in which it may have been given the message. */
+  agentGeneration: number | null;
+  /** What such an agent waits for, until it was told. */
+  agentAsked: PermissionAsked[];
   /** Of all steps so far. */
   usage: TokenUsage;
   /** Of the newest step. */
@@ -226,6 +231,8 @@ interface TurnsState {
   limits: AgentLimits;
   /** What those took that have ended. */
   usage: AgentUsage;
+  /** Of the agent in the sandbox that was spoken to last. */
+  conversation: AgentConversation | null;
 }
 
 interface HibernationState {
@@ -357,6 +364,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
       ended: [],
       limits: spec.agentLimits ?? agentLimitsNone,
       usage: { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
+      conversation: null,
     },
     permissions: { pending: [], settled: [], remembered: {} },
     hibernation: {

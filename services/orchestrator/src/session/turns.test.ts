@@ -193,7 +193,7 @@ describe('a turn', () => {
 describe('a turn that is canceled', () => {
   const nothing: Underway = {
     ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
-    ...{ model: false, tool: false },
+    ...{ model: false, agent: false, tool: false },
     ...{ endingLost: false, recording: true, reporting: false, alarmAtMs: null },
   };
   const nowMs = Date.parse(noon);
@@ -350,7 +350,7 @@ function happen(state: SessionState, what: Happening, count: number): void {
       const first = state.turns.live[0];
       if (!first || first.cancelReason === null) return;
       const isTelling = first.tools.some((one) => one.state === 'telling');
-      const atRest = isTurnAtRest(first, { model: false, tool: isTelling });
+      const atRest = isTurnAtRest(state, first, { model: false, agent: false, tool: isTelling });
       if (atRest || what.late) turnEnded(state, first, 'canceled', first.cancelReason, noon);
       return;
     }

@@ -10,6 +10,7 @@
 //    command that ignores its signal, is ended by who runs it, and the turn is over before.
 // 7. A limit, of the turn or of all turns of the session together, leaves no room for another step; time stops what is under way.
 
+import type { AgentTurnResult, PermissionAsked, PermissionDecided } from '@worktrail/contract/agent-turns';
 import { type AgentLimits, agentName, type AgentUsage } from '@worktrail/contract/agents';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { EventDraft } from '@worktrail/contract/event-draft';
@@ -26,7 +27,7 @@ import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { acceptCommand, type Refusal } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
-import { describeUse, isPermissionPending, permissionFor, permissionsGone } from './permissions.ts';
+import { decisionOn, describeUse, isPermissionPending, permissionFor, permissionsGone } from './permissions.ts';
 import { isOver } from './phases.ts';
 import type { LiveTurn, SessionState, ToolUseState } from './state.ts';
 
@@ -69,6 +70,8 @@ export function messageTaken(
     stage: 'queued',
     startedAt: null,
     step: 0,
+    agentGeneration: null,
+    agentAsked: [],
     usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 },
     tools: [],
     permissionsAsked: 0,
@@ -97,7 +100,7 @@ export function currentTurn(state: SessionState): LiveTurn | undefined {
 export function turnBegun(state: SessionState, turn: LiveTurn, now: string): void {
   turn.startedAt = now;
   turn.stage = 'model';
-  turn.step = 1;
+  turn.step = turn.spec.agent.kind === 'built_in' ? 1 : 0;
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
   const limit = sessionLimitReached(state.turns);
   if (limit === null) return;
@@ -133,6 +136,51 @@ export function modelFailed(state: SessionState, producer: string, detail: strin
   const turn = state.turns.live[0];
   if (!turn || turn.stage !== 'model' || modelStepProducer(turn.spec.id, turn.step) !== producer) return;
   turnEnded(state, turn, 'failed', detail, now);
+}
+
+/** The agent in the sandbox is being given the message, or followed again. */
+export function agentBegun(state: SessionState, turn: LiveTurn): void {
+  turn.agentGeneration ??= state.generation;
+}
+
+/** It was not: its sandbox was gone before. */
+export function agentNotBegun(state: SessionState, turnId: string): void {
+  const turn = findTurn(state, turnId);
+  if (turn) turn.agentGeneration = null;
+}
+
+/** It waits until somebody has answered, unless that is known. */
+export function agentAsked(state: SessionState, turnId: string, asked: readonly PermissionAsked[], now: string): void {
+  const turn = findTurn(state, turnId);
+  if (!turn) return;
+  turn.agentAsked = [...asked];
+  for (const one of asked) permissionFor(state, turn, one, now);
+  changed(state);
+}
+
+/** Of what it waits for, what is decided; null: it waits for all of it. */
+export function agentDecisions(state: SessionState, { agentAsked: asked }: LiveTurn): PermissionDecided[] | null {
+  const decided = asked.flatMap(({ toolCallId, toolKind }): PermissionDecided[] => {
+    if (isPermissionPending(state, toolCallId)) return [];
+    return [{ toolCallId, decision: decisionOn(state, toolCallId, toolKind) }];
+  });
+  return asked.length > 0 && decided.length === 0 ? null : decided;
+}
+
+/** The agent in the sandbox has ended its turn, or was ended. */
+export function agentEnded(
+  state: SessionState,
+  turnId: string,
+  { outcome, reason, steps, usage, conversation }: Extract<AgentTurnResult, { kind: 'ended' }>,
+  now: string,
+): void {
+  const turn = findTurn(state, turnId);
+  if (!turn) return;
+  turn.step = steps;
+  turn.usage = usage;
+  state.turns.conversation = conversation;
+  if (turn.cancelReason !== null) return turnStopped(state, turn, now);
+  turnEnded(state, turn, outcome, reason, now);
 }
 
 /** The next tool to go on with; undefined while one has to end, or to be permitted, before it. */
@@ -373,12 +421,19 @@ export function turnStopped(state: SessionState, turn: LiveTurn, now: string): v
 
 /** When a canceled one is over whatever is still under way; Infinity: it is not canceled. */
 export function turnGivenUpAtMs({ turns }: SessionState): number {
-  const canceledAt = turns.live[0]?.canceledAt;
+  const turn = turns.live[0];
+  // An agent in the sandbox has to be ended first: it would go on.
+  const canceledAt = turn?.spec.agent.kind === 'built_in' ? turn.canceledAt : null;
   return canceledAt ? Date.parse(canceledAt) + stoppingMs : Infinity;
 }
 
-/** Nothing of it is under way, or about to be written down: `model` and `tool` as in Underway. */
-export function isTurnAtRest({ stage, tools }: LiveTurn, { model, tool }: { model: boolean; tool: boolean }): boolean {
+/** Nothing of it is under way, or about to be written down: the last as in Underway. */
+export function isTurnAtRest(
+  { generation }: SessionState,
+  { spec, stage, tools, agentGeneration }: LiveTurn,
+  { model, agent, tool }: { model: boolean; agent: boolean; tool: boolean },
+): boolean {
+  if (spec.agent.kind !== 'built_in') return !agent && agentGeneration !== generation;
   if (stage === 'model') return !model;
   const isStopping = ({ state, commandId }: ToolUseState) =>
     state === 'running' || (state === 'concluding' && commandId !== null);

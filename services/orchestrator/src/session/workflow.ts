@@ -28,6 +28,7 @@ import { makeFileChange } from './steps/change-file.ts';
 import { makeCheckpoint } from './steps/checkpoint.ts';
 import { revertFiles } from './steps/revert.ts';
 import { callModel, concludeTool } from './steps/agent.ts';
+import { runAgent } from './steps/sandbox-agent.ts';
 import { record, report } from './steps/record-session.ts';
 import { openSandbox, placeSession, removeSandbox } from './steps/sandbox.ts';
 import { startSetupCommand } from './steps/setup.ts';
@@ -127,6 +128,8 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
       return turnBegun(run.state, currentTurn(run.state)!, now());
     case 'callModel':
       return callModel(run, currentTurn(run.state)!);
+    case 'runAgent':
+      return runAgent(run, currentTurn(run.state)!);
     case 'beginTool':
       return toolBegun(run.state, currentTurn(run.state)!, newWorkflowId('command'), now());
     case 'concludeTool':
@@ -159,7 +162,8 @@ function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: C
   if (history === 'short' || run.state.phase === 'archived') return false;
   // Where something else happens during the task, the server drops an update that the task has just accepted.
   if (run.updatedAtLength === events) return false;
-  const { following, checkpoint, reverting, changing } = underwayIn(run);
-  const unoccupied = (following.length === 0 && !checkpoint && !reverting && !changing) || history === 'overdue';
+  const { following, checkpoint, reverting, changing, agent } = underwayIn(run);
+  const isFree = following.length === 0 && !checkpoint && !reverting && !changing && !agent;
+  const unoccupied = isFree || history === 'overdue';
   return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();
 }

@@ -13,7 +13,6 @@ import type { FileToolUse } from '@worktrail/contract/agent-tools';
 import type { UsedFiles, UseFilesInput } from '@worktrail/contract/sandbox-activities';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { newId } from '@worktrail/contract/ids';
-import { workTreePathProblem } from '@worktrail/contract/session-files';
 import type { ChangedFile } from '@worktrail/contract/session-messages';
 import {
   createProducer,
@@ -28,6 +27,7 @@ import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { runInternalCommand } from '../supervision/internal-command.ts';
 import { readLines } from './read-lines.ts';
 import { EditRefused, readPatch, replaced } from './edit-text.ts';
+import { hashOf, readText, refusalOf, requirePath } from './text-file.ts';
 
 export interface FileTools {
   /** `signal`: this attempt is over, another may go on. `canceled`: nobody waits for it any more. */
@@ -46,7 +46,6 @@ export interface FileToolDeps {
 }
 
 const shownBytesMax = 32 * 1024;
-const textBytesMax = 1024 * 1024;
 const listMax = 500;
 const searchTimeoutMs = 20_000;
 
@@ -71,37 +70,9 @@ interface Outcome {
 }
 
 export function createFileTools({ live, changes, events, clock }: FileToolDeps): FileTools {
-  async function readText(
-    sandbox: OpenSandbox,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ text: string; blob: string }> {
-    requirePath(path);
-    const chunks: Buffer[] = [];
-    let blob = '';
-    let size = 0;
-    await live.read(
-      sandbox,
-      { path, offset: 0, length: textBytesMax, hash: hashOf(sandbox) },
-      (file) => {
-        blob = file.blob ?? '';
-        ({ size } = file);
-      },
-      async (chunk) => void chunks.push(chunk),
-      signal,
-    );
-    if (size > textBytesMax) throw new EditRefused(`${path} is over ${textBytesMax} bytes: use a command`);
-    const bytes = Buffer.concat(chunks);
-    try {
-      return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), blob };
-    } catch {
-      throw new EditRefused(`${path} is no UTF-8 text`);
-    }
-  }
-
   async function readTextIfThere(sandbox: OpenSandbox, path: string, signal: AbortSignal) {
     try {
-      return await readText(sandbox, path, signal);
+      return await readText(live, sandbox, path, signal);
     } catch (error) {
       if (error instanceof WorktrailError && error.code === 'not_found') return undefined;
       throw error;
@@ -130,7 +101,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     toolCallId: string,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { text, blob } = await readText(sandbox, path, signal);
+    const { text, blob } = await readText(live, sandbox, path, signal);
     const read = readLines(text, firstLine, lines, shownBytesMax);
     const { offset, bytes, total, nextLine, isCut } = read;
     const value = {
@@ -186,7 +157,7 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
         return [{ changeId: newId('event'), path: use.path, content: use.content, before }];
       }
       case 'edit_file': {
-        const { text, blob } = await readText(sandbox, use.path, signal);
+        const { text, blob } = await readText(live, sandbox, use.path, signal);
         return [{ changeId: newId('event'), path: use.path, content: replaced(text, use), before: blob }];
       }
       case 'apply_patch':
@@ -304,17 +275,10 @@ async function actOrRefuse(work: () => Promise<Outcome>): Promise<{ outcome: Out
   try {
     return { outcome: await work(), failed: false };
   } catch (error) {
-    const isTheAgents = error instanceof EditRefused || (error instanceof WorktrailError && refusals.has(error.code));
-    if (!isTheAgents) throw error;
-    return { outcome: { output: { error: error.message }, events: [] }, failed: true };
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
+    return { outcome: { output: { error: refusal }, events: [] }, failed: true };
   }
-}
-
-const refusals: ReadonlySet<string> = new Set(['not_found', 'conflict', 'precondition_failed', 'session_busy']);
-
-function requirePath(path: string): void {
-  const problem = workTreePathProblem(path);
-  if (problem !== null) throw new EditRefused(`path: ${problem}`);
 }
 
 /** As many of the first as are shown together. */
@@ -322,10 +286,6 @@ function fitting(lines: readonly string[]): string[] {
   let bytes = 0;
   const end = lines.findIndex((line) => (bytes += Buffer.byteLength(line) + 1) > shownBytesMax);
   return end < 0 ? [...lines] : lines.slice(0, Math.max(1, end)).map((line) => line.slice(0, shownBytesMax));
-}
-
-function hashOf({ record }: OpenSandbox): 'sha1' | 'sha256' {
-  return record.opened?.baseCommit.length === 64 ? 'sha256' : 'sha1';
 }
 
 function keptPath({ directory }: OpenSandbox, { toolCallId }: UseFilesInput): string {

@@ -21,9 +21,15 @@ export class SecretUnusable extends Error {
   override readonly name = 'SecretUnusable';
 }
 
+/** What of a command, or of another process that runs as one, its environment follows from. */
+export type EnvironmentInput = Pick<RunCommandInput, 'projectId' | 'sessionId' | 'env'> & {
+  environment: Pick<RunCommandInput['environment'], 'env'>;
+  command: Pick<RunCommandInput['command'], 'id' | 'env'>;
+};
+
 /** @throws SecretUnusable */
 export async function resolveCommandEnvironment(
-  input: RunCommandInput,
+  input: EnvironmentInput,
   given: { imageEnv: readonly string[]; network: Record<string, string> },
   readSecret: ReadSecret,
 ): Promise<CommandEnvironment> {
@@ -53,7 +59,7 @@ export async function resolveCommandEnvironment(
 
 /** The secrets of a command that was requested before, from its request: the values that it really got. */
 export async function readRequestedSecrets(
-  input: RunCommandInput,
+  input: EnvironmentInput,
   readRequest: () => Promise<string>,
 ): Promise<string[]> {
   const names = secretNames(input);
@@ -66,7 +72,7 @@ export async function readRequestedSecrets(
 }
 
 /** Variables whose value is a secret of the project, and not replaced by the session or the command. */
-function secretNames(input: RunCommandInput): string[] {
+function secretNames(input: EnvironmentInput): string[] {
   return Object.entries(input.environment.env)
     .filter(([name, value]) => typeof value !== 'string' && !(name in input.env) && !(name in input.command.env))
     .map(([name]) => name);

@@ -1,0 +1,164 @@
+// What follows from the lines of an agent that speaks the Agent Client Protocol.
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createAcpProtocol, toolKindOf } from './acp-protocol.ts';
+import { type AgentEffect, AgentMisbehaved } from './agent-effects.ts';
+
+const turnId = 'trn_1';
+
+function protocol(conversationId: string | null = null, files = true) {
+  const prompt = (knows: boolean) => (knows ? 'the message' : 'before, and the message');
+  return createAcpProtocol({ turnId, workTree: '/workspace', conversationId, prompt, files });
+}
+
+const answer = (id: string, result: object) => JSON.stringify({ jsonrpc: '2.0', id, result });
+const update = (what: object) => JSON.stringify({ method: 'session/update', params: { sessionId: 's', update: what } });
+const chunk = (text: string) => update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } });
+const begun = [answer('worktrail-1', { protocolVersion: 1 }), answer('worktrail-3', { sessionId: 's' })];
+
+function run(lines: readonly string[], made = protocol()): AgentEffect[] {
+  return [...made.begin(), ...lines.flatMap((line) => made.accept(line))];
+}
+
+const sent = (effects: AgentEffect[]) => effects.flatMap((one) => (one.do === 'send' ? [JSON.parse(one.bytes)] : []));
+const told = (effects: AgentEffect[]) => effects.flatMap((one) => (one.do === 'tell' ? [one.payload] : []));
+
+describe('an agent that speaks the protocol', () => {
+  it('is begun, given a conversation, then the message', () => {
+    const methods = sent(run(begun)).map(({ method }) => method);
+    expect(methods).toEqual(['initialize', 'session/new', 'session/prompt']);
+  });
+
+  it('loads its conversation, and what it repeats of it is not told', () => {
+    const lines = [
+      answer('worktrail-1', { protocolVersion: 1, agentCapabilities: { loadSession: true } }),
+      chunk('again'),
+      answer('worktrail-2', {}),
+      chunk('new'),
+    ];
+    const effects = run(lines, protocol('mine'));
+    expect(sent(effects).at(-1)).toMatchObject({ params: { sessionId: 'mine', prompt: [{ text: 'the message' }] } });
+    expect(told(effects)).toMatchObject([{ case: 'messageAgentDelta', value: { text: 'new' } }]);
+  });
+
+  it('is given another conversation where it cannot load', () => {
+    const refused = JSON.stringify({ id: 'worktrail-2', error: { code: -1, message: 'no' } });
+    const lines = [answer('worktrail-1', { protocolVersion: 1, agentCapabilities: { loadSession: true } }), refused];
+    const effects = run([...lines, answer('worktrail-3', { sessionId: 'other' })], protocol('mine'));
+    expect(sent(effects).at(-1)).toMatchObject({
+      params: { sessionId: 'other', prompt: [{ text: 'before, and the message' }] },
+    });
+  });
+
+  it('has its permission asked for with what it would do, and hears the option that says so once', () => {
+    const options = [
+      { optionId: 'always', name: 'a', kind: 'allow_always' },
+      { optionId: 'once', name: 'o', kind: 'allow_once' },
+      { optionId: 'no', name: 'n', kind: 'reject_once' },
+    ];
+    const toolCall = { toolCallId: 'x', title: 'rm -rf /', kind: 'execute', rawInput: { command: 'rm -rf /' } };
+    const params = { sessionId: 's', toolCall, options };
+    const effects = run([...begun, JSON.stringify({ id: 0, method: 'session/request_permission', params })]);
+    const ask = effects.find((one) => one.do === 'ask')!;
+    expect(ask.asked).toEqual({
+      toolCallId: 'trn_1-1-0',
+      toolKind: 'execute',
+      detail: 'rm -rf / {"command":"rm -rf /"}',
+    });
+    const outcomes = (['allow', 'deny', 'canceled'] as const).map((one) => JSON.parse(ask.answer(one)).result.outcome);
+    expect(outcomes).toEqual([
+      { outcome: 'selected', optionId: 'once' },
+      { outcome: 'selected', optionId: 'no' },
+      { outcome: 'cancelled' },
+    ]);
+  });
+
+  it('that was offered no files is not written for', () => {
+    const params = { sessionId: 's', path: '/workspace/a', content: 'x' };
+    const effects = run(
+      [...begun, JSON.stringify({ id: 7, method: 'fs/write_text_file', params })],
+      protocol(null, false),
+    );
+    expect(sent(effects).at(-1)).toEqual({ jsonrpc: '2.0', id: 7, result: {} });
+    expect(effects.some((one) => one.do === 'serve')).toBe(false);
+  });
+
+  it('whatever it prints, the same lines come to the same, and nothing else is thrown than that it misbehaves', () => {
+    const known = fc.constantFrom(
+      ...begun,
+      chunk('a'),
+      chunk(''),
+      '{}',
+      'null',
+      '[1]',
+      '{"id":1}',
+      '{"id":1,"method":"x"}',
+    );
+    const ids = fc.constantFrom('t1', 't2');
+    const status = fc.constantFrom('pending', 'in_progress', 'completed', 'failed', 'nonsense');
+    const tools = fc
+      .tuple(ids, status)
+      .map(([toolCallId, is]) => update({ sessionUpdate: 'tool_call', toolCallId, title: 'x', status: is }));
+    const odd = fc.json().map((params) => `{"id":3,"method":"session/request_permission","params":${params}}`);
+    fc.assert(
+      fc.property(fc.array(fc.oneof(known, tools, odd, fc.json(), fc.string())), (lines) => {
+        const both = [0, 1].map(() => {
+          try {
+            return JSON.stringify(run([...begun, ...lines]));
+          } catch (error) {
+            expect(error).toBeInstanceOf(AgentMisbehaved);
+            return 'misbehaved';
+          }
+        });
+        expect(both[0]).toBe(both[1]);
+      }),
+    );
+  });
+
+  it('each tool that is told of begins once, and ends once when the turn does', () => {
+    const ids = fc.constantFrom('t1', 't2', 't3');
+    const status = fc.constantFrom('pending', 'in_progress', 'completed', 'failed');
+    const use = fc
+      .tuple(ids, status)
+      .map(([toolCallId, is]) => update({ sessionUpdate: 'tool_call_update', toolCallId, status: is }));
+    fc.assert(
+      fc.property(fc.array(use), (lines) => {
+        const made = protocol();
+        const payloads = told([...run([...begun, ...lines], made), ...made.close()]);
+        const of = (kind: string) =>
+          payloads.flatMap((one) => (one.case === kind ? [(one.value as any).toolCallId] : []));
+        expect(new Set(of('toolStarted')).size).toBe(of('toolStarted').length);
+        expect(of('toolEnded').toSorted()).toEqual(of('toolStarted').toSorted());
+        expect(made.steps()).toBe(of('toolStarted').length);
+      }),
+    );
+  });
+
+  it('its input says what was sent', () => {
+    const effects = run([...begun, JSON.stringify({ id: 'q', method: 'fs/none' })]);
+    const sends = effects.flatMap((one) => (one.do === 'send' ? [one] : []));
+    expect(protocol().sentKeys(sends.map(({ bytes }) => bytes).join(''))).toEqual(sends.map(({ key }) => key));
+  });
+
+  it.each([
+    [{ stopReason: 'end_turn' }, 'completed'],
+    [{ stopReason: 'max_tokens' }, 'limit_reached'],
+    [{ stopReason: 'refusal' }, 'failed'],
+    [{ stopReason: 'something' }, 'failed'],
+    [{}, 'failed'],
+  ])('%j ends its turn as %s', (result, outcome) => {
+    expect(run([...begun, answer('worktrail-4', result)]).at(-1)).toMatchObject({ do: 'end', outcome });
+  });
+});
+
+describe('a kind of tool', () => {
+  it.each([
+    ['read', 'read'],
+    ['search', 'read'],
+    ['delete', 'edit'],
+    ['execute', 'execute'],
+    ['switch_mode', 'other'],
+    [undefined, 'other'],
+  ])('%s is %s for a policy', (kind, known) => expect(toolKindOf(kind)).toBe(known));
+});

@@ -1,0 +1,172 @@
+// A message to an agent that runs in the sandbox and speaks the Agent Client Protocol. The agent is scripted (scripted-agent.py).
+
+import { execFile } from 'node:child_process';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Api, createApi, followEvents, readHistory } from './api.ts';
+import { makeRepository } from './repository.ts';
+import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
+
+let cluster: RunningTestCluster;
+let api: Api;
+let projectId: string;
+
+const agent = { kind: 'custom', command: 'exec python3 agent.py' };
+
+beforeAll(async () => {
+  cluster = await startTestCluster('agents');
+  api = createApi(cluster.apiUrl, cluster.apiKey);
+  const repository = await makeRepository(join(cluster.repositoryRoot, 'agents'), 3);
+  await copyFile(fileURLToPath(new URL('scripted-agent.py', import.meta.url)), join(repository.path, 'agent.py'));
+  const git = (...args: string[]) =>
+    promisify(execFile)('git', ['-C', repository.path, '-c', 'user.name=T', '-c', 'user.email=t@example.org', ...args]);
+  await git('add', '.');
+  await git('commit', '-qm', 'An agent');
+  projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: repository.path } })).id;
+}, 120_000);
+afterAll(() => cluster?.stop(), 60_000);
+
+const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Agents' });
+
+async function say(sessionId: string, text: string, as: object = agent): Promise<string> {
+  return (await api.make(`/v1/sessions/${sessionId}/messages`, { text, agent: as })).turnId;
+}
+
+/** The turn, once it has ended. */
+async function ended(sessionId: string, turnId: string): Promise<any> {
+  await seen(sessionId, turnId, ({ type }) => type === 'turn.ended');
+  return (await api.get(`/v1/sessions/${sessionId}/turns/${turnId}`)).body;
+}
+
+async function seen(sessionId: string, turnId: string, is: (event: any) => boolean): Promise<any> {
+  for await (const event of followEvents(api, cluster.apiKey, sessionId)) {
+    if ((event as any).turnId === turnId && is(event)) return event;
+  }
+  throw new Error('the history came to an end');
+}
+
+async function eventsOf(sessionId: string, turnId: string): Promise<any[]> {
+  return (await readHistory(api, sessionId)).filter((event) => (event as any).turnId === turnId);
+}
+
+const texts = (events: any[]) => events.flatMap(({ type, data }) => (type === 'message.agent' ? [data.text] : []));
+
+/** The runner's process ends at once; the next one takes over by itself. */
+const killRunner = () => cluster.processes.kill('sandbox-runner', 'SIGKILL');
+
+test('what an agent says, does and has done for it is in the history', async () => {
+  const { id } = await newSession();
+  const script = [
+    'think what to do',
+    'plan look around',
+    'say I look.',
+    'read /workspace/src/1/file-1.txt',
+    'run echo made > by-agent; cat by-agent',
+    'write /workspace/notes/why.md because',
+    'read /etc/passwd',
+    'say Done.',
+  ].join('\n');
+  const turnId = await say(id, script);
+  const turn = await ended(id, turnId);
+  expect(turn).toMatchObject({ outcome: 'completed', usage: { steps: 1, inputTokens: 4, outputTokens: 3 } });
+  const events = await eventsOf(id, turnId);
+  expect(events.map(({ type }) => type).filter((type) => !type.endsWith('delta'))).toEqual([
+    ...['message.user', 'turn.started', 'plan.updated', 'reasoning', 'file.read', 'message.agent', 'tool.started'],
+    ...['tool.ended', 'files.changed', 'message.agent', 'turn.ended'],
+  ]);
+  expect(events.find(({ type }) => type === 'file.read').data).toMatchObject({ source: 'agent_protocol' });
+  expect(texts(events).at(-1)).toMatch(/it is not below \/workspace.*Done\. $/s);
+  expect(JSON.stringify(events.find(({ type }) => type === 'tool.ended').data)).toContain('made');
+  expect((await api.bytes(`/v1/sessions/${id}/files/notes/why.md`)).bytes.toString()).toBe('because\n');
+}, 60_000);
+
+test('a runner that is killed in the middle of what the agent says and does is not noticed in what the history tells', async () => {
+  const { id } = await newSession();
+  const script = [
+    ...[
+      'say I begin and go on',
+      'run echo 1 >> ran; until [ -e go ]; do sleep 0.05; done; echo ran',
+      'say in the middle',
+    ],
+    ...['wait /workspace/go-on', 'write notes.md text', 'run echo 2 >> ran', 'say done'],
+  ];
+  const turnId = await say(id, script.join('\n'));
+  const command = (text: string) => api.make(`/v1/sessions/${id}/commands?waitSeconds=60`, { command: text });
+  await seen(id, turnId, ({ type }) => type === 'tool.started');
+  killRunner();
+  await command('touch go');
+  await seen(id, turnId, ({ type }) => type === 'tool.ended');
+  killRunner();
+  await command('touch go-on');
+  expect(await ended(id, turnId)).toMatchObject({ outcome: 'completed', usage: { steps: 2 } });
+  expect((await api.bytes(`/v1/sessions/${id}/files/ran`)).bytes.toString()).toBe('1\n2\n');
+  const events = await eventsOf(id, turnId);
+  expect(events.filter(({ type }) => type === 'tool.ended')).toHaveLength(2);
+  expect(texts(events).map((text) => text.trim())).toEqual(['I begin and go on', 'in the middle', 'done']);
+}, 120_000);
+
+test('an agent waits for a permission, also where its runner is killed meanwhile', async () => {
+  const { id } = await newSession();
+  const asks = { ...agent, permissions: { execute: 'ask' } };
+  const turnId = await say(id, 'run echo yes > allowed\nrun echo no > denied\nsay done', asks);
+  const answer = (permissionId: string, decision: string) =>
+    api.make(`/v1/sessions/${id}/permissions/${permissionId}`, { decision });
+  const first = await seen(id, turnId, ({ type }) => type === 'permission.requested');
+  expect(first.data).toMatchObject({
+    permissionId: `${turnId}-p1`,
+    toolKind: 'execute',
+    detail: expect.stringContaining('echo yes'),
+  });
+  killRunner();
+  await cluster.processes.whenReady('sandbox-runner');
+  await answer(`${turnId}-p1`, 'allow');
+  await seen(id, turnId, ({ type, data }) => type === 'permission.requested' && data.permissionId === `${turnId}-p2`);
+  await answer(`${turnId}-p2`, 'deny');
+  expect(await ended(id, turnId)).toMatchObject({ outcome: 'completed' });
+  const ends = (await eventsOf(id, turnId)).filter(({ type }) => type === 'tool.ended').map(({ data }) => data.failed);
+  expect(ends).toEqual([false, true]);
+  const { items } = (await api.get(`/v1/sessions/${id}/files`)).body;
+  expect(items.map(({ name }: any) => name)).toEqual(expect.arrayContaining(['allowed']));
+  expect(items.map(({ name }: any) => name)).not.toContain('denied');
+}, 120_000);
+
+test('a turn is canceled within two seconds, and the next message is answered by the same conversation', async () => {
+  const { id } = await newSession();
+  const hanging = await say(id, 'say begun\nhang');
+  await seen(id, hanging, ({ type }) => type === 'message.agent_delta');
+  const startedMs = Date.now();
+  await api.post(`/v1/sessions/${id}/turns/${hanging}/cancel`);
+  expect(await ended(id, hanging)).toMatchObject({ outcome: 'canceled' });
+  expect(Date.now() - startedMs).toBeLessThan(5_000);
+  const next = await say(id, 'recall');
+  expect(await ended(id, next)).toMatchObject({ outcome: 'completed' });
+  expect(texts(await eventsOf(id, next)).join('')).toContain('say begun');
+}, 120_000);
+
+test('a conversation goes on after the session has slept', async () => {
+  const { id } = await newSession();
+  expect(await ended(id, await say(id, 'say I remember'))).toMatchObject({ outcome: 'completed' });
+  expect((await api.post(`/v1/sessions/${id}/hibernate?waitSeconds=60`)).status).toBe(200);
+  const next = await say(id, 'recall');
+  expect(await ended(id, next)).toMatchObject({ outcome: 'completed' });
+  expect(texts(await eventsOf(id, next))).toEqual(['say I remember\nrecall\n']);
+}, 120_000);
+
+test.each([
+  ['dies', 'die 4', /exited with 4/],
+  ['floods', 'flood', /over 262144 bytes/],
+])(
+  'an agent that %s ends its turn with that, and the next message is answered',
+  async (_, text, reason) => {
+    const { id } = await newSession();
+    expect(await ended(id, await say(id, text))).toMatchObject({
+      outcome: 'failed',
+      reason: expect.stringMatching(reason),
+    });
+    expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
+  },
+  120_000,
+);
