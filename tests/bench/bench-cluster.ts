@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeScratch } from '@worktrail/testing/scratch';
@@ -26,7 +26,7 @@ export interface Bench {
   projectId: string;
   /** A directory in which repositories of projects may lie. */
   repositories: string;
-  /** "2 cores, Node …" */
+  /** "2 cores at a load of 0.4, Node …": the load when the cluster was up, of the last minute. */
   machine: string;
 }
 
@@ -76,7 +76,8 @@ export async function runBench(
 async function describeMachine(docker: Docker): Promise<string> {
   const version = await docker.version();
   const { stdout } = await promisify(execFile)('git', ['-C', root, 'rev-parse', '--short', 'HEAD']);
-  return `${cpus().length} cores, Node ${process.version}, Docker ${version.Version}, commit ${stdout.trim()}`;
+  const load = loadavg()[0]!.toFixed(1);
+  return `${cpus().length} cores at a load of ${load}, Node ${process.version}, Docker ${version.Version}, commit ${stdout.trim()}`;
 }
 
 export async function newSession({ api, projectId }: Pick<Bench, 'api' | 'projectId'>): Promise<string> {
