@@ -196,8 +196,11 @@ function apply(simulation: Simulation, happening: Happening): void {
       return;
     case 'zombie': {
       const [zombie] = simulation.zombies.splice(happening.pick % Math.max(1, simulation.zombies.length), 1);
-      if (zombie) unchanged(simulation.state, () => answerBegun(simulation, zombie, happening.pick, happening.how));
-      return;
+      if (!zombie) return;
+      const answer = () => answerBegun(simulation, zombie, happening.pick, happening.how);
+      // Of a session that stays with its host, the host has removed what it was to remove.
+      const isTrue = zombie.what === 'sandbox' && zombie.step === 'remove' && zombie.generation === state.generation;
+      return isTrue ? answer() : unchanged(state, answer);
     }
     case 'answer': {
       const [begun] = simulation.begun.splice(happening.pick % Math.max(1, simulation.begun.length), 1);
