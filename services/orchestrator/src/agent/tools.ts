@@ -107,7 +107,8 @@ export const tools: Readonly<Record<string, Tool>> = {
     use: (call, input) => ({ ...call, kind: 'files', use: { tool: 'edit_file', ...input } }),
   }),
   apply_patch: tool({
-    description: 'Applies a unified diff, over any number of files: all of it or nothing.',
+    description:
+      'Applies a unified diff, over any number of files. Where a part of it does not fit, nothing is changed.',
     input: z.strictObject({ patch: z.string().min(1) }),
     use: (call, input) => ({ ...call, kind: 'files', use: { tool: 'apply_patch', ...input } }),
   }),

@@ -153,6 +153,19 @@ test('a patch over several files is applied once, wherever attempts die', async 
   expect(events[2]!.payload.value).toMatchObject({ failed: false });
 }, 120_000);
 
+test('of a patch of which a part cannot be written what was written before is told, wherever attempts die', async () => {
+  await session.run('printf "a\\n" > third; echo > barrier');
+  const patch = '--- a/third\n+++ b/third\n@@ -1 +1 @@\n-a\n+aa\n--- /dev/null\n+++ b/barrier/new\n@@ -0,0 +1 @@\n+x\n';
+  const events = await used({ tool: 'apply_patch', patch }, [
+    { at: 'change', n: 1, isDone: true },
+    { at: 'event', n: 1, isDone: true },
+  ]);
+  expect(await session.run('cat third')).toBe('aa\n');
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
+  expect(events[1]!.payload.value).toMatchObject({ files: [{ path: 'third', status: 'modified' }] });
+  expect(events[2]!.payload.value).toMatchObject({ failed: true, outputJson: expect.stringContaining('third') });
+}, 120_000);
+
 test('what the agent asks for and is not there is told to it, once', async () => {
   const events = await used({ tool: 'edit_file', path: 'edited', find: 'never', replace: '', all: false }, [
     { at: 'event', n: 1, isDone: true },
