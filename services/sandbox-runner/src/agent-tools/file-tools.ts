@@ -6,7 +6,8 @@
 // 3. A use that is canceled before it has written anything leaves nothing. What is begun to be written is written whole, and told.
 // 4. Of a patch over several files each part fits, or nothing is written. Where one of them cannot be written all the same, those before it are,
 //    and told.
-// 5. A text is read and written as UTF-8; what is none is told as such and left alone.
+// 5. Values of secrets that commands are given are masked in what is told of files.
+// 6. A text is read and written as UTF-8; what is none is told as such and left alone.
 
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -29,6 +30,7 @@ import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { runInternalCommand } from '../supervision/internal-command.ts';
 import { readLines } from './read-lines.ts';
 import { EditRefused, readPatch, replaced } from './edit-text.ts';
+import { masked } from './masked-values.ts';
 import { createPatchedFiles } from './patched-files.ts';
 import { hashOf, readText, refusalOf, requirePath } from './text-file.ts';
 
@@ -45,6 +47,7 @@ export interface FileToolDeps {
   live: LiveFiles;
   changes: FileChanges;
   events: ProducerDeps;
+  readSecret: (projectId: string, name: string) => Promise<string | undefined>;
   clock: () => number;
 }
 
@@ -75,7 +78,7 @@ interface Outcome {
   failed?: true;
 }
 
-export function createFileTools({ live, changes, events, clock }: FileToolDeps): FileTools {
+export function createFileTools({ live, changes, events, readSecret, clock }: FileToolDeps): FileTools {
   async function readTextIfThere(sandbox: OpenSandbox, path: string, signal: AbortSignal) {
     try {
       return await readText(live, sandbox, path, signal);
@@ -243,6 +246,11 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     }
   }
 
+  async function secretsOf({ projectId, secrets }: UseFilesInput): Promise<string[]> {
+    const values = await Promise.all(secrets.map((name) => readSecret(projectId, name)));
+    return values.filter((value) => value !== undefined);
+  }
+
   return {
     use: async (sandbox, input, ending) => {
       const { turnId, toolCallId, agent, use } = input;
@@ -253,11 +261,13 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
         await rm(keptPath(sandbox, input), { force: true });
         return { changed: isChange(use) };
       }
+      const secrets = await secretsOf(input);
       const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, ending));
+      const output = masked(outcome.output, secrets);
       const producer = createProducer(events, where, stored);
       // Its begin is the first. What an attempt before has told of the rest stays; the end is still to be told, whatever it came to now.
       const missing = outcome.events.slice(Math.max(0, stored.number - 1));
-      for (const payload of [...missing, endOf(toolCallId, outcome.output, failed)]) {
+      for (const payload of [...missing, endOf(toolCallId, output, failed)]) {
         await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
       }
       await rm(keptPath(sandbox, input), { force: true });
