@@ -3,6 +3,7 @@ import type { TrialDocument } from '@worktrail/contract/documents';
 import { limits } from '@worktrail/contract/limits';
 import { type RunTrialTurn, runTrialTurn, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { turnReported } from '@worktrail/contract/trial-messages';
+import type { TurnSpec } from '@worktrail/contract/turns';
 import { sessionKey } from '@worktrail/contract/subjects';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
@@ -18,6 +19,12 @@ afterAll(() => servers.stop());
 
 const isTurnReport = (event: { workflowExecutionSignaledEventAttributes?: { signalName?: string | null } | null }) =>
   event.workflowExecutionSignaledEventAttributes?.signalName === turnReported;
+
+/** No model answers it. */
+function hopelessTurn(): TurnSpec {
+  const turn = sampleTurn('Mend it.');
+  return { ...turn, agent: { ...turn.agent, model: 'nobody/none' } };
+}
 
 // A worker that keeps no workflow in memory replays each task: what is not deterministic shows at once.
 describe('a trial', () => {
@@ -120,7 +127,7 @@ describe('a trial', () => {
 
   // No provider of models is configured here: each turn fails at its first step.
   it('runs the commands of an attempt, then its message, and fails it when the turn was not completed', async () => {
-    const message = sampleTurn('Mend it.');
+    const message = hopelessTurn();
     const trial = await startTrial(bed, sampleTrial([{ commands: ['exit 0'], message }], { verify: ['exit 0'] }));
     const [attempt] = (await trial.ended()).sessions;
     expect(attempt).toMatchObject({ verdict: 'failed', turnId: message.id });
@@ -132,7 +139,7 @@ describe('a trial', () => {
   });
 
   it('is told of a turn again when it asks again, and what comes twice changes nothing', async () => {
-    const message = sampleTurn('Mend it.');
+    const message = hopelessTurn();
     const trial = await startTrial(bed, sampleTrial([{ commands: [], message }, ['hold']]));
     const judged = await until(trial.describe, ({ sessions }) => sessions[0]!.state === 'ended');
     const [ended, held] = judged.sessions;
