@@ -1,6 +1,7 @@
-// A turn of an agent that runs in the sandbox: what it remembers, what it asks for, what it comes to. Types only.
+// A turn of an agent that runs in the sandbox: what it remembers, what it asks for, what it comes to.
 
 import type { AgentKind, ToolKind } from './agents.ts';
+import { permissionDetail } from './permissions.ts';
 import type { TokenUsage, TurnOutcome } from './turns.ts';
 
 /** The agent's own memory of a session, in the sandbox's home, as a turn has left it. */
@@ -22,8 +23,18 @@ export interface PermissionAsked {
   /** One use of a tool; asked again it is the same question. */
   toolCallId: string;
   toolKind: ToolKind;
-  /** Of any length, as the agent has it. */
+  /** Made by `permissionDetail`. */
   detail: string;
+}
+
+/** Of one answer; what is asked for beyond that is asked for once these are decided. */
+export const permissionsAskedMax = 100;
+
+/** As it passes Temporal, whatever the agent has said. */
+export function boundedAsks(result: AgentTurnResult): AgentTurnResult {
+  if (result.kind !== 'permissions') return result;
+  const asked = result.asked.slice(0, permissionsAskedMax);
+  return { ...result, asked: asked.map((one) => ({ ...one, detail: permissionDetail(one.detail) })) };
 }
 
 export type AgentTurnResult =

@@ -22,6 +22,7 @@ import { SandboxGone } from './commands/command-execution.ts';
 import { LineFull } from './commands/command-turns.ts';
 import { NoDiskSpace } from './host/disk-space.ts';
 import { type ActivityRun, Detached, type LiveCommands } from './commands/live-commands.ts';
+import { boundedAsks } from '@worktrail/contract/agent-turns';
 import type { ContextTools } from './agent-tools/context-tools.ts';
 import type { FileTools } from './agent-tools/file-tools.ts';
 import type { AgentTurns } from './agents/agent-turns.ts';
@@ -187,7 +188,7 @@ export function createSandboxActivities({
         const activity = { ...currentRun(), heartbeatEveryMs: cancelHeardMs };
         const control = endingsOf(activity.signal);
         try {
-          return await beating(activity, () => agentTurns.run(input, control));
+          return boundedAsks(await beating(activity, () => agentTurns.run(input, control)));
         } catch (error) {
           if (!control.detached.aborted) throw error;
           throw new Detached('the attempt ended; the agent goes on', { cause: error });

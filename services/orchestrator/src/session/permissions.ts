@@ -23,7 +23,6 @@ import type { LiveTurn, SessionState, SettledPermission } from './state.ts';
 export const pendingPermissionsMax = 32;
 const settledMax = 200;
 
-/** `detail`: of any length, from whomever. */
 export type AskedPermission = Omit<PermissionRequest, 'permissionId'>;
 
 /** How a use of a tool by the current turn stands: decided, or asked for. Called again for the same use, it is not asked for again. */
@@ -45,8 +44,7 @@ export function permissionFor(
   turn.permissionsAsked += 1;
   const { id } = turn.spec;
   const value = {
-    ...{ permissionId: permissionId(id, turn.permissionsAsked), toolCallId, toolKind },
-    detail: permissionDetail(detail),
+    ...{ permissionId: permissionId(id, turn.permissionsAsked), toolCallId, toolKind, detail },
   };
   pending.push(value);
   const actor = { kind: 'agent', id: agentName(turn.spec.agent) } as const;
@@ -122,6 +120,11 @@ function settle({ permissions }: SessionState, settled: SettledPermission[]): vo
 
 /** What a use of a tool of the built-in agent would do; null: nothing outside of the agent itself. */
 export function describeUse(use: ToolUse): Omit<AskedPermission, 'toolCallId'> | null {
+  const described = describe(use);
+  return described && { ...described, detail: permissionDetail(described.detail) };
+}
+
+function describe(use: ToolUse): Omit<AskedPermission, 'toolCallId'> | null {
   switch (use.kind) {
     case 'command':
       return { toolKind: 'execute', detail: `${use.cwd ? `in ${quoted(use.cwd)}: ` : ''}${use.command}` };
