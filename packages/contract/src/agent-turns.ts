@@ -22,7 +22,7 @@ export interface PermissionAsked {
   /** One use of a tool; asked again it is the same question. */
   toolCallId: string;
   toolKind: ToolKind;
-  /** Of any length, as the agent has it. */
+  /** As the agent has it; cut where it is long. */
   detail: string;
 }
 
