@@ -19,7 +19,8 @@ import { openOwnEngine, type OwnEngine } from './own-engine.ts';
 import { createSecondRunner, type SecondRunner } from './second-runner.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 
-const START_TIMEOUT_MS = 180_000;
+/** The sandbox image is built meanwhile: an engine of its own has none. */
+const START_TIMEOUT_MS = 900_000;
 const STOP_TIMEOUT_MS = 60_000;
 const RESTART_TIMEOUT_MS = 20_000;
 
@@ -130,12 +131,7 @@ export async function startTarget(directory: string, ownEngine: boolean, env: No
     startCluster,
     async stopCluster() {
       await secondRunner.stop();
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      const force = setTimeout(() => child?.kill('SIGKILL'), STOP_TIMEOUT_MS);
-      await ended;
-      clearTimeout(force);
+      if (child) await stopChild(child);
     },
     close,
   };
@@ -150,6 +146,15 @@ function addressOf(url: string | undefined) {
 async function gone(pids: number[]): Promise<void> {
   const allGone = async () => (await Promise.all(pids.map(identifyProcess))).every((identity) => identity === null);
   await waitUntil(allGone, { what: 'killed processes to be gone', timeoutMs: RESTART_TIMEOUT_MS, intervalMs: 10 });
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const force = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await ended;
+  clearTimeout(force);
 }
 
 async function spawnCluster(options: ClusterProcessOptions, logPath: string): Promise<ChildProcess> {
@@ -167,7 +172,8 @@ async function spawnCluster(options: ClusterProcessOptions, logPath: string): Pr
   try {
     await Promise.race([up, exited, tooLate]);
   } catch (error) {
-    child.kill('SIGKILL');
+    // In an orderly way: its services are processes of their own.
+    await stopChild(child);
     throw error;
   }
   tooLate.catch(() => undefined);

@@ -75,6 +75,14 @@ test('a step that the model is asked for again after its answer is stored is fou
   expect(kinds(turn)).toEqual(['duplicate']);
 });
 
+test('a step of which something is told before the tools of the one before have ended is found', () => {
+  const turn = sound();
+  const of = (id: string) => turn.events.findIndex(({ data }) => data['messageId'] === id || data['toolCallId'] === id);
+  const [delta] = turn.events.splice(of(`${turnId}-2`), 1);
+  turn.events.splice(of(`${turnId}-1-0`) + 1, 0, delta!);
+  expect(kinds(turn)).toContain('differs');
+});
+
 test('deltas that are another text, a tool that failed and results that are not told are found', () => {
   const other = sound();
   other.events[at(other, 'message.agent_delta')]!.data['text'] = 'Nonsense';

@@ -3,7 +3,7 @@
 // 1. Its message, its begin and its end are there once, and the end is what was expected.
 // 2. Each step has one `message.agent`, with the text that the model gave; the deltas of its attempt are that text, those of another
 //    attempt a beginning of it.
-// 3. Each use of a tool begins once and ends once, in order, and so does the command of one that runs a command.
+// 3. Each use of a tool begins once and ends once, in order, before anything of the next step, and so does the command of one that runs a command.
 // 4. The model is asked for a step only while the history does not have it, and told everything that was before.
 
 import type { WorktrailEvent } from '@worktrail/client';
@@ -109,6 +109,13 @@ function checkTools(turn: SeenTurn): Violation[] {
     const missing = order.filter((one) => !seen.includes(one));
     const what = `tools out of order, repeated [${repeated.join()}], missing [${missing.join()}]`;
     found.push({ kind: repeated.length > 0 ? 'duplicate' : missing.length > 0 ? 'lost' : 'differs', what });
+  }
+  for (const [index] of script.answers.entries()) {
+    const said = turn.events.findIndex(({ data }) => data['messageId'] === `${turnId}-${index + 1}`);
+    const early = turn.events.slice(0, said === -1 ? 0 : said).filter(({ type }) => type === 'tool.ended').length;
+    const before = script.answers.slice(0, index).reduce((sum, { calls }) => sum + calls.length, 0);
+    if (said !== -1 && early < before)
+      found.push({ kind: 'differs', what: `step ${index + 1} is told before the end of a tool of a step before it` });
   }
   return [...found, ...counted('command.ended', ofType(turn, 'command.ended').length, commands)];
 }
