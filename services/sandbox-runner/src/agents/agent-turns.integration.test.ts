@@ -234,7 +234,8 @@ const toolEnds = (events: Event[]) =>
 test('an agent has commands run for it, and hears what they print and how they end', async () => {
   const lines = [
     'terminal echo $TOKEN | wc -c; seq 1 100; exit 3',
-    'background echo up; sleep 600',
+    'background echo up; touch is-up; sleep 600',
+    'wait is-up',
     'kill',
     'background touch left-running; sleep 600',
     'wait left-running',
