@@ -1,12 +1,14 @@
 # An agent that speaks the Agent Client Protocol and does what its message says, line by line. For tests.
 #
 #   say TEXT · think TEXT · plan TEXT · run COMMAND (asks first) · read PATH · write PATH TEXT · wait PATH (until it is there)
+#   terminal COMMAND (waits for it, says what it printed) · background COMMAND (in a terminal, not waited for) · kill (the last terminal)
 #   die CODE · hang · flood · garble · long · loop · spawn COMMAND (left running)
 import json, os, subprocess, sys, time
 
 conversations = os.path.expanduser("~/.scripted-agent")
 os.makedirs(conversations, exist_ok=True)
 next_id = 0
+terminal = None
 tools = 0
 
 
@@ -68,6 +70,30 @@ def run(session, command):
     update(session, "tool_call_update", toolCallId=call, status=status, content=[{"type": "content", "content": text(done.stdout + done.stderr)}])
 
 
+def in_terminal(method, session, **params):
+    answer = ask(f"terminal/{method}", {"sessionId": session, **params})
+    if "error" in answer:
+        update(session, "agent_message_chunk", content=text(answer["error"]["message"]))
+        return None
+    return answer["result"]
+
+
+def use_terminal(session, command, waits):
+    global terminal
+    opened = in_terminal("create", session, command=command, outputByteLimit=100)
+    if opened is None:
+        return
+    terminal = opened["terminalId"]
+    if waits:
+        in_terminal("wait_for_exit", session, terminalId=terminal)
+        say_terminal(session)
+        in_terminal("release", session, terminalId=terminal)
+
+
+def say_terminal(session):
+    update(session, "agent_message_chunk", content=text(json.dumps(in_terminal("output", session, terminalId=terminal))))
+
+
 def act(session, line):
     word, _, rest = line.partition(" ")
     if word == "say":
@@ -87,6 +113,12 @@ def act(session, line):
         answer = ask("fs/write_text_file", {"sessionId": session, "path": path, "content": content + "\n"})
         if "error" in answer:
             update(session, "agent_message_chunk", content=text(json.dumps(answer["error"])))
+    elif word in ("terminal", "background"):
+        use_terminal(session, rest, word == "terminal")
+    elif word == "kill":
+        in_terminal("kill", session, terminalId=terminal)
+        in_terminal("wait_for_exit", session, terminalId=terminal)
+        say_terminal(session)
     elif word == "wait":
         while not os.path.exists(rest):
             time.sleep(0.02)

@@ -5,6 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
+import { answerPermission, type AnswerPermissionRequest, permissionId } from '@worktrail/contract/permissions';
 import {
   forkSession,
   type ForkSessionRequest,
@@ -19,6 +20,7 @@ import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
 import { sampleCommand, sampleFork, sampleSession, sampleTurn, withSetup } from './samples.ts';
 import { makeScannedProject } from './scan-client.ts';
+import { runnerId } from './scripted-runner.ts';
 import { sampleFinding } from './scripted-scans.ts';
 import { startSession, until } from './session-client.ts';
 import { sampleTrial, startTrial } from './trial-client.ts';
@@ -194,6 +196,41 @@ async function recordSessionTurns(bed: OrchestratorBed): Promise<Recording> {
   return { 'session-turns': session.handle };
 }
 
+/** Turns of an agent in the sandbox: one that answers, one that asks for a permission first, one that is canceled, one whose host is lost. */
+async function recordSessionAgent(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const sampleOf = (text: string) => {
+    const turn = sampleTurn(text);
+    const permissions = { ...turn.agent.permissions, execute: 'ask' } as const;
+    return { ...turn, agent: { ...turn.agent, kind: 'custom', command: 'agent', permissions } } as const;
+  };
+  const has = (type: string, times = 1) =>
+    until(session.history, (history) => history.filter((one) => one === type).length === times);
+  const [asking, held, lost] = [sampleOf('ask'), sampleOf('hold'), sampleOf('hold')];
+  await session.say(sampleOf('do it'));
+  await has('turnEnded');
+  await session.say(asking);
+  await has('permissionRequested');
+  const actor = { kind: 'user', id: 'prn_someone' } as const;
+  const answer: AnswerPermissionRequest = {
+    ...{ permissionId: permissionId(asking.id, 1), decision: 'allow', remember: false, actor },
+  };
+  await session.handle.executeUpdate(answerPermission, { args: [answer] });
+  await has('turnEnded', 2);
+  await session.say(held);
+  await has('turnStarted', 3);
+  await session.cancelTurn(held.id);
+  await has('turnEnded', 3);
+  await session.say(lost);
+  await has('turnStarted', 4);
+  const { generation } = await session.describe();
+  await session.loseHost({ runnerId, generation });
+  await has('turnEnded', 4);
+  await session.archive();
+  return { 'session-agent': session.handle };
+}
+
 async function recordTrial(bed: OrchestratorBed): Promise<Recording> {
   const trial = await startTrial(bed, sampleTrial([['exit 0', 'exit 0'], ['exit 3']], { verify: ['exit 0'] }));
   await trial.ended();
@@ -300,6 +337,7 @@ try {
     recordSessionForked,
     recordSessionUpdated,
     recordSessionTurns,
+    recordSessionAgent,
     recordTrial,
     recordTrialCanceled,
     recordTrialAsked,

@@ -1,7 +1,8 @@
 // The other side of the wire in the orchestrator's tests: a worker that answers the sandbox-runner's activities by script, keeps
 // its commands across activity attempts as a real one does, and publishes their events by the same protocol.
 //
-// A command's text is its script: `exit 3` ends at once with 3, `hold` runs until it is released or canceled.
+// A command's text is its script: `exit 3` ends at once with 3, `hold` runs until it is released or canceled. So is the message of an agent in
+// the sandbox: `hold` as well, and `ask` asks for one permission.
 
 import type { KV } from '@nats-io/kv';
 import { Context } from '@temporalio/activity';
@@ -204,14 +205,18 @@ export async function startScriptedRunner(
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
     useFiles: async () => ({ changed: true }),
-    runAgentTurn: async ({ text, stop }) => {
+    runAgentTurn: async ({ text, stop, turnId, decided, mayHaveBegun }) => {
       const context = Context.current();
-      while (text === 'hold' && !stop && !context.cancellationSignal.aborted) {
+      if (text === 'ask' && decided.length === 0 && !stop) {
+        return { kind: 'permissions', asked: [{ toolCallId: `${turnId}-1-0`, toolKind: 'execute', detail: 'run it' }] };
+      }
+      while (text === 'hold' && !stop && !mayHaveBegun && !context.cancellationSignal.aborted) {
         context.heartbeat();
         await Promise.race([context.sleep(20), context.cancelled]).catch(() => undefined);
       }
       const usage = { inputTokens: 1, outputTokens: 2, cachedInputTokens: 0, costUsd: 0 };
-      return { kind: 'ended', outcome: 'completed', reason: '', steps: 3, usage, conversation: null };
+      const outcome = mayHaveBegun ? 'failed' : 'completed';
+      return { kind: 'ended', outcome, reason: '', steps: 3, usage, conversation: null };
     },
     useContext: async () => undefined,
     removeSandbox: async (ref) => {

@@ -7,9 +7,9 @@ import { type AgentEffect, AgentMisbehaved } from './agent-effects.ts';
 
 const turnId = 'trn_1';
 
-function protocol(conversationId: string | null = null, files = true) {
+function protocol(conversationId: string | null = null, files = true, terminals = true) {
   const prompt = (knows: boolean) => (knows ? 'the message' : 'before, and the message');
-  return createAcpProtocol({ turnId, workTree: '/workspace', conversationId, prompt, files });
+  return createAcpProtocol({ turnId, workTree: '/workspace', conversationId, prompt, files, terminals });
 }
 
 const answer = (id: string, result: object) => JSON.stringify({ jsonrpc: '2.0', id, result });
@@ -82,6 +82,59 @@ describe('an agent that speaks the protocol', () => {
     );
     expect(sent(effects).at(-1)).toEqual({ jsonrpc: '2.0', id: 7, result: {} });
     expect(effects.some((one) => one.do === 'serve')).toBe(false);
+  });
+
+  const create = (id: number, params: object) =>
+    JSON.stringify({ id, method: 'terminal/create', params: { sessionId: 's', ...params } });
+  const inTerminal = (id: number, what: string, terminalId: string) =>
+    JSON.stringify({ id, method: `terminal/${what}`, params: { sessionId: 's', terminalId } });
+
+  it('has commands run for it, which are told of as uses of a tool, and may be asked for', () => {
+    const made = protocol();
+    const effects = run([...begun, create(5, { command: 'ls', args: ['-l'], env: [{ name: 'A', value: 'b' }] })], made);
+    const { request, answer: say } = effects.find((one) => one.do === 'terminal')!;
+    expect(request).toEqual({
+      ...{ what: 'open', terminal: 1 },
+      command: { command: 'ls', args: ['-l'], env: { A: 'b' }, cwd: null, outputBytes: null },
+      asked: { toolCallId: 'trn_1-1-0', toolKind: 'execute', detail: expect.stringContaining('"command":"ls"') },
+    });
+    expect(JSON.parse(say({}))).toEqual({ jsonrpc: '2.0', id: 5, result: { terminalId: 'terminal-1' } });
+    const end = { failed: false, output: 'x', cut: false, exitCode: 0 };
+    const ends = [0, 1].flatMap(() => told(made.terminalEnded(1, end)));
+    expect(ends).toMatchObject([
+      { case: 'toolEnded', value: { toolCallId: 'trn_1-1-0', outputJson: '{"exitCode":0,"output":"x"}' } },
+    ]);
+    expect(made.close()).toEqual([]);
+  });
+
+  it('names its terminals until it releases them', () => {
+    const uses = ['output', 'wait_for_exit', 'kill', 'release', 'output'].map((what, index) =>
+      inTerminal(10 + index, what, 'terminal-1'),
+    );
+    const effects = run([...begun, create(1, { command: 'ls' }), ...uses, inTerminal(20, 'output', 'terminal-2')]);
+    expect(effects.flatMap((one) => (one.do === 'terminal' ? [one.request.what] : []))).toEqual([
+      ...['open', 'read', 'wait', 'kill', 'release'],
+    ]);
+    expect(sent(effects).slice(-2)).toMatchObject([{ error: { code: -32000 } }, { error: { code: -32000 } }]);
+  });
+
+  it('that was offered no terminals gets none, and nobody gets them without end', () => {
+    expect(sent(run([...begun, create(1, { command: 'ls' })], protocol(null, true, false))).at(-1)).toMatchObject({
+      error: { code: -32601 },
+    });
+    const many = Array.from({ length: 300 }, (_, id) => create(id, { command: 'ls' }));
+    const effects = run([...begun, ...many]);
+    expect(effects.filter((one) => one.do === 'terminal')).toHaveLength(256);
+  });
+
+  it('a terminal that is open when the turn ends has its end told by the turn', () => {
+    const made = protocol();
+    const effects = run(
+      [...begun, create(1, { command: 'ls' }), answer('worktrail-4', { stopReason: 'end_turn' })],
+      made,
+    );
+    expect(told(effects).map((one) => one.case)).toEqual(['toolStarted']);
+    expect(told(made.close())).toMatchObject([{ case: 'toolEnded', value: { failed: true } }]);
   });
 
   it('whatever it prints, the same lines come to the same, and nothing else is thrown than that it misbehaves', () => {

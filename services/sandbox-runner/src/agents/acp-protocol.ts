@@ -32,9 +32,13 @@ export interface AcpOptions {
   workTree: string;
   /** It is told that it may have files read and written for it. */
   files: boolean;
+  /** It is told that it may have commands run for it. */
+  terminals: boolean;
 }
 
 const unreadableMax = 100;
+/** In one turn. */
+const terminalsMax = 256;
 const ids = { initialize: 'worktrail-1', load: 'worktrail-2', open: 'worktrail-3', prompt: 'worktrail-4' } as const;
 
 const text = z.string().max(4 * 1024 * 1024);
@@ -84,11 +88,24 @@ const reading = z.object({
   limit: z.int().min(0).nullish(),
 });
 const writing = z.object({ path: text, content: text });
+const argument = z.string().max(100_000);
+const opening = z.object({
+  command: argument.min(1),
+  args: z.array(argument).max(1_000).nullish(),
+  env: z
+    .array(z.object({ name, value: argument }))
+    .max(200)
+    .nullish(),
+  cwd: z.string().max(4_096).nullish(),
+  outputByteLimit: z.int().min(0).nullish(),
+});
+const terminalNamed = z.object({ terminalId: name });
 
 type Message = z.output<typeof message>;
 type Id = NonNullable<Message['id']>;
 
-export function createAcpProtocol({ turnId, conversationId, prompt, files, workTree }: AcpOptions): AgentProtocol {
+export function createAcpProtocol(options: AcpOptions): AgentProtocol {
+  const { turnId, conversationId, prompt, files, terminals: offersTerminals, workTree } = options;
   const telling = createAgentTelling(turnId);
   const usage: TokenUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
   let costBefore: number | undefined;
@@ -96,6 +113,9 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files, workT
   /** What the agent says now is of this turn. */
   let isOpen = false;
   let unreadable = 0;
+  let terminals = 0;
+  /** Those that may be named, by what the agent calls them. */
+  const named = new Map<string, number>();
 
   function notUnderstood(): AgentEffect[] {
     unreadable += 1;
@@ -123,7 +143,7 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files, workT
     const refused = (what: string): AgentEffect[] => {
       const detail = (error?.message ?? 'its answer does not fit the protocol').slice(0, 300);
       return [
-        ...telling.close(true),
+        ...telling.close('own'),
         { do: 'end', outcome: 'failed', reason: `the agent failed to ${what}: ${detail}` },
       ];
     };
@@ -155,7 +175,7 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files, workT
           usage.outputTokens = counted.outputTokens;
           usage.cachedInputTokens = counted.cachedReadTokens ?? 0;
         }
-        return [...telling.close(true), endFor(read.data.stopReason)];
+        return [...telling.close('own'), endFor(read.data.stopReason)];
       }
       default:
         return [];
@@ -208,6 +228,46 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files, workT
     });
   }
 
+  /** undefined: what it says does not fit. */
+  function inTerminal(
+    method: string,
+    params: unknown,
+    how: Omit<Extract<AgentEffect, { do: 'terminal' }>, 'do' | 'request'>,
+  ): AgentEffect[] | undefined {
+    if (method === CLIENT_METHODS.terminal_create) {
+      const read = opening.safeParse(params);
+      return read.success ? openTerminal(read.data, how) : undefined;
+    }
+    const read = terminalNamed.safeParse(params);
+    if (!read.success) return undefined;
+    const terminal = named.get(read.data.terminalId);
+    if (terminal === undefined) return [{ do: 'send', key: how.key, bytes: how.refuse('there is no such terminal') }];
+    if (method === CLIENT_METHODS.terminal_release) named.delete(read.data.terminalId);
+    return [{ do: 'terminal', ...how, request: { what: terminalVerb(method), terminal } }];
+  }
+
+  function openTerminal(
+    { command, args, env, cwd, outputByteLimit }: z.output<typeof opening>,
+    how: Omit<Extract<AgentEffect, { do: 'terminal' }>, 'do' | 'request'>,
+  ): AgentEffect[] {
+    if (terminals >= terminalsMax) {
+      const bytes = how.refuse(`there were ${terminalsMax} terminals in this turn already`);
+      return [{ do: 'send', key: how.key, bytes }];
+    }
+    terminals += 1;
+    const terminalId = `terminal-${terminals}`;
+    named.set(terminalId, terminals);
+    const shown = { terminalId, command, ...(args?.length && { args }), ...(cwd && { cwd }) };
+    const { id: toolCallId, effects } = telling.terminal(terminals, shown);
+    const wanted = {
+      ...{ command, args: args ?? [], cwd: cwd ?? null, outputBytes: outputByteLimit ?? null },
+      env: Object.fromEntries((env ?? []).map((one) => [one.name, one.value])),
+    };
+    const use = { toolCallId, toolKind: 'execute', detail: `terminal ${JSON.stringify(shown)}` } as const;
+    const request = { what: 'open', terminal: terminals, command: wanted, asked: use } as const;
+    return [...effects, { do: 'terminal', ...how, request, answer: () => how.answer({ terminalId }) }];
+  }
+
   function asked(id: Id, method: string, params: unknown): AgentEffect[] {
     const key = answerKey(id);
     const refuse = (code: number, detail: string) => line({ id, error: { code, message: detail } });
@@ -248,6 +308,13 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files, workT
         if (!files) return [{ do: 'send', key, bytes: line({ id, result: {} }) }];
         return [{ do: 'serve', key, request: { what: 'write', ...read.data }, ...answering }];
       }
+      case CLIENT_METHODS.terminal_create:
+      case CLIENT_METHODS.terminal_output:
+      case CLIENT_METHODS.terminal_wait_for_exit:
+      case CLIENT_METHODS.terminal_kill:
+      case CLIENT_METHODS.terminal_release:
+        if (offersTerminals) return inTerminal(method, params, { key, ...answering }) ?? malformed();
+        return [{ do: 'send', key, bytes: refuse(-32601, 'terminals are not offered') }];
       default:
         return [{ do: 'send', key, bytes: refuse(-32601, `there is no ${method.slice(0, 100)}`) }];
     }
@@ -257,7 +324,7 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files, workT
     begin() {
       const params: InitializeRequest = {
         protocolVersion: PROTOCOL_VERSION,
-        clientCapabilities: { fs: { readTextFile: files, writeTextFile: files }, terminal: false },
+        clientCapabilities: { fs: { readTextFile: files, writeTextFile: files }, terminal: offersTerminals },
         clientInfo: { name: 'worktrail', version: '1' },
       };
       return [request(ids.initialize, AGENT_METHODS.initialize, params)];
@@ -275,7 +342,8 @@ export function createAcpProtocol({ turnId, conversationId, prompt, files, workT
       const method = AGENT_METHODS.session_cancel;
       return [{ do: 'send', key: `told ${method}`, bytes: line({ method, params: { sessionId } }) }];
     },
-    close: () => telling.close(true),
+    close: () => telling.close('all'),
+    terminalEnded: telling.terminalEnded,
     messageKey: requestKey(ids.prompt),
     hasBegun: () => isOpen,
     steps: telling.steps,
@@ -325,6 +393,12 @@ function endFor(stopReason: string): AgentEffect {
   }
 }
 
+function terminalVerb(method: string) {
+  if (method === CLIENT_METHODS.terminal_output) return 'read';
+  if (method === CLIENT_METHODS.terminal_wait_for_exit) return 'wait';
+  return method === CLIENT_METHODS.terminal_kill ? 'kill' : 'release';
+}
+
 function stateOf(status: string | null | undefined) {
   if (status === 'in_progress') return 'running';
   return status === 'completed' || status === 'failed' ? status : 'pending';
@@ -367,6 +441,8 @@ function outputOf(shown: z.output<typeof toolUpdate>['content'], raw: unknown): 
   const parts = (shown ?? []).flatMap((one) => {
     const inner = content.safeParse(one['content']);
     if (one.type === 'content' && inner.success) return [textOf(inner.data)];
+    if (one.type === 'terminal' && typeof one['terminalId'] === 'string')
+      return [`[${one['terminalId'].slice(0, 100)}]`];
     return one.type === 'diff' && typeof one['path'] === 'string' ? [`changes ${one['path'].slice(0, 1_000)}`] : [];
   });
   if (parts.length > 0) return parts.join('\n');

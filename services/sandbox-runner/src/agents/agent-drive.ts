@@ -23,12 +23,20 @@ import type { SessionDirectory } from '../sessions/session-directory.ts';
 import { type EndFrame, JournalCorrupt, type JournalFrame } from '../supervision/journal-format.ts';
 import { SupervisorError } from '../supervision/supervisor-control.ts';
 import { type AcpOptions, createAcpProtocol } from './acp-protocol.ts';
-import { type AgentEffect, AgentMisbehaved, type AgentProtocol } from './agent-effects.ts';
+import {
+  type AgentEffect,
+  AgentMisbehaved,
+  type AgentProtocol,
+  type Decision,
+  type TerminalEnd,
+} from './agent-effects.ts';
 import type { AgentFiles } from './agent-files.ts';
 import { createAgentLines } from './agent-lines.ts';
 import type { AgentLog, LogEntry } from './agent-log.ts';
 import { type AgentProcess, framesLeft, readGiven, startAgentProcess } from './agent-process.ts';
 import { type AgentProfile, startScript } from './agent-profile.ts';
+import { endedBefore } from './agent-telling.ts';
+import { type AgentTerminals, createAgentTerminals, type TerminalOutput } from './agent-terminals.ts';
 import { agentProfiles } from './agent-profiles.ts';
 import { createCodexProtocol } from './codex-protocol.ts';
 import { type EarlierTurn, readEarlierTurns, withEarlierTurns } from './earlier-turns.ts';
@@ -61,6 +69,9 @@ const stopPatienceMs = 1_000;
 /** What it says is put together for so long, and what it asks for. */
 const quietMs = 20;
 const shownComplaintMax = 300;
+/** Of what is asked at a time, and of what is said of it; what is left is asked for later. */
+const askedMax = 64;
+const detailLengthMax = 4_000;
 const noUsage: TokenUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
 const commandNotFound = 127;
 export const lostWithSandbox = 'the agent was lost with its sandbox';
@@ -77,7 +88,9 @@ interface DriveInput {
   processId: string;
 }
 
-type Ask = Extract<AgentEffect, { do: 'ask' }>;
+type Terminal = Extract<AgentEffect, { do: 'terminal' }>;
+/** What waits for a decision: about what, and what follows from a cancel. */
+type Ask = { asked: PermissionAsked; key: string; canceled(): string };
 
 export function createAgentDrive({ deps, input, control, log, telling, directory, sandbox, processId }: DriveInput) {
   const { agent, turnId } = input;
@@ -92,6 +105,12 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
   /** As far as it goes in the agent's output. */
   let heardTo = 0;
   const asks = new Map<string, Ask>();
+  let terminals: AgentTerminals | undefined;
+  /** Requests to hear of a terminal's end. */
+  const waits = new Map<string, Terminal>();
+  /** Those that were opened here and whose end is not told. */
+  const openTerminals = new Set<number>();
+  const released = new Set<number>();
 
   /** Writes down what was told, with how far that goes. */
   async function flush(entry: LogEntry = {}, more: EventPayloadInit[] = []): Promise<void> {
@@ -121,14 +140,95 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
     await send(key, bytes);
   }
 
-  async function ask(effect: Ask): Promise<void> {
-    const { key, asked } = effect;
+  function decisionOn({ toolKind, toolCallId: id }: PermissionAsked): Decision | undefined {
+    const rule = agent.permissions[toolKind];
+    if (rule !== 'ask') return rule;
+    return input.decided.find(({ toolCallId }) => toolCallId === id)?.decision;
+  }
+
+  async function ask({ key, asked, answer }: Extract<AgentEffect, { do: 'ask' }>): Promise<void> {
     if (sent.has(key) || !sandbox) return;
-    const rule = agent.permissions[asked.toolKind];
-    const decided = input.decided.find(({ toolCallId }) => toolCallId === asked.toolCallId)?.decision;
-    if (rule !== 'ask') await send(key, effect.answer(rule));
-    else if (decided) await send(key, effect.answer(decided));
-    else asks.set(key, effect);
+    const decision = decisionOn(asked);
+    if (decision) await send(key, answer(decision));
+    else asks.set(key, { key, asked, canceled: () => answer('canceled') });
+  }
+
+  async function inTerminal(effect: Terminal): Promise<void> {
+    const { key, request, answer, refuse } = effect;
+    const { terminal } = request;
+    const isEnded = log.answerTo(endKey(terminal)) !== undefined;
+    if (request.what === 'open') {
+      if (isEnded) protocol.terminalEnded(terminal, nothingMore);
+      return openTerminal({ ...effect, request });
+    }
+    if (sent.has(key) || !terminals) return;
+    const seen = terminals.read(terminal);
+    if (!seen) return send(key, refuse('there is no such terminal'));
+    if (request.what === 'release') {
+      released.add(terminal);
+      if (!openTerminals.has(terminal)) terminals.forget(terminal);
+    }
+    if (request.what === 'kill' || request.what === 'release') {
+      await terminals.end(terminal);
+      return send(key, answer({}));
+    }
+    const { output, truncated, exit } = seen;
+    if (request.what === 'read') return send(key, answer({ output, truncated, ...(exit && { exitStatus: exit }) }));
+    if (exit) return send(key, answer(exit));
+    waits.set(key, effect);
+  }
+
+  async function openTerminal({
+    key,
+    request,
+    answer,
+    refuse,
+  }: Terminal & { request: { what: 'open' } }): Promise<void> {
+    if (!terminals) return;
+    const { terminal, command, asked } = request;
+    // By the terminal's number: the request's id is the agent's, which may use it again.
+    const opening = `terminal ${terminal} opened`;
+    const before = log.answerTo(opening) ?? log.answerTo(endKey(terminal));
+    const isOpen = log.answerTo(opening) !== undefined;
+    if (before !== undefined && !isOpen) return send(key, before);
+    const decision = isOpen ? 'allow' : decisionOn(asked);
+    if (!decision) {
+      asks.set(key, { key, asked, canceled: () => refuse('its turn is canceled') });
+      return;
+    }
+    await flush();
+    if (!isOpen && decision === 'allow') log.add({ terminal });
+    const refusal = decision === 'deny' ? 'it is not permitted' : await terminals.open(terminal, command, isOpen);
+    if (refusal !== undefined) {
+      const end = { failed: true, output: '', cut: false, error: refusal };
+      const bytes = refuse(refusal);
+      await flush(
+        { served: { key: endKey(terminal), answer: bytes } },
+        tellings(protocol.terminalEnded(terminal, end)),
+      );
+      return send(key, bytes);
+    }
+    if (log.answerTo(endKey(terminal)) === undefined) openTerminals.add(terminal);
+    const bytes = before ?? answer({});
+    if (!isOpen) await flush({ served: { key: opening, answer: bytes } });
+    await send(key, bytes);
+  }
+
+  /** Tells of the end of one, once, and those that have waited for it. */
+  async function terminalOver(): Promise<void> {
+    const terminal = terminals?.takeEnded();
+    const seen = terminal && terminals?.read(terminal);
+    if (!terminal || !seen) return;
+    if (openTerminals.delete(terminal)) {
+      const told = tellings(protocol.terminalEnded(terminal, endOf(seen)));
+      await flush({ served: { key: endKey(terminal), answer: '' } }, told);
+    }
+    for (const [key, { request, answer }] of waits) {
+      if (request.terminal !== terminal) continue;
+      waits.delete(key);
+      await send(key, answer(seen.exit!));
+    }
+    if (released.has(terminal)) terminals?.forget(terminal);
   }
 
   /** Answers how the turn ends, if it does. */
@@ -146,6 +246,9 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
           break;
         case 'ask':
           await ask(effect);
+          break;
+        case 'terminal':
+          await inTerminal(effect);
           break;
         case 'end':
           return effect;
@@ -178,7 +281,8 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
   }
 
   async function finish(outcome: TurnOutcome, reason: string): Promise<AgentTurnResult> {
-    const closing = protocol.close().flatMap((effect) => (effect.do === 'tell' ? [effect.payload] : []));
+    const left = [...openTerminals].flatMap((one) => protocol.terminalEnded(one, endOf(terminals!.read(one)!)));
+    const closing = tellings([...left, ...protocol.close()]);
     const id = protocol.conversationId();
     const { kind, command } = agent;
     const keeps = id !== null && outcome !== 'failed';
@@ -191,7 +295,7 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
   }
 
   async function stop(): Promise<void> {
-    for (const { key, answer } of asks.values()) await send(key, answer('canceled'));
+    for (const { key, canceled } of asks.values()) await send(key, canceled());
     asks.clear();
     for (const effect of protocol.cancel()) if (effect.do === 'send') await send(effect.key, effect.bytes);
   }
@@ -224,10 +328,16 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
       }
       if (stopAtMs !== undefined) await stop();
       const isQuiet = pending.length > 0 || asks.size > 0;
+      // One that waits for a command says nothing meanwhile.
+      if (waits.size > 0) heardAtMs = deps.clock();
       const untilMs = stopAtMs ?? heardAtMs + silenceMs();
       const waitMs = isQuiet ? quietMs : Math.max(0, untilMs - deps.clock());
-      const got = await firstOf(next, waitMs, stopAtMs === undefined ? canceled : undefined);
+      const got = await firstOf(next, waitMs, { terminals, canceled: stopAtMs === undefined ? canceled : undefined });
       if (got === 'canceled') continue;
+      if (got === 'terminal') {
+        await terminalOver();
+        continue;
+      }
       if (got === 'time') {
         await flush();
         if (asks.size > 0 && stopAtMs === undefined) return permissions([...asks.values()]);
@@ -280,13 +390,14 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
         return refused(error.message);
       }
       const left = new AbortController();
-      const frames = sandbox
-        ? process!.frames(AbortSignal.any([control.detached, sandbox.lost, left.signal]))
-        : framesLeft(directory.runPath, processId);
+      const until = AbortSignal.any([control.detached, left.signal, ...(sandbox ? [sandbox.lost] : [])]);
+      terminals = sandbox && createAgentTerminals({ sandbox, turnId, processId, workTree }, until);
+      const frames = sandbox ? process!.frames(until) : framesLeft(directory.runPath, processId);
       try {
         return await follow(frames);
       } catch (error) {
         if (error instanceof AgentMisbehaved) return await finish('failed', error.message);
+        if (error instanceof SupervisorError && !error.retryable) return await finish('failed', error.message);
         if (error instanceof JournalCorrupt) return await finish('failed', 'what the agent has said cannot be read');
         throw error;
       } finally {
@@ -322,16 +433,41 @@ async function startOf(
   return { script: startScript(start), env: { ...env, ...start.env }, secrets };
 }
 
+function endKey(terminal: number): string {
+  return `terminal ${terminal} ended`;
+}
+
+const nothingMore: TerminalEnd = { failed: true, output: '', cut: false };
+
+function endOf({ output, truncated: cut, exit, reason }: TerminalOutput): TerminalEnd {
+  const exitCode = exit?.exitCode ?? undefined;
+  const error = exit ? reason : endedBefore;
+  return {
+    ...{ failed: exitCode !== 0, output, cut },
+    ...(error && { error }),
+    ...(exitCode !== undefined && { exitCode }),
+  };
+}
+
+function tellings(effects: readonly AgentEffect[]): EventPayloadInit[] {
+  return effects.flatMap((effect) => (effect.do === 'tell' ? [effect.payload] : []));
+}
+
 function permissions(asks: readonly Ask[]): AgentTurnResult {
   const asked = new Map<string, PermissionAsked>(asks.map((one) => [one.asked.toolCallId, one.asked]));
-  return { kind: 'permissions', asked: [...asked.values()] };
+  return {
+    kind: 'permissions',
+    asked: [...asked.values()]
+      .slice(0, askedMax)
+      .map((one) => ({ ...one, detail: one.detail.slice(0, detailLengthMax) })),
+  };
 }
 
 function createProtocol(
-  { speaks, offersFiles: files }: AgentProfile,
-  options: Omit<AcpOptions, 'files'>,
+  { speaks, offersFiles: files, offersTerminals: terminals }: AgentProfile,
+  options: Omit<AcpOptions, 'files' | 'terminals'>,
 ): AgentProtocol {
-  return speaks === 'acp' ? createAcpProtocol({ ...options, files }) : createCodexProtocol(options);
+  return speaks === 'acp' ? createAcpProtocol({ ...options, files, terminals }) : createCodexProtocol(options);
 }
 
 function describeEnd({ outcome, exitCode, reason }: EndFrame, { missing }: AgentProfile, complaint: string): string {
@@ -345,20 +481,32 @@ function describeEnd({ outcome, exitCode, reason }: EndFrame, { missing }: Agent
   return `the agent ${how} before it had answered${shown && `: ${shown}`}`;
 }
 
+interface Interrupts {
+  canceled: AbortSignal | undefined;
+  terminals: AgentTerminals | undefined;
+}
+
 function firstOf<T>(
   next: Promise<T>,
   waitMs: number,
-  canceled: AbortSignal | undefined,
-): Promise<T | 'time' | 'canceled'> {
+  { canceled, terminals }: Interrupts,
+): Promise<T | 'time' | 'canceled' | 'terminal'> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve('time'), waitMs);
-    const cancel = () => resolve('canceled');
-    if (canceled?.aborted) cancel();
-    canceled?.addEventListener('abort', cancel, { once: true });
-    next.then(resolve, reject).finally(() => {
+    const timer = setTimeout(() => settle('time'), waitMs);
+    const cancel = () => settle('canceled');
+    const settle = (got: T | 'time' | 'canceled' | 'terminal') => {
       clearTimeout(timer);
       canceled?.removeEventListener('abort', cancel);
+      terminals?.onEnded(undefined);
+      resolve(got);
+    };
+    next.then(settle, (error: unknown) => {
+      clearTimeout(timer);
+      reject(error);
     });
+    if (canceled?.aborted) cancel();
+    canceled?.addEventListener('abort', cancel, { once: true });
+    terminals?.onEnded(() => settle('terminal'));
   });
 }
 

@@ -9,6 +9,30 @@ export type ServedRequest =
   | { what: 'read'; path: string; firstLine: number; lines: number | null }
   | { what: 'write'; path: string; content: string };
 
+export interface TerminalCommand {
+  command: string;
+  args: string[];
+  env: Record<string, string>;
+  /** As the agent gives it. */
+  cwd: string | null;
+  /** Of the end of its output; null: as much as there may be. */
+  outputBytes: number | null;
+}
+
+/** `terminal`: counted from 1, in the order in which they were asked for. */
+export type TerminalRequest =
+  | { what: 'open'; terminal: number; command: TerminalCommand; asked: PermissionAsked }
+  | { what: 'read' | 'wait' | 'kill' | 'release'; terminal: number };
+
+export interface TerminalEnd {
+  failed: boolean;
+  output: string;
+  cut: boolean;
+  /** Why there is no exit code. */
+  error?: string;
+  exitCode?: number;
+}
+
 export type Decision = PermissionDecided['decision'];
 
 /**
@@ -19,6 +43,13 @@ export type AgentEffect =
   | { do: 'send'; key: string; bytes: string; whole?: true }
   | { do: 'tell'; payload: EventPayloadInit }
   | { do: 'serve'; key: string; request: ServedRequest; answer(output: object): string; refuse(detail: string): string }
+  | {
+      do: 'terminal';
+      key: string;
+      request: TerminalRequest;
+      answer(output: object): string;
+      refuse(detail: string): string;
+    }
   | { do: 'ask'; key: string; asked: PermissionAsked; answer(decision: Decision | 'canceled'): string }
   | { do: 'end'; outcome: TurnOutcome; reason: string };
 
@@ -31,6 +62,8 @@ export interface AgentProtocol {
   cancel(): AgentEffect[];
   /** What it left open is over. */
   close(): AgentEffect[];
+  /** A terminal is over, which does not follow from what the agent prints. */
+  terminalEnded(terminal: number, end: TerminalEnd): AgentEffect[];
   /** Of what gives it the message. */
   readonly messageKey: string;
   /** It has been given the message. */

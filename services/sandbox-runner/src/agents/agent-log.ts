@@ -24,12 +24,16 @@ export interface LogEntry {
   upTo?: number;
   events?: ToldEvent[];
   served?: { key: string; answer: string };
+  /** The number of a terminal that is about to be opened. */
+  terminal?: number;
   result?: AgentTurnResult;
 }
 
 export interface AgentLog {
   readonly begun: LogEntry['begun'];
   readonly upTo: number;
+  /** So many may have been opened. */
+  readonly terminals: number;
   /** Those that were there when it was opened, in their order. */
   readonly events: readonly ToldEvent[];
   readonly result: AgentTurnResult | undefined;
@@ -57,6 +61,7 @@ export function openAgentLog(sessionDirectory: string, turnId: string): AgentLog
   const path = agentLogPath(sessionDirectory, turnId);
   let begun: LogEntry['begun'];
   let upTo = 0;
+  let terminals = 0;
   let result: AgentTurnResult | undefined;
   const events: ToldEvent[] = [];
   const served = new Map<string, string>();
@@ -65,6 +70,7 @@ export function openAgentLog(sessionDirectory: string, turnId: string): AgentLog
   function take(entry: LogEntry): void {
     begun ??= entry.begun;
     upTo = Math.max(upTo, entry.upTo ?? 0);
+    terminals = Math.max(terminals, entry.terminal ?? 0);
     result ??= entry.result;
     if (entry.served) served.set(entry.served.key, entry.served.answer);
   }
@@ -85,6 +91,9 @@ export function openAgentLog(sessionDirectory: string, turnId: string): AgentLog
     },
     get upTo() {
       return upTo;
+    },
+    get terminals() {
+      return terminals;
     },
     get result() {
       return result;

@@ -18,8 +18,17 @@ const endPatienceMs = 5_000;
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
 
 export function agentProcessId(turnId: string): string {
-  const digest = createHash('sha256').update(turnId).digest().subarray(0, 26);
-  return `agt_${Array.from(digest, (byte) => alphabet[byte % 32]).join('')}`;
+  return processIdFrom('agt', turnId);
+}
+
+/** `terminal`: counted from 1. */
+export function agentTerminalId(turnId: string, terminal: number): string {
+  return processIdFrom('trm', `${turnId} ${terminal}`);
+}
+
+function processIdFrom(prefix: string, name: string): string {
+  const digest = createHash('sha256').update(name).digest().subarray(0, 26);
+  return `${prefix}_${Array.from(digest, (byte) => alphabet[byte % 32]).join('')}`;
 }
 
 export interface AgentProcess {
@@ -46,7 +55,7 @@ export async function startAgentProcess(
   const argv = [record.shell, '-c', script];
   await link.start({ id, argv, env, cwd, outputBytesMax, stdin: 'file' }, { signal });
   return {
-    frames: (until) => acknowledged(link, id, until),
+    frames: (until) => processFrames(link, id, until),
     async send(bytes, { whole }) {
       await link.writeStdin(id, Buffer.from(bytes), whole ? { offset: 0, close: true } : {});
     },
@@ -76,17 +85,19 @@ export async function* framesLeft(runPath: string, id: string): AsyncGenerator<J
 
 /** Ends it, with all that it has started. */
 export async function endAgentProcess(
-  { link, lost }: OpenSandbox,
+  { link, lost, bootId }: OpenSandbox,
   id: string,
   { graceMs, reason }: { graceMs: number; reason: string },
 ): Promise<void> {
-  if (!(await link.header(id))) return;
+  const header = await link.header(id);
+  // With the container that it was in, it is gone.
+  if (header?.bootId !== bootId) return;
   await link.cancel(id, { graceMs, reason });
   const signal = AbortSignal.any([lost, AbortSignal.timeout(graceMs + endPatienceMs)]);
-  for await (const frame of acknowledged(link, id, signal)) if (frame.type === 'end') return;
+  for await (const frame of processFrames(link, id, signal)) if (frame.type === 'end') return;
 }
 
-async function* acknowledged(
+export async function* processFrames(
   link: SupervisorLink,
   id: string,
   signal: AbortSignal,

@@ -15,6 +15,8 @@ export interface AgentProfile {
   speaks: 'acp' | 'codex_json';
   /** Whether it is offered that files are read and written for it. */
   offersFiles: boolean;
+  /** Whether it is offered that commands are run for it. */
+  offersTerminals: boolean;
   /** Whether it asks before it uses a tool. One that does not may only be had where all is allowed. */
   asks: boolean;
   /** For people: what is to be done where its command is not found. */

@@ -5,7 +5,7 @@
 
 import { toolCallId, modelStepProducer } from '@worktrail/contract/turns';
 import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
-import { type AgentEffect, AgentMisbehaved } from './agent-effects.ts';
+import { type AgentEffect, AgentMisbehaved, type TerminalEnd } from './agent-effects.ts';
 
 const messageBytesMax = 256 * 1024;
 const inputShownMax = 8 * 1024;
@@ -31,9 +31,12 @@ export interface AgentTelling {
   tool(theirId: string, told: ToolTold): AgentEffect[];
   /** Ours, of a tool that was told of. */
   toolId(theirId: string): string;
+  /** A tool of ours: begun; its id. */
+  terminal(terminal: number, input: object): { id: string; effects: AgentEffect[] };
+  terminalEnded(terminal: number, end: TerminalEnd): AgentEffect[];
   plan(items: readonly { text: string; state: string }[]): AgentEffect[];
-  /** `isOver`: nothing comes any more. */
-  close(isOver: boolean): AgentEffect[];
+  /** `tools`: those that were begun and have no end are over, the agent's own or all. */
+  close(tools: 'none' | 'own' | 'all'): AgentEffect[];
   /** Tools that were begun. */
   steps(): number;
 }
@@ -44,9 +47,13 @@ interface Tool {
   input: unknown;
   output: string;
   stage: 'new' | 'begun' | 'ended';
+  isTerminal: boolean;
 }
 
 const processNumber = 1;
+export const endedBefore = 'the turn was ended before';
+const ownKey = (theirId: string) => `own ${theirId}`;
+const terminalKey = (terminal: number) => `terminal ${terminal}`;
 
 export function createAgentTelling(turnId: string): AgentTelling {
   const tools = new Map<string, Tool>();
@@ -81,12 +88,25 @@ export function createAgentTelling(turnId: string): AgentTelling {
     ];
   }
 
-  function end(tool: Tool, failed: boolean, error?: string): AgentEffect[] {
+  function find(key: string, isTerminal: boolean): Tool {
+    const known = tools.get(key);
+    if (known) return known;
+    if (tools.size >= toolsMax) throw new AgentMisbehaved(`the agent has used over ${toolsMax} tools in one turn`);
+    const id = toolCallId(turnId, processNumber, tools.size);
+    const tool: Tool = { id, name: '', input: null, output: '', stage: 'new', isTerminal };
+    tools.set(key, tool);
+    return tool;
+  }
+
+  /** `more`: shown before its output. */
+  function end(tool: Tool, failed: boolean, more: { error?: string; exitCode?: number } = {}, cut = false) {
     if (tool.stage === 'ended') return [];
     const before = begin(tool);
     tool.stage = 'ended';
-    const output = tool.output.slice(0, outputShownMax).toWellFormed();
-    const shown = { ...(error && { error }), output, ...(output.length < tool.output.length && { cut: true }) };
+    // Of a terminal the end says most, as it does where it is cut before.
+    const from = tool.isTerminal ? Math.max(0, tool.output.length - outputShownMax) : 0;
+    const output = tool.output.slice(from, from + outputShownMax).toWellFormed();
+    const shown = { ...more, output, ...((cut || output.length < tool.output.length) && { cut: true }) };
     tool.output = '';
     tool.input = null;
     return [
@@ -114,12 +134,7 @@ export function createAgentTelling(turnId: string): AgentTelling {
     },
 
     tool(theirId, { name, input, output, state }) {
-      let tool = tools.get(theirId);
-      if (!tool) {
-        if (tools.size >= toolsMax) throw new AgentMisbehaved(`the agent has used over ${toolsMax} tools in one turn`);
-        tool = { id: toolCallId(turnId, processNumber, tools.size), name: '', input: null, output: '', stage: 'new' };
-        tools.set(theirId, tool);
-      }
+      const tool = find(ownKey(theirId), false);
       if (tool.stage === 'ended') return [];
       tool.name = name || tool.name || 'tool';
       tool.input = input ?? tool.input;
@@ -128,7 +143,21 @@ export function createAgentTelling(turnId: string): AgentTelling {
       return state === 'completed' || state === 'failed' ? end(tool, state === 'failed') : [];
     },
 
-    toolId: (theirId) => tools.get(theirId)?.id ?? '',
+    toolId: (theirId) => tools.get(ownKey(theirId))?.id ?? '',
+
+    terminal(terminal, input) {
+      const tool = find(terminalKey(terminal), true);
+      tool.name = 'terminal';
+      tool.input = input;
+      return { id: tool.id, effects: begin(tool) };
+    },
+
+    terminalEnded(terminal, { failed, output, cut, ...more }) {
+      const tool = find(terminalKey(terminal), true);
+      if (tool.stage === 'ended') return [];
+      tool.output = output;
+      return end(tool, failed, more, cut);
+    },
 
     plan: (items) => {
       const shown = items.slice(0, planItemsMax);
@@ -140,9 +169,11 @@ export function createAgentTelling(turnId: string): AgentTelling {
       ];
     },
 
-    close(isOver) {
-      const open = isOver ? [...tools.values()].filter(({ stage }) => stage === 'begun') : [];
-      return [...endMessage('stop'), ...open.flatMap((tool) => end(tool, true, 'the turn was ended before'))];
+    close(which) {
+      const open = [...tools.values()].filter(
+        ({ stage, isTerminal }) => stage === 'begun' && (which === 'all' || (which === 'own' && !isTerminal)),
+      );
+      return [...endMessage('stop'), ...open.flatMap((tool) => end(tool, true, { error: endedBefore }))];
     },
 
     steps: () => begun,

@@ -23,7 +23,7 @@ import { startSupervised, type Supervised } from '../../supervisor/test/supervis
 import { log, newSession } from '../runner-bench.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { createSessionDirectories } from '../sessions/session-directory.ts';
-import { agentProcessId } from './agent-process.ts';
+import { agentProcessId, agentTerminalId } from './agent-process.ts';
 import { type AgentTurnDeps, createAgentTurns } from './agent-turns.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
@@ -226,6 +226,80 @@ test('it waits for a permission, over the death of a runner, and hears what was 
   expect(existsSync(join(supervised.workspace, 'denied'))).toBe(false);
 });
 
+const toolEnds = (events: Event[]) =>
+  events.flatMap(({ payload }) =>
+    payload.case === 'toolEnded' ? [{ failed: payload.value.failed, ...JSON.parse(payload.value.outputJson) }] : [],
+  );
+
+test('an agent has commands run for it, and hears what they print and how they end', async () => {
+  const lines = [
+    'terminal echo $TOKEN | wc -c; seq 1 100; exit 3',
+    'background echo up; touch is-up; sleep 600',
+    'wait is-up',
+    'kill',
+    'background touch left-running; sleep 600',
+    'wait left-running',
+  ];
+  const input = message(lines.join('\n'));
+  expect(await run(input)).toMatchObject({ outcome: 'completed', steps: 3 });
+  const events = await eventsOf(input);
+  expect(kinds(events).filter((kind) => kind !== 'messageAgent')).toEqual([
+    ...['toolStarted', 'toolEnded', 'toolStarted', 'toolEnded', 'toolStarted', 'toolEnded'],
+  ]);
+  const [first, second, third] = toolEnds(events);
+  expect(first).toMatchObject({ failed: true, exitCode: 3, cut: true });
+  expect(first.output).toMatch(/99\n100\n$/);
+  expect(first.output.length).toBeLessThanOrEqual(100);
+  expect(second).toMatchObject({ failed: true, output: 'up\n', error: 'canceled: the agent ends it' });
+  expect(third).toMatchObject({ failed: true, error: 'the turn was ended before' });
+  const heard = said(events).join('');
+  expect(heard).toContain('"exitStatus": {"exitCode": 3, "signal": null}');
+  expect(heard).toContain('"exitStatus": {"exitCode": null, "signal": "SIGTERM"}');
+  for (const terminal of [1, 2, 3]) {
+    expect(existsSync(join(supervised.runDirectory, 'journals', agentTerminalId(input.turnId, terminal)))).toBe(false);
+  }
+});
+
+test('runners that are killed neither run a command of a terminal again nor lose how it ended', async () => {
+  const lines = Array.from({ length: 8 }, (_, n) => `terminal echo ${n} >> in-terminal; sleep 0.1; echo part ${n}`);
+  const input = message(lines.join('\n'));
+  expect(await run(input, [60, 180, 90, 150, 60, 260, 120, 33, 150, 90])).toMatchObject({
+    ...{ outcome: 'completed', steps: 8 },
+  });
+  const events = await eventsOf(input);
+  expect(events.map(({ number }) => Number(number))).toEqual(events.map((_, index) => index + 1));
+  expect(toolEnds(events)).toEqual(
+    Array.from({ length: 8 }, (_, n) => ({ failed: false, exitCode: 0, output: `part ${n}\n` })),
+  );
+  expect(
+    said(events)
+      .join('')
+      .match(/part \d/g),
+  ).toEqual(Array.from({ length: 8 }, (_, n) => `part ${n}`));
+  expect(await readFile(join(supervised.workspace, 'in-terminal'), 'utf8')).toBe('0\n1\n2\n3\n4\n5\n6\n7\n');
+});
+
+test('a terminal is asked for like any use of a tool that executes', async () => {
+  const asks = { ...permissionsDefault, execute: 'ask' } as const;
+  const input = message('terminal touch in-allowed\nterminal touch in-denied\nsay over', {}, { permissions: asks });
+  const first = await run(input);
+  expect(first).toMatchObject({ kind: 'permissions', asked: [{ toolKind: 'execute' }] });
+  expect(JSON.stringify(first)).toContain('touch in-allowed');
+  expect(existsSync(join(supervised.workspace, 'in-allowed'))).toBe(false);
+  const ids = (result: AgentTurnResult) =>
+    (result.kind === 'permissions' ? result.asked : []).map((one) => one.toolCallId);
+  const allowed = ids(first).map((toolCallId) => ({ toolCallId, decision: 'allow' as const }));
+  const second = await run({ ...input, decided: allowed });
+  const denied = ids(second).map((toolCallId) => ({ toolCallId, decision: 'deny' as const }));
+  expect(await run({ ...input, decided: [...allowed, ...denied] })).toMatchObject({ outcome: 'completed', steps: 2 });
+  expect(existsSync(join(supervised.workspace, 'in-allowed'))).toBe(true);
+  expect(existsSync(join(supervised.workspace, 'in-denied'))).toBe(false);
+  expect(toolEnds(await eventsOf(input)).map(({ failed, error }) => [failed, error])).toEqual([
+    [false, undefined],
+    [true, 'it is not permitted'],
+  ]);
+});
+
 test('a conversation goes on in the next turn, and what it repeats of it is not told again', async () => {
   const first = message('say my name is Ada');
   const one = await run(first);
@@ -314,5 +388,30 @@ test('an agent that is gone with its sandbox has ended its turn, with what it ha
   const result = await turns.run(input, { detached: never, canceled: never });
   expect(result).toMatchObject({ outcome: 'failed', reason: 'the agent was lost with its sandbox' });
   expect(said(await eventsOf(input))).toEqual(['the last words ']);
+  await run(message('say well'));
+});
+
+test('of an agent that is gone with its host, tools that were begun are ended where its session goes on', async () => {
+  const input = message('run true\nrun touch begun-there; sleep 600');
+  const left = new AbortController();
+  const there = createAgentTurns(deps).run(input, { detached: left.signal, canceled: never });
+  await expect.poll(() => existsSync(join(supervised.workspace, 'begun-there')), { timeout: 20_000 }).toBe(true);
+  await expect.poll(async () => kinds(await eventsOf(input)).length, { timeout: 20_000 }).toBe(3);
+  left.abort();
+  await expect(there).rejects.toBeDefined();
+  const elsewhere = createSessionDirectories(join(scratch.path, 'elsewhere'), 'cluster').at(session.sessionId);
+  const listEvents = async () => ({ complete: true, events: (await eventsOf(input)).map((event) => ({ event })) });
+  const turns = createAgentTurns({
+    ...deps,
+    directories: { at: () => elsewhere, list: async () => [] },
+    trace: { listEvents: listEvents as never },
+  });
+  for (let attempt = 1; attempt <= 2; attempt += 1) {
+    const result = await turns.run({ ...input, mayHaveBegun: true }, { detached: never, canceled: never });
+    expect(result).toMatchObject({ outcome: 'failed', reason: 'the agent was lost with its sandbox' });
+  }
+  const events = await eventsOf(input);
+  expect(kinds(events)).toEqual(['toolStarted', 'toolEnded', 'toolStarted', 'toolEnded']);
+  expect(toolEnds(events)[1]).toEqual({ failed: true, error: 'the agent was lost with its sandbox' });
   await run(message('say well'));
 });

@@ -24,7 +24,8 @@ import {
 } from './agent-drive.ts';
 import { createAgentFiles } from './agent-files.ts';
 import { type AgentLog, listAgentLogs, openAgentLog, removeAgentLog } from './agent-log.ts';
-import { agentProcessId, endAgentProcess } from './agent-process.ts';
+import { agentProcessId, agentTerminalId, endAgentProcess } from './agent-process.ts';
+import { endToolsOfLost } from './lost-agent.ts';
 import { openToldEvents } from './told-events.ts';
 
 export interface AgentTurnDeps extends Omit<AgentDriveDeps, 'files'> {
@@ -41,7 +42,7 @@ export interface AgentTurns {
 
 /** Between TERM and KILL. Of one that has answered: so that it can write down what it knows. */
 const answeredGraceMs = 2_000;
-const stoppedGraceMs = 200;
+const stopped = { graceMs: 200, reason: 'its turn is over' };
 type Deps = AgentTurnDeps & AgentDriveDeps;
 
 export function createAgentTurns(deps: AgentTurnDeps): AgentTurns {
@@ -72,7 +73,10 @@ async function runTurnIn(
   const log = openAgentLog(directory.path, input.turnId);
   try {
     if (!log.begun) {
-      if (input.mayHaveBegun) return endedWith('failed', lostWithSandbox);
+      if (input.mayHaveBegun) {
+        await endToolsOfLost(deps, input, lostWithSandbox, control.detached);
+        return endedWith('failed', lostWithSandbox);
+      }
       if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
       if (input.stop || control.canceled.aborted) return endedWith('canceled', '');
       await endOthers(sandbox, directory, input.turnId);
@@ -105,9 +109,12 @@ async function goOn(
   const result = log.result ?? (await createAgentDrive(driving).run());
   if (result.kind === 'permissions') return result;
   await telling.publish();
-  const graceMs = result.outcome === 'completed' ? answeredGraceMs : stoppedGraceMs;
-  if (here) await endAgentProcess(here, processId, { graceMs, reason: 'its turn is over' });
-  await sandbox?.link.removeCommand(processId);
+  const graceMs = result.outcome === 'completed' ? answeredGraceMs : stopped.graceMs;
+  if (here) {
+    const agentEnded = endAgentProcess(here, processId, { ...stopped, graceMs });
+    await Promise.all([agentEnded, ...terminalIds(input.turnId, log).map((id) => endAgentProcess(here, id, stopped))]);
+  }
+  for (const id of [processId, ...terminalIds(input.turnId, log)]) await sandbox?.link.removeCommand(id);
   return result;
 }
 
@@ -115,9 +122,14 @@ async function goOn(
 async function endOthers(sandbox: OpenSandbox, directory: SessionDirectory, turnId: string): Promise<void> {
   for (const other of await listAgentLogs(directory.path)) {
     if (other === turnId) continue;
-    const id = agentProcessId(other);
-    await endAgentProcess(sandbox, id, { graceMs: stoppedGraceMs, reason: 'its turn is over' }).catch(() => undefined);
-    await sandbox.link.removeCommand(id);
+    for (const id of [agentProcessId(other), ...terminalIds(other, openAgentLog(directory.path, other))]) {
+      await endAgentProcess(sandbox, id, stopped).catch(() => undefined);
+      await sandbox.link.removeCommand(id);
+    }
     await removeAgentLog(directory.path, other);
   }
+}
+
+function terminalIds(turnId: string, { terminals }: AgentLog): string[] {
+  return Array.from({ length: terminals }, (_, index) => agentTerminalId(turnId, index + 1));
 }

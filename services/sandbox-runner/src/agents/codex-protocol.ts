@@ -68,7 +68,7 @@ export function createCodexProtocol({ turnId, conversationId, prompt }: CodexOpt
   }
 
   function ends(outcome: 'completed' | 'failed', reason: string): AgentEffect[] {
-    return [...telling.close(true), { do: 'end', outcome, reason }];
+    return [...telling.close('own'), { do: 'end', outcome, reason }];
   }
 
   return {
@@ -105,7 +105,8 @@ export function createCodexProtocol({ turnId, conversationId, prompt }: CodexOpt
       }
     },
     cancel: () => [],
-    close: () => telling.close(true),
+    close: () => telling.close('all'),
+    terminalEnded: () => [],
     messageKey: inputKey,
     hasBegun: () => begun,
     steps: telling.steps,

@@ -1,8 +1,8 @@
 // What was said in a session before, for an agent that does not know it: told with its first message.
 
-import { type Cursor, parseCursor, toCursor } from '@worktrail/contract/cursor';
 import type { RunAgentTurnInput } from '@worktrail/contract/sandbox-activities';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
+import { toldBefore } from './told-before.ts';
 
 export interface EarlierTurn {
   turnId: string;
@@ -10,8 +10,6 @@ export interface EarlierTurn {
   answers: string[];
 }
 
-const pageEvents = 1_000;
-const pageBytes = 4 * 1024 * 1024;
 const turnsMax = 200;
 const answersMax = 50;
 /** Of what is told: the newest of it. */
@@ -21,38 +19,23 @@ const oneMax = 8 * 1024;
 /** Those that have begun before this one, the oldest first. */
 export async function readEarlierTurns(
   trace: Pick<TraceClient, 'listEvents'>,
-  { organizationId, sessionId, partition, turnId, inherited }: RunAgentTurnInput,
+  input: RunAgentTurnInput,
   signal: AbortSignal,
 ): Promise<EarlierTurn[]> {
   const messages = new Map<string, string>();
   const turns = new Map<string, EarlierTurn>();
-  let next: Cursor | undefined;
-  for (;;) {
-    const page = await trace.listEvents(
-      {
-        scope: { organizationId, sessionId, partition },
-        ...(next && { after: cursorMessage(next) }),
-        limit: pageEvents,
-        types: ['message.user', 'turn.started', 'message.agent'],
-        bytesMax: pageBytes,
-        inherited: inherited.map((one) => ({ sessionId: one.sessionId, upTo: cursorMessage(parseCursor(one.upTo)!) })),
-      },
-      { signal },
-    );
-    for (const { event } of page.events) {
-      const { turnId: id, payload } = event!;
-      if (id === turnId) continue;
-      if (payload.case === 'messageUser') messages.set(id, payload.value.text);
-      if (payload.case === 'turnStarted') turns.set(id, { turnId: id, message: messages.get(id) ?? '', answers: [] });
-      if (payload.case === 'messageAgent' && payload.value.text !== '') {
-        const turn = turns.get(id);
-        if (turn) turn.answers = [...turn.answers, payload.value.text].slice(-answersMax);
-      }
-      if (turns.size > turnsMax) turns.delete(turns.keys().next().value!);
+  const types = ['message.user', 'turn.started', 'message.agent'];
+  for await (const { turnId: id, payload } of toldBefore(trace, input, types, signal)) {
+    if (id === input.turnId) continue;
+    if (payload.case === 'messageUser') messages.set(id, payload.value.text);
+    if (payload.case === 'turnStarted') turns.set(id, { turnId: id, message: messages.get(id) ?? '', answers: [] });
+    if (payload.case === 'messageAgent' && payload.value.text !== '') {
+      const turn = turns.get(id);
+      if (turn) turn.answers = [...turn.answers, payload.value.text].slice(-answersMax);
     }
-    if (page.complete) return [...turns.values()];
-    next = toCursor(Number(page.next?.epoch ?? 0n), Number(page.next?.sequence ?? 0n), Number(page.next?.fill ?? 0n));
+    if (turns.size > turnsMax) turns.delete(turns.keys().next().value!);
   }
+  return [...turns.values()];
 }
 
 /** The message, after what was said before it since the turn that the agent knows of; null: it knows nothing. */
@@ -68,8 +51,4 @@ export function withEarlierTurns(text: string, turns: readonly EarlierTurn[], kn
   }
   if (told.length === 0) return text;
   return `This was said in this session before:\n\n${told.join('\n\n')}\n\nNow the user says:\n\n${text}`;
-}
-
-function cursorMessage({ epoch, sequence, fill }: Cursor) {
-  return { epoch: BigInt(epoch), sequence: BigInt(sequence), fill: BigInt(fill ?? 0) };
 }

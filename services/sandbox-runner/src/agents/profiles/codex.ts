@@ -6,6 +6,7 @@ import { type AgentProfile, quoted } from '../agent-profile.ts';
 export const codex: AgentProfile = {
   speaks: 'codex_json',
   offersFiles: false,
+  offersTerminals: false,
   asks: false,
   missing: "install the npm package @openai/codex in the project's image or setup",
   start({ model }, { OPENAI_BASE_URL: url }, resume) {

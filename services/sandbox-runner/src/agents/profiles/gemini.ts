@@ -6,6 +6,7 @@ import { type AgentProfile, agentFilesPath, quoted } from '../agent-profile.ts';
 export const gemini: AgentProfile = {
   speaks: 'acp',
   offersFiles: false,
+  offersTerminals: false,
   asks: true,
   missing: "install Node.js and the npm package @google/gemini-cli in the project's image or setup",
   start({ model }) {

@@ -12,6 +12,7 @@ const provider = 'worktrail';
 export const opencode: AgentProfile = {
   speaks: 'acp',
   offersFiles: false,
+  offersTerminals: false,
   asks: true,
   missing: "install the npm package opencode-ai, and ripgrep, in the project's image or setup",
   start({ model }, { OPENAI_BASE_URL: baseURL, OPENAI_API_KEY: apiKey = '' }) {
