@@ -37,6 +37,8 @@ export interface ForkPoint {
   headCommit: string | null;
   /** They hold together all checkpoints up to that one, oldest first. */
   bundles: StoredBundle[];
+  /** A cursor: the files are still so there, and what was said until then is known to a fork. Without it: as at that checkpoint. */
+  saidUpTo?: string;
 }
 
 /** So many ancestors a session can have. */

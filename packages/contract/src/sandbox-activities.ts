@@ -147,6 +147,8 @@ export interface UseFilesInput extends SandboxRef {
   toolCallId: string;
   /** For the history: who acts. */
   agent: string;
+  /** Names of secrets of the project that its commands are given: their values are masked in what is told. */
+  secrets: string[];
   use: FileToolUse;
 }
 

@@ -240,6 +240,8 @@ export interface ForkSessionRequest {
   forks: string[];
   /** null: the newest. */
   checkpoint: CheckpointRef | null;
+  /** Where the session's history ends, as the caller knows it: a cursor. */
+  at?: string;
   by: ActorRef;
 }
 

@@ -270,7 +270,7 @@ export async function startSandboxRunner(
       commands,
       checkpoints,
       fileChanges,
-      fileTools: createFileTools({ live, changes: fileChanges, events, clock }),
+      fileTools: createFileTools({ live, changes: fileChanges, events, readSecret, clock }),
       agentTurns,
       contextTools: createContextTools({ context, events, clock }),
       updating: createWorkspaceUpdating(mirrors),

@@ -4,6 +4,7 @@
 // 2. What the workflow answers it keeps for these forks. A session that is over changes no more: it keeps what its document names.
 
 import type { CheckpointRef } from '@worktrail/contract/checkpoints';
+import { compareCursors, formatCursor, parseCursor } from '@worktrail/contract/cursor';
 import type { ActorRef } from '@worktrail/contract/commands';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { ancestorsMax, type ForkPoint, forkPointAt, type InheritedHistory } from '@worktrail/contract/forks';
@@ -11,6 +12,7 @@ import { forkSession, type ForkSessionRequest } from '@worktrail/contract/sessio
 import { findCheckpoint } from '../checkpoints/checkpoint-events.ts';
 import { unavailable } from '../deadline.ts';
 import type { History, PositionedEvent } from '../events/history.ts';
+import type { StreamPosition } from '../events/stream-position.ts';
 import { invalid, Problem } from '../problem.ts';
 import type { OpenedSession, SessionReader } from '../sessions/session-reader.ts';
 import { updateSession } from '../sessions/session-update.ts';
@@ -21,6 +23,7 @@ export interface ForkPointDeps {
   sessions: Pick<SessionReader, 'find'>;
   workflows: Pick<WorkflowClient, 'update'>;
   history: History;
+  position: Pick<StreamPosition, 'lastCursor'>;
 }
 
 export interface ForkPointRequest {
@@ -29,6 +32,8 @@ export interface ForkPointRequest {
   checkpointId: string | undefined;
   /** The request's field that names it. */
   field: string;
+  /** Of a fork that the same request has made before: what is known to it is known to all. */
+  inherited: InheritedHistory[] | undefined;
   by: ActorRef;
 }
 
@@ -36,17 +41,21 @@ export interface ForkPointRequest {
 export async function askForkPoint(
   deps: ForkPointDeps,
   parent: OpenedSession,
-  { forks, checkpointId, field, by }: ForkPointRequest,
+  { forks, checkpointId, field, inherited: known, by }: ForkPointRequest,
 ): Promise<{ point: ForkPoint; inherited: InheritedHistory[] }> {
   const find = (id: string) => findCheckpoint(deps.history, parent.scope, id, undefined);
   const named = checkpointId === undefined ? undefined : await find(checkpointId);
   if (checkpointId !== undefined && !named) {
     throw invalid({ path: field, message: `is no checkpoint of ${parent.document.id}` });
   }
-  const point = await askParent(deps, parent, { forks, checkpoint: named ? refOf(named) : null, by });
+  const at = await deps.position.lastCursor(parent.scope);
+  const request = { forks, checkpoint: named ? refOf(named) : null, at: formatCursor(at), by };
+  const point = await askParent(deps, parent, request);
+  if (known) return { point, inherited: known };
   const event = named ?? (await find(point.checkpoint.id));
   if (!event) throw unavailable('trace-store', `${point.checkpoint.id} is not in the history yet`);
-  const inherited = inheritedAt(parent.document, event.cursor);
+  const said = point.saidUpTo === undefined ? undefined : parseCursor(point.saidUpTo);
+  const inherited = inheritedAt(parent.document, said && compareCursors(said, event.cursor) > 0 ? said : event.cursor);
   if (inherited.length > ancestorsMax) {
     throw new Problem(
       'conflict',
@@ -72,11 +81,12 @@ async function askParent(
   }
 }
 
-function pointOfOver(newest: ForkPoint | null, { checkpoint }: ForkSessionRequest): ForkPoint {
+function pointOfOver(newest: ForkPoint | null, { checkpoint, at }: ForkSessionRequest): ForkPoint {
   if (!newest || (checkpoint && checkpoint.number > newest.checkpoint.number)) {
     throw new Problem('conflict', 'the session has kept no such checkpoint');
   }
-  return forkPointAt(newest, checkpoint ?? newest.checkpoint);
+  const point = forkPointAt(newest, checkpoint ?? newest.checkpoint);
+  return checkpoint === null && at !== undefined ? { ...point, saidUpTo: at } : point;
 }
 
 function refOf({ event }: PositionedEvent): CheckpointRef | null {

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { parseCursor } from '@worktrail/contract/cursor';
 import type { SessionDocument } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
 import type { ForkSessionRequest, SessionSpec } from '@worktrail/contract/session-messages';
@@ -16,7 +17,7 @@ const bundleOf = (number: number) => ({ name: `bundle-${number}`, sha256: '', by
 
 /** A session with checkpoints, and one request to fork it with its repetitions. `start` may fail. */
 function bench(start: (spec: SessionSpec) => void = () => undefined, over?: 'archived' | 'archived meanwhile') {
-  const state = { newest: 3, loans: new Map<string, number>() };
+  const state = { newest: 3, isAtRest: false, lastSequence: 70, loans: new Map<string, number>() };
   const asked: ForkSessionRequest[] = [];
   const started: SessionSpec[] = [];
   const documents = new Map<string, SessionDocument>();
@@ -36,7 +37,7 @@ function bench(start: (spec: SessionSpec) => void = () => undefined, over?: 'arc
     asked.push(request);
     const number = state.loans.get(request.forks[0]!) ?? request.checkpoint?.number ?? state.newest;
     for (const id of request.forks) state.loans.set(id, number);
-    return pointAt(number);
+    return { ...pointAt(number), ...(state.isAtRest && { saidUpTo: request.at }) };
   };
   const page = async () => ({
     events: Array.from({ length: state.newest }, (_, index) => {
@@ -64,7 +65,10 @@ function bench(start: (spec: SessionSpec) => void = () => undefined, over?: 'arc
       },
     },
     history: { page },
-    position: { lastEvent: async () => undefined },
+    position: {
+      lastEvent: async () => undefined,
+      lastCursor: async () => ({ epoch: 1, sequence: state.lastSequence }),
+    },
     live: {
       subscribe: () => {
         const event = create(EventSchema, { payload: { case: 'sessionHibernated', value: {} } });
@@ -104,6 +108,20 @@ test('forks have the partition, the files and the history of their parent, and w
     },
   });
   expect(made[0]!.artifacts).toEqual(['bundle-1', 'bundle-2', 'bundle-3']);
+});
+
+test('of a session at rest they know all that was said, the same for those that a repetition makes', async () => {
+  let isBroken = true;
+  const { fork, state, started } = bench(() => {
+    if (isBroken && started.length >= 1) throw new Error('Temporal is away');
+  });
+  state.isAtRest = true;
+  await expect(fork(2, false)).rejects.toThrow('Temporal is away');
+  isBroken = false;
+  state.lastSequence = 80;
+  await fork(2, true);
+  const known = started.map(({ fork: made }) => made!.inherited.map(({ upTo }) => parseCursor(upTo)));
+  expect(known).toEqual([[{ epoch: 1, sequence: 70 }], [{ epoch: 1, sequence: 70 }]]);
 });
 
 test('a request that failed half way is completed by its repetition: the same forks, of the same checkpoint, each once', async () => {

@@ -64,6 +64,7 @@ export async function makeForks(deps: ForkDeps, request: ForkRequest): Promise<S
     forks: missing.map(({ sessionId }) => sessionId),
     checkpointId: known[0]?.fork?.checkpointId ?? request.checkpointId,
     field: request.field,
+    inherited: known[0]?.inherited,
     by: { kind: 'user', id: principal.id },
   });
   const { baseCommit, checkpoint, headCommit, bundles } = point;

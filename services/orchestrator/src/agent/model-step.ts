@@ -50,8 +50,8 @@ Say what you found and what you changed when you are done.`;
 
 const toolCallsMax = 64;
 const toolNameLengthMax = 200;
-/** Of what the session's workflow is told of a step, as JSON: it holds that in its state, which Temporal bounds. */
-const resultBytesMax = 768 * 1024;
+/** Of what the session's workflow is told of a step, as JSON: it carries that beside its commands and messages, all of it below 2 MiB. */
+const resultBytesMax = 512 * 1024;
 /** A model that says nothing, or what cannot be read, is asked again: so often in all. */
 const uselessAttemptsMax = 3;
 /** How often less is told to a model that says it was too much. */
@@ -121,7 +121,7 @@ export async function makeModelStep(
   const usage = addUsage(answer.usage, ...before, ...summaries);
   const result = { finish: answer.finish, usage, tools: answer.calls.map(useOf) };
   const resultBytes = Buffer.byteLength(JSON.stringify(result));
-  if (resultBytes > resultBytesMax) throw failure(modelRefused, new AnswerTooLarge().message);
+  if (resultBytes > resultBytesMax) throw failure(modelRefused, new AnswerTooLarge('of too much for one step').message);
 
   await stream.finish();
   const { reasoning, text } = stream;

@@ -29,6 +29,10 @@ it.each([
   ['run_command', '{"command":"ls","sudo":true}', 'sudo'],
   ['run_command', '{"command":"ls","timeoutSeconds":-1}', 'does not fit'],
   ['read_file', '{"path":"a","lines":1e9}', 'does not fit'],
+  // No program could be given it, however often it is tried.
+  ['run_command', '{"command":"echo \\u0000"}', 'NUL'],
+  ['search_text', '{"pattern":"a\\u0000b"}', 'NUL'],
+  ['list_files', '{"path":"\\ud800"}', 'well-formed'],
   ['search_symbols', '{"query":"q","limit":1000}', 'does not fit'],
   [
     'update_plan',
@@ -39,6 +43,11 @@ it.each([
   const refused = use(tool, input);
   expect(refused).toMatchObject({ kind: 'refused', tool, inputJson: input });
   expect(refused.kind === 'refused' && refused.detail).toContain(why);
+});
+
+it('a command is bounded in bytes', () => {
+  const refused = use('run_command', JSON.stringify({ command: 'é'.repeat(70_000) }));
+  expect(refused).toMatchObject({ kind: 'refused', detail: expect.stringContaining('bytes') as string });
 });
 
 it('each is described, with a schema that a model can be given', () => {

@@ -8,10 +8,13 @@ import { contextPathLengthMax, contextQueryLengthMax } from '@worktrail/contract
 import { limits } from '@worktrail/contract/limits';
 import type { ToolCallRequest, ToolUse } from './model-step-messages.ts';
 
-const path = z.string().max(4_096);
+/** What a program can be given. */
+const plain = z
+  .string()
+  .refine((value) => value.isWellFormed() && !value.includes('\0'), 'must be well-formed text without NUL');
+const path = plain.max(4_096);
 const searched = {
-  path: z
-    .string()
+  path: plain
     .min(1)
     .max(contextPathLengthMax)
     .nullable()
@@ -37,7 +40,13 @@ export const tools: Readonly<Record<string, Tool>> = {
     description:
       'Runs a command with sh in a sandbox that has the work tree, and gives how it ended and the end of its output. Each starts in a shell of its own; files stay.',
     input: z.strictObject({
-      command: z.string().min(1).max(limits.commandBytesMax),
+      command: plain
+        .min(1)
+        .max(limits.commandBytesMax)
+        .refine(
+          (value) => Buffer.byteLength(value) <= limits.commandBytesMax,
+          `is over ${limits.commandBytesMax} bytes`,
+        ),
       cwd: path.default('').describe(pathHint),
       timeoutSeconds: z.number().positive().max(limits.commandTimeoutSecondsMax).default(600),
     }),
@@ -60,7 +69,7 @@ export const tools: Readonly<Record<string, Tool>> = {
   search_text: tool({
     description: 'Finds lines in the text files below a path: "file:line:text".',
     input: z.strictObject({
-      pattern: z.string().min(1).max(1_000),
+      pattern: plain.min(1).max(1_000),
       path: path.default('').describe(pathHint),
       isRegex: z.boolean().default(false).describe('An extended regular expression, not a plain text.'),
     }),
@@ -70,16 +79,16 @@ export const tools: Readonly<Record<string, Tool>> = {
     description:
       'Finds what is about some words in the repository: definitions, passages of text and files, the best first. It knows the commit that the session started from, not what was changed since.',
     input: z.strictObject({
-      query: z.string().min(1).max(contextQueryLengthMax),
+      query: plain.min(1).max(contextQueryLengthMax),
       ...searched,
-      language: z.string().min(1).max(50).nullable().default(null).describe('"typescript", "python", …'),
+      language: plain.min(1).max(50).nullable().default(null).describe('"typescript", "python", …'),
     }),
     use: (call, input) => ({ ...call, kind: 'context', use: { tool: 'search_context', ...input } }),
   }),
   search_symbols: tool({
     description:
       'Finds where functions, classes, methods and the like are defined, by name or by words of it. It knows the commit that the session started from.',
-    input: z.strictObject({ query: z.string().min(1).max(contextQueryLengthMax), ...searched }),
+    input: z.strictObject({ query: plain.min(1).max(contextQueryLengthMax), ...searched }),
     use: (call, input) => ({ ...call, kind: 'context', use: { tool: 'search_symbols', ...input } }),
   }),
   write_file: tool({
@@ -98,7 +107,8 @@ export const tools: Readonly<Record<string, Tool>> = {
     use: (call, input) => ({ ...call, kind: 'files', use: { tool: 'edit_file', ...input } }),
   }),
   apply_patch: tool({
-    description: 'Applies a unified diff, over any number of files: all of it or nothing.',
+    description:
+      'Applies a unified diff, over any number of files. Where a part of it does not fit, nothing is changed.',
     input: z.strictObject({ patch: z.string().min(1) }),
     use: (call, input) => ({ ...call, kind: 'files', use: { tool: 'apply_patch', ...input } }),
   }),

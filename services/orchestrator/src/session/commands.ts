@@ -1,8 +1,8 @@
 // The commands of a session: which are accepted, which may start, how they end.
 //
 // 1. Commands run one at a time in the order in which they were accepted; background commands run beside them.
-// 2. At most `liveCommandsMax` run at once, at most `queuedCommandsMax` wait, and all of them together are bounded in bytes,
-//    because they are carried over continue-as-new in one payload.
+// 2. At most `liveCommandsMax` run at once, at most `queuedCommandsMax` wait, and all of them together with the messages that wait are bounded
+//    in bytes, because they are carried over continue-as-new in one payload.
 // 3. A command id is one command: asked again, it is answered as the first time.
 // 4. Each accepted command ends exactly once.
 
@@ -10,7 +10,7 @@ import type { CommandOutcome, CommandResult, CommandSpec } from '@worktrail/cont
 import type { ErrorCode } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { CommandAccepted } from '@worktrail/contract/session-messages';
-import { addCommandQueued, addSessionEvent, addUnstartedEnd, changed } from './events.ts';
+import { addCommandQueued, addReady, addSessionEvent, addUnstartedEnd, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { endedCommandsMax, type LiveCommandState, type SessionState } from './state.ts';
@@ -41,14 +41,15 @@ export function refusal(state: SessionState, spec: CommandSpec): Refusal | null 
   if (waiting >= limits.queuedCommandsMax) {
     return { code: 'queued_commands_exceeded', detail: `${limits.queuedCommandsMax} commands of the session wait` };
   }
-  const bytes = state.commands.reduce((sum, command) => sum + specBytes(command.spec), 0);
-  if (state.commands.length > 0 && bytes + specBytes(spec) > liveCommandBytesMax) {
-    return {
-      code: 'queued_commands_exceeded',
-      detail: `the session's commands would hold over ${liveCommandBytesMax} bytes`,
-    };
-  }
-  return null;
+  const detail = heldTooMuch(state, spec);
+  return detail === null ? null : { code: 'queued_commands_exceeded', detail };
+}
+
+/** Why one more command or message is too much for what is carried over; null: it is not, or it is the only one. */
+export function heldTooMuch({ commands, turns }: SessionState, spec: object): string | null {
+  const bytes = [...commands, ...turns.live].reduce((sum, one) => sum + jsonBytes(one.spec), 0);
+  if (bytes === 0 || bytes + jsonBytes(spec) <= liveCommandBytesMax) return null;
+  return `the session's commands and messages would hold over ${liveCommandBytesMax} bytes`;
 }
 
 function waitingInBackground(state: SessionState): number {
@@ -56,8 +57,8 @@ function waitingInBackground(state: SessionState): number {
 }
 
 /** An upper bound that needs no encoder: three bytes for each UTF-16 unit that is not ASCII. */
-function specBytes(spec: CommandSpec): number {
-  const text = JSON.stringify(spec);
+export function jsonBytes(value: object): number {
+  const text = JSON.stringify(value);
   return text.length + 2 * (text.length - text.replace(/[^\x00-\x7f]/g, '').length);
 }
 
@@ -177,6 +178,13 @@ export function settle(state: SessionState, now: string): void {
   if (state.phase !== 'ready' || !first || state.busyRecorded) return;
   state.busyRecorded = true;
   addSessionEvent(state, now, { case: 'sessionBusy', value: { commandId: first.spec.id } });
+}
+
+/** The history that shows it busy shows the end of that too. */
+export function settledAgain(state: SessionState, now: string): void {
+  if (!state.busyRecorded || state.commands.length > 0 || state.turns.live.length > 0) return;
+  state.busyRecorded = false;
+  addReady(state, now);
 }
 
 function isWaitingUnrecorded(command: LiveCommandState): boolean {

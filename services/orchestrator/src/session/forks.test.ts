@@ -111,6 +111,23 @@ describe('a session that is forked', () => {
     expect(told.map(({ draft }) => draft)).toMatchObject([{ actor: by, payload: { value } }]);
   });
 
+  it('knows what was said after its checkpoint, where the parent is at rest', () => {
+    const parent = ready();
+    const stored: Stored = new Map();
+    store(parent, stored);
+    const at = '1-9';
+    const asked = (id: string, checkpoint: SessionState['checkpoint'] = null) =>
+      lend(parent, { forks: [id], checkpoint, at, by }, noon)!.saidUpTo;
+    expect(asked('x')).toBe(at);
+    expect(asked('y', parent.checkpoint)).toBeUndefined();
+    parent.turns.live.push({} as SessionState['turns']['live'][number]);
+    expect(asked('z')).toBeUndefined();
+    expect(asked('x')).toBe(at);
+    parent.turns.live = [];
+    checkpoints.filesTouched(parent, noon);
+    expect(asked('w')).toBeUndefined();
+  });
+
   it('has nothing to give before its first checkpoint, which is waited for', () => {
     const parent = ready();
     expect([isNewestDue(parent), lend(parent, { forks: ['x'], checkpoint: null, by }, noon)]).toEqual([

@@ -50,6 +50,11 @@ export function forkRefusal(state: SessionState, { checkpoint }: ForkSessionRequ
   return null;
 }
 
+/** Its files are those of its newest checkpoint, and nothing is under way that could be in the middle of changing them. */
+function isAtRest({ turns, commands, uncheckpointedSince, checkpointing }: SessionState): boolean {
+  return turns.live.length + commands.length === 0 && uncheckpointedSince === null && checkpointing.plan === null;
+}
+
 /** Undefined: there is nothing to begin with, or so much is lent already that these have to wait. */
 export function lend(state: SessionState, request: ForkSessionRequest, now: string): ForkPoint | undefined {
   const { repository, env, sessionId } = state.spec;
@@ -59,6 +64,7 @@ export function lend(state: SessionState, request: ForkSessionRequest, now: stri
   const newest = newestForkPoint(state);
   if (!newest || !mayLend(state, now)) return undefined;
   const point = forkPointAt(newest, request.checkpoint ?? newest.checkpoint);
+  if (request.checkpoint === null && request.at !== undefined && isAtRest(state)) point.saidUpTo = request.at;
   addLoan(state, forks, point, Date.parse(now) + forkLoanMs);
   const value = { fromSessionId: sessionId, fromCheckpointId: point.checkpoint.id, sessionIds: forks };
   addSessionEvent(state, now, { case: 'sessionForked', value }, request.by);
@@ -87,10 +93,10 @@ function mayLend(state: SessionState, now: string): boolean {
 }
 
 function addLoan(state: SessionState, borrowers: readonly string[], point: Loan['point'], untilMs: number): void {
-  const { baseCommit, checkpoint, headCommit, bundles } = point;
+  const { repository: _, env: __, ...lent } = point as ForkPoint;
   state.loans.push({
     forks: [...borrowers],
-    point: { baseCommit, checkpoint, headCommit, bundles },
+    point: lent,
     until: new Date(untilMs).toISOString(),
   });
 }

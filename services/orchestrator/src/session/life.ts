@@ -7,7 +7,7 @@ import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activ
 import type { PatchSessionRequest, UpdatedFiles, UpdateSessionRequest } from '@worktrail/contract/session-messages';
 import { trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './checkpoints.ts';
-import { closeCommand, endUnstarted, findLive } from './commands.ts';
+import { closeCommand, endUnstarted, findLive, settledAgain } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { forked } from './forks.ts';
 import { fallAsleep, hibernationLost } from './hibernation.ts';
@@ -143,10 +143,7 @@ export function commandEnded(state: SessionState, commandId: string, result: Com
   closeCommand(state, commandId, result, now);
   if (command.spec.origin === 'setup') setupEnded(state, command, result, now);
   if (command.spec.origin === 'agent') toolCommandEnded(state, commandId);
-  if (state.commands.length === 0 && state.turns.live.length === 0 && state.busyRecorded) {
-    state.busyRecorded = false;
-    addReady(state, now);
-  }
+  settledAgain(state, now);
 }
 
 /** A runner says how a command ended; of one that was lost with its host the history says it. */

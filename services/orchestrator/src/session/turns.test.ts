@@ -1,17 +1,23 @@
 // The life of turns: whatever comes, in whatever order, each goes its way and ends once.
 
 import type { CommandResult } from '@worktrail/contract/commands';
-import { modelStepProducer, queuedTurnsMax, toolCallId, type TurnSpec } from '@worktrail/contract/turns';
 import { sessionProducer } from '@worktrail/contract/subjects';
+import {
+  messageBytesMax,
+  modelStepProducer,
+  queuedTurnsMax,
+  toolCallId,
+  type TurnSpec,
+} from '@worktrail/contract/turns';
 import { agentLimitsNone } from '@worktrail/contract/agents';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sampleSession, sampleTurn } from '../../test/samples.ts';
+import { sampleCommand, sampleSession, sampleTurn } from '../../test/samples.ts';
 import type { Finish, ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
-import { failed } from './life.ts';
+import { commandEnded, failed } from './life.ts';
 import { nextStep, type Underway } from './next-step.ts';
 import { permissionAnswered } from './permissions.ts';
-import { closeCommand } from './commands.ts';
+import { acceptCommand, closeCommand, refusal } from './commands.ts';
 import { newestUnrecorded, nextRecord, recorded } from './record.ts';
 import { newSessionState, type SessionState } from './state.ts';
 import {
@@ -275,6 +281,49 @@ it('messages beyond the bound are refused, one that is there already is not', ()
   const before = state.events.length;
   messageTaken(state, specs[3]!, noon);
   expect(state.events).toHaveLength(before);
+});
+
+it('messages are bounded in bytes together with commands, so that they can be carried over', () => {
+  const state = readySession();
+  const command = sampleCommand('x'.repeat(700_000));
+  expect(refusal(state, command)).toBeNull();
+  acceptCommand(state, command, null, noon);
+  const large = () => sampleTurn('"'.repeat(messageBytesMax));
+  let taken = 0;
+  for (; messageRefusal(state, large()) === null; taken += 1) messageTaken(state, large(), noon);
+  expect(taken).toBe(2);
+  expect(messageRefusal(state, large())?.code).toBe('queued_messages_exceeded');
+  expect(messageRefusal(state, sampleTurn('short'))).toBeNull();
+  expect(refusal(state, sampleCommand('x'.repeat(100_000)))?.code).toBe('queued_commands_exceeded');
+});
+
+it('messages that are canceled while nothing can be stored are bounded too', () => {
+  const state = readySession();
+  begin(state, sampleTurn('first'));
+  let taken = 0;
+  for (let next = sampleTurn('x'); messageRefusal(state, next) === null && taken < 100; next = sampleTurn('x')) {
+    messageTaken(state, next, noon);
+    turnCanceled(state, next.id, 'requested', noon);
+    taken += 1;
+  }
+  expect(taken).toBe(queuedTurnsMax);
+  state.events = [];
+  expect(messageRefusal(state, sampleTurn('x'))).toBeNull();
+});
+
+it('a session that the history shows busy is ready again when its turn ends after its commands', () => {
+  const state = readySession();
+  const spec = sampleTurn('look');
+  begin(state, spec);
+  modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, ['command']), noon);
+  toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+  state.busyRecorded = true;
+  const isReady = () => state.events.some(({ draft }) => draft.payload.case === 'sessionReady');
+  commandEnded(state, 'cmd_1', exited, noon);
+  toolConcluded(state, toolCallId(spec.id, 1, 0), noon);
+  expect([isReady(), state.busyRecorded]).toEqual([false, true]);
+  modelAnswered(state, modelStepProducer(spec.id, 2), answer(spec.id, 2, []), noon);
+  expect([isReady(), state.busyRecorded]).toEqual([true, false]);
 });
 
 // ---- whatever comes ----

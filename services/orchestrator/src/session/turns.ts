@@ -25,7 +25,7 @@ import {
 } from '@worktrail/contract/turns';
 import type { TurnListener } from '@worktrail/contract/session-messages';
 import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
-import { acceptCommand, type Refusal } from './commands.ts';
+import { acceptCommand, heldTooMuch, type Refusal, settledAgain } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
 import { decisionOn, describeUse, isPermissionPending, permissionFor, permissionsGone } from './permissions.ts';
@@ -51,6 +51,16 @@ export function messageRefusal(state: SessionState, spec: TurnSpec): Refusal | n
   if (state.turns.live.length > queuedTurnsMax) {
     return { code: 'queued_messages_exceeded', detail: `${queuedTurnsMax} messages of the session wait` };
   }
+  const unrecorded = state.events.filter(({ draft }) => draft.payload.case === 'messageUser');
+  // Those that were canceled before they were recorded are no longer live.
+  if (unrecorded.length > queuedTurnsMax) {
+    return {
+      code: 'queued_messages_exceeded',
+      detail: `${unrecorded.length} messages of the session are not stored yet`,
+    };
+  }
+  const detail = heldTooMuch(state, spec);
+  if (detail !== null) return { code: 'queued_messages_exceeded', detail };
   return null;
 }
 
@@ -472,6 +482,7 @@ export function turnEnded(
     case: 'turnEnded',
     value: { outcome, reason, usage },
   });
+  settledAgain(state, now);
 }
 
 /** Only the newest word of a turn counts. `outcome` absent: it goes on. */

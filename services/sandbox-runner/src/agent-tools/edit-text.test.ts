@@ -48,3 +48,11 @@ it('new, deleted and several files are told apart; what does not fit is not appl
 it.each(['', 'hello', '@@ nonsense'])('"%s" is no patch', (text) => {
   expect(() => readPatch(text)).toThrow(EditRefused);
 });
+
+it('a text that would be too large, and a patch that would take too long, are refused', () => {
+  const many = 'a'.repeat(10_000);
+  expect(() => replaced(many, { find: 'a', replace: 'b'.repeat(1_000), all: true })).toThrow('would be over');
+  const hunks = Array.from({ length: 5_000 }, (_, index) => `@@ -${index + 1} +${index + 1} @@\n-a\n+b\n`);
+  const [file] = readPatch(`--- a/f\n+++ b/f\n${hunks.join('')}`);
+  expect(() => file!.apply('a\n'.repeat(10_000))).toThrow('too much');
+});

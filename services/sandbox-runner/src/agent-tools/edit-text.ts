@@ -1,6 +1,12 @@
-// The texts that a change of files by the agent leads to, from those that were there.
+// The texts that a change of files by the agent leads to, from those that were there. What is asked for is bounded: in what comes of it, and in
+// what it takes to find out.
 
 import { applyPatch, parsePatch } from 'diff';
+
+/** Of a text that these tools read, and of one that they lead to. */
+export const textBytesMax = 1024 * 1024;
+/** Each part of a patch is looked for in the whole file. */
+const linesLookedAtMax = 20_000_000;
 
 /** What the agent has to hear: it can do better with it. */
 export class EditRefused extends Error {}
@@ -18,6 +24,8 @@ export function replaced(
   if (times > 1 && !all) {
     throw new EditRefused(`"find" stands ${times} times in the file: give more of what is around it, or set "all"`);
   }
+  if (text.length + times * (replace.length - find.length) > textBytesMax)
+    throw new EditRefused(`the file would be over ${textBytesMax} bytes: use a command`);
   return parts.join(replace);
 }
 
@@ -26,7 +34,7 @@ export interface FilePatch {
   from: string | null;
   /** null: it is deleted. */
   to: string | null;
-  /** undefined where it does not fit. */
+  /** undefined where it does not fit. @throws EditRefused where that would take too long to find out */
   apply(text: string): string | undefined;
 }
 
@@ -44,6 +52,10 @@ export function readPatch(patch: string): FilePatch[] {
     return {
       ...{ from, to },
       apply: (text) => {
+        if (one.hunks.length * text.split('\n').length > linesLookedAtMax)
+          throw new EditRefused(
+            `a patch of ${one.hunks.length} parts is too much for a file of that size: make it of fewer`,
+          );
         const made = applyPatch(text, one);
         return made === false ? undefined : made;
       },

@@ -44,7 +44,14 @@ async function used(
   }: { meanwhile?: () => Promise<unknown>; canceled?: AbortController; cancelAtChange?: number } = {},
 ): Promise<Event[]> {
   const toolCallId = `${newId('turn')}-1-0`;
-  const input = { ...session.input, turnId: newId('turn'), toolCallId, agent: 'custom/scripted', use: asked };
+  const input = {
+    ...session.input,
+    turnId: newId('turn'),
+    toolCallId,
+    agent: 'custom/scripted',
+    secrets: ['token'],
+    use: asked,
+  };
   const where = { ...session.input, producer: toolCallId, signal: new AbortController().signal };
   await createProducer(bench.publishing, where).append({
     time: new Date(),
@@ -86,6 +93,7 @@ async function used(
         },
       },
       events: { ...bench.publishing, js: mortal },
+      readSecret: async (_, name) => (name === 'token' ? 's3cret-value' : undefined),
       clock: Date.now,
     });
     const use = tools.use(await session.sandbox(), input, { signal: life.signal, canceled: canceled.signal });
@@ -151,6 +159,29 @@ test('a patch over several files is applied once, wherever attempts die', async 
     ],
   });
   expect(events[2]!.payload.value).toMatchObject({ failed: false });
+}, 120_000);
+
+test('of a patch of which a part cannot be written what was written before is told, wherever attempts die', async () => {
+  await session.run('printf "a\\n" > third; echo > barrier');
+  const patch = '--- a/third\n+++ b/third\n@@ -1 +1 @@\n-a\n+aa\n--- /dev/null\n+++ b/barrier/new\n@@ -0,0 +1 @@\n+x\n';
+  const events = await used({ tool: 'apply_patch', patch }, [
+    { at: 'change', n: 1, isDone: true },
+    { at: 'event', n: 1, isDone: true },
+  ]);
+  expect(await session.run('cat third')).toBe('aa\n');
+  expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
+  expect(events[1]!.payload.value).toMatchObject({ files: [{ path: 'third', status: 'modified' }] });
+  expect(events[2]!.payload.value).toMatchObject({ failed: true, outputJson: expect.stringContaining('third') });
+}, 120_000);
+
+test('the value of a secret that is in a file is told as the output of a command would tell it', async () => {
+  await session.run('echo token=s3cret-value > .npmrc');
+  const read = await used({ tool: 'read_file', path: '.npmrc', firstLine: 1, lines: 10 }, []);
+  const found = await used({ tool: 'search_text', pattern: 'token', path: '.npmrc', isRegex: false }, []);
+  for (const events of [read, found]) {
+    const { outputJson } = events.at(-1)!.payload.value as { outputJson: string };
+    expect([outputJson.includes('s3cret'), outputJson.includes(`token=${'*'.repeat(12)}`)]).toEqual([false, true]);
+  }
 }, 120_000);
 
 test('what the agent asks for and is not there is told to it, once', async () => {

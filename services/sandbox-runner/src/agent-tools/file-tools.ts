@@ -4,7 +4,10 @@
 // 2. It is done once and told once: what is to be written is decided once, and kept beside the sandbox with what became of it until all
 //    of that is in the history; an attempt after one that died goes on from there.
 // 3. A use that is canceled before it has written anything leaves nothing. What is begun to be written is written whole, and told.
-// 4. A text is read and written as UTF-8; what is none is told as such and left alone.
+// 4. Of a patch over several files each part fits, or nothing is written. Where one of them cannot be written all the same, those before it are,
+//    and told.
+// 5. Values of secrets that commands are given are masked in what is told of files.
+// 6. A text is read and written as UTF-8; what is none is told as such and left alone.
 
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -27,6 +30,8 @@ import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { runInternalCommand } from '../supervision/internal-command.ts';
 import { readLines } from './read-lines.ts';
 import { EditRefused, readPatch, replaced } from './edit-text.ts';
+import { masked } from './masked-values.ts';
+import { createPatchedFiles } from './patched-files.ts';
 import { hashOf, readText, refusalOf, requirePath } from './text-file.ts';
 
 export interface FileTools {
@@ -42,6 +47,7 @@ export interface FileToolDeps {
   live: LiveFiles;
   changes: FileChanges;
   events: ProducerDeps;
+  readSecret: (projectId: string, name: string) => Promise<string | undefined>;
   clock: () => number;
 }
 
@@ -62,14 +68,17 @@ interface Written {
 interface Kept {
   written: Written[];
   made: (ChangedFile & { path: string })[];
+  /** Why the next one could not be; what follows it is not tried. */
+  refused?: string;
 }
 
 interface Outcome {
   output: unknown;
   events: EventPayloadInit[];
+  failed?: true;
 }
 
-export function createFileTools({ live, changes, events, clock }: FileToolDeps): FileTools {
+export function createFileTools({ live, changes, events, readSecret, clock }: FileToolDeps): FileTools {
   async function readTextIfThere(sandbox: OpenSandbox, path: string, signal: AbortSignal) {
     try {
       return await readText(live, sandbox, path, signal);
@@ -168,20 +177,9 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
   }
 
   async function planPatch(sandbox: OpenSandbox, patch: string, signal: AbortSignal): Promise<Written[]> {
-    const written: Written[] = [];
-    for (const { from, to, apply } of readPatch(patch)) {
-      const there = from === null ? undefined : await readTextIfThere(sandbox, from, signal);
-      if (from !== null && !there) throw new EditRefused(`there is no ${from}`);
-      const content = apply(there?.text ?? '');
-      if (content === undefined)
-        throw new EditRefused(`the part for ${from ?? to} does not fit the file: read it again`);
-      if (to !== null) requirePath(to);
-      if (to !== null)
-        written.push({ changeId: newId('event'), path: to, content, before: to === from ? there!.blob : '' });
-      if (from !== null && to !== from)
-        written.push({ changeId: newId('event'), path: from, content: null, before: there!.blob });
-    }
-    return written;
+    const files = createPatchedFiles((path) => readTextIfThere(sandbox, path, signal));
+    for (const part of readPatch(patch)) await files.apply(part);
+    return files.all().map((file) => ({ changeId: newId('event'), ...file }));
   }
 
   async function change(
@@ -197,12 +195,19 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     const { written, made } = kept;
     if (made.length === 0) canceled.throwIfAborted();
     if (made.length === 0) await keep(path, kept);
-    for (const { content, before, ...order } of written.slice(made.length)) {
+    for (const { content, before, ...order } of kept.refused === undefined ? written.slice(made.length) : []) {
       const bytes = content === null ? null : Buffer.from(content);
       const expected = before === '' ? 'absent' : { blob: before };
-      const file = await changes.changeTo(sandbox, { ...order, executable: null, expected, bytes }, signal);
-      made.push({ path: order.path, ...asOfAll(file, before) });
+      try {
+        const file = await changes.changeTo(sandbox, { ...order, executable: null, expected, bytes }, signal);
+        made.push({ path: order.path, ...asOfAll(file, before) });
+      } catch (error) {
+        const refusal = refusalOf(error);
+        if (refusal === undefined || made.length === 0) throw error;
+        kept.refused = refusal;
+      }
       await keep(path, kept);
+      if (kept.refused !== undefined) break;
     }
     const shown = made.map(({ path: of, status, additions, deletions }) => ({
       path: of,
@@ -217,7 +222,9 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
       files.length > 0
         ? [{ case: 'filesChanged', value: { source: 'tool', files, toolCallId: input.toolCallId } }]
         : [];
-    return { output: { files: shown }, events: told };
+    if (kept.refused === undefined) return { output: { files: shown }, events: told };
+    const error = `${kept.refused}. What is named in "files" was written before that, and nothing else`;
+    return { output: { error, files: shown }, events: told, failed: true };
   }
 
   async function act(
@@ -239,6 +246,11 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
     }
   }
 
+  async function secretsOf({ projectId, secrets }: UseFilesInput): Promise<string[]> {
+    const values = await Promise.all(secrets.map((name) => readSecret(projectId, name)));
+    return values.filter((value) => value !== undefined);
+  }
+
   return {
     use: async (sandbox, input, ending) => {
       const { turnId, toolCallId, agent, use } = input;
@@ -249,11 +261,13 @@ export function createFileTools({ live, changes, events, clock }: FileToolDeps):
         await rm(keptPath(sandbox, input), { force: true });
         return { changed: isChange(use) };
       }
+      const secrets = await secretsOf(input);
       const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, ending));
+      const output = masked(outcome.output, secrets);
       const producer = createProducer(events, where, stored);
       // Its begin is the first. What an attempt before has told of the rest stays; the end is still to be told, whatever it came to now.
       const missing = outcome.events.slice(Math.max(0, stored.number - 1));
-      for (const payload of [...missing, endOf(toolCallId, outcome.output, failed)]) {
+      for (const payload of [...missing, endOf(toolCallId, output, failed)]) {
         await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
       }
       await rm(keptPath(sandbox, input), { force: true });
@@ -273,7 +287,8 @@ function endOf(toolCallId: string, output: unknown, failed: boolean): EventPaylo
 
 async function actOrRefuse(work: () => Promise<Outcome>): Promise<{ outcome: Outcome; failed: boolean }> {
   try {
-    return { outcome: await work(), failed: false };
+    const outcome = await work();
+    return { outcome, failed: outcome.failed === true };
   } catch (error) {
     const refusal = refusalOf(error);
     if (refusal === undefined) throw error;

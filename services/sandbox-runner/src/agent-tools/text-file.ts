@@ -4,9 +4,7 @@ import { WorktrailError } from '@worktrail/contract/errors';
 import { workTreePathProblem } from '@worktrail/contract/session-files';
 import type { LiveFiles } from '../files/live-files.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
-import { EditRefused } from './edit-text.ts';
-
-const textBytesMax = 1024 * 1024;
+import { EditRefused, textBytesMax } from './edit-text.ts';
 
 /** `blob`: as git names it. @throws EditRefused where it is no text that can be shown, WorktrailError where there is none. */
 export async function readText(

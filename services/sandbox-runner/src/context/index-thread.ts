@@ -6,6 +6,7 @@
 // 2. An aborted request fails at once; the thread is told.
 
 import { Worker } from 'node:worker_threads';
+import { createStartGate } from '../host/start-gate.ts';
 import { programEnvironment } from '../host/program-environment.ts';
 
 export type ThreadKind = 'build' | 'search' | 'scan';
@@ -130,5 +131,14 @@ export function createIndexThread(options: IndexThreadOptions): IndexThread {
       if (last) lose(last, 'the runner is stopping');
       await last?.terminate();
     },
+  };
+}
+
+/** The time that a request waits for those before it is not its own: of two that would be silent together neither is lost. */
+export function oneAtATime(thread: IndexThread): IndexThread {
+  const gate = createStartGate(1);
+  return {
+    ask: (request, signal, onProgress) => gate.run(() => thread.ask(request, signal, onProgress)),
+    close: () => thread.close(),
   };
 }

@@ -97,6 +97,19 @@ async function ask(
 
 const at = (host: string, path: string) => ({ path: `http://${host}:${port}${path}` });
 
+test('requests to models are held up to a bound, in all of a sandbox', async () => {
+  const piece = Buffer.alloc(1024 * 1024, 'x');
+  const asked = Array.from({ length: 3 }, () => {
+    const one = httpRequest({ socketPath, agent: false, method: 'POST', path: '/v1/chat/completions' });
+    one.on('error', () => undefined);
+    for (let sent = 0; sent < 25; sent += 1) one.write(piece);
+    return one;
+  });
+  const [refused] = (await Promise.any(asked.map((one) => once(one, 'response')))) as [IncomingMessage];
+  expect([refused.statusCode, await text(refused)]).toEqual([429, expect.stringContaining('together')]);
+  for (const one of asked) one.destroy();
+});
+
 test('a request goes out with its path, headers and body, and its answer comes back, hop by hop headers apart', async () => {
   const seen: unknown[] = [];
   behave = async (request, socket) => {

@@ -13,7 +13,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
 import type { ResolveName } from './dialing.ts';
 import type { GivenAddresses } from './given-addresses.ts';
-import { fail, type ModelCalling } from './model-calling.ts';
+import { fail, type ModelCaller, type ModelCalling } from './model-calling.ts';
 import { type ModelAccess, planModelCall } from './model-calls.ts';
 import type { ModelUsage } from './model-usage.ts';
 import { addressAnswer, askedName, askServers, refusedAnswer } from './names.ts';
@@ -81,6 +81,7 @@ export async function openEgressEndpoint(directory: string, deps: EgressEndpoint
 function createEgressServer(deps: EgressEndpointDeps): { server: Server; tunnels: ReadonlySet<Duplex> } {
   const { proxying, refused } = deps;
   const tunnels = new Set<Duplex>();
+  const caller: ModelCaller = { heldBytes: 0, used: deps.used };
   const server = createServer({
     maxHeaderSize: headBytesMax,
     headersTimeout: headTimeoutMs,
@@ -99,7 +100,7 @@ function createEgressServer(deps: EgressEndpointDeps): { server: Server; tunnels
   server.on('request', (request, response) => {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    void turn().then(() => (response.destroyed ? undefined : answer(deps, request, response)));
+    void turn().then(() => (response.destroyed ? undefined : answer(deps, caller, request, response)));
   });
   server.on('connect', (request, command, head) => {
     command.on('error', () => undefined);
@@ -121,12 +122,17 @@ function statusOf(code: string | undefined): string {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
 }
 
-async function answer(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  deps: EgressEndpointDeps,
+  caller: ModelCaller,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = request.url ?? '';
   if (!url.startsWith('/')) return deps.proxying.forward(request, response);
   if (url === namesPath) return answerName(deps, request, response);
   const planned = planModelCall(deps.access, { method: request.method ?? '', url, headers: request.headers });
-  if ('call' in planned) return deps.models.call(planned.call, request, response, deps.used);
+  if ('call' in planned) return deps.models.call(planned.call, request, response, caller);
   deps.refused({ host: 'models', port: 0 }, planned.reason);
   const message =
     planned.reason === 'model_path' ? 'this is no call of a model' : 'the operator has no key for these models';

@@ -2,7 +2,8 @@
 //
 // 1. The caller's going away ends the call; what it had cost until then is told.
 // 2. What a provider says of a key that it does not take stays here.
-// 3. An answer waits where the caller does not take it; only a chat request's body is held, up to `requestBytesMax`.
+// 3. An answer waits where the caller does not take it; only a chat request's body is held, up to `requestBytesMax`, and
+//    those of one sandbox up to `heldBytesMax` together.
 
 import {
   Agent as HttpAgent,
@@ -19,18 +20,22 @@ import { createUsageReader, type ModelUsage, type UsageReader } from './model-us
 import { askForUsage, withoutUsageEvents } from './stream-usage.ts';
 
 const requestBytesMax = 32 * 1024 * 1024;
+const heldBytesMax = 64 * 1024 * 1024;
 const connectionsMax = 512;
 /** Models think long before they say anything. */
 const silenceMs = 15 * 60_000;
 
+/** One sandbox. */
+export interface ModelCaller {
+  /** Of its requests, at the moment. */
+  heldBytes: number;
+  /** Once for a call, when the answer is over, where it said anything of usage. */
+  used(usage: ModelUsage): void;
+}
+
 export interface ModelCalling {
-  /** Never rejects. `used`: once, when the answer is over, where it said anything of usage. */
-  call(
-    planned: ModelCall,
-    request: IncomingMessage,
-    response: ServerResponse,
-    used: (usage: ModelUsage) => void,
-  ): Promise<void>;
+  /** Never rejects. */
+  call(planned: ModelCall, request: IncomingMessage, response: ServerResponse, caller: ModelCaller): Promise<void>;
   close(): void;
 }
 
@@ -51,10 +56,18 @@ export function createModelCalling(): ModelCalling {
   }
 
   return {
-    async call(planned, request, response, used) {
+    async call(planned, request, response, caller) {
       let reader: UsageReader | undefined;
+      let held = 0;
+      const hold = (bytes: number) => {
+        held += bytes;
+        caller.heldBytes += bytes;
+        if (held > requestBytesMax) throw new BodyRefused(413, `a request is over ${requestBytesMax} bytes`);
+        if (caller.heldBytes > heldBytesMax)
+          throw new BodyRefused(429, `requests of this sandbox to models are over ${heldBytesMax} bytes together`);
+      };
       try {
-        const { body, length, hidesUsage } = await requestBody(planned, request);
+        const { body, length, hidesUsage } = await requestBody(planned, request, hold);
         if (response.destroyed) return;
         const outgoing = { ...planned, headers: { ...planned.headers, ...length } };
         const asked = open(outgoing, request.method ?? 'POST');
@@ -80,11 +93,12 @@ export function createModelCalling(): ModelCalling {
         if (hidesUsage) await pipeline(answer, tap, withoutUsageEvents(), response);
         else await pipeline(answer, tap, response);
       } catch (error) {
-        if (error instanceof BodyTooLarge) fail(response, 413, error.message);
+        if (error instanceof BodyRefused) fail(response, error.status, error.message);
         else fail(response, 502, 'the model could not be called');
       } finally {
+        caller.heldBytes -= held;
         const usage = reader?.usage();
-        if (usage) used({ ...usage, model: usage.model || planned.model });
+        if (usage) caller.used({ ...usage, model: usage.model || planned.model });
       }
     },
     close() {
@@ -94,7 +108,13 @@ export function createModelCalling(): ModelCalling {
   };
 }
 
-class BodyTooLarge extends Error {}
+class BodyRefused extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
 
 interface OutgoingBody {
   body: Readable;
@@ -103,16 +123,18 @@ interface OutgoingBody {
   hidesUsage: boolean;
 }
 
-async function requestBody({ isChatCompletion }: ModelCall, request: IncomingMessage): Promise<OutgoingBody> {
+/** @throws what `hold` does, for what is held */
+async function requestBody(
+  { isChatCompletion }: ModelCall,
+  request: IncomingMessage,
+  hold: (bytes: number) => void,
+): Promise<OutgoingBody> {
   const given = request.headers['content-length'];
   if (!isChatCompletion)
     return { body: request, length: given === undefined ? {} : { 'content-length': given }, hidesUsage: false };
   const chunks: Buffer[] = [];
-  let held = 0;
-  if (Number(given) > requestBytesMax) throw new BodyTooLarge(`a request is over ${requestBytesMax} bytes`);
   for await (const chunk of request as AsyncIterable<Buffer>) {
-    held += chunk.length;
-    if (held > requestBytesMax) throw new BodyTooLarge(`a request is over ${requestBytesMax} bytes`);
+    hold(chunk.length);
     chunks.push(chunk);
   }
   const whole = Buffer.concat(chunks);

@@ -2,7 +2,7 @@
 
 import type { ScanActivities } from '@worktrail/contract/scan-messages';
 import { beating, currentRun, withFailures } from '../activities.ts';
-import { createIndexThread, type IndexThread } from '../context/index-thread.ts';
+import { createIndexThread, type IndexThread, oneAtATime } from '../context/index-thread.ts';
 import type { ContextPlace, RepositoryContext } from '../context/repository-context.ts';
 import type { ScanAnswer, ScanRequest } from './scan-thread.ts';
 
@@ -16,7 +16,7 @@ const idleMsMax = 10_000;
 
 export function createScanThread(): IndexThread {
   const program = new URL('./scan-thread.ts', import.meta.url);
-  return createIndexThread({ kind: 'scan', program, heapMbMax: 1_024, silentMsMax, idleMsMax });
+  return oneAtATime(createIndexThread({ kind: 'scan', program, heapMbMax: 1_024, silentMsMax, idleMsMax }));
 }
 
 export function createScanActivities({ context, thread }: ScanActivityDeps): ScanActivities {

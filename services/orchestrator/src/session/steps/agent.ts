@@ -75,7 +75,7 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
   tool.state = 'telling';
   const input = { ...sandboxRef(state), ...about, agent: agentName(turn.spec.agent) };
   if (use.kind === 'files') {
-    const asked: UseFilesInput = { ...input, use: use.use };
+    const asked: UseFilesInput = { ...input, secrets: secretsOf(state), use: use.use };
     return background.begin('tool', () => useOnHost(state, input, () => onHost(state).useFiles(asked)));
   }
   if (use.kind === 'context') {
@@ -89,6 +89,10 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
     await concludeCommand({ ...about, ref: sandboxRef(state), commandId, result });
     toolConcluded(state, use.id, now());
   });
+}
+
+function secretsOf({ spec }: SessionState): string[] {
+  return Object.values(spec.environment.env).flatMap((value) => (typeof value === 'string' ? [] : [value.secret]));
 }
 
 type ToolInput = Pick<UseFilesInput, 'turnId' | 'toolCallId' | 'generation'>;

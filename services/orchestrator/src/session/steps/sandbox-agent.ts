@@ -4,7 +4,13 @@
 // 2. A cancel reaches the host by the activity's; where that attempt is gone, the next one is told to end the agent.
 
 import { ActivityCancellationType, isCancellation, proxyActivities } from '@temporalio/workflow';
-import { type RunAgentTurnInput, type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
+import {
+  noDiskSpace,
+  type RunAgentTurnInput,
+  runnerStopping,
+  type SandboxActivities,
+  sandboxGone,
+} from '@worktrail/contract/sandbox-activities';
 import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp, wasTimedOut } from '../../activity-failure.ts';
 import { now } from '../../workflow-clock.ts';
@@ -17,6 +23,8 @@ import { agentAsked, agentBegun, agentDecisions, agentEnded, agentNotBegun, find
 
 const detailLengthMax = 500;
 const processNumber = 1;
+/** What a host says of itself after all attempts: the agent goes on meanwhile, and so does its turn. "detached" is a runner's. */
+const hostTroubles: readonly string[] = [noDiskSpace, runnerStopping, 'detached'];
 
 export function runAgent({ state, background }: SessionRun, turn: LiveTurn): void {
   agentBegun(state, turn);
@@ -57,7 +65,7 @@ async function follow(state: SessionState, input: RunAgentTurnInput): Promise<vo
       agentNotBegun(state, turnId);
       return toolSandboxGone(state, generation, now());
     }
-    if (wasTimedOut(error)) return;
+    if (wasTimedOut(error) || hostTroubles.includes(failureType(error) ?? '')) return;
     turnEnded(state, turn, 'failed', failureMessage(error).slice(0, detailLengthMax), now());
   }
 }
