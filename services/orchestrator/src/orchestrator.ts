@@ -22,6 +22,7 @@ import {
 } from '@worktrail/runtime/temporal';
 import { createTraceClient } from '@worktrail/runtime/trace-client';
 import { createAgentActivities } from './agent/agent-work.ts';
+import { createAppendedDrafts } from './agent/appended-drafts.ts';
 import { createModels } from './agent/models.ts';
 import type { OrchestratorConfig } from './config.ts';
 import { startLostHostWatch } from './lost-hosts.ts';
@@ -65,6 +66,8 @@ export async function startOrchestrator(
     signal: lifetime.signal,
   });
   const connection = await connectTemporalNative(config.temporal, lifetime, log);
+  const producer = { js: jetstream(nats), jsm, trace, log };
+  const appended = createAppendedDrafts(producer);
   const models = createModels(config.models);
   const worker = await createOrchestratorWorker({
     connection,
@@ -72,18 +75,12 @@ export async function startOrchestrator(
     bundle: await bundled,
     activities: {
       ...measureActivities(
-        createRecordActivities({
-          producer: { js: jetstream(nats), jsm, trace, log },
-          ...{ sessions, trials, proposals, configuration },
-        }),
+        createRecordActivities({ producer, appended, sessions, trials, proposals, configuration }),
         metrics,
       ),
       ...createReconcileActivities(reconciliation),
       ...createScanRecordActivities({ configuration, trace }),
-      ...createAgentActivities({
-        producer: { js: jetstream(nats), jsm, trace, log },
-        ...{ trace, metrics, models },
-      }),
+      ...createAgentActivities({ producer, appended, trace, metrics, models }),
       ...createSuggestActivities(models),
     },
     cachedWorkflowsMax: config.cachedWorkflowsMax,

@@ -8,6 +8,7 @@ import { projectKey, proposalKey, sessionKey, trialKey } from '@worktrail/contra
 import { Context } from '@temporalio/activity';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { appendDrafts, createProducerMemory } from '@worktrail/runtime/event-producer';
+import type { AppendedDrafts } from './agent/appended-drafts.ts';
 import { endLostCommand, type EndLostCommandsInput, type LostCommandDeps } from './lost-command-ends.ts';
 import type { RecordProposalInput } from './proposal/record.ts';
 import type { LostCommandEnd } from './session/host-loss.ts';
@@ -33,6 +34,7 @@ const rememberedProducersMax = 5_000;
 
 export interface RecordDeps {
   producer: LostCommandDeps;
+  appended: Pick<AppendedDrafts, 'noted'>;
   sessions: KV;
   trials: KV;
   proposals: KV;
@@ -41,6 +43,7 @@ export interface RecordDeps {
 
 export function createRecordActivities({
   producer,
+  appended,
   sessions,
   trials,
   proposals,
@@ -58,6 +61,7 @@ export function createRecordActivities({
           info.attempt === 1 && !isTakenOver(run.drafts),
           memory,
         );
+        appended.noted(ref, { producer: run.producer, number: run.drafts.at(-1)!.number });
       }
       await putVersioned(sessions, sessionKey(document.organizationId, document.id), document);
     }),

@@ -23,7 +23,7 @@ import { startOrchestrator } from '../src/orchestrator.ts';
 import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
 import { type ScriptedScans, startScriptedScans } from './scripted-scans.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
-import { startStreamTraceStore } from './stream-trace-store.ts';
+import { startStreamTraceStore, type StoredEvent } from './stream-trace-store.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
 export const bundleDirectory = new URL('../../../node_modules/.cache/worktrail-workflows', import.meta.url).pathname;
@@ -127,7 +127,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       return port;
     },
     askHealth: () => askHealth(nats, 'orchestrator'),
-    events,
+    events: async (sessionId) => (await events(sessionId)).map(({ event }) => event),
     stopOrchestrator: () => lifetime.close(),
     startOrchestrator: start,
     stop: async () => {
@@ -189,8 +189,8 @@ async function makeEventStream(jsm: JetStreamManager): Promise<void> {
 }
 
 /** Reads each event of the stream once, however often it is asked: what is new since the last time is added. */
-function createEventReader(jsm: JetStreamManager): (sessionId: string) => Promise<Event[]> {
-  const bySession = new Map<string, Event[]>();
+function createEventReader(jsm: JetStreamManager): (sessionId: string) => Promise<StoredEvent[]> {
+  const bySession = new Map<string, StoredEvent[]>();
   let nextSeq = 1;
   let last: Promise<void> = Promise.resolve();
   const readNew = async () => {
@@ -200,8 +200,9 @@ function createEventReader(jsm: JetStreamManager): (sessionId: string) => Promis
       if (!message) continue;
       const event = fromBinary(EventSchema, message.data);
       const events = bySession.get(event.sessionId);
-      if (events) events.push(event);
-      else bySession.set(event.sessionId, [event]);
+      const stored = { sequence: nextSeq, event };
+      if (events) events.push(stored);
+      else bySession.set(event.sessionId, [stored]);
     }
   };
   return async (sessionId) => {

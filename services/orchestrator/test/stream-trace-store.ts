@@ -9,17 +9,24 @@ import { eventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
 import { ListEventsRequestSchema, ListEventsResponseSchema } from '@worktrail/proto/trace';
 
+export interface StoredEvent {
+  /** In the stream. */
+  sequence: number;
+  event: Event;
+}
+
 /** `events`: all of a session, in their order. */
 export async function startStreamTraceStore(
-  events: (sessionId: string) => Promise<Event[]>,
+  events: (sessionId: string) => Promise<StoredEvent[]>,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   async function list(request: Uint8Array): Promise<Uint8Array> {
     const { scope, types, after } = fromBinary(ListEventsRequestSchema, request);
     const all = await events(scope?.sessionId ?? '');
     const since = Number(after?.sequence ?? 0n);
-    const wanted = all.slice(since).filter(({ payload }) => payload.case && types.includes(eventType(payload.case)));
-    const next = { epoch: 1n, sequence: BigInt(all.length) };
-    const answer = { events: wanted.map((event) => ({ event })), next, complete: true };
+    const isWanted = ({ sequence, event: { payload } }: StoredEvent) =>
+      sequence > since && payload.case !== undefined && types.includes(eventType(payload.case));
+    const next = { epoch: 1n, sequence: BigInt(Math.max(since, all.at(-1)?.sequence ?? 0)) };
+    const answer = { events: all.filter(isWanted).map(({ event }) => ({ event })), next, complete: true };
     return toBinary(ListEventsResponseSchema, create(ListEventsResponseSchema, answer));
   }
   async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<void> {

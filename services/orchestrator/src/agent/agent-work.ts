@@ -5,6 +5,7 @@ import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import type { Metrics } from '@worktrail/runtime/metrics';
 import type { AgentActivities } from './agent-activities.ts';
 import { measureModelSteps } from './agent-metrics.ts';
+import type { AppendedDrafts } from './appended-drafts.ts';
 import { beating } from './beating.ts';
 import { concludeCommand } from './conclude-command.ts';
 import { createConversationReader } from './conversation-reader.ts';
@@ -14,13 +15,14 @@ import type { Models } from './models.ts';
 export interface AgentDeps {
   producer: ProducerDeps;
   trace: TraceClient;
+  appended: AppendedDrafts;
   models: Models;
   metrics: Metrics;
 }
 
-export function createAgentActivities({ producer, trace, models, metrics }: AgentDeps): AgentActivities {
+export function createAgentActivities({ producer, trace, appended, models, metrics }: AgentDeps): AgentActivities {
   const conversations = createConversationReader(trace, producer.jsm);
-  const stepDeps = { producer, conversations, models, clock: Date.now };
+  const stepDeps = { producer, conversations, appended, models, clock: Date.now };
   const activities: AgentActivities = {
     modelStep: beating((input, attempt, signal) => makeModelStep(stepDeps, input, attempt, signal)),
     concludeCommand: beating((input, _, signal) =>

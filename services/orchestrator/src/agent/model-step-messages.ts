@@ -12,12 +12,20 @@ export const modelUnavailable = 'model_unavailable';
 /** It goes round in circles. */
 export const modelRepeats = 'model_repeats';
 
+/** How far a producer is in the history. */
+export interface EventPoint {
+  producer: string;
+  number: number;
+}
+
 export interface ModelStepInput {
   ref: SandboxRef;
   inherited: InheritedHistory[];
   turnId: string;
   /** From 1. */
   step: number;
+  /** The newest of what is being written down beside the step, and has to be in the history before the model is asked; null: all of it is. */
+  after: EventPoint | null;
   /** As the operator has named it. */
   model: string;
 }

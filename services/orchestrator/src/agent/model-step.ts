@@ -3,7 +3,8 @@
 // 1. `message.agent` is the step: what the turn does next follows from it alone. A step that has one is not asked of the model again.
 // 2. Deltas carry the attempt that they are of; an attempt without its `message.agent` is superseded by the next.
 // 3. What the model says is bounded, and believed in nothing: tools and their input are checked here, before anything acts on them.
-// 4. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
+// 4. What the session is still writing down is waited for: the model is told of all that came before, and what it says comes after it.
+// 5. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
 
 import { jsonSchema, streamText, tool, type ToolSet } from 'ai';
 import { z } from 'zod';
@@ -15,6 +16,7 @@ import {
   type ProducerDeps,
   recoverProducer,
 } from '@worktrail/runtime/event-producer';
+import type { AppendedDrafts } from './appended-drafts.ts';
 import { type CompactionDeps, compact, conversationTokens, estimateTokens, tokenBudget } from './compaction.ts';
 import { type Conversation, findStep, modelMessages } from './conversation.ts';
 import type { ConversationReader } from './conversation-reader.ts';
@@ -38,6 +40,7 @@ import { addUsage, readUsage, usageMessage } from './usage.ts';
 export interface ModelStepDeps {
   producer: ProducerDeps;
   conversations: ConversationReader;
+  appended: AppendedDrafts;
   models: Models;
   clock: () => number;
 }
@@ -66,8 +69,8 @@ const alwaysTokens = estimateTokens(JSON.stringify(Object.values(toolSet).map((o
 
 /** `attempt`: of this step, from 1. */
 export async function makeModelStep(
-  { producer: events, conversations, models, clock }: ModelStepDeps,
-  { ref, inherited, turnId, step, model: name }: ModelStepInput,
+  { producer: events, conversations, appended, models, clock }: ModelStepDeps,
+  { ref, inherited, turnId, step, after, model: name }: ModelStepInput,
   attempt: number,
   signal: AbortSignal,
 ): Promise<ModelStepResult> {
@@ -80,6 +83,7 @@ export async function makeModelStep(
   const append = (payload: EventPayloadInit) =>
     producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: name }, turnId, payload });
 
+  if (after) await appended.until(ref, after, signal);
   const conversation = await conversations.read(ref, inherited, { turnId, step }, signal);
   const before = conversation.summarized.producer === producerName ? conversation.summarized.usage : [];
   const made = findStep(conversation, producerName);

@@ -134,7 +134,7 @@ function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: U
   return !sandbox && !reverting && !changing && nextFileChange(state) ? { do: 'changeFile' } : null;
 }
 
-function nextTurnStep(state: SessionState, { model, agent, tool }: Underway, nowMs: number): Step | null {
+function nextTurnStep(state: SessionState, { model, agent, tool, recording }: Underway, nowMs: number): Step | null {
   const first = state.turns.live[0];
   const isCanceled = first !== undefined && first.cancelReason !== null;
   if (turnOverdueAtMs(state) <= nowMs && !isCanceled) return { do: 'stopTurn' };
@@ -143,13 +143,14 @@ function nextTurnStep(state: SessionState, { model, agent, tool }: Underway, now
   const turn = currentTurn(state);
   if (!turn) return null;
   if (turn.stage === 'queued') return { do: 'beginTurn' };
-  // What a step is told of is in the history.
+  // What is done next is told of it.
   const isRecorded = state.events.length === 0;
   if (turn.spec.agent.kind !== 'built_in') {
     const mayGoOn = isCanceled || agentDecisions(state, turn) !== null;
     return !agent && isRecorded && mayGoOn ? { do: 'runAgent' } : null;
   }
-  if (turn.stage === 'model') return !model && isRecorded ? { do: 'callModel' } : null;
+  // The step itself waits for what is being recorded beside it.
+  if (turn.stage === 'model') return !model && (isRecorded || recording) ? { do: 'callModel' } : null;
   if (toolToConclude(turn)) return !tool && isRecorded ? { do: 'concludeTool' } : null;
   return toolToBegin(state, turn) ? { do: 'beginTool' } : null;
 }

@@ -2,6 +2,7 @@
 
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
+import type { EventPoint } from '../agent/model-step-messages.ts';
 import { findLive } from './commands.ts';
 import { forkIsRecorded } from './forks.ts';
 import { commandEnded } from './life.ts';
@@ -16,6 +17,12 @@ export interface RecordSessionInput {
 
 export function recordIsDue(state: SessionState): boolean {
   return state.events.length > 0 || state.dueVersion > state.recordedVersion;
+}
+
+/** The newest event that is not known to be in the history yet; null: there is none. */
+export function newestUnrecorded({ events }: SessionState): EventPoint | null {
+  const newest = events.at(-1);
+  return newest ? { producer: newest.producer, number: newest.draft.number } : null;
 }
 
 export function nextRecord(state: SessionState): RecordSessionInput {

@@ -1,6 +1,7 @@
 // The life of turns: whatever comes, in whatever order, each goes its way and ends once.
 
 import type { CommandResult } from '@worktrail/contract/commands';
+import { sessionProducer } from '@worktrail/contract/subjects';
 import {
   messageBytesMax,
   modelStepProducer,
@@ -17,6 +18,7 @@ import { commandEnded, failed } from './life.ts';
 import { nextStep, type Underway } from './next-step.ts';
 import { permissionAnswered } from './permissions.ts';
 import { acceptCommand, closeCommand, refusal } from './commands.ts';
+import { newestUnrecorded, nextRecord, recorded } from './record.ts';
 import { newSessionState, type SessionState } from './state.ts';
 import {
   currentTurn,
@@ -196,14 +198,34 @@ describe('a turn', () => {
   });
 });
 
-describe('a turn that is canceled', () => {
-  const nothing: Underway = {
-    ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
-    ...{ model: false, agent: false, tool: false },
-    ...{ endingLost: false, recording: true, reporting: false, alarmAtMs: null },
-  };
-  const nowMs = Date.parse(noon);
+const nothing: Underway = {
+  ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
+  ...{ model: false, agent: false, tool: false },
+  ...{ endingLost: false, recording: true, reporting: false, alarmAtMs: null },
+};
+const nowMs = Date.parse(noon);
 
+it('the model is called beside the recording of what came before, and told how far that has to be', () => {
+  const state = readySession();
+  const spec = sampleTurn('look');
+  begin(state, spec);
+  const due = (underway: Partial<Underway>) => nextStep(state, { ...nothing, ...underway }, nowMs)?.do;
+  // First what is to be waited for.
+  expect(due({ recording: false })).toBe('record');
+  expect(due({})).toBe('callModel');
+  expect(due({ model: true })).not.toBe('callModel');
+  expect(newestUnrecorded(state)).toEqual({ producer: sessionProducer, number: state.eventNumber });
+  modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, ['files']), noon);
+  toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+  expect(newestUnrecorded(state)).toEqual({ producer: toolCallId(spec.id, 1, 0), number: 1 });
+  // Who writes the end of a tool has to find its beginning.
+  expect(due({})).not.toBe('concludeTool');
+  recorded(state, nextRecord(state), noon);
+  expect(newestUnrecorded(state)).toBeNull();
+  expect(due({ recording: false })).toBe('concludeTool');
+});
+
+describe('a turn that is canceled', () => {
   function canceledIn(kind: Kind | null): SessionState {
     const state = readySession();
     state.busyRecorded = true;

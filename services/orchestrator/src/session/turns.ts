@@ -3,7 +3,8 @@
 // 1. One turn at a time, in the order in which the messages came. A session that sleeps is woken for one.
 // 2. A turn goes from call to call of the model (a step). What a step asks for is done in its order, one after the other; then comes the
 //    next step, until one asks for nothing.
-// 3. A step is begun when all that was before it is in the history: the model is told what the history says.
+// 3. A step asks the model when all that was before it is in the history: the model is told what the history says. It is begun while the
+//    last of that is being written down, and waits for it.
 // 4. A tool that a policy forbids, or a person, is not used: the model is told why. One that somebody is asked for waits, and the turn with it.
 // 5. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
 // 6. A turn that is canceled begins nothing more. What is under way is stopped, and waited for `stoppingMs` at most: what takes longer, as a

@@ -17,7 +17,7 @@ import type { AgentActivities } from '../../agent/agent-activities.ts';
 import { modelRepeats } from '../../agent/model-step-messages.ts';
 import { recordOptions } from '../../record-options.ts';
 import { now } from '../../workflow-clock.ts';
-import { sandboxRef } from '../record.ts';
+import { newestUnrecorded, sandboxRef } from '../record.ts';
 import type { SessionRun } from '../run.ts';
 import type { LiveTurn, SessionState } from '../state.ts';
 import { filesTouched } from '../checkpoints.ts';
@@ -50,7 +50,8 @@ export function callModel({ state, background }: SessionRun, turn: LiveTurn): vo
   const { id: turnId, agent } = turn.spec;
   const producer = modelStepProducer(turnId, turn.step);
   const inherited = state.spec.fork?.inherited ?? [];
-  const input = { ref: sandboxRef(state), inherited, turnId, step: turn.step, model: agent.model };
+  const step = { turnId, step: turn.step, model: agent.model };
+  const input = { ref: sandboxRef(state), inherited, ...step, after: newestUnrecorded(state) };
   background.begin('model', async () => {
     try {
       modelAnswered(state, producer, await modelStep(input), now());
