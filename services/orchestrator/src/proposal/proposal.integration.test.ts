@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SessionDocument } from '@worktrail/contract/documents';
+import type { ProposalDocument, SessionDocument } from '@worktrail/contract/documents';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
 import { forkSession } from '@worktrail/contract/session-messages';
@@ -251,10 +251,11 @@ describe('a proposal', () => {
     bed.git.script.merges = 'clean';
   });
 
+  const isRunning = ({ checks }: ProposalDocument) => bed.runner.isHeld(checks[0]?.commandId ?? '');
+
   it('is closed while its checks run, which ends them', async () => {
     const proposal = await startProposal(bed, await readySession(), { requiredChecks: ['hold'] });
-    const running = await until(proposal.describe, ({ checks }) => (checks[0]?.commandId ?? null) !== null);
-    await until(async () => bed.runner.isHeld(running.checks[0]!.commandId!), Boolean);
+    const running = await until(proposal.describe, isRunning);
     expect(await proposal.close('prn_opener')).toMatchObject({ state: 'closed' });
     await proposal.ended();
     await until(
@@ -268,15 +269,12 @@ describe('a proposal', () => {
 
   it('runs its checks elsewhere when their session is lost', async () => {
     const proposal = await startProposal(bed, await readySession(), { requiredChecks: ['hold'], requiredApprovals: 0 });
-    const first = await until(proposal.describe, ({ checks }) => (checks[0]?.commandId ?? null) !== null);
-    await until(async () => bed.runner.isHeld(first.checks[0]!.commandId!), Boolean);
+    const first = await until(proposal.describe, isRunning);
     await bed.client.workflow.getHandle(`session:${first.checkSessionId}`).terminate('gone');
-    const second = await until(
-      proposal.describe,
-      ({ checks }) => (checks[0]?.commandId ?? null) !== null && checks[0]!.commandId !== first.checks[0]!.commandId,
-    );
-    expect(second.checkSessionId).not.toBe(first.checkSessionId);
-    await until(async () => bed.runner.isHeld(second.checks[0]!.commandId!), Boolean);
+    const isElsewhere = (document: ProposalDocument) =>
+      document.checkSessionId !== first.checkSessionId && isRunning(document);
+    const second = await until(proposal.describe, isElsewhere);
+    expect(second.checks[0]!.commandId).not.toBe(first.checks[0]!.commandId);
     await bed.runner.release(second.checks[0]!.commandId!);
     await proposal.untilState('mergeable');
     await proposal.close('prn_opener');
