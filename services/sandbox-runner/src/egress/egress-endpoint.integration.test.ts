@@ -235,3 +235,17 @@ test('requests to models are held up to a bound, in all of a sandbox', async () 
   expect([refused.statusCode, await text(refused)]).toEqual([429, expect.stringContaining('together')]);
   for (const one of asked) one.destroy();
 });
+
+test('who is still sending a head that is too large gets the answer to it, whole and not reset', async () => {
+  const answers = Array.from({ length: 20 }, async () => {
+    const socket = connect(socketPath);
+    await once(socket, 'connect');
+    socket.write(`GET http://a.example:${port}/ HTTP/1.1\r\nX: ${'a'.repeat(40_000)}`);
+    const rest = new Promise((resolve) => socket.write(`${'a'.repeat(300_000)}\r\n\r\n`, resolve));
+    const answer = await text(socket);
+    socket.destroy();
+    await rest;
+    return answer.split('\r\n')[0];
+  });
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(['HTTP/1.1 431 Request Header Fields Too Large']));
+});

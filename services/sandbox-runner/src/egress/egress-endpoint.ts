@@ -25,6 +25,8 @@ const connectionsMax = 256;
 const headBytesMax = 32 * 1024;
 const headTimeoutMs = 10_000;
 const idleMs = 20 * 60_000;
+const lingerMs = 1_000;
+const lingerBytesMax = 1024 ** 2;
 const namesPath = '/dns-query';
 const nameBytesMax = 1_500;
 const socketName = 'socket';
@@ -110,11 +112,26 @@ function createEgressServer(deps: EgressEndpointDeps): { server: Server; tunnels
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, 'malformed');
-    // It is over in both directions: who sends nothing does not end it either.
     if (!socket.writable) socket.destroy();
-    else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
+    else endWith(socket, `HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`);
   });
   return { server, tunnels };
+}
+
+/**
+ * What is still sent is thrown away for a moment: closed before it was read, a connection is reset, and the answer with it. Then it is over
+ * in both directions: who sends nothing does not end it either.
+ */
+function endWith(socket: Socket, answer: string): void {
+  let bytes = 0;
+  socket.removeAllListeners('data');
+  socket.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > lingerBytesMax) socket.destroy();
+  });
+  socket.once('end', () => socket.destroy());
+  socket.end(answer);
+  setTimeout(() => socket.destroy(), lingerMs).unref();
 }
 
 function statusOf(code: string | undefined): string {
