@@ -69,9 +69,6 @@ const stopPatienceMs = 1_000;
 /** What it says is put together for so long, and what it asks for. */
 const quietMs = 20;
 const shownComplaintMax = 300;
-/** Of what is asked at a time, and of what is said of it; what is left is asked for later. */
-const askedMax = 64;
-const detailLengthMax = 4_000;
 const noUsage: TokenUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
 const commandNotFound = 127;
 export const lostWithSandbox = 'the agent was lost with its sandbox';
@@ -455,12 +452,7 @@ function tellings(effects: readonly AgentEffect[]): EventPayloadInit[] {
 
 function permissions(asks: readonly Ask[]): AgentTurnResult {
   const asked = new Map<string, PermissionAsked>(asks.map((one) => [one.asked.toolCallId, one.asked]));
-  return {
-    kind: 'permissions',
-    asked: [...asked.values()]
-      .slice(0, askedMax)
-      .map((one) => ({ ...one, detail: one.detail.slice(0, detailLengthMax) })),
-  };
+  return { kind: 'permissions', asked: [...asked.values()] };
 }
 
 function createProtocol(
