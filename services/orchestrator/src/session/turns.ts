@@ -12,7 +12,14 @@
 // 7. A limit, of the turn or of all turns of the session together, leaves no room for another step; time stops what is under way.
 
 import type { AgentTurnResult, PermissionAsked, PermissionDecided } from '@worktrail/contract/agent-turns';
-import { type AgentLimits, agentName, type AgentUsage } from '@worktrail/contract/agents';
+import {
+  agentName,
+  type AgentUsage,
+  firstLimitReached,
+  limitDetail,
+  type ReachedLimit,
+  sessionLimitReached,
+} from '@worktrail/contract/agents';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import {
@@ -114,7 +121,7 @@ export function turnBegun(state: SessionState, turn: LiveTurn, now: string): voi
   turn.stage = 'model';
   turn.step = turn.spec.agent.kind === 'built_in' ? 1 : 0;
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
-  const limit = sessionLimitReached(state.turns);
+  const limit = sessionLimitReached(state.turns.usage, state.turns.limits);
   if (limit === null) return;
   turn.step = 0;
   turnLimited(state, turn, limit, now);
@@ -321,45 +328,17 @@ export function toolConcluded(state: SessionState, toolCallId: string, now: stri
   turn.stage = 'model';
 }
 
-interface ReachedLimit {
-  /** Of a session's, with "session_" before it. */
-  name: string;
-  detail: string;
-}
-
-/** The first limit that leaves no room for another step; null: there is none. */
+/** The first limit that leaves no room for another step; null: there is none. A turn's time is looked after by `turnOverdueAtMs`. */
 export function limitReached(
   turn: Pick<LiveTurn, 'spec' | 'step' | 'usage' | 'called'>,
   turns: Pick<SessionState['turns'], 'limits' | 'usage'>,
 ): ReachedLimit | null {
   const took = { ...usageOf(turn), seconds: 0 };
   const uncounted = { ...uncountedOf(turn), seconds: 0 };
-  return firstReached(took, turn.spec.agent.limits, 'turn') ?? sessionLimitReached(turns, uncounted);
-}
-
-/** By what was counted and what the current turn took beside; its time is looked after by `turnOverdueAtMs`. */
-function sessionLimitReached(
-  { limits, usage }: Pick<SessionState['turns'], 'limits' | 'usage'>,
-  current: AgentUsage = { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
-): ReachedLimit | null {
-  const reached = firstReached(addAgentUsage(usage, current), limits, 'session');
-  return reached && { ...reached, name: `session_${reached.name}` };
-}
-
-const limitNames = { steps: 'steps', tokens: 'tokens', costUsd: 'cost', seconds: 'time' } as const;
-const amountNames = ['steps', 'tokens', 'costUsd', 'seconds'] as const;
-
-function firstReached(took: AgentUsage, limits: AgentLimits, whose: string): ReachedLimit | null {
-  for (const name of amountNames) {
-    const limit = limits[name];
-    if (limit !== null && took[name] >= limit)
-      return { name: limitNames[name], detail: limitDetail(whose, name, limit) };
-  }
-  return null;
-}
-
-function limitDetail(whose: string, name: keyof AgentLimits, limit: number): string {
-  return `the ${whose} may take ${name === 'costUsd' ? `${limit} USD` : `${limit} ${name}`}`;
+  return (
+    firstLimitReached(took, turn.spec.agent.limits, 'turn') ??
+    sessionLimitReached(addAgentUsage(turns.usage, uncounted), turns.limits)
+  );
 }
 
 function usageOf({ step, usage }: Pick<LiveTurn, 'step' | 'usage'>): Omit<AgentUsage, 'seconds'> {
