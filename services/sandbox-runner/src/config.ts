@@ -99,6 +99,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     artifacts: { ...operator.artifacts, replicas: own.WORKTRAIL_STREAM_REPLICAS },
     egress: {
       privateAllowed: operator.egress.privateAllowed,
+      named: operator.model.models,
       models: {
         url: operator.model.url ?? undefined,
         urlKey: own.WORKTRAIL_MODEL_KEY,

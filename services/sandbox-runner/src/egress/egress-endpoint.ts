@@ -1,7 +1,7 @@
 // One sandbox's way out: an HTTP server on a socket that only this sandbox has. Who connects to it is that sandbox, and nobody else can.
 //
 // 1. Proxy (whole addresses and CONNECT), models (`/v1`, `/anthropic`, `/google`) and names (`/dns-query`); everything else is refused.
-// 2. Every refusal is told to who asked and to `refused`.
+// 2. Every refusal is told to who asked and to `refused`. A call of a model is one where a limit of the session leaves no room for it.
 // 3. Bounded: connections, requests in a second, heads, and how long a head may take.
 
 import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
@@ -10,11 +10,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ReachedLimit } from '@worktrail/contract/agents';
 import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
 import type { ResolveName } from './dialing.ts';
 import type { GivenAddresses } from './given-addresses.ts';
 import { fail, type ModelCaller, type ModelCalling } from './model-calling.ts';
-import { type ModelAccess, planModelCall } from './model-calls.ts';
+import { type ModelAccess, type ModelCall, planModelCall } from './model-calls.ts';
 import type { ModelUsage } from './model-usage.ts';
 import { addressAnswer, askedName, askServers, refusedAnswer } from './names.ts';
 import { createPace } from './pace.ts';
@@ -31,6 +32,8 @@ const namesPath = '/dns-query';
 const nameBytesMax = 1_500;
 const socketName = 'socket';
 const dnsPort = 53;
+/** In what is told of refusals. */
+const modelsPlace: Destination = { host: 'models', port: 0 };
 
 export interface EgressEndpoint {
   close(): Promise<void>;
@@ -46,7 +49,9 @@ export interface EgressEndpointDeps {
   given: GivenAddresses;
   clock: () => number;
   refused(to: Destination, reason: RefusalReason): void;
-  used(usage: ModelUsage): void;
+  used(usage: ModelUsage, call: ModelCall): void;
+  /** What leaves no room for a call of a model; null: nothing. Rejects where that is not known. */
+  limitReached(): Promise<ReachedLimit | null>;
 }
 
 /** Listens on `<directory>/socket`, which the relay's user can reach. What was there before is another process's. */
@@ -149,11 +154,27 @@ async function answer(
   if (!url.startsWith('/')) return deps.proxying.forward(request, response);
   if (url === namesPath) return answerName(deps, request, response);
   const planned = planModelCall(deps.access, { method: request.method ?? '', url, headers: request.headers });
-  if ('call' in planned) return deps.models.call(planned.call, request, response, caller);
-  deps.refused({ host: 'models', port: 0 }, planned.reason);
+  if ('call' in planned) {
+    if (!(await mayCall(deps, response))) return;
+    return deps.models.call(planned.call, request, response, caller);
+  }
+  deps.refused(modelsPlace, planned.reason);
   const message =
     planned.reason === 'model_path' ? 'this is no call of a model' : 'the operator has no key for these models';
   fail(response, 403, message);
+}
+
+/** False: it is answered. */
+async function mayCall(deps: EgressEndpointDeps, response: ServerResponse): Promise<boolean> {
+  try {
+    const limit = await deps.limitReached();
+    if (limit === null) return !response.destroyed;
+    deps.refused(modelsPlace, 'limit_reached');
+    fail(response, 403, `limit reached: ${limit.name} (${limit.detail})`);
+  } catch {
+    fail(response, 503, 'the limits of the session cannot be read at the moment');
+  }
+  return false;
 }
 
 async function answerName(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -5,6 +5,7 @@
 // 3. Only headers that calls need go out or come back.
 
 import type { IncomingHttpHeaders } from 'node:http';
+import type { NamedModel } from '@worktrail/runtime/operator-config';
 
 export interface ModelAccess {
   /** A server that speaks OpenAI's API, in place of OpenAI. */
@@ -21,7 +22,8 @@ export interface ModelAccess {
 export type ModelApi = 'openai' | 'anthropic' | 'google';
 
 export interface ModelCall {
-  api: ModelApi;
+  /** As the operator's models are named after. */
+  provider: NamedModel['provider'];
   url: URL;
   headers: Record<string, string>;
   /** The request's body says whether usage comes with a stream. */
@@ -108,7 +110,8 @@ export function planModelCall(
     if (typeof value === 'string') headers[name] = value;
   }
   const model = /\/models\/([^/:]+)/.exec(below)?.[1] ?? '';
-  return { call: { api: surface.api, url: to, headers, isChatCompletion: below === '/chat/completions', model } };
+  const provider = surface.api === 'openai' && access.url !== undefined ? 'custom' : surface.api;
+  return { call: { provider, url: to, headers, isChatCompletion: below === '/chat/completions', model } };
 }
 
 /** What commands find in their environment: where to call models, and something in place of a key. */
