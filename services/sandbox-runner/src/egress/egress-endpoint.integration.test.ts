@@ -252,6 +252,27 @@ test('closing ends every connection, and the next one is found at the same place
   expect((await ask(at('a.example', '/'))).response.statusCode).toBe(204);
 });
 
+test.each([
+  ['a name to be found', '/dns-query'],
+  ['a call of a model', '/v1/chat/completions'],
+  ['a call of a model that is passed on as it comes', '/v1/responses'],
+])('%s of which the body breaks off is told as aborted, once', async (_, path) => {
+  behave = (request, socket) => request.on('error', () => undefined).on('close', () => socket.destroy());
+  const socket = connect(socketPath);
+  socket.end(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf`);
+  await text(socket);
+  await expect.poll(() => told).toEqual([' aborted']);
+  const { response } = await ask({ method: 'POST', path: '/v1/other' }, '{}');
+  expect(response.statusCode).toBe(403);
+  expect(told).toEqual([' aborted', 'models model_path']);
+});
+
+test('a name that is asked for in too many bytes is told as malformed', async () => {
+  const { response } = await ask({ method: 'POST', path: '/dns-query' }, 'x'.repeat(2_000));
+  expect(response.statusCode).toBe(400);
+  expect(told).toEqual([' malformed']);
+});
+
 test('requests to models are held up to a bound, in all of a sandbox', async () => {
   const piece = Buffer.alloc(1024 * 1024, 'x');
   const asked = Array.from({ length: 3 }, () => {

@@ -115,8 +115,12 @@ function createEgressServer(deps: EgressEndpointDeps): { server: Server; tunnels
     command.once('close', () => tunnels.delete(command));
     void turn().then(() => proxying.tunnel(request, command, head));
   });
+  const broken = new WeakSet<Socket>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, 'malformed');
+    // It comes several times for one request that breaks off.
+    if (broken.has(socket)) return;
+    broken.add(socket);
+    if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, brokenOff(error.code) ? 'aborted' : 'malformed');
     if (!socket.writable) socket.destroy();
     else endWith(socket, `HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`);
   });
@@ -137,6 +141,11 @@ function endWith(socket: Socket, answer: string): void {
   socket.once('end', () => socket.destroy());
   socket.end(answer);
   setTimeout(() => socket.destroy(), lingerMs).unref();
+}
+
+/** The connection ended within a request. */
+function brokenOff(code: string | undefined): boolean {
+  return code === 'HPE_INVALID_EOF_STATE';
 }
 
 function statusOf(code: string | undefined): string {
@@ -178,9 +187,11 @@ async function mayCall(deps: EgressEndpointDeps, response: ServerResponse): Prom
 }
 
 async function answerName(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const message = await readWhole(request, nameBytesMax).catch(() => undefined);
-  const name = message && askedName(message);
-  if (!message || name === undefined) {
+  const message = await readWhole(request, nameBytesMax).catch(() => 'aborted' as const);
+  // Told where it is found.
+  if (message === 'aborted') return;
+  const name = message === 'too_long' ? undefined : askedName(message);
+  if (message === 'too_long' || name === undefined) {
     deps.refused({ host: '', port: dnsPort }, 'malformed');
     response.writeHead(400).end();
     return;
@@ -202,12 +213,13 @@ async function findAnswer(deps: EgressEndpointDeps, name: string, message: Buffe
   return addressAnswer(message, addresses);
 }
 
-async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+/** Rejects where it breaks off. */
+async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer | 'too_long'> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > bytesMax) throw new Error('too long');
+    if (length > bytesMax) return 'too_long';
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
