@@ -84,6 +84,8 @@ test('a page, a long poll and a stream read the same history of a fork, from the
   await run(parent.id, 'echo 1 > file');
   const [one] = await fork(parent.id);
   await run(one.id, 'cat file');
+  // Asleep, nothing is added between one read and the next.
+  expect(await api.make(`/v1/sessions/${one.id}/hibernate`)).toMatchObject({ state: 'hibernated' });
   const history = await readHistory(api, one.id);
   expect(history[0]).toMatchObject({ sessionId: parent.id, type: 'session.created' });
   for (const limit of [1, 3, 50]) expect(await readHistory(api, one.id, limit)).toEqual(history);
