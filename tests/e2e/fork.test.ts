@@ -13,7 +13,7 @@ let projectId: string;
 beforeAll(async () => {
   const { path } = await makeRepository(join(inject('repositoryRoot'), `fork-${randomUUID()}`), 40);
   projectId = (await api.make('/v1/projects', { name: 'fork', repository: { url: path } })).id;
-}, 60_000);
+});
 
 const newSession = (fields = {}) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, fields);
 const run = async (sessionId: string, command: string) => {
@@ -106,7 +106,7 @@ test('a page, a long poll and a stream read the same history of a fork, from the
   }
   const { items } = (await api.get(`/v1/sessions/${one.id}/commands`)).body;
   expect(items.map((command: any) => command.command)).toEqual(['cat file']);
-}, 180_000);
+});
 
 test('a fork of a fork, also of a parent that is archived, has what its line has; and each request is checked', async () => {
   const first = await newSession();
@@ -148,4 +148,4 @@ test('a fork of a fork, also of a parent that is archived, has what its line has
   await refused(sessions, { fork: { sessionId: early.id.replace('chk', 'ses') } }, 'fork.sessionId');
   await refused(sessions, { fork: { sessionId: second.id, checkpointId: unknown } }, 'fork.checkpointId');
   expect((await api.post(`/v1/sessions/${second.id.replace(/.{8}$/, '00000000')}/fork`, {})).status).toBe(404);
-}, 240_000);
+});
