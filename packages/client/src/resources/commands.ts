@@ -1,8 +1,8 @@
 // Commands of a session: run, wait, feed, stop, and read their output.
 
-import type { Command, CommandInput, Page, PageQuery } from '../api-types.ts';
+import type { Command, CreateCommand } from '../gen/api-schemas.ts';
 import type { FollowOptions } from '../event-stream.ts';
-import { allItems } from '../pagination.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
 import type { Events } from './events.ts';
@@ -75,7 +75,7 @@ export function createCommands(transport: Transport, events: Events) {
      * Starts a command. With `waitSeconds` (at most 290) it answers when the command has ended, with the tail of its output, or when
      * the wait is over; `state` tells which.
      */
-    run: (sessionId: string, body: CommandInput, options: CallOptions & { waitSeconds?: number } = {}) => {
+    run: (sessionId: string, body: CreateCommand, options: CallOptions & { waitSeconds?: number } = {}) => {
       const waitSeconds = boundedWaitSeconds(options.waitSeconds);
       const path = pathOf`/v1/sessions/${sessionId}/commands`;
       return transport.json<Command>('POST', path, { ...options, body, query: { waitSeconds }, waitSeconds });

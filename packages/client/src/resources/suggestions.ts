@@ -1,18 +1,24 @@
 // Suggested tasks of a project: what scans of it have found.
 
 import type {
-  Page,
+  AcceptSuggestion,
+  DismissSuggestion,
   Scan,
   Suggestion,
   SuggestionAccepted,
-  SuggestionAcceptInput,
   SuggestionPage,
-  SuggestionQuery,
-} from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+} from '../gen/api-schemas.ts';
+import { allItems, type PageQuery } from '../pagination.ts';
+import type { SuggestionKind, SuggestionState } from '@worktrail/contract/suggestions';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
 import { boundedWaitSeconds } from './commands.ts';
+
+export interface SuggestionQuery extends PageQuery {
+  /** Default: open. */
+  state?: SuggestionState | 'all';
+  kind?: SuggestionKind;
+}
 
 type Waiting = CallOptions & { waitSeconds?: number };
 
@@ -32,15 +38,13 @@ export function createSuggestions(transport: Transport) {
     /** With `waitSeconds` it waits for the end of a scan that runs. */
     list,
     all: (projectId: string, query: Omit<SuggestionQuery, 'cursor' | 'limit'> = {}, options?: CallOptions) =>
-      allItems<Suggestion>(
-        (cursor): Promise<Page<Suggestion>> => list(projectId, { ...query, cursor, limit: 200 }, options),
-      ),
+      allItems<Suggestion>((cursor) => list(projectId, { ...query, cursor, limit: 200 }, options)),
     get: (suggestionId: string, options?: CallOptions) =>
       transport.json<Suggestion>('GET', pathOf`/v1/suggestions/${suggestionId}`, options),
     /** Makes a task and a session of it; again, the same. */
-    accept: (suggestionId: string, body: SuggestionAcceptInput = {}, options?: CallOptions) =>
+    accept: (suggestionId: string, body: AcceptSuggestion = {}, options?: CallOptions) =>
       transport.json<SuggestionAccepted>('POST', pathOf`/v1/suggestions/${suggestionId}/accept`, { body, ...options }),
-    dismiss: (suggestionId: string, body: { reason?: string } = {}, options?: CallOptions) =>
+    dismiss: (suggestionId: string, body: DismissSuggestion = {}, options?: CallOptions) =>
       transport.json<Suggestion>('POST', pathOf`/v1/suggestions/${suggestionId}/dismiss`, { body, ...options }),
   };
 }
