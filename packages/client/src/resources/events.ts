@@ -26,11 +26,11 @@ export interface Events {
 }
 
 export function createEvents(dependencies: FollowDependencies): Events {
-  const list: Events['list'] = (sessionId, query = {}, options) =>
+  const list: Events['list'] = (sessionId, { waitSeconds, ...query } = {}, options) =>
     dependencies.transport.json<EventPage>('GET', pathOf`/v1/sessions/${sessionId}/events`, {
       ...options,
-      query: { ...query },
-      waitSeconds: query.waitSeconds,
+      query,
+      waitSeconds,
     });
 
   async function* all(

@@ -14,8 +14,7 @@ import type {
 } from '../gen/api-schemas.ts';
 import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
-import { type CallOptions, pathOf } from './call.ts';
-import { boundedWaitSeconds } from './commands.ts';
+import { type CallOptions, pathOf, type WaitOptions } from './call.ts';
 
 export interface SessionFilter extends PageQuery {
   projectId?: string;
@@ -29,11 +28,8 @@ export function createSessions(transport: Transport) {
     transport.json<Page<Session>>('GET', '/v1/sessions', { query: { ...filter }, ...options });
   return {
     /** With `waitSeconds` it answers once the session is ready (or failed), or when the wait is over. */
-    create: (projectId: string, body: CreateSession = {}, options: CallOptions & { waitSeconds?: number } = {}) => {
-      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-      const path = pathOf`/v1/projects/${projectId}/sessions`;
-      return transport.json<Session>('POST', path, { ...options, body, query: { waitSeconds }, waitSeconds });
-    },
+    create: (projectId: string, body: CreateSession = {}, options?: WaitOptions) =>
+      transport.json<Session>('POST', pathOf`/v1/projects/${projectId}/sessions`, { body, ...options }),
     list,
     all: (filter: Omit<SessionFilter, 'cursor'> = {}, options?: CallOptions) =>
       allItems((cursor) => list({ ...filter, cursor }, options)),
@@ -48,11 +44,8 @@ export function createSessions(transport: Transport) {
     hibernate: (sessionId: string, options?: CallOptions) =>
       transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/hibernate`, options),
     /** As its next command would. With `waitSeconds` it answers once the session is ready, or when the wait is over. */
-    resume: (sessionId: string, options: CallOptions & { waitSeconds?: number } = {}) => {
-      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-      const path = pathOf`/v1/sessions/${sessionId}/resume`;
-      return transport.json<Session>('POST', path, { ...options, query: { waitSeconds }, waitSeconds });
-    },
+    resume: (sessionId: string, options?: WaitOptions) =>
+      transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/resume`, options),
     /**
      * Files, branches and index as they were at a checkpoint of the session; answers with the checkpoint that the revert is itself. Throws
      * `session_busy` while a command is live, unless forced: then it is canceled first.

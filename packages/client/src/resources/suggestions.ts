@@ -11,8 +11,7 @@ import type {
 import { allItems, type PageQuery } from '../pagination.ts';
 import type { SuggestionKind, SuggestionState } from '@worktrail/contract/suggestions';
 import type { Transport } from '../transport.ts';
-import { type CallOptions, pathOf } from './call.ts';
-import { boundedWaitSeconds } from './commands.ts';
+import { type CallOptions, pathOf, type WaitOptions } from './call.ts';
 
 export interface SuggestionQuery extends PageQuery {
   /** Default: open. */
@@ -20,21 +19,16 @@ export interface SuggestionQuery extends PageQuery {
   kind?: SuggestionKind;
 }
 
-type Waiting = CallOptions & { waitSeconds?: number };
-
 export function createSuggestions(transport: Transport) {
-  const list = (projectId: string, query: SuggestionQuery = {}, options: Waiting = {}) => {
-    const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-    const path = pathOf`/v1/projects/${projectId}/suggestions`;
-    return transport.json<SuggestionPage>('GET', path, { ...options, query: { ...query, waitSeconds }, waitSeconds });
-  };
+  const list = (projectId: string, query: SuggestionQuery = {}, options?: WaitOptions) =>
+    transport.json<SuggestionPage>('GET', pathOf`/v1/projects/${projectId}/suggestions`, {
+      query: { ...query },
+      ...options,
+    });
   return {
-    /** Starts a scan, or joins the one that runs; with `waitSeconds` (at most 290) it answers when that has ended. */
-    scan: (projectId: string, options: Waiting = {}) => {
-      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-      const path = pathOf`/v1/projects/${projectId}/suggestions`;
-      return transport.json<Scan>('POST', path, { ...options, query: { waitSeconds }, waitSeconds });
-    },
+    /** Starts a scan, or joins the one that runs; with `waitSeconds` it answers when that has ended. */
+    scan: (projectId: string, options?: WaitOptions) =>
+      transport.json<Scan>('POST', pathOf`/v1/projects/${projectId}/suggestions`, options),
     /** With `waitSeconds` it waits for the end of a scan that runs. */
     list,
     all: (projectId: string, query: Omit<SuggestionQuery, 'cursor' | 'limit'> = {}, options?: CallOptions) =>
