@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
+import type { AgentTurnResult } from '@worktrail/contract/agent-turns';
+import { sampleCommand, sampleSession, sampleTurn, withSetup } from '../../test/samples.ts';
 import { checkpointMade, checkpointPlanned } from './checkpoints.ts';
 import { acceptCommand, startableCommand } from './commands.ts';
 import { hibernated, hibernationBegun } from './hibernation.ts';
 import { hostLost, lostCommandsEnded } from './host-loss.ts';
 import * as life from './life.ts';
 import { newSessionState, type SessionState } from './state.ts';
+import { agentBegun, currentTurn, messageTaken, turnBegun } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const host = { runnerId: 'r', hostQueue: 'q' };
@@ -44,7 +46,33 @@ const exited = {
 
 const lastEvent = (state: SessionState) => state.events.at(-1)!.draft.payload;
 
+function followAgent(state: SessionState): string {
+  const spec = sampleTurn('do it');
+  messageTaken(state, { ...spec, agent: { ...spec.agent, kind: 'custom', command: 'agent' } }, noon);
+  turnBegun(state, currentTurn(state)!, noon);
+  agentBegun(state, currentTurn(state)!);
+  return spec.id;
+}
+
+const usage = { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, costUsd: 0 };
+const answers: AgentTurnResult[] = [
+  { ...{ kind: 'ended', outcome: 'completed', reason: '', steps: 1, usage }, conversation: null },
+  { kind: 'permissions', asked: [{ toolCallId: 'a', toolKind: 'execute', detail: 'run it' }] },
+];
+
 describe('a lost host', () => {
+  it.each(answers)('does not say any more what its agent came to: $kind', (result) => {
+    const state = readyState();
+    const turnId = followAgent(state);
+    const { generation } = state;
+    hostLost(state, { runnerId: 'r', generation }, noon);
+    const before = structuredClone(state);
+    life.agentAnswered(state, { turnId, generation }, result, noon);
+    expect(state).toEqual(before);
+    life.agentAnswered(state, { turnId, generation: state.generation }, result, noon);
+    expect(state).not.toEqual(before);
+  });
+
   it('is not meant when the session came to it after the news began', () => {
     const state = readyState();
     checkpoint(state, 'chk_1');
