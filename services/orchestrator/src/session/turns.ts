@@ -161,10 +161,16 @@ export function agentNotBegun(state: SessionState, turnId: string): void {
   if (turn) turn.agentGeneration = null;
 }
 
+/** Whose agent: one of a generation that was given up has nothing to say any more, though its host may be there still. */
+interface AgentOf {
+  turnId: string;
+  generation: number;
+}
+
 /** It waits until somebody has answered, unless that is known. */
-export function agentAsked(state: SessionState, turnId: string, asked: readonly PermissionAsked[], now: string): void {
-  const turn = findTurn(state, turnId);
-  if (!turn) return;
+export function agentAsked(state: SessionState, of: AgentOf, asked: readonly PermissionAsked[], now: string): void {
+  const turn = findTurn(state, of.turnId);
+  if (!turn || of.generation !== state.generation) return;
   turn.agentAsked = [...asked];
   for (const one of asked) permissionFor(state, turn, one, now);
   changed(state);
@@ -182,12 +188,12 @@ export function agentDecisions(state: SessionState, { agentAsked: asked }: LiveT
 /** The agent in the sandbox has ended its turn, or was ended. */
 export function agentEnded(
   state: SessionState,
-  turnId: string,
+  of: AgentOf,
   { outcome, reason, steps, usage, conversation }: Extract<AgentTurnResult, { kind: 'ended' }>,
   now: string,
 ): void {
-  const turn = findTurn(state, turnId);
-  if (!turn) return;
+  const turn = findTurn(state, of.turnId);
+  if (!turn || of.generation !== state.generation) return;
   turn.step = steps;
   turn.usage = usage;
   state.turns.conversation = conversation;

@@ -53,9 +53,10 @@ async function follow(state: SessionState, input: RunAgentTurnInput): Promise<vo
   const { turnId, generation } = input;
   try {
     const result = await runOnHost(state, input);
+    if (generation !== state.generation) return;
     filesTouched(state, now());
-    if (result.kind === 'permissions') agentAsked(state, turnId, result.asked, now());
-    else agentEnded(state, turnId, result, now());
+    if (result.kind === 'permissions') agentAsked(state, input, result.asked, now());
+    else agentEnded(state, input, result, now());
   } catch (error) {
     // The loop asks again.
     if (isCancellation(error) || wasNotTakenUp(error) || generation !== state.generation) return;
