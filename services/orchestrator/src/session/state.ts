@@ -39,7 +39,7 @@ import type {
   UpdatedFiles,
 } from '@worktrail/contract/session-messages';
 
-/** The states of API.md, without `busy`: a ready session is busy while it has live commands. */
+/** The states of API.md, without `busy`: a ready session is busy while it has live commands or turns. */
 export type SessionPhase = Exclude<DocumentState, 'busy'>;
 
 export interface LiveCommandState {

@@ -33,7 +33,7 @@ import {
 } from '@worktrail/contract/turns';
 import type { TurnListener } from '@worktrail/contract/session-messages';
 import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
-import { acceptCommand, heldTooMuch, type Refusal, settledAgain } from './commands.ts';
+import { acceptCommand, heldTooMuch, type Refusal, settledAgain, turnShown } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
 import { decisionOn, describeUse, isPermissionPending, permissionFor, permissionsGone } from './permissions.ts';
@@ -120,6 +120,7 @@ export function turnBegun(state: SessionState, turn: LiveTurn, now: string): voi
   turn.startedAt = now;
   turn.stage = 'model';
   turn.step = turn.spec.agent.kind === 'built_in' ? 1 : 0;
+  turnShown(state, now);
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
   const limit = sessionLimitReached(state.turns.usage, state.turns.limits);
   if (limit === null) return;
