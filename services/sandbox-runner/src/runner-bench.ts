@@ -311,7 +311,7 @@ export async function makeRepository(path: string, objectFormat = 'sha1'): Promi
 
 /** Of an operator that has no key. */
 export const noModels: ModelAccess = {
-  ...{ url: undefined, urlKey: undefined, openaiKey: undefined },
+  ...{ url: undefined, urlKey: undefined, openaiKey: undefined, openaiUrl: undefined },
   ...{ anthropicKey: undefined, anthropicUrl: undefined, googleKey: undefined, googleUrl: undefined },
 };
 

@@ -62,7 +62,7 @@ beforeEach(() => {
 function open(): Promise<EgressEndpoint> {
   const rules = { mode: 'restricted', allow: [`*.example:${port}`, `127.0.0.1:${port}`] } as const;
   const access: ModelAccess = {
-    ...{ url: `http://127.0.0.1:${port}/v1`, urlKey: 'the-key', openaiKey: undefined },
+    ...{ url: `http://127.0.0.1:${port}/v1`, urlKey: 'the-key', openaiKey: undefined, openaiUrl: undefined },
     ...{
       anthropicKey: 'the-key',
       anthropicUrl: `http://127.0.0.1:${port}/a`,

@@ -14,7 +14,8 @@ export interface ModelAccess {
   openaiKey: string | undefined;
   anthropicKey: string | undefined;
   googleKey: string | undefined;
-  /** Where Anthropic's and Google's APIs are, where not at home. */
+  /** Where their APIs are, where not at home. */
+  openaiUrl: string | undefined;
   anthropicUrl: string | undefined;
   googleUrl: string | undefined;
 }
@@ -139,7 +140,7 @@ function baseOf(access: ModelAccess, api: ModelApi): { url: string; keyHeader: R
   switch (api) {
     case 'openai':
       if (access.url !== undefined) return { url: access.url, keyHeader: bearer(access.urlKey) ?? {} };
-      return keyed('https://api.openai.com/v1', bearer(access.openaiKey));
+      return keyed(access.openaiUrl ?? 'https://api.openai.com/v1', bearer(access.openaiKey));
     case 'anthropic':
       return keyed(
         access.anthropicUrl ?? 'https://api.anthropic.com',
