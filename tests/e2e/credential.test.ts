@@ -73,10 +73,10 @@ async function onDisk(): Promise<string[]> {
 
 /** All that Temporal has of every workflow, as its client reads it. */
 async function histories(): Promise<string> {
-  const { temporal } = (await readConnection(join(cluster.stateDirectory, 'connection.json')))!.addresses;
-  const connection = await Connection.connect({ address: temporal });
+  const { addresses, temporalNamespace } = (await readConnection(join(cluster.stateDirectory, 'connection.json')))!;
+  const connection = await Connection.connect({ address: addresses.temporal });
   try {
-    const client = new Client({ connection });
+    const client = new Client({ connection, namespace: temporalNamespace });
     const texts: string[] = [];
     for await (const { workflowId, runId } of client.workflow.list()) {
       const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();

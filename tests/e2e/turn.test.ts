@@ -64,6 +64,11 @@ test('a turn runs a command in the sandbox and tells what came of it', async () 
       'turn.ended',
     ]),
   );
+  const states = history.filter(({ type }) => ['session.ready', 'session.busy', 'turn.ended'].includes(type));
+  const told = ['session.ready', 'session.busy', 'turn.ended', 'session.ready'];
+  expect(states.map(({ type }) => type)).toEqual(told);
+  const stateOf = async () => (await api.get(`/v1/sessions?state=ready`)).body.items.map(({ id }: any) => id);
+  await expect.poll(stateOf, { timeout: 60_000 }).toContain(session.id);
 });
 
 const call = (name: string, input: object) => ({ name, arguments: JSON.stringify(input) });

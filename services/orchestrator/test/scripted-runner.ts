@@ -21,6 +21,7 @@ import {
   type OpenSandboxInput,
   type PlacementActivities,
   type RevertInput,
+  type RunAgentTurnInput,
   placementTaskQueue,
   runnerDraining,
   type RunCommandInput,
@@ -66,6 +67,7 @@ export interface ScriptedRunner {
   readonly hibernated: HibernateInput[];
   readonly reverted: RevertInput[];
   readonly changedFiles: ChangeFileInput[];
+  readonly agentTurns: RunAgentTurnInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
   /** From now on the session has no sandbox until it is opened again; commands in it are lost. */
@@ -92,6 +94,7 @@ export async function startScriptedRunner(
   const hibernated: HibernateInput[] = [];
   const reverted: RevertInput[] = [];
   const changedFiles: ChangeFileInput[] = [];
+  const agentTurns: RunAgentTurnInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const texts = new Map<string, string>();
   const gone = new Set<string>();
@@ -205,7 +208,9 @@ export async function startScriptedRunner(
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
     useFiles: async () => ({ changed: true }),
-    runAgentTurn: async ({ text, stop, turnId, decided, mayHaveBegun }) => {
+    runAgentTurn: async (input) => {
+      const { text, stop, turnId, decided, mayHaveBegun } = input;
+      agentTurns.push(input);
       const context = Context.current();
       if (text === 'ask' && decided.length === 0 && !stop) {
         return { kind: 'permissions', asked: [{ toolCallId: `${turnId}-1-0`, toolKind: 'execute', detail: 'run it' }] };
@@ -259,6 +264,7 @@ export async function startScriptedRunner(
     hibernated,
     reverted,
     changedFiles,
+    agentTurns,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
     },

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
+import type { AgentTurnResult } from '@worktrail/contract/agent-turns';
+import type { TurnSpec } from '@worktrail/contract/turns';
+import { sampleCommand, sampleSession, sampleTurn, withSetup } from '../../test/samples.ts';
 import { checkpointMade, checkpointPlanned } from './checkpoints.ts';
 import { acceptCommand, startableCommand } from './commands.ts';
 import { hibernated, hibernationBegun } from './hibernation.ts';
 import { hostLost, lostCommandsEnded } from './host-loss.ts';
 import * as life from './life.ts';
+import { nextStep, type Underway } from './next-step.ts';
 import { newSessionState, type SessionState } from './state.ts';
+import { agentBegun, currentTurn, messageTaken, turnBegun, turnCanceled, turnStopped } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const host = { runnerId: 'r', hostQueue: 'q' };
@@ -44,7 +48,33 @@ const exited = {
 
 const lastEvent = (state: SessionState) => state.events.at(-1)!.draft.payload;
 
+function followAgent(state: SessionState): string {
+  const spec = sampleTurn('do it');
+  messageTaken(state, { ...spec, agent: { ...spec.agent, kind: 'custom', command: 'agent' } }, noon);
+  turnBegun(state, currentTurn(state)!, noon);
+  agentBegun(state, currentTurn(state)!);
+  return spec.id;
+}
+
+const usage = { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, costUsd: 0 };
+const answers: AgentTurnResult[] = [
+  { ...{ kind: 'ended', outcome: 'completed', reason: '', steps: 1, usage }, conversation: null },
+  { kind: 'permissions', asked: [{ toolCallId: 'a', toolKind: 'execute', detail: 'run it' }] },
+];
+
 describe('a lost host', () => {
+  it.each(answers)('does not say any more what its agent came to: $kind', (result) => {
+    const state = readyState();
+    const turnId = followAgent(state);
+    const { generation } = state;
+    hostLost(state, { runnerId: 'r', generation }, noon);
+    const before = structuredClone(state);
+    life.agentAnswered(state, { turnId, generation }, result, noon);
+    expect(state).toEqual(before);
+    life.agentAnswered(state, { turnId, generation: state.generation }, result, noon);
+    expect(state).not.toEqual(before);
+  });
+
   it('is not meant when the session came to it after the news began', () => {
     const state = readyState();
     checkpoint(state, 'chk_1');
@@ -57,6 +87,46 @@ describe('a lost host', () => {
     expect(state.placement).toEqual(host);
     hostLost(state, { runnerId: 'r', generation }, noon);
     expect(state.placement).toBeNull();
+  });
+
+  describe('with an agent at work', () => {
+    function lost(...turns: TurnSpec[]): SessionState {
+      const state = readyState();
+      checkpoint(state, 'chk_1');
+      for (const spec of turns) messageTaken(state, spec, noon);
+      turnBegun(state, currentTurn(state)!, noon);
+      agentBegun(state, currentTurn(state)!);
+      hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+      return state;
+    }
+    const agentTurn = () => {
+      const spec = sampleTurn('look');
+      return { ...spec, agent: { ...spec.agent, kind: 'opencode' as const } };
+    };
+    const nothing: Underway = {
+      ...{ following: [], sandbox: true, checkpoint: false, reverting: false, changing: false, updating: false },
+      ...{ model: false, agent: false, tool: false, endingLost: false, recording: true, reporting: false },
+      alarmAtMs: null,
+    };
+
+    it('lets its turn be canceled at once, though there is no place for the session, and the next one begin when there is', () => {
+      const [first, second] = [agentTurn(), agentTurn()];
+      const state = lost(first, second);
+      turnCanceled(state, first.id, 'requested', noon);
+      expect(nextStep(state, nothing, Date.parse(noon))).toEqual({ do: 'endTurn' });
+      turnStopped(state, state.turns.live[0]!, noon);
+      expect(state.turns.ended).toMatchObject([{ id: first.id, outcome: 'canceled' }]);
+      expect(state.placement).toBeNull();
+      life.placed(state, { runnerId: 's', hostQueue: 'q2' }, noon);
+      life.opened(state, state.generation, { ...made, from: 'checkpoint' }, noon);
+      life.becameReady(state, noon);
+      expect(currentTurn(state)?.spec.id).toBe(second.id);
+      expect(nextStep(state, { ...nothing, sandbox: false }, Date.parse(noon))).toEqual({ do: 'beginTurn' });
+    });
+
+    it('may have lost what that has changed since the last checkpoint', () => {
+      expect(lost(agentTurn()).changesLost).toBe(true);
+    });
   });
 
   it('leaves a hibernated session where its last changes are, as long as they are stored nowhere else', () => {
