@@ -83,7 +83,7 @@ beforeAll(async () => {
   const make = () => client.sessions.create(project.id, { title: 'turns' }, { waitSeconds: 60 });
   const sessions = await Promise.all(places(createDraw('count')).map(make));
   works = sessions.map(({ id }) => startTurnWork(client, target, id));
-}, 180_000);
+});
 
 afterAll(async () => {
   await Promise.all(works.map(({ followers }) => followers.stop()));
@@ -91,7 +91,7 @@ afterAll(async () => {
   await target?.close();
   await model?.close();
   await scratch?.remove();
-}, 120_000);
+});
 
 async function startTurn(work: TurnWork, place: Place, name: string, deadline: AbortSignal) {
   const own = `${work.sessionId.slice(-8)}-${name}`;

@@ -26,8 +26,8 @@ beforeAll(async () => {
   await git('add', '.');
   await git('commit', '-qm', 'An agent');
   projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: repository.path } })).id;
-}, 120_000);
-afterAll(() => cluster?.stop(), 60_000);
+});
+afterAll(() => cluster?.stop());
 
 const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Agents' });
 
@@ -81,7 +81,7 @@ test('what an agent says, does and has done for it is in the history', async () 
   expect(texts(events).at(-1)).toMatch(/it is not below \/workspace.*Done\. $/s);
   expect(JSON.stringify(events.find(({ type }) => type === 'tool.ended').data)).toContain('made');
   expect((await api.bytes(`/v1/sessions/${id}/files/notes/why.md`)).bytes.toString()).toBe('because\n');
-}, 60_000);
+});
 
 test('a runner that is killed in the middle of what the agent says and does is not noticed in what the history tells', async () => {
   const { id } = await newSession();
@@ -106,7 +106,7 @@ test('a runner that is killed in the middle of what the agent says and does is n
   const events = await eventsOf(id, turnId);
   expect(events.filter(({ type }) => type === 'tool.ended')).toHaveLength(2);
   expect(texts(events).map((text) => text.trim())).toEqual(['I begin and go on', 'in the middle', 'done']);
-}, 120_000);
+});
 
 test('an agent waits for a permission, also where its runner is killed meanwhile', async () => {
   const { id } = await newSession();
@@ -131,7 +131,7 @@ test('an agent waits for a permission, also where its runner is killed meanwhile
   const { items } = (await api.get(`/v1/sessions/${id}/files`)).body;
   expect(items.map(({ name }: any) => name)).toEqual(expect.arrayContaining(['allowed']));
   expect(items.map(({ name }: any) => name)).not.toContain('denied');
-}, 120_000);
+});
 
 test('a turn is canceled within two seconds, and the next message is answered by the same conversation', async () => {
   const { id } = await newSession();
@@ -144,7 +144,7 @@ test('a turn is canceled within two seconds, and the next message is answered by
   const next = await say(id, 'recall');
   expect(await ended(id, next)).toMatchObject({ outcome: 'completed' });
   expect(texts(await eventsOf(id, next)).join('')).toContain('say begun');
-}, 120_000);
+});
 
 test('a conversation goes on after the session has slept', async () => {
   const { id } = await newSession();
@@ -153,20 +153,16 @@ test('a conversation goes on after the session has slept', async () => {
   const next = await say(id, 'recall');
   expect(await ended(id, next)).toMatchObject({ outcome: 'completed' });
   expect(texts(await eventsOf(id, next))).toEqual(['say I remember\nrecall\n']);
-}, 120_000);
+});
 
 test.each([
   ['dies', 'die 4', /exited with 4/],
   ['floods', 'flood', /over 262144 bytes/],
-])(
-  'an agent that %s ends its turn with that, and the next message is answered',
-  async (_, text, reason) => {
-    const { id } = await newSession();
-    expect(await ended(id, await say(id, text))).toMatchObject({
-      outcome: 'failed',
-      reason: expect.stringMatching(reason),
-    });
-    expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
-  },
-  120_000,
-);
+])('an agent that %s ends its turn with that, and the next message is answered', async (_, text, reason) => {
+  const { id } = await newSession();
+  expect(await ended(id, await say(id, text))).toMatchObject({
+    outcome: 'failed',
+    reason: expect.stringMatching(reason),
+  });
+  expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
+});

@@ -48,12 +48,12 @@ beforeAll(async () => {
   const directory = join(cluster.stateDirectory, 'second-runner');
   await mkdir(directory);
   second = await startSecondRunner(cluster.stateDirectory, join(directory, 'data'));
-}, 120_000);
+});
 afterAll(async () => {
   await second?.stop();
   await cluster?.stop();
   await model?.stop();
-}, 60_000);
+});
 
 const drain = (runnerId: string, undo = false) => api.make(`/v1/runners/${runnerId}/drain`, { undo });
 const shown = async (id: string) => (await api.get(`/v1/sessions/${id}`)).body;
@@ -104,7 +104,7 @@ test('asleep between two turns and woken by a message on another runner, the age
   expect((await api.bytes(`/v1/sessions/${session.id}/files/word`)).bytes.toString()).toBe('plum');
   expect((await shown(session.id)).runner).toBe(firstId);
   await drain(second.id, true);
-}, 120_000);
+});
 
 test('a message that waits when the session is told to sleep is answered, after what was before it', async () => {
   const session = await make('Queued');
@@ -128,7 +128,7 @@ test('a message that waits when the session is told to sleep is answered, after 
   expect([200, 202, 409]).toContain(asleep.status);
   expect(turn).toMatchObject({ outcome: 'completed' });
   expect(told('and then').slice(1)).toHaveLength(5);
-}, 120_000);
+});
 
 test('after its host is lost the agent is told what was said, and what was not kept', async () => {
   const session = await makeOnSecond('Loses its host');
@@ -145,7 +145,7 @@ test('after its host is lost the agent is told what was said, and what was not k
     'user: still there?',
   ]);
   await second.start();
-}, 120_000);
+});
 
 test('a fork goes on with what was said up to it; what either says afterwards the other does not hear', async () => {
   const session = await make('Parent');
@@ -167,7 +167,7 @@ test('a fork goes on with what was said up to it; what either says afterwards th
   model.on('fork, again', says('fig'));
   expect(await say(fork.id, 'fork, again?')).toMatchObject({ outcome: 'completed' });
   expect(told('fork, again').slice(-3)).toEqual(['user: fork, the word?', 'assistant: fig', 'user: fork, again?']);
-}, 120_000);
+});
 
 test('after a revert what was said stays, and the agent is told that the files went back', async () => {
   const session = await make('Reverts');
@@ -186,7 +186,7 @@ test('after a revert what was said stays, and the agent is told that the files w
     'user: what is in it?',
   ]);
   expect(told('what is in it', 1).at(-1)).toContain('lime');
-}, 120_000);
+});
 
 const long = (word: string) => `${word} ${'and so on '.repeat(250)}`;
 const summaries = async (id: string) => (await readHistory(api, id)).filter(({ type }) => type === 'message.summary');
@@ -230,7 +230,7 @@ test('what no longer fits the model is summarized once, into the history; resume
     expect(told('in short')[1]).toContain(`Summary ${made - 1}: apples.`);
   }
   expect(model.asked(summaryRequest)).toHaveLength(made);
-}, 180_000);
+});
 
 test('a provider that says it was told too much is told less; what cannot be made to fit ends the turn by name', async () => {
   const session = await make('Too much');
@@ -253,4 +253,4 @@ test('a provider that says it was told too much is told less; what cannot be mad
     end(response, 'stop');
   });
   expect(await say(session.id, 'after all')).toMatchObject({ outcome: 'completed' });
-}, 120_000);
+});

@@ -68,10 +68,10 @@ async function onDisk(): Promise<string[]> {
 
 /** All that Temporal has of every workflow, as its client reads it. */
 async function histories(): Promise<string> {
-  const { temporal } = (await readConnection(join(cluster.stateDirectory, 'connection.json')))!.addresses;
-  const connection = await Connection.connect({ address: temporal });
+  const { addresses, temporalNamespace } = (await readConnection(join(cluster.stateDirectory, 'connection.json')))!;
+  const connection = await Connection.connect({ address: addresses.temporal });
   try {
-    const client = new Client({ connection });
+    const client = new Client({ connection, namespace: temporalNamespace });
     const texts: string[] = [];
     for await (const { workflowId, runId } of client.workflow.list()) {
       const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
@@ -111,10 +111,10 @@ test('with its credential a project opens sessions of a private repository and m
   await api.request('PUT', `/v1/sessions/${session.id}/files/change`, 'changed');
   const { id } = await api.make(`/v1/sessions/${session.id}/proposals`);
   const proposal = async () => (await api.get(`/v1/proposals/${id}`)).body;
-  await expect.poll(async () => (await proposal()).state, { timeout: 60_000, interval: 300 }).toBe('mergeable');
+  await expect.poll(async () => (await proposal()).state, { interval: 300 }).toBe('mergeable');
   const { checkSessionId } = await proposal();
   await api.make(`/v1/proposals/${id}/merge`);
-  await expect.poll(async () => (await proposal()).state, { timeout: 60_000, interval: 300 }).toBe('merged');
+  await expect.poll(async () => (await proposal()).state, { interval: 300 }).toBe('merged');
   const { mergeCommit } = await proposal();
   expect((await run('git', ['-C', join(scratch, 'served', 'app.git'), 'rev-parse', 'main'])).stdout.trim()).toBe(
     mergeCommit,
@@ -137,4 +137,4 @@ test('with its credential a project opens sessions of a private repository and m
   expect(looks.flatMap(({ found }) => found)).toEqual([]);
   expect((await api.get(`/v1/projects/${project.id}`)).body.credential).toMatchObject({ kind: 'token' });
   expect(await onDisk()).toEqual([]);
-}, 120_000);
+});

@@ -83,7 +83,7 @@ test('what a command has just changed is in the diff, and its patch makes the ve
   // Nothing has changed since: nothing is made by looking.
   await diff(session.id);
   expect((await api.get(`/v1/sessions/${session.id}/checkpoints`)).body.items).toEqual(items);
-}, 120_000);
+});
 
 test('between checkpoints in either direction, and refused for what is none', async () => {
   const session = await newSession();
@@ -108,7 +108,7 @@ test('between checkpoints in either direction, and refused for what is none', as
     expect(await api.get(`/v1/sessions/${session.id}/diff${query}`)).toMatchObject({ status, body: { code } });
   }
   expect(await api.get(`/v1/sessions/${other.id}/diff?from=${first.id}`)).toMatchObject({ status: 404 });
-}, 120_000);
+});
 
 test('ten thousand changed files are all listed, and their patch is cut at its limit and says so', async () => {
   const session = await newSession();
@@ -124,7 +124,7 @@ test('ten thousand changed files are all listed, and their patch is cut at its l
   expect(lines.at(-1)).toMatch(/^# The patch ends here/);
   expect(Buffer.byteLength(found.patch)).toBeLessThan(5.1 * 1024 ** 2);
   await treeOfPatch(Buffer.from(found.patch));
-}, 180_000);
+});
 
 test('files are listed and read as they are, by ranges and by their content', async () => {
   const session = await newSession();
@@ -171,7 +171,7 @@ test('files are listed and read as they are, by ranges and by their content', as
   expect(nested.items[0]).toEqual({
     ...{ name: 'file-1.txt', path: 'src/1/file-1.txt', type: 'file', size: 140, executable: false },
   });
-}, 180_000);
+});
 
 test('no path and no link leads out of the work tree', async () => {
   const session = await newSession();
@@ -209,7 +209,7 @@ test('no path and no link leads out of the work tree', async () => {
     ({ type }: any) => type === 'symlink',
   );
   expect(links.map(({ name }: any) => name)).toEqual(['inside', 'out', 'root']);
-}, 120_000);
+});
 
 test('a session that sleeps is read without being woken, and so is each of its checkpoints', async () => {
   const session = await newSession();
@@ -241,4 +241,4 @@ test('a session that sleeps is read without being woken, and so is each of its c
   expect(await readHistory(api, session.id)).toEqual(history);
   await api.post(`/v1/sessions/${session.id}/archive`);
   expect((await diff(session.id)).files).toEqual(awake.files);
-}, 180_000);
+});

@@ -24,9 +24,9 @@ beforeAll(async () => {
   api = createApi(cluster.apiUrl, cluster.apiKey);
   projectId = (await api.make('/v1/projects', { name: 'one', repository: { url: repository.path } })).id;
   organizationId = (await api.get('/v1/me')).body.organization.id;
-}, 120_000);
+});
 
-afterAll(() => cluster.stop(), 60_000);
+afterAll(() => cluster.stop());
 
 const newSession = (title: string) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title });
 const run = (sessionId: string, command: string) =>
@@ -60,7 +60,7 @@ test('a healthy cluster with sessions that live, sleep, woke up and are archived
   expect((await run(live.id, 'cat file')).output.text).toBe('changed\n');
   expect((await run(asleep.id, 'cat file')).output.text).toBe('changed\n');
   expect(await doctorProgram()).toMatchObject({ code: 0 });
-}, 180_000);
+});
 
 test('what is put there by hand is listed, and removed once its grace is over; what is of another organization is not shown', async () => {
   const live = await newSession('Beside');
@@ -113,7 +113,7 @@ test('what is put there by hand is listed, and removed once its grace is over; w
         .remove()
         .catch(() => undefined);
   }
-}, 120_000);
+});
 
 test('who may not administer may not ask the doctor', async () => {
   const { principal } = (await api.get('/v1/me')).body;

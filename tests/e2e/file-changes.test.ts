@@ -68,7 +68,7 @@ test('a file is written, read back byte for byte, written over only as it was se
     ['new/deep/a file.bin', 'deleted'],
   ]);
   expect(told[0]).toMatchObject({ actor: { kind: 'user', id: me.principal.id } });
-}, 120_000);
+});
 
 test('a session that sleeps is woken for it, and a revert takes it back', async () => {
   const { id } = await newSession();
@@ -78,7 +78,7 @@ test('a session that sleeps is woken for it, and a revert takes it back', async 
   expect(await run(id, 'cat README.md')).toBe('written\n');
   expect((await api.post(`/v1/sessions/${id}/revert`, { checkpointId: first.id })).body).toMatchObject({ exact: true });
   expect(await run(id, 'git status --porcelain')).toBe('');
-}, 120_000);
+});
 
 test('nothing outside of the work tree is written or deleted, and what is no file is refused by name', async () => {
   const { id } = await newSession();
@@ -100,7 +100,7 @@ test('nothing outside of the work tree is written or deleted, and what is no fil
     status: 422,
     body: { errors: [{ path: 'If-Match' }] },
   });
-}, 120_000);
+});
 
 test('many writes of one session at once are all made', async () => {
   const { id } = await newSession();

@@ -69,13 +69,13 @@ test('a hibernated session has no container, and its next command finds files, m
   expect(there.output.text).toBe('hello from sub\nran\n');
   // A command's end is told as it passes; the session hears of it a moment later.
   const shown = async () => (await api.get(`/v1/sessions/${session.id}`)).body;
-  await expect.poll(shown, { timeout: 10_000 }).toMatchObject({ state: 'ready', queuePosition: null });
+  await expect.poll(shown).toMatchObject({ state: 'ready', queuePosition: null });
   const whole = await readHistory(api, session.id);
   expect(whole.slice(0, asleep.length)).toEqual(asleep);
   const types = whole.slice(asleep.length).map(({ type }) => type);
   expect(types).toContain('session.resumed');
   expect(types.indexOf('session.resumed')).toBeLessThan(types.indexOf('command.started'));
-}, 180_000);
+});
 
 test('a session is resumed by request, by whoever asks first, and is ready when the answer says so', async () => {
   const session = await newSession();
@@ -84,7 +84,7 @@ test('a session is resumed by request, by whoever asks first, and is ready when 
   for (const { status, body } of answers) expect([status, body.state]).toEqual([200, 'ready']);
   const events = await readHistory(api, session.id);
   expect(events.filter(({ type }) => type === 'session.resumed')).toHaveLength(1);
-}, 120_000);
+});
 
 test('a session with a running command is not hibernated, and the command goes on', async () => {
   const session = await newSession();
@@ -98,9 +98,9 @@ test('a session with a running command is not hibernated, and the command goes o
   const path = `/v1/sessions/${session.id}/commands/${running.id}`;
   expect((await api.get(path)).body.state).toBe('running');
   await api.post(`${path}/cancel`);
-  await expect.poll(async () => (await api.get(path)).body.outcome, { timeout: 20_000 }).toBe('canceled');
+  await expect.poll(async () => (await api.get(path)).body.outcome).toBe('canceled');
   expect((await post(session.id, 'hibernate')).body).toMatchObject({ state: 'hibernated' });
-}, 120_000);
+});
 
 test('checkpoints are listed with the cursor of their event: what led to them is before it, what came later after it', async () => {
   const session = await newSession();
@@ -124,7 +124,7 @@ test('checkpoints are listed with the cursor of their event: what led to them is
   const isBetween = (event: PublicEvent) => event.commandId === between.id && event.type === 'command.started';
   expect(history.findIndex(isBetween)).toBeGreaterThan(at(first.cursor));
   expect(history.findIndex(isBetween)).toBeLessThan(at(second.cursor));
-}, 120_000);
+});
 
 test('a session that is left alone is hibernated after the time its project says, and comes back for the next command', async () => {
   const project = await api.make('/v1/projects', {
@@ -141,4 +141,4 @@ test('a session that is left alone is hibernated after the time its project says
   const [asleep] = page.body.items as PublicEvent[];
   expect(Date.parse(asleep!.time) - Date.parse(ended.time)).toBeGreaterThanOrEqual(1_900);
   expect((await run(session.id, 'cat file')).output.text).toBe('kept\n');
-}, 120_000);
+});

@@ -161,7 +161,7 @@ test('a session full of traps is kept, sleeps, wakes and is fetched, and none of
   );
   for (const what of ['diff', 'files', 'files/mine', 'files/shadow', 'files/up/etc/passwd', 'files/etc/passwd'])
     expect((await api.get(`/v1/sessions/${session.id}/${what}`)).status, what).toBeLessThan(500);
-}, 240_000);
+});
 
 /** An object as it is, whether or not git would make it. */
 async function literally(repository: string, type: string, content: Buffer): Promise<string> {
@@ -211,7 +211,7 @@ test('an upstream whose trees lead out of the work tree opens no session, writes
   expect(await readdir(cloned)).toEqual(['.git']);
   const found = await run('find', [cluster.stateDirectory, '-name', 'escaped', '-o', '-name', 'post-checkout']);
   expect(found.stdout).toBe('');
-}, 180_000);
+});
 
 test('a session that makes such trees itself is kept without them, and its files are', async () => {
   const { path } = await makeRepository(join(cluster.repositoryRoot, 'making-trees'), 5);
@@ -235,7 +235,7 @@ test('a session that makes such trees itself is kept without them, and its files
     await output(session.id, `mv .git ~/git-${index}; rm -rf .git; ${elsewhere}; echo ${index} > kept`);
     expect((await beside(kept(session.id))).filesChanged).toBe(1);
   }
-}, 180_000);
+});
 
 const bareOf = async (name: string, prepare: (work: string) => Promise<void>): Promise<string> => {
   const { path } = await makeRepository(join(cluster.repositoryRoot, `${name}-work`), 5);
@@ -286,15 +286,15 @@ test('a proposal with drivers, filters, replaced commits and options for names i
   const description = '--exec=id\n\nWorktrail-Proposal: ppl_other\nApproved-by: nobody\n---\n\u001b[2J';
   const { id } = await beside(api.make(`/v1/sessions/${session.id}/proposals`, { title, description }));
   const state = async () => (await api.get(`/v1/proposals/${id}`)).body;
-  await expect.poll(async () => (await state()).state, { timeout: 60_000, interval: 300 }).toBe('mergeable');
+  await expect.poll(async () => (await state()).state, { interval: 300 }).toBe('mergeable');
   await api.make(`/v1/proposals/${id}/merge`);
-  await expect.poll(async () => (await state()).state, { timeout: 60_000, interval: 300 }).toBe('merged');
+  await expect.poll(async () => (await state()).state, { interval: 300 }).toBe('merged');
   const git = async (...args: string[]) => (await run('git', ['-C', upstream, ...args])).stdout;
   expect(await git('cat-file', 'blob', 'main:both')).toBe(lines([0, 'theirs'], [50, 'ours']));
   expect((await git('log', '-1', '--format=%s', 'main')).trim()).toBe(title.replaceAll(/[<>]/g, ''));
   expect((await git('log', '-1', '--format=%(trailers:key=Worktrail-Proposal,valueonly)', 'main')).trim()).toBe(id);
   expect(await git('log', '-1', '--format=%B', 'main')).not.toMatch(/[\x00-\x08\x0b-\x1f]/);
-}, 180_000);
+});
 
 test('a gigabyte of zeros, a tree of a million names and a chain of thousands of deltas hold up nobody', async () => {
   const { path } = await makeRepository(join(cluster.repositoryRoot, 'bombs'), 5);
@@ -350,7 +350,7 @@ test('submodules with a carriage return in their path, options as addresses and 
   );
   const cloned = await clone(projectId, session.branch);
   expect((await run('git', ['ls-tree', '-r', 'HEAD'], { cwd: cloned })).stdout).toContain('"sub\\r"');
-}, 180_000);
+});
 
 test('a file of 2 GB that holds nothing is named and not stored, beside others that are', async () => {
   const { path } = await makeRepository(join(cluster.repositoryRoot, 'sparse'), 5);

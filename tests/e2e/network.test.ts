@@ -50,12 +50,12 @@ test('restricted: an attempt to reach what is not allowed is an event of the ses
   const ask = `exec 3<>/dev/tcp/127.0.0.1/20480; printf 'CONNECT example.org:443 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' >&3; head -n 1 <&3`;
   expect(await output(session, `bash -c "${ask}"`)).toMatch(/^HTTP\/1.1 403 /);
   const first = { host: 'example.org', port: 443, reason: 'not_allowed', count: 1 };
-  await expect.poll(() => refused(session), { timeout: 10_000 }).toEqual([first]);
+  await expect.poll(() => refused(session)).toEqual([first]);
 
   expect((await api.post(`/v1/sessions/${session.id}/hibernate?waitSeconds=60`)).status).toBe(200);
   expect(await output(session, connect(addresses[0] ?? '', hostPort))).toBe('nothing\n');
   const second = { host: addresses[0], port: hostPort, reason: 'not_allowed', count: 1 };
-  await expect.poll(() => refused(session), { timeout: 10_000 }).toEqual([first, second]);
+  await expect.poll(() => refused(session)).toEqual([first, second]);
 });
 
 test.each(['none', 'open'])('%s: nothing of this host is reached', async (mode) => {
@@ -64,5 +64,5 @@ test.each(['none', 'open'])('%s: nothing of this host is reached', async (mode) 
   for (const address of ['127.0.0.1', ...addresses])
     expect([address, await output(session, connect(address, hostPort))]).toEqual([address, 'nothing\n']);
   const expected = addresses.map((host) => ({ host, port: hostPort, reason: 'private_address', count: 1 }));
-  if (mode === 'open') await expect.poll(() => refused(session), { timeout: 10_000 }).toEqual(expected);
+  if (mode === 'open') await expect.poll(() => refused(session)).toEqual(expected);
 });

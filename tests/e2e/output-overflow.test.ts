@@ -52,7 +52,7 @@ test('of an output far above its limit the first part and the last megabyte are 
   const told = history.filter(({ type }) => type === 'gap');
   const range = { producer: started.body.id, fromPosition: from, toPosition: to, reason: 'output_limit' };
   expect(told.map(({ data }) => data)).toMatchObject([range]);
-}, 180_000);
+});
 
 test('what becomes of such an output is one of two things', async () => {
   const answer = await api.post('/v1/projects', {

@@ -160,7 +160,7 @@ test('of three attempts the chosen one is checked, approved by another, and merg
     'proposal.merge_requested',
     'proposal.opened',
   ]);
-}, 240_000);
+});
 
 test('a push to main between check and merge leads to a re-check of what will land, not to a merge of an untested tree', async () => {
   const session = await makeSession('Moved under', 'echo 44 > answer; echo x > moved-under');
@@ -177,7 +177,7 @@ test('a push to main between check and merge leads to a re-check of what will la
   expect(await git(upstream, 'show', 'main:between')).toBe('pushed in between');
   const history = await readHistory(api, session.id);
   expect(history.filter(({ type }) => type === 'proposal.checked')).toHaveLength(4);
-}, 180_000);
+});
 
 test('what conflicts names its paths; a new head voids approvals, a changed policy too; a rejection is final', async () => {
   const session = await makeSession('Conflicts', 'echo 45 > answer; echo ours > README.md');
@@ -211,7 +211,7 @@ test('what conflicts names its paths; a new head voids approvals, a changed poli
   expect((await reviewer.post(`/v1/proposals/${opened.id}/approve`)).status).toBe(409);
   const local = await api.request('PATCH', `/v1/projects/${projectId}`, { approval: { mergeMethod: 'pull_request' } });
   expect([local.status, local.body.errors?.[0]?.path]).toEqual([422, 'approval.mergeMethod']);
-}, 180_000);
+});
 
 test('requests to put a session up that come at once make one proposal', async () => {
   const session = await makeSession('Put up by many', 'echo 1 > by-many');

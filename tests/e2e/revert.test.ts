@@ -68,7 +68,7 @@ test('files, branch and index are as they were, and a revert is reverted like an
   await revert(id, { checkpointId: beforeRevert.id });
   expect(await run(id, everything)).toBe(changed);
   expect((await readHistory(api, id)).slice(0, history.length)).toEqual(history);
-}, 180_000);
+});
 
 test('a running command keeps a revert from it, unless forced', async () => {
   const { id } = await newSession();
@@ -82,7 +82,7 @@ test('a running command keeps a revert from it, unless forced', async () => {
   );
   expect(ended?.data).toMatchObject({ outcome: 'canceled', reason: 'reverted' });
   expect(await run(id, 'ls x 2>&1; git status --porcelain')).toContain('No such file');
-}, 120_000);
+});
 
 test('a session that sleeps is woken for it', async () => {
   const { id } = await newSession();
@@ -91,7 +91,7 @@ test('a session that sleeps is woken for it', async () => {
   await api.post(`/v1/sessions/${id}/hibernate`);
   expect(await revert(id, { checkpointId: first.id })).toMatchObject({ status: 200, body: { exact: true } });
   expect(await run(id, 'git status --porcelain')).toBe('');
-}, 120_000);
+});
 
 test('what is no checkpoint of the session is refused', async () => {
   const [one, other] = [await newSession(), await newSession()];
@@ -102,4 +102,4 @@ test('what is no checkpoint of the session is refused', async () => {
     body: { errors: [{ path: 'checkpointId' }] },
   });
   expect(await revert(one.id, { checkpointId, force: 'yes' })).toMatchObject({ status: 422 });
-}, 120_000);
+});

@@ -27,12 +27,12 @@ beforeAll(async () => {
   await mkdir(directory);
   const oneSlot = { WORKTRAIL_RUNNER_SESSIONS_MAX: '1' };
   second = await startSecondRunner(cluster.stateDirectory, join(directory, 'data'), oneSlot);
-}, 120_000);
+});
 
 afterAll(async () => {
   await second.stop();
   await cluster.stop();
-}, 60_000);
+});
 
 async function drain(runnerId: string, undo = false): Promise<void> {
   await api.make(`/v1/runners/${runnerId}/drain`, { undo });
@@ -85,7 +85,7 @@ test('a runner that drains lets its commands end, gives its sessions away with t
     .poll(async () => (await api.get(`/v1/sessions/${session.id}/commands/${long.id}`)).body.state)
     .toBe('running');
   await drain(second.id);
-  await expect.poll(async () => (await document(session.id)).state, { timeout: 60_000 }).toBe('hibernated');
+  await expect.poll(async () => (await document(session.id)).state).toBe('hibernated');
   expect((await api.get(`/v1/sessions/${session.id}/commands/${long.id}`)).body).toMatchObject({ exitCode: 0 });
   expect(await runningOn(second.id)).toEqual([]);
   expect(await hostOf((await make('New')).id)).toBe(firstId);
@@ -104,7 +104,7 @@ test('a runner that drains lets its commands end, gives its sessions away with t
       interval: 1_000,
     })
     .not.toContain(second.id);
-}, 240_000);
+});
 
 test('while every runner drains a new session waits, visibly, and is placed when one takes sessions again', async () => {
   for (const id of [firstId, second.id]) await drain(id);
@@ -113,13 +113,13 @@ test('while every runner drains a new session waits, visibly, and is placed when
     .toEqual([true, true]);
   const session = await api.make(`/v1/projects/${projectId}/sessions`, { title: 'Waits' });
   await expect
-    .poll(async () => (await readHistory(api, session.id)).map(({ type }) => type), { timeout: 30_000 })
+    .poll(async () => (await readHistory(api, session.id)).map(({ type }) => type))
     .toContain('limit.reached');
   expect((await document(session.id)).queuePosition).toBe(1);
   for (const id of [firstId, second.id]) await drain(id, true);
-  await expect.poll(async () => (await document(session.id)).state, { timeout: 30_000 }).toBe('ready');
+  await expect.poll(async () => (await document(session.id)).state).toBe('ready');
   expect((await document(session.id)).queuePosition ?? null).toBeNull();
-}, 120_000);
+});
 
 test('when a runner is lost for good its session works on another within 45 s, and the one that comes back cleans up', async () => {
   const session = await makeOnSecond('Loses its host');
@@ -130,7 +130,7 @@ test('when a runner is lost for good its session works on another within 45 s, a
     const { items } = (await api.get(`/v1/sessions/${session.id}/checkpoints`)).body;
     return items.some(({ commandId }: { commandId: string }) => [filled.id, surveyed.id].includes(commandId));
   };
-  await expect.poll(checkpointed, { timeout: 30_000 }).toBe(true);
+  await expect.poll(checkpointed).toBe(true);
   const lost = await api.make(`/v1/sessions/${session.id}/commands`, {
     command: 'echo last words; sleep 600',
     stdin: '',
@@ -160,14 +160,14 @@ test('when a runner is lost for good its session works on another within 45 s, a
 
   expect(await runningOn(second.id)).toHaveLength(1);
   await second.start();
-  await expect.poll(() => runningOn(second.id), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => runningOn(second.id)).toEqual([]);
   await expect
     .poll(async () => (await volumesOf(session.id)).map(({ Labels }) => Labels['worktrail.runner']), {
       timeout: 30_000,
     })
     .not.toContain(second.id);
   expect((await run(session.id, 'git status --porcelain | wc -l')).exitCode).toBe(0);
-}, 240_000);
+});
 
 test('without a free slot the session that has been idle longest gives way, and comes back when it is used', async () => {
   const first = await makeOnSecond('Gives way');
@@ -186,4 +186,4 @@ test('without a free slot the session that has been idle longest gives way, and 
     exitCode: 0,
   });
   await drain(firstId, true);
-}, 240_000);
+});

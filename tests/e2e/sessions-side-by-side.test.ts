@@ -50,7 +50,7 @@ test('twenty sessions created at once work on their own branches and never see e
     expect(new Set(events.map((event) => event.cursor)).size).toBe(events.length);
     expect(outputOf(events, commands[i].id, 'stdout').toString()).toBe(commands[i].output.text);
   }
-}, 240_000);
+});
 
 test('a session that was made is in the list at once, newest first, and its pages join', async () => {
   const made = await api.make(`/v1/projects/${projectId}/sessions`, { title: 'Listed', labels: { team: 'a' } });

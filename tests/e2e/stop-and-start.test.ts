@@ -34,13 +34,13 @@ beforeAll(async () => {
   cluster = await startCluster(options);
   api = createApi(cluster.connection.apiUrl, cluster.connection.apiKey);
   projectId = (await api.make('/v1/projects', { name: 'one', repository: { url: repository.path } })).id;
-}, 120_000);
+});
 
 afterAll(async () => {
   await cluster.stop();
   await engine.close();
   await scratch.remove();
-}, 60_000);
+});
 
 /** As every client should: what is refused for the moment is asked again under the same key. */
 async function startCommand(sessionId: string, command: string): Promise<any> {
@@ -88,7 +88,7 @@ test('after a stop and a start sessions go on where they were, and their history
   const later = history.slice(before.length).map((event) => event.type);
   expect(later).toContain('session.hibernated');
   expect(later).toContain('session.resumed');
-}, 180_000);
+});
 
 /** Asks until the command has ended; the API may be away meanwhile. */
 async function endOf(sessionId: string, commandId: string): Promise<any> {
@@ -117,7 +117,7 @@ async function inTime(ask: () => Promise<Answer>): Promise<Answer> {
 async function hang(part: ProcessName): Promise<void> {
   cluster.kill(part, 'SIGSTOP');
   const pid = cluster.connection.pids[PID_NAMES[part]];
-  await expect.poll(() => statesOfThreads(pid), { timeout: 10_000, interval: 10 }).toMatch(/^T+$/);
+  await expect.poll(() => statesOfThreads(pid), { interval: 10 }).toMatch(/^T+$/);
 }
 
 async function statesOfThreads(pid: number | undefined): Promise<string> {
@@ -151,20 +151,20 @@ test('while a part does not answer, requests say 503 within 5 s, readyz names it
     const command = await startCommand(session.id, `echo after ${part}`);
     expect(await endOf(session.id, command.id), part).toMatchObject({ outcome: 'exited', exitCode: 0 });
   }
-}, 180_000);
+});
 
 test('while the container engine is away new sessions are refused, those that are open go on, and all is well when it is back', async () => {
   const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Open' });
   await engine.refuse();
   await expect
-    .poll(async () => (await api.get('/readyz')).body.parts, { timeout: 5_000 })
+    .poll(async () => (await api.get('/readyz')).body.parts)
     .toMatchObject({ docker: { ok: false }, 'sandbox-runner': { ok: true } });
   const refused = await inTime(() => api.post(`/v1/projects/${projectId}/sessions`, {}));
   expect(refused.body).toMatchObject({ status: 503, code: 'dependency_unavailable', part: 'docker' });
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
   expect(await run(session.id, 'echo open')).toMatchObject({ outcome: 'exited', output: { text: 'open\n' } });
   await engine.pass();
-  await expect.poll(async () => (await api.get('/readyz')).status, { timeout: 5_000 }).toBe(200);
+  await expect.poll(async () => (await api.get('/readyz')).status).toBe(200);
   const made = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'After' });
   expect(made.state).toBe('ready');
-}, 120_000);
+});

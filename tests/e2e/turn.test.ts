@@ -23,11 +23,11 @@ beforeAll(async () => {
   api = createApi(cluster.apiUrl, cluster.apiKey);
   const repository = await makeRepository(join(cluster.repositoryRoot, 'turns'), 10);
   projectId = (await api.make('/v1/projects', { name: 'turns', repository: { url: repository.path } })).id;
-}, 120_000);
+});
 afterAll(async () => {
   await cluster?.stop();
   await model?.stop();
-}, 60_000);
+});
 
 async function say(sessionId: string, text: string): Promise<any> {
   const { turnId } = await api.make(`/v1/sessions/${sessionId}/messages`, { text });
@@ -64,7 +64,12 @@ test('a turn runs a command in the sandbox and tells what came of it', async () 
       'turn.ended',
     ]),
   );
-}, 120_000);
+  const states = history.filter(({ type }) => ['session.ready', 'session.busy', 'turn.ended'].includes(type));
+  const told = ['session.ready', 'session.busy', 'turn.ended', 'session.ready'];
+  expect(states.map(({ type }) => type)).toEqual(told);
+  const stateOf = async () => (await api.get(`/v1/sessions?state=ready`)).body.items.map(({ id }: any) => id);
+  await expect.poll(stateOf, { timeout: 60_000 }).toContain(session.id);
+});
 
 const call = (name: string, input: object) => ({ name, arguments: JSON.stringify(input) });
 
@@ -102,4 +107,4 @@ test('an agent finds out why a test fails, mends it and shows that it passes', a
   expect((await api.bytes(`/v1/sessions/${session.id}/files/lib/sum.sh`)).bytes.toString()).toContain('$1 + $2');
   const asked = model.getRequests().at(-1)!.body as any;
   expect(JSON.stringify(asked.messages)).toContain('does not stand in the file');
-}, 120_000);
+});

@@ -16,7 +16,7 @@ let projectId: string;
 beforeAll(async () => {
   ({ path } = await makeRepository(join(inject('repositoryRoot'), `update-${randomUUID()}`), 10));
   projectId = (await api.make('/v1/projects', { name: 'update', repository: { url: path } })).id;
-}, 60_000);
+});
 
 const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`);
 const run = async (sessionId: string, command: string) =>
@@ -51,17 +51,17 @@ test('main is brought in between two checkpoints, and the session shows how far 
   expect(events[at]!.data).toMatchObject({ method: 'merge', outcome: 'updated', commit, conflicts: [] });
   const labels = events.filter(({ type }) => type === 'checkpoint.created').map(({ data }) => data['label']);
   expect(labels).toEqual(expect.arrayContaining(['before main', 'after main']));
-}, 120_000);
+});
 
 test('conflicts are listed by path and left to the session, which is not updated while a command runs', async () => {
   const session = await newSession();
   await run(session.id, 'echo mine > both; git add both; git commit -qm mine');
   await push('both', 'theirs\n');
   const running = await api.make(`/v1/sessions/${session.id}/commands`, { command: 'sleep 60', stdin: '' });
-  await expect.poll(async () => (await show(session.id)).state, { timeout: 20_000 }).toBe('busy');
+  await expect.poll(async () => (await show(session.id)).state).toBe('busy');
   expect(await update(session.id)).toMatchObject({ status: 409, body: { code: 'session_busy' } });
   await api.post(`/v1/sessions/${session.id}/commands/${running.id}/cancel`);
-  await expect.poll(async () => (await show(session.id)).state, { timeout: 20_000 }).toBe('ready');
+  await expect.poll(async () => (await show(session.id)).state).toBe('ready');
   const { status, body } = await update(session.id, { method: 'rebase' });
   expect([status, body.outcome, body.conflicts]).toEqual([200, 'conflicts', ['both']]);
   expect(await run(session.id, 'git status --porcelain')).toContain('AA both');
@@ -69,4 +69,4 @@ test('conflicts are listed by path and left to the session, which is not updated
   await run(session.id, 'echo both > both; git add both; GIT_EDITOR=true git rebase --continue');
   expect((await update(session.id)).body).toMatchObject({ outcome: 'up_to_date', ahead: 1, behind: 0 });
   expect((await update(session.id, { method: 'squash' })).body.errors[0].path).toBe('method');
-}, 180_000);
+});

@@ -9,6 +9,7 @@ import type { Cluster } from './cluster.ts';
 import { type Connection, readConnection } from './connection-file.ts';
 import { identifyProcess } from './process-identity.ts';
 import type { ProgressEvent } from './progress.ts';
+import { isTemporalReady } from './temporal-readiness.ts';
 
 const TIMEOUT_MS = 120_000;
 const started: Cluster[] = [];
@@ -146,6 +147,14 @@ describe('a cluster', { timeout: TIMEOUT_MS }, () => {
     expect(new Set(ports).size).toBe(12);
     await a.stop();
     expect(await livePids(b.connection)).toHaveLength(6);
+  });
+
+  test('has a Temporal that refuses who comes from another cluster', async () => {
+    const [a, b] = await Promise.all([start('a'), start('b')]);
+    const [host = '', port] = a.connection.addresses.temporal.split(':');
+    const admits = (cluster: Cluster) => isTemporalReady(host, Number(port), cluster.connection.temporalNamespace);
+    expect(await admits(a)).toBe(true);
+    expect(await admits(b)).toBe(false);
   });
 
   test('starts again after its supervisor was killed, and ends what that one left', async () => {

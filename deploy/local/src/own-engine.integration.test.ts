@@ -45,14 +45,14 @@ function isForwarding(): Promise<string> {
   return readFile('/proc/sys/net/ipv4/ip_forward', 'utf8');
 }
 
-describe.skipIf(!canRun)('an engine of its own', { timeout: 240_000 }, () => {
+describe.skipIf(!canRun)('an engine of its own', () => {
   test('keeps containers through its own crash, and removes them but not their volumes when the cluster stops', async () => {
     const forwarding = await isForwarding();
     const first = await start('a');
     const { pid, volume } = await runSleeper(first.connection.dockerSocket);
     const engine = first.connection.pids.dockerd as number;
     first.kill('dockerd', 'SIGKILL');
-    await waitUntil(async () => first.connection.pids.dockerd !== engine, { what: 'dockerd', timeoutMs: 30_000 });
+    await waitUntil(async () => first.connection.pids.dockerd !== engine, { what: 'dockerd', timeoutMs: 60_000 });
     await first.whenReady('dockerd');
     expect(await identifyProcess(pid)).not.toBeNull();
     expect(await new Docker({ socketPath: first.connection.dockerSocket }).listContainers()).toHaveLength(1);

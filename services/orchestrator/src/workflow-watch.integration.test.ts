@@ -31,4 +31,4 @@ it('a worker whose workflow code keeps the thread ends, and says who waits for i
     await native.close().catch(() => undefined);
     await temporal.stop();
   }
-}, 60_000);
+});

@@ -21,7 +21,7 @@ import { type Fixture, newSession, openFixture, publisher, type TestSession } fr
 
 const leaseMs = 2_000;
 /** Of a busy machine. */
-const patience = { timeout: 30_000 };
+const patience = { timeout: 60_000 };
 const log = createLogger({ service: 'test', level: 'silent' });
 let fixture: Fixture;
 let lifetime: Lifetime;
@@ -35,7 +35,7 @@ beforeEach(async () => {
   await applySchema(clickhouse);
   await ensureStreams(fixture.jsm, 1, fixture.config.streams);
   bucket = await openBucket(fixture.connection, 'test-lease', { ttlMs: leaseMs });
-}, 30_000);
+});
 
 afterEach(async () => {
   await lifetime.close();

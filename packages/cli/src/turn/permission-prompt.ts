@@ -1,11 +1,11 @@
 // What a person answers when an agent asks whether it may do something.
 
-import { type PermissionAnswer, WorktrailApiError, type WorktrailClient, type WorktrailEvent } from '@worktrail/client';
+import { type AnswerPermission, WorktrailApiError, type WorktrailClient, type WorktrailEvent } from '@worktrail/client';
 import { errorLines } from '../screen/error-text.ts';
 import { visible } from '../screen/visible-text.ts';
 
 /** undefined for what is no answer. Case tells "this once" from "always": A is not a. */
-export function permissionAnswer(line: string): PermissionAnswer | undefined {
+export function permissionAnswer(line: string): AnswerPermission | undefined {
   switch (line.trim()) {
     case 'a':
     case 'allow':

@@ -1,7 +1,7 @@
 // The quotas of an organization and how much of them is used.
 //
-// 1. What is used is counted from the documents of live sessions: a session that several commands run in counts as one of them, and one
-//    whose commands take less than a second may not be seen.
+// 1. What is used is counted from the documents of live sessions: a session that several commands run in counts as one of them, as does one
+//    with a turn of an agent, which may run one at any moment; one whose commands take less than a second may not be seen.
 // 2. Followers are those of this gateway: each has the same bounds.
 
 import { z } from '@hono/zod-openapi';
@@ -24,7 +24,7 @@ function usage(description: string) {
 
 const liveSessions = usage('Sessions that are neither archived nor failed.');
 const runningCommands = usage(
-  'used: sessions with a running command, by their documents: at least so many commands run, but for those of less than a second.',
+  'used: busy sessions, by their documents: those with a running command, but for one of less than a second, or with a turn of an agent.',
 );
 
 const limitsSchema = z

@@ -21,7 +21,7 @@ const states = [
 
 export const sessionState = z.enum(states).openapi({
   description: [
-    'creating → ready ⇄ busy (a command is live)',
+    'creating → ready ⇄ busy (a command is live, or a turn of an agent goes on)',
     'ready → hibernating (its files are being stored) → hibernated, or ready again when they could not be stored',
     'hibernated (also a fork that was not used yet) → resuming (by a command or a request) → ready, or hibernated again',
     'busy → resuming (its sandbox or its host was lost)',

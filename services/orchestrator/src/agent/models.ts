@@ -7,6 +7,7 @@ import { createAnthropic } from '@ai-sdk/anthropic';
 import { createGoogleGenerativeAI } from '@ai-sdk/google';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { LanguageModel } from 'ai';
+import { costOf } from '@worktrail/runtime/model-prices';
 import type { NamedModel } from '@worktrail/runtime/operator-config';
 import type { TokenUsage } from '@worktrail/contract/turns';
 import { boundedFetch } from './bounded-fetch.ts';
@@ -88,15 +89,4 @@ function byProvider(name: string): NamedModel | undefined {
   const [, provider = '', id = ''] = /^([^/]+)\/(.+)$/.exec(name) ?? [];
   if (!Object.hasOwn(variables, provider)) return undefined;
   return { provider: provider as Provider, id, contextTokens: null, outputTokensMax: null, price: null };
-}
-
-/** Cached input tokens are among the input tokens. */
-export function costOf(
-  price: NamedModel['price'],
-  { inputTokens, cachedInputTokens, outputTokens }: Omit<TokenUsage, 'costUsd'>,
-): number {
-  if (!price) return 0;
-  const cached = Math.min(cachedInputTokens, inputTokens);
-  const { input, output, cachedInput = input } = price;
-  return ((inputTokens - cached) * input + cached * cachedInput + outputTokens * output) / 1_000_000;
 }

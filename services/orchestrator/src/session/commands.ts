@@ -10,7 +10,7 @@ import type { CommandOutcome, CommandResult, CommandSpec } from '@worktrail/cont
 import type { ErrorCode } from '@worktrail/contract/errors';
 import { limits } from '@worktrail/contract/limits';
 import type { CommandAccepted } from '@worktrail/contract/session-messages';
-import { addCommandQueued, addReady, addSessionEvent, addUnstartedEnd, changed } from './events.ts';
+import { addCommandQueued, addReady, addSessionEvent, addTurnEvent, addUnstartedEnd, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
 import { isOver, isPreparing } from './phases.ts';
 import { endedCommandsMax, type LiveCommandState, type SessionState } from './state.ts';
@@ -157,7 +157,7 @@ function reportCommand(state: SessionState, to: string, commandId: string, resul
   if (!repeated) state.reports.push({ about: 'command', to, commandId, result });
 }
 
-/** Something the history should show if it is still so a moment later: the session is busy, or a command waits. */
+/** Something the history should show if it is still so a moment later: commands keep the session busy, or one waits. */
 export function isUnsettled(state: SessionState): boolean {
   if (state.phase === 'ready' && state.commands.length > 0 && !state.busyRecorded) return true;
   return state.commands.some(isWaitingUnrecorded);
@@ -178,6 +178,14 @@ export function settle(state: SessionState, now: string): void {
   if (state.phase !== 'ready' || !first || state.busyRecorded) return;
   state.busyRecorded = true;
   addSessionEvent(state, now, { case: 'sessionBusy', value: { commandId: first.spec.id } });
+}
+
+/** A turn is never short: the history shows it from its beginning on. */
+export function turnShown(state: SessionState, now: string): void {
+  const turn = state.turns.live.find(({ stage }) => stage !== 'queued');
+  if (state.phase !== 'ready' || !turn || state.busyRecorded) return;
+  state.busyRecorded = true;
+  addTurnEvent(state, turn.spec.id, now, { case: 'sessionBusy', value: { commandId: '' } });
 }
 
 /** The history that shows it busy shows the end of that too. */

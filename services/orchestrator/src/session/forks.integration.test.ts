@@ -133,7 +133,7 @@ describe('forks', () => {
     expect(await refusal(ask(parent, { checkpoint: unknown }))).toMatchObject({ type: 'conflict' });
     await parent.archive();
     expect((await parent.stored())!.forkPoint).toMatchObject({ checkpoint, bundles: [{ upTo: checkpoint.number }] });
-  }, 60_000);
+  });
 
   it('are archived like any other without ever having been open', async () => {
     const parent = await storedSession();

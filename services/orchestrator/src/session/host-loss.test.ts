@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AgentTurnResult } from '@worktrail/contract/agent-turns';
+import type { TurnSpec } from '@worktrail/contract/turns';
 import { sampleCommand, sampleSession, sampleTurn, withSetup } from '../../test/samples.ts';
 import { checkpointMade, checkpointPlanned } from './checkpoints.ts';
 import { acceptCommand, startableCommand } from './commands.ts';
@@ -142,6 +143,54 @@ describe('a lost host', () => {
     expect(state.placement).toEqual(host);
     hostLost(state, { runnerId: 'r', generation }, noon);
     expect(state.placement).toBeNull();
+  });
+
+  describe('with an agent at work', () => {
+    function lost(...turns: TurnSpec[]): SessionState {
+      const state = readyState();
+      checkpoint(state, 'chk_1');
+      for (const spec of turns) messageTaken(state, spec, noon);
+      turnBegun(state, currentTurn(state)!, noon);
+      agentBegun(state, currentTurn(state)!);
+      hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+      return state;
+    }
+    const agentTurn = () => {
+      const spec = sampleTurn('look');
+      return { ...spec, agent: { ...spec.agent, kind: 'opencode' as const } };
+    };
+    const nothing: Underway = {
+      ...{ following: [], sandbox: true, checkpoint: false, reverting: false, changing: false, updating: false },
+      ...{
+        model: false,
+        agent: false,
+        tool: false,
+        endingLost: false,
+        endingLeft: true,
+        recording: true,
+        reporting: false,
+      },
+      alarmAtMs: null,
+    };
+
+    it('lets its turn be canceled at once, though there is no place for the session, and the next one begin when there is', () => {
+      const [first, second] = [agentTurn(), agentTurn()];
+      const state = lost(first, second);
+      turnCanceled(state, first.id, 'requested', noon);
+      expect(nextStep(state, nothing, Date.parse(noon))).toEqual({ do: 'endTurn' });
+      turnStopped(state, state.turns.live[0]!, noon);
+      expect(state.turns.ended).toMatchObject([{ id: first.id, outcome: 'canceled' }]);
+      expect(state.placement).toBeNull();
+      life.placed(state, { runnerId: 's', hostQueue: 'q2' }, noon);
+      life.opened(state, state.generation, { ...made, from: 'checkpoint' }, noon);
+      life.becameReady(state, noon);
+      expect(currentTurn(state)?.spec.id).toBe(second.id);
+      expect(nextStep(state, { ...nothing, sandbox: false }, Date.parse(noon))).toEqual({ do: 'beginTurn' });
+    });
+
+    it('may have lost what that has changed since the last checkpoint', () => {
+      expect(lost(agentTurn()).changesLost).toBe(true);
+    });
   });
 
   it('leaves a hibernated session where its last changes are, as long as they are stored nowhere else', () => {

@@ -27,7 +27,8 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
   for (const command of running) command.state = 'lost';
   // A volume that nothing stands in for may come back with its host.
   if (state.phase === 'hibernated' && !isMovable(state)) return changed(state);
-  state.changesLost ||= state.uncheckpointedSince !== null || isMakingCheckpoint(state) || running.length > 0;
+  const isAtWork = running.length > 0 || isAgentAtWork(state);
+  state.changesLost ||= state.uncheckpointedSince !== null || isMakingCheckpoint(state) || isAtWork;
   checkpointGivenUp(state, 'host_lost', now);
   state.uncheckpointedSince = null;
   hibernationLost(state, 'its host was lost meanwhile', now);
@@ -45,6 +46,12 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
 /** Of changes that are not made anew from another: a revert is. */
 function isMakingCheckpoint({ checkpointing: { plan } }: SessionState): boolean {
   return plan !== null && plan.purpose !== 'revert';
+}
+
+/** What an agent changes, itself or by a tool, is known when it or that has ended. */
+function isAgentAtWork({ generation, turns }: SessionState): boolean {
+  const turn = turns.live[0];
+  return turn?.agentGeneration === generation || turn?.tools.some(({ state: is }) => is === 'telling') === true;
 }
 
 export interface LostCommandEnd {

@@ -8,7 +8,7 @@ import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activ
 import type { PatchSessionRequest, UpdatedFiles, UpdateSessionRequest } from '@worktrail/contract/session-messages';
 import { trialWorkflowId } from '@worktrail/contract/trial-messages';
 import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './checkpoints.ts';
-import { closeCommand, endUnstarted, findLive, settledAgain } from './commands.ts';
+import { closeCommand, endUnstarted, findLive, settledAgain, turnShown } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { forked } from './forks.ts';
 import { fallAsleep, hibernationLost } from './hibernation.ts';
@@ -131,6 +131,7 @@ export function becameReady(state: SessionState, now: string): void {
     addSessionEvent(state, now, { case: 'sessionResumed', value });
   }
   addReady(state, now);
+  turnShown(state, now);
   if (!resumed) reportSession(state, 'ready');
 }
 

@@ -1,4 +1,5 @@
-// The table of a session's life (API.md, Sessions): which state may follow which. `busy` is `ready` with live commands.
+// The table of a session's life (API.md, Sessions): which state may follow which. `busy` is `ready` with live commands
+// or turns.
 
 import { changedForReaders } from './events.ts';
 import type { SessionPhase, SessionState } from './state.ts';

@@ -11,10 +11,11 @@ import {
 } from '@worktrail/contract/turns';
 import { agentLimitsNone } from '@worktrail/contract/agents';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { sampleCommand, sampleSession, sampleTurn } from '../../test/samples.ts';
 import type { Finish, ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
-import { commandEnded, failed } from './life.ts';
+import { hibernationDue } from './hibernation.ts';
+import { becameReady, commandEnded, failed, toolSandboxGone } from './life.ts';
 import { nextStep, type Underway } from './next-step.ts';
 import { permissionAnswered } from './permissions.ts';
 import { acceptCommand, closeCommand, refusal } from './commands.ts';
@@ -324,6 +325,64 @@ it('a session that the history shows busy is ready again when its turn ends afte
   expect([isReady(), state.busyRecorded]).toEqual([false, true]);
   modelAnswered(state, modelStepProducer(spec.id, 2), answer(spec.id, 2, []), noon);
   expect([isReady(), state.busyRecorded]).toEqual([true, false]);
+});
+
+describe('a session in which the agent works without a command', () => {
+  /** As its readers have it, once all that is due was written down. */
+  const shown: string[] = [];
+  const told: string[] = [];
+  function record(state: SessionState): void {
+    const batch = nextRecord(state);
+    shown.push(batch.document.state);
+    const payloads = batch.events.map(({ draft }) => draft.payload.case ?? '');
+    told.push(...payloads.filter((name) => /^(session|turn)/.test(name)));
+    recorded(state, batch, noon);
+  }
+  beforeEach(() => void (shown.splice(0), told.splice(0)));
+
+  it('is shown as busy from the beginning of its turns to the end of the last, and once as ready', () => {
+    const state = readySession();
+    const [first, second] = [sampleTurn('one'), sampleTurn('two')];
+    begin(state, first);
+    take(state, second);
+    record(state);
+    modelAnswered(state, modelStepProducer(first.id, 1), answer(first.id, 1, []), noon);
+    record(state);
+    turnBegun(state, currentTurn(state)!, noon);
+    record(state);
+    modelAnswered(state, modelStepProducer(second.id, 1), answer(second.id, 1, []), noon);
+    record(state);
+    expect(shown).toEqual(['busy', 'busy', 'busy', 'ready']);
+    expect(told).toEqual(['sessionBusy', 'turnStarted', 'turnEnded', 'turnStarted', 'turnEnded', 'sessionReady']);
+  });
+
+  it('is not put to sleep meanwhile, however long it takes', () => {
+    const state = newSessionState(sampleSession({ hibernateAfterSeconds: 5 }));
+    Object.assign(state, { phase: 'ready', sandboxOpen: true });
+    const spec = sampleTurn('look');
+    const day = nowMs + 86_400_000;
+    take(state, spec);
+    expect(hibernationDue(state)).toBeNull();
+    turnBegun(state, currentTurn(state)!, noon);
+    record(state);
+    expect(hibernationDue(state)).toBeNull();
+    const later = new Date(day).toISOString();
+    modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, []), later);
+    expect(hibernationDue(state)).toEqual({ atMs: day + 5_000, reason: 'idle' });
+  });
+
+  it('is shown as busy again when its sandbox was opened anew meanwhile', () => {
+    const state = readySession();
+    begin(state, sampleTurn('look'));
+    record(state);
+    toolSandboxGone(state, state.generation, noon);
+    record(state);
+    state.sandboxOpen = true;
+    becameReady(state, noon);
+    record(state);
+    expect(shown).toEqual(['busy', 'resuming', 'busy']);
+    expect(told.slice(-3)).toEqual(['sessionResumed', 'sessionReady', 'sessionBusy']);
+  });
 });
 
 // ---- whatever comes ----

@@ -18,15 +18,13 @@ import { type Event, EventSchema } from '@worktrail/proto/event';
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { toolPath } from '@worktrail/testing/tool-paths';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSupervised, type Supervised } from '../../supervisor/test/supervised.ts';
 import { log, newSession } from '../runner-bench.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { createSessionDirectories } from '../sessions/session-directory.ts';
 import { agentProcessId, agentTerminalId } from './agent-process.ts';
 import { type AgentTurnDeps, createAgentTurns } from './agent-turns.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let scratch: Scratch;
 let server: NatsServer;
@@ -335,7 +333,7 @@ test('a turn that is canceled ends within two seconds, with all that it had star
   const input = message('say begun\nspawn echo $$ > spawned; sleep 600\nwait spawned\nrun touch up; sleep 600');
   const canceled = new AbortController();
   const running = createAgentTurns(deps).run(input, { detached: never, canceled: canceled.signal });
-  await expect.poll(() => existsSync(join(supervised.workspace, 'up')), { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => existsSync(join(supervised.workspace, 'up'))).toBe(true);
   const startedMs = Date.now();
   canceled.abort();
   expect(await running).toMatchObject({ kind: 'ended', outcome: 'canceled' });
