@@ -49,7 +49,7 @@ test('a turn runs a command in the sandbox and tells what came of it', async () 
     },
   );
   model.on({ userMessage: 'how many files', hasToolResult: true }, { content: 'There are some.' });
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Turns' });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Turns' });
   const turn = await say(session.id, 'how many files are there?');
   expect(turn).toMatchObject({ state: 'ended', outcome: 'completed', usage: { steps: 2 } });
   const history = await readHistory(api, session.id);
@@ -114,11 +114,11 @@ test('an agent finds out why a test fails, mends it and shows that it passes', a
     { toolCalls: [call('run_command', { command: 'sh test.sh' })] },
     { content: 'It subtracted; now it adds, and the test passes.' },
   ]);
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Mend' });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Mend' });
   const put = {
     command: `mkdir lib; echo 'add() { echo $(($1 - $2)); }' > lib/sum.sh; echo '. ./lib/sum.sh; [ $(add 2 2) = 4 ]' > test.sh`,
   };
-  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=30`, put);
+  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, put);
   const turn = await say(session.id, 'the test fails: why?');
   const history = (await readHistory(api, session.id)).filter((event) => (event as any).turnId === turn.id);
   expect(turn).toMatchObject({ state: 'ended', outcome: 'completed', usage: { steps: 5 } });
