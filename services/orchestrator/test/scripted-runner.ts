@@ -29,6 +29,7 @@ import {
   sandboxGone,
   type UpdateInput,
   updateRefused,
+  type UseFilesInput,
 } from '@worktrail/contract/sandbox-activities';
 import { CommandOutcome } from '@worktrail/proto/event';
 import { createProducer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
@@ -66,6 +67,7 @@ export interface ScriptedRunner {
   readonly hibernated: HibernateInput[];
   readonly reverted: RevertInput[];
   readonly changedFiles: ChangeFileInput[];
+  readonly usedFiles: { input: UseFilesInput; atMs: number }[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
   /** From now on the session has no sandbox until it is opened again; commands in it are lost. */
@@ -92,6 +94,7 @@ export async function startScriptedRunner(
   const hibernated: HibernateInput[] = [];
   const reverted: RevertInput[] = [];
   const changedFiles: ChangeFileInput[] = [];
+  const usedFiles: { input: UseFilesInput; atMs: number }[] = [];
   const commands = new Map<string, HeldCommand>();
   const texts = new Map<string, string>();
   const gone = new Set<string>();
@@ -204,7 +207,11 @@ export async function startScriptedRunner(
       const artifact = { name: `archive/${input.sessionId}/${input.generation}`, sha256: 'd'.repeat(64), bytes: 100 };
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
-    useFiles: async () => ({ changed: true }),
+    useFiles: async (input) => {
+      usedFiles.push({ input, atMs: Date.now() });
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      return { changed: true };
+    },
     runAgentTurn: async ({ text, stop, turnId, decided, mayHaveBegun }) => {
       const context = Context.current();
       if (text === 'ask' && decided.length === 0 && !stop) {
@@ -259,6 +266,7 @@ export async function startScriptedRunner(
     hibernated,
     reverted,
     changedFiles,
+    usedFiles,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
     },
