@@ -9,8 +9,8 @@ import { defineConfig } from 'vitest/config';
 const exclude = ['**/node_modules/**', '**/.worktrail*/**'];
 const timed = ['tests/e2e/fairness.test.ts', 'tests/e2e/hostile-repository.test.ts', 'tests/e2e/runners.test.ts'];
 
-/** What is waited for comes when the machine has time for it. */
-const expect = { poll: { timeout: 20_000, interval: 20 } };
+/** What is waited for comes when the machine has time for it: these bound what never comes. A test of a time limit measures it itself. */
+const patience = { expect: { poll: { timeout: 60_000, interval: 20 } }, testTimeout: 300_000, hookTimeout: 300_000 };
 
 export default defineConfig({
   test: {
@@ -21,7 +21,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{packages,services,deploy}/**/*.test.ts', 'tests/{bench,chaos}/**/*.test.ts'],
           exclude: [...exclude, '**/*.{integration,e2e}.test.ts'],
-          testTimeout: 20_000,
+          ...{ expect: patience.expect, testTimeout: 60_000, hookTimeout: 60_000 },
           // Pure: the modules are loaded once for all files of a worker, which is most of the time.
           isolate: false,
           sequence: { groupOrder: 0 },
@@ -32,9 +32,7 @@ export default defineConfig({
           name: 'integration',
           include: ['{packages,services,deploy}/**/*.integration.test.ts'],
           exclude,
-          testTimeout: 120_000,
-          expect,
-          hookTimeout: 120_000,
+          ...patience,
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
@@ -45,9 +43,7 @@ export default defineConfig({
           globalSetup: ['tests/e2e/shared-cluster.ts'],
           include: ['tests/e2e/**/*.test.ts'],
           exclude: [...exclude, ...timed],
-          testTimeout: 120_000,
-          expect,
-          hookTimeout: 180_000,
+          ...patience,
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
@@ -56,9 +52,7 @@ export default defineConfig({
         test: {
           name: 'faults',
           include: ['tests/chaos/**/*.e2e.test.ts', ...timed],
-          testTimeout: 120_000,
-          expect,
-          hookTimeout: 180_000,
+          ...patience,
           maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },

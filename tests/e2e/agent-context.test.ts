@@ -29,8 +29,10 @@ beforeAll(async () => {
   await git('add', '.');
   await git('commit', '-qm', 'Retry');
   commit = await git('rev-parse', 'HEAD');
-}, 120_000);
-afterAll(() => agent?.stop(), 60_000);
+  const search = () => agent.api.get(`/v1/projects/${agent.projectId}/context?q=delay`);
+  while (!(await search()).body.index.complete);
+});
+afterAll(() => agent?.stop());
 
 const turnEvents = async (sessionId: string, turnId: string) =>
   (await readHistory(agent.api, sessionId)).filter((event) => (event as TurnEvent).turnId === turnId);
@@ -68,7 +70,7 @@ test('each search of the agent leaves what it was shown, by the names that git h
   const heard = JSON.stringify((agent.model.getRequests().at(-1)!.body as any).messages);
   expect(heard).toContain('return 2 ** attempt');
   expect(heard).toContain(commit);
-}, 120_000);
+});
 
 test('each read of the agent leaves which bytes of which file, and each change the blobs before and after it', async () => {
   const edited = retry.replace('2 ** attempt', '3 ** attempt');
@@ -95,7 +97,9 @@ test('each read of the agent leaves which bytes of which file, and each change t
     { content: 'Done.' },
   ]);
   const sessionId = await agent.openSession('Reads and writes');
-  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=30`, { command: `printf 'a\\r\\nb' > unended` });
+  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, {
+    command: `printf 'a\\r\\nb' > unended`,
+  });
   const turnId = await agent.send(sessionId, 'read and change');
   expect((await agent.awaitEnd(sessionId, turnId)).data).toMatchObject({ outcome: 'completed' });
   const events = await turnEvents(sessionId, turnId);
@@ -149,4 +153,4 @@ test('each read of the agent leaves which bytes of which file, and each change t
   expect((told.data as any).files.find(({ path }: any) => path === 'lib/new.ts')).toMatchObject({
     newBlob: blobOf('new\n'),
   });
-}, 120_000);
+});

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, createApi, followEvents, readHistory } from './api.ts';
+import { type Api, createApi, followEvents, hibernate, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
@@ -26,10 +26,10 @@ beforeAll(async () => {
   await git('add', '.');
   await git('commit', '-qm', 'An agent');
   projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: repository.path } })).id;
-}, 120_000);
-afterAll(() => cluster?.stop(), 60_000);
+});
+afterAll(() => cluster?.stop());
 
-const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Agents' });
+const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Agents' });
 
 async function say(sessionId: string, text: string, as: object = agent): Promise<string> {
   return (await api.make(`/v1/sessions/${sessionId}/messages`, { text, agent: as })).turnId;
@@ -81,7 +81,7 @@ test('what an agent says, does and has done for it is in the history', async () 
   expect(texts(events).at(-1)).toMatch(/it is not below \/workspace.*Done\. $/s);
   expect(JSON.stringify(events.find(({ type }) => type === 'tool.ended').data)).toContain('made');
   expect((await api.bytes(`/v1/sessions/${id}/files/notes/why.md`)).bytes.toString()).toBe('because\n');
-}, 60_000);
+});
 
 test('a runner that is killed in the middle of what the agent says and does is not noticed in what the history tells', async () => {
   const { id } = await newSession();
@@ -94,7 +94,7 @@ test('a runner that is killed in the middle of what the agent says and does is n
     ...['wait /workspace/go-on', 'write notes.md text', 'run echo 2 >> ran', 'say done'],
   ];
   const turnId = await say(id, script.join('\n'));
-  const command = (text: string) => api.make(`/v1/sessions/${id}/commands?waitSeconds=60`, { command: text });
+  const command = (text: string) => api.make(`/v1/sessions/${id}/commands?waitSeconds=280`, { command: text });
   await seen(id, turnId, ({ type }) => type === 'tool.started');
   killRunner();
   await command('touch go');
@@ -106,7 +106,7 @@ test('a runner that is killed in the middle of what the agent says and does is n
   const events = await eventsOf(id, turnId);
   expect(events.filter(({ type }) => type === 'tool.ended')).toHaveLength(2);
   expect(texts(events).map((text) => text.trim())).toEqual(['I begin and go on', 'in the middle', 'done']);
-}, 120_000);
+});
 
 test('an agent waits for a permission, also where its runner is killed meanwhile', async () => {
   const { id } = await newSession();
@@ -131,42 +131,42 @@ test('an agent waits for a permission, also where its runner is killed meanwhile
   const { items } = (await api.get(`/v1/sessions/${id}/files`)).body;
   expect(items.map(({ name }: any) => name)).toEqual(expect.arrayContaining(['allowed']));
   expect(items.map(({ name }: any) => name)).not.toContain('denied');
-}, 120_000);
+});
 
-test('a turn is canceled within two seconds, and the next message is answered by the same conversation', async () => {
+/** Not the promise of two seconds, which a busy machine may break for itself: turn-cancel.test.ts. */
+const stoppedMsMax = 20_000;
+
+test('a turn is canceled although its agent hangs, and the next message is answered by the same conversation', async () => {
   const { id } = await newSession();
   const hanging = await say(id, 'say begun\nhang');
   await seen(id, hanging, ({ type }) => type === 'message.agent_delta');
   const startedMs = Date.now();
-  await api.post(`/v1/sessions/${id}/turns/${hanging}/cancel`);
+  await api.make(`/v1/sessions/${id}/turns/${hanging}/cancel`);
   expect(await ended(id, hanging)).toMatchObject({ outcome: 'canceled' });
-  expect(Date.now() - startedMs).toBeLessThan(5_000);
+  const end = (await eventsOf(id, hanging)).find(({ type }) => type === 'turn.ended');
+  expect(Date.parse(end.time) - startedMs).toBeLessThan(stoppedMsMax);
   const next = await say(id, 'recall');
   expect(await ended(id, next)).toMatchObject({ outcome: 'completed' });
   expect(texts(await eventsOf(id, next)).join('')).toContain('say begun');
-}, 120_000);
+});
 
 test('a conversation goes on after the session has slept', async () => {
   const { id } = await newSession();
   expect(await ended(id, await say(id, 'say I remember'))).toMatchObject({ outcome: 'completed' });
-  expect((await api.post(`/v1/sessions/${id}/hibernate?waitSeconds=60`)).status).toBe(200);
+  await hibernate(api, id);
   const next = await say(id, 'recall');
   expect(await ended(id, next)).toMatchObject({ outcome: 'completed' });
   expect(texts(await eventsOf(id, next))).toEqual(['say I remember\nrecall\n']);
-}, 120_000);
+});
 
 test.each([
   ['dies', 'die 4', /exited with 4/],
   ['floods', 'flood', /over 262144 bytes/],
-])(
-  'an agent that %s ends its turn with that, and the next message is answered',
-  async (_, text, reason) => {
-    const { id } = await newSession();
-    expect(await ended(id, await say(id, text))).toMatchObject({
-      outcome: 'failed',
-      reason: expect.stringMatching(reason),
-    });
-    expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
-  },
-  120_000,
-);
+])('an agent that %s ends its turn with that, and the next message is answered', async (_, text, reason) => {
+  const { id } = await newSession();
+  expect(await ended(id, await say(id, text))).toMatchObject({
+    outcome: 'failed',
+    reason: expect.stringMatching(reason),
+  });
+  expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
+});

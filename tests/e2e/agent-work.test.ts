@@ -33,11 +33,11 @@ beforeAll(async () => {
   await run('git', ['clone', '-q', '--bare', clone, upstream]);
   const approval = { requiredApprovals: 0, requiredChecks: ['test "$(cat answer)" = 42'] };
   projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: upstream }, approval })).id;
-}, 120_000);
+});
 afterAll(async () => {
   await cluster?.stop();
   await model?.stop();
-}, 60_000);
+});
 
 async function untilTurnEnded(sessionId: string, turnId: string): Promise<any> {
   for await (const event of followEvents(api, cluster.apiKey, sessionId)) {
@@ -63,7 +63,7 @@ test('a chat makes a session and its first turn in one step, and asked again und
   const history = await readHistory(api, session.id);
   expect(history.filter(({ type }) => type === 'message.user')).toHaveLength(1);
   expect(history.map(({ type }) => type).slice(0, 2)).toEqual(['session.created', 'message.user']);
-}, 120_000);
+});
 
 test('a chat without a text, or with an agent that nobody knows, is refused by the name of the field', async () => {
   const refused = async (body: object) => {
@@ -88,7 +88,7 @@ const write = (path: string, content: string) => [
 ];
 
 async function until(ask: () => Promise<any>, isSo: (answer: any) => boolean): Promise<any> {
-  for (const deadline = Date.now() + 90_000; ; ) {
+  for (const deadline = Date.now() + 240_000; ; ) {
     const answer = await ask();
     if (isSo(answer)) return answer;
     if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(answer)}`);
@@ -121,7 +121,10 @@ test('of three attempts by two strategies the verifier judges each, the comparis
   expect(ended.sessions.every(({ turnId }: any) => typeof turnId === 'string')).toBe(true);
   const [winner] = ended.sessions;
   const prepared = await readHistory(api, ended.sessions[2].sessionId);
-  const order = prepared.filter(({ type }) => ['command.ended', 'turn.started', 'turn.ended'].includes(type));
+  // Told by three producers: what came first is told by its time.
+  const order = prepared
+    .filter(({ type }) => ['command.ended', 'turn.started', 'turn.ended'].includes(type))
+    .toSorted((one, other) => Date.parse(one.time) - Date.parse(other.time));
   expect(order.map(({ type }) => type)).toEqual(['command.ended', 'turn.started', 'turn.ended', 'command.ended']);
 
   const comparison = (await api.get(`/v1/tasks/${task.id}/comparison`)).body;
@@ -139,7 +142,7 @@ test('of three attempts by two strategies the verifier judges each, the comparis
   await api.make(`/v1/proposals/${proposal.id}/merge`);
   await until(show, ({ state }) => state === 'merged');
   expect((await run('git', ['-C', upstream, 'show', 'main:answer'])).stdout).toBe('42');
-}, 240_000);
+});
 
 test('a task is started with its title and description as the message', async () => {
   script('In one word', [{ content: 'Twelve.' }]);
@@ -150,7 +153,7 @@ test('a task is started with its title and description as the message', async ()
   expect(attempt).toMatchObject({ verdict: 'passed', title: task.title, commandIds: [] });
   const turn = (await api.get(`/v1/sessions/${attempt.sessionId}/turns/${attempt.turnId}`)).body;
   expect(turn).toMatchObject({ text: 'Count the files\n\nIn one word.', outcome: 'completed' });
-}, 120_000);
+});
 
 test('the others are stopped once one has passed, while the model still thinks', async () => {
   script('answer at once', write('answer', '42'));
@@ -169,7 +172,7 @@ test('the others are stopped once one has passed, while the model still thinks',
     outcome: 'canceled',
     reason: 'trial_attempt_passed',
   });
-}, 120_000);
+});
 
 test('no turn goes on, and none begins, once the budget of the trial is used up', async () => {
   model.on(
@@ -198,7 +201,7 @@ test('no turn goes on, and none begins, once the budget of the trial is used up'
     const turn = await untilTurnEnded(sessionId, turnId);
     expect(turn).toMatchObject({ outcome: 'canceled', reason: 'trial_budget_tokens' });
   }
-}, 120_000);
+});
 
 const worktrail = async (...args: string[]): Promise<string> => {
   const program = join(import.meta.dirname, '../../packages/cli/src/main.ts');
@@ -230,7 +233,7 @@ test('the command line tries a message with two models, shows what each does, an
       .at(-1)!,
   );
   expect(started.trial).toMatchObject({ state: 'completed', sessions: [{ verdict: 'passed' }] });
-}, 120_000);
+});
 
 test('an orchestrator that is killed while the agents work costs no attempt its verdict', async () => {
   script('survive it', [
@@ -259,4 +262,4 @@ test('an orchestrator that is killed while the agents work costs no attempt its 
     const once = ['message.user', 'turn.started', 'turn.ended', 'tool.started', 'tool.ended'];
     expect(once.map((type) => types.filter((one) => one === type).length)).toEqual([1, 1, 1, 1, 1]);
   }
-}, 180_000);
+});

@@ -34,12 +34,12 @@ beforeAll(async () => {
   say = createSay(api, cluster.apiKey);
   const repository = await makeRepository(join(cluster.repositoryRoot, 'bad'), 10);
   projectId = (await api.make('/v1/projects', { name: 'bad', repository: { url: repository.path } })).id;
-  sessionId = (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Bad' })).id;
-}, 120_000);
+  sessionId = (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Bad' })).id;
+});
 afterAll(async () => {
   await cluster?.stop();
   await model?.stop();
-}, 60_000);
+});
 
 const eventsOf = async (turn: any, of = sessionId) =>
   (await readHistory(api, of)).filter((event) => (event as any).turnId === turn.id);
@@ -58,7 +58,7 @@ test('models are listed without keys, and what is not there is named with what w
   expect(await say(sessionId, 'hello', { model: 'slow' })).toMatchObject({
     reason: expect.stringContaining('there are: priced, custom/'),
   });
-}, 60_000);
+});
 
 test('nonsense is an answer; unknown tools and input that does not fit are refused, and the model is told why', async () => {
   model.on('nonsense', says('%%% ]]}} asdf <tool>'));
@@ -74,7 +74,7 @@ test('nonsense is an answer; unknown tools and input that does not fit are refus
   expect(turn).toMatchObject({ outcome: 'completed', usage: { steps: 2 } });
   const told = JSON.stringify(model.asked('wrong tools')[1]!.body.messages);
   for (const reason of ['no tool of that name', 'does not fit', 'is no JSON']) expect(told).toContain(reason);
-}, 60_000);
+});
 
 test('an answer of 10 MB, in pieces or in one line, is cut off', async () => {
   let gone = 0;
@@ -90,7 +90,7 @@ test('an answer of 10 MB, in pieces or in one line, is cut off', async () => {
   });
   const failed = { outcome: 'failed', reason: expect.stringContaining("the model's answer is over 262144 bytes") };
   expect(await say(sessionId, 'endless text')).toMatchObject(failed);
-  expect(gone).toBe(1);
+  await expect.poll(() => gone).toBe(1);
   model.on('endless line', (response) => {
     begin(response);
     response.end(`data: ${'x'.repeat(10_000_000)}`);
@@ -104,7 +104,7 @@ test('an answer of 10 MB, in pieces or in one line, is cut off', async () => {
   );
   expect(await say(sessionId, 'much to escape')).toMatchObject({ outcome: 'completed' });
   for (const message of ['endless text', 'endless line', 'large input']) expect(model.asked(message)).toHaveLength(1);
-}, 60_000);
+});
 
 test('a thousand tools in one step are too many; calls that share an id are done each', async () => {
   model.on('a thousand', calls(...Array.from({ length: 1_000 }, (): [string, string] => ['list_files', '{}'])));
@@ -117,7 +117,7 @@ test('a thousand tools in one step are too many; calls that share an id are done
   expect(turn).toMatchObject({ outcome: 'completed' });
   const ends = (await eventsOf(turn)).filter(({ type }) => type === 'tool.ended');
   expect(new Set(ends.map(({ data }) => data['toolCallId'])).size).toBe(2);
-}, 60_000);
+});
 
 test('an agent that goes round in circles is ended, and one that never comes to an end at its limit of steps', async () => {
   model.on('circles', calls(['list_files', '{}']));
@@ -129,7 +129,7 @@ test('an agent that goes round in circles is ended, and one that never comes to 
   expect(await say(sessionId, 'no end', { limits: { steps: 3 } })).toMatchObject({
     ...{ outcome: 'limit_reached', reason: 'steps', usage: { steps: 3 } },
   });
-}, 60_000);
+});
 
 test('tokens, cost and time are limits too, each by its name', async () => {
   model.on('much', (response, asked) => calls(['read_file', `{"path":"no-${asked.count}"}`])(response, asked));
@@ -144,14 +144,14 @@ test('tokens, cost and time are limits too, each by its name', async () => {
   expect(priced).toMatchObject({ outcome: 'limit_reached', reason: 'cost', usage: { steps: 3 } });
   expect(priced.usage.costUsd).toBeCloseTo(0.6);
   model.on('sleeps', calls(['run_command', '{"command":"sleep 600"}']));
-  const slow = await say(sessionId, 'sleeps', { limits: { seconds: 2 } });
+  const slow = await say(sessionId, 'sleeps', { limits: { seconds: 10 } });
   expect(slow).toMatchObject({ outcome: 'limit_reached', reason: 'time', usage: { steps: 1 } });
   const told = (await eventsOf(slow)).filter(({ type }) => type === 'limit.reached');
-  expect(told.map(({ data }) => data)).toMatchObject([{ limit: 'time', detail: 'the turn may take 2 seconds' }]);
-}, 90_000);
+  expect(told.map(({ data }) => data)).toMatchObject([{ limit: 'time', detail: 'the turn may take 10 seconds' }]);
+});
 
 test('all turns of a session together have limits, which can be changed and which a fork begins anew', async () => {
-  const path = `/v1/projects/${projectId}/sessions?waitSeconds=60`;
+  const path = `/v1/projects/${projectId}/sessions?waitSeconds=280`;
   const session = await api.make(path, { title: 'Bounded', agentLimits: { tokens: 200 } });
   expect(session).toMatchObject({ agentLimits: { tokens: 200, steps: null }, agentUsage: { tokens: 0 } });
   model.on('short', says('Yes.'));
@@ -171,7 +171,7 @@ test('all turns of a session together have limits, which can be changed and whic
   expect(await say(session.id, 'short')).toMatchObject({ outcome: 'limit_reached', reason: 'session_steps' });
   const refused = await api.request('PATCH', `/v1/sessions/${session.id}`, { agentLimits: { tokens: 0 } });
   expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: 'agentLimits.tokens' }] } });
-}, 90_000);
+});
 
 test('a model that says nothing, or what cannot be read, is asked three times in all', async () => {
   model.on('silent', says(''));
@@ -184,7 +184,7 @@ test('a model that says nothing, or what cannot be read, is asked three times in
   });
   expect(await say(sessionId, 'garbage')).toMatchObject({ outcome: 'failed' });
   expect(['silent', 'garbage'].map((message) => model.asked(message).length)).toEqual([3, 3]);
-}, 60_000);
+});
 
 test('an answer that breaks off, too many requests and a server in trouble are tried again, when they say', async () => {
   model.on(
@@ -216,7 +216,7 @@ test('an answer that breaks off, too many requests and a server in trouble are t
     }, says('Now.')),
   );
   expect(await say(sessionId, 'error inside')).toMatchObject({ outcome: 'completed' });
-}, 90_000);
+});
 
 test('what is refused is not tried again, and its reason is told without the key', async () => {
   for (const status of [400, 401, 403]) {
@@ -244,7 +244,7 @@ test('what is refused is not tried again, and its reason is told without the key
     outcome: 'failed',
     reason: expect.stringContaining('length'),
   });
-}, 60_000);
+});
 
 test('escapes of a terminal, NUL and halves of characters are in the history as text, and all of it can be read', async () => {
   model.on('escapes', says('\u001b[2J\0\ud800 end \u{1f600}'));
@@ -261,4 +261,4 @@ test('escapes of a terminal, NUL and halves of characters are in the history as 
   expect(history.filter(({ type }) => type === 'gap')).toEqual([]);
   const { items } = (await api.get(`/v1/sessions/${sessionId}/turns?limit=200`)).body;
   expect(items.every(({ state, outcome }: any) => state === 'ended' && outcome !== null)).toBe(true);
-}, 60_000);
+});

@@ -54,7 +54,7 @@ const worktrail = (...args: string[]) => {
 const show = async (id: string) => (await api.get(`/v1/proposals/${id}`)).body;
 
 async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
-  for (const deadline = Date.now() + 90_000; ; ) {
+  for (const deadline = Date.now() + 240_000; ; ) {
     const answer = await ask();
     if (isSo(answer)) return answer;
     if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(answer)}`);
@@ -68,8 +68,8 @@ const untilState = (id: string, ...states: string[]) =>
   );
 
 async function makeSession(title: string, command: string): Promise<any> {
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title });
-  const ran = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title });
+  const ran = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command });
   expect(ran).toMatchObject({ outcome: 'exited', exitCode: 0 });
   return session;
 }
@@ -107,7 +107,7 @@ test('of three attempts the chosen one is checked, approved by another, and merg
   const survey =
     'git status --porcelain; git log --format=%H -3; find . -path ./.git -prune -o -type f -print | sort | xargs sha256sum';
   const look = async (sessionId: string) =>
-    (await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=60`, { command: survey })).output.text;
+    (await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, { command: survey })).output.text;
   const before = [await look(failing), await look(other)];
 
   // A required check fails for the one that the verifier refused too.
@@ -160,7 +160,7 @@ test('of three attempts the chosen one is checked, approved by another, and merg
     'proposal.merge_requested',
     'proposal.opened',
   ]);
-}, 240_000);
+});
 
 test('a push to main between check and merge leads to a re-check of what will land, not to a merge of an untested tree', async () => {
   const session = await makeSession('Moved under', 'echo 44 > answer; echo x > moved-under');
@@ -177,14 +177,14 @@ test('a push to main between check and merge leads to a re-check of what will la
   expect(await git(upstream, 'show', 'main:between')).toBe('pushed in between');
   const history = await readHistory(api, session.id);
   expect(history.filter(({ type }) => type === 'proposal.checked')).toHaveLength(4);
-}, 180_000);
+});
 
 test('what conflicts names its paths; a new head voids approvals, a changed policy too; a rejection is final', async () => {
   const session = await makeSession('Conflicts', 'echo 45 > answer; echo ours > README.md');
   await pushToMain('README.md', 'theirs\n');
   const opened = await api.make(`/v1/sessions/${session.id}/proposals`);
   expect(opened).toMatchObject({ state: 'conflicted', conflicts: ['README.md'] });
-  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, {
+  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, {
     command: 'git checkout -q HEAD -- README.md',
   });
   const again = await api.make(`/v1/sessions/${session.id}/proposals`, { title: 'Without a conflict' });
@@ -192,7 +192,7 @@ test('what conflicts names its paths; a new head voids approvals, a changed poli
   await reviewer.make(`/v1/proposals/${opened.id}/approve`, { headCommit: again.headCommit });
   await untilState(opened.id, 'mergeable');
 
-  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command: 'echo 46 > answer' });
+  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command: 'echo 46 > answer' });
   const third = await api.make(`/v1/sessions/${session.id}/proposals`);
   expect(third).toMatchObject({ id: opened.id, approvals: [] });
   expect(third.headCommit).not.toBe(again.headCommit);
@@ -211,7 +211,7 @@ test('what conflicts names its paths; a new head voids approvals, a changed poli
   expect((await reviewer.post(`/v1/proposals/${opened.id}/approve`)).status).toBe(409);
   const local = await api.request('PATCH', `/v1/projects/${projectId}`, { approval: { mergeMethod: 'pull_request' } });
   expect([local.status, local.body.errors?.[0]?.path]).toEqual([422, 'approval.mergeMethod']);
-}, 180_000);
+});
 
 test('requests to put a session up that come at once make one proposal', async () => {
   const session = await makeSession('Put up by many', 'echo 1 > by-many');

@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.stop();
   await model?.stop();
-}, 60_000);
+});
 
 async function ended(sessionId: string, turnId: string): Promise<any> {
   for await (const event of followEvents(api, cluster.apiKey, sessionId)) {
@@ -111,7 +111,7 @@ test.each(agents)(
     model.on({ predicate: (request: any) => !request.tools?.length } as any, { content: 'A title' });
     script({ message, steps });
     const { projectId, path } = await makeProject(kind);
-    const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=120`, { title: kind });
+    const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: kind });
     expect(session).toMatchObject({ state: 'ready' });
     const said = { text: message, agent: { kind, model: 'scripted' } };
     const { turnId } = await api.make(`/v1/sessions/${session.id}/messages`, said);
@@ -122,9 +122,9 @@ test.each(agents)(
     expect(JSON.stringify(history.findLast(({ type }) => type === 'message.agent'))).toContain('now it adds');
     const proposal = await api.make(`/v1/sessions/${session.id}/proposals`, { title: 'Mended' });
     const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
-    await expect.poll(state, { timeout: 60_000 }).toBe('mergeable');
+    await expect.poll(state).toBe('mergeable');
     await api.post(`/v1/proposals/${proposal.id}/merge`, {});
-    await expect.poll(state, { timeout: 60_000 }).toBe('merged');
+    await expect.poll(state).toBe('merged');
     const { stdout } = await promisify(execFile)('git', ['-C', path, 'show', 'main:sum.sh']);
     expect(stdout).toContain('$1 + $2');
   },

@@ -15,8 +15,8 @@ let agent: ScriptedAgent;
 beforeAll(async () => {
   agent = await startScriptedAgent('turn-cancel');
   agent.script('still there', [{ content: 'Yes.' }]);
-}, 120_000);
-afterAll(() => agent?.stop(), 60_000);
+});
+afterAll(() => agent?.stop());
 
 const turnEvents = async (sessionId: string, turnId: string) =>
   (await readHistory(agent.api, sessionId)).filter((event) => (event as TurnEvent).turnId === turnId);
@@ -67,7 +67,7 @@ test('while the model streams', async () => {
   const told = events.filter(({ type }) => type === 'message.agent_delta');
   expect(told.map(({ data }) => data['text']).join('').length).toBeLessThan(long.length);
   for (const one of told) expect(msBetween(end, one)).toBeLessThan(stoppedMsMax);
-}, 60_000);
+});
 
 test('while the model does not answer', async () => {
   agent.script('hang', [{ content: 'late' }], { chaos: { latencyMs: hangingMs } });
@@ -77,7 +77,7 @@ test('while the model does not answer', async () => {
   await cancel(sessionId, turnId);
   await expectGoesOn(sessionId);
   expect((await turnEvents(sessionId, turnId)).some(({ type }) => type.startsWith('message.agent'))).toBe(false);
-}, 60_000);
+});
 
 test('while a command runs that ignores being asked to stop: it is killed after its grace, and the turn does not wait for that', async () => {
   const stubborn = `trap '' TERM INT; echo begun; while :; do sleep 0.2; date +%s%N > alive; done`;
@@ -100,9 +100,9 @@ test('while a command runs that ignores being asked to stop: it is killed after 
   const events = await expectToolsEnded(sessionId, turnId);
   expect(events.filter(({ type }) => type === 'tool.ended').map(({ data }) => data['failed'])).toEqual([true, true]);
   const look = { command: 'a=$(cat alive); sleep 1; [ "$a" = "$(cat alive)" ] && [ ! -e after ] && echo still' };
-  const looked = await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=30`, look);
+  const looked = await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, look);
   expect(looked).toMatchObject({ exitCode: 0 });
-}, 60_000);
+});
 
 test('while a tool reads files', async () => {
   agent.script('search for ever', [
@@ -112,11 +112,11 @@ test('while a tool reads files', async () => {
   const sessionId = await agent.openSession('Searches');
   // What the expression makes of it takes longer than a search may.
   const put = { command: "mkdir slow; for n in 1 2 3; do head -c 20011 /dev/zero | tr '\\0' a > slow/$n; done" };
-  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=30`, put);
+  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, put);
   const turnId = await agent.send(sessionId, 'search for ever');
   await agent.awaitEvent(sessionId, turnId, ({ type }) => type === 'tool.started');
   await cancel(sessionId, turnId);
   await expectGoesOn(sessionId);
   const events = await expectToolsEnded(sessionId, turnId);
   expect(events.filter(({ type }) => type === 'tool.ended')).toHaveLength(1);
-}, 60_000);
+});

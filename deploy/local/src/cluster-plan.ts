@@ -49,7 +49,6 @@ export interface PlanInput {
 
 export const REPOSITORY_DIRECTORY = resolve(import.meta.dirname, '../../..');
 export const NATS_USER = 'worktrail';
-export const TEMPORAL_NAMESPACE = 'default';
 
 export async function planCluster(input: PlanInput): Promise<ClusterPlan> {
   const { state, env, report, signal } = input;

@@ -34,6 +34,8 @@ export const connectionSchema = z.object({
     orchestrator: z.string(),
     sandboxRunner: z.string(),
   }),
+  /** Where the cluster's workflows are at its Temporal. */
+  temporalNamespace: z.string(),
   organizationId: z.string().nullable(),
   projectId: z.string().nullable(),
 });

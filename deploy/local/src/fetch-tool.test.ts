@@ -66,11 +66,11 @@ test('a download that hangs is ended in time, with the server that it started', 
   const abort = new AbortController();
   const options = { ...(await download(hang)), signal: abort.signal };
   const searching = fromTemporalSdk(pin, tools, options)();
-  await waitUntil(async () => existsSync(identity), { what: 'the download to start', timeoutMs: 10_000 });
+  await waitUntil(async () => existsSync(identity), { what: 'the download to start', timeoutMs: 60_000 });
   abort.abort();
   expect(await searching).toContain('was stopped');
   const server = JSON.parse(await readFile(identity, 'utf8')) as ProcessIdentity;
-  await waitUntil(async () => !(await isAlive(server)), { what: 'its server to end', timeoutMs: 2_000 });
+  await waitUntil(async () => !(await isAlive(server)), { what: 'its server to end', timeoutMs: 60_000 });
   expect(await readdir(tools)).toEqual([]);
 });
 

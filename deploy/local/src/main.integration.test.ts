@@ -15,11 +15,11 @@ function npmStart(...flags: string[]) {
   return runProgram(process.execPath, [start, ...flags], { timeoutMs: 60_000 });
 }
 
-describe('npm start', { timeout: 120_000 }, () => {
+describe('npm start', () => {
   beforeAll(async () => {
     directory = await mkdtemp('/tmp/wt-main-');
     cluster = await startStandInCluster(join(directory, 'state'));
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await cluster.stop();

@@ -38,5 +38,5 @@ test('a process that ignores TERM is killed with its group', async () => {
   const identity = await identifyProcess(child.pid as number);
   await endProcess(identity as NonNullable<typeof identity>, 200);
   expect(await identifyProcess(child.pid as number)).toBeNull();
-  await waitUntil(async () => isGroupGone(child.pid as number), { what: 'the group to be reaped', timeoutMs: 5_000 });
+  await waitUntil(async () => isGroupGone(child.pid as number), { what: 'the group to be reaped', timeoutMs: 60_000 });
 });

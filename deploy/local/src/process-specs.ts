@@ -1,7 +1,7 @@
 /** How each process of a cluster is run: program, arguments, environment, ready check and bounds. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ClusterPlan, NATS_USER, TEMPORAL_NAMESPACE } from './cluster-plan.ts';
+import { type ClusterPlan, NATS_USER } from './cluster-plan.ts';
 import { prepareDaemon } from './docker-daemon.ts';
 import { engineVersion } from './docker-engine.ts';
 import { natsConfig } from './nats-config.ts';
@@ -51,11 +51,12 @@ export function natsSpec(plan: ClusterPlan): ProcessSpec {
 export function temporalSpec(plan: ClusterPlan): ProcessSpec {
   const { host } = plan;
   const port = plan.ports.temporal;
+  const namespace = plan.secrets.clusterId;
   return {
     ...place(plan, 'temporal'),
     program: plan.temporalProgram,
-    args: temporalArguments({ host, port, databasePath: plan.state.temporalDatabase }),
-    isReady: () => isTemporalReady(host, port, TEMPORAL_NAMESPACE),
+    args: temporalArguments({ host, port, namespace, databasePath: plan.state.temporalDatabase }),
+    isReady: () => isTemporalReady(host, port, namespace),
     readyTimeoutMs: 60_000,
     stopTimeoutMs: 3_000,
   };

@@ -19,7 +19,7 @@ test('what a killed fetch left is swept, that of a live one stays', async () => 
   const script = join(import.meta.dirname, '../test/fetch-for-ever.ts');
   const fetching = spawn(process.execPath, [script, directory], { stdio: 'inherit' });
   const found = async () => (await readdir(directory)).find((name) => existsSync(join(directory, name, 'half')));
-  await waitUntil(async () => (await found()) !== undefined, { what: 'the fetch', timeoutMs: 10_000 });
+  await waitUntil(async () => (await found()) !== undefined, { what: 'the fetch', timeoutMs: 60_000 });
   const name = (await found()) as string;
   try {
     expect(scratchOwner(name)?.pid).toBe(fetching.pid);

@@ -43,6 +43,7 @@ test('every service is told its own port and the addresses all share', () => {
       PATH: '/bin',
       WORKTRAIL_NATS_URL: 'nats://127.0.0.1:5',
       WORKTRAIL_TEMPORAL_ADDRESS: '127.0.0.1:6',
+      WORKTRAIL_TEMPORAL_NAMESPACE: 'c1',
     });
   }
 });

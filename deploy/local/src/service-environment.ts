@@ -7,7 +7,7 @@
  */
 import { delimiter } from 'node:path';
 import { operatorVariableNames } from '@worktrail/runtime/operator-config';
-import { type ClusterPlan, NATS_USER, serviceUrl, TEMPORAL_NAMESPACE } from './cluster-plan.ts';
+import { type ClusterPlan, NATS_USER, serviceUrl } from './cluster-plan.ts';
 import type { ServiceName } from './process-names.ts';
 
 export function serviceEnvironment(plan: ClusterPlan, name: ServiceName): Record<string, string> {
@@ -46,7 +46,7 @@ function common(plan: ClusterPlan, name: ServiceName): Record<string, string> {
     WORKTRAIL_NATS_USER: NATS_USER,
     WORKTRAIL_NATS_PASSWORD: plan.secrets.natsPassword,
     WORKTRAIL_TEMPORAL_ADDRESS: `${plan.host}:${plan.ports.temporal}`,
-    WORKTRAIL_TEMPORAL_NAMESPACE: TEMPORAL_NAMESPACE,
+    WORKTRAIL_TEMPORAL_NAMESPACE: plan.secrets.clusterId,
     WORKTRAIL_INTERNAL_TOKEN: plan.secrets.internalToken,
     WORKTRAIL_LOG_LEVEL: plan.logLevel,
     WORKTRAIL_HOST: plan.host,

@@ -34,7 +34,7 @@ function spec(changes: Partial<ProcessSpec> = {}): ProcessSpec {
     cwd: directory,
     logPath: join(directory, 'log'),
     isReady: async () => existsSync(pidPath),
-    readyTimeoutMs: 5_000,
+    readyTimeoutMs: 60_000,
     stopTimeoutMs: 2_000,
     prepare: () => rm(pidPath, { force: true }),
     ...changes,
@@ -50,7 +50,7 @@ function supervise(own: ProcessSpec, onSpawn: () => Promise<void> = async () => 
 }
 
 const noted = (part: string) =>
-  waitUntil(async () => notes.some((note) => note.includes(part)), { what: `a note of "${part}"`, timeoutMs: 5_000 });
+  waitUntil(async () => notes.some((note) => note.includes(part)), { what: `a note of "${part}"`, timeoutMs: 60_000 });
 
 test('a start that cannot be recorded is ended and tried again', async () => {
   let failures = 0;
@@ -110,7 +110,7 @@ test('where its supervisor is killed between starting and recording it, the prog
   expect(signal).toBe('SIGKILL');
   const orphan = JSON.parse(await readFile(join(directory, 'spawned'), 'utf8')) as ProcessIdentity;
   spawned.push(orphan);
-  await waitUntil(async () => !(await isAlive(orphan)), { what: 'the orphan to end', timeoutMs: 5_000 });
+  await waitUntil(async () => !(await isAlive(orphan)), { what: 'the orphan to end', timeoutMs: 60_000 });
   expect(existsSync(join(directory, 'ran'))).toBe(false);
 });
 
@@ -119,7 +119,7 @@ test('one that hangs and cannot be asked any more is stopped in time, also while
   const starting = neverReady.start();
   starting.catch(() => undefined);
   const isSpawned = async () => spawned.length > 0 && existsSync(join(directory, 'pid'));
-  await waitUntil(isSpawned, { what: 'it to be spawned', timeoutMs: 5_000 });
+  await waitUntil(isSpawned, { what: 'it to be spawned', timeoutMs: 60_000 });
   neverReady.kill('SIGSTOP');
   await neverReady.stop(200);
   await expect(starting).rejects.toThrow('was stopped');

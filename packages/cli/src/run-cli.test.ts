@@ -401,7 +401,8 @@ describe('logs', () => {
 
 describe('trial', () => {
   const attempt = { sessionId: 'ses_1', title: 'a', verdict: null, reason: null, startedAt: null, endedAt: null };
-  const trial = { id: 'trl_1', state: 'running', createdAt: '2026-01-01T00:00:00.000Z', endedAt: null };
+  const usage = { tokens: 0, costUsd: 0 };
+  const trial = { id: 'trl_1', state: 'running', usage, createdAt: '2026-01-01T00:00:00.000Z', endedAt: null };
 
   test('run makes task and trial, shows what happens, and exits 0 when an attempt passed', async () => {
     let reads = 0;

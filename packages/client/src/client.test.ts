@@ -48,6 +48,12 @@ test('a command is sent with its wait, which is kept below what fetch endures', 
   expect(JSON.parse(request!.body)).toEqual({ command: 'true' });
 });
 
+test('so is the wait for events', async () => {
+  const { server, client } = await setUp((response) => sendJson(response, 200, { items: [], nextCursor: 'c' }));
+  await client.events.list('ses_1', { after: 'c', waitSeconds: 300 });
+  expect(server.requests[0]!.path).toBe('/v1/sessions/ses_1/events?after=c&waitSeconds=290');
+});
+
 test('output is read range by range, over what was not kept, to its end', async () => {
   const bytes = Buffer.from('abcdefghij');
   const { client } = await setUp((response, { path }) => {

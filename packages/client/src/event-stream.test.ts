@@ -2,8 +2,7 @@ import type { ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { WorktrailApiError, WorktrailConnectionError } from './api-error.ts';
-import type { WorktrailEvent } from './api-types.ts';
-import { type FollowOptions, followEvents } from './event-stream.ts';
+import { type FollowOptions, followEvents, type WorktrailEvent } from './event-stream.ts';
 import { type Answer, sendProblem, startTestServer, type TestServer } from './test-server.ts';
 import { createTransport } from './transport.ts';
 

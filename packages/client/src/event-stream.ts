@@ -8,12 +8,15 @@
 
 import { createParser } from 'eventsource-parser';
 import { WorktrailApiError, WorktrailConnectionError } from './api-error.ts';
-import type { WorktrailEvent } from './api-types.ts';
+import type { Event } from './gen/api-schemas.ts';
 import { backOffMs, retryDelayMs } from './retry.ts';
 import type { Transport } from './transport.ts';
 import { unlessAborted, type Wait } from './wait.ts';
 
 const bufferedCharactersMax = 8 * 1024 * 1024;
+
+/** One fact of a session's history. */
+export type WorktrailEvent = Event;
 
 export interface FollowOptions {
   /** Cursor of the last event already seen. */

@@ -1,6 +1,14 @@
 // A list of the API as an async iterator over its items, page after page.
 
-import type { Page } from './api-types.ts';
+export interface Page<T> {
+  items: T[];
+  nextCursor: string | null;
+}
+
+export interface PageQuery {
+  limit?: number;
+  cursor?: string;
+}
 
 /** @throws when the server answers with the cursor it was asked with: such a list would never end. */
 export async function* allItems<T>(fetchPage: (cursor: string | undefined) => Promise<Page<T>>): AsyncGenerator<T> {

@@ -13,6 +13,9 @@ import type { Wait } from './wait.ts';
 /** Longer than the server waits for what takes long. */
 const answerTimeoutMs = 75_000;
 
+/** Node's fetch gives up on an answer's headers after 300 s, so a wait ends before. */
+const waitSecondsMax = 290;
+
 type QueryValue = string | number | boolean | readonly string[] | undefined;
 
 export interface RequestOptions {
@@ -25,8 +28,8 @@ export interface RequestOptions {
   idempotencyKey?: string;
   /** It is no POST, and honours an idempotency key as they do. */
   takesKey?: true;
-  /** How long the server may hold this request before it answers. */
-  waitSeconds?: number;
+  /** The server is asked to hold its answer back for what is waited for, at most `waitSecondsMax`. */
+  waitSeconds?: number | undefined;
   signal?: AbortSignal;
   /** False: this one attempt only. */
   retry?: boolean;
@@ -62,16 +65,25 @@ export function createTransport(dependencies: TransportDependencies): Transport 
 
   async function exchange<T>(method: string, path: string, options: RequestOptions, read: Read<T>): Promise<T> {
     const init = requestInit(dependencies, method, options);
-    const url = apiUrl + path + queryString(options.query);
+    const waitSeconds = options.waitSeconds === undefined ? undefined : Math.min(options.waitSeconds, waitSecondsMax);
+    const url = apiUrl + path + queryString({ ...options.query, waitSeconds });
+    const timeoutMs = answerTimeoutMs + (waitSeconds ?? 0) * 1000;
     const attemptsMax = options.retry !== false && canRepeat(method, init.headers) ? dependencies.attemptsMax : 1;
     for (let attempt = 1, waited = 0; ; attempt++) {
       try {
-        return await attemptOnce(dependencies.fetch, apiUrl, url, init, options, async (response) => {
-          // The attempt before this one may have deleted it and lost its answer.
-          const isGone = method === 'DELETE' && attempt > 1 && response.status === 404;
-          if (response.ok || isGone || options.accept?.includes(response.status)) return read(response);
-          throw await apiErrorOf(response);
-        });
+        return await attemptOnce(
+          dependencies.fetch,
+          apiUrl,
+          url,
+          init,
+          { timeoutMs, signal: options.signal },
+          async (response) => {
+            // The attempt before this one may have deleted it and lost its answer.
+            const isGone = method === 'DELETE' && attempt > 1 && response.status === 404;
+            if (response.ok || isGone || options.accept?.includes(response.status)) return read(response);
+            throw await apiErrorOf(response);
+          },
+        );
       } catch (error) {
         if (isStillRunning(error) && attemptsMax > 1 && waited < stillRunningAttemptsMax) {
           waited += 1;
@@ -135,18 +147,17 @@ async function attemptOnce<T>(
   apiUrl: string,
   url: string,
   init: Init,
-  options: RequestOptions,
+  { timeoutMs, signal: stop }: { timeoutMs: number; signal: AbortSignal | undefined },
   read: Read<T>,
 ): Promise<T> {
-  options.signal?.throwIfAborted();
-  const timeoutMs = answerTimeoutMs + (options.waitSeconds ?? 0) * 1000;
+  stop?.throwIfAborted();
   const tooLate = new AbortController();
   const timer = setTimeout(() => tooLate.abort(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
-  const signal = AbortSignal.any(options.signal ? [options.signal, tooLate.signal] : [tooLate.signal]);
+  const signal = AbortSignal.any(stop ? [stop, tooLate.signal] : [tooLate.signal]);
   try {
     return await send(url, { ...init, signal, redirect: 'error' }).then(read);
   } catch (cause) {
-    options.signal?.throwIfAborted();
+    stop?.throwIfAborted();
     if (cause instanceof WorktrailApiError) throw cause;
     throw new WorktrailConnectionError(apiUrl, reasonOf(cause), cause);
   } finally {

@@ -56,6 +56,37 @@ export type AgentLimits = { [Name in keyof TurnLimits]: number | null };
 /** What the turns of a session took so far. */
 export type AgentUsage = { [Name in keyof TurnLimits]: number };
 
+/** `name`: of a session's, with "session_" before it. */
+export interface ReachedLimit {
+  name: string;
+  detail: string;
+}
+
+const limitNames = { steps: 'steps', tokens: 'tokens', costUsd: 'cost', seconds: 'time' } as const;
+
+/** The first that leaves no room for more; null: none. */
+export function firstLimitReached(
+  took: AgentUsage,
+  limits: AgentLimits,
+  whose: 'turn' | 'session',
+): ReachedLimit | null {
+  for (const name of ['steps', 'tokens', 'costUsd', 'seconds'] as const) {
+    const limit = limits[name];
+    if (limit !== null && took[name] >= limit)
+      return { name: limitNames[name], detail: limitDetail(whose, name, limit) };
+  }
+  return null;
+}
+
+export function sessionLimitReached(took: AgentUsage, limits: AgentLimits): ReachedLimit | null {
+  const reached = firstLimitReached(took, limits, 'session');
+  return reached && { ...reached, name: `session_${reached.name}` };
+}
+
+export function limitDetail(whose: 'turn' | 'session', name: keyof TurnLimits, limit: number): string {
+  return `the ${whose} may take ${name === 'costUsd' ? `${limit} USD` : `${limit} ${name}`}`;
+}
+
 export const agentLimitsNone: AgentLimits = { steps: null, tokens: null, costUsd: null, seconds: null };
 
 /** Of a session. */

@@ -6,7 +6,7 @@ import type { ActorRef, CommandSpec } from './commands.ts';
 import type { CheckpointDocument, SessionDocument } from './documents.ts';
 import type { Environment, RepositoryRef } from './environment.ts';
 import type { SessionFork } from './forks.ts';
-import type { TurnSpec } from './turns.ts';
+import type { TokenUsage, TurnSpec } from './turns.ts';
 
 export const workflowTaskQueue = 'worktrail-orchestrator';
 /**
@@ -274,6 +274,13 @@ export const sandboxStopped = 'sandboxStopped';
 export interface SandboxStopped {
   generation: number;
   reason: string;
+}
+
+/** Signal from a runner: what models have used in all that something in the sandbox called, by a meter of its own. It only grows. */
+export const modelsCalled = 'modelsCalled';
+export interface ModelsCalled {
+  meterId: string;
+  used: TokenUsage;
 }
 
 /** Signal from a trial: run this command; the end is reported to the trial by `commandReported`. */

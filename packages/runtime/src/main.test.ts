@@ -15,7 +15,7 @@ async function run(start: string): Promise<{ exitCode: number; output: string }>
     });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: 15_000,
+    timeout: 60_000,
   });
   const [output, [exitCode]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   return { exitCode: exitCode as number, output };

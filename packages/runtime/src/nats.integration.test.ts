@@ -41,7 +41,7 @@ test('a request that was under way when the server died fails at once', async ()
   await asked.promise;
   await server.kill();
   await failed;
-}, 30_000);
+});
 
 test('a request made while the server is away is answered when it is back', async () => {
   const jsm = await jetstreamManager(connection, { timeout });
@@ -51,11 +51,11 @@ test('a request made while the server is away is answered when it is back', asyn
   const answer = jsm.getAccountInfo();
   await server.restart();
   expect(await answer).toMatchObject({ streams: 0 });
-}, 30_000);
+});
 
 test('a request made while the server is away waits no longer than it may', async () => {
   const gone = until('disconnect');
   await server.kill();
   await gone;
   await expect(connection.request('anything', '', { timeout: 50 })).rejects.toThrow('timeout');
-}, 30_000);
+});

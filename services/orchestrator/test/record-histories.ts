@@ -223,10 +223,15 @@ async function recordSessionAgent(bed: OrchestratorBed): Promise<Recording> {
   await session.cancelTurn(held.id);
   await has('turnEnded', 3);
   await session.say(lost);
-  await has('turnStarted', 4);
+  await until(async () => bed.runner.agentTurns.some(({ turnId }) => turnId === lost.id), Boolean);
   const { generation } = await session.describe();
   await session.loseHost({ runnerId, generation });
-  await has('turnEnded', 4);
+  // The lost host still answers that it is done; where the session goes on it is not.
+  await until(session.events, (events) =>
+    events.some(
+      ({ turnId, payload }) => turnId === lost.id && payload.case === 'turnEnded' && payload.value.outcome === 'failed',
+    ),
+  );
   await session.archive();
   return { 'session-agent': session.handle };
 }

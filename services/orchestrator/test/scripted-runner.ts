@@ -21,6 +21,7 @@ import {
   type OpenSandboxInput,
   type PlacementActivities,
   type RevertInput,
+  type RunAgentTurnInput,
   placementTaskQueue,
   runnerDraining,
   type RunCommandInput,
@@ -68,6 +69,7 @@ export interface ScriptedRunner {
   readonly reverted: RevertInput[];
   readonly changedFiles: ChangeFileInput[];
   readonly usedFiles: { input: UseFilesInput; atMs: number }[];
+  readonly agentTurns: RunAgentTurnInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
   /** From now on the session has no sandbox until it is opened again; commands in it are lost. */
@@ -95,6 +97,7 @@ export async function startScriptedRunner(
   const reverted: RevertInput[] = [];
   const changedFiles: ChangeFileInput[] = [];
   const usedFiles: { input: UseFilesInput; atMs: number }[] = [];
+  const agentTurns: RunAgentTurnInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const texts = new Map<string, string>();
   const gone = new Set<string>();
@@ -212,7 +215,9 @@ export async function startScriptedRunner(
       if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
       return { changed: true };
     },
-    runAgentTurn: async ({ text, stop, turnId, decided, mayHaveBegun }) => {
+    runAgentTurn: async (input) => {
+      const { text, stop, turnId, decided, mayHaveBegun } = input;
+      agentTurns.push(input);
       const context = Context.current();
       if (text === 'ask' && decided.length === 0 && !stop) {
         return { kind: 'permissions', asked: [{ toolCallId: `${turnId}-1-0`, toolKind: 'execute', detail: 'run it' }] };
@@ -267,6 +272,7 @@ export async function startScriptedRunner(
     reverted,
     changedFiles,
     usedFiles,
+    agentTurns,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
     },

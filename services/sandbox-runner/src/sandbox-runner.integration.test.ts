@@ -109,7 +109,7 @@ beforeAll(async () => {
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
     labels: {},
-    egress: { privateAllowed: [], models: noModels },
+    egress: { privateAllowed: [], named: {}, models: noModels },
     control: 'fifo',
   };
   lifetime = createLifetime(log);
@@ -118,7 +118,7 @@ beforeAll(async () => {
   const repositoryPath = join(scratch.path, 'repositories', 'upstream');
   await makeRepository(repositoryPath);
   session = newSession({ repositoryPath });
-}, 60_000);
+});
 
 afterAll(async () => {
   const { runnerId } = runner;
@@ -132,7 +132,7 @@ afterAll(async () => {
   await nats.stop();
   traceStore.close();
   await scratch.remove();
-}, 60_000);
+});
 
 const address = (path: string) => `http://127.0.0.1:${runner.port}${path}`;
 
@@ -169,7 +169,7 @@ test('while its engine is away or hangs it says so and takes no session, and doe
   };
   for (const lose of [engine.refuse, engine.hang]) {
     await lose();
-    await expect.poll(announced, { timeout: 5_000 }).toMatchObject({ part: 'docker' });
+    await expect.poll(announced).toMatchObject({ part: 'docker' });
     const input = newSession({ repositoryPath: session.repository.url });
     const opening = onHost('openSandbox', input, 1);
     opening.catch(() => undefined);
@@ -181,10 +181,10 @@ test('while its engine is away or hangs it says so and takes no session, and doe
     expect(await waiting).toMatchObject({ runnerId: runner.runnerId });
     expect(await opening).toMatchObject({ from: 'new' });
     await onHost('removeSandbox', input);
-    await expect.poll(announced, { timeout: 2_000 }).toBeNull();
+    await expect.poll(announced).toBeNull();
     await askHealth(connection, 'docker');
   }
-}, 30_000);
+});
 
 test('a second runner on the same data directory is refused', async () => {
   const other = createLifetime(log);
@@ -194,7 +194,7 @@ test('a second runner on the same data directory is refused', async () => {
 
 test('a control request for a command that does not run is answered with the code for it', async () => {
   const ask = async (bytes: Uint8Array) => {
-    const reply = await connection.request(runnerControlSubject(runner.runnerId), bytes, { timeout: 2_000 });
+    const reply = await connection.request(runnerControlSubject(runner.runnerId), bytes, { timeout: 60_000 });
     return fromBinary(ControlReplySchema, reply.data).errorCode;
   };
   const request = create(ControlRequestSchema, {
@@ -249,7 +249,7 @@ test('through Temporal a session is placed, opened, and runs commands; a stop of
     cause: { type: 'stale_generation' },
   });
   await onHost('removeSandbox', next);
-}, 60_000);
+});
 
 test('a stop of the cluster leaves no container, also of a sandbox that died before', async () => {
   const own = { ...session, sessionId: newId('session') };
@@ -267,7 +267,7 @@ test('a stop of the cluster leaves no container, also of a sandbox that died bef
   const next = { ...own, generation: 2, filesGeneration: 1 };
   expect(await onHost('openSandbox', next)).toMatchObject({ from: 'volume' });
   await onHost('removeSandbox', next);
-}, 60_000);
+});
 
 test('through Temporal a sandbox is checkpointed, hibernated and opened again; once its session is archived elsewhere nothing is left', async () => {
   const own = newSession({ repositoryPath: session.repository.url });
@@ -296,9 +296,9 @@ test('through Temporal a sandbox is checkpointed, hibernated and opened again; o
   await sessions.put(sessionKey(own.organizationId, own.sessionId), JSON.stringify(document));
   expect(await driver.listVolumes(own.sessionId)).toHaveLength(2);
   await restart();
-  await expect.poll(() => driver.listVolumes(own.sessionId), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => driver.listVolumes(own.sessionId)).toEqual([]);
   expect(await driver.listContainers(own.sessionId)).toEqual([]);
-}, 60_000);
+});
 
 test('a cancel of its workflow ends a command with the reason that the workflow gives when it asks again', async () => {
   const own = newSession({ repositoryPath: session.repository.url });
@@ -318,7 +318,7 @@ test('a cancel of its workflow ends a command with the reason that the workflow 
   const again = await onHost('runCommand', { ...command, cancelReason: 'trial_canceled' });
   expect(again).toMatchObject({ outcome: 'canceled', reason: 'trial_canceled' });
   await onHost('removeSandbox', own);
-}, 60_000);
+});
 
 test('an opening that cannot succeed fails with the code for it', async () => {
   await expect(onHost('openSandbox', newSession({ repositoryPath: '/etc' }))).rejects.toMatchObject({
@@ -339,7 +339,7 @@ test('a sandbox is opened only where there is a free slot, also for a session th
   expect(await opening).toMatchObject({ from: 'new' });
   await onHost('removeSandbox', second!);
   config.sessionsMax = slots;
-}, 60_000);
+});
 
 test('told to drain it announces it and takes no session until that is taken back, also over a restart', async () => {
   await restart();
@@ -375,7 +375,7 @@ test('told to drain it announces it and takes no session until that is taken bac
   await expect.poll(announced).toBe(false);
   expect(await place()).toMatchObject({ runnerId: runner.runnerId });
   for (const one of [here!, bound!]) await onHost('removeSandbox', one);
-}, 60_000);
+});
 
 test('below the reserve of its disk it says so, and opens and starts nothing until there is room', async () => {
   const sandbox = newSession({ repositoryPath: session.repository.url });
@@ -397,13 +397,13 @@ test('below the reserve of its disk it says so, and opens and starts nothing unt
   await restart();
   expect(await waiting).toMatchObject({ outcome: 'exited', exitCode: 0 });
   await onHost('removeSandbox', sandbox);
-}, 60_000);
+});
 
 test('it keeps its identity over a restart', async () => {
   const before = runner.runnerId;
   await restart();
   expect(runner.runnerId).toBe(before);
-}, 30_000);
+});
 
 async function restart(): Promise<void> {
   await lifetime.close();

@@ -27,7 +27,7 @@ beforeAll(async () => {
   lifetime = createLifetime(createLogger({ service: 'test', level: 'silent' }));
   clickhouse = await openClickHouse({ kind: 'embedded', path: `${scratch.path}/clickhouse` }, lifetime);
   await applySchema(clickhouse);
-}, 30_000);
+});
 
 afterAll(async () => {
   await lifetime.close();
@@ -111,7 +111,7 @@ test('text that reads like a hint to ClickHouse is a text like any other, wherev
     { session: session.sessionId },
   );
   expect(rows.map(({ command }) => command).toSorted()).toEqual(texts.toSorted());
-}, 60_000);
+});
 
 test('each partition has a position of its own', async () => {
   const sink = openSink(clickhouse, 7);
@@ -195,7 +195,7 @@ test('a kill between two blocks of a hole that is being filled leaves nothing ou
       true,
     );
   }
-}, 60_000);
+});
 
 test('where the journal is gone after a kill, the gap begins behind what was filled before it', async () => {
   const session = newSession();
@@ -224,7 +224,7 @@ test('where the journal is gone after a kill, the gap begins behind what was fil
   expect(page.events.map(({ event }) => event.payload.value)).toMatchObject([
     { fromNumber: BigInt(filled + 3), toNumber: BigInt(chunks + 2), fromPosition: BigInt(filled * chunkBytes) },
   ]);
-}, 60_000);
+});
 
 test('what fills a hole is written again as it was when the answer was lost, although the journal is gone by then', async () => {
   const session = newSession();
@@ -245,7 +245,7 @@ test('what fills a hole is written again as it was when the answer was lost, alt
   expect(gap).toBeGreaterThan(2);
   expect(numbers.slice(0, gap)).toEqual(Array.from({ length: gap }, (_, i) => i + 1));
   expect(numbers.slice(gap)).toEqual(['gap', chunks + 3]);
-}, 60_000);
+});
 
 async function openStarted(inner: ClickHouse, journals: JournalSource) {
   const sink = openSink(inner, 3, journals);

@@ -24,7 +24,7 @@ let fixture: Fixture;
 beforeAll(async () => {
   fixture = await openFixture('service');
   await fixture.start();
-}, 30_000);
+});
 
 afterAll(() => fixture.close());
 

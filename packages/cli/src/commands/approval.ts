@@ -1,6 +1,6 @@
 // worktrail project approval: what a change needs before it reaches the project's branch.
 
-import type { ApprovalInput, PullRequestHost } from '@worktrail/client';
+import type { ApprovalPolicy, PullRequestHost } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes, UsageError } from '../exit-codes.ts';
 import { resolveProjectId } from './resolve-project.ts';
@@ -11,7 +11,7 @@ export interface ApprovalOptions {
   /** false: `--no-checks`. */
   check?: string[];
   checks: boolean;
-  mergeMethod?: ApprovalInput['mergeMethod'];
+  mergeMethod?: ApprovalPolicy['mergeMethod'];
   pullRequests?: PullRequestHost;
   pullRequestsApi?: string;
 }
@@ -21,7 +21,7 @@ export async function projectApproval(cli: Cli, named: string | undefined, optio
   const { required, authorMayApprove, mergeMethod, pullRequests: host, pullRequestsApi: apiUrl } = options;
   if (apiUrl && !host) throw new UsageError('--pull-requests-api needs --pull-requests');
   const requiredChecks = options.checks ? options.check : [];
-  const wanted: ApprovalInput = {
+  const wanted: Partial<ApprovalPolicy> = {
     ...(required !== undefined && { requiredApprovals: required }),
     ...(authorMayApprove !== undefined && { authorMayApprove }),
     ...(requiredChecks && { requiredChecks }),

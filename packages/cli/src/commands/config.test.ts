@@ -41,7 +41,7 @@ test("the operator's values tell where each comes from", () => {
     'defaults.cpus': { from: 'file', variable: 'WORKTRAIL_DEFAULTS_CPUS' },
     'defaults.pids': { from: 'default', variable: 'WORKTRAIL_DEFAULTS_PIDS' },
     'runner.labels': { from: 'environment', variable: 'WORKTRAIL_RUNNER_LABELS' },
-  };
+  } as const;
   expect(operatorLines({ defaults: { cpus: 1, pids: 512 }, runner: { labels: { zone: 'a' } }, origins })).toEqual([
     'defaults.cpus = 1  # worktrail.yaml',
     'defaults.pids = 512  # default',

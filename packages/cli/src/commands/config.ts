@@ -1,6 +1,6 @@
 // worktrail config: the operator's effective configuration, and where this CLI gets its address and key from. No secret is shown.
 
-import { WorktrailApiError } from '@worktrail/client';
+import type { OperatorConfig } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import type { Connection } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -9,28 +9,22 @@ import { visible } from '../screen/visible-text.ts';
 export async function config(cli: Cli): Promise<number> {
   const { screen, surroundings } = cli;
   const connection = await cli.connection();
-  const operator = await (await cli.client()).health.config().catch((error: unknown) => {
-    if (error instanceof WorktrailApiError && error.status === 404) return null;
-    throw error;
-  });
+  const operator = await (await cli.client()).health.config();
   const effective = { operator, cli: cliConfiguration(connection, surroundings.env) };
   if (screen.json) await screen.document(effective);
   else {
     for (const line of flatten(effective.cli, 'cli')) await screen.line(line);
-    for (const line of operatorLines(operator ?? {})) await screen.line(line);
-    if (operator === null) screen.note("This gateway does not show the operator's configuration.");
+    for (const line of operatorLines(operator)) await screen.line(line);
   }
   return exitCodes.ok;
 }
 
-interface ValueOrigin {
-  from: 'default' | 'file' | 'environment';
-  variable: string;
-}
-
 /** Each value with where it comes from: the default, worktrail.yaml, or the variable that says it. */
-export function operatorLines({ origins = {}, ...values }: Record<string, unknown>): string[] {
-  const known = Object.entries(origins as Record<string, ValueOrigin>);
+export function operatorLines({
+  origins,
+  ...values
+}: Partial<OperatorConfig> & Pick<OperatorConfig, 'origins'>): string[] {
+  const known = Object.entries(origins);
   return flatten(values, '').map((line) => {
     const path = line.split(' = ', 1)[0] ?? '';
     const origin = known.find(([name]) => path === name || path.startsWith(`${name}.`))?.[1];

@@ -1,6 +1,6 @@
 // worktrail limits: the quotas of the organization and how much of them is used.
 
-import type { Limits, LimitUse } from '@worktrail/client';
+import type { Limits } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { resolveProjectId } from './resolve-project.ts';
@@ -20,7 +20,7 @@ async function printLimits({ screen }: Cli, found: Limits): Promise<void> {
     { title: 'USED', align: 'right' as const },
     { title: 'MAXIMUM', align: 'right' as const },
   ];
-  const row = (whose: string, name: string, { used, max }: LimitUse) => [
+  const row = (whose: string, name: string, { used, max }: Limits['liveSessions']) => [
     ...[whose, name, String(used), max === null ? 'none' : String(max)],
   ];
   const whole = 'organization';

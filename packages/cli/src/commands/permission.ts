@@ -1,6 +1,6 @@
 // worktrail permission <session> <permission> allow | deny: an answer to what an agent asks for, from outside of its chat.
 
-import type { PermissionAnswer } from '@worktrail/client';
+import type { AnswerPermission } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 
@@ -8,7 +8,7 @@ export async function permission(
   cli: Cli,
   sessionId: string,
   permissionId: string,
-  decision: PermissionAnswer['decision'],
+  decision: AnswerPermission['decision'],
   { always }: { always?: boolean },
 ): Promise<number> {
   const client = await cli.client();

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { CredentialInput, EnvironmentInput, Project } from '@worktrail/client';
+import type { PutCredential, EnvironmentInput, Project } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes, UsageError } from '../exit-codes.ts';
 import { formatAge } from '../screen/quantities.ts';
@@ -120,7 +120,7 @@ export async function projectCredential(cli: Cli, named: string | undefined, opt
   else await client.projects.setCredential(projectId, await read());
   return exitCodes.ok;
 
-  async function read(): Promise<CredentialInput> {
+  async function read(): Promise<PutCredential> {
     const { cwd, stdin } = cli.surroundings;
     const text = async (path: string) =>
       readFile(resolve(cwd, path), 'utf8').catch((error: Error) => {

@@ -1,7 +1,7 @@
 // worktrail run <session> -- <command…>
 
 import { fstatSync } from 'node:fs';
-import { type CommandInput, WorktrailApiError, WorktrailConnectionError } from '@worktrail/client';
+import { type CreateCommand, WorktrailApiError, WorktrailConnectionError } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { runExitCodes } from '../exit-codes.ts';
 import { commandLine } from '../shell-quote.ts';
@@ -34,7 +34,7 @@ async function runCommand(cli: Cli, sessionId: string, words: readonly string[],
   const { screen, surroundings } = cli;
   const client = await cli.client();
   const mode = options.background ? 'empty' : stdinModeOf(cli, options);
-  const body: CommandInput = {
+  const body: CreateCommand = {
     command: commandLine(words),
     cwd: options.cwd,
     env: options.env,

@@ -1,6 +1,6 @@
 // The attempts of a trial as the command line says them: commands, and messages to each of the named agents.
 
-import type { AgentKind, TrialInput } from '@worktrail/client';
+import type { AgentKind, CreateTrial } from '@worktrail/client';
 import { UsageError } from '../exit-codes.ts';
 import { cutTo, visible } from '../screen/visible-text.ts';
 import { type AgentOptions, agentInput } from '../turn/agent-options.ts';
@@ -14,7 +14,7 @@ export interface AttemptOptions extends Omit<AgentOptions, 'agent' | 'model'> {
   times?: number;
 }
 
-type Attempt = TrialInput['attempts'][number];
+type Attempt = CreateTrial['attempts'][number];
 
 const titleColumnsMax = 80;
 const attemptsMax = 16;

@@ -29,7 +29,7 @@ export async function printTrial(screen: Screen, trial: Trial): Promise<void> {
   await screen.table(columns, rows);
   const passed = trial.sessions.filter(({ verdict }) => verdict === 'passed').length;
   const took = durationBetween(trial.createdAt, trial.endedAt);
-  const { tokens, costUsd } = trial.usage ?? { tokens: 0, costUsd: 0 };
+  const { tokens, costUsd } = trial.usage;
   const used = tokens > 0 ? `, ${tokens} tokens${costUsd > 0 ? `, ${formatCost(costUsd)}` : ''}` : '';
   if (trial.reason) await screen.line(visible(trial.reason));
   await screen.line(

@@ -1,6 +1,6 @@
 // Which agent answers, what it may do, and how much: options of the command line as the API takes them.
 
-import type { AgentInput, AgentKind, ToolKind } from '@worktrail/client';
+import type { Agent, AgentKind, ToolKind } from '@worktrail/client';
 
 export interface AgentOptions {
   agent?: AgentKind;
@@ -15,7 +15,7 @@ export interface AgentOptions {
 }
 
 /** undefined where nothing was said: the operator's defaults. */
-export function agentInput(options: AgentOptions): AgentInput | undefined {
+export function agentInput(options: AgentOptions): Agent | undefined {
   const { agent: kind, agentCommand: command, model, ask = [], deny = [] } = options;
   const limits = given({
     steps: options.maxSteps,

@@ -1,6 +1,6 @@
 // Where a message goes: into a session that is named, or into a new one of a project.
 
-import type { AgentInput, Session, WorktrailClient } from '@worktrail/client';
+import type { Agent, Session, WorktrailClient } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { resolveProjectId } from '../commands/resolve-project.ts';
 
@@ -26,7 +26,7 @@ export async function beginTurn(
   client: Pick<WorktrailClient, 'chats' | 'sessions' | 'turns'>,
   target: Target,
   text: string,
-  agent: AgentInput | undefined,
+  agent: Agent | undefined,
 ): Promise<BegunTurn> {
   if (target.kind === 'project') {
     const { session, turn } = await client.chats.create(target.projectId, { text, agent });

@@ -3,22 +3,22 @@
 import type {
   ApiKey,
   AuditRecord,
+  CreateApiKey,
+  CreateOrganization,
+  CreatePrincipal,
   CreatedOrganization,
-  KeyInput,
   Me,
-  OrganizationInput,
-  Page,
-  PageQuery,
+  NewApiKey,
   Principal,
-} from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+} from '../gen/api-schemas.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
 
 export function createOrganizations(transport: Transport) {
   return {
     /** Only with the operator's token in place of an API key. */
-    create: (body: OrganizationInput, options?: CallOptions) =>
+    create: (body: CreateOrganization, options?: CallOptions) =>
       transport.json<CreatedOrganization>('POST', '/v1/organizations', { body, ...options }),
   };
 }
@@ -29,7 +29,7 @@ export function createPrincipals(transport: Transport) {
   return {
     /** Whose key this client uses. */
     me: (options?: CallOptions) => transport.json<Me>('GET', '/v1/me', options),
-    create: (body: Pick<Principal, 'name' | 'kind'>, options?: CallOptions) =>
+    create: (body: CreatePrincipal, options?: CallOptions) =>
       transport.json<Principal>('POST', '/v1/principals', { body, ...options }),
     list,
     all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
@@ -41,8 +41,8 @@ export function createKeys(transport: Transport) {
     transport.json<Page<ApiKey>>('GET', '/v1/keys', { query: { ...query }, ...options });
   return {
     /** `secret` is the whole key, shown this once. */
-    create: (body: KeyInput, options?: CallOptions) =>
-      transport.json<ApiKey & { secret: string }>('POST', '/v1/keys', { body, ...options }),
+    create: (body: CreateApiKey, options?: CallOptions) =>
+      transport.json<NewApiKey>('POST', '/v1/keys', { body, ...options }),
     list,
     all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
     delete: (keyId: string, options?: CallOptions) => transport.send('DELETE', pathOf`/v1/keys/${keyId}`, options),

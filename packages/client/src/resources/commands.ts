@@ -1,18 +1,11 @@
 // Commands of a session: run, wait, feed, stop, and read their output.
 
-import type { Command, CommandInput, Page, PageQuery } from '../api-types.ts';
+import type { Command, CreateCommand } from '../gen/api-schemas.ts';
 import type { FollowOptions } from '../event-stream.ts';
-import { allItems } from '../pagination.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
-import { type CallOptions, pathOf } from './call.ts';
+import { type CallOptions, pathOf, type WaitOptions } from './call.ts';
 import type { Events } from './events.ts';
-
-/** Node's fetch gives up on an answer's headers after 300 s, so a wait ends before. */
-const waitSecondsMax = 290;
-
-export function boundedWaitSeconds(waitSeconds: number | undefined): number | undefined {
-  return waitSeconds === undefined ? undefined : Math.min(waitSeconds, waitSecondsMax);
-}
 
 export interface OutputQuery {
   /** `both`: in the order it was written. Default: both. */
@@ -72,14 +65,11 @@ export function createCommands(transport: Transport, events: Events) {
 
   return {
     /**
-     * Starts a command. With `waitSeconds` (at most 290) it answers when the command has ended, with the tail of its output, or when
+     * Starts a command. With `waitSeconds` it answers when the command has ended, with the tail of its output, or when
      * the wait is over; `state` tells which.
      */
-    run: (sessionId: string, body: CommandInput, options: CallOptions & { waitSeconds?: number } = {}) => {
-      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-      const path = pathOf`/v1/sessions/${sessionId}/commands`;
-      return transport.json<Command>('POST', path, { ...options, body, query: { waitSeconds }, waitSeconds });
-    },
+    run: (sessionId: string, body: CreateCommand, options?: WaitOptions) =>
+      transport.json<Command>('POST', pathOf`/v1/sessions/${sessionId}/commands`, { body, ...options }),
     list,
     all: (sessionId: string, options?: CallOptions) => allItems((cursor) => list(sessionId, { cursor }, options)),
     get,

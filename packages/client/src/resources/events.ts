@@ -1,7 +1,7 @@
 // The history of a session: by page, by long poll, or followed live.
 
-import type { EventPage, WorktrailEvent } from '../api-types.ts';
-import { type FollowDependencies, followEvents, type FollowOptions } from '../event-stream.ts';
+import type { EventPage } from '../gen/api-schemas.ts';
+import { type FollowDependencies, followEvents, type FollowOptions, type WorktrailEvent } from '../event-stream.ts';
 import { type CallOptions, pathOf } from './call.ts';
 
 export interface EventQuery {
@@ -26,11 +26,11 @@ export interface Events {
 }
 
 export function createEvents(dependencies: FollowDependencies): Events {
-  const list: Events['list'] = (sessionId, query = {}, options) =>
+  const list: Events['list'] = (sessionId, { waitSeconds, ...query } = {}, options) =>
     dependencies.transport.json<EventPage>('GET', pathOf`/v1/sessions/${sessionId}/events`, {
       ...options,
-      query: { ...query },
-      waitSeconds: query.waitSeconds,
+      query,
+      waitSeconds,
     });
 
   async function* all(

@@ -1,18 +1,44 @@
 // The files of a session, and what has changed in them.
 
-import type {
-  ChangedFile,
-  FileWrite,
-  Diff,
-  DiffQuery,
-  FileContent,
-  FileItem,
-  FileListQuery,
-  Page,
-} from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+import type { ChangedFile, Diff, FileItem } from '../gen/api-schemas.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
+
+export interface FileListQuery extends PageQuery {
+  /** Of the directory; the work tree itself by default. */
+  path?: string;
+  /** A checkpoint's id, or "base". */
+  at?: string;
+}
+
+export interface FileContent {
+  body: ReadableStream<Uint8Array>;
+  /** Of the whole file. */
+  size: number;
+  /** Where the body begins in it, and how long it is. */
+  offset: number;
+  length: number;
+  /** Of the content; null for a very large file. */
+  etag: string | null;
+  /** "live", the id of a checkpoint, or "base". */
+  at: string;
+}
+
+export interface FileWrite {
+  /** By default as it was, and of a new file not. */
+  executable?: boolean;
+  ifMatch?: string;
+  create?: boolean;
+}
+
+export interface DiffQuery {
+  /** "base", "head", or a checkpoint's id. */
+  from?: string;
+  to?: string;
+  /** False: only the list of files. */
+  patch?: boolean;
+}
 
 export function createFiles(transport: Transport) {
   const list = (sessionId: string, query: FileListQuery = {}, options?: CallOptions) =>

@@ -3,23 +3,27 @@
 import type {
   Doctor,
   DoctorFix,
+  DrainRunner,
   Limits,
-  Page,
-  PageQuery,
+  OperatorConfig,
+  Query,
   QueryResult,
-  Readiness,
   Runner,
   RunnerOrder,
-} from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+} from '../gen/api-schemas.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
+
+export interface Readiness {
+  ready: boolean;
+  parts: Record<string, { ok: boolean; detail?: string }>;
+}
 
 export function createQuery(transport: Transport) {
   return {
     /** One read-only statement over the organization's own events, commands, sessions, …. */
-    sql: (body: { sql: string }, options?: CallOptions) =>
-      transport.json<QueryResult>('POST', '/v1/query', { body, ...options }),
+    sql: (body: Query, options?: CallOptions) => transport.json<QueryResult>('POST', '/v1/query', { body, ...options }),
   };
 }
 
@@ -31,7 +35,7 @@ export function createHealth(transport: Transport) {
       transport.json<Readiness>('GET', '/readyz', { ...options, retry: false, accept: [503] }),
     runners: (options?: CallOptions) => transport.json<Page<Runner>>('GET', '/v1/runners', options),
     /** The operator's effective configuration, secrets redacted. */
-    config: (options?: CallOptions) => transport.json<Record<string, unknown>>('GET', '/v1/config', options),
+    config: (options?: CallOptions) => transport.json<OperatorConfig>('GET', '/v1/config', options),
   };
 }
 
@@ -42,7 +46,7 @@ export function createRunners(transport: Transport) {
     list,
     all: (options?: CallOptions) => allItems((cursor) => list({ cursor }, options)),
     /** It takes no session any more and hibernates its own as they become idle; `undo`: it takes sessions again. */
-    drain: (runnerId: string, body: { undo?: boolean } = {}, options?: CallOptions) =>
+    drain: (runnerId: string, body: DrainRunner = {}, options?: CallOptions) =>
       transport.json<RunnerOrder>('POST', pathOf`/v1/runners/${runnerId}/drain`, { body, ...options }),
   };
 }

@@ -1,7 +1,7 @@
 // Proposals: a session's change put up for approval, and the only way to the project's branch.
 
-import type { Page, PageQuery, Proposal, ProposalDecision } from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+import type { CreateProposal, DecideProposal, Proposal } from '../gen/api-schemas.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
 
@@ -13,11 +13,11 @@ export function createProposals(transport: Transport) {
     });
   const decide =
     (what: 'approve' | 'reject' | 'merge' | 'close') =>
-    (proposalId: string, body: ProposalDecision = {}, options?: CallOptions) =>
+    (proposalId: string, body: DecideProposal = {}, options?: CallOptions) =>
       transport.json<Proposal>('POST', `${pathOf`/v1/proposals/${proposalId}`}/${what}`, { body, ...options });
   return {
     /** The session's files as they are now; where it has an open proposal, they become that one's head. */
-    open: (sessionId: string, body: { title?: string; description?: string } = {}, options?: CallOptions) =>
+    open: (sessionId: string, body: CreateProposal = {}, options?: CallOptions) =>
       transport.json<Proposal>('POST', pathOf`/v1/sessions/${sessionId}/proposals`, { body, ...options }),
     /** Newest first. */
     list,

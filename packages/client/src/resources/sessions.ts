@@ -2,36 +2,40 @@
 
 import type {
   Checkpoint,
-  ForkInput,
-  Page,
-  PageQuery,
+  CreateCheckpoint,
+  CreateSession,
+  ForkSession,
+  PatchSession,
   Revert,
+  RevertSession,
   Session,
-  SessionFilter,
-  SessionInput,
+  UpdateSessionFromMain,
   UpdatedSession,
-} from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+} from '../gen/api-schemas.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
-import { type CallOptions, pathOf } from './call.ts';
-import { boundedWaitSeconds } from './commands.ts';
+import { type CallOptions, pathOf, type WaitOptions } from './call.ts';
+
+export interface SessionFilter extends PageQuery {
+  projectId?: string;
+  taskId?: string;
+  trialId?: string;
+  state?: Session['state'];
+}
 
 export function createSessions(transport: Transport) {
   const list = (filter: SessionFilter = {}, options?: CallOptions) =>
     transport.json<Page<Session>>('GET', '/v1/sessions', { query: { ...filter }, ...options });
   return {
     /** With `waitSeconds` it answers once the session is ready (or failed), or when the wait is over. */
-    create: (projectId: string, body: SessionInput = {}, options: CallOptions & { waitSeconds?: number } = {}) => {
-      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-      const path = pathOf`/v1/projects/${projectId}/sessions`;
-      return transport.json<Session>('POST', path, { ...options, body, query: { waitSeconds }, waitSeconds });
-    },
+    create: (projectId: string, body: CreateSession = {}, options?: WaitOptions) =>
+      transport.json<Session>('POST', pathOf`/v1/projects/${projectId}/sessions`, { body, ...options }),
     list,
     all: (filter: Omit<SessionFilter, 'cursor'> = {}, options?: CallOptions) =>
       allItems((cursor) => list({ ...filter, cursor }, options)),
     get: (sessionId: string, options?: CallOptions) =>
       transport.json<Session>('GET', pathOf`/v1/sessions/${sessionId}`, options),
-    update: (sessionId: string, body: { title?: string; labels?: Record<string, string> }, options?: CallOptions) =>
+    update: (sessionId: string, body: PatchSession, options?: CallOptions) =>
       transport.json<Session>('PATCH', pathOf`/v1/sessions/${sessionId}`, { body, ...options }),
     /**
      * Answers once it is hibernated; `state` is still `hibernating` where storing its files takes longer than the API waits. Throws
@@ -40,22 +44,19 @@ export function createSessions(transport: Transport) {
     hibernate: (sessionId: string, options?: CallOptions) =>
       transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/hibernate`, options),
     /** As its next command would. With `waitSeconds` it answers once the session is ready, or when the wait is over. */
-    resume: (sessionId: string, options: CallOptions & { waitSeconds?: number } = {}) => {
-      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-      const path = pathOf`/v1/sessions/${sessionId}/resume`;
-      return transport.json<Session>('POST', path, { ...options, query: { waitSeconds }, waitSeconds });
-    },
+    resume: (sessionId: string, options?: WaitOptions) =>
+      transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/resume`, options),
     /**
      * Files, branches and index as they were at a checkpoint of the session; answers with the checkpoint that the revert is itself. Throws
      * `session_busy` while a command is live, unless forced: then it is canceled first.
      */
-    revert: (sessionId: string, body: { checkpointId: string; force?: boolean }, options?: CallOptions) =>
+    revert: (sessionId: string, body: RevertSession, options?: CallOptions) =>
       transport.json<Revert>('POST', pathOf`/v1/sessions/${sessionId}/revert`, { body, ...options }),
     /** Brings the newest default branch in; conflicts are listed and left to the session. */
-    bringMain: (sessionId: string, body: { method?: 'merge' | 'rebase' } = {}, options?: CallOptions) =>
+    bringMain: (sessionId: string, body: UpdateSessionFromMain = {}, options?: CallOptions) =>
       transport.json<UpdatedSession>('POST', pathOf`/v1/sessions/${sessionId}/update`, { body, ...options }),
     /** Sessions of their own with the files and history of this one as at a checkpoint; hibernated until they are used. */
-    fork: (sessionId: string, body: ForkInput = {}, options?: CallOptions) =>
+    fork: (sessionId: string, body: ForkSession = {}, options?: CallOptions) =>
       transport.json<{ items: Session[] }>('POST', pathOf`/v1/sessions/${sessionId}/fork`, { body, ...options }),
     archive: (sessionId: string, options?: CallOptions) =>
       transport.json<Session>('POST', pathOf`/v1/sessions/${sessionId}/archive`, options),
@@ -70,7 +71,7 @@ export function createCheckpoints(transport: Transport) {
     });
   return {
     /** Keeps the files as they are now; answers once they are stored. */
-    create: (sessionId: string, body: { label?: string } = {}, options?: CallOptions) =>
+    create: (sessionId: string, body: CreateCheckpoint = {}, options?: CallOptions) =>
       transport.json<Checkpoint>('POST', pathOf`/v1/sessions/${sessionId}/checkpoints`, { body, ...options }),
     /** Oldest first. */
     list,

@@ -1,46 +1,44 @@
 // Suggested tasks of a project: what scans of it have found.
 
 import type {
-  Page,
+  AcceptSuggestion,
+  DismissSuggestion,
   Scan,
   Suggestion,
   SuggestionAccepted,
-  SuggestionAcceptInput,
   SuggestionPage,
-  SuggestionQuery,
-} from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+} from '../gen/api-schemas.ts';
+import { allItems, type PageQuery } from '../pagination.ts';
+import type { SuggestionKind, SuggestionState } from '@worktrail/contract/suggestions';
 import type { Transport } from '../transport.ts';
-import { type CallOptions, pathOf } from './call.ts';
-import { boundedWaitSeconds } from './commands.ts';
+import { type CallOptions, pathOf, type WaitOptions } from './call.ts';
 
-type Waiting = CallOptions & { waitSeconds?: number };
+export interface SuggestionQuery extends PageQuery {
+  /** Default: open. */
+  state?: SuggestionState | 'all';
+  kind?: SuggestionKind;
+}
 
 export function createSuggestions(transport: Transport) {
-  const list = (projectId: string, query: SuggestionQuery = {}, options: Waiting = {}) => {
-    const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-    const path = pathOf`/v1/projects/${projectId}/suggestions`;
-    return transport.json<SuggestionPage>('GET', path, { ...options, query: { ...query, waitSeconds }, waitSeconds });
-  };
+  const list = (projectId: string, query: SuggestionQuery = {}, options?: WaitOptions) =>
+    transport.json<SuggestionPage>('GET', pathOf`/v1/projects/${projectId}/suggestions`, {
+      query: { ...query },
+      ...options,
+    });
   return {
-    /** Starts a scan, or joins the one that runs; with `waitSeconds` (at most 290) it answers when that has ended. */
-    scan: (projectId: string, options: Waiting = {}) => {
-      const waitSeconds = boundedWaitSeconds(options.waitSeconds);
-      const path = pathOf`/v1/projects/${projectId}/suggestions`;
-      return transport.json<Scan>('POST', path, { ...options, query: { waitSeconds }, waitSeconds });
-    },
+    /** Starts a scan, or joins the one that runs; with `waitSeconds` it answers when that has ended. */
+    scan: (projectId: string, options?: WaitOptions) =>
+      transport.json<Scan>('POST', pathOf`/v1/projects/${projectId}/suggestions`, options),
     /** With `waitSeconds` it waits for the end of a scan that runs. */
     list,
     all: (projectId: string, query: Omit<SuggestionQuery, 'cursor' | 'limit'> = {}, options?: CallOptions) =>
-      allItems<Suggestion>(
-        (cursor): Promise<Page<Suggestion>> => list(projectId, { ...query, cursor, limit: 200 }, options),
-      ),
+      allItems<Suggestion>((cursor) => list(projectId, { ...query, cursor, limit: 200 }, options)),
     get: (suggestionId: string, options?: CallOptions) =>
       transport.json<Suggestion>('GET', pathOf`/v1/suggestions/${suggestionId}`, options),
     /** Makes a task and a session of it; again, the same. */
-    accept: (suggestionId: string, body: SuggestionAcceptInput = {}, options?: CallOptions) =>
+    accept: (suggestionId: string, body: AcceptSuggestion = {}, options?: CallOptions) =>
       transport.json<SuggestionAccepted>('POST', pathOf`/v1/suggestions/${suggestionId}/accept`, { body, ...options }),
-    dismiss: (suggestionId: string, body: { reason?: string } = {}, options?: CallOptions) =>
+    dismiss: (suggestionId: string, body: DismissSuggestion = {}, options?: CallOptions) =>
       transport.json<Suggestion>('POST', pathOf`/v1/suggestions/${suggestionId}/dismiss`, { body, ...options }),
   };
 }

@@ -1,7 +1,7 @@
 // Tasks of a project, and the trials that attempt them.
 
-import type { Comparison, Page, PageQuery, StartTaskInput, Task, TaskInput, Trial, TrialInput } from '../api-types.ts';
-import { allItems } from '../pagination.ts';
+import type { Comparison, CreateTask, CreateTrial, PatchTask, StartTask, Task, Trial } from '../gen/api-schemas.ts';
+import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
 import { type CallOptions, pathOf } from './call.ts';
 
@@ -9,18 +9,18 @@ export function createTasks(transport: Transport) {
   const list = (projectId: string, query: PageQuery = {}, options?: CallOptions) =>
     transport.json<Page<Task>>('GET', pathOf`/v1/projects/${projectId}/tasks`, { query: { ...query }, ...options });
   return {
-    create: (projectId: string, body: TaskInput, options?: CallOptions) =>
+    create: (projectId: string, body: CreateTask, options?: CallOptions) =>
       transport.json<Task>('POST', pathOf`/v1/projects/${projectId}/tasks`, { body, ...options }),
     list,
     all: (projectId: string, options?: CallOptions) => allItems((cursor) => list(projectId, { cursor }, options)),
     get: (taskId: string, options?: CallOptions) => transport.json<Task>('GET', pathOf`/v1/tasks/${taskId}`, options),
-    update: (taskId: string, body: Partial<TaskInput> & { state?: Task['state'] }, options?: CallOptions) =>
+    update: (taskId: string, body: PatchTask, options?: CallOptions) =>
       transport.json<Task>('PATCH', pathOf`/v1/tasks/${taskId}`, { body, ...options }),
     /** Every session of every trial of the task, side by side. */
     compare: (taskId: string, options?: CallOptions) =>
       transport.json<Comparison>('GET', pathOf`/v1/tasks/${taskId}/comparison`, options),
     /** A trial with one session; without a body its agent is told the task's title and description. */
-    start: (taskId: string, body: StartTaskInput = {}, options?: CallOptions) =>
+    start: (taskId: string, body: StartTask = {}, options?: CallOptions) =>
       transport.json<Trial>('POST', pathOf`/v1/tasks/${taskId}/start`, { body, ...options }),
   };
 }
@@ -29,7 +29,7 @@ export function createTrials(transport: Transport) {
   const list = (taskId: string, query: PageQuery = {}, options?: CallOptions) =>
     transport.json<Page<Trial>>('GET', pathOf`/v1/tasks/${taskId}/trials`, { query: { ...query }, ...options });
   return {
-    create: (taskId: string, body: TrialInput, options?: CallOptions) =>
+    create: (taskId: string, body: CreateTrial, options?: CallOptions) =>
       transport.json<Trial>('POST', pathOf`/v1/tasks/${taskId}/trials`, { body, ...options }),
     list,
     all: (taskId: string, options?: CallOptions) => allItems((cursor) => list(taskId, { cursor }, options)),

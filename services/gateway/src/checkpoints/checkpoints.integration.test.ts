@@ -24,7 +24,7 @@ beforeAll(async () => {
   await fixture.announceRunner();
   const repository = { url: 'https://example.org/repository.git' };
   projectId = (await fixture.call('POST', '/v1/projects', { name: 'one', repository })).body.id;
-}, 120_000);
+});
 
 afterAll(async () => {
   await sessions?.close();

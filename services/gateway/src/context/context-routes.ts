@@ -31,27 +31,29 @@ import { id, text } from '../text.ts';
 const searchTimeoutMs = 60_000;
 const limitDefault = 20;
 
-const hitSchema = z.object({
-  kind: z.enum(contextKinds),
-  path: z.string().openapi({ description: 'Bytes that are not UTF-8, and control characters, as \\x escapes.' }),
-  firstLine: z
-    .int()
-    .openapi({ description: 'Of what the snippet shows, from 1; 0 of a file without indexed content.' }),
-  lastLine: z.int(),
-  blob: z.string().openapi({ description: 'The id of the content, as git names it.' }),
-  score: z.number().openapi({ description: 'From 0 to 1: 1 is a name that is exactly what was asked for.' }),
-  language: z.string().nullable(),
-  snippet: z.string().openapi({ description: 'At most 12 lines; long ones are cut.' }),
-  symbol: z
-    .object({
-      name: z.string(),
-      kind: z.string().openapi({ example: 'function' }),
-      parent: z.string().nullable().openapi({ description: 'What it is defined in.' }),
-      firstLine: z.int().openapi({ description: 'Of all of the definition.' }),
-      lastLine: z.int(),
-    })
-    .optional(),
-});
+const hitSchema = z
+  .object({
+    kind: z.enum(contextKinds),
+    path: z.string().openapi({ description: 'Bytes that are not UTF-8, and control characters, as \\x escapes.' }),
+    firstLine: z
+      .int()
+      .openapi({ description: 'Of what the snippet shows, from 1; 0 of a file without indexed content.' }),
+    lastLine: z.int(),
+    blob: z.string().openapi({ description: 'The id of the content, as git names it.' }),
+    score: z.number().openapi({ description: 'From 0 to 1: 1 is a name that is exactly what was asked for.' }),
+    language: z.string().nullable(),
+    snippet: z.string().openapi({ description: 'At most 12 lines; long ones are cut.' }),
+    symbol: z
+      .object({
+        name: z.string(),
+        kind: z.string().openapi({ example: 'function' }),
+        parent: z.string().nullable().openapi({ description: 'What it is defined in.' }),
+        firstLine: z.int().openapi({ description: 'Of all of the definition.' }),
+        lastLine: z.int(),
+      })
+      .optional(),
+  })
+  .openapi('ContextHit');
 
 const searchSchema = z
   .object({

@@ -12,7 +12,7 @@ const asked: DoctorRequest[] = [];
 beforeAll(async () => {
   fixture = await openFixture('doctor');
   await fixture.announceRunner();
-}, 120_000);
+});
 
 afterAll(() => fixture?.close());
 
@@ -76,4 +76,4 @@ test('who does not answer is named, and the others are still heard', async () =>
   expect(body.incomplete).toEqual(['run-test did not answer']);
   expect(body.findings).toHaveLength(1);
   await stop();
-}, 30_000);
+});

@@ -29,22 +29,20 @@ const endSchema = z.object({
   commit: z.string(),
 });
 
+const diffFileSchema = z
+  .object({
+    path: z.string().openapi({ description: 'Bytes that are not UTF-8, and control characters, as \\x escapes.' }),
+    oldPath: z.string().optional().openapi({ description: 'Of a renamed file.' }),
+    status: z.enum(['added', 'modified', 'deleted', 'renamed', 'mode_changed']),
+    additions: z.int(),
+    deletions: z.int(),
+    binary: z.boolean(),
+  })
+  .openapi('DiffFile');
+
 const diffSchema = z
   .object({
-    files: z
-      .array(
-        z.object({
-          path: z
-            .string()
-            .openapi({ description: 'Bytes that are not UTF-8, and control characters, as \\x escapes.' }),
-          oldPath: z.string().optional().openapi({ description: 'Of a renamed file.' }),
-          status: z.enum(['added', 'modified', 'deleted', 'renamed', 'mode_changed']),
-          additions: z.int(),
-          deletions: z.int(),
-          binary: z.boolean(),
-        }),
-      )
-      .openapi({ description: `At most ${diffFilesMax}.` }),
+    files: z.array(diffFileSchema).openapi({ description: `At most ${diffFilesMax}.` }),
     filesTruncated: z.boolean().openapi({ description: 'More files differ than are listed.' }),
     patch: z.string().openapi({
       description: `As git apply takes it; at most ${diffPatchBytesMax} bytes, cut before the file that goes over it.`,

@@ -40,7 +40,7 @@ const fileSchema = z
     size: z.int().nullable().openapi({ description: 'In bytes; of a symlink, of what it says; null for a directory.' }),
     executable: z.boolean(),
   })
-  .openapi('File');
+  .openapi('FileItem');
 
 const at = z.string().optional().openapi({ description: 'As of this checkpoint, by its id, or `base`.' });
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
   });
   const repository = { url: 'https://example.org/repository.git' };
   projectId = (await fixture.call('POST', '/v1/projects', { name: 'one', repository })).body.id;
-}, 120_000);
+});
 
 afterAll(() => fixture?.close());
 

@@ -18,7 +18,7 @@ let made = 0;
 beforeAll(async () => {
   fixture = await openFixture('quota', { WORKTRAIL_QUOTAS_SESSIONS_PER_PROJECT_MAX: '1' });
   await fixture.announceRunner();
-}, 120_000);
+});
 
 afterAll(() => fixture?.close());
 

@@ -29,30 +29,27 @@ const trialsMax = 50;
 const readAtOnceMax = 32;
 
 const count = z.int().nullable();
-const comparisonSchema = z
+const comparedSchema = z
   .object({
-    taskId: id('task'),
-    items: z.array(
-      z.object({
-        sessionId: id('session'),
-        trialId: id('trial'),
-        title: z.string(),
-        verdict: z.enum(['passed', 'failed']).nullable(),
-        reason: z.string().nullable(),
-        commits: count,
-        filesChanged: count,
-        additions: count.openapi({ description: 'Lines.' }),
-        deletions: count.openapi({ description: 'Lines.' }),
-        commands: z.int().openapi({ description: 'That the trial has run in it.' }),
-        durationSeconds: z.number().nullable().openapi({ description: 'From the start to the end of the attempt.' }),
-        turns: count.openapi({ description: 'Of its agent.' }),
-        tokens: count.openapi({ description: 'Of all turns that have ended, in and out.' }),
-        cost: z.number().nullable().openapi({ description: 'Of the same, in US dollars.' }),
-        proposal: z.object({ id: id('proposal'), state: z.enum(proposalStates) }).nullable(),
-      }),
-    ),
+    sessionId: id('session'),
+    trialId: id('trial'),
+    title: z.string(),
+    verdict: z.enum(['passed', 'failed']).nullable(),
+    reason: z.string().nullable(),
+    commits: count,
+    filesChanged: count,
+    additions: count.openapi({ description: 'Lines.' }),
+    deletions: count.openapi({ description: 'Lines.' }),
+    commands: z.int().openapi({ description: 'That the trial has run in it.' }),
+    durationSeconds: z.number().nullable().openapi({ description: 'From the start to the end of the attempt.' }),
+    turns: count.openapi({ description: 'Of its agent.' }),
+    tokens: count.openapi({ description: 'Of all turns that have ended, in and out.' }),
+    cost: z.number().nullable().openapi({ description: 'Of the same, in US dollars.' }),
+    proposal: z.object({ id: id('proposal'), state: z.enum(proposalStates) }).nullable(),
   })
-  .openapi('Comparison');
+  .openapi('ComparedSession');
+
+const comparisonSchema = z.object({ taskId: id('task'), items: z.array(comparedSchema) }).openapi('Comparison');
 
 export interface ComparisonRouteDeps {
   store: ConfigurationStore;

@@ -69,6 +69,20 @@ export const startTaskSchema = z
   })
   .openapi('StartTask');
 
+const trialSessionSchema = z
+  .object({
+    sessionId: id('session'),
+    title: z.string(),
+    state: z.enum(['pending', 'running', 'ended']).openapi({ description: 'Of the attempt.' }),
+    verdict: z.enum(['passed', 'failed']).nullable(),
+    reason: z.string().nullable(),
+    commandIds: z.array(id('command')),
+    turnId: id('turn').nullable().openapi({ description: 'Of its message, once that was sent.' }),
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .openapi('TrialSession');
+
 export const trialSchema = z
   .object({
     id: id('trial'),
@@ -89,19 +103,7 @@ export const trialSchema = z
     usage: z
       .object({ tokens: z.int(), costUsd: z.number() })
       .openapi({ description: 'Of all turns, in and out, as far as their sessions have told.' }),
-    sessions: z.array(
-      z.object({
-        sessionId: id('session'),
-        title: z.string(),
-        state: z.enum(['pending', 'running', 'ended']).openapi({ description: 'Of the attempt.' }),
-        verdict: z.enum(['passed', 'failed']).nullable(),
-        reason: z.string().nullable(),
-        commandIds: z.array(id('command')),
-        turnId: id('turn').nullable().openapi({ description: 'Of its message, once that was sent.' }),
-        startedAt: time.nullable(),
-        endedAt: time.nullable(),
-      }),
-    ),
+    sessions: z.array(trialSessionSchema),
     createdAt: time,
     endedAt: time.nullable(),
   })

@@ -28,7 +28,7 @@ beforeAll(async () => {
   const none = { stdoutOffset: 0n, stderrOffset: 0n, position: 0n, ended: false };
   const trace = { getProducerMark: async () => ({ ...none, number: marked }) } as unknown as ProducerDeps['trace'];
   deps = { js: jetstream(nats), jsm, trace, log: createLogger({ service: 'test', level: 'silent' }) };
-}, 60_000);
+});
 afterAll(async () => {
   await nats?.close();
   await server?.stop();

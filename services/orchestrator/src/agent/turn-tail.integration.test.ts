@@ -31,7 +31,7 @@ beforeAll(async () => {
   await jsm.streams.add({ name: eventStream(0), subjects: [eventStreamSubjects(0).stored], allow_direct: true });
   const trace = { getProducerMark: async () => Promise.reject(new Error('nobody asks')) };
   deps = { js: jetstream(nats), jsm, trace, log: createLogger({ service: 'test', level: 'silent' }) };
-}, 60_000);
+});
 afterAll(async () => {
   await nats?.close();
   await server?.stop();

@@ -32,3 +32,13 @@ export function addUsage(...usages: readonly TokenUsage[]): TokenUsage {
   }
   return sum;
 }
+
+/** How much more the first is, in each of its parts. */
+export function usageBeyond(usage: TokenUsage, known: TokenUsage): TokenUsage {
+  return {
+    inputTokens: Math.max(0, usage.inputTokens - known.inputTokens),
+    outputTokens: Math.max(0, usage.outputTokens - known.outputTokens),
+    cachedInputTokens: Math.max(0, usage.cachedInputTokens - known.cachedInputTokens),
+    costUsd: Math.max(0, usage.costUsd - known.costUsd),
+  };
+}

@@ -190,13 +190,12 @@ describe('a proposal', () => {
     await expect(proposal.merge('prn_opener')).rejects.toMatchObject({ cause: { message: 'the host answers 403' } });
     await proposal.merge('prn_opener');
     bed.git.script.opens = 'away';
-    await until(proposal.describe, ({ detail }) => detail === 'of the pull request: the host answers 502', 20_000);
+    await until(proposal.describe, ({ detail }) => detail === 'of the pull request: the host answers 502');
     bed.git.script.opens = 'taken';
     bed.git.change(branch, { headCommit: 'foreign' });
     await until(
       () => proposal.handle.describe(),
       (described) => described.runId !== runId,
-      30_000,
     );
     await proposal.merge('prn_opener');
     await until(proposal.describe, ({ detail }) => detail?.startsWith('the head of the pull request is') ?? false);

@@ -82,8 +82,8 @@ async function store(name: string): Promise<void> {
     mtime: '',
     deleted: false,
   };
-  await nats.request(chunkSubject(nuid), 'x');
-  await nats.request(infoSubject(name), JSON.stringify(info), { headers: headers(), timeout: 2_000 });
+  await nats.request(chunkSubject(nuid), 'x', { timeout: 60_000 });
+  await nats.request(infoSubject(name), JSON.stringify(info), { headers: headers(), timeout: 60_000 });
 }
 
 async function stored(): Promise<{ names: string[]; chunks: number }> {
@@ -273,7 +273,7 @@ test('an orchestrator answers the doctor with what is nobody else’s', async ()
   const [mine, other] = [own, newId('organization')].map((one) => `${one}/${newId('session')}/bundle-g1-1-a`);
   for (const name of [mine, other]) await store(name!);
   const request = JSON.stringify({ organizationId: own, fix: true });
-  const answer = (await nats.request(doctorSubject('orchestrator'), request, { timeout: 10_000 })).json<DoctorAnswer>();
+  const answer = (await nats.request(doctorSubject('orchestrator'), request, { timeout: 60_000 })).json<DoctorAnswer>();
   expect(answer).toMatchObject({ part: 'orchestrator', removed: [], failed: [], truncated: false });
   const names = answer.findings.map(({ name }) => name);
   expect(names).toContain(mine);

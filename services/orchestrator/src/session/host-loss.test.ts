@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AgentTurnResult } from '@worktrail/contract/agent-turns';
 import type { TurnSpec } from '@worktrail/contract/turns';
 import { sampleCommand, sampleSession, sampleTurn, withSetup } from '../../test/samples.ts';
 import { checkpointMade, checkpointPlanned } from './checkpoints.ts';
@@ -8,16 +9,7 @@ import { hostLost, lostCommandsEnded } from './host-loss.ts';
 import * as life from './life.ts';
 import { nextStep, type Underway } from './next-step.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import {
-  agentAsked,
-  agentBegun,
-  agentEnded,
-  currentTurn,
-  messageTaken,
-  turnBegun,
-  turnCanceled,
-  turnStopped,
-} from './turns.ts';
+import { agentBegun, currentTurn, messageTaken, turnBegun, turnCanceled, turnStopped } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const host = { runnerId: 'r', hostQueue: 'q' };
@@ -56,7 +48,33 @@ const exited = {
 
 const lastEvent = (state: SessionState) => state.events.at(-1)!.draft.payload;
 
+function followAgent(state: SessionState): string {
+  const spec = sampleTurn('do it');
+  messageTaken(state, { ...spec, agent: { ...spec.agent, kind: 'custom', command: 'agent' } }, noon);
+  turnBegun(state, currentTurn(state)!, noon);
+  agentBegun(state, currentTurn(state)!);
+  return spec.id;
+}
+
+const usage = { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, costUsd: 0 };
+const answers: AgentTurnResult[] = [
+  { ...{ kind: 'ended', outcome: 'completed', reason: '', steps: 1, usage }, conversation: null },
+  { kind: 'permissions', asked: [{ toolCallId: 'a', toolKind: 'execute', detail: 'run it' }] },
+];
+
 describe('a lost host', () => {
+  it.each(answers)('does not say any more what its agent came to: $kind', (result) => {
+    const state = readyState();
+    const turnId = followAgent(state);
+    const { generation } = state;
+    hostLost(state, { runnerId: 'r', generation }, noon);
+    const before = structuredClone(state);
+    life.agentAnswered(state, { turnId, generation }, result, noon);
+    expect(state).toEqual(before);
+    life.agentAnswered(state, { turnId, generation: state.generation }, result, noon);
+    expect(state).not.toEqual(before);
+  });
+
   it('is not meant when the session came to it after the news began', () => {
     const state = readyState();
     checkpoint(state, 'chk_1');
@@ -72,10 +90,6 @@ describe('a lost host', () => {
   });
 
   describe('with an agent at work', () => {
-    const ended = (outcome: 'completed' | 'failed') => ({
-      ...{ kind: 'ended' as const, outcome, reason: '', steps: 1, conversation: null },
-      usage: { inputTokens: 1, outputTokens: 1, cachedInputTokens: 0, costUsd: 0 },
-    });
     function lost(...turns: TurnSpec[]): SessionState {
       const state = readyState();
       checkpoint(state, 'chk_1');
@@ -108,17 +122,6 @@ describe('a lost host', () => {
       life.becameReady(state, noon);
       expect(currentTurn(state)?.spec.id).toBe(second.id);
       expect(nextStep(state, { ...nothing, sandbox: false }, Date.parse(noon))).toEqual({ do: 'beginTurn' });
-    });
-
-    it('does not end its turn by what it says late, nor asks for a permission', () => {
-      const spec = agentTurn();
-      const state = lost(spec);
-      agentEnded(state, { turnId: spec.id, generation: 1 }, ended('completed'), noon);
-      const asked = { toolCallId: 'x', toolKind: 'execute' as const, detail: 'ls' };
-      agentAsked(state, { turnId: spec.id, generation: 1 }, [asked], noon);
-      expect(state.turns.live).toMatchObject([{ spec: { id: spec.id }, agentAsked: [] }]);
-      agentEnded(state, { turnId: spec.id, generation: 2 }, ended('failed'), noon);
-      expect(state.turns.ended).toMatchObject([{ id: spec.id, outcome: 'failed' }]);
     });
 
     it('may have lost what that has changed since the last checkpoint', () => {

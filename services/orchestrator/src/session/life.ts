@@ -1,5 +1,6 @@
 // The life of a session, one function for each thing that can happen to it. A repeated or late report changes nothing.
 
+import type { AgentTurnResult } from '@worktrail/contract/agent-turns';
 import { type AgentLimits, agentLimitsNone } from '@worktrail/contract/agents';
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { ErrorCode, SessionFailureCode } from '@worktrail/contract/errors';
@@ -15,7 +16,7 @@ import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
-import { toolCommandEnded, turnEnded } from './turns.ts';
+import { agentAsked, agentEnded, toolCommandEnded, turnEnded } from './turns.ts';
 
 export const setupRetriesMax = 5;
 const updatedMax = 4;
@@ -150,6 +151,19 @@ export function commandEnded(state: SessionState, commandId: string, result: Com
 /** A runner says how a command ended; of one that was lost with its host the history says it. */
 export function commandAnswered(state: SessionState, commandId: string, result: CommandResult, now: string): void {
   if (findLive(state, commandId)?.state === 'running') commandEnded(state, commandId, result, now);
+}
+
+/** What an agent in the sandbox came to. What a host says of it that is lost is void. */
+export function agentAnswered(
+  state: SessionState,
+  { turnId, generation }: { turnId: string; generation: number },
+  result: AgentTurnResult,
+  now: string,
+): void {
+  if (generation !== state.generation) return;
+  filesTouched(state, now);
+  if (result.kind === 'permissions') agentAsked(state, turnId, result.asked, now);
+  else agentEnded(state, turnId, result, now);
 }
 
 /** A runner will not run the command: it was never started in the sandbox that was meant. */

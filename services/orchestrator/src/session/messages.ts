@@ -25,6 +25,7 @@ import {
   sandboxStopped,
   updateAnswered,
 } from './life.ts';
+import { modelsCalled } from './models-called.ts';
 import { waitsFor } from './occupations.ts';
 import { answerRefusal, pendingOf, permissionAnswered } from './permissions.ts';
 import { isOver, isPreparing } from './phases.ts';
@@ -72,6 +73,7 @@ const answerPermission = defineUpdate<permissions.PermissionAnswer, [permissions
 const describePermissions = defineQuery<permissions.PermissionRequest[], [string]>(permissions.describePermissions);
 const describe = defineQuery<SessionDocument>(messages.describeSession);
 const describeCommand = defineQuery<messages.LiveCommand | null, [string]>(messages.describeCommand);
+const called = defineSignal<[messages.ModelsCalled]>(messages.modelsCalled);
 const stopped = defineSignal<[messages.SandboxStopped]>(messages.sandboxStopped);
 const hibernateWhenIdle = defineSignal<[messages.HibernateSessionRequest]>(messages.hibernateWhenIdle);
 const lostHost = defineSignal<[messages.HostLost]>(messages.hostLost);
@@ -142,6 +144,7 @@ export function answerMessages(run: SessionRun): void {
   setHandler(describe, () => sessionDocument(state));
   setHandler(describeCommand, (commandId) => liveCommand(state, commandId));
   setHandler(stopped, ({ generation, reason }) => sandboxStopped(state, generation, reason, now()));
+  setHandler(called, (counted) => modelsCalled(state, counted, now()));
   setHandler(runTrialCommand, (request) => acceptFromTrial(state, request));
   setHandler(cancelTrialCommand, (request) => void stopCommand(run, request));
   setHandler(runTrialTurn, (request) => takeFromTrial(state, request));

@@ -80,7 +80,7 @@ export type Step =
   | { do: 'runAgent' }
   | { do: 'beginTool' }
   | { do: 'concludeTool' }
-  /** It has had its time. */
+  /** It has had its time, or another limit stops it. */
   | { do: 'stopTurn' }
   /** It was canceled, and is over. */
   | { do: 'endTurn' }
@@ -137,7 +137,8 @@ function nextChangeStep(state: SessionState, { sandbox, reverting, changing }: U
 function nextTurnStep(state: SessionState, { model, agent, tool, recording }: Underway, nowMs: number): Step | null {
   const first = state.turns.live[0];
   const isCanceled = first !== undefined && first.cancelReason !== null;
-  if (turnOverdueAtMs(state) <= nowMs && !isCanceled) return { do: 'stopTurn' };
+  const isOverdue = turnOverdueAtMs(state) <= nowMs || first?.limit !== undefined;
+  if (isOverdue && !isCanceled) return { do: 'stopTurn' };
   const isOver = () => isTurnAtRest(state, first!, { model, agent, tool }) || turnGivenUpAtMs(state) <= nowMs;
   if (isCanceled && isOver()) return { do: 'endTurn' };
   const turn = currentTurn(state);

@@ -4,7 +4,7 @@
 // 2. Every list in it has a bound: live commands by refusal, ended commands by forgetting the oldest, pending events by the live
 //    commands they belong to (a command is live until its end is recorded), bundles by putting them together, loans by refusal.
 // 3. The functions beside this file (`commands`, `life`, `checkpoints`, `forks`, `hibernation`, `reverts`, `file-changes`, `host-loss`,
-//    `record`) are its only writers.
+//    `models-called`, `record`) are its only writers.
 //    They read no clock and do no I/O; the time is an argument. They change the state they are given, which belongs to one workflow.
 
 import { type AgentLimits, agentLimitsNone, type AgentUsage } from '@worktrail/contract/agents';
@@ -194,8 +194,10 @@ export interface LiveTurn {
   agentGeneration: number | null;
   /** What such an agent waits for, until it was told. */
   agentAsked: PermissionAsked[];
-  /** Of all steps so far. */
+  /** Of all steps so far, and of models that something in the sandbox called meanwhile. */
   usage: TokenUsage;
+  /** The latter: it is in the session's as well. */
+  called?: TokenUsage;
   /** Of the newest step. */
   tools: ToolUseState[];
   /** So often somebody was asked for a permission. */
@@ -229,8 +231,10 @@ interface TurnsState {
   ended: { id: string; outcome: TurnOutcome; reason: string; usage: TurnUsage }[];
   /** Of all turns together. */
   limits: AgentLimits;
-  /** What those took that have ended. */
+  /** What those took that have ended, and models that something in the sandbox has called. */
   usage: AgentUsage;
+  /** What was counted of the latter, by each runner that the session was on. Newest last. */
+  meters: { id: string; used: TokenUsage }[];
   /** Of the agent in the sandbox that was spoken to last. */
   conversation: AgentConversation | null;
 }
@@ -364,6 +368,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
       ended: [],
       limits: spec.agentLimits ?? agentLimitsNone,
       usage: { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
+      meters: [],
       conversation: null,
     },
     permissions: { pending: [], settled: [], remembered: {} },

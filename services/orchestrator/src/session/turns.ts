@@ -12,12 +12,20 @@
 // 7. A limit, of the turn or of all turns of the session together, leaves no room for another step; time stops what is under way.
 
 import type { AgentTurnResult, PermissionAsked, PermissionDecided } from '@worktrail/contract/agent-turns';
-import { type AgentLimits, agentName, type AgentUsage } from '@worktrail/contract/agents';
+import {
+  agentName,
+  type AgentUsage,
+  firstLimitReached,
+  limitDetail,
+  type ReachedLimit,
+  sessionLimitReached,
+} from '@worktrail/contract/agents';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import {
   modelStepProducer,
   queuedTurnsMax,
+  type TokenUsage,
   type TurnAccepted,
   type TurnOutcome,
   type TurnSpec,
@@ -114,7 +122,7 @@ export function turnBegun(state: SessionState, turn: LiveTurn, now: string): voi
   turn.step = turn.spec.agent.kind === 'built_in' ? 1 : 0;
   turnShown(state, now);
   addTurnEvent(state, turn.spec.id, now, { case: 'turnStarted', value: { agent: agentName(turn.spec.agent) } });
-  const limit = sessionLimitReached(state.turns);
+  const limit = sessionLimitReached(state.turns.usage, state.turns.limits);
   if (limit === null) return;
   turn.step = 0;
   turnLimited(state, turn, limit, now);
@@ -131,8 +139,7 @@ export function modelAnswered(state: SessionState, producer: string, result: Mod
   turn.usage.costUsd += usage.costUsd;
   addTurnEvent(state, turn.spec.id, now, { case: 'usage', value: { model: turn.spec.agent.model, ...usage } });
   state.lastActiveAt = now;
-  if (turn.reportTo?.steps)
-    reportTurn(state, turn.reportTo, { id: turn.spec.id, usage: { steps: turn.step, ...turn.usage } });
+  reportStep(state, turn);
   turn.tools = result.tools.map((use) => ({ use, state: 'waiting', commandId: null }));
   if (turn.cancelReason !== null) return turnStopped(state, turn, now);
   if (result.tools.length === 0) {
@@ -161,16 +168,10 @@ export function agentNotBegun(state: SessionState, turnId: string): void {
   if (turn) turn.agentGeneration = null;
 }
 
-/** Whose agent: one of a generation that was given up has nothing to say any more, though its host may be there still. */
-interface AgentOf {
-  turnId: string;
-  generation: number;
-}
-
 /** It waits until somebody has answered, unless that is known. */
-export function agentAsked(state: SessionState, of: AgentOf, asked: readonly PermissionAsked[], now: string): void {
-  const turn = findTurn(state, of.turnId);
-  if (!turn || of.generation !== state.generation) return;
+export function agentAsked(state: SessionState, turnId: string, asked: readonly PermissionAsked[], now: string): void {
+  const turn = findTurn(state, turnId);
+  if (!turn) return;
   turn.agentAsked = [...asked];
   for (const one of asked) permissionFor(state, turn, one, now);
   changed(state);
@@ -188,17 +189,24 @@ export function agentDecisions(state: SessionState, { agentAsked: asked }: LiveT
 /** The agent in the sandbox has ended its turn, or was ended. */
 export function agentEnded(
   state: SessionState,
-  of: AgentOf,
+  turnId: string,
   { outcome, reason, steps, usage, conversation }: Extract<AgentTurnResult, { kind: 'ended' }>,
   now: string,
 ): void {
-  const turn = findTurn(state, of.turnId);
-  if (!turn || of.generation !== state.generation) return;
+  const turn = findTurn(state, turnId);
+  if (!turn) return;
   turn.step = steps;
-  turn.usage = usage;
+  turn.usage = turn.called ? fullerUsage(usage, turn.called) : usage;
   state.turns.conversation = conversation;
   if (turn.cancelReason !== null) return turnStopped(state, turn, now);
   turnEnded(state, turn, outcome, reason, now);
+}
+
+/** What an agent tells of, or what was counted of it: both are of the same calls, and either may know of less. */
+function fullerUsage(told: TokenUsage, counted: TokenUsage): TokenUsage {
+  const tokensOf = ({ inputTokens, outputTokens }: TokenUsage) => inputTokens + outputTokens;
+  const fuller = tokensOf(told) >= tokensOf(counted) ? told : counted;
+  return { ...fuller, costUsd: Math.max(told.costUsd, counted.costUsd) };
 }
 
 /** The next tool to go on with; undefined while one has to end, or to be permitted, before it. */
@@ -321,48 +329,29 @@ export function toolConcluded(state: SessionState, toolCallId: string, now: stri
   turn.stage = 'model';
 }
 
-interface ReachedLimit {
-  /** Of a session's, with "session_" before it. */
-  name: string;
-  detail: string;
-}
-
-/** The first limit that leaves no room for another step; null: there is none. */
+/** The first limit that leaves no room for another step; null: there is none. A turn's time is looked after by `turnOverdueAtMs`. */
 export function limitReached(
-  turn: Pick<LiveTurn, 'spec' | 'step' | 'usage'>,
+  turn: Pick<LiveTurn, 'spec' | 'step' | 'usage' | 'called'>,
   turns: Pick<SessionState['turns'], 'limits' | 'usage'>,
 ): ReachedLimit | null {
   const took = { ...usageOf(turn), seconds: 0 };
-  return firstReached(took, turn.spec.agent.limits, 'turn') ?? sessionLimitReached(turns, took);
-}
-
-/** By turns that have ended and what the current one took so far; its time is looked after by `turnOverdueAtMs`. */
-function sessionLimitReached(
-  { limits, usage }: Pick<SessionState['turns'], 'limits' | 'usage'>,
-  current: AgentUsage = { steps: 0, tokens: 0, costUsd: 0, seconds: 0 },
-): ReachedLimit | null {
-  const reached = firstReached(addAgentUsage(usage, current), limits, 'session');
-  return reached && { ...reached, name: `session_${reached.name}` };
-}
-
-const limitNames = { steps: 'steps', tokens: 'tokens', costUsd: 'cost', seconds: 'time' } as const;
-const amountNames = ['steps', 'tokens', 'costUsd', 'seconds'] as const;
-
-function firstReached(took: AgentUsage, limits: AgentLimits, whose: string): ReachedLimit | null {
-  for (const name of amountNames) {
-    const limit = limits[name];
-    if (limit !== null && took[name] >= limit)
-      return { name: limitNames[name], detail: limitDetail(whose, name, limit) };
-  }
-  return null;
-}
-
-function limitDetail(whose: string, name: keyof AgentLimits, limit: number): string {
-  return `the ${whose} may take ${name === 'costUsd' ? `${limit} USD` : `${limit} ${name}`}`;
+  const uncounted = { ...uncountedOf(turn), seconds: 0 };
+  return (
+    firstLimitReached(took, turn.spec.agent.limits, 'turn') ??
+    sessionLimitReached(addAgentUsage(turns.usage, uncounted), turns.limits)
+  );
 }
 
 function usageOf({ step, usage }: Pick<LiveTurn, 'step' | 'usage'>): Omit<AgentUsage, 'seconds'> {
   return { steps: step, tokens: usage.inputTokens + usage.outputTokens, costUsd: usage.costUsd };
+}
+
+/** Without what was counted for the session when it was used. */
+function uncountedOf(turn: Pick<LiveTurn, 'step' | 'usage' | 'called'>): Omit<AgentUsage, 'seconds'> {
+  const took = usageOf(turn);
+  if (!turn.called) return took;
+  const { inputTokens, outputTokens, costUsd } = turn.called;
+  return { ...took, tokens: took.tokens - inputTokens - outputTokens, costUsd: took.costUsd - costUsd };
 }
 
 function addAgentUsage(one: AgentUsage, other: AgentUsage): AgentUsage {
@@ -416,7 +405,12 @@ function turnLimited(state: SessionState, turn: LiveTurn, limit: ReachedLimit, n
   turnEnded(state, turn, 'limit_reached', limit.name, now);
 }
 
-function addLimitReached(state: SessionState, turn: LiveTurn, { name, detail }: ReachedLimit, now: string): void {
+export function addLimitReached(
+  state: SessionState,
+  turn: LiveTurn,
+  { name, detail }: ReachedLimit,
+  now: string,
+): void {
   addTurnEvent(state, turn.spec.id, now, { case: 'limitReached', value: { limit: name, detail } });
 }
 
@@ -479,7 +473,7 @@ export function turnEnded(
   permissionsGone(state, turnId);
   state.turns.live = state.turns.live.filter((one) => one !== turn);
   const seconds = turn.startedAt ? Math.max(Date.parse(now) - Date.parse(turn.startedAt), 0) / 1_000 : 0;
-  state.turns.usage = addAgentUsage(state.turns.usage, { ...usageOf(turn), seconds });
+  state.turns.usage = addAgentUsage(state.turns.usage, { ...uncountedOf(turn), seconds });
   const usage = { steps: turn.step, ...turn.usage };
   const ended = { id: turnId, outcome, reason, usage };
   state.turns.ended = [...state.turns.ended, ended].slice(-endedMax);
@@ -490,6 +484,11 @@ export function turnEnded(
     value: { outcome, reason, usage },
   });
   settledAgain(state, now);
+}
+
+/** To a trial that counts what its turns use. */
+export function reportStep(state: SessionState, { spec, step, usage, reportTo }: LiveTurn): void {
+  if (reportTo?.steps) reportTurn(state, reportTo, { id: spec.id, usage: { steps: step, ...usage } });
 }
 
 /** Only the newest word of a turn counts. `outcome` absent: it goes on. */

@@ -135,7 +135,7 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
     case 'concludeTool':
       return concludeTool(run, currentTurn(run.state)!);
     case 'stopTurn':
-      return void stopTurn(run, run.state.turns.live[0]!.spec.id, turnTimedOut(run.state, now()));
+      return stopLimited(run);
     case 'endTurn':
       return turnStopped(run.state, run.state.turns.live[0]!, now());
     case 'settle':
@@ -166,4 +166,9 @@ function mayContinueAsNew(run: SessionRun, { updatesMax = updatesMaxDefault }: C
   const isFree = following.length === 0 && !checkpoint && !reverting && !changing && !agent;
   const unoccupied = isFree || history === 'overdue';
   return unoccupied && isQuiet(run.state, underwayIn(run)) && allHandlersFinished();
+}
+
+function stopLimited(run: SessionRun): void {
+  const { spec, limit } = run.state.turns.live[0]!;
+  stopTurn(run, spec.id, limit ?? turnTimedOut(run.state, now()));
 }

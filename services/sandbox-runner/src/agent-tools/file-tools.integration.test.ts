@@ -20,8 +20,8 @@ beforeAll(async () => {
   const tried = createCheckpointBench(bench);
   changes = createFileChanges({ artifacts: tried.artifacts });
   session = await tried.open();
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 /** Where an attempt dies: at its n-th change of a file or its n-th event, before it is done or after. */
 interface Death {
@@ -126,7 +126,7 @@ test('an edit is made once and told once, wherever attempts die', async () => {
     files: [{ path: 'edited', status: 'modified', oldBlob: before, newBlob: after }],
   });
   expect(events[2]!.payload.value).toMatchObject({ failed: false });
-}, 120_000);
+});
 
 test('a file is written whole, with what it was and is told by its blobs', async () => {
   const events = await used({ tool: 'write_file', path: 'written', content: 'one\n' }, everywhere);
@@ -139,7 +139,7 @@ test('a file is written whole, with what it was and is told by its blobs', async
   expect(again[1]!.payload.value).toMatchObject({
     files: [{ path: 'written', status: 'modified', oldBlob: blob, additions: 2n, deletions: 1n }],
   });
-}, 120_000);
+});
 
 test('a patch over several files is applied once, wherever attempts die', async () => {
   await session.run('printf "a\\n" > first; printf "b\\n" > second');
@@ -159,7 +159,7 @@ test('a patch over several files is applied once, wherever attempts die', async 
     ],
   });
   expect(events[2]!.payload.value).toMatchObject({ failed: false });
-}, 120_000);
+});
 
 test('of a patch of which a part cannot be written what was written before is told, wherever attempts die', async () => {
   await session.run('printf "a\\n" > third; echo > barrier');
@@ -172,7 +172,7 @@ test('of a patch of which a part cannot be written what was written before is to
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
   expect(events[1]!.payload.value).toMatchObject({ files: [{ path: 'third', status: 'modified' }] });
   expect(events[2]!.payload.value).toMatchObject({ failed: true, outputJson: expect.stringContaining('third') });
-}, 120_000);
+});
 
 test('the value of a secret that is in a file is told as the output of a command would tell it', async () => {
   await session.run('echo token=s3cret-value > .npmrc');
@@ -182,7 +182,7 @@ test('the value of a secret that is in a file is told as the output of a command
     const { outputJson } = events.at(-1)!.payload.value as { outputJson: string };
     expect([outputJson.includes('s3cret'), outputJson.includes(`token=${'*'.repeat(12)}`)]).toEqual([false, true]);
   }
-}, 120_000);
+});
 
 test('what the agent asks for and is not there is told to it, once', async () => {
   const events = await used({ tool: 'edit_file', path: 'edited', find: 'never', replace: '', all: false }, [
@@ -190,7 +190,7 @@ test('what the agent asks for and is not there is told to it, once', async () =>
   ]);
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'toolEnded']);
   expect(events[1]!.payload.value).toMatchObject({ failed: true });
-}, 120_000);
+});
 
 test('a file that is gone once it was told what was read of it still has an end told', async () => {
   await session.run('echo one > read');
@@ -201,7 +201,7 @@ test('a file that is gone once it was told what was read of it still has an end 
   );
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'fileRead', 'toolEnded']);
   expect(events[2]!.payload.value).toMatchObject({ failed: true });
-}, 120_000);
+});
 
 test('a use that is canceled before it writes leaves nothing, one that writes already is finished and told', async () => {
   await session.run('printf "a\\n" > left; printf "b\\n" > right');
@@ -216,4 +216,4 @@ test('a use that is canceled before it writes leaves nothing, one that writes al
   const events = await used({ tool: 'apply_patch', patch }, [], { cancelAtChange: 1 });
   expect(await session.run('cat left right')).toBe('aa\nbb\n');
   expect(events.map(({ payload }) => payload.case)).toEqual(['toolStarted', 'filesChanged', 'toolEnded']);
-}, 120_000);
+});

@@ -13,8 +13,8 @@ let tried: CheckpointBench;
 beforeAll(async () => {
   bench = await startRunnerBench('checkpoints');
   tried = createCheckpointBench(bench);
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const { signal } = new AbortController();
 
@@ -66,7 +66,7 @@ test('files of every kind and name are kept as they are, and made again elsewher
     await again.run('git status --porcelain -z; git diff --cached; git branch -a; cat ignored/two'),
   ]).toEqual(before);
   expect(await again.run('ls ignored; git fsck --no-dangling 2>&1')).toBe('two\n');
-}, 120_000);
+});
 
 test('of what has not changed since the checkpoint before nothing is made, unless it is asked for', async () => {
   const session = await tried.open();
@@ -84,7 +84,7 @@ test('of what has not changed since the checkpoint before nothing is made, unles
   await session.run('echo 2 > new');
   expect((await session.kept()).tree).not.toBe(first.tree);
   expect(session.checkpoints.map((one) => one.number)).toEqual([1, 2, 3, 4, 5]);
-}, 60_000);
+});
 
 test('a half-done rebase, stashes, tags and nested repositories go on where they were', async () => {
   const session = await tried.open();
@@ -113,7 +113,7 @@ test('a half-done rebase, stashes, tags and nested repositories go on where they
   await again.kept();
   const last = await restored(again);
   expect(await last.run('cd later; git status -s; cat x')).toBe('A  x\n1\n');
-}, 180_000);
+});
 
 test('what is too large, unreadable or no file is named and left out, and the rest is kept', async () => {
   const session = await tried.open();
@@ -148,7 +148,7 @@ test('what is too large, unreadable or no file is named and left out, and the re
   expect(files).toBe('README.md\nkept\nsrc\n');
   session.checkpoints.push(second.checkpoint);
   expect(await engine.take(await session.sandbox(), session.next(), signal)).toMatchObject({ changed: false });
-}, 60_000);
+});
 
 test('the digest of a large file is the one of its bytes, also where size and time of change are as before', async () => {
   const session = await tried.open();
@@ -174,7 +174,7 @@ test('the digest of a large file is the one of its bytes, also where size and ti
     'cp -p big old; head -c 2000 /dev/urandom > big; touch -r old big; rm old; sha256sum < big',
   );
   expect(await digest()).toBe(again.slice(0, 64));
-}, 60_000);
+});
 
 test('commits are kept whether or not they were there when a checkpoint looked for them the last time', async () => {
   const session = await tried.open();
@@ -196,7 +196,7 @@ test('commits are kept whether or not they were there when a checkpoint looked f
     await again.run('git log --format=%s -1 HEAD; git log --format=%s -1 other; git log --format=%s -1 late; cat file'),
   ).toBe('one\none\nlate\n4\n');
   expect(await again.run('git fsck --no-dangling 2>&1')).toBe('');
-}, 60_000);
+});
 test('a file that is just being written from outside is not in a checkpoint half', async () => {
   const session = await tried.open();
   const half = `.worktrail-${newId('event')}`;
@@ -237,7 +237,7 @@ test('files are kept beside a repository that is broken in any way, and made aga
     expect(await (await restoredIn(target, session)).run(listing), broken).toBe(files);
     expect(await session.run('ls /tmp/ran 2>&1'), broken).toContain('No such file');
   }
-}, 180_000);
+});
 
 const private_ = '/worktrail/checkpoints/work';
 const attacks = [
@@ -278,7 +278,7 @@ test('no attack on the private git directory blocks or changes what is kept', as
   const again = await restored(session);
   expect(await again.run('cat one two; git status -s')).toBe(`1\n${attacks.length - 1}\n?? one\n?? two\n`);
   expect(await session.run('ls /tmp/ran 2>&1')).toContain('No such file');
-}, 180_000);
+});
 
 test('what was set aside of a private git directory is emptied by the next checkpoint, and takes no room for good', async () => {
   const session = await tried.open();
@@ -292,7 +292,7 @@ test('what was set aside of a private git directory is emptied by the next check
   const aside = (await readdir(`${session.path}/checkpoints`)).filter((name) => name.startsWith('aside-'));
   expect(aside.length).toBeLessThanOrEqual(2);
   for (const name of aside) expect(await readdir(`${session.path}/checkpoints/${name}`)).toEqual([]);
-}, 120_000);
+});
 
 const deep = `n=$(printf 'd%.0s' $(seq 1 200)); for i in $(seq 1 25); do mkdir $n && cd -P $n || exit 1; done; echo x > deep`;
 
@@ -302,7 +302,7 @@ test('what lies too deep to be opened is named, and the rest is kept', async () 
   const { notKept } = await session.kept();
   expect(notKept).toEqual([expect.stringMatching(/^1 file that cannot be read: d{100}/)]);
   expect(await (await restored(session)).run('cat one')).toBe('1\n');
-}, 60_000);
+});
 
 test('a session is opened again and removed whatever its sandbox has left in the shared directory', async () => {
   const session = await tried.open();
@@ -316,14 +316,14 @@ test('a session is opened again and removed whatever its sandbox has left in the
   expect(await sandboxes.open(again, signal)).toMatchObject({ from: 'volume' });
   await sandboxes.remove(again);
   expect(existsSync(session.path)).toBe(false);
-}, 60_000);
+});
 
 test('in the sandbox neither part of the shared directory can be replaced, and what the host gives cannot be written', async () => {
   const session = await tried.open();
   const tries =
     'cd /worktrail/checkpoints; mv work w || rmdir given || ln -s /etc x || touch given/x || chmod 777 . || echo no; ls';
   expect(await session.run(`{ ${tries}; } 2> /dev/null`)).toBe('no\ngiven\nwork\n');
-}, 60_000);
+});
 
 test('what the sandbox hands over while it is being exchanged never leads to another file', async () => {
   const session = await tried.open();
@@ -339,7 +339,7 @@ test('what the sandbox hands over while it is being exchanged never leads to ano
   await attacking;
   await session.kept();
   expect(await (await restored(session)).run('cat one')).toBe('1\n');
-}, 120_000);
+});
 
 test('checkpoints in one bundle hold all that there were, and the chain goes on from it', async () => {
   const session = await tried.open();
@@ -363,7 +363,7 @@ test('checkpoints in one bundle hold all that there were, and the chain goes on 
     ...session.checkpoints.map((one) => one.commit).toReversed(),
     session.opened.baseCommit,
   ]);
-}, 120_000);
+});
 
 test('a fork has the files of its parent at that checkpoint on a branch of its own, and goes on in bundles of its own', async () => {
   const parent = await tried.open();
@@ -396,7 +396,7 @@ test('a fork has the files of its parent at that checkpoint on a branch of its o
   expect(await left.run('git branch --show-current; git branch --list "worktrail/*" | tr -d " "')).toBe(
     'elsewhere\nworktrail/left-00000004\n',
   );
-}, 180_000);
+});
 
 test('a fork of a session that is in the middle of a rebase ends it on its own branch', async () => {
   const parent = await tried.open();
@@ -409,7 +409,7 @@ test('a fork of a session that is in the middle of a rebase ends it on its own b
   expect(await fork.run('git branch --show-current; cat file; git log --format=%s -2')).toBe(
     `${branch}\nboth\nours\ntheirs\n`,
   );
-}, 120_000);
+});
 
 test('taken again by another process, however far the one before came, a checkpoint is one', async () => {
   const session = await tried.open();
@@ -474,7 +474,7 @@ test('taken again by another process, however far the one before came, a checkpo
   session.checkpoints.push(result.checkpoint);
   session.bundles.push({ ...result.bundle, upTo: result.checkpoint.number });
   expect(await (await restored(session)).run('cat one two')).toBe('1\n2\n');
-}, 120_000);
+});
 
 test('a number whose checkpoint was never answered is taken anew by another id', async () => {
   const session = await tried.open();
@@ -484,7 +484,7 @@ test('a number whose checkpoint was never answered is taken anew by another id',
   const second = await session.kept();
   expect(second.number).toBe(1);
   expect(await (await restored(session)).run('cat one')).toBe('2\n');
-}, 60_000);
+});
 
 test('so is one whose files are the same, in the same second', async () => {
   const session = await tried.open();
@@ -496,7 +496,7 @@ test('so is one whose files are the same, in the same second', async () => {
   session.checkpoints.push(second.checkpoint);
   session.bundles.push({ ...second.bundle, upTo: 1 });
   expect(await (await restored(session)).run('cat one')).toBe('1\n');
-}, 60_000);
+});
 
 test('a bundle that is missing, cut off or exchanged is refused, and says so', async () => {
   const session = await tried.open();
@@ -518,7 +518,7 @@ test('a bundle that is missing, cut off or exchanged is refused, and says so', a
   const bundles = [{ ...session.bundles[0]!, sha256: digest }, session.bundles[1]!];
   session.bundles = bundles;
   await expect(restored(session)).rejects.toThrow(expect.objectContaining({ name: 'GitFailed' }));
-}, 120_000);
+});
 
 test('the changes of a checkpoint are events of its own, with what happened to each file', async () => {
   const session = await tried.open();
@@ -554,7 +554,7 @@ test('the changes of a checkpoint are events of its own, with what happened to e
   );
   expect(filesChanged).toBe(6);
   expect(event.payload.value.truncated).toBe(false);
-}, 60_000);
+});
 
 test('a store that is damaged is made anew from the bundles', async () => {
   const session = await tried.open();
@@ -573,7 +573,7 @@ test('a store that is damaged is made anew from the bundles', async () => {
   await session.run('echo 4 > file4');
   await session.kept();
   expect(await (await restored(session)).run('cat file1 file2 file3 file4')).toBe('1\n2\n3\n4\n');
-}, 120_000);
+});
 
 test('without the commit that the session began with nothing is fetched', async () => {
   const session = await tried.open();
@@ -585,7 +585,7 @@ test('without the commit that the session began with nothing is fetched', async 
   await expect(tried.engine.fetch(other, restore, upstream.objectsPath, signal)).rejects.toThrow(
     expect.objectContaining({ name: 'BaseCommitMissing' }),
   );
-}, 60_000);
+});
 
 test('repositories with SHA-256 names and submodules are kept too', async () => {
   const url = join(bench.path, 'repositories', 'wide');
@@ -604,4 +604,4 @@ test('repositories with SHA-256 names and submodules are kept too', async () => 
   const again = await restored(session, { repository });
   const state = 'git status -s; git submodule status; cd m; git status -s; git log --format=%H; cat x y';
   expect(await again.run(state)).toBe(await session.run(state));
-}, 120_000);
+});

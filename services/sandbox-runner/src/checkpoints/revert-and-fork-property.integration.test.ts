@@ -41,8 +41,8 @@ beforeAll(async () => {
     tried: createCheckpointBench(bench, { runner, artifacts }),
   }));
   changes = createFileChanges({ artifacts });
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const kinds = fc.constantFrom<ModelFile['kind']>('file', 'file', 'file', 'program', 'link');
 const part = fc.constantFrom('a', 'b', 'c d', '-x', 'é', 'z.txt');
@@ -261,4 +261,4 @@ test('any order of writes, deletes, renames, commits, reverts and forks gives th
     // A failure is told with its seed; to make it smaller would take long.
     { numRuns: 2, endOnFailure: true, interruptAfterTimeLimit: 40_000 },
   );
-}, 120_000);
+});

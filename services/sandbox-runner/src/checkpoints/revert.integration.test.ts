@@ -12,8 +12,8 @@ let tried: CheckpointBench;
 beforeAll(async () => {
   bench = await startRunnerBench('reverts');
   tried = createCheckpointBench(bench);
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const { signal } = new AbortController();
 
@@ -72,7 +72,7 @@ test('everything is as it was, what was there before is a checkpoint, and a reve
   ).toBe('i\nstashed\n');
   await session.revert(session.checkpoints[1]!);
   expect(await stateOf(session)).toEqual(changed);
-}, 120_000);
+});
 
 test('what a fork is reverted to is on the fork’s branch, also where it was its parent’s', async () => {
   const session = await tried.open();
@@ -96,7 +96,7 @@ test('files that are as they were are not written, and the next checkpoint finds
   await session.revert(checkpoint);
   expect(await session.run(written)).toBe(before);
   expect(await session.take()).toMatchObject({ changed: false });
-}, 60_000);
+});
 
 test.each([
   [
@@ -125,23 +125,19 @@ test.each([
   ],
   ['with another index', 'git add -A; git rm -q --cached one; git update-index --assume-unchanged two'],
   ['with a work tree elsewhere', 'git config core.worktree /tmp; git config core.bare true'],
-])(
-  'a repository that is %s neither keeps a revert from its end nor outlives it',
-  async (_, breaking) => {
-    await inShared(async ({ session, checkpoint, before }) => {
-      await session.run(`${breaking}; echo 3 > three; echo changed > one`);
-      const { checkpoint: made } = await session.revert(checkpoint);
-      expect(made).toMatchObject({
-        tree: checkpoint.tree,
-        headCommit: checkpoint.headCommit,
-        headRef: checkpoint.headRef,
-      });
-      expect(await stateOf(session)).toEqual(before);
-      expect(await session.run('ls /tmp/ran 2>&1; git fsck --no-dangling 2>&1')).toContain('No such file');
+])('a repository that is %s neither keeps a revert from its end nor outlives it', async (_, breaking) => {
+  await inShared(async ({ session, checkpoint, before }) => {
+    await session.run(`${breaking}; echo 3 > three; echo changed > one`);
+    const { checkpoint: made } = await session.revert(checkpoint);
+    expect(made).toMatchObject({
+      tree: checkpoint.tree,
+      headCommit: checkpoint.headCommit,
+      headRef: checkpoint.headRef,
     });
-  },
-  90_000,
-);
+    expect(await stateOf(session)).toEqual(before);
+    expect(await session.run('ls /tmp/ran 2>&1; git fsck --no-dangling 2>&1')).toContain('No such file');
+  });
+});
 
 test.each([
   ['a directory that cannot be written', 'rm one; chmod 555 deep/er; chmod 555 deep'],
@@ -163,21 +159,17 @@ test.each([
     'a broken repository of another',
     'mkdir -p in/.git/objects; echo x > in/x; echo "ref: x" > in/.git/HEAD; mkdir -p deep/.git; echo garbage > deep/.git/HEAD',
   ],
-])(
-  '%s is gone after a revert',
-  async (_, making) => {
-    await inShared(async ({ session, checkpoint, before }) => {
-      await session.run(making);
-      const { checkpoint: made } = await session.revert(checkpoint);
-      expect(made.tree).toBe(checkpoint.tree);
-      expect(await stateOf(session)).toEqual(before);
-      expect(await session.run('cat ~/far/er 2> /dev/null; rm -rf ~/far; ls -d in shut many " " 2> /dev/null')).toBe(
-        making.includes('~/far') ? 'far\n' : '',
-      );
-    });
-  },
-  90_000,
-);
+])('%s is gone after a revert', async (_, making) => {
+  await inShared(async ({ session, checkpoint, before }) => {
+    await session.run(making);
+    const { checkpoint: made } = await session.revert(checkpoint);
+    expect(made.tree).toBe(checkpoint.tree);
+    expect(await stateOf(session)).toEqual(before);
+    expect(await session.run('cat ~/far/er 2> /dev/null; rm -rf ~/far; ls -d in shut many " " 2> /dev/null')).toBe(
+      making.includes('~/far') ? 'far\n' : '',
+    );
+  });
+});
 
 test('repositories in the work tree are as they were too', async () => {
   const session = await tried.open();
@@ -198,7 +190,7 @@ test('repositories in the work tree are as they were too', async () => {
   await session.revert(checkpoint);
   expect(await session.run(state)).toBe(before);
   expect(await session.take()).toMatchObject({ changed: false });
-}, 120_000);
+});
 
 test('what is in no checkpoint stays and is named; what the checkpoint would not have ignored goes and is named', async () => {
   const session = await tried.open();
@@ -236,7 +228,7 @@ test('what is in no checkpoint stays and is named; what the checkpoint would not
   expect(await session.run('ls -A')).toBe(
     '.Git\n.git\n.gitignore\nREADME.md\na.tmp\nkept\nlarge\nlarger\npipe\nsecret\nsrc\n',
   );
-}, 60_000);
+});
 
 test('what was recorded although it is ignored goes, and nothing through a link', async () => {
   const session = await tried.open();
@@ -245,7 +237,7 @@ test('what was recorded although it is ignored goes, and nothing through a link'
   await session.run('mkdir cache; echo 1 > cache/one; echo 2 > cache/two; git add -f cache/one');
   await session.revert(first);
   expect(await session.run('ls cache; cat ~/cache/one')).toBe('two\nfar\n');
-}, 60_000);
+});
 
 test('killed anywhere, or let go of by its runner, it is done by the next attempt, and done again it is the same', async () => {
   const { session, checkpoint, before } = await worked();
@@ -279,7 +271,7 @@ test('killed anywhere, or let go of by its runner, it is done by the next attemp
   await tried.makeEngine().revert(sandbox, { ...input, revertId: 'again' }, signal);
   expect(await stateOf(session)).toEqual(before);
   expect((await session.kept({ evenIfUnchanged: true })).tree).toBe(checkpoint.tree);
-}, 120_000);
+});
 
 const private_ = '/worktrail/checkpoints/work';
 test.each([
@@ -294,19 +286,15 @@ test.each([
     'tells of a link',
     `ln -sf /etc/passwd ${private_}/untouched; mkdir ${private_}/scratch; chmod 0 ${private_}/scratch`,
   ],
-])(
-  'a private git directory that %s does not keep a revert from its end',
-  async (_, attack) => {
-    await inShared(async ({ session, checkpoint, before }) => {
-      await session.run('echo changed > one; echo new > new');
-      await session.take();
-      await session.run(attack);
-      await tried.engine.revert(await session.sandbox(), session.revertInput(checkpoint), signal);
-      expect(await stateOf(session)).toEqual(before);
-    });
-  },
-  90_000,
-);
+])('a private git directory that %s does not keep a revert from its end', async (_, attack) => {
+  await inShared(async ({ session, checkpoint, before }) => {
+    await session.run('echo changed > one; echo new > new');
+    await session.take();
+    await session.run(attack);
+    await tried.engine.revert(await session.sandbox(), session.revertInput(checkpoint), signal);
+    expect(await stateOf(session)).toEqual(before);
+  });
+});
 
 test('a host that has nothing of the checkpoint fetches it; one that cannot be fetched leaves all as it is', async () => {
   const { session, checkpoint, before } = await worked();
@@ -328,4 +316,4 @@ test('a host that has nothing of the checkpoint fetches it; one that cannot be f
   expect(made.tree).toBe(other.checkpoint.tree);
   expect(await stateOf(other.session)).toEqual(other.before);
   expect(before).toHaveLength(2);
-}, 90_000);
+});

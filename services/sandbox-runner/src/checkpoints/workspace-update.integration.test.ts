@@ -12,8 +12,8 @@ beforeAll(async () => {
   bench = await startRunnerBench('update');
   tried = createCheckpointBench(bench);
   updating = createWorkspaceUpdating(bench.parts().mirrors);
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const { signal } = new AbortController();
 
@@ -52,7 +52,7 @@ test('what upstream has is merged under what the session has, committed or not, 
   await push({ later: 'later\n' });
   await bench.parts().mirrors.sync({ ...session.input, baseRef: null });
   expect(await positionOf(session)).toEqual({ ahead: 2, behind: 1 });
-}, 120_000);
+});
 
 test('commits are rebased on request, changes that are not committed with them', async () => {
   const { session, push } = await open();
@@ -62,7 +62,7 @@ test('commits are rebased on request, changes that are not committed with them',
   expect(await session.run('git rev-parse HEAD~1; git status --porcelain; git branch --show-current')).toBe(
     `${commit}\n M README.md\n${session.input.branch}\n`,
   );
-}, 120_000);
+});
 
 test.each(['merge', 'rebase'] as const)(
   'conflicts of a %s are named and left to the session, which ends it',
@@ -79,7 +79,6 @@ test.each(['merge', 'rebase'] as const)(
     await session.run(`echo both > both; git add both; ${end}`);
     expect(await update(session, method)).toMatchObject({ outcome: 'up_to_date' });
   },
-  120_000,
 );
 
 test('where git would not begin it says why, and nothing is changed', async () => {
@@ -96,4 +95,4 @@ test('where git would not begin it says why, and nothing is changed', async () =
   expect(await update(session)).toMatchObject(conflicting);
   await session.run('rm -rf .git');
   await expect(update(session)).rejects.toThrow('no git repository');
-}, 120_000);
+});

@@ -19,9 +19,9 @@ beforeAll(async () => {
   bench = await startRunnerBench('pressure');
   session = newSession(bench);
   await bench.parts().sandboxes.open(session, new AbortController().signal);
-}, 60_000);
+});
 afterEach(() => bench.setDiskFailure(null));
-afterAll(() => bench.close(), 60_000);
+afterAll(() => bench.close());
 
 const run = (input: RunCommandInput) => bench.parts().commands.run(input, activityRun());
 const journalBytes = async ({ sessionId, command }: RunCommandInput) =>
@@ -55,7 +55,7 @@ test('while the disk is below its reserve a command stops at its bound, and goes
   await bench.setDiskFailure(null);
   expect(await result).toMatchObject({ outcome: 'exited', stdoutBytes: printed });
   expect(await sumOf(command)).toBe(whole);
-}, 60_000);
+});
 
 test('a command that waits for room can be canceled', async () => {
   await bench.setDiskFailure('1 MiB is free');
@@ -66,7 +66,7 @@ test('a command that waits for room can be canceled', async () => {
   const { stdoutBytes } = await result;
   expect(stdoutBytes).toBeLessThan(journalBytesMax);
   expect(outputOf(await bench.events(command))).toHaveLength(stdoutBytes);
-}, 60_000);
+});
 
 test('a command that waits for room goes on when the runner was killed meanwhile, though all it printed is published', async () => {
   await bench.setDiskFailure('1 MiB is free');
@@ -82,4 +82,4 @@ test('a command that waits for room goes on when the runner was killed meanwhile
   await bench.setDiskFailure(null);
   expect(await result).toMatchObject({ outcome: 'exited', stdoutBytes: printed });
   expect(await sumOf(command)).toBe(whole);
-}, 60_000);
+});

@@ -20,8 +20,8 @@ beforeAll(async () => {
   bench = await startRunnerBench('life');
   session = newSession(bench);
   await bench.parts().sandboxes.open(session, signal);
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const run = (input: RunCommandInput) => bench.parts().commands.run(input, activityRun());
 const runPath = () => bench.parts().directories.at(session.sessionId).runPath;
@@ -113,7 +113,7 @@ test('killed again and again while it prints, runners publish every line once an
   expect(await run(command)).toMatchObject({ outcome: 'exited', exitCode: 0 });
   const lines = Array.from({ length: 400 }, (_, index) => `line ${index + 1}\n`).join('');
   expect(outputOf(await bench.events(command)).toString()).toBe(lines);
-}, 60_000);
+});
 
 test('a command whose container is started anew is lost, and asked for again it does not run in the new one', async () => {
   const own = newSession(bench);
@@ -133,24 +133,20 @@ test('a command whose container is started anew is lost, and asked for again it 
   const reopened = { ...own, generation: 2, filesGeneration: 1, restore };
   await bench.parts().sandboxes.open(reopened, signal);
   expect(await run(newCommand(reopened, '[ "$(cat runs)" = x ]'))).toMatchObject({ exitCode: 0 });
-}, 60_000);
+});
 
 test.each([
   ['it itself', 'exec tail /dev/zero', { signal: 'SIGKILL' }],
   ['a child of its shell', 'tail /dev/zero; exit $?', { exitCode: 137 }],
-])(
-  'a command is oom_killed where the memory limit of its sandbox ended %s',
-  async (_what, text, how) => {
-    const environment = { ...session.environment, resources: { ...session.environment.resources, memoryMb: 64 } };
-    const own = { ...newSession(bench), environment };
-    await bench.parts().sandboxes.open(own, signal);
-    expect(await run(newCommand(own, text))).toMatchObject({ outcome: 'oom_killed', ...how });
-    expect(await run(newCommand(own, 'kill -9 $$'))).toMatchObject({ outcome: 'signaled', signal: 'SIGKILL' });
-    expect(await run(newCommand(own, "sh -c 'kill -9 $$'; exit $?"))).toMatchObject({
-      outcome: 'exited',
-      exitCode: 137,
-    });
-    await bench.parts().sandboxes.remove(own);
-  },
-  60_000,
-);
+])('a command is oom_killed where the memory limit of its sandbox ended %s', async (_what, text, how) => {
+  const environment = { ...session.environment, resources: { ...session.environment.resources, memoryMb: 64 } };
+  const own = { ...newSession(bench), environment };
+  await bench.parts().sandboxes.open(own, signal);
+  expect(await run(newCommand(own, text))).toMatchObject({ outcome: 'oom_killed', ...how });
+  expect(await run(newCommand(own, 'kill -9 $$'))).toMatchObject({ outcome: 'signaled', signal: 'SIGKILL' });
+  expect(await run(newCommand(own, "sh -c 'kill -9 $$'; exit $?"))).toMatchObject({
+    outcome: 'exited',
+    exitCode: 137,
+  });
+  await bench.parts().sandboxes.remove(own);
+});

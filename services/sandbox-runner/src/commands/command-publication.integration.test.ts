@@ -134,7 +134,7 @@ test('wherever runners are killed, each byte and the gap are in the history once
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+});
 
 test('a runner that was killed between the gap and what follows goes on behind it, with the offsets of both streams', async () => {
   const ref = newRef();

@@ -14,8 +14,8 @@ beforeAll(async () => {
   other = newSession(bench);
   const { signal } = new AbortController();
   for (const one of [session, other]) await bench.parts().sandboxes.open(one, signal);
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const run = (command: RunCommandInput) => {
   const result = bench.parts().commands.run(command, activityRun());

@@ -31,8 +31,8 @@ beforeAll(async () => {
   bench = await startRunnerBench('commands');
   session = newSession(bench);
   await bench.parts().sandboxes.open(session, signal);
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const run = (input: RunCommandInput) => bench.parts().commands.run(input, activityRun());
 
@@ -49,7 +49,7 @@ test('twenty million bytes of output are in the history byte for byte', async ()
   const output = outputOf(await bench.events(command));
   const sum = createHash('sha256').update(output.subarray(0, 20_000_000)).digest('hex');
   expect(output.subarray(20_000_000).toString()).toBe(`${sum}  /tmp/bytes\n`);
-}, 60_000);
+});
 
 test('a command that fails tells its exit code, and one that is killed its signal', async () => {
   expect(await run(newCommand(session, 'exit 7'))).toMatchObject({ outcome: 'exited', exitCode: 7, signal: null });
@@ -131,7 +131,7 @@ test('a command goes on while its runner is killed, and its history has every by
     stdoutBytes: lines('line').length,
     stderrBytes: lines('err').length,
   });
-}, 60_000);
+});
 
 test('a command that ended while no runner was there has its output and its end in the history', async () => {
   const command = newCommand(session, 'echo one; sleep 0.3; echo two');
@@ -142,7 +142,7 @@ test('a command that ended while no runner was there has its output and its end 
   await run(newCommand(session, 'sleep 0.5'));
   expect(await run(command)).toMatchObject({ outcome: 'exited', exitCode: 0, stdoutBytes: 8 });
   expect(outputOf(await bench.events(command)).toString()).toBe('one\ntwo\n');
-}, 60_000);
+});
 
 test('while NATS is away a command goes on, and its output is published when NATS is back', async () => {
   const command = newCommand(session, 'for i in 1 2 3 4 5; do echo "tick $i"; sleep 0.1; done');
@@ -153,7 +153,7 @@ test('while NATS is away a command goes on, and its output is published when NAT
   await bench.nats.restart();
   expect(await result).toMatchObject({ outcome: 'exited', exitCode: 0 });
   expect(outputOf(await bench.events(command)).toString()).toBe('tick 1\ntick 2\ntick 3\ntick 4\ntick 5\n');
-}, 60_000);
+});
 
 test('asked for again after its end, a command is not run again', async () => {
   const command = newCommand(session, 'echo x >> ran; wc -l < ran');
@@ -238,7 +238,7 @@ test('a killed container ends its commands as lost, with what they wrote, and th
   expect(await sandboxes.open(reopened, signal)).toMatchObject({ from: 'volume' });
   expect(await run({ ...next, generation: 2 })).toMatchObject({ outcome: 'exited', exitCode: 0 });
   expect(outputOf(await bench.events(next)).toString()).toBe('kept\n');
-}, 60_000);
+});
 
 const journalOf = ({ sessionId, command }: RunCommandInput) =>
   join(bench.parts().directories.at(sessionId).runPath, 'journals', command.id);
@@ -289,7 +289,6 @@ test.each(['while its sandbox is gone', 'in the sandbox that was opened since'])
     expect(events.at(-1)?.payload.case).toBe('commandEnded');
     expect(await run({ ...newCommand(own, '[ "$(cat runs)" = ran ]'), ...reopened })).toMatchObject({ exitCode: 0 });
   },
-  30_000,
 );
 
 test('a runner that is told to stop starts no command any more, and sees those that run to their end', async () => {
@@ -335,7 +334,7 @@ test('a command whose input cannot be handed over at all is canceled, and says w
   const { place, result } = await startWithoutInput();
   expect(await result).toMatchObject({ outcome: 'canceled', reason: 'its input could not be handed over' });
   await rmdir(place);
-}, 30_000);
+});
 
 /** Files of a session that belong to the command, but for its result. */
 async function filesOf({ sessionId, command }: RunCommandInput): Promise<string[]> {
@@ -361,7 +360,7 @@ test('of a command that was lost with its sandbox only the result is kept', asyn
   expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost' });
   await untilSettled(command);
   expect(await filesOf(command)).toEqual([]);
-}, 30_000);
+});
 
 test('of a command that was canceled while no runner held it only the result is kept', async () => {
   const command = newCommand(session, 'echo ready; sleep 60');
@@ -399,4 +398,4 @@ test('a command that was never started in a sandbox that is gone leaves no reque
   await writeFile(join(directories.at(own.sessionId).runPath, 'requests', command.command.id), 'with a secret');
   await expect(run(command)).rejects.toThrow(SandboxGone);
   expect(await filesOf(command)).toEqual([]);
-}, 30_000);
+});

@@ -30,11 +30,11 @@ beforeAll(async () => {
   lifetime = createLifetime(log);
   const { commands, directories } = bench.parts();
   startControlRequests({ nats: bench.connection, runnerId: 'run-test', commands, directories, log }, lifetime);
-}, 60_000);
+});
 afterAll(async () => {
   await lifetime.close();
   await bench.close();
-}, 60_000);
+});
 
 type Operation = ControlRequest['operation'];
 
@@ -50,7 +50,7 @@ async function reply(input: RunCommandInput, operation: Operation, organizationI
   const { sessionId } = input;
   const request = create(ControlRequestSchema, { organizationId, sessionId, commandId: input.command.id, operation });
   const bytes = toBinary(ControlRequestSchema, request);
-  const answer = await bench.connection.request(runnerControlSubject('run-test'), bytes, { timeout: 5_000 });
+  const answer = await bench.connection.request(runnerControlSubject('run-test'), bytes, { timeout: 60_000 });
   return fromBinary(ControlReplySchema, answer.data);
 }
 
@@ -83,14 +83,14 @@ test('input that is written later reaches the command in order, up to its end', 
   expect(await result).toMatchObject({ outcome: 'exited', exitCode: 0 });
   expect(outputOf(await bench.events(input)).toString()).toBe('ready\none two');
   expect(await ask(input, stdin('late'))).toBe('command_ended');
-}, 30_000);
+});
 
 test('input for a command that was given its whole input is refused', async () => {
   const { input, result } = await start('echo ready; sleep 60');
   expect(await ask(input, stdin('more'))).toBe('conflict');
   expect(await ask(input, cancel('enough'))).toBe('');
   expect(await result).toMatchObject({ outcome: 'canceled', reason: 'enough' });
-}, 30_000);
+});
 
 test('input that comes after its end was announced is refused, and the end may be announced again', async () => {
   const { input, result } = await start('echo ready; cat; sleep 60', { stdin: null });
@@ -100,21 +100,21 @@ test('input that comes after its end was announced is refused, and the end may b
   expect(await ask(input, cancel('enough'))).toBe('');
   expect(await result).toMatchObject({ outcome: 'canceled' });
   expect(outputOf(await bench.events(input)).toString()).toBe('ready\nall');
-}, 30_000);
+});
 
 test('a signal reaches the command, and one that does not exist is refused', async () => {
   const { input, result } = await start('trap "echo got it; exit 3" INT; echo ready; while :; do sleep 0.05; done');
   expect(await ask(input, signal('NONSENSE'))).toBe('validation_failed');
   expect(await ask(input, signal('INT'))).toBe('');
   expect(await result).toMatchObject({ outcome: 'exited', exitCode: 3 });
-}, 30_000);
+});
 
 test('another organization cannot tell that the command is there', async () => {
   const { input, result } = await start('echo ready; sleep 60');
   expect(await ask(input, signal('KILL'), newId('organization'))).toBe('command_not_running');
   expect(await ask(input, signal('KILL'))).toBe('');
   expect(await result).toMatchObject({ outcome: 'signaled', signal: 'SIGKILL' });
-}, 30_000);
+});
 
 test("a live command's output is read again from its journal, masked, for its own organization, and no more once it is over", async () => {
   const key = secretKey(session.projectId, 'token');
@@ -150,4 +150,4 @@ test("a live command's output is read again from its journal, masked, for its ow
   await result;
   await bench.parts().commands.find(input.command.id)?.settled;
   expect(await ask(input, read(0, 16))).toBe('command_ended');
-}, 30_000);
+});

@@ -21,8 +21,8 @@ beforeAll(async () => {
   bench = await startRunnerBench('overflow');
   session = newSession(bench);
   await bench.parts().sandboxes.open(session, signal);
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const run = (input: RunCommandInput) => bench.parts().commands.run(input, activityRun());
 const outputBytesMax = 40_000;
@@ -124,4 +124,4 @@ test('a command whose sandbox is killed above the limit ends as lost with what w
     [0, keptBytes],
     'commandEnded',
   ]);
-}, 60_000);
+});

@@ -26,7 +26,7 @@ test.each([
 
 test('no pattern takes long for a path', () => {
   const match = pathMatcher(`${'*a'.repeat(200)}b`);
-  const started = performance.now();
+  const begun = process.threadCpuUsage();
   match('a'.repeat(4_000));
-  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(process.threadCpuUsage(begun).user).toBeLessThan(1_000_000);
 });

@@ -16,8 +16,8 @@ beforeAll(async () => {
   bench = await startRunnerBench('file-changes');
   tried = createCheckpointBench(bench);
   session = await tried.open();
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const { signal } = new AbortController();
 
@@ -55,7 +55,7 @@ test('a file is written as the user of the sandbox, with what changed told, and 
   await session.kept();
   expect(await change(await order('new dir/ü.txt', null))).toMatchObject({ status: 'deleted', deletions: 1 });
   expect(await session.run('ls "new dir"; ls /worktrail/checkpoints/given')).toBe('');
-}, 60_000);
+});
 
 test('what is not as expected, leads out, or is no file is refused', async () => {
   await session.run('mkdir -p ~/far directory; ln -sfn ~/far link; chmod 555 directory');
@@ -70,7 +70,7 @@ test('what is not as expected, leads out, or is no file is refused', async () =>
     expect(await refused(path, 'x')).toBe('conflict');
   }
   expect(await session.run('ls ~/far directory; cat README.md')).toContain('# upstream');
-}, 60_000);
+});
 
 test('attempts of which each dies somewhere do it once', async () => {
   const wanted = await order('once', 'content', { expected: 'absent' });
@@ -82,4 +82,4 @@ test('attempts of which each dies somewhere do it once', async () => {
   expect(['added', 'unchanged']).toContain((await change(wanted, true)).status);
   expect(await session.run('cat once; ls -A | grep worktrail')).toBe('content');
   await expect(change(await order('once', 'other', { expected: 'absent' }))).rejects.toThrow('not as it was expected');
-}, 60_000);
+});

@@ -68,7 +68,7 @@ beforeAll(async () => {
   const pins = { noteTips: nothing, keepLostTips: nothing, restore: nothing };
   const roots = { allowed: [join(scratch.path, 'repositories')], stateDirectory: dataDirectory, ssh: false };
   mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials: noCredentials });
-}, 30_000);
+});
 afterAll(async () => {
   await connection.close();
   await nats.stop();
@@ -243,7 +243,7 @@ test('what was not committed is committed as the head, merged with what main is 
   );
   expect(await inUpstream('ls-tree', '--name-only', 'main', 'new', 'other')).toBe('new\nother');
   expect(await inUpstream('fsck', '--strict')).toBe('');
-}, 60_000);
+});
 
 test('a push whose answer was lost is settled by the target, and the same push again does nothing more', async () => {
   await writeFile(join(clone, 'new'), 'new');
@@ -257,7 +257,7 @@ test('a push whose answer was lost is settled by the target, and the same push a
   expect(await pushCandidate(deps(), asked, signal)).toEqual(first);
   expect(await pushCandidate(deps(), { ...asked, settleOnly: true }, signal)).toEqual(first);
   expect(await inUpstream('rev-parse', 'main')).toBe(tip);
-}, 60_000);
+});
 
 test('a push that is held up anywhere comes to nothing once it was settled that it has not landed', async () => {
   await writeFile(join(clone, 'new'), 'new');
@@ -286,7 +286,7 @@ test('a push that is held up anywhere comes to nothing once it was settled that 
   // Of what has landed no fence is left.
   const fences = await inUpstream('for-each-ref', '--format=%(refname) %(objectname)', 'refs/worktrail');
   expect(fences).toBe([1, 2].map((number) => `${mergeFence('ppl', number)} ${candidate.target}`).join('\n'));
-}, 60_000);
+});
 
 test('a remote that takes no fence is told of, nothing is pushed to it, and without one it is', async () => {
   await writeFile(join(clone, 'new'), 'new');
@@ -300,7 +300,7 @@ test('a remote that takes no fence is told of, nothing is pushed to it, and with
   const unfenced = pushInput(candidate, { fence: null });
   expect(await pushCandidate(deps(), { ...unfenced, settleOnly: true }, signal)).toMatchObject({ state: 'not_pushed' });
   expect(await pushCandidate(deps(), unfenced, signal)).toMatchObject({ state: 'merged' });
-}, 60_000);
+});
 
 test('a target that moves, also at the last moment or backwards, is never overwritten', async () => {
   await writeFile(join(clone, 'new'), 'new');
@@ -318,7 +318,7 @@ test('a target that moves, also at the last moment or backwards, is never overwr
   beforePush = async () => void (await inUpstream('update-ref', 'refs/heads/main', older));
   expect(await pushCandidate(deps(), pushInput(again.candidate), signal)).toEqual({ state: 'moved', tip: older });
   expect(await inUpstream('rev-parse', 'main')).toBe(older);
-}, 60_000);
+});
 
 test('conflicts are told by path, whatever the path is', async () => {
   const names = ['a b', 'new\nline', '-dash', '"quoted"'];
@@ -334,7 +334,7 @@ test('conflicts are told by path, whatever the path is', async () => {
   await inClone('push', '-q', 'origin', 'HEAD:main');
   const prepared = await prepareCandidate(deps(), input({ kind: 'session', ...source }), signal);
   expect(prepared).toMatchObject({ state: 'conflicted', paths: ['"quoted"', '-dash', 'a b', 'new\\x0aline'] });
-}, 60_000);
+});
 
 test('line endings are committed as git would; of files that only the work tree has otherwise, nothing is', async () => {
   await writeFile(join(clone, '.gitattributes'), '*.bat text eol=crlf\n*.txt text=auto\n');
@@ -355,7 +355,7 @@ test('line endings are committed as git would; of files that only the work tree 
   const source = await storeSession();
   expect(source.checkpoint.tree).not.toBe(wanted);
   expect((await candidateOf(source)).tree).toBe(wanted);
-}, 60_000);
+});
 
 test('a work tree that is its HEAD is that commit; one that changes nothing of the target is unfit', async () => {
   const same = await prepareCandidate(deps(), input({ kind: 'session', ...(await storeSession()) }), signal);
@@ -364,7 +364,7 @@ test('a work tree that is its HEAD is that commit; one that changes nothing of t
   await inClone('add', '-A');
   await inClone('commit', '-qm', 'own');
   expect((await candidateOf(await storeSession())).headCommit).toBe(await inClone('rev-parse', 'HEAD'));
-}, 60_000);
+});
 
 test('the same files put up again are the same head', async () => {
   await writeFile(join(clone, 'new'), 'new');
@@ -377,20 +377,20 @@ test('the same files put up again are the same head', async () => {
   expect(await prepareCandidate(deps(), later, signal)).toMatchObject({ candidate: { headCommit: before.commit } });
   const other = await prepareCandidate(deps(), { ...later, before: null }, signal);
   expect(other).not.toMatchObject({ candidate: { headCommit: before.commit } });
-}, 60_000);
+});
 
 test('files that no checkpoint holds are told, and nothing is made of the rest', async () => {
   const source = await storeSession(`large 200000000 - big\0special - - fifo\0`);
   const prepared = await prepareCandidate(deps(), input({ kind: 'session', ...source }), signal);
   expect(prepared).toMatchObject({ state: 'unfit', headCommit: null, paths: ['big'] });
-}, 60_000);
+});
 
 test('conflicts that are not resolved are not put up', async () => {
   await writeFile(join(clone, 'both'), '<<<<<<< ours\n');
   const source = await storeSession('', true);
   const prepared = await prepareCandidate(deps(), input({ kind: 'session', ...source }), signal);
   expect(prepared).toMatchObject({ state: 'unfit', headCommit: null, detail: expect.stringContaining('not resolved') });
-}, 60_000);
+});
 
 test('a squash has one parent; a branch that is checked out, and a hook of the remote, are told', async () => {
   await writeFile(join(clone, 'new'), 'new');
@@ -421,7 +421,7 @@ test('a squash has one parent; a branch that is checked out, and a hook of the r
     String,
   );
   expect(JSON.stringify(tooLarge)).toMatch(/refused|did not end well/);
-}, 60_000);
+});
 
 test('a remote that is away is unreachable, and nothing was sent to it', async () => {
   await writeFile(join(clone, 'new'), 'new');
@@ -430,7 +430,7 @@ test('a remote that is away is unreachable, and nothing was sent to it', async (
   expect(await pushCandidate(deps(), pushInput(candidate), signal)).toMatchObject({ state: 'unreachable' });
   await run('mv', [`${upstream}.away`, upstream]);
   expect(await pushCandidate(deps(), pushInput(candidate), signal)).toMatchObject({ state: 'merged' });
-}, 60_000);
+});
 
 test('a repository of the other object format goes the same way', async () => {
   await newUpstream('sha256');
@@ -443,4 +443,4 @@ test('a repository of the other object format goes the same way', async () => {
     tree: candidate.tree,
   });
   await rm(clone, { recursive: true });
-}, 60_000);
+});

@@ -84,7 +84,7 @@ describe.each(['github', 'gitlab', 'gitea'] as const)(
       const mirrors = createRepositoryMirrors({ dataDirectory, roots, git, pins, credentials });
       const directory = join(scratch.path, 'data', 'proposals');
       deps = { start: startAsChild, directory, diskReserveBytes: 0, artifacts, mirrors, credentials, fetch };
-    }, 30_000);
+    });
     afterEach(() => {
       host.fault = () => undefined;
     });

@@ -31,8 +31,8 @@ beforeAll(async () => {
     'git config user.name a; git config user.email a@example.org; echo m > mine; git add .; git commit -qm mine',
   );
   await session.kept();
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 // From whatever the test before has left.
 beforeEach(async () => {
   const clean = session.checkpoints[0]!;
@@ -100,47 +100,43 @@ const doings: [string, { on: string | null; doing: string }][] = [
   ['has removed the repository', { on: null, doing: 'rm -rf .git' }],
 ];
 
-test.each(doings)(
-  'who %s has a checkpoint, a diff, a fork, a proposal and a revert',
-  async (name, { on, doing }) => {
-    const { branch } = session.input;
-    const clean = session.checkpoints[0]!;
-    // What git says of it, where it can.
-    const head = async (of: TriedSession) =>
-      (
-        await of.run(
-          'GIT_CONFIG_COUNT=0 git rev-parse -q --verify HEAD 2> /dev/null || cat .git/refs/heads/worktrail/* 2> /dev/null',
-        )
-      ).trim();
-    await session.run(`${doing} > /dev/null 2>&1; rm -f /tmp/ran; echo work > work`);
-    const [files, headCommit] = [await session.run(listing), (await head(session)) || null];
-    const checkpoint = await session.kept();
-    const headRef = on && `refs/heads/${on === 'its own' ? branch : on}`;
-    expect(checkpoint).toMatchObject({ headRef, headCommit });
+test.each(doings)('who %s has a checkpoint, a diff, a fork, a proposal and a revert', async (name, { on, doing }) => {
+  const { branch } = session.input;
+  const clean = session.checkpoints[0]!;
+  // What git says of it, where it can.
+  const head = async (of: TriedSession) =>
+    (
+      await of.run(
+        'GIT_CONFIG_COUNT=0 git rev-parse -q --verify HEAD 2> /dev/null || cat .git/refs/heads/worktrail/* 2> /dev/null',
+      )
+    ).trim();
+  await session.run(`${doing} > /dev/null 2>&1; rm -f /tmp/ran; echo work > work`);
+  const [files, headCommit] = [await session.run(listing), (await head(session)) || null];
+  const checkpoint = await session.kept();
+  const headRef = on && `refs/heads/${on === 'its own' ? branch : on}`;
+  expect(checkpoint).toMatchObject({ headRef, headCommit });
 
-    const git = createStoreGit(join(session.path, 'store.git'), startAsChild);
-    const diff = await readDiffFiles(git, { from: clean.commit, to: checkpoint.commit }, signal);
-    expect(diff.files).toContainEqual(expect.objectContaining({ path: 'work', status: 'added' }));
+  const git = createStoreGit(join(session.path, 'store.git'), startAsChild);
+  const diff = await readDiffFiles(git, { from: clean.commit, to: checkpoint.commit }, signal);
+  expect(diff.files).toContainEqual(expect.objectContaining({ path: 'work', status: 'added' }));
 
-    const fork = await session.fork(checkpoint, tried);
-    expect(await fork.run(listing)).toBe(files);
-    expect((await head(fork)) || null).toBe(headCommit);
-    const ofFork = on && `refs/heads/${on === 'its own' ? fork.input.branch : on}`;
-    expect((await fork.take({ evenIfUnchanged: true })) as unknown).toMatchObject({ checkpoint: { headRef: ofFork } });
-    await bench.parts().sandboxes.remove(fork.input);
+  const fork = await session.fork(checkpoint, tried);
+  expect(await fork.run(listing)).toBe(files);
+  expect((await head(fork)) || null).toBe(headCommit);
+  const ofFork = on && `refs/heads/${on === 'its own' ? fork.input.branch : on}`;
+  expect((await fork.take({ evenIfUnchanged: true })) as unknown).toMatchObject({ checkpoint: { headRef: ofFork } });
+  await bench.parts().sandboxes.remove(fork.input);
 
-    const proposed = await propose(session, checkpoint);
-    // Conflicts that are not resolved are not put up.
-    expect(proposed.state).toBe(name === 'is in the middle of a rebase' ? 'unfit' : 'clean');
+  const proposed = await propose(session, checkpoint);
+  // Conflicts that are not resolved are not put up.
+  expect(proposed.state).toBe(name === 'is in the middle of a rebase' ? 'unfit' : 'clean');
 
-    await session.run('rm -rf .git work mine; echo later > later');
-    const { checkpoint: again } = await session.revert(checkpoint);
-    expect(again).toMatchObject({ tree: checkpoint.tree, headRef, headCommit: checkpoint.headCommit });
-    expect([await session.run(listing), (await head(session)) || null]).toEqual([files, headCommit]);
-    expect(await session.run('ls /tmp/ran 2>&1')).toContain('No such file');
-  },
-  60_000,
-);
+  await session.run('rm -rf .git work mine; echo later > later');
+  const { checkpoint: again } = await session.revert(checkpoint);
+  expect(again).toMatchObject({ tree: checkpoint.tree, headRef, headCommit: checkpoint.headCommit });
+  expect([await session.run(listing), (await head(session)) || null]).toEqual([files, headCommit]);
+  expect(await session.run('ls /tmp/ran 2>&1')).toContain('No such file');
+});
 
 test('a session whose upstream is force-pushed keeps its base, and goes on', async () => {
   const url = join(dirname(bench.repositoryPath), 'forced');
@@ -174,4 +170,4 @@ test('a session whose upstream is force-pushed keeps its base, and goes on', asy
     state: 'conflicted',
     detail: expect.stringContaining('unrelated'),
   });
-}, 60_000);
+});

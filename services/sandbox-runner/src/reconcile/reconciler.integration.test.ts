@@ -25,8 +25,8 @@ let nowMs = Date.now();
 beforeAll(async () => {
   bench = await startRunnerBench('reconciler');
   dataDirectory = join(bench.path, 'data');
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 /** As after a restart of the runner, each time. */
 const reconciler = () =>
@@ -102,7 +102,7 @@ test('what is of an unknown session is found at once, stays during its grace ove
   expect(await left(session.sessionId)).toEqual([]);
   expect(await left(live.sessionId)).toEqual(['container', 'volume', 'volume', 'directory']);
   expect(told((await examine(false)).findings, session.sessionId)).toEqual([]);
-}, 120_000);
+});
 
 test('a session that sleeps, and one whose document comes late, keep everything', async () => {
   const asleep = newSession(bench);
@@ -119,7 +119,7 @@ test('a session that sleeps, and one whose document comes late, keep everything'
   expect((await examine(true)).removed).toEqual([]);
   expect(await left(asleep.sessionId)).toEqual(['volume', 'volume', 'directory']);
   expect(await left(late.sessionId)).toEqual(['container', 'volume', 'volume', 'directory']);
-}, 120_000);
+});
 
 test('a session that only its workflow knows of keeps everything', async () => {
   const session = newSession(bench);
@@ -132,7 +132,7 @@ test('a session that only its workflow knows of keeps everything', async () => {
   expect(told(findings, session.sessionId)).not.toEqual([]);
   expect(await left(session.sessionId)).toEqual(['container', 'volume', 'volume', 'directory']);
   await document(session);
-}, 120_000);
+});
 
 test('of a live session only what its record does not name goes', async () => {
   const session = newSession(bench);
@@ -144,7 +144,7 @@ test('of a live session only what its record does not name goes', async () => {
   expect((await examine(true)).removed).toHaveLength(2);
   expect(await left(session.sessionId)).toEqual(['container', 'volume', 'volume', 'directory']);
   expect(await bench.parts().sandboxes.attach(session)).toBeDefined();
-}, 120_000);
+});
 
 test('what is left of a session that has ended goes after its grace', async () => {
   for (const state of ['archived', 'failed'] as const) {
@@ -156,7 +156,7 @@ test('what is left of a session that has ended goes after its grace', async () =
     await examine(true);
     expect(await left(session.sessionId), state).toEqual([]);
   }
-}, 120_000);
+});
 
 test('a session that is opened at the moment is left alone, although nobody knows it', async () => {
   const session = newSession(bench);
@@ -165,7 +165,7 @@ test('a session that is opened at the moment is left alone, although nobody know
   expect(told((await examine(true)).findings, session.sessionId)).toEqual([]);
   await opening;
   await document(session);
-}, 120_000);
+});
 
 test('scratch of a mirror that nobody writes goes after its grace; what is being written stays', async () => {
   const mirrors = join(dataDirectory, 'mirrors', newId('organization'));

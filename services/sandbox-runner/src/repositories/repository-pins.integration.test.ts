@@ -34,7 +34,7 @@ beforeAll(async () => {
   const jsm = await jetstreamManager(connection);
   const bounds = { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 };
   artifacts = await openNatsArtifactStore({ js: jetstream(connection), jsm, ...bounds, clock: Date.now });
-}, 30_000);
+});
 afterAll(async () => {
   await connection.close();
   await nats.stop();

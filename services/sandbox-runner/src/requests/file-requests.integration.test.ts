@@ -55,13 +55,13 @@ beforeAll(async () => {
   server = createServer((request, response) => void router(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-}, 60_000);
+});
 afterAll(async () => {
   server.closeAllConnections();
   server.close();
   await reading.close();
   await bench.close();
-}, 60_000);
+});
 
 async function open(): Promise<TriedSession> {
   const session = await tried.open();
@@ -145,7 +145,7 @@ test('an open session is read as it is now, what git ignores too, and nothing is
     expect([path, await refusal(await read(session, path))]).toEqual([path, expected]);
   }
   expect(await leftOver(session)).toEqual([]);
-}, 60_000);
+});
 
 test('a large file comes whole, or any range of it; who leaves half way leaves nothing running', async () => {
   const session = await open();
@@ -171,10 +171,10 @@ test('a large file comes whole, or any range of it; who leaves half way leaves n
   const left = await read(session, 'large', {}, leaving.signal);
   await left.body!.getReader().read();
   leaving.abort();
-  await expect.poll(() => leftOver(session), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => leftOver(session)).toEqual([]);
   const processes = "cat /proc/[0-9]*/comm | grep -cxE 'tail|head'";
-  await expect.poll(() => session.run(processes), { timeout: 10_000 }).toBe('0\n');
-}, 120_000);
+  await expect.poll(() => session.run(processes)).toBe('0\n');
+});
 
 test('a file that changes while it is read is not given as one', async () => {
   const session = await open();
@@ -187,7 +187,7 @@ test('a file that changes while it is read is not given as one', async () => {
     while (!(await reader.read()).done);
   })();
   await expect(rest).rejects.toThrow();
-}, 60_000);
+});
 
 test('changes and files of checkpoints are the same from the own store and, where nothing of the session is here, from its bundles', async () => {
   const session = await open();
@@ -234,7 +234,7 @@ test('changes and files of checkpoints are the same from the own store and, wher
   for (const name of await readdir(copy)) await rename(join(copy, name), join(copy, `${name}.x`));
   expect(await ask()).toEqual(own);
   await rename(`${store}.away`, store);
-}, 120_000);
+});
 
 test("the sandbox of another generation is not read: the newest checkpoint's files are", async () => {
   const session = await open();
@@ -245,4 +245,4 @@ test("the sandbox of another generation is not read: the newest checkpoint's fil
   const listing = await list(session, { session: other });
   expect(listing.at).toBe(at(session)!.id);
   expect(listing.items.map(({ name }) => name)).not.toContain('later');
-}, 60_000);
+});

@@ -20,8 +20,8 @@ let other: BenchRunner;
 beforeAll(async () => {
   bench = await startRunnerBench('hibernation');
   other = await bench.addRunner();
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const { signal } = new AbortController();
 const archiveBytesMax = 50_000_000;
@@ -81,14 +81,14 @@ test('a hibernated session opens on another runner with the same tree, ignored f
   expect(before).toContain('ignored-dir/file f 644');
   expect(await other.parts().sandboxes.open(resumed, signal)).toEqual(opened);
   expect(await readdir(join(bench.path, 'data-1', 'sessions', session.sessionId))).not.toContain('archive.tmp');
-}, 60_000);
+});
 
 test('on its own runner it opens from its volume, whatever was archived', async () => {
   const { session, restore, before } = await hibernatedSession();
   const resumed = next(session, restore);
   expect(await bench.parts().sandboxes.open(resumed, signal)).toMatchObject({ from: 'volume', notKept: [] });
   expect(await output(resumed, survey)).toBe(before);
-}, 60_000);
+});
 
 test('hibernating again answers the same, and the sandbox is gone until it is opened again', async () => {
   const { session, archive } = await hibernatedSession();
@@ -99,7 +99,7 @@ test('hibernating again answers the same, and the sandbox is gone until it is op
   await expect(hibernate({ ...session, generation: 0 })).rejects.toThrow(StaleGeneration);
   expect(await hibernate(newSession(bench))).toEqual({ archive: null });
   expect(await hibernate({ ...session, generation: 2 })).toEqual({ archive: null });
-}, 60_000);
+});
 
 test('a hibernation that could not store its archive is finished by the next attempt', async () => {
   const session = newSession(bench);
@@ -111,7 +111,7 @@ test('a hibernation that could not store its archive is finished by the next att
   expect(await left(session)).toEqual(['volume', 'volume', 'directory']);
   await bench.restart();
   expect(await hibernate(session)).toMatchObject({ archive: { kind: 'whole' } });
-}, 60_000);
+});
 
 test('over the limit only what the project persists is archived, and nothing where that is over it too', async () => {
   const session = newSession(bench, { environment: { ...plainEnvironment, persist: ['cache', '~/.tool', 'missing'] } });
@@ -124,14 +124,14 @@ test('over the limit only what the project persists is archived, and nothing whe
   await output(large, 'head -c 300000 /dev/urandom > big');
   expect(await hibernate(large, { archiveBytesMax: 100_000 })).toEqual({ archive: null });
   expect(await hibernate(session, { archiveBytesMax: 0 })).toEqual({ archive });
-}, 60_000);
+});
 
 test('an opening from an archive that dies midway is made anew, and its source is untouched', async () => {
   const { session, restore, before } = await hibernatedSession();
   const resumed = next(session, restore);
   const aborter = new AbortController();
   const opening = other.parts().sandboxes.open(resumed, aborter.signal);
-  await expect.poll(() => left(session, other), { interval: 1, timeout: 20_000 }).toContain('volume');
+  await expect.poll(() => left(session, other), { interval: 1 }).toContain('volume');
   aborter.abort();
   await expect(opening).rejects.toThrow();
   expect(await left(session, other)).toEqual([]);
@@ -150,7 +150,7 @@ test('an opening from an archive that dies midway is made anew, and its source i
   await other.restart();
   expect(await other.parts().sandboxes.open(resumed, signal)).toMatchObject({ from: 'archive' });
   expect(await output(resumed, survey, other)).toBe(before);
-}, 60_000);
+});
 
 test('an opening of the volume whose answer got lost is found by the next generation, and a failed one leaves the volume', async () => {
   const { session, restore, before } = await hibernatedSession();
@@ -159,7 +159,7 @@ test('an opening of the volume whose answer got lost is found by the next genera
   await expect(bench.parts().sandboxes.open(failing, signal)).rejects.toMatchObject({ code: 'image_unavailable' });
   const aborter = new AbortController();
   const opening = bench.parts().sandboxes.open(resumed, aborter.signal);
-  await expect.poll(() => left(session), { interval: 1, timeout: 20_000 }).toContain('container');
+  await expect.poll(() => left(session), { interval: 1 }).toContain('container');
   aborter.abort();
   await expect(opening).rejects.toThrow();
   expect(await bench.parts().sandboxes.open(resumed, signal)).toMatchObject({ from: 'volume' });
@@ -167,7 +167,7 @@ test('an opening of the volume whose answer got lost is found by the next genera
   const third = { ...resumed, generation: 3 };
   expect(await bench.parts().sandboxes.open(third, signal)).toMatchObject({ from: 'volume' });
   expect(await output(third, survey)).toBe(before);
-}, 60_000);
+});
 
 test('files that a later generation had open elsewhere replace what is here', async () => {
   const { session, restore } = await hibernatedSession();
@@ -179,7 +179,7 @@ test('files that a later generation had open elsewhere replace what is here', as
   expect(await bench.parts().sandboxes.open(third, signal)).toMatchObject({ from: 'archive' });
   expect(await output(third, 'cat later; cat ignored-dir/file')).toBe('later\nkept\n');
   expect((await left(third)).filter((one) => one === 'volume')).toHaveLength(2);
-}, 60_000);
+});
 
 test('volumes that vanished on their own runner are made again from the archive', async () => {
   const { session, restore, before } = await hibernatedSession();
@@ -188,7 +188,7 @@ test('volumes that vanished on their own runner are made again from the archive'
   const resumed = next(session, restore);
   expect(await bench.parts().sandboxes.open(resumed, signal)).toMatchObject({ from: 'archive' });
   expect(await output(resumed, survey)).toBe(before);
-}, 60_000);
+});
 
 test('an archive that is not in the store any more is said to be lost, and nothing is left of the opening', async () => {
   const { session, restore, archive } = await hibernatedSession();
@@ -197,4 +197,4 @@ test('an archive that is not in the store any more is said to be lost, and nothi
     code: 'workspace_lost',
   });
   expect(await left(session, other)).toEqual([]);
-}, 60_000);
+});

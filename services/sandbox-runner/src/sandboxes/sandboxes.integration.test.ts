@@ -21,8 +21,8 @@ import { StaleGeneration } from '../sessions/session-failure.ts';
 let bench: RunnerBench;
 beforeAll(async () => {
   bench = await startRunnerBench('sandboxes');
-}, 60_000);
-afterAll(() => bench.close(), 60_000);
+});
+afterAll(() => bench.close());
 
 const { signal } = new AbortController();
 const open = (session: ReturnType<typeof newSession>) => bench.parts().sandboxes.open(session, signal);
@@ -54,7 +54,7 @@ test('a session opens on its own branch at the newest main and runs a command wh
   expect(cases.at(-1)).toBe('commandEnded');
   expect(events.map((event) => Number(event.number))).toEqual(events.map((_, index) => index + 1));
   expect(outputOf(events).toString()).toBe(`## ${session.branch}\n# upstream\n1000\n/home/worktrail\n`);
-}, 60_000);
+});
 
 test('a command is confined: no capability, no network, no writing outside of its own places', async () => {
   const session = newSession(bench);
@@ -70,7 +70,7 @@ test('a command is confined: no capability, no network, no writing outside of it
   expect(await output(session, 'for p in /tmp ~ .; do touch $p/x && echo -n y; done')).toBe('yyy');
   const inspected = 'for l in memory.max memory/memory.limit_in_bytes; do cat /sys/fs/cgroup/$l 2>/dev/null; done';
   expect(await output(session, inspected)).toBe(`${512 * 1024 * 1024}\n`);
-}, 60_000);
+});
 
 test('a command that fills /tmp runs into its end, and memory runs out for a command before the supervisor', async () => {
   const session = newSession(bench);
@@ -83,7 +83,7 @@ test('a command that fills /tmp runs into its end, and memory runs out for a com
   ).toBe('1\nfree\n');
   const scores = (await output(session, 'cat /proc/1/oom_score_adj /proc/self/oom_score_adj')).trim().split('\n');
   expect(Number(scores[1])).toBeGreaterThan(Number(scores[0]));
-}, 60_000);
+});
 
 test('a fork bomb that a command left behind does not keep the next ones from starting', async () => {
   const session = newSession(bench);
@@ -91,8 +91,8 @@ test('a fork bomb that a command left behind does not keep the next ones from st
   const bomb = 'bomb() { bomb & bomb & wait; }; bomb 2> /tmp/noise & until [ -s /tmp/noise ]; do :; done';
   expect(await output(session, bomb)).toBe('');
   const pipeline = () => output(session, "exec sh -c '(echo it; echo runs) 2> /dev/null | cat 2> /dev/null'");
-  await expect.poll(pipeline, { timeout: 20_000 }).toBe('it\nruns\n');
-}, 60_000);
+  await expect.poll(pipeline).toBe('it\nruns\n');
+});
 
 test('a repository of SHA-256 objects opens like any other', async () => {
   const path = join(bench.path, 'repositories', 'sha256');
@@ -103,7 +103,7 @@ test('a repository of SHA-256 objects opens like any other', async () => {
   expect(await output(session, 'cat README.md; git commit -q --allow-empty -m more && git log --oneline | wc -l')).toBe(
     '# upstream\n2\n',
   );
-}, 60_000);
+});
 
 test('opening again is answered the same, also by the next runner process, and files survive it', async () => {
   const session = newSession(bench);
@@ -113,7 +113,7 @@ test('opening again is answered the same, also by the next runner process, and f
   await bench.restart();
   expect(await open(session)).toEqual(opened);
   expect(await output(session, 'cat mine.txt')).toBe('mine\n');
-}, 60_000);
+});
 
 test('a stopped sandbox comes back with its files and tells what was committed meanwhile', async () => {
   const session = newSession(bench);
@@ -126,7 +126,7 @@ test('a stopped sandbox comes back with its files and tells what was committed m
   expect(reopened).toMatchObject({ from: 'volume', baseCommit: opened.baseCommit });
   expect(await output(next, 'git rev-parse HEAD; cat ~/home.txt')).toBe(`${reopened.headCommit}\nignored\n`);
   expect(reopened.headCommit).not.toBe(opened.baseCommit);
-}, 60_000);
+});
 
 test('a generation that is over is refused, and its removal removes nothing', async () => {
   const session = newSession(bench, { generation: 2 });
@@ -135,7 +135,7 @@ test('a generation that is over is refused, and its removal removes nothing', as
   await expect(open(old)).rejects.toThrow(StaleGeneration);
   await bench.parts().sandboxes.remove(old);
   expect(await output(session, 'echo there')).toBe('there\n');
-}, 60_000);
+});
 
 test('twenty sessions opened at once have their own branches, and none sees the files of another', async () => {
   const organizationId = newSession(bench).organizationId;
@@ -153,7 +153,7 @@ test('twenty sessions opened at once have their own branches, and none sees the 
   await Promise.all(sessions.map((session) => bench.parts().sandboxes.remove(session)));
   const left = await everything();
   for (const { sessionId } of sessions) expect(left.filter((name) => name.includes(sessionId))).toEqual([]);
-}, 120_000);
+});
 
 test('an opening that fails leaves nothing behind', async () => {
   const before = await everything();
@@ -178,26 +178,22 @@ test('an opening that fails leaves nothing behind', async () => {
     await expect(open(newSession(bench, changes)), code).rejects.toMatchObject({ code });
   }
   expect(await everything()).toEqual(before);
-}, 120_000);
+});
 
 test.each([
   ['missing', (object: string) => rm(object)],
   ['damaged', (object: string) => chmod(object, 0o600).then(() => writeFile(object, 'damaged'))],
-])(
-  'a repository with a file whose object is %s is told to be unreadable',
-  async (kind, spoil) => {
-    const path = join(bench.path, 'repositories', kind);
-    await makeRepository(path);
-    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD:README.md'], { cwd: path });
-    await spoil(join(path, '.git', 'objects', stdout.slice(0, 2), stdout.slice(2).trim()));
-    const session = newSession(bench, { repository: { url: path, defaultBranch: 'main' } });
-    await expect(open(session)).rejects.toMatchObject({
-      code: 'repository_unreachable',
-      message: expect.stringContaining(stdout.trim()),
-    });
-  },
-  60_000,
-);
+])('a repository with a file whose object is %s is told to be unreadable', async (kind, spoil) => {
+  const path = join(bench.path, 'repositories', kind);
+  await makeRepository(path);
+  const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD:README.md'], { cwd: path });
+  await spoil(join(path, '.git', 'objects', stdout.slice(0, 2), stdout.slice(2).trim()));
+  const session = newSession(bench, { repository: { url: path, defaultBranch: 'main' } });
+  await expect(open(session)).rejects.toMatchObject({
+    code: 'repository_unreachable',
+    message: expect.stringContaining(stdout.trim()),
+  });
+});
 
 test('an image without git is told to be unsuitable and leaves nothing behind', async () => {
   const image = `worktrail-test-empty:${bench.clusterId}`;
@@ -210,7 +206,7 @@ test('an image without git is told to be unsuitable and leaves nothing behind', 
   } finally {
     await bench.removeImage(image);
   }
-}, 60_000);
+});
 
 test('what a killed runner left half made is made anew, also when it died before it knew the container', async () => {
   for (const known of [true, false]) {
@@ -225,7 +221,7 @@ test('what a killed runner left half made is made anew, also when it died before
     expect(await open(session)).toMatchObject({ from: 'new' });
     expect(await output(session, 'ls half-made 2>&1 | wc -l; git status --short')).toBe('1\n');
   }
-}, 60_000);
+});
 
 test('removing a session removes a container that its record does not know', async () => {
   const session = newSession(bench);
@@ -238,7 +234,7 @@ test('removing a session removes a container that its record does not know', asy
   const { driver } = bench.parts();
   const left = [...(await driver.listContainers()), ...(await driver.listVolumes())];
   expect(left.filter((one) => one.sessionId === session.sessionId)).toEqual([]);
-}, 60_000);
+});
 
 test('a volume that is gone is said to be lost, instead of starting over', async () => {
   const session = newSession(bench);
@@ -254,7 +250,7 @@ test('a volume that is gone is said to be lost, instead of starting over', async
   });
   await sandboxes.remove({ ...session, generation: 2 });
   expect(await readdir(join(bench.path, 'data', 'sessions'))).not.toContain(session.sessionId);
-}, 60_000);
+});
 
 test('a runner that is told to stop takes away what it was just opening', async () => {
   const before = await everything();
@@ -266,4 +262,4 @@ test('a runner that is told to stop takes away what it was just opening', async 
   expect(await everything()).toEqual(before);
   await bench.restart();
   expect(await open(session)).toMatchObject({ from: 'new' });
-}, 60_000);
+});

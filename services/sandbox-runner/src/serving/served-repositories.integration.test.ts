@@ -93,7 +93,7 @@ beforeAll(async () => {
     router(request, response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-}, 60_000);
+});
 afterAll(async () => {
   server?.closeAllConnections();
   server?.close();

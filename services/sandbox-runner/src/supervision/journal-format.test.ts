@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   encodeFrame,
   frameBodyBytesMax,
@@ -9,8 +9,6 @@ import {
   outputBytesPerFrameMax,
   parseFrame,
 } from './journal-format.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const letters = [...'0123456789abcdefghijklmnopqrstuvwxyz'];
 const fixedText = (units: string[], length: number) =>

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type EndFrame,
   encodeFrame,
@@ -14,8 +14,6 @@ import {
 } from './journal-format.ts';
 import { createFrameOrder, cutBefore, followJournal, openJournal } from './journal-reader.ts';
 import { type JournalWatch, openJournalWatch } from './journal-watch.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const header: HeaderFrame = {
   type: 'header',

@@ -2,12 +2,10 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { controlLineBytesMax, controlLines } from './supervisor-control.ts';
 import { createRunDirectory, openSupervisorLink, type SupervisorLink } from './supervisor-link.ts';
 import { argumentBytesMax, type CommandSpec, encodeRequest } from './supervisor-request.ts';
-
-vi.setConfig({ testTimeout: 30_000 });
 
 const id = `cmd_${'0'.repeat(26)}`;
 const spec: CommandSpec = { id, argv: ['/bin/true'], env: { A: '1' }, cwd: '/workspace' };

@@ -1,9 +1,7 @@
 // As PID 1 of its own PID namespace with the three capabilities it has in a container, and nothing more.
 
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canRunUnder, runToEnd, type Supervised, startSupervised } from './supervised.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const bounding = '--bounding-set=-all,+setuid,+setgid,+kill';
 const wrapper = [

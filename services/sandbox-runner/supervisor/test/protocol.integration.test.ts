@@ -6,7 +6,7 @@ import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame } from '../../src/supervision/journal-format.ts';
 import { openSupervisorLink } from '../../src/supervision/supervisor-link.ts';
 import { encodeRequest } from '../../src/supervision/supervisor-request.ts';
@@ -23,8 +23,7 @@ import {
   waitForOutput,
 } from './supervised.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
-const patience = { timeout: 20_000 };
+const patience = { timeout: 60_000 };
 const run = promisify(execFile);
 const open: Supervised[] = [];
 async function supervised(options?: SupervisedOptions): Promise<Supervised> {

@@ -6,11 +6,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { ask, connectAsCommand, listenAsHost, readAll, relayPortOf } from './relayed.ts';
 import { isRoot, runToEnd, type Supervised, startSupervised } from './supervised.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const port = relayPortOf(0);
 let sandbox: Supervised;

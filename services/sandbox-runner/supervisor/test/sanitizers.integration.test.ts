@@ -7,12 +7,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { supervisorSources } from '../build.mjs';
 import { exerciseRelay, relayPortOf } from './relayed.ts';
 import { finish, freshId, runToEnd, startSupervised, waitForOutput } from './supervised.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const run = promisify(execFile);
 const fuzzSource = join(dirname(fileURLToPath(import.meta.url)), '../fuzz/fuzz.c');
@@ -51,15 +49,11 @@ describe.runIf(compiler !== undefined)('under sanitizers', () => {
     ['spec', 40_000],
     ['journal', 3_000],
     ['tail', 20_000],
-  ])(
-    'the %s code keeps its promises for %i generated inputs',
-    async (target, inputs) => {
-      const { stdout } = await run(fuzz, [target, '1', String(inputs)]);
-      expect(stdout).toMatch(new RegExp(`^${inputs} inputs`));
-      if (target === 'spec') expect(Number(/(\d+) requests accepted/.exec(stdout)?.[1])).toBeGreaterThan(inputs / 20);
-    },
-    60_000,
-  );
+  ])('the %s code keeps its promises for %i generated inputs', async (target, inputs) => {
+    const { stdout } = await run(fuzz, [target, '1', String(inputs)]);
+    expect(stdout).toMatch(new RegExp(`^${inputs} inputs`));
+    if (target === 'spec') expect(Number(/(\d+) requests accepted/.exec(stdout)?.[1])).toBeGreaterThan(inputs / 20);
+  });
 
   it('the supervisor does all its work without a report, and exits 0', async () => {
     const log = join(directory, 'report');

@@ -1,10 +1,8 @@
 // No room for another process, because of what ended commands left behind. The limit is the user's here (RLIMIT_NPROC), which fork
 // answers as it does the one of a container.
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canRunUnder, runToEnd, type Supervised, startSupervised, waitForOutput } from './supervised.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 const processesMax = 40;
 // The kernel lets root have any number. The capability is for the run directory, which root made.
@@ -55,6 +53,6 @@ describe.runIf(canRunUnder(wrapper))('where there is no room for another process
       const argv = ['/bin/sh', '-c', '(echo it; echo runs) | cat'];
       return (await runToEnd(sandbox, sandbox.bash('', { argv }))).stdout;
     };
-    await expect.poll(pipeline, { timeout: 10_000 }).toBe('it\nruns\n');
+    await expect.poll(pipeline).toBe('it\nruns\n');
   });
 });

@@ -1,6 +1,6 @@
 // Commands that go on above the limit of their output, with its beginning and its end kept.
 
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JournalStream } from '../../src/supervision/journal-format.ts';
 import {
   type Finished,
@@ -12,8 +12,6 @@ import {
   startSupervised,
   waitForOutput,
 } from './supervised.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
 
 let sandbox: Supervised;
 beforeAll(async () => {

@@ -14,12 +14,11 @@ import {
 import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp, wasTimedOut } from '../../activity-failure.ts';
 import { now } from '../../workflow-clock.ts';
-import { filesTouched } from '../checkpoints.ts';
-import { toolSandboxGone } from '../life.ts';
+import { agentAnswered, toolSandboxGone } from '../life.ts';
 import { sandboxRef } from '../record.ts';
 import type { SessionRun } from '../run.ts';
 import type { LiveTurn, SessionState } from '../state.ts';
-import { agentAsked, agentBegun, agentDecisions, agentEnded, agentNotBegun, findTurn, turnEnded } from '../turns.ts';
+import { agentBegun, agentDecisions, agentNotBegun, findTurn, turnEnded } from '../turns.ts';
 
 const detailLengthMax = 500;
 const processNumber = 1;
@@ -52,11 +51,7 @@ function agentInput(state: SessionState, turn: LiveTurn): RunAgentTurnInput {
 async function follow(state: SessionState, input: RunAgentTurnInput): Promise<void> {
   const { turnId, generation } = input;
   try {
-    const result = await runOnHost(state, input);
-    if (generation !== state.generation) return;
-    filesTouched(state, now());
-    if (result.kind === 'permissions') agentAsked(state, input, result.asked, now());
-    else agentEnded(state, input, result, now());
+    agentAnswered(state, input, await runOnHost(state, input), now());
   } catch (error) {
     // The loop asks again.
     if (isCancellation(error) || wasNotTakenUp(error) || generation !== state.generation) return;
