@@ -47,6 +47,8 @@ export const conversationTypes = [
   'session.updated',
 ] as const;
 
+const openCallsMax = 64;
+
 export function newConversation(): Conversation {
   return {
     entries: [],
@@ -160,6 +162,13 @@ function summarized(conversation: Conversation, producer: string, value: Message
 export function findStep({ entries }: Conversation, producer: string): MessageAgent | undefined {
   const entry = entries.find(({ id }) => id === producer);
   return entry?.kind === 'step' ? entry.message : undefined;
+}
+
+/** Calls of tools that have no end yet: the newest, should one still come. */
+export function openCalls({ entries, outputs }: Conversation): string[] {
+  const calls = entries.flatMap((entry) => (entry.kind === 'step' ? entry.message.toolCalls : []));
+  const open = calls.filter(({ toolCallId }) => !outputs.has(toolCallId));
+  return open.slice(-openCallsMax).map(({ toolCallId }) => toolCallId);
 }
 
 export function modelMessages({ entries, outputs }: Pick<Conversation, 'entries' | 'outputs'>): ModelMessage[] {
