@@ -160,6 +160,13 @@ describe('a conversation', () => {
     expect([...conversation.outputs.keys()]).toEqual([]);
   });
 
+  it('has no text of nothing but white space: providers refuse it, and with it all that is said later', () => {
+    const events = [said('t1', 'look'), begun('t1'), answered('t1', 1, '\n\n', ['c1']), answered('t1', 2, ' ')];
+    const messages = modelMessages(conversationOf(events));
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool']);
+    expect(messages[1]!.content).toEqual([expect.objectContaining({ type: 'tool-call' })]);
+  });
+
   it('tells a provider nothing that it would refuse, whatever the model has said', () => {
     const value = { toolCalls: [{ toolCallId: 'c1', tool: 'rm -rf /'.repeat(20), inputJson: '[1]' }] };
     const [, assistant] = modelMessages(

@@ -188,7 +188,8 @@ function stepMessages({ text, toolCalls }: MessageAgent, outputs: ReadonlyMap<st
     toolName: toolName(tool),
     input: readInput(inputJson),
   }));
-  const content = [...(text ? [{ type: 'text' as const, text }] : []), ...calls];
+  // Providers refuse a text of nothing but white space, and every conversation that has one.
+  const content = [...(text.trim() ? [{ type: 'text' as const, text }] : []), ...calls];
   if (content.length === 0) return [];
   const assistant: ModelMessage = { role: 'assistant', content };
   if (toolCalls.length === 0) return [assistant];
