@@ -51,6 +51,31 @@ describe('an agent that speaks the protocol', () => {
     });
   });
 
+  it('has used at least what it says is in its context, while it has not said what it has used', () => {
+    const made = protocol();
+    const used = (tokens: number) => update({ sessionUpdate: 'usage_update', used: tokens, size: 200_000 });
+    run([used(7), ...begun], made);
+    expect(made.usage().inputTokens).toBe(0);
+    for (const line of [used(900), used(300), used(-1), used(1e15)]) made.accept(line);
+    expect(made.usage()).toMatchObject({ inputTokens: 900, outputTokens: 0 });
+    made.accept(answer('worktrail-4', { stopReason: 'end_turn', usage: { inputTokens: 40, outputTokens: 3 } }));
+    expect(made.usage()).toMatchObject({ inputTokens: 40, outputTokens: 3 });
+  });
+
+  it.each([
+    ['terminal/create', { command: 'a', env: [{ name: 'A', value: 'x'.repeat(10_000_000) }] }, 'env.0.value'],
+    ['terminal/create', { command: '' }, 'command'],
+    ['terminal/output', {}, 'terminalId'],
+    ['fs/read_text_file', { path: 'a', line: 0 }, 'line'],
+    ['fs/write_text_file', { path: 'a' }, 'content'],
+    ['session/request_permission', { options: [] }, 'toolCall'],
+  ])('is told what does not fit in what it asks of %s', (method, params, where) => {
+    const asked = JSON.stringify({ id: 1, method, params });
+    expect(sent(run([...begun, asked])).at(-1)).toMatchObject({
+      error: { code: -32602, message: expect.stringMatching(`^its parameters do not fit: ${where}: .{1,200}$`) },
+    });
+  });
+
   it('has its permission asked for with what it would do, and hears the option that says so once', () => {
     const options = [
       { optionId: 'always', name: 'a', kind: 'allow_always' },
