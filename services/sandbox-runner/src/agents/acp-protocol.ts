@@ -115,6 +115,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
   const { turnId, conversationId, prompt, files, terminals: offersTerminals, workTree } = options;
   const telling = createAgentTelling(turnId);
   const usage: TokenUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
+  /** Of the conversation before this turn: the agent counts all of it. */
   let costBefore: number | undefined;
   let sessionId: string | undefined;
   /** What the agent says now is of this turn. */
@@ -142,6 +143,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
   function promptIn(id: string, knowsConversation: boolean): AgentEffect {
     sessionId = id;
     isOpen = true;
+    if (!knowsConversation) costBefore = 0;
     const params: PromptRequest = { sessionId: id, prompt: [{ type: 'text', text: prompt(knowsConversation) }] };
     return request(ids.prompt, AGENT_METHODS.session_prompt, params);
   }
@@ -193,6 +195,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
     const read = update.safeParse(params);
     if (!read.success) return notUnderstood();
     const { update: what } = read.data;
+    if (what.sessionUpdate === 'usage_update') return costs(what);
     if (!isOpen) return [];
     switch (what.sessionUpdate) {
       case 'agent_message_chunk':
@@ -210,19 +213,20 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
         if (!told.success) return notUnderstood();
         return telling.plan(told.data.entries.map((one) => ({ text: one.content, state: planState(one.status) })));
       }
-      case 'usage_update': {
-        const { used: inContext, cost: amount } = spent.parse(what);
-        // A model was told as much, once at least.
-        usage.inputTokens = Math.max(usage.inputTokens, inContext ?? 0);
-        if (amount?.currency !== 'USD') return [];
-        // It counts the whole conversation.
-        costBefore ??= conversationId === null ? 0 : amount.amount;
-        usage.costUsd = Math.max(0, amount.amount - costBefore);
-        return [];
-      }
       default:
         return [];
     }
+  }
+
+  function costs(what: unknown): AgentEffect[] {
+    const { used: inContext, cost: told } = spent.parse(what);
+    // A model was told as much, once at least.
+    if (isOpen) usage.inputTokens = Math.max(usage.inputTokens, inContext ?? 0);
+    if (told?.currency !== 'USD') return [];
+    if (!isOpen) costBefore = told.amount;
+    costBefore ??= told.amount;
+    usage.costUsd = Math.max(0, told.amount - costBefore);
+    return [];
   }
 
   function used(what: unknown): AgentEffect[] {
