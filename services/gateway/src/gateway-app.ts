@@ -130,7 +130,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSecretRoutes(api, { store, projects, audit, box });
   addCredentialRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
-  addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows, operator });
+  addTrialRoutes(api, {
+    ...{ store, projects, tasks, trials, sessions, quota, runners, workflows, operator, followers, stopping },
+  });
   const files = createSessionFiles({ sessions, workflows, history });
   addComparisonRoutes(api, { store, tasks, trials, sessions, proposals, files, trace });
   addSessionRoutes(api, {

@@ -47,6 +47,8 @@ export const conversationTypes = [
   'session.updated',
 ] as const;
 
+const openCallsMax = 64;
+
 export function newConversation(): Conversation {
   return {
     entries: [],
@@ -162,6 +164,13 @@ export function findStep({ entries }: Conversation, producer: string): MessageAg
   return entry?.kind === 'step' ? entry.message : undefined;
 }
 
+/** Calls of tools that have no end yet: the newest, should one still come. */
+export function openCalls({ entries, outputs }: Conversation): string[] {
+  const calls = entries.flatMap((entry) => (entry.kind === 'step' ? entry.message.toolCalls : []));
+  const open = calls.filter(({ toolCallId }) => !outputs.has(toolCallId));
+  return open.slice(-openCallsMax).map(({ toolCallId }) => toolCallId);
+}
+
 export function modelMessages({ entries, outputs }: Pick<Conversation, 'entries' | 'outputs'>): ModelMessage[] {
   return entries.flatMap((entry): ModelMessage[] => {
     if (entry.kind === 'step') return stepMessages(entry.message, outputs);
@@ -179,7 +188,8 @@ function stepMessages({ text, toolCalls }: MessageAgent, outputs: ReadonlyMap<st
     toolName: toolName(tool),
     input: readInput(inputJson),
   }));
-  const content = [...(text ? [{ type: 'text' as const, text }] : []), ...calls];
+  // Providers refuse a text of nothing but white space, and every conversation that has one.
+  const content = [...(text.trim() ? [{ type: 'text' as const, text }] : []), ...calls];
   if (content.length === 0) return [];
   const assistant: ModelMessage = { role: 'assistant', content };
   if (toolCalls.length === 0) return [assistant];
