@@ -31,7 +31,7 @@ import {
   type ToolUse,
 } from './model-step-messages.ts';
 import type { Models, OpenModel } from './models.ts';
-import { repetitions, repetitionsMax } from './repetition.ts';
+import { judgeRepetition, repetitionNote } from './repetition.ts';
 import { AnswerTooLarge, createStepStream, type StepStream } from './step-stream.ts';
 import { summarize } from './summarize.ts';
 import { toolUse } from './tools.ts';
@@ -73,9 +73,9 @@ export async function makeModelStep(
   const before = conversation.summarized.producer === producerName ? conversation.summarized.usage : [];
   const made = findStep(conversation, producerName);
   if (made) return resultOf(made, before);
-  if (repetitions(conversation, turnId) >= repetitionsMax) {
-    throw failure(modelRepeats, `the same was asked for ${repetitionsMax} times, with the same result`);
-  }
+  const { verdict, count } = judgeRepetition(conversation, turnId);
+  if (verdict === 'end') throw failure(modelRepeats, `the same was asked for ${count} times, with the same result`);
+  const lastWord = verdict === 'tell' ? [repetitionNote(count)] : [];
 
   const messageId = producerName;
   const stream = createStepStream({ append, messageId, attempt });
@@ -91,7 +91,7 @@ export async function makeModelStep(
   let summaries: TokenUsage[];
   try {
     ({ answer, summaries } = await askWithin(opened, conversation, compaction, (told) =>
-      askModel(opened, modelMessages(told), stream, asking),
+      askModel(opened, [...modelMessages(told), ...lastWord], stream, asking),
     ));
   } catch (error) {
     signal.throwIfAborted();
