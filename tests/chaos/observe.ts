@@ -5,7 +5,7 @@ import type { SessionState, WorktrailClient } from '@worktrail/client';
 import type { ObservedCommand, ProducerCount } from './checks.ts';
 import { type Seen, summarize } from './followers.ts';
 
-const SETTLE_TIMEOUT_MS = 20_000;
+const SETTLE_TIMEOUT_MS = 60_000;
 
 export async function readHistory(client: WorktrailClient, sessionId: string, signal: AbortSignal): Promise<Seen[]> {
   const history: Seen[] = [];

@@ -7,7 +7,7 @@ import { checkHistory, checkProducers, compareFeed, type ProducerCount, type Vio
 import type { Followers, Seen } from './followers.ts';
 import { readHistory, readProducers } from './observe.ts';
 
-const FOLLOW_TIMEOUT_MS = 30_000;
+const FOLLOW_TIMEOUT_MS = 60_000;
 const readAgainMax = 5;
 
 /** Adds what it finds to `violations`; answers the history. */

@@ -22,8 +22,8 @@ import type { Target } from './target.ts';
 import { checkTurns, startTurnWork, type TurnWork } from './turn-work.ts';
 import { planWork } from './workload.ts';
 
-const ROUND_TIMEOUT_MS = 240_000;
-const CREATE_WAIT_SECONDS = 60;
+const ROUND_TIMEOUT_MS = 480_000;
+const CREATE_WAIT_SECONDS = 280;
 /** Of a session whose sandbox is not hit alone. */
 const NO_VICTIM = -1;
 

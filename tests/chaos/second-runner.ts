@@ -10,7 +10,7 @@ import { waitUntil } from '../../deploy/local/src/wait-until.ts';
 import { environmentFile } from './behind-proxies.ts';
 import type { Links } from './links.ts';
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 export interface SecondRunner {

@@ -22,7 +22,7 @@ import { startTcpProxy } from './tcp-proxy.ts';
 /** The sandbox image is built meanwhile: an engine of its own has none. */
 const START_TIMEOUT_MS = 900_000;
 const STOP_TIMEOUT_MS = 60_000;
-const RESTART_TIMEOUT_MS = 20_000;
+const RESTART_TIMEOUT_MS = 60_000;
 
 export interface Target {
   readonly apiUrl: string;

@@ -29,6 +29,8 @@ beforeAll(async () => {
   await git('add', '.');
   await git('commit', '-qm', 'Retry');
   commit = await git('rev-parse', 'HEAD');
+  const search = () => agent.api.get(`/v1/projects/${agent.projectId}/context?q=delay`);
+  while (!(await search()).body.index.complete);
 });
 afterAll(() => agent?.stop());
 
@@ -95,7 +97,9 @@ test('each read of the agent leaves which bytes of which file, and each change t
     { content: 'Done.' },
   ]);
   const sessionId = await agent.openSession('Reads and writes');
-  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=30`, { command: `printf 'a\\r\\nb' > unended` });
+  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, {
+    command: `printf 'a\\r\\nb' > unended`,
+  });
   const turnId = await agent.send(sessionId, 'read and change');
   expect((await agent.awaitEnd(sessionId, turnId)).data).toMatchObject({ outcome: 'completed' });
   const events = await turnEvents(sessionId, turnId);

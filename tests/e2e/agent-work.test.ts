@@ -88,7 +88,7 @@ const write = (path: string, content: string) => [
 ];
 
 async function trialEnd(trialId: string): Promise<any> {
-  const { body } = await api.get(`/v1/trials/${trialId}?waitSeconds=90`);
+  const { body } = await api.get(`/v1/trials/${trialId}?waitSeconds=240`);
   expect(body.state).not.toBe('running');
   return body;
 }
@@ -112,7 +112,10 @@ test('of three attempts by two strategies the verifier judges each, the comparis
   expect(ended.sessions.every(({ turnId }: any) => typeof turnId === 'string')).toBe(true);
   const [winner] = ended.sessions;
   const prepared = await readHistory(api, ended.sessions[2].sessionId);
-  const order = prepared.filter(({ type }) => ['command.ended', 'turn.started', 'turn.ended'].includes(type));
+  // Told by three producers: what came first is told by its time.
+  const order = prepared
+    .filter(({ type }) => ['command.ended', 'turn.started', 'turn.ended'].includes(type))
+    .toSorted((one, other) => Date.parse(one.time) - Date.parse(other.time));
   expect(order.map(({ type }) => type)).toEqual(['command.ended', 'turn.started', 'turn.ended', 'command.ended']);
 
   const comparison = (await api.get(`/v1/tasks/${task.id}/comparison`)).body;
@@ -126,7 +129,7 @@ test('of three attempts by two strategies the verifier judges each, the comparis
 
   const proposal = await api.make(`/v1/sessions/${winner.sessionId}/proposals`);
   const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
-  const patient = { timeout: 60_000, interval: 100 };
+  const patient = { timeout: 240_000, interval: 100 };
   await expect.poll(state, patient).toBe('mergeable');
   await api.make(`/v1/proposals/${proposal.id}/merge`);
   await expect.poll(state, patient).toBe('merged');

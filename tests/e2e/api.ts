@@ -1,6 +1,7 @@
 // The public API as a test sees it: plain fetch, so that what is checked is the contract and not our own client.
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Answer<T = any> {
   status: number;
@@ -20,49 +21,75 @@ export interface PublicEvent {
 
 export interface Api {
   readonly url: string;
+  /** Like any client, it asks again, under one key, while a part of the system does not answer. */
   request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Asked once: for what is answered while a part is away. */
+  once(method: string, path: string, body?: unknown): Promise<Answer>;
   get(path: string): Promise<Answer>;
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
-  /** POST that must succeed; its body. Like any client, it asks again under one key while a part of the system does not answer. */
-  make(path: string, body?: unknown): Promise<any>;
+  /** POST that must succeed; its body. Whatever is refused for the moment is asked again. */
+  make(path: string, body?: unknown, headers?: Record<string, string>): Promise<any>;
   bytes(path: string): Promise<{ bytes: Buffer; headers: Headers; status: number }>;
 }
 
-/** Each of them has waited for seconds by itself. */
-const askedMax = 10;
+/** So long what is refused for the moment is asked again. */
+const patienceMs = 240_000;
+const awayCodes = ['dependency_unavailable', 'still_running'];
+
+/** Asks again when the answer says so, while `isPassing`; by default, while a part of the system does not answer. */
+export async function fetchAgain(
+  url: string,
+  init: RequestInit,
+  isPassing: (answer: Response) => Promise<boolean> = isAway,
+): Promise<Response> {
+  for (const deadline = Date.now() + patienceMs; ; ) {
+    const answer = await fetch(url, init);
+    const seconds = Number(answer.headers.get('retry-after') ?? 0);
+    if (seconds === 0 || Date.now() > deadline || !(await isPassing(answer.clone()))) return answer;
+    await answer.body?.cancel();
+    await delay(seconds * 1_000);
+  }
+}
+
+async function isAway(answer: Response): Promise<boolean> {
+  return awayCodes.includes((parse(await answer.text()) as { code?: string } | null)?.code ?? '');
+}
 
 export function createApi(url: string, key: string): Api {
   const authorization = `Bearer ${key}`;
-  const request: Api['request'] = async (method, path, body, headers = {}) => {
+  const ask = async (
+    isPassing: ((answer: Response) => Promise<boolean>) | undefined,
+    [method, path, body, headers = {}]: Parameters<Api['request']>,
+  ): Promise<Answer> => {
     const isRaw = body instanceof Uint8Array || typeof body === 'string';
-    const response = await fetch(`${url}${path}`, {
+    const init = {
       method,
       headers: {
         authorization,
+        ...(method !== 'GET' && { 'idempotency-key': randomUUID() }),
         ...(body !== undefined && { 'content-type': isRaw ? 'application/octet-stream' : 'application/json' }),
         ...headers,
       },
       ...(body !== undefined && { body: isRaw ? (body as RequestInit['body']) : JSON.stringify(body) }),
-    });
+    };
+    const response = await fetchAgain(`${url}${path}`, init as RequestInit, isPassing);
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text ? parse(text) : undefined };
   };
+  const request: Api['request'] = (...what) => ask(undefined, what);
   return {
     url,
     request,
+    once: (...what) => ask(async () => false, what),
     get: (path) => request('GET', path),
     post: (path, body = {}, headers) => request('POST', path, body, headers),
-    make: async (path, body = {}) => {
-      const key = { 'idempotency-key': randomUUID() };
-      let answer = await request('POST', path, body, key);
-      for (let asked = 1; answer.body?.code === 'dependency_unavailable' && asked < askedMax; asked += 1) {
-        answer = await request('POST', path, body, key);
-      }
+    make: async (path, body = {}, headers) => {
+      const answer = await ask(async () => true, ['POST', path, body, headers]);
       if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       return answer.body;
     },
     bytes: async (path) => {
-      const response = await fetch(`${url}${path}`, { headers: { authorization } });
+      const response = await fetchAgain(`${url}${path}`, { headers: { authorization } });
       return {
         bytes: Buffer.from(await response.arrayBuffer()),
         headers: response.headers,
@@ -77,6 +104,14 @@ function parse(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return text;
+  }
+}
+
+/** Asleep: what it has may take longer to be stored than a request waits. */
+export async function hibernate(api: Api, sessionId: string): Promise<any> {
+  for (;;) {
+    const session = await api.make(`/v1/sessions/${sessionId}/hibernate`);
+    if (session.state === 'hibernated') return session;
   }
 }
 
@@ -100,7 +135,7 @@ export async function* followEvents(
   options: { lastEventId?: string; after?: string; signal?: AbortSignal } = {},
 ): AsyncGenerator<PublicEvent> {
   const query = options.after ? `?after=${options.after}` : '';
-  const response = await fetch(`${api.url}/v1/sessions/${sessionId}/events${query}`, {
+  const response = await fetchAgain(`${api.url}/v1/sessions/${sessionId}/events${query}`, {
     headers: {
       authorization: `Bearer ${key}`,
       accept: 'text/event-stream',

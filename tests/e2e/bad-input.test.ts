@@ -16,7 +16,7 @@ let repositoryPath: string;
 beforeAll(async () => {
   repositoryPath = (await makeRepository(join(root, 'bad-input'), 5)).path;
   projectId = (await api.make('/v1/projects', { name: 'bad input', repository: { url: repositoryPath } })).id;
-  sessionId = (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, {})).id;
+  sessionId = (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, {})).id;
 });
 
 const unknownCommand = 'cmd_01jd0000000000000000000000';
@@ -225,7 +225,7 @@ test.each(failing)(
       expect(made.body.errors[0].path).toMatch(/^(repository|environment)/);
       return;
     }
-    const session = await api.make(`/v1/projects/${made.body.id}/sessions?waitSeconds=60`, start);
+    const session = await api.make(`/v1/projects/${made.body.id}/sessions?waitSeconds=280`, start);
     expect(session).toMatchObject({ state: 'failed', failure: { code, detail: expect.stringMatching(detail) } });
     const docker = new Docker({ socketPath: inject('dockerSocket') });
     const filters = { label: [`worktrail.session=${session.id}`] };
@@ -276,8 +276,8 @@ test('a secret reaches the command that names it, masked in its output, and is n
     project({ name: 'secret', environment: { env: { TOKEN: { secret: 'TOKEN' } } } }),
   );
   expect((await api.request('PUT', `/v1/projects/${made.id}/secrets/TOKEN`, { value })).status).toBeLessThan(300);
-  const session = await api.make(`/v1/projects/${made.id}/sessions?waitSeconds=60`, {});
-  const command = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=30`, {
+  const session = await api.make(`/v1/projects/${made.id}/sessions?waitSeconds=280`, {});
+  const command = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, {
     command: 'printf "%s|" "$TOKEN"; printf %s "$TOKEN" | sha256sum | cut -c1-8',
     stdin: '',
   });

@@ -35,7 +35,7 @@ beforeAll(async () => {
   api = createApi(cluster.apiUrl, cluster.apiKey);
   const repository = await makeRepository(join(cluster.repositoryRoot, 'cli-agent'), 5);
   projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: repository.path } })).id;
-  sessionId = (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Ask' })).id;
+  sessionId = (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Ask' })).id;
 });
 afterAll(async () => {
   await cluster?.stop();

@@ -14,7 +14,7 @@ beforeAll(async () => {
     repository: { url: repository.path },
     environment: { env: { GREETING: 'hello' } },
   });
-  sessionId = (await api.make(`/v1/projects/${project.id}/sessions?waitSeconds=60`, { title: 'Commands' })).id;
+  sessionId = (await api.make(`/v1/projects/${project.id}/sessions?waitSeconds=280`, { title: 'Commands' })).id;
 });
 
 const start = (body: object, waitSeconds?: number) =>
@@ -34,7 +34,7 @@ async function started(commandId: string): Promise<void> {
 }
 
 test('a waited command answers 200 with its output in order, exit code and byte counts', async () => {
-  const answer = await start({ command: 'echo out; echo err >&2; exit 3', stdin: '' }, 30);
+  const answer = await start({ command: 'echo out; echo err >&2; exit 3', stdin: '' }, 280);
   expect(answer.status).toBe(200);
   expect(answer.body).toMatchObject({
     sessionId,
@@ -55,9 +55,9 @@ test('a command that outlives the wait answers 202 and ends later', async () => 
 });
 
 test('a failing command is no failing request', async () => {
-  const missing = await start({ command: 'no-such-program', stdin: '' }, 30);
+  const missing = await start({ command: 'no-such-program', stdin: '' }, 280);
   expect(missing.body).toMatchObject({ outcome: 'exited', exitCode: 127 });
-  const nowhere = await start({ command: 'pwd', cwd: 'no/such/directory', stdin: '' }, 30);
+  const nowhere = await start({ command: 'pwd', cwd: 'no/such/directory', stdin: '' }, 280);
   expect(nowhere.body).toMatchObject({ outcome: 'failed_to_start', exitCode: null });
   expect(nowhere.body.reason).toContain('no/such/directory');
 });
@@ -65,7 +65,7 @@ test('a failing command is no failing request', async () => {
 test('environment and working directory reach the command', async () => {
   const answer = await start(
     { command: 'echo "$GREETING $NAME"; pwd', cwd: 'src', env: { NAME: 'you' }, stdin: '' },
-    30,
+    280,
   );
   expect(answer.body.output.text).toBe('hello you\n/workspace/src\n');
 });
@@ -84,12 +84,12 @@ test('stdin written later reaches the command, in order, until it is closed', as
 });
 
 test('inline stdin is given and closed', async () => {
-  const answer = await start({ command: 'cat', stdin: 'inline' }, 30);
+  const answer = await start({ command: 'cat', stdin: 'inline' }, 280);
   expect(answer.body.output.text).toBe('inline');
 });
 
 test('a signal ends a command as signaled, and a trap may answer it', async () => {
-  const command = (await start({ command: 'sleep 60', stdin: '' })).body;
+  const command = (await start({ command: 'sleep 600', stdin: '' })).body;
   await started(command.id);
   expect(
     (await api.post(`/v1/sessions/${sessionId}/commands/${command.id}/signal`, { signal: 'KILL' })).status,
@@ -106,9 +106,9 @@ test('a signal ends a command as signaled, and a trap may answer it', async () =
 });
 
 test('a timeout ends the command and its children as timed_out', async () => {
-  const answer = await start({ command: 'sleep 300 & sleep 300', timeoutSeconds: 1, stdin: '' }, 30);
+  const answer = await start({ command: 'sleep 900 & sleep 900', timeoutSeconds: 1, stdin: '' }, 280);
   expect(answer.body).toMatchObject({ state: 'ended', outcome: 'timed_out' });
-  const left = await start({ command: 'ps -eo args | grep -c "^sleep 300" || true', stdin: '' }, 30);
+  const left = await start({ command: 'ps -eo args | grep -c "^sleep 900" || true', stdin: '' }, 280);
   expect(left.body.output.text).toBe('0\n');
 });
 
@@ -121,9 +121,9 @@ test('cancel ends a command that ignores TERM, as canceled', async () => {
 });
 
 test('commands run in order unless they are in the background', async () => {
-  const background = (await start({ command: 'sleep 30; echo never', background: true, stdin: '' })).body;
+  const background = (await start({ command: 'sleep 600; echo never', background: true, stdin: '' })).body;
   const first = (await start({ command: 'sleep 0.5; echo first >> order', stdin: '' })).body;
-  const second = (await start({ command: 'echo second >> order; cat order', stdin: '' }, 30)).body;
+  const second = (await start({ command: 'echo second >> order; cat order', stdin: '' }, 280)).body;
   expect(second.output.text).toBe('first\nsecond\n');
   const all = await api.get(`/v1/sessions/${sessionId}/commands?limit=200`);
   const stateOf = (id: string) => all.body.items.find((command: { id: string }) => command.id === id)?.state;
@@ -133,25 +133,25 @@ test('commands run in order unless they are in the background', async () => {
 });
 
 test('a queued command that is canceled never runs and ends once', async () => {
-  const blocker = (await start({ command: 'sleep 60', stdin: '' })).body;
+  const blocker = (await start({ command: 'sleep 600', stdin: '' })).body;
   const queued = (await start({ command: 'touch should-not-exist', stdin: '' })).body;
   await api.post(`/v1/sessions/${sessionId}/commands/${queued.id}/cancel`);
   expect(await ended(queued.id)).toMatchObject({ outcome: 'canceled', startedAt: null });
   await api.post(`/v1/sessions/${sessionId}/commands/${blocker.id}/cancel`);
   await ended(blocker.id);
-  expect((await start({ command: 'ls should-not-exist', stdin: '' }, 30)).body.exitCode).toBe(2);
+  expect((await start({ command: 'ls should-not-exist', stdin: '' }, 280)).body.exitCode).toBe(2);
 });
 
 test('the same idempotency key runs a command once, with another body it is refused', async () => {
   const headers = { 'idempotency-key': 'only-once' };
   const body = { command: 'echo x >> once; wc -l < once', stdin: '' };
-  const path = `/v1/sessions/${sessionId}/commands?waitSeconds=30`;
+  const path = `/v1/sessions/${sessionId}/commands?waitSeconds=280`;
   const first = await api.post(path, body, headers);
   const again = await api.post(path, body, headers);
   expect([again.status, again.body.id]).toEqual([first.status, first.body.id]);
   const other = await api.post(path, { ...body, command: 'echo y' }, headers);
   expect([other.status, other.body.code]).toEqual([422, 'idempotency_key_reused']);
-  expect((await start({ command: 'wc -l < once', stdin: '' }, 30)).body.output.text.trim()).toBe('1');
+  expect((await start({ command: 'wc -l < once', stdin: '' }, 280)).body.output.text.trim()).toBe('1');
 });
 
 test('output is read by offset, of each stream and of both in the order it was written', async () => {
@@ -161,7 +161,7 @@ test('output is read by offset, of each stream and of both in the order it was w
         command: 'for i in 1 2 3; do echo o$i; sleep 0.02; echo e$i >&2; sleep 0.02; done; printf "\\377\\000"',
         stdin: '',
       },
-      30,
+      280,
     )
   ).body;
   const path = `/v1/sessions/${sessionId}/commands/${command.id}/output`;
@@ -180,7 +180,7 @@ test('output is read by offset, of each stream and of both in the order it was w
 });
 
 test('the sandbox is closed: no network, no privileges, no way to the journal, a read-only root', async () => {
-  const probe = async (command: string) => (await start({ command, stdin: '' }, 30)).body;
+  const probe = async (command: string) => (await start({ command, stdin: '' }, 280)).body;
   expect(
     (await probe('id -u; id -G; grep CapEff /proc/self/status; grep NoNewPrivs /proc/self/status')).output.text,
   ).toBe('1000\n1000\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\n');

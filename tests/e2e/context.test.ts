@@ -34,10 +34,13 @@ beforeAll(async () => {
 });
 
 const ask = (query: string) => api.get(`/v1/projects/${projectId}/context?${query}`);
+/** In the whole: what is indexed meanwhile is waited for by each request a while. */
 const search = async (query: string) => {
-  const { status, body } = await ask(query);
-  expect(status, JSON.stringify(body)).toBe(200);
-  return body;
+  for (;;) {
+    const { status, body } = await ask(query);
+    expect(status, JSON.stringify(body)).toBe(200);
+    if (body.index.complete) return body;
+  }
 };
 
 test('a definition is found with what says where it was at that time', async () => {

@@ -4,7 +4,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, createApi, readHistory } from './api.ts';
+import { type Api, createApi, hibernate, readHistory } from './api.ts';
 import {
   begin,
   calls,
@@ -57,15 +57,19 @@ afterAll(async () => {
 
 const drain = (runnerId: string, undo = false) => api.make(`/v1/runners/${runnerId}/drain`, { undo });
 const shown = async (id: string) => (await api.get(`/v1/sessions/${id}`)).body;
-const make = (title: string) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title });
-const patience = { timeout: 60_000 };
+const make = (title: string) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title });
 
-/** Ready on the second runner, because the first one takes none. */
+/** Ready on the second runner, because the first one takes none once it has heard of that. */
 async function makeOnSecond(title: string): Promise<any> {
   await drain(firstId);
-  const session = await make(title);
-  await drain(firstId, true);
-  return session;
+  for (;;) {
+    const session = await make(title);
+    if (session.runner === second.id) {
+      await drain(firstId, true);
+      return session;
+    }
+    await api.make(`/v1/sessions/${session.id}/archive`);
+  }
 }
 
 /** What the model was sent of the conversation, one line a message. */
@@ -96,7 +100,7 @@ test('asleep between two turns and woken by a message on another runner, the age
   const session = await makeOnSecond('Moves');
   await agree(session.id, 'plum');
   await drain(second.id);
-  await expect.poll(async () => (await shown(session.id)).state, patience).toBe('hibernated');
+  await expect.poll(async () => (await shown(session.id)).state).toBe('hibernated');
   model.on('what was the word', says('It was plum.'));
   expect(await say(session.id, 'what was the word?')).toMatchObject({ outcome: 'completed' });
   const messages = told('what was the word');
@@ -136,7 +140,7 @@ test('after its host is lost the agent is told what was said, and what was not k
   await api.make(`/v1/sessions/${session.id}/checkpoints`, { label: 'pear' });
   await second.kill();
   const types = async () => (await readHistory(api, session.id)).map(({ type }) => type);
-  await expect.poll(types, patience).toContain('session.restored');
+  await expect.poll(types, { timeout: 180_000 }).toContain('session.restored');
   model.on('still there', says('I am.'));
   expect(await say(session.id, 'still there?')).toMatchObject({ outcome: 'completed' });
   expect(told('still there').slice(1)).toEqual([
@@ -223,7 +227,7 @@ test('what no longer fits the model is summarized once, into the history; resume
   expect(texts.map(({ data }) => data['text'])).toEqual([...Array(8).keys()].map(message));
 
   const fork = (await api.make(`/v1/sessions/${session.id}/fork`)).items[0];
-  expect((await api.post(`/v1/sessions/${session.id}/hibernate`)).status).toBe(200);
+  await hibernate(api, session.id);
   model.on('in short', says('Apples.'));
   for (const id of [session.id, fork.id]) {
     expect(await say(id, 'in short?', agent)).toMatchObject({ outcome: 'completed' });

@@ -2,7 +2,8 @@
 // the documents, the logs or the disk.
 
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,7 +17,8 @@ import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
 const run = promisify(execFile);
 const username = 'ada-of-the-token';
-const token = 'correct-horse-battery-staple';
+/** No other test's, which may run beside this one and show it. */
+const token = `correct-horse-${randomUUID()}`;
 const shown = Buffer.from(`${username}:${token}`).toString('base64');
 const secrets = [token, username, 'a-token-that-is-wrong', shown];
 /** Where a runner gives it to git: a directory that is there for one call. */
@@ -29,6 +31,7 @@ let api: Api;
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'worktrail-e2e-credential-'));
   const { path } = await makeRepository(join(scratch, 'work'), 10);
+  await writeFile(join(scratch, 'secrets'), `${secrets.join('\n')}\n`);
   await mkdir(join(scratch, 'served'));
   await run('git', ['clone', '-q', '--bare', path, join(scratch, 'served', 'app.git')]);
   const root = join(scratch, 'served');
@@ -59,10 +62,12 @@ async function look(path: string): Promise<void> {
 
 /** Logs, documents, workflows, events, mirrors. */
 async function onDisk(): Promise<string[]> {
-  const patterns = secrets.flatMap((secret) => ['-e', secret]);
-  const { stdout } = await run('grep', ['-rlaF', ...patterns, cluster.stateDirectory]).catch(({ stdout }) => ({
-    stdout,
-  }));
+  // Not by arguments, which every process sees.
+  const { stdout } = await run('grep', ['-rlaF', '-f', join(scratch, 'secrets'), cluster.stateDirectory]).catch(
+    ({ stdout }) => ({
+      stdout,
+    }),
+  );
   return stdout.split('\n').filter((line: string) => line !== '');
 }
 
@@ -91,7 +96,7 @@ test('with its credential a project opens sessions of a private repository and m
     repository: { url: `${server.url}/app.git` },
     approval: { requiredApprovals: 0, requiredChecks: ['test -s change; env; cat .git/config'] },
   });
-  const newSession = () => api.make(`/v1/projects/${project.id}/sessions?waitSeconds=60`, { title: 'Private' });
+  const newSession = () => api.make(`/v1/projects/${project.id}/sessions?waitSeconds=280`, { title: 'Private' });
   const credential = (value: string) =>
     api.request('PUT', `/v1/projects/${project.id}/credential`, { kind: 'token', token: value, username });
   expect(await newSession()).toMatchObject({
@@ -106,7 +111,7 @@ test('with its credential a project opens sessions of a private repository and m
   expect(session.state).toBe('ready');
   const looking =
     'git log --format=%s; env; git config --list; cat .git/config; cat /proc/*/cmdline /proc/*/environ; true';
-  const looked = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command: looking, stdin: '' });
+  const looked = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command: looking, stdin: '' });
   expect(looked.output.text).toMatch(/^Start\n/);
   await api.request('PUT', `/v1/sessions/${session.id}/files/change`, 'changed');
   const { id } = await api.make(`/v1/sessions/${session.id}/proposals`);

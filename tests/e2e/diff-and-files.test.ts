@@ -1,13 +1,13 @@
 // A session's changes and files over the public API: as of now, of a checkpoint, and while it sleeps.
 
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import Docker from 'dockerode';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { createApi, readHistory } from './api.ts';
+import { createApi, fetchAgain, hibernate, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const run = promisify(execFile);
@@ -22,29 +22,32 @@ beforeAll(async () => {
   projectId = (await api.make('/v1/projects', { name: 'diff-and-files', repository: { url: repository.path } })).id;
 });
 
-const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Changes' });
+const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Changes' });
 
 async function exec(sessionId: string, command: string): Promise<string> {
-  const ran = await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=120`, { command, stdin: '' });
+  const ran = await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, { command, stdin: '' });
   if (ran.exitCode !== 0) throw new Error(`${command}: ${JSON.stringify(ran)}`);
   return ran.output.text;
 }
 
+/** As of now: a checkpoint may take longer than one request waits for it, and then the answer says so. */
 const diff = async (sessionId: string, query = '') => {
-  const answer = await api.get(`/v1/sessions/${sessionId}/diff${query}`);
-  if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
-  return answer.body;
+  for (let tries = 1; ; tries += 1) {
+    const answer = await api.get(`/v1/sessions/${sessionId}/diff${query}`);
+    if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+    if (answer.body.upToDate !== false || tries === 5) return answer.body;
+  }
 };
 
 const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
-  fetch(`${api.url}${path}`, { method, headers: { authorization: `Bearer ${key}`, ...headers } });
+  fetchAgain(`${api.url}${path}`, { method, headers: { authorization: `Bearer ${key}`, ...headers } });
 
 const file = (sessionId: string, path: string, headers: Record<string, string> = {}, method = 'GET') =>
   get(`/v1/sessions/${sessionId}/files/${path}`, headers, method);
 
 /** The tree that the patch makes of the base, by the machine's own git in a clone. */
 async function treeOfPatch(patch: Buffer): Promise<string> {
-  const clone = join(inject('repositoryRoot'), `clone-${Date.now()}`);
+  const clone = join(inject('repositoryRoot'), `clone-${randomUUID()}`);
   const git = async (...args: string[]) => (await run('git', ['-C', clone, ...args])).stdout.trim();
   await run('git', ['clone', '-q', repository.path, clone]);
   await git('checkout', '-q', repository.commit);
@@ -114,9 +117,7 @@ test('ten thousand changed files are all listed, and their patch is cut at its l
   const session = await newSession();
   const awk = `for (n = 1; n <= 10000; n++) { for (i = n; i <= n + 120; i++) print i > n ""; close(n "") }`;
   await exec(session.id, `mkdir many; cd many; awk 'BEGIN { ${awk} }'`);
-  // A checkpoint of so many may take longer than one request waits for it, and then says so.
-  let found = await diff(session.id);
-  for (let tries = 1; tries < 5 && !found.upToDate; tries += 1) found = await diff(session.id);
+  const found = await diff(session.id);
   expect(found.files).toHaveLength(10_000);
   expect(found).toMatchObject({ truncated: true, filesTruncated: false, upToDate: true });
   expect(found.files[9_999]).toMatchObject({ additions: 121 });
@@ -217,8 +218,7 @@ test('a session that sleeps is read without being woken, and so is each of its c
   const first = await api.make(`/v1/sessions/${session.id}/checkpoints`, {});
   const digest = (await exec(session.id, 'echo second > file; sha256sum < large')).slice(0, 64);
   const awake = await diff(session.id);
-  const hibernated = await api.post(`/v1/sessions/${session.id}/hibernate`);
-  expect(hibernated.body.state).toBe('hibernated');
+  await hibernate(api, session.id);
   const history = await readHistory(api, session.id);
 
   const asleep = await diff(session.id);
@@ -239,6 +239,6 @@ test('a session that sleeps is read without being woken, and so is each of its c
   const filters = { label: [`worktrail.session=${session.id}`] };
   expect(await docker.listContainers({ all: true, filters })).toEqual([]);
   expect(await readHistory(api, session.id)).toEqual(history);
-  await api.post(`/v1/sessions/${session.id}/archive`);
+  await api.make(`/v1/sessions/${session.id}/archive`);
   expect((await diff(session.id)).files).toEqual(awake.files);
 });

@@ -20,7 +20,7 @@ async function makeProject(api: Api, path: string): Promise<string> {
 }
 
 const makeSession = async (api: Api, projectId: string): Promise<string> =>
-  (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=110`)).id;
+  (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`)).id;
 
 beforeAll(async () => {
   cluster = await startTestCluster('fairness');
@@ -43,7 +43,7 @@ afterAll(() => cluster.stop());
 /** What is refused for the moment is asked again under the same key. */
 async function ask(api: Api, path: string, body: object = {}): Promise<any> {
   const headers = { 'idempotency-key': randomUUID() };
-  for (const deadline = Date.now() + 60_000; ; ) {
+  for (const deadline = Date.now() + 240_000; ; ) {
     const answer = await api.post(path, body, headers);
     if (answer.status < 300) return answer.body;
     const seconds = Number(answer.headers.get('retry-after') ?? 0);
@@ -57,12 +57,12 @@ test("with one organization's backlog of 500 commands, another's single command 
   for (const id of busy.sessions) {
     await Promise.all(
       Array.from({ length: commandsEach }, () =>
-        ask(busy.api, `/v1/sessions/${id}/commands`, { command: 'sleep 20; seq 200', stdin: '' }),
+        ask(busy.api, `/v1/sessions/${id}/commands`, { command: 'sleep 60; seq 200', stdin: '' }),
       ),
     );
   }
   const begunMs = Date.now();
-  const command = await quiet.api.make(`/v1/sessions/${quiet.session}/commands?waitSeconds=60`, {
+  const command = await quiet.api.make(`/v1/sessions/${quiet.session}/commands?waitSeconds=280`, {
     command: 'echo mine',
     stdin: '',
   });

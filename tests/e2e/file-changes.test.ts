@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { createApi, readHistory } from './api.ts';
+import { createApi, hibernate, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const api = createApi(inject('apiUrl'), inject('apiKey'));
@@ -13,7 +13,7 @@ beforeAll(async () => {
   projectId = (await api.make('/v1/projects', { name: 'file-changes', repository: { url: repositoryPath } })).id;
 });
 
-const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Written to' });
+const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Written to' });
 const at = (sessionId: string, path: string) => `/v1/sessions/${sessionId}/files/${path}`;
 const put = (sessionId: string, path: string, bytes: Uint8Array | string, headers = {}) =>
   api.request('PUT', at(sessionId, path), bytes, headers);
@@ -21,7 +21,7 @@ const remove = (sessionId: string, path: string, headers = {}) =>
   api.request('DELETE', at(sessionId, path), undefined, headers);
 
 async function run(sessionId: string, command: string): Promise<string> {
-  const ended = await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=60`, { command, stdin: '' });
+  const ended = await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, { command, stdin: '' });
   return ended.output.text;
 }
 
@@ -73,10 +73,10 @@ test('a file is written, read back byte for byte, written over only as it was se
 test('a session that sleeps is woken for it, and a revert takes it back', async () => {
   const { id } = await newSession();
   const first = await api.make(`/v1/sessions/${id}/checkpoints`, {});
-  await api.post(`/v1/sessions/${id}/hibernate`);
+  await hibernate(api, id);
   expect(await put(id, 'README.md', 'written\n')).toMatchObject({ status: 200, body: { status: 'modified' } });
   expect(await run(id, 'cat README.md')).toBe('written\n');
-  expect((await api.post(`/v1/sessions/${id}/revert`, { checkpointId: first.id })).body).toMatchObject({ exact: true });
+  expect(await api.make(`/v1/sessions/${id}/revert`, { checkpointId: first.id })).toMatchObject({ exact: true });
   expect(await run(id, 'git status --porcelain')).toBe('');
 });
 

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 const newSession = async () =>
-  (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Followed' })).id as string;
+  (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Followed' })).id as string;
 
 test('a feed cut and resumed ten times during 50,000 lines yields every event once, byte for byte', async () => {
   const sessionId = await newSession();
@@ -58,7 +58,7 @@ test('a feed cut and resumed ten times during 50,000 lines yields every event on
 
 test('a feed opened in the middle by cursor continues the history without gap or repetition', async () => {
   const sessionId = await newSession();
-  const path = `/v1/sessions/${sessionId}/commands?waitSeconds=30`;
+  const path = `/v1/sessions/${sessionId}/commands?waitSeconds=280`;
   await api.make(path, { command: 'echo one', stdin: '' });
   const before = await readHistory(api, sessionId);
   const seen: PublicEvent[] = [];
@@ -77,14 +77,18 @@ test('a feed opened in the middle by cursor continues the history without gap or
 test('a long poll waits for the next event and answers with it', async () => {
   const sessionId = await newSession();
   const { nextCursor } = (await api.get(`/v1/sessions/${sessionId}/events?limit=200`)).body;
-  const empty = await api.get(`/v1/sessions/${sessionId}/events?after=${nextCursor}&types=command.ended`);
-  expect([empty.body.items, empty.body.complete]).toEqual([[], true]);
-  const polling = api.get(`/v1/sessions/${sessionId}/events?after=${nextCursor}&types=command.ended&waitSeconds=30`);
+  const page = async () => {
+    const { items, complete } = (
+      await api.get(`/v1/sessions/${sessionId}/events?after=${nextCursor}&types=command.ended`)
+    ).body;
+    expect(items).toEqual([]);
+    return complete;
+  };
+  await expect.poll(page).toBe(true);
+  const polling = api.get(`/v1/sessions/${sessionId}/events?after=${nextCursor}&types=command.ended&waitSeconds=280`);
   const command = await api.make(`/v1/sessions/${sessionId}/commands`, { command: 'true', stdin: '' });
-  const page = (await polling).body;
-  expect(page.items.map((event: PublicEvent) => [event.type, event.commandId])).toEqual([
-    ['command.ended', command.id],
-  ]);
+  const { items } = (await polling).body;
+  expect(items.map((event: PublicEvent) => [event.type, event.commandId])).toEqual([['command.ended', command.id]]);
 });
 
 test('a cursor that was never given is refused', async () => {

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { createApi, followEvents, type PublicEvent, readHistory } from './api.ts';
+import { createApi, followEvents, hibernate, type PublicEvent, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const key = inject('apiKey');
@@ -15,9 +15,9 @@ beforeAll(async () => {
   projectId = (await api.make('/v1/projects', { name: 'fork', repository: { url: path } })).id;
 });
 
-const newSession = (fields = {}) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, fields);
+const newSession = (fields = {}) => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, fields);
 const run = async (sessionId: string, command: string) => {
-  const path = `/v1/sessions/${sessionId}/commands?waitSeconds=120`;
+  const path = `/v1/sessions/${sessionId}/commands?waitSeconds=280`;
   const ended = await api.make(path, { command, stdin: '' });
   expect(ended).toMatchObject({ state: 'ended', outcome: 'exited', exitCode: 0 });
   return ended.output.text as string;
@@ -85,7 +85,7 @@ test('a page, a long poll and a stream read the same history of a fork, from the
   const [one] = await fork(parent.id);
   await run(one.id, 'cat file');
   // Asleep, nothing is added between one read and the next.
-  expect(await api.make(`/v1/sessions/${one.id}/hibernate`)).toMatchObject({ state: 'hibernated' });
+  await hibernate(api, one.id);
   const history = await readHistory(api, one.id);
   expect(history[0]).toMatchObject({ sessionId: parent.id, type: 'session.created' });
   for (const limit of [1, 3, 50]) expect(await readHistory(api, one.id, limit)).toEqual(history);
@@ -101,7 +101,7 @@ test('a page, a long poll and a stream read the same history of a fork, from the
   const seam = history.findIndex(({ sessionId }) => sessionId === one.id);
   for (const index of [0, seam - 1, seam, history.length - 2]) {
     const { cursor } = history[index]!;
-    const page = await api.get(`/v1/sessions/${one.id}/events?after=${cursor}&waitSeconds=20&limit=200`);
+    const page = await api.get(`/v1/sessions/${one.id}/events?after=${cursor}&waitSeconds=280&limit=200`);
     expect(page.body.items).toEqual(history.slice(index + 1));
   }
   const { items } = (await api.get(`/v1/sessions/${one.id}/commands`)).body;

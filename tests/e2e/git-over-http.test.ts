@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createApi } from './api.ts';
+import { createApi, hibernate } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const run = promisify(execFile);
@@ -43,14 +43,14 @@ const refused = (args: string[], options = {}) =>
 
 const address = (id = projectId) => `${inject('apiUrl')}/v1/git/${id}.git`;
 const inSession = (command: string, id = session.id) =>
-  api.make(`/v1/sessions/${id}/commands?waitSeconds=60`, { command, stdin: '' });
+  api.make(`/v1/sessions/${id}/commands?waitSeconds=280`, { command, stdin: '' });
 const keep = (id = session.id) => api.make(`/v1/sessions/${id}/checkpoints`);
 
 beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'worktrail-e2e-git-'));
   upstream = (await makeRepository(join(inject('repositoryRoot'), 'served'), 30)).path;
   projectId = (await api.make('/v1/projects', { name: 'served', repository: { url: upstream } })).id;
-  session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Serve me' });
+  session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Serve me' });
   const work = 'echo mine > mine && git add mine && git commit -qm "In the session" && echo open > not-committed';
   expect(await inSession(work)).toMatchObject({ exitCode: 0 });
   await keep();
@@ -78,8 +78,7 @@ test('later commits come by fetch, also of a session that sleeps, and what is no
   const clone = join(scratch, 'fetching');
   await git(['clone', '-q', '--branch', session.branch, address(), clone]);
   expect(await inSession('echo more >> mine && git commit -qam More')).toMatchObject({ exitCode: 0 });
-  await api.post(`/v1/sessions/${session.id}/hibernate`);
-  expect((await api.get(`/v1/sessions/${session.id}`)).body.state).toBe('hibernated');
+  await hibernate(api, session.id);
   await git(['pull', '-q', '--ff-only'], { cwd: clone });
   expect(await readFile(join(clone, 'mine'), 'utf8')).toBe('mine\nmore\n');
   const { items } = (await api.get(`/v1/sessions/${session.id}/checkpoints`)).body;
@@ -91,7 +90,7 @@ test('later commits come by fetch, also of a session that sleeps, and what is no
 });
 
 test('a branch that the session rewrote, one that it left and one that it removed are shown as they are', async () => {
-  const other = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Rewriter' });
+  const other = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Rewriter' });
   const commits = 'for n in 1 2 3; do echo $n > n; git add n; git commit -qm "n $n"; done; git rev-parse HEAD';
   await inSession(commits, other.id);
   await keep(other.id);

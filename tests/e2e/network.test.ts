@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { createApi, readHistory } from './api.ts';
+import { createApi, hibernate, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const api = createApi(inject('apiUrl'), inject('apiKey'));
@@ -24,11 +24,11 @@ afterAll(() => host.close());
 async function newSession(network: object): Promise<any> {
   const environment = { network, setup: ['echo "[$HTTP_PROXY]" > /tmp/at-setup'] };
   const project = await api.make('/v1/projects', { name: 'network', repository: { url: repositoryPath }, environment });
-  return api.make(`/v1/projects/${project.id}/sessions?waitSeconds=60`, {});
+  return api.make(`/v1/projects/${project.id}/sessions?waitSeconds=280`, {});
 }
 
 async function output(session: any, command: string): Promise<string> {
-  return (await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command })).output.text;
+  return (await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command })).output.text;
 }
 
 const connect = (address: string, port: number) =>
@@ -52,7 +52,7 @@ test('restricted: an attempt to reach what is not allowed is an event of the ses
   const first = { host: 'example.org', port: 443, reason: 'not_allowed', count: 1 };
   await expect.poll(() => refused(session)).toEqual([first]);
 
-  expect((await api.post(`/v1/sessions/${session.id}/hibernate?waitSeconds=60`)).status).toBe(200);
+  await hibernate(api, session.id);
   expect(await output(session, connect(addresses[0] ?? '', hostPort))).toBe('nothing\n');
   const second = { host: addresses[0], port: hostPort, reason: 'not_allowed', count: 1 };
   await expect.poll(() => refused(session)).toEqual([first, second]);

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { type Answer, createApi, readHistory } from './api.ts';
+import { createApi, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const api = createApi(inject('apiUrl'), inject('apiKey'));
@@ -23,18 +23,18 @@ beforeAll(async () => {
 });
 
 test('of an output far above its limit the first part and the last megabyte are read back exactly, and one gap names the rest', async () => {
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Much' });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Much' });
   const count = 2_000_000;
   const printed = Buffer.from(Array.from({ length: count }, (_, index) => `${index + 1}\n`).join(''));
-  const started: Answer = await api.post(`/v1/sessions/${session.id}/commands?waitSeconds=120`, {
+  const ended = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, {
     command: `seq ${count}; exit 4`,
     stdin: '',
   });
-  expect(started.body).toMatchObject({ outcome: 'exited', exitCode: 4, stdoutBytes: printed.length });
+  expect(ended).toMatchObject({ outcome: 'exited', exitCode: 4, stdoutBytes: printed.length });
   const from = 2 * mebibyte;
   const to = printed.length - mebibyte;
 
-  const output = `/v1/sessions/${session.id}/commands/${started.body.id}/output?stream=stdout`;
+  const output = `/v1/sessions/${session.id}/commands/${ended.id}/output?stream=stdout`;
   const kept: Buffer[] = [];
   const gaps: string[] = [];
   for (let offset = 0; ; ) {
@@ -50,7 +50,7 @@ test('of an output far above its limit the first part and the last megabyte are 
 
   const history = await readHistory(api, session.id);
   const told = history.filter(({ type }) => type === 'gap');
-  const range = { producer: started.body.id, fromPosition: from, toPosition: to, reason: 'output_limit' };
+  const range = { producer: ended.id, fromPosition: from, toPosition: to, reason: 'output_limit' };
   expect(told.map(({ data }) => data)).toMatchObject([range]);
 });
 

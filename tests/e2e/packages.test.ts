@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createApi } from './api.ts';
 import { makeRepository } from './repository.ts';
 
-const buildTimeoutMs = 300_000;
+const buildTimeoutMs = 600_000;
 const api = createApi(inject('apiUrl'), inject('apiKey'));
 const docker = new Docker({ socketPath: inject('dockerSocket') });
 const sessionIds: string[] = [];
@@ -53,7 +53,7 @@ test.concurrent(
     // A second build would be another image: it carries the time at which it was made.
     expect([...new Set(images)]).toEqual([expect.stringMatching(/^sha256:/)]);
     const run = { command: 'tree --noreport -L 1' };
-    const command = await api.make(`/v1/sessions/${later.id}/commands?waitSeconds=60`, run);
+    const command = await api.make(`/v1/sessions/${later.id}/commands?waitSeconds=280`, run);
     expect(command).toMatchObject({ exitCode: 0, output: { text: expect.stringContaining(' README.md') } });
   },
   buildTimeoutMs,

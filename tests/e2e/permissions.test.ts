@@ -132,7 +132,7 @@ test('a turn that waits for a person is canceled at once, and what it asked for 
 test('the time of a turn goes on while it waits for a person', async () => {
   agent.script('take your time', [{ toolCalls: [call('run_command', { command: 'echo never' })] }]);
   const sessionId = await agent.openSession('Overdue');
-  const turnId = await agent.send(sessionId, 'take your time', { ...asks, limits: { seconds: 5 } });
+  const turnId = await agent.send(sessionId, 'take your time', { ...asks, limits: { seconds: 15 } });
   const asked = await awaitQuestion(sessionId, turnId, 1);
   expect((await agent.awaitEnd(sessionId, turnId)).data).toMatchObject({ outcome: 'limit_reached', reason: 'time' });
   expect(await answer(sessionId, asked, { decision: 'allow' })).toMatchObject({ status: 409 });

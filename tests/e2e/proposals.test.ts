@@ -54,7 +54,7 @@ const worktrail = (...args: string[]) => {
 const show = async (id: string) => (await api.get(`/v1/proposals/${id}`)).body;
 
 async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
-  for (const deadline = Date.now() + 90_000; ; ) {
+  for (const deadline = Date.now() + 240_000; ; ) {
     const answer = await ask();
     if (isSo(answer)) return answer;
     if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(answer)}`);
@@ -68,8 +68,8 @@ const untilState = (id: string, ...states: string[]) =>
   );
 
 async function makeSession(title: string, command: string): Promise<any> {
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title });
-  const ran = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title });
+  const ran = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command });
   expect(ran).toMatchObject({ outcome: 'exited', exitCode: 0 });
   return session;
 }
@@ -107,7 +107,7 @@ test('of three attempts the chosen one is checked, approved by another, and merg
   const survey =
     'git status --porcelain; git log --format=%H -3; find . -path ./.git -prune -o -type f -print | sort | xargs sha256sum';
   const look = async (sessionId: string) =>
-    (await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=60`, { command: survey })).output.text;
+    (await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, { command: survey })).output.text;
   const before = [await look(failing), await look(other)];
 
   // A required check fails for the one that the verifier refused too.
@@ -184,7 +184,7 @@ test('what conflicts names its paths; a new head voids approvals, a changed poli
   await pushToMain('README.md', 'theirs\n');
   const opened = await api.make(`/v1/sessions/${session.id}/proposals`);
   expect(opened).toMatchObject({ state: 'conflicted', conflicts: ['README.md'] });
-  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, {
+  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, {
     command: 'git checkout -q HEAD -- README.md',
   });
   const again = await api.make(`/v1/sessions/${session.id}/proposals`, { title: 'Without a conflict' });
@@ -192,7 +192,7 @@ test('what conflicts names its paths; a new head voids approvals, a changed poli
   await reviewer.make(`/v1/proposals/${opened.id}/approve`, { headCommit: again.headCommit });
   await untilState(opened.id, 'mergeable');
 
-  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command: 'echo 46 > answer' });
+  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command: 'echo 46 > answer' });
   const third = await api.make(`/v1/sessions/${session.id}/proposals`);
   expect(third).toMatchObject({ id: opened.id, approvals: [] });
   expect(third.headCommit).not.toBe(again.headCommit);

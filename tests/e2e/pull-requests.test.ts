@@ -46,7 +46,7 @@ const show = async (id: string) => (await api.get(`/v1/proposals/${id}`)).body;
 const inHost = async (...args: string[]) => (await run('git', ['-C', host.repository, ...args])).stdout.trim();
 
 async function until(id: string, isSo: (proposal: any) => boolean): Promise<any> {
-  for (const deadline = Date.now() + 90_000; ; ) {
+  for (const deadline = Date.now() + 240_000; ; ) {
     const proposal = await show(id);
     if (isSo(proposal)) return proposal;
     if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(proposal)}`);
@@ -55,8 +55,8 @@ async function until(id: string, isSo: (proposal: any) => boolean): Promise<any>
 }
 
 async function propose(title: string, command: string): Promise<any> {
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title });
-  const ran = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title });
+  const ran = await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command });
   expect(ran).toMatchObject({ outcome: 'exited', exitCode: 0 });
   const opened = await api.make(`/v1/sessions/${session.id}/proposals`, { description: 'Why it is so.' });
   await until(opened.id, ({ state }) => state === 'awaiting_approval');

@@ -111,7 +111,7 @@ test.each(agents)(
     model.on({ predicate: (request: any) => !request.tools?.length } as any, { content: 'A title' });
     script({ message, steps });
     const { projectId, path } = await makeProject(kind);
-    const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=120`, { title: kind });
+    const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: kind });
     expect(session).toMatchObject({ state: 'ready' });
     const said = { text: message, agent: { kind, model: 'scripted' } };
     const { turnId } = await api.make(`/v1/sessions/${session.id}/messages`, said);

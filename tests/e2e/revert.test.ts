@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { createApi, type PublicEvent, readHistory } from './api.ts';
+import { createApi, hibernate, type PublicEvent, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const api = createApi(inject('apiUrl'), inject('apiKey'));
@@ -13,17 +13,18 @@ beforeAll(async () => {
   projectId = (await api.make('/v1/projects', { name: 'revert', repository: { url: repositoryPath } })).id;
 });
 
-const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Back and forth' });
+const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Back and forth' });
 
 async function run(sessionId: string, command: string): Promise<string> {
-  const ended = await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=60`, { command, stdin: '' });
+  const ended = await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, { command, stdin: '' });
   expect(ended).toMatchObject({ state: 'ended', outcome: 'exited' });
   return ended.output.text;
 }
 
 const checkpoint = (sessionId: string, label: string) => api.make(`/v1/sessions/${sessionId}/checkpoints`, { label });
-const revert = (sessionId: string, body: object, headers = {}) =>
-  api.post(`/v1/sessions/${sessionId}/revert`, body, headers);
+const revert = (sessionId: string, body: object) => api.post(`/v1/sessions/${sessionId}/revert`, body);
+const reverted = (sessionId: string, body: object, headers = {}) =>
+  api.make(`/v1/sessions/${sessionId}/revert`, body, headers);
 
 const everything = `find . -name .git -prune -o -printf '%y %p %l\\n' | sort; find . -name .git -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
   git status --porcelain --ignored; git branch -a; git log --format=%s; git diff --cached`;
@@ -44,28 +45,25 @@ test('files, branch and index are as they were, and a revert is reverted like an
   const length = (await readHistory(api, id)).length;
 
   const key = { 'idempotency-key': 'revert-once' };
-  const made = await revert(id, { checkpointId: first.id }, key);
+  const made = await reverted(id, { checkpointId: first.id }, key);
   expect(made).toMatchObject({
-    status: 200,
-    body: {
-      ...{ tree: first.tree, revertedTo: { id: first.id, number: first.number }, exact: true },
-      ...{ notTouched: [expect.stringContaining('a.log')], notRestored: [], removed: [] },
-    },
+    ...{ tree: first.tree, revertedTo: { id: first.id, number: first.number }, exact: true },
+    ...{ notTouched: [expect.stringContaining('a.log')], notRestored: [], removed: [] },
   });
   expect(await run(id, everything)).toBe(before);
-  expect((await revert(id, { checkpointId: first.id }, key)).body).toEqual(made.body);
+  expect(await reverted(id, { checkpointId: first.id }, key)).toEqual(made);
 
   const history = await readHistory(api, id);
-  const reverted = history.slice(length).filter(({ type }) => type === 'session.reverted');
-  expect(reverted).toMatchObject([
+  const told = history.slice(length).filter(({ type }) => type === 'session.reverted');
+  expect(told).toMatchObject([
     {
       actor: { kind: 'user' },
-      data: { checkpointId: first.id, newCheckpointId: made.body.id, newCheckpointNumber: made.body.number },
+      data: { checkpointId: first.id, newCheckpointId: made.id, newCheckpointNumber: made.number },
     },
   ]);
   const { items } = (await api.get(`/v1/sessions/${id}/checkpoints`)).body;
-  const beforeRevert = items.find(({ number }: any) => number === made.body.number - 1);
-  await revert(id, { checkpointId: beforeRevert.id });
+  const beforeRevert = items.find(({ number }: any) => number === made.number - 1);
+  await reverted(id, { checkpointId: beforeRevert.id });
   expect(await run(id, everything)).toBe(changed);
   expect((await readHistory(api, id)).slice(0, history.length)).toEqual(history);
 });
@@ -73,10 +71,10 @@ test('files, branch and index are as they were, and a revert is reverted like an
 test('a running command keeps a revert from it, unless forced', async () => {
   const { id } = await newSession();
   const first = await checkpoint(id, 'first');
-  const running = await api.make(`/v1/sessions/${id}/commands`, { command: 'echo x > x; sleep 100', stdin: '' });
+  const running = await api.make(`/v1/sessions/${id}/commands`, { command: 'echo x > x; sleep 600', stdin: '' });
   expect(await revert(id, { checkpointId: first.id })).toMatchObject({ status: 409, body: { code: 'session_busy' } });
-  const made = await revert(id, { checkpointId: first.id, force: true });
-  expect(made).toMatchObject({ status: 200, body: { tree: first.tree } });
+  const made = await reverted(id, { checkpointId: first.id, force: true });
+  expect(made).toMatchObject({ tree: first.tree });
   const ended = (await readHistory(api, id)).find(
     ({ type, commandId }: PublicEvent) => type === 'command.ended' && commandId === running.id,
   );
@@ -88,8 +86,8 @@ test('a session that sleeps is woken for it', async () => {
   const { id } = await newSession();
   const first = await checkpoint(id, 'first');
   await run(id, 'rm -rf .git; echo x > x');
-  await api.post(`/v1/sessions/${id}/hibernate`);
-  expect(await revert(id, { checkpointId: first.id })).toMatchObject({ status: 200, body: { exact: true } });
+  await hibernate(api, id);
+  expect(await reverted(id, { checkpointId: first.id })).toMatchObject({ exact: true });
   expect(await run(id, 'git status --porcelain')).toBe('');
 });
 

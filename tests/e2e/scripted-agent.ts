@@ -74,7 +74,7 @@ export async function startScriptedAgent(name: string): Promise<ScriptedAgent> {
           options,
         ),
       ),
-    openSession: async (title) => (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title })).id,
+    openSession: async (title) => (await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title })).id,
     send: async (sessionId, text, agent) =>
       (await api.make(`/v1/sessions/${sessionId}/messages`, { text, ...(agent && { agent }) })).turnId,
     awaitEnd: (sessionId, turnId) => awaitEvent(sessionId, turnId, ({ type }) => type === 'turn.ended'),

@@ -16,7 +16,7 @@ beforeAll(async () => {
 test('twenty sessions created at once work on their own branches and never see each other', async () => {
   const sessions = await Promise.all(
     Array.from({ length: 20 }, (_, i) =>
-      api.make(`/v1/projects/${projectId}/sessions?waitSeconds=110`, { title: `Number ${i}` }),
+      api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: `Number ${i}` }),
     ),
   );
   for (const session of sessions) {
@@ -28,7 +28,7 @@ test('twenty sessions created at once work on their own branches and never see e
     `echo "written by ${i}" > mine-${i}.txt && ls mine-*.txt && git branch --show-current && git status --porcelain | wc -l && ls src | wc -l`;
   const commands = await Promise.all(
     sessions.map((session, i) =>
-      api.make(`/v1/sessions/${session.id}/commands?waitSeconds=60`, { command: script(i), stdin: '' }),
+      api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, { command: script(i), stdin: '' }),
     ),
   );
   for (const [i, command] of commands.entries()) {
@@ -68,7 +68,7 @@ test('a session that was made is in the list at once, newest first, and its page
 });
 
 test('an archived session keeps its history and takes no more commands', async () => {
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Short life' });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Short life' });
   const answer = await api.post(`/v1/sessions/${session.id}/archive`);
   expect(answer.status).toBe(200);
   expect(answer.body.state).toBe('archived');

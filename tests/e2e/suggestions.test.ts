@@ -101,8 +101,8 @@ const list = async (query = '') => {
   return body;
 };
 const scan = async () => {
-  let scanned = await api.make(`/v1/projects/${projectId}/suggestions?waitSeconds=60`);
-  while (scanned.state === 'running') scanned = (await list('?waitSeconds=60')).scan;
+  let scanned = await api.make(`/v1/projects/${projectId}/suggestions?waitSeconds=280`);
+  while (scanned.state === 'running') scanned = (await list('?waitSeconds=280')).scan;
   expect(scanned).toMatchObject({ state: 'completed', step: null, detail: null });
   return scanned;
 };

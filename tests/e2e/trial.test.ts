@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 async function trialEnd(trialId: string): Promise<any> {
-  const deadline = Date.now() + 90_000;
+  const deadline = Date.now() + 240_000;
   for (;;) {
     const trial = (await api.get(`/v1/trials/${trialId}`)).body;
     if (trial.state !== 'running') return trial;
@@ -51,15 +51,16 @@ test('two attempts run side by side, each stops at its first failure, and the ve
   expect(commands).toContain('exit 4');
   expect(commands).not.toContain('touch never');
   for (const session of ended.sessions) {
-    const alive = (await api.get(`/v1/sessions/${session.sessionId}`)).body;
-    expect(alive).toMatchObject({ state: 'ready', trialId: trial.id, taskId });
+    // Told by its trial's end, the session hears of its command's end a moment later.
+    const alive = async () => (await api.get(`/v1/sessions/${session.sessionId}`)).body;
+    await expect.poll(alive).toMatchObject({ state: 'ready', trialId: trial.id, taskId });
   }
   const listed = await api.get(`/v1/sessions?trialId=${trial.id}`);
   expect(listed.body.items).toHaveLength(3);
 });
 
 test('a trial that is canceled stops what runs and ends', async () => {
-  const trial = await api.make(`/v1/tasks/${taskId}/trials`, { attempts: [{ commands: ['sleep 120'] }] });
+  const trial = await api.make(`/v1/tasks/${taskId}/trials`, { attempts: [{ commands: ['sleep 600'] }] });
   const sessionId = trial.sessions[0].sessionId;
   for await (const event of followEvents(api, key, sessionId)) if (event.type === 'command.started') break;
   await api.make(`/v1/trials/${trial.id}/cancel`);

@@ -100,7 +100,7 @@ test('while a command runs that ignores being asked to stop: it is killed after 
   const events = await expectToolsEnded(sessionId, turnId);
   expect(events.filter(({ type }) => type === 'tool.ended').map(({ data }) => data['failed'])).toEqual([true, true]);
   const look = { command: 'a=$(cat alive); sleep 1; [ "$a" = "$(cat alive)" ] && [ ! -e after ] && echo still' };
-  const looked = await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=30`, look);
+  const looked = await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, look);
   expect(looked).toMatchObject({ exitCode: 0 });
 });
 
@@ -112,7 +112,7 @@ test('while a tool reads files', async () => {
   const sessionId = await agent.openSession('Searches');
   // What the expression makes of it takes longer than a search may.
   const put = { command: "mkdir slow; for n in 1 2 3; do head -c 20011 /dev/zero | tr '\\0' a > slow/$n; done" };
-  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=30`, put);
+  await agent.api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, put);
   const turnId = await agent.send(sessionId, 'search for ever');
   await agent.awaitEvent(sessionId, turnId, ({ type }) => type === 'tool.started');
   await cancel(sessionId, turnId);

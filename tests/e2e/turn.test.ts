@@ -19,6 +19,8 @@ beforeAll(async () => {
     ...process.env,
     WORKTRAIL_MODEL_URL: `${model.url}/v1`,
     WORKTRAIL_MODEL_DEFAULT: 'custom/scripted',
+    OPENAI_API_KEY: 'sk-scripted',
+    OPENAI_BASE_URL: `${model.url}/v1`,
   });
   api = createApi(cluster.apiUrl, cluster.apiKey);
   const repository = await makeRepository(join(cluster.repositoryRoot, 'turns'), 10);
@@ -29,8 +31,8 @@ afterAll(async () => {
   await model?.stop();
 });
 
-async function say(sessionId: string, text: string): Promise<any> {
-  const { turnId } = await api.make(`/v1/sessions/${sessionId}/messages`, { text });
+async function say(sessionId: string, text: string, agent?: object): Promise<any> {
+  const { turnId } = await api.make(`/v1/sessions/${sessionId}/messages`, { text, ...(agent && { agent }) });
   for await (const event of followEvents(api, cluster.apiKey, sessionId)) {
     if (event.type === 'turn.ended' && (event as any).turnId === turnId) break;
   }
@@ -47,7 +49,7 @@ test('a turn runs a command in the sandbox and tells what came of it', async () 
     },
   );
   model.on({ userMessage: 'how many files', hasToolResult: true }, { content: 'There are some.' });
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Turns' });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Turns' });
   const turn = await say(session.id, 'how many files are there?');
   expect(turn).toMatchObject({ state: 'ended', outcome: 'completed', usage: { steps: 2 } });
   const history = await readHistory(api, session.id);
@@ -78,6 +80,24 @@ function script(userMessage: string, steps: { content?: string; reasoning?: stri
   steps.forEach((step, index) => model.on({ userMessage, turnIndex: index } as any, step as any));
 }
 
+test('a model of OpenAI is asked by its Responses API, and a turn of it goes on from what another model has done', async () => {
+  script('look by yourself', [{ toolCalls: [call('list_files', {})] }, { content: 'I have looked.' }]);
+  script('and you?', [
+    { reasoning: 'I look too.', toolCalls: [call('run_command', { command: 'ls' })] },
+    { content: 'Me too.' },
+  ]);
+  const { id } = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Two models' });
+  expect(await say(id, 'look by yourself')).toMatchObject({ outcome: 'completed' });
+  const turn = await say(id, 'and you?', { model: 'openai/gpt-5' });
+  expect(turn).toMatchObject({ outcome: 'completed', usage: { steps: 2 } });
+  const asked = model.getRequests().filter(({ path }) => path === '/v1/responses');
+  expect(asked).toHaveLength(2);
+  expect(JSON.stringify(asked[1]?.body)).toMatch(/I have looked.*and you\?.*exitCode/s);
+  const events = (await readHistory(api, id)).filter((event) => (event as any).turnId === turn.id);
+  const reasoning = events.flatMap(({ type, data }) => (type === 'reasoning' ? [(data as any).text] : []));
+  expect(reasoning).toEqual(['I look too.']);
+});
+
 test('an agent finds out why a test fails, mends it and shows that it passes', async () => {
   script('the test fails', [
     { reasoning: 'First I look.', toolCalls: [call('list_files', {}), call('run_command', { command: 'sh test.sh' })] },
@@ -94,11 +114,11 @@ test('an agent finds out why a test fails, mends it and shows that it passes', a
     { toolCalls: [call('run_command', { command: 'sh test.sh' })] },
     { content: 'It subtracted; now it adds, and the test passes.' },
   ]);
-  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Mend' });
+  const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Mend' });
   const put = {
     command: `mkdir lib; echo 'add() { echo $(($1 - $2)); }' > lib/sum.sh; echo '. ./lib/sum.sh; [ $(add 2 2) = 4 ]' > test.sh`,
   };
-  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=30`, put);
+  await api.make(`/v1/sessions/${session.id}/commands?waitSeconds=280`, put);
   const turn = await say(session.id, 'the test fails: why?');
   const history = (await readHistory(api, session.id)).filter((event) => (event as any).turnId === turn.id);
   expect(turn).toMatchObject({ state: 'ended', outcome: 'completed', usage: { steps: 5 } });

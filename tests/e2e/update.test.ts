@@ -18,11 +18,12 @@ beforeAll(async () => {
   projectId = (await api.make('/v1/projects', { name: 'update', repository: { url: path } })).id;
 });
 
-const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`);
+const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`);
 const run = async (sessionId: string, command: string) =>
-  (await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=60`, { command, stdin: '' })).output.text as string;
+  (await api.make(`/v1/sessions/${sessionId}/commands?waitSeconds=280`, { command, stdin: '' })).output.text as string;
 const show = async (sessionId: string) => (await api.get(`/v1/sessions/${sessionId}`)).body;
 const update = (sessionId: string, body = {}) => api.post(`/v1/sessions/${sessionId}/update`, body);
+const updated = (sessionId: string, body = {}) => api.make(`/v1/sessions/${sessionId}/update`, body);
 
 async function push(name: string, text: string): Promise<string> {
   const git = (...args: string[]) =>
@@ -39,13 +40,11 @@ test('main is brought in between two checkpoints, and the session shows how far 
   await api.make(`/v1/sessions/${session.id}/checkpoints`);
   expect(await show(session.id)).toMatchObject({ ahead: 1, behind: 0 });
   const commit = await push('theirs', 'theirs\n');
-  const { status, body } = await update(session.id, { method: 'merge' });
-  expect([status, body]).toMatchObject([
-    200,
-    { id: session.id, outcome: 'updated', commit, conflicts: [], ahead: 2, behind: 0 },
-  ]);
+  expect(await updated(session.id, { method: 'merge' })).toMatchObject({
+    ...{ id: session.id, outcome: 'updated', commit, conflicts: [], ahead: 2, behind: 0 },
+  });
   expect(await run(session.id, 'cat mine half theirs; git status --porcelain')).toBe('mine\nhalf\ntheirs\n?? half\n');
-  expect((await update(session.id)).body).toMatchObject({ outcome: 'up_to_date', baseCommit: session.baseCommit });
+  expect(await updated(session.id)).toMatchObject({ outcome: 'up_to_date', baseCommit: session.baseCommit });
   const events = await readHistory(api, session.id);
   const at = events.findIndex(({ type }) => type === 'session.updated');
   expect(events[at]!.data).toMatchObject({ method: 'merge', outcome: 'updated', commit, conflicts: [] });
@@ -57,16 +56,16 @@ test('conflicts are listed by path and left to the session, which is not updated
   const session = await newSession();
   await run(session.id, 'echo mine > both; git add both; git commit -qm mine');
   await push('both', 'theirs\n');
-  const running = await api.make(`/v1/sessions/${session.id}/commands`, { command: 'sleep 60', stdin: '' });
+  const running = await api.make(`/v1/sessions/${session.id}/commands`, { command: 'sleep 600', stdin: '' });
   await expect.poll(async () => (await show(session.id)).state).toBe('busy');
   expect(await update(session.id)).toMatchObject({ status: 409, body: { code: 'session_busy' } });
   await api.post(`/v1/sessions/${session.id}/commands/${running.id}/cancel`);
   await expect.poll(async () => (await show(session.id)).state).toBe('ready');
-  const { status, body } = await update(session.id, { method: 'rebase' });
-  expect([status, body.outcome, body.conflicts]).toEqual([200, 'conflicts', ['both']]);
+  const { outcome, conflicts } = await updated(session.id, { method: 'rebase' });
+  expect([outcome, conflicts]).toEqual(['conflicts', ['both']]);
   expect(await run(session.id, 'git status --porcelain')).toContain('AA both');
   expect(await update(session.id)).toMatchObject({ status: 409, body: { code: 'conflict' } });
   await run(session.id, 'echo both > both; git add both; GIT_EDITOR=true git rebase --continue');
-  expect((await update(session.id)).body).toMatchObject({ outcome: 'up_to_date', ahead: 1, behind: 0 });
+  expect(await updated(session.id)).toMatchObject({ outcome: 'up_to_date', ahead: 1, behind: 0 });
   expect((await update(session.id, { method: 'squash' })).body.errors[0].path).toBe('method');
 });

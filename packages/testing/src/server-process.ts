@@ -1,13 +1,14 @@
 // A real server as a child process: started on a free port, ready by its own endpoint, ended with the test.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
-import { createServer, connect as connectTcp, type AddressInfo } from 'node:net';
+import { createServer, connect as connectTcp } from 'node:net';
 
 export interface ServerProcess {
   readonly pid: number;
-  /** SIGTERM, after 5 s SIGKILL; resolves when the process has gone. */
+  /** SIGTERM, after 30 s SIGKILL; resolves when the process has gone. */
   stop(): Promise<void>;
   /** As a crash would: SIGKILL, resolves when the process has gone. */
   kill(): Promise<void>;
@@ -25,7 +26,7 @@ export async function startProcess(
   await waitUntilReady(child, program, options);
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    const force = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    const force = setTimeout(() => child.kill('SIGKILL'), 30_000);
     await gone;
     clearTimeout(force);
   };
@@ -37,7 +38,7 @@ async function waitUntilReady(
   program: string,
   options: { logPath: string; ready: () => Promise<boolean>; readyTimeoutMs?: number },
 ): Promise<void> {
-  const deadline = Date.now() + (options.readyTimeoutMs ?? 30_000);
+  const deadline = Date.now() + (options.readyTimeoutMs ?? 120_000);
   while (!(await options.ready())) {
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`${program} ended while starting: see ${options.logPath}`);
@@ -50,13 +51,20 @@ async function waitUntilReady(
   }
 }
 
+/** From below the ports that the kernel gives to connections, and those of clusters: nobody takes it before its server does. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = randomInt(10_000, 20_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Whether something accepts connections there. */

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { WatchedWorker } from './workflow-watch.ts';
 
 class ImpatientWorker extends WatchedWorker {
-  protected static override readonly stuckAfterSeconds = 1;
+  protected static override readonly stuckAfterSeconds = 5;
 }
 
 it('a worker whose workflow code keeps the thread ends, and says who waits for it; one that computes for a moment does not', async () => {

@@ -19,7 +19,7 @@ import { applySchema } from './schema.ts';
 import { ensureStreams, eventStreamDefinition } from './streams.ts';
 import { type Fixture, newSession, openFixture, publisher, type TestSession } from './trace-store-fixture.ts';
 
-const leaseMs = 2_000;
+const leaseMs = 6_000;
 /** Of a busy machine. */
 const patience = { timeout: 60_000 };
 const log = createLogger({ service: 'test', level: 'silent' });
@@ -56,7 +56,7 @@ interface Faults {
   isCutOff: boolean;
 }
 
-function startInstance(name: string, faults: Faults = { isCutOff: false }, trustMs = 1_400): Instance {
+function startInstance(name: string, faults: Faults = { isCutOff: false }, trustMs = 4_200): Instance {
   const lease = startIngestLease({ bucket: cutting(bucket, faults), name, log, trustMs, retryMs: 100 });
   const stopping = new AbortController();
   const registry = createMetrics(name);

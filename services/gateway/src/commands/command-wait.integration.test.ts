@@ -41,7 +41,7 @@ afterEach(() => subscription.close());
 const never = new AbortController().signal;
 const wait = (more: Partial<CommandWait> = {}) =>
   waitForCommand(deps, subscription, {
-    ...{ scope: scopeOf(session.document), commandId, timeoutMs: 20_000, mayHaveBegun: false, signal: never },
+    ...{ scope: scopeOf(session.document), commandId, timeoutMs: 120_000, mayHaveBegun: false, signal: never },
     ...more,
   });
 
@@ -91,7 +91,7 @@ test('of much output of a command that goes on it is told how much, and its last
   const producer = session.producer(commandId);
   await append(producer, { case: 'commandQueued', value: { command: 'yes' } });
   await append(producer, { case: 'commandStarted', value: {} });
-  const waiting = wait({ timeoutMs: 2_000 });
+  const waiting = wait({ timeoutMs: 10_000 });
   for (let i = 0; i < 12; i++) await append(producer, outputPayload(i * 200_000, Buffer.alloc(200_000, 97 + i)));
   const progress = await waiting;
   expect(progress).toMatchObject({ end: undefined, stdoutBytes: 2_400_000 });
@@ -109,7 +109,7 @@ test('a command that goes on is answered when the wait is over, or the client ha
   const producer = session.producer(commandId);
   await append(producer, { case: 'commandQueued', value: { command: 'cat' } });
   await append(producer, { case: 'commandStarted', value: {} });
-  const progress = await wait({ timeoutMs: 300 });
+  const progress = await wait({ timeoutMs: 2_000 });
   expect(progress).toMatchObject({ end: undefined, isWhole: true, startedAt: expect.any(String) });
   const gone = new AbortController();
   const waiting = wait({ signal: gone.signal });

@@ -90,7 +90,7 @@ test('a long poll is answered by the next event of the types asked for, or empty
   const empty = await fixture.call('GET', `${path}?waitSeconds=0.3`);
   expect(empty.body).toMatchObject({ items: [], complete: true });
   const producer = session.producer();
-  const poll = fixture.call('GET', `${path}?after=${empty.body.nextCursor}&waitSeconds=30&types=command.ended,gap`);
+  const poll = fixture.call('GET', `${path}?after=${empty.body.nextCursor}&waitSeconds=280&types=command.ended,gap`);
   await append(producer, outputPayload(0, new Uint8Array(1)));
   await append(producer, { case: 'commandEnded', value: { outcome: 1, exitCode: 0, stdoutBytes: 1n } });
   const { items, nextCursor } = (await poll).body;
@@ -137,7 +137,7 @@ test('what fills a hole is once in every way of reading, and a cursor within it 
   await append(other, outputPayload(0, new Uint8Array(10)));
   followed.push((await live.next()).value!);
   const { nextCursor } = (await fixture.call('GET', path)).body;
-  const poll = fixture.call('GET', `${path}?after=${nextCursor}&waitSeconds=30&limit=1`);
+  const poll = fixture.call('GET', `${path}?after=${nextCursor}&waitSeconds=280&limit=1`);
   // As if the stream had lost numbers 3 to 5.
   Object.assign(producer.state, { number: 5 });
   await append(producer, outputPayload(50, new Uint8Array(10)));

@@ -58,7 +58,7 @@ test('a session is hibernated and resumed on request, and either may be asked fo
     });
   }
   const producer = (await openProducers(fixture, await documentOf(id)))('session');
-  const waiting = post(id, 'resume?waitSeconds=30');
+  const waiting = post(id, 'resume?waitSeconds=280');
   await expect.poll(async () => (await fixture.call('GET', `/v1/sessions/${id}`)).body.state).toBe('resuming');
   await sessions.tell(id, { document: { version: 9, state: 'ready' } });
   const actor = { kind: 'system' as const, id: 'test' };

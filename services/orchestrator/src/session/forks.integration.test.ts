@@ -108,9 +108,10 @@ describe('forks', () => {
     const { number } = (await ask(parent, {})).checkpoint;
     expect(number).toBeGreaterThanOrEqual(2);
     // Its end is in the history before the session has been told of it.
-    const asked = ask(parent, {});
+    await until(async () => bed.runner.isHeld(held.id), Boolean);
     await bed.runner.release(held.id);
-    expect((await asked).checkpoint.number).toBeGreaterThan(number);
+    await parent.untilEnded(held.id);
+    expect((await ask(parent, {})).checkpoint.number).toBeGreaterThan(number);
   });
 
   it('are refused where nothing is stored, and of a checkpoint that is not there', async () => {

@@ -80,16 +80,21 @@ describe('the files of a session', () => {
 
   it('are checkpointed when it has become ready, and after commands once it is quiet', async () => {
     const session = await storedSession();
-    const ids = [await run(session), await run(session), await run(session)];
+    // It is not quiet before this one has ended, however long the others take.
+    const last = sampleCommand('hold', { background: true });
+    await session.run(last);
+    for (let count = 0; count < 3; count++) await run(session);
+    await until(async () => bed.runner.isHeld(last.id), Boolean);
+    await bed.runner.release(last.id);
     const document = await untilCheckpoint(session, 2);
     expect(checkpointsOf(session)).toHaveLength(2);
-    expect(checkpointsOf(session)[1]).toMatchObject({ number: 2, commandId: ids[2], compact: false, label: '' });
+    expect(checkpointsOf(session)[1]).toMatchObject({ number: 2, commandId: last.id, compact: false, label: '' });
     expect(checkpointsOf(session)[1]!.previous?.number).toBe(1);
     expect(checkpointsOf(session)[1]!.bundles).toHaveLength(1);
     expect(document).toMatchObject({ headCommit: 'c'.repeat(40), filesGeneration: 1 });
     expect(document!.artifacts).toHaveLength(2);
     const created = (await session.events()).filter(({ payload }) => payload.case === 'checkpointCreated');
-    expect(created.map(({ commandId }) => commandId)).toEqual(['', ids[2]]);
+    expect(created.map(({ commandId }) => commandId)).toEqual(['', last.id]);
   });
 
   it('cost commands in quick succession no timer each', async () => {
@@ -252,7 +257,7 @@ describe('the files of a session', () => {
   });
 
   it('are put to sleep after true idleness', async () => {
-    const session = await storedSession({ ...sampleSession(), hibernateAfterSeconds: 2 });
+    const session = await storedSession({ ...sampleSession(), hibernateAfterSeconds: 8 });
     await session.untilState('hibernated');
     await until(session.history, (history) => history.includes('sessionHibernated'));
     expect(find(await session.events(), 'sessionHibernated')).toMatchObject({ reason: 'idle' });

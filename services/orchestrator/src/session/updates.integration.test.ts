@@ -103,7 +103,11 @@ it('that takes longer than a request waits goes on, and who asks again under its
     (count) => count > asked,
   );
   expect(await refusal(update(session, 'merge', 'update-1'))).toBe('still_running');
-  const joining = update(session, 'merge', 'update-1');
+  const again = () =>
+    update(session, 'merge', 'update-1').catch(async (refused: unknown) => {
+      expect(await refusal(Promise.reject(refused))).toBe('still_running');
+    });
+  const joining = until(again, Boolean);
   Object.assign(bed.runner.script, { updates: 'updated' });
   const { outcome, commit } = await updating;
   expect(await joining).toMatchObject({ outcome, commit });

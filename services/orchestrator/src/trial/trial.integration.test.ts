@@ -190,13 +190,13 @@ describe('a trial', () => {
 
   it('ends when its time is over, and goes on with its clock when the orchestrator was away', async () => {
     const createdAt = new Date().toISOString();
-    const spec = sampleTrial([['exit 0'], ['hold'], ['hold']], { maxParallel: 2, createdAt, budget: { seconds: 20 } });
+    const spec = sampleTrial([['exit 0'], ['hold'], ['hold']], { maxParallel: 2, createdAt, budget: { seconds: 30 } });
     const trial = await startTrial(bed, spec);
     await until(trial.describe, ({ sessions }) => sessions[0]!.verdict === 'passed');
     await bed.stopOrchestrator();
     await bed.startOrchestrator();
     const document = await trial.ended();
-    const reason = 'the budget of the trial is used up: 20 seconds are over';
+    const reason = 'the budget of the trial is used up: 30 seconds are over';
     expect(document).toMatchObject({ state: 'completed', reason });
     expect(document.sessions.map(({ verdict }) => verdict)).toEqual(['passed', null, null]);
     expect(document.sessions[1]).toMatchObject({ reason });

@@ -15,7 +15,7 @@ import type { CommandSpec } from '../../src/supervision/supervisor-request.ts';
 import { buildSupervisor, supervisorSourceHash } from '../build.mjs';
 
 export const isRoot = process.getuid?.() === 0;
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 const stopPatienceMs = 8000;
 
 export type Supervised = {
