@@ -19,6 +19,8 @@ beforeAll(async () => {
     ...process.env,
     WORKTRAIL_MODEL_URL: `${model.url}/v1`,
     WORKTRAIL_MODEL_DEFAULT: 'custom/scripted',
+    OPENAI_API_KEY: 'sk-scripted',
+    OPENAI_BASE_URL: `${model.url}/v1`,
   });
   api = createApi(cluster.apiUrl, cluster.apiKey);
   const repository = await makeRepository(join(cluster.repositoryRoot, 'turns'), 10);
@@ -29,8 +31,8 @@ afterAll(async () => {
   await model?.stop();
 });
 
-async function say(sessionId: string, text: string): Promise<any> {
-  const { turnId } = await api.make(`/v1/sessions/${sessionId}/messages`, { text });
+async function say(sessionId: string, text: string, agent?: object): Promise<any> {
+  const { turnId } = await api.make(`/v1/sessions/${sessionId}/messages`, { text, ...(agent && { agent }) });
   for await (const event of followEvents(api, cluster.apiKey, sessionId)) {
     if (event.type === 'turn.ended' && (event as any).turnId === turnId) break;
   }
@@ -77,6 +79,24 @@ const call = (name: string, input: object) => ({ name, arguments: JSON.stringify
 function script(userMessage: string, steps: { content?: string; reasoning?: string; toolCalls?: object[] }[]): void {
   steps.forEach((step, index) => model.on({ userMessage, turnIndex: index } as any, step as any));
 }
+
+test('a model of OpenAI is asked by its Responses API, and a turn of it goes on from what another model has done', async () => {
+  script('look by yourself', [{ toolCalls: [call('list_files', {})] }, { content: 'I have looked.' }]);
+  script('and you?', [
+    { reasoning: 'I look too.', toolCalls: [call('run_command', { command: 'ls' })] },
+    { content: 'Me too.' },
+  ]);
+  const { id } = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Two models' });
+  expect(await say(id, 'look by yourself')).toMatchObject({ outcome: 'completed' });
+  const turn = await say(id, 'and you?', { model: 'openai/gpt-5' });
+  expect(turn).toMatchObject({ outcome: 'completed', usage: { steps: 2 } });
+  const asked = model.getRequests().filter(({ path }) => path === '/v1/responses');
+  expect(asked).toHaveLength(2);
+  expect(JSON.stringify(asked[1]?.body)).toMatch(/I have looked.*and you\?.*exitCode/s);
+  const events = (await readHistory(api, id)).filter((event) => (event as any).turnId === turn.id);
+  const reasoning = events.flatMap(({ type, data }) => (type === 'reasoning' ? [(data as any).text] : []));
+  expect(reasoning).toEqual(['I look too.']);
+});
 
 test('an agent finds out why a test fails, mends it and shows that it passes', async () => {
   script('the test fails', [

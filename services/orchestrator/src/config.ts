@@ -10,6 +10,7 @@ const environment = {
   WORKTRAIL_WORKFLOW_BUNDLE: z.string().min(1).optional(),
   WORKTRAIL_MODEL_KEY: z.string().min(1).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   GOOGLE_API_KEY: z.string().min(1).optional(),
 };
@@ -45,6 +46,7 @@ export function orchestratorConfig(variables: NodeJS.ProcessEnv): OrchestratorCo
       url: operator.model.url ?? undefined,
       urlKey: values.WORKTRAIL_MODEL_KEY,
       openaiKey: values.OPENAI_API_KEY,
+      openaiUrl: values.OPENAI_BASE_URL,
       anthropicKey: values.ANTHROPIC_API_KEY,
       googleKey: values.GOOGLE_API_KEY,
     },

@@ -167,6 +167,7 @@ function config(
       url: modelUrl,
       urlKey: undefined,
       openaiKey: undefined,
+      openaiUrl: undefined,
       anthropicKey: undefined,
       googleKey: undefined,
     },

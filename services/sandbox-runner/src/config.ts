@@ -59,6 +59,7 @@ const shape = {
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   WORKTRAIL_MODEL_KEY: z.string().min(1).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
   GOOGLE_API_KEY: z.string().min(1).optional(),
@@ -99,10 +100,12 @@ export function readConfig(environment: NodeJS.ProcessEnv): SandboxRunnerConfig 
     artifacts: { ...operator.artifacts, replicas: own.WORKTRAIL_STREAM_REPLICAS },
     egress: {
       privateAllowed: operator.egress.privateAllowed,
+      named: operator.model.models,
       models: {
         url: operator.model.url ?? undefined,
         urlKey: own.WORKTRAIL_MODEL_KEY,
         openaiKey: own.OPENAI_API_KEY,
+        openaiUrl: own.OPENAI_BASE_URL,
         anthropicKey: own.ANTHROPIC_API_KEY,
         anthropicUrl: own.ANTHROPIC_BASE_URL,
         googleKey: own.GOOGLE_API_KEY,

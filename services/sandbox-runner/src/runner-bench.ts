@@ -173,7 +173,8 @@ export async function startRunnerBench(
         clock: Date.now,
       });
       const publisher = { events, clock: Date.now, signal: alive.signal };
-      const egress = createEgress({ privateAllowed: [], models: noModels, ...options.egress, ...publisher });
+      const modelsOf = { models: noModels, named: {}, sessions, tellModelsCalled: async () => undefined };
+      const egress = createEgress({ privateAllowed: [], ...modelsOf, ...options.egress, ...publisher });
       const engines = { driver, images, mirrors, checkpoints, artifacts, egress };
       const sandboxes = createSandboxes({
         ...engines,
@@ -310,7 +311,7 @@ export async function makeRepository(path: string, objectFormat = 'sha1'): Promi
 
 /** Of an operator that has no key. */
 export const noModels: ModelAccess = {
-  ...{ url: undefined, urlKey: undefined, openaiKey: undefined },
+  ...{ url: undefined, urlKey: undefined, openaiKey: undefined, openaiUrl: undefined },
   ...{ anthropicKey: undefined, anthropicUrl: undefined, googleKey: undefined, googleUrl: undefined },
 };
 

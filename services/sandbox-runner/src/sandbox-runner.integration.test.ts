@@ -109,7 +109,7 @@ beforeAll(async () => {
     artifacts: { replicas: 1, storeBytesMax: null, objectBytesMax: 1024 ** 3 },
     startsAtOnceMax: 4,
     labels: {},
-    egress: { privateAllowed: [], models: noModels },
+    egress: { privateAllowed: [], named: {}, models: noModels },
     control: 'fifo',
   };
   lifetime = createLifetime(log);

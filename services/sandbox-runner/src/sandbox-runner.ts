@@ -80,7 +80,7 @@ import { createScanActivities, createScanThread } from './scans/scan-activities.
 import { openServedRepositories } from './serving/served-repositories.ts';
 import { createSessionActivity } from './sessions/session-activity.ts';
 import { createSessionDirectories } from './sessions/session-directory.ts';
-import { createAskToSleep } from './sessions/session-signals.ts';
+import { createAskToSleep, createTellModelsCalled } from './sessions/session-signals.ts';
 import { startSlotKeeping } from './places/slot-keeping.ts';
 import { startStaleSessions } from './sandboxes/stale-sessions.ts';
 
@@ -150,7 +150,12 @@ export async function startSandboxRunner(
     limits: { ...defaultCheckpointLimits, diskReserveBytes },
     clock,
   });
-  const egress = createEgress({ ...config.egress, events, clock, signal: lifetime.signal });
+  const temporal = await connectTemporalClient(config.temporal, lifetime);
+  const tellModelsCalled = createTellModelsCalled(temporal);
+  const egress = createEgress({
+    ...{ ...config.egress, sessions, tellModelsCalled, events, clock },
+    signal: lifetime.signal,
+  });
   const sandboxes = createSandboxes({
     driver,
     images,
@@ -210,7 +215,6 @@ export async function startSandboxRunner(
   const activity = createSessionActivity(clock);
   startControlRequests({ nats, runnerId, commands, directories, log }, lifetime);
 
-  const temporal = await connectTemporalClient(config.temporal, lifetime);
   const askToSleep = createAskToSleep(temporal, log);
   keepSlots = startSlotKeeping({ placements, commands, occupied, activity, isDraining, askToSleep, clock }, lifetime);
   const metrics = createMetrics('sandbox-runner');

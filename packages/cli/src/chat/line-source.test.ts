@@ -69,3 +69,23 @@ test('what is typed while nobody asks is told at once, and waits unless it is do
   expect(await lines.next('> ')).toBe('later');
   lines.close();
 });
+
+const isYes = (line: string) => line === 'yes';
+
+test('on a terminal an answer is what is typed after its question; what was typed before stays a message', async () => {
+  const { input, lines, told } = setUp({ isTerminal: true });
+  input.write('yes\r');
+  await expect.poll(() => told).toEqual(['unasked yes']);
+  const answer = lines.answer('? ', isYes);
+  input.write('no\r');
+  expect(await answer).toBe('no');
+  expect(await lines.next('> ')).toBe('yes');
+});
+
+test('in a pipe the next line is the answer, where it is one; otherwise it stays a message', async () => {
+  const { input, lines } = setUp();
+  input.end('yes\nsay more\n');
+  expect([await lines.answer('? ', isYes), await lines.answer('? ', isYes), await lines.next('> ')]).toEqual([
+    ...['yes', null, 'say more'],
+  ]);
+});

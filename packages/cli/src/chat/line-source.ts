@@ -3,6 +3,7 @@
 // 1. A line that nobody has asked for yet waits; lines are given out in their order, each once.
 // 2. Who does not need a line any more leaves it to the next.
 // 3. On a terminal Ctrl-C and what is typed while nobody asks are told at once: a turn goes on meanwhile.
+// 4. Nothing that was typed before a question is its answer; nothing of a pipe is lost because it was none.
 
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -12,6 +13,8 @@ export interface LineSource {
   readonly isTerminal: boolean;
   /** null: there is none any more, or the signal has aborted. */
   next(prompt: string, signal?: AbortSignal): Promise<string | null>;
+  /** The same for a question: of a terminal what is typed from now on, of a pipe only what is an answer. */
+  answer(prompt: string, isAnswer: (line: string) => boolean, signal?: AbortSignal): Promise<string | null>;
   close(): void;
 }
 
@@ -60,32 +63,41 @@ export function createLineSource(
     if (waiting) reader.prompt();
   });
 
+  const wait = (prompt: string, signal: AbortSignal | undefined): Promise<string | null> => {
+    if (signal?.aborted || isOver) return Promise.resolve(null);
+    if (isTerminal) {
+      reader.setPrompt(prompt);
+      reader.prompt(true);
+    }
+    return new Promise((resolve) => {
+      const mine: Waiting = {
+        take(line) {
+          signal?.removeEventListener('abort', leave);
+          resolve(line);
+        },
+      };
+      const leave = () => {
+        if (waiting !== mine) return;
+        // What comes next does not stand behind a question that is none any more.
+        if (isTerminal) output.write('\n');
+        give(null);
+      };
+      waiting = mine;
+      signal?.addEventListener('abort', leave, { once: true });
+    });
+  };
+  const next = async (prompt: string, signal?: AbortSignal) =>
+    signal?.aborted ? null : (held.shift() ?? (await wait(prompt, signal)));
+
   return {
     isTerminal,
-    next(prompt, signal) {
-      if (signal?.aborted) return Promise.resolve(null);
-      if (held.length > 0) return Promise.resolve(held.shift()!);
-      if (isOver) return Promise.resolve(null);
-      if (isTerminal) {
-        reader.setPrompt(prompt);
-        reader.prompt(true);
-      }
-      return new Promise((resolve) => {
-        const mine: Waiting = {
-          take(line) {
-            signal?.removeEventListener('abort', leave);
-            resolve(line);
-          },
-        };
-        const leave = () => {
-          if (waiting !== mine) return;
-          // What comes next does not stand behind a question that is none any more.
-          if (isTerminal) output.write('\n');
-          give(null);
-        };
-        waiting = mine;
-        signal?.addEventListener('abort', leave, { once: true });
-      });
+    next,
+    async answer(prompt, isAnswer, signal) {
+      if (isTerminal) return await wait(prompt, signal);
+      const line = await next(prompt, signal);
+      if (line === null || isAnswer(line)) return line;
+      held.unshift(line);
+      return null;
     },
     close: () => reader.close(),
   };

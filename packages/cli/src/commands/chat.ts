@@ -147,8 +147,7 @@ async function follow(it: Chat, turn: FollowedTurn): Promise<void> {
   const interrupts = createTurnInterrupts({ client, note }, turn.sessionId, turn.turnId);
   it.interrupts = interrupts;
   if (it.left.signal.aborted) interrupts.leave();
-  const nextLine = (prompt: string, signal: AbortSignal) => lines.next(prompt, signal);
-  const prompt = { client, note, nextLine };
+  const prompt = { client, note, lines };
   try {
     const show = createTurnScreen(screen, { reasoning: it.options.reasoning === true, beside: 'stdout' });
     const askPermission = (request: Parameters<typeof promptPermission>[1], signal: AbortSignal) =>

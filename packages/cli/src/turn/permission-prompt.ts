@@ -1,6 +1,7 @@
 // What a person answers when an agent asks whether it may do something.
 
 import { type AnswerPermission, WorktrailApiError, type WorktrailClient, type WorktrailEvent } from '@worktrail/client';
+import type { LineSource } from '../chat/line-source.ts';
 import { errorLines } from '../screen/error-text.ts';
 import { visible } from '../screen/visible-text.ts';
 
@@ -24,8 +25,7 @@ export function permissionAnswer(line: string): AnswerPermission | undefined {
 export interface PermissionPromptDependencies {
   client: Pick<WorktrailClient, 'turns'>;
   note: (text: string) => void;
-  /** The next line that is typed; null when there will be none. */
-  nextLine: (prompt: string, signal: AbortSignal) => Promise<string | null>;
+  lines: Pick<LineSource, 'answer'>;
 }
 
 /** All of what it would do is shown, however long: it is what the answer is about. */
@@ -38,15 +38,17 @@ export function howToAnswer({ sessionId, data }: WorktrailEvent): string {
   return `  worktrail permission ${sessionId} ${visible(String(data['permissionId']))} allow   (or deny)`;
 }
 
+const isAnswer = (line: string) => permissionAnswer(line) !== undefined;
+
 /** Asks until there is an answer, or nobody needs one. */
 export async function promptPermission(
-  { client, note, nextLine }: PermissionPromptDependencies,
+  { client, note, lines }: PermissionPromptDependencies,
   request: WorktrailEvent,
   signal: AbortSignal,
 ): Promise<void> {
   note(permissionText(request));
   while (!signal.aborted) {
-    const line = await nextLine('[a]llow, [d]eny, [A]lways: ', signal);
+    const line = await lines.answer('[a]llow, [d]eny, [A]lways: ', isAnswer, signal);
     if (signal.aborted) return;
     if (line === null) return note(howToAnswer(request));
     const answer = permissionAnswer(line);

@@ -156,7 +156,7 @@ test('what ask cannot answer it says how to answer', async () => {
 test.each([
   ['a', { decision: 'allow' }],
   ['A', { decision: 'allow', remember: true }],
-  ['what?\nd', { decision: 'deny' }],
+  ['d', { decision: 'deny' }],
 ])('chat asks for a permission: %j', async (typed, decision) => {
   const { start, posted } = await setUp({ told: [asks], afterCancel: [ended('canceled')] });
   const cli = start(['chat', sessionId]);
@@ -167,6 +167,18 @@ test.each([
   cli.raise('SIGINT');
   cli.stdin.end();
   expect(await cli.exitCode).toBe(0);
+});
+
+test('what stands in a pipe and is no answer is the next message, and how to answer is said', async () => {
+  const { start, posted } = await setUp({ told: [asks], afterCancel: [ended('canceled')] });
+  const cli = start(['chat', sessionId]);
+  cli.stdin.end('do it\nthen that\n');
+  await cli.printed(`worktrail permission ${sessionId} trn_1-p1 allow`);
+  cli.raise('SIGINT');
+  await expect.poll(() => posted('/messages')).toEqual([{ text: 'do it' }, { text: 'then that' }]);
+  cli.raise('SIGTERM');
+  await cli.exitCode;
+  expect(posted('/permissions/trn_1-p1')).toEqual([]);
 });
 
 test('chat follows a turn that goes on already, with what it asks for', async () => {

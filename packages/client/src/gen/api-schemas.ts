@@ -542,7 +542,7 @@ export interface Limits {
     /** null: no such bound. */
     max: number | null;
   };
-  /** used: sessions with a running command, by their documents: at least so many commands run, but for those of less than a second. */
+  /** used: busy sessions, by their documents: those with a running command, but for one of less than a second, or with a turn of an agent. */
   runningCommands: {
     used: number;
     /** null: no such bound. */
@@ -569,7 +569,7 @@ export interface Limits {
       /** null: no such bound. */
       max: number | null;
     };
-    /** used: sessions with a running command, by their documents: at least so many commands run, but for those of less than a second. */
+    /** used: busy sessions, by their documents: those with a running command, but for one of less than a second, or with a turn of an agent. */
     runningCommands: {
       used: number;
       /** null: no such bound. */
@@ -887,7 +887,7 @@ export interface Session {
   trialId: string | null;
   title: string;
   labels: Record<string, string>;
-  /** creating → ready ⇄ busy (a command is live); ready → hibernating (its files are being stored) → hibernated, or ready again when they could not be stored; hibernated (also a fork that was not used yet) → resuming (by a command or a request) → ready, or hibernated again; busy → resuming (its sandbox or its host was lost); any → failed (see `failure`), archived */
+  /** creating → ready ⇄ busy (a command is live, or a turn of an agent goes on); ready → hibernating (its files are being stored) → hibernated, or ready again when they could not be stored; hibernated (also a fork that was not used yet) → resuming (by a command or a request) → ready, or hibernated again; busy → resuming (its sandbox or its host was lost); any → failed (see `failure`), archived */
   state: "creating" | "ready" | "busy" | "hibernating" | "hibernated" | "resuming" | "failed" | "archived";
   branch: string;
   baseCommit: string | null;

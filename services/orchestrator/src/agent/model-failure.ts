@@ -4,7 +4,7 @@
 // refused stay so.
 
 import { ApplicationFailure } from '@temporalio/common';
-import { APICallError, JSONParseError, RetryError, TypeValidationError } from 'ai';
+import { APICallError, JSONParseError, RetryError, StreamProviderError, TypeValidationError } from 'ai';
 import { DoesNotFit } from './compaction.ts';
 import { modelRefused, type modelRepeats, modelUnavailable } from './model-step-messages.ts';
 import { AnswerTooLarge } from './step-stream.ts';
@@ -24,15 +24,22 @@ export function modelFailure(error: unknown, nowMs: number): ModelFailure {
   if (RetryError.isInstance(error)) return modelFailure(error.lastError, nowMs);
   const known = causesOf(error).find((cause) => cause instanceof AnswerTooLarge || cause instanceof DoesNotFit);
   if (known) return { type: modelRefused, detail: (known as Error).message, retryAfterMs: null };
+  const isSaid = APICallError.isInstance(error) || StreamProviderError.isInstance(error);
   // An answer that broke off is one with its good status.
-  if (!APICallError.isInstance(error) || (error.statusCode ?? 500) < 400) {
+  if (!isSaid || (error.statusCode ?? 500) < 400) {
     return { type: modelUnavailable, detail: `the model could not be reached: ${short(error)}`, retryAfterMs: null };
   }
-  const { statusCode, responseHeaders } = error;
+  const { statusCode } = error;
+  const responseHeaders = 'responseHeaders' in error ? error.responseHeaders : undefined;
   const detail = `the model's server answered ${statusCode ?? 'nothing'}: ${short(error)}`;
   const mayPass = statusCode === undefined || statusCode === 408 || statusCode === 429 || statusCode >= 500;
-  if (!mayPass) return { type: modelRefused, detail, retryAfterMs: null };
+  if (!mayPass || (statusCode === 429 && isUnpaid(error))) return { type: modelRefused, detail, retryAfterMs: null };
   return { type: modelUnavailable, detail, retryAfterMs: retryAfterMs(responseHeaders?.['retry-after'], nowMs) };
+}
+
+/** OpenAI says 429 for that too, and no waiting mends it. */
+function isUnpaid({ data }: { data?: unknown }): boolean {
+  return JSON.stringify(data ?? null).includes('"insufficient_quota"');
 }
 
 /** What it answered is not what a model answers. */

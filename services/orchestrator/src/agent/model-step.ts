@@ -6,9 +6,7 @@
 // 4. What the session is still writing down is waited for: the model is told of all that came before, and what it says comes after it.
 // 5. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
 
-import { jsonSchema, streamText, tool, type ToolSet } from 'ai';
-import { z } from 'zod';
-import { modelStepProducer, type TokenUsage, toolCallId } from '@worktrail/contract/turns';
+import { modelStepProducer, type TokenUsage } from '@worktrail/contract/turns';
 import type { MessageAgent } from '@worktrail/proto/event';
 import {
   createProducer,
@@ -17,7 +15,8 @@ import {
   recoverProducer,
 } from '@worktrail/runtime/event-producer';
 import type { AppendedDrafts } from './appended-drafts.ts';
-import { type CompactionDeps, compact, conversationTokens, estimateTokens, tokenBudget } from './compaction.ts';
+import { alwaysTokens, type Answer, askModel } from './ask-model.ts';
+import { type CompactionDeps, compact, conversationTokens, tokenBudget } from './compaction.ts';
 import { type Conversation, findStep, modelMessages } from './conversation.ts';
 import type { ConversationReader } from './conversation-reader.ts';
 import { isContextExceeded, isUnreadable, modelFailure, toApplicationFailure } from './model-failure.ts';
@@ -32,9 +31,9 @@ import {
 } from './model-step-messages.ts';
 import type { Models, OpenModel } from './models.ts';
 import { repetitions, repetitionsMax } from './repetition.ts';
-import { AnswerTooLarge, answerBytesMax, createStepStream, type StepStream } from './step-stream.ts';
+import { AnswerTooLarge, createStepStream, type StepStream } from './step-stream.ts';
 import { summarize } from './summarize.ts';
-import { tools, toolUse } from './tools.ts';
+import { toolUse } from './tools.ts';
 import { addUsage, readUsage, usageMessage } from './usage.ts';
 
 export interface ModelStepDeps {
@@ -45,27 +44,12 @@ export interface ModelStepDeps {
   clock: () => number;
 }
 
-const instructions = `You are an agent that works in a git repository, in a sandbox of your own. Use the tools to look, to change and to test.
-Say what you found and what you changed when you are done.`;
-
-const toolCallsMax = 64;
-const toolNameLengthMax = 200;
 /** Of what the session's workflow is told of a step, as JSON: it carries that beside its commands and messages, all of it below 2 MiB. */
 const resultBytesMax = 512 * 1024;
 /** A model that says nothing, or what cannot be read, is asked again: so often in all. */
 const uselessAttemptsMax = 3;
 /** How often less is told to a model that says it was too much. */
 const shorteningsMax = 3;
-
-const toolSet: ToolSet = Object.fromEntries(
-  Object.entries(tools).map(([name, { description, input }]) => [
-    name,
-    // Read here, not by the library: what does not fit is the model's to hear of.
-    tool({ description, inputSchema: jsonSchema(z.toJSONSchema(input, { io: 'input' }) as object) }),
-  ]),
-);
-
-const alwaysTokens = estimateTokens(JSON.stringify(Object.values(toolSet).map((one) => one.inputSchema))) + 1_000;
 
 /** `attempt`: of this step, from 1. */
 export async function makeModelStep(
@@ -106,7 +90,7 @@ export async function makeModelStep(
   let summaries: TokenUsage[];
   try {
     ({ answer, summaries } = await askWithin(opened, conversation, compaction, (told) =>
-      ask(opened, modelMessages(told), stream, asking),
+      askModel(opened, modelMessages(told), stream, asking),
     ));
   } catch (error) {
     signal.throwIfAborted();
@@ -158,75 +142,8 @@ async function askWithin(
   }
 }
 
-interface Answer {
-  finish: Finish;
-  usage: TokenUsage;
-  calls: { toolCallId: string; tool: string; inputJson: string }[];
-}
-
-async function ask(
-  { model, outputTokensMax, costUsd }: OpenModel,
-  messages: ReturnType<typeof modelMessages>,
-  stream: StepStream,
-  { turnId, step, signal }: { turnId: string; step: number; signal: AbortSignal },
-): Promise<Answer> {
-  const calls: Answer['calls'] = [];
-  let inputBytes = 0;
-  const stop = new AbortController();
-  try {
-    const { fullStream } = streamText({
-      ...{ model, messages, instructions, tools: toolSet, maxRetries: 0 },
-      ...(outputTokensMax !== null && { maxOutputTokens: outputTokensMax }),
-      abortSignal: AbortSignal.any([signal, stop.signal]),
-      // It is thrown below.
-      onError: () => undefined,
-    });
-    for await (const part of fullStream) {
-      if (part.type === 'text-delta') stream.push('text', part.text);
-      else if (part.type === 'reasoning-delta') stream.push('reasoning', part.text);
-      else if (part.type === 'tool-input-delta') stream.count(Buffer.byteLength(part.delta));
-      else if (part.type === 'tool-call') {
-        const inputJson = (typeof part.input === 'string' ? part.input : JSON.stringify(part.input)).toWellFormed();
-        inputBytes += Buffer.byteLength(inputJson) + Buffer.byteLength(part.toolName);
-        if (inputBytes > answerBytesMax) throw new AnswerTooLarge();
-        if (calls.length === toolCallsMax)
-          throw new AnswerTooLarge(`of more than ${toolCallsMax} uses of tools at once`);
-        const tool = part.toolName.slice(0, toolNameLengthMax).toWellFormed();
-        calls.push({ toolCallId: toolCallId(turnId, step, calls.length), tool, inputJson });
-      } else if (part.type === 'error') throw part.error;
-      else if (part.type === 'abort') signal.throwIfAborted();
-      else if (part.type === 'finish') {
-        // No provider has said that it was the end.
-        if (part.rawFinishReason === undefined) break;
-        const { inputTokens = 0, outputTokens = 0, inputTokenDetails } = part.totalUsage;
-        const taken = { inputTokens, outputTokens, cachedInputTokens: inputTokenDetails?.cacheReadTokens ?? 0 };
-        return { finish: finishOf(part.finishReason), usage: { ...taken, costUsd: costUsd(taken) }, calls };
-      }
-    }
-    throw new Error('its answer was cut off');
-  } catch (error) {
-    stop.abort();
-    throw error;
-  }
-}
-
 function isEmpty({ finish, calls }: Answer, { text }: StepStream): boolean {
   return calls.length === 0 && text.trim() === '' && (finish === 'stop' || finish === 'other');
-}
-
-function finishOf(reason: string): Finish {
-  switch (reason) {
-    case 'stop':
-      return 'stop';
-    case 'tool-calls':
-      return 'tool_calls';
-    case 'length':
-      return 'length';
-    case 'content-filter':
-      return 'content_filter';
-    default:
-      return 'other';
-  }
 }
 
 function resultOf({ finish, usage, toolCalls }: MessageAgent, summaries: readonly TokenUsage[]): ModelStepResult {

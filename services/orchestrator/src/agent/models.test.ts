@@ -4,7 +4,10 @@ import { expect, it } from 'vitest';
 import { boundedFetch } from './bounded-fetch.ts';
 import { createModels } from './models.ts';
 
-const none = { url: undefined, urlKey: undefined, openaiKey: undefined, anthropicKey: undefined, googleKey: undefined };
+const none = {
+  ...{ url: undefined, urlKey: undefined, openaiKey: undefined, openaiUrl: undefined },
+  ...{ anthropicKey: undefined, googleKey: undefined },
+};
 const price = { input: 2, cachedInput: 0.5, output: 10 };
 const named = {
   fast: { provider: 'custom', id: 'small', contextTokens: 8_000, outputTokensMax: 1_000, price },

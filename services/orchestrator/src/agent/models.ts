@@ -5,14 +5,16 @@
 
 import { createAnthropic } from '@ai-sdk/anthropic';
 import { createGoogleGenerativeAI } from '@ai-sdk/google';
+import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import type { LanguageModel } from 'ai';
+import type { LanguageModel, streamText } from 'ai';
 import { costOf } from '@worktrail/runtime/model-prices';
 import type { NamedModel } from '@worktrail/runtime/operator-config';
 import type { TokenUsage } from '@worktrail/contract/turns';
 import { boundedFetch } from './bounded-fetch.ts';
 
 type Provider = NamedModel['provider'];
+type ProviderOptions = NonNullable<Parameters<typeof streamText>[0]['providerOptions']>;
 
 export interface ModelConfig {
   /** Of a server that speaks the API of OpenAI's chat completions; provider "custom". */
@@ -20,6 +22,8 @@ export interface ModelConfig {
   /** For it. */
   urlKey: string | undefined;
   openaiKey: string | undefined;
+  /** Where OpenAI's API of responses is, where not at home. */
+  openaiUrl: string | undefined;
   anthropicKey: string | undefined;
   googleKey: string | undefined;
   named: Readonly<Record<string, NamedModel>>;
@@ -27,6 +31,8 @@ export interface ModelConfig {
 
 export interface OpenModel {
   model: LanguageModel;
+  /** To go with each call. */
+  options: ProviderOptions;
   /** null: not known. */
   contextTokens: number | null;
   outputTokensMax: number | null;
@@ -43,6 +49,9 @@ export interface Models {
   mask(text: string): string;
 }
 
+/** Nothing of a conversation is kept there: it is told whole each time, and refers to nothing that a provider has. */
+const openaiOptions: ProviderOptions = { openai: { store: false } };
+
 /** What gives access to a provider. */
 const variables: Readonly<Record<Provider, string>> = {
   custom: 'WORKTRAIL_MODEL_URL',
@@ -52,13 +61,17 @@ const variables: Readonly<Record<Provider, string>> = {
 };
 
 export function createModels({ named, ...config }: ModelConfig): Models {
-  const { url, urlKey, openaiKey, anthropicKey, googleKey } = config;
+  const { url, urlKey, openaiKey, openaiUrl, anthropicKey, googleKey } = config;
   const fetch = boundedFetch();
   const providers = new Map<Provider, (id: string) => LanguageModel>();
   const compatible = (name: string, baseURL: string, apiKey: string | undefined) =>
     createOpenAICompatible({ name, baseURL, fetch, ...(apiKey !== undefined && { apiKey }), includeUsage: true });
   if (url !== undefined) providers.set('custom', compatible('custom', url, urlKey));
-  if (openaiKey !== undefined) providers.set('openai', compatible('openai', 'https://api.openai.com/v1', openaiKey));
+  // Not as the library has it: its own default is a variable that might be meant for something else.
+  if (openaiKey !== undefined) {
+    const openai = createOpenAI({ baseURL: openaiUrl ?? 'https://api.openai.com/v1', apiKey: openaiKey, fetch });
+    providers.set('openai', (id) => openai.responses(id));
+  }
   if (anthropicKey !== undefined) providers.set('anthropic', createAnthropic({ apiKey: anthropicKey, fetch }));
   if (googleKey !== undefined) providers.set('google', createGoogleGenerativeAI({ apiKey: googleKey, fetch }));
   const keys = [urlKey, openaiKey, anthropicKey, googleKey].filter((key) => key !== undefined);
@@ -78,7 +91,8 @@ export function createModels({ named, ...config }: ModelConfig): Models {
         };
       }
       const { id, contextTokens, outputTokensMax, price } = spec;
-      return { model: open(id), contextTokens, outputTokensMax, costUsd: (usage) => costOf(price, usage) };
+      const options = spec.provider === 'openai' ? openaiOptions : {};
+      return { model: open(id), options, contextTokens, outputTokensMax, costUsd: (usage) => costOf(price, usage) };
     },
     providerOf: (name) => specOf(name)?.provider ?? 'unknown',
     mask: (text) => keys.reduce((masked, key) => masked.replaceAll(key, '*'.repeat(key.length)), text),

@@ -69,11 +69,11 @@ export async function askForSuggestions(
   if ('missing' in opened) {
     throw toApplicationFailure({ type: modelRefused, detail: opened.missing, retryAfterMs: null });
   }
-  const { model } = opened;
+  const { model, options } = opened;
   const stop = new AbortController();
   try {
     const { fullStream } = streamText({
-      ...{ model, instructions, maxRetries: 0, maxOutputTokens: 8_000 },
+      ...{ model, instructions, maxRetries: 0, maxOutputTokens: 8_000, providerOptions: options },
       messages: [{ role: 'user', content: questionOf(input) }],
       tools: {
         [toolName]: tool({

@@ -51,6 +51,38 @@ describe('an agent that speaks the protocol', () => {
     });
   });
 
+  describe('tells what its whole conversation has cost', () => {
+    const costs = (amount: number) =>
+      update({ sessionUpdate: 'usage_update', cost: { amount, currency: 'USD' }, used: 1, size: 2 });
+    const canLoad = answer('worktrail-1', { protocolVersion: 1, agentCapabilities: { loadSession: true } });
+    const refused = JSON.stringify({ id: 'worktrail-2', error: { code: -1, message: 'no' } });
+    it.each([
+      ['of a new one all of it is this turn', null, [...begun, costs(0.5)], 0.5],
+      [
+        'loaded, what it had cost before is not',
+        'mine',
+        [canLoad, costs(2), answer('worktrail-2', {}), costs(2.5)],
+        0.5,
+      ],
+      [
+        'loaded without a word of it, the first that is told is not',
+        'mine',
+        [canLoad, answer('worktrail-2', {}), costs(2)],
+        0,
+      ],
+      [
+        'begun anew, because it could not load, all of it is',
+        'mine',
+        [canLoad, costs(2), refused, begun[1]!, costs(0.5)],
+        0.5,
+      ],
+    ])('%s', (_, conversation, lines, usd) => {
+      const made = protocol(conversation);
+      run(lines, made);
+      expect(made.usage().costUsd).toBe(usd);
+    });
+  });
+
   it('has its permission asked for with what it would do, and hears the option that says so once', () => {
     const options = [
       { optionId: 'always', name: 'a', kind: 'allow_always' },

@@ -108,6 +108,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
   const { turnId, conversationId, prompt, files, terminals: offersTerminals, workTree } = options;
   const telling = createAgentTelling(turnId);
   const usage: TokenUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
+  /** Of the conversation before this turn: the agent counts all of it. */
   let costBefore: number | undefined;
   let sessionId: string | undefined;
   /** What the agent says now is of this turn. */
@@ -135,6 +136,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
   function promptIn(id: string, knowsConversation: boolean): AgentEffect {
     sessionId = id;
     isOpen = true;
+    if (!knowsConversation) costBefore = 0;
     const params: PromptRequest = { sessionId: id, prompt: [{ type: 'text', text: prompt(knowsConversation) }] };
     return request(ids.prompt, AGENT_METHODS.session_prompt, params);
   }
@@ -186,6 +188,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
     const read = update.safeParse(params);
     if (!read.success) return notUnderstood();
     const { update: what } = read.data;
+    if (what.sessionUpdate === 'usage_update') return costs(what);
     if (!isOpen) return [];
     switch (what.sessionUpdate) {
       case 'agent_message_chunk':
@@ -203,17 +206,18 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
         if (!told.success) return notUnderstood();
         return telling.plan(told.data.entries.map((one) => ({ text: one.content, state: planState(one.status) })));
       }
-      case 'usage_update': {
-        const amount = cost.safeParse(what).data?.cost;
-        if (amount?.currency !== 'USD') return [];
-        // It counts the whole conversation.
-        costBefore ??= conversationId === null ? 0 : amount.amount;
-        usage.costUsd = Math.max(0, amount.amount - costBefore);
-        return [];
-      }
       default:
         return [];
     }
+  }
+
+  function costs(what: unknown): AgentEffect[] {
+    const told = cost.safeParse(what).data?.cost;
+    if (told?.currency !== 'USD') return [];
+    if (!isOpen) costBefore = told.amount;
+    costBefore ??= told.amount;
+    usage.costUsd = Math.max(0, told.amount - costBefore);
+    return [];
   }
 
   function used(what: unknown): AgentEffect[] {

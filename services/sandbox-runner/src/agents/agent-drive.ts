@@ -39,7 +39,7 @@ import { endedBefore } from './agent-telling.ts';
 import { type AgentTerminals, createAgentTerminals, type TerminalOutput } from './agent-terminals.ts';
 import { agentProfiles } from './agent-profiles.ts';
 import { createCodexProtocol } from './codex-protocol.ts';
-import { type EarlierTurn, readEarlierTurns, withEarlierTurns } from './earlier-turns.ts';
+import { readEarlierTurns, type SaidBefore, withEarlierTurns } from './earlier-turns.ts';
 import { joinedDeltas } from './joined-deltas.ts';
 import { createTextMask, type TextMask } from './text-mask.ts';
 import type { ToldEvents } from './told-events.ts';
@@ -258,7 +258,7 @@ export function createAgentDrive({ deps, input, control, log, telling, directory
     const given = readGiven(directory.runPath, processId);
     const { conversation } = input;
     const mine = conversation?.kind === agent.kind && conversation.command === agent.command ? conversation : null;
-    let earlier: EarlierTurn[] = [];
+    let earlier: SaidBefore[] = [];
     protocol = createProtocol(profile, {
       turnId,
       workTree,

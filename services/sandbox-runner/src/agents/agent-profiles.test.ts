@@ -25,3 +25,9 @@ test('the model endpoint of the sandbox is what opencode uses', () => {
     permission: { edit: 'ask', bash: 'ask' },
   });
 });
+
+test('opencode that is told no model chooses one by itself', () => {
+  const variables = { OPENAI_BASE_URL: 'http://127.0.0.1:20480/v1', OPENAI_API_KEY: 'k' };
+  const { files } = agentProfiles.opencode.start({ model: '', command: '' }, variables, null);
+  expect(Object.keys(JSON.parse(files['opencode.json']!))).toEqual(['permission', 'autoupdate', 'share']);
+});

@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, request as httpRequest, type Server
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
+import type { ReachedLimit } from '@worktrail/contract/agents';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createDialing } from './dialing.ts';
@@ -29,6 +30,7 @@ let opened: number;
 /** What the outside does with the next request. */
 let behave: (request: IncomingMessage, socket: Socket) => unknown;
 const told: string[] = [];
+let limit: ReachedLimit | Error | null;
 
 beforeAll(async () => {
   scratch = await makeScratch('egress-endpoint');
@@ -52,12 +54,15 @@ afterAll(async () => {
   outside.close();
   await scratch.remove();
 });
-beforeEach(() => void told.splice(0));
+beforeEach(() => {
+  told.splice(0);
+  limit = null;
+});
 
 function open(): Promise<EgressEndpoint> {
   const rules = { mode: 'restricted', allow: [`*.example:${port}`, `127.0.0.1:${port}`] } as const;
   const access: ModelAccess = {
-    ...{ url: `http://127.0.0.1:${port}/v1`, urlKey: 'the-key', openaiKey: undefined },
+    ...{ url: `http://127.0.0.1:${port}/v1`, urlKey: 'the-key', openaiKey: undefined, openaiUrl: undefined },
     ...{
       anthropicKey: 'the-key',
       anthropicUrl: `http://127.0.0.1:${port}/a`,
@@ -80,6 +85,10 @@ function open(): Promise<EgressEndpoint> {
     given,
     clock: Date.now,
     refused,
+    limitReached: async () => {
+      if (limit instanceof Error) throw limit;
+      return limit;
+    },
     used: ({ model, inputTokens, outputTokens }) => void told.push(`${model} ${inputTokens} ${outputTokens}`),
   });
 }
@@ -191,6 +200,26 @@ test("what a provider says of the operator's key stays outside, its other errors
   expect(slow.response.headers).not.toHaveProperty('set-cookie');
 });
 
+test('a call of a model is refused where a limit of the session leaves no room for it, or where that is not known', async () => {
+  let calls = 0;
+  behave = (_, socket) => {
+    calls += 1;
+    socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
+  };
+  const call = async (path: string) => {
+    const { response } = await ask({ method: 'POST', path }, '{}');
+    return [response.statusCode, await text(response)];
+  };
+  expect((await call('/v1/chat/completions'))[0]).toBe(200);
+  limit = { name: 'session_tokens', detail: 'the session may take 100 tokens' };
+  for (const path of ['/v1/chat/completions', '/v1/responses', '/anthropic/v1/messages'])
+    expect(await call(path)).toEqual([403, expect.stringMatching(/session_tokens.*may take 100 tokens/)]);
+  limit = new Error('away');
+  expect(await call('/v1/chat/completions')).toEqual([503, expect.stringContaining('cannot be read')]);
+  expect(calls).toBe(1);
+  expect(told).toEqual(Array(3).fill('models limit_reached'));
+});
+
 test('a name that is allowed is answered, and its address may be connected to then; others are refused', async () => {
   const question = (name: string) =>
     Buffer.concat([
@@ -221,6 +250,27 @@ test('closing ends every connection, and the next one is found at the same place
   endpoint = await open();
   behave = (_, socket) => socket.end('HTTP/1.1 204 None\r\n\r\n');
   expect((await ask(at('a.example', '/'))).response.statusCode).toBe(204);
+});
+
+test.each([
+  ['a name to be found', '/dns-query'],
+  ['a call of a model', '/v1/chat/completions'],
+  ['a call of a model that is passed on as it comes', '/v1/responses'],
+])('%s of which the body breaks off is told as aborted, once', async (_, path) => {
+  behave = (request, socket) => request.on('error', () => undefined).on('close', () => socket.destroy());
+  const socket = connect(socketPath);
+  socket.end(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf`);
+  await text(socket);
+  await expect.poll(() => told).toEqual([' aborted']);
+  const { response } = await ask({ method: 'POST', path: '/v1/other' }, '{}');
+  expect(response.statusCode).toBe(403);
+  expect(told).toEqual([' aborted', 'models model_path']);
+});
+
+test('a name that is asked for in too many bytes is told as malformed', async () => {
+  const { response } = await ask({ method: 'POST', path: '/dns-query' }, 'x'.repeat(2_000));
+  expect(response.statusCode).toBe(400);
+  expect(told).toEqual([' malformed']);
 });
 
 test('requests to models are held up to a bound, in all of a sandbox', async () => {

@@ -1,7 +1,7 @@
 // One sandbox's way out: an HTTP server on a socket that only this sandbox has. Who connects to it is that sandbox, and nobody else can.
 //
 // 1. Proxy (whole addresses and CONNECT), models (`/v1`, `/anthropic`, `/google`) and names (`/dns-query`); everything else is refused.
-// 2. Every refusal is told to who asked and to `refused`.
+// 2. Every refusal is told to who asked and to `refused`. A call of a model is one where a limit of the session leaves no room for it.
 // 3. Bounded: connections, requests in a second, heads, and how long a head may take.
 
 import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
@@ -10,11 +10,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ReachedLimit } from '@worktrail/contract/agents';
 import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
 import type { ResolveName } from './dialing.ts';
 import type { GivenAddresses } from './given-addresses.ts';
 import { fail, type ModelCaller, type ModelCalling } from './model-calling.ts';
-import { type ModelAccess, planModelCall } from './model-calls.ts';
+import { type ModelAccess, type ModelCall, planModelCall } from './model-calls.ts';
 import type { ModelUsage } from './model-usage.ts';
 import { addressAnswer, askedName, askServers, refusedAnswer } from './names.ts';
 import { createPace } from './pace.ts';
@@ -31,6 +32,8 @@ const namesPath = '/dns-query';
 const nameBytesMax = 1_500;
 const socketName = 'socket';
 const dnsPort = 53;
+/** In what is told of refusals. */
+const modelsPlace: Destination = { host: 'models', port: 0 };
 
 export interface EgressEndpoint {
   close(): Promise<void>;
@@ -46,7 +49,9 @@ export interface EgressEndpointDeps {
   given: GivenAddresses;
   clock: () => number;
   refused(to: Destination, reason: RefusalReason): void;
-  used(usage: ModelUsage): void;
+  used(usage: ModelUsage, call: ModelCall): void;
+  /** What leaves no room for a call of a model; null: nothing. Rejects where that is not known. */
+  limitReached(): Promise<ReachedLimit | null>;
 }
 
 /** Listens on `<directory>/socket`, which the relay's user can reach. What was there before is another process's. */
@@ -110,8 +115,12 @@ function createEgressServer(deps: EgressEndpointDeps): { server: Server; tunnels
     command.once('close', () => tunnels.delete(command));
     void turn().then(() => proxying.tunnel(request, command, head));
   });
+  const broken = new WeakSet<Socket>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, 'malformed');
+    // It comes several times for one request that breaks off.
+    if (broken.has(socket)) return;
+    broken.add(socket);
+    if (error.code !== 'ECONNRESET') refused({ host: '', port: 0 }, brokenOff(error.code) ? 'aborted' : 'malformed');
     if (!socket.writable) socket.destroy();
     else endWith(socket, `HTTP/1.1 ${statusOf(error.code)}\r\nConnection: close\r\n\r\n`);
   });
@@ -134,6 +143,11 @@ function endWith(socket: Socket, answer: string): void {
   setTimeout(() => socket.destroy(), lingerMs).unref();
 }
 
+/** The connection ended within a request. */
+function brokenOff(code: string | undefined): boolean {
+  return code === 'HPE_INVALID_EOF_STATE';
+}
+
 function statusOf(code: string | undefined): string {
   if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
@@ -149,17 +163,35 @@ async function answer(
   if (!url.startsWith('/')) return deps.proxying.forward(request, response);
   if (url === namesPath) return answerName(deps, request, response);
   const planned = planModelCall(deps.access, { method: request.method ?? '', url, headers: request.headers });
-  if ('call' in planned) return deps.models.call(planned.call, request, response, caller);
-  deps.refused({ host: 'models', port: 0 }, planned.reason);
+  if ('call' in planned) {
+    if (!(await mayCall(deps, response))) return;
+    return deps.models.call(planned.call, request, response, caller);
+  }
+  deps.refused(modelsPlace, planned.reason);
   const message =
     planned.reason === 'model_path' ? 'this is no call of a model' : 'the operator has no key for these models';
   fail(response, 403, message);
 }
 
+/** False: it is answered. */
+async function mayCall(deps: EgressEndpointDeps, response: ServerResponse): Promise<boolean> {
+  try {
+    const limit = await deps.limitReached();
+    if (limit === null) return !response.destroyed;
+    deps.refused(modelsPlace, 'limit_reached');
+    fail(response, 403, `limit reached: ${limit.name} (${limit.detail})`);
+  } catch {
+    fail(response, 503, 'the limits of the session cannot be read at the moment');
+  }
+  return false;
+}
+
 async function answerName(deps: EgressEndpointDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const message = await readWhole(request, nameBytesMax).catch(() => undefined);
-  const name = message && askedName(message);
-  if (!message || name === undefined) {
+  const message = await readWhole(request, nameBytesMax).catch(() => 'aborted' as const);
+  // Told where it is found.
+  if (message === 'aborted') return;
+  const name = message === 'too_long' ? undefined : askedName(message);
+  if (message === 'too_long' || name === undefined) {
     deps.refused({ host: '', port: dnsPort }, 'malformed');
     response.writeHead(400).end();
     return;
@@ -181,12 +213,13 @@ async function findAnswer(deps: EgressEndpointDeps, name: string, message: Buffe
   return addressAnswer(message, addresses);
 }
 
-async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+/** Rejects where it breaks off. */
+async function readWhole(request: IncomingMessage, bytesMax: number): Promise<Buffer | 'too_long'> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > bytesMax) throw new Error('too long');
+    if (length > bytesMax) return 'too_long';
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

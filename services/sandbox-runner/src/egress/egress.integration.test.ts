@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from '@worktrail/contract/environment';
 import type { OpenSandboxInput } from '@worktrail/contract/sandbox-activities';
+import { sessionKey } from '@worktrail/contract/subjects';
+import type { TokenUsage } from '@worktrail/contract/turns';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import {
   activityRun,
@@ -29,6 +31,9 @@ let forbiddenPort: number;
 /** What the model's provider was asked, and what it answers. */
 const asked: { url: string; headers: IncomingHttpHeaders; body: string }[] = [];
 let modelAnswer: { status: number; type: string; pieces: string[] };
+/** What sessions were told of models that they called. */
+const counted = new Map<string, TokenUsage>();
+const unbounded = { contextTokens: null, outputTokensMax: null };
 const closing: (() => void)[] = [];
 const { signal } = new AbortController();
 
@@ -56,6 +61,8 @@ beforeAll(async () => {
   bench = await startRunnerBench('egress', 'fifo', {
     egress: {
       privateAllowed: [`127.0.0.1:${allowedPort}`],
+      named: { priced: { provider: 'custom', id: 'priced', price: { input: 1e6, output: 2e6 }, ...unbounded } },
+      tellModelsCalled: async (sessionId, { used }) => void counted.set(sessionId, used),
       models: { ...noModels, url: `http://127.0.0.1:${provider}/v1`, urlKey: 'the-operators-key' },
       resolve: async (host) =>
         host === 'outside.example' ? [outside.address] : host === 'rebound.example' ? ['127.0.0.1'] : [],
@@ -91,8 +98,10 @@ async function told(session: OpenSandboxInput): Promise<string[]> {
   const events = await bench.eventsOf(session, 'runner-1');
   return events.flatMap(({ payload: { case: kind, value } }) => {
     if (kind === 'egressRefused') return [`${value.host}:${value.port} ${value.reason}`];
+    if (kind === 'limitReached') return [`${value.limit}: ${value.detail}`];
     if (kind !== 'usage') return [];
-    return [`${value.model} ${value.inputTokens} ${value.outputTokens} ${value.cachedInputTokens}`];
+    const { model, inputTokens, outputTokens, cachedInputTokens, costUsd } = value;
+    return [`${model} ${inputTokens} ${outputTokens} ${cachedInputTokens}${costUsd > 0 ? ` ${costUsd} USD` : ''}`];
   });
 }
 
@@ -296,6 +305,35 @@ test('a call of a model passes with the key of the operator as it streams, and i
     .poll(() => told(session))
     .toEqual(['scripted 7 2 3', 'e 5 0 0', 'models:0 model_path', 'models:0 model_missing']);
 });
+
+test('a call of a model costs what the operator says, is told to the session, and the next is refused where its limit is reached', async () => {
+  const session = await openWith({ mode: 'restricted', allow: [] });
+  const documented = async (tokens: number) => {
+    const agentLimits = { steps: null, tokens: 100, costUsd: null, seconds: null };
+    const agentUsage = { steps: 0, tokens, costUsd: 0, seconds: 0 };
+    const key = sessionKey(session.organizationId, session.sessionId);
+    await bench.sessions.put(key, JSON.stringify({ agentLimits, agentUsage }));
+  };
+  await documented(90);
+  const usage = { prompt_tokens: 5, completion_tokens: 2 };
+  modelAnswer = {
+    ...{ status: 200, type: 'application/json' },
+    pieces: [JSON.stringify({ model: 'priced-2026-01-01', usage })],
+  };
+  const call = () => output(session, post('/v1/chat/completions', { model: 'priced' }));
+  expect(await call()).toMatch(/^HTTP\/1.1 200 /);
+  await expect
+    .poll(() => counted.get(session.sessionId))
+    .toMatchObject({ inputTokens: 5, outputTokens: 2, costUsd: 9 });
+  await documented(97);
+  expect(await call()).toMatch(/^HTTP\/1.1 200 /);
+  await documented(104);
+  expect(await call()).toMatch(/^HTTP\/1.1 403 [^]*session_tokens[^]*may take 100 tokens/);
+  expect(await call()).toMatch(/^HTTP\/1.1 403 /);
+  const priced = 'priced-2026-01-01 5 2 0 9 USD';
+  const limit = ['session_tokens: the session may take 100 tokens', 'models:0 limit_reached'];
+  await expect.poll(() => told(session)).toEqual([priced, priced, ...limit]);
+}, 60_000);
 
 test('where the rules cannot be set no command runs: the session fails with the reason, and nothing of it is left', async () => {
   const bin = join(bench.path, 'bin');

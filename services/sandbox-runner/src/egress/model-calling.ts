@@ -30,7 +30,7 @@ export interface ModelCaller {
   /** Of its requests, at the moment. */
   heldBytes: number;
   /** Once for a call, when the answer is over, where it said anything of usage. */
-  used(usage: ModelUsage): void;
+  used(usage: ModelUsage, call: ModelCall): void;
 }
 
 export interface ModelCalling {
@@ -98,7 +98,7 @@ export function createModelCalling(): ModelCalling {
       } finally {
         caller.heldBytes -= held;
         const usage = reader?.usage();
-        if (usage) caller.used({ ...usage, model: usage.model || planned.model });
+        if (usage) caller.used({ ...usage, model: usage.model || planned.model }, planned);
       }
     },
     close() {

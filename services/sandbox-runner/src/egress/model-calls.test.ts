@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type ModelAccess, modelVariables, planModelCall } from './model-calls.ts';
 
 const none: ModelAccess = {
-  ...{ url: undefined, urlKey: undefined, openaiKey: undefined },
+  ...{ url: undefined, urlKey: undefined, openaiKey: undefined, openaiUrl: undefined },
   ...{ anthropicKey: undefined, anthropicUrl: undefined, googleKey: undefined, googleUrl: undefined },
 };
 const all: ModelAccess = { ...none, openaiKey: 'sk-o', anthropicKey: 'sk-a', googleKey: 'sk-g' };

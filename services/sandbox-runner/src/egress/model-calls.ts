@@ -5,6 +5,7 @@
 // 3. Only headers that calls need go out or come back.
 
 import type { IncomingHttpHeaders } from 'node:http';
+import type { NamedModel } from '@worktrail/runtime/operator-config';
 
 export interface ModelAccess {
   /** A server that speaks OpenAI's API, in place of OpenAI. */
@@ -13,7 +14,8 @@ export interface ModelAccess {
   openaiKey: string | undefined;
   anthropicKey: string | undefined;
   googleKey: string | undefined;
-  /** Where Anthropic's and Google's APIs are, where not at home. */
+  /** Where their APIs are, where not at home. */
+  openaiUrl: string | undefined;
   anthropicUrl: string | undefined;
   googleUrl: string | undefined;
 }
@@ -21,7 +23,8 @@ export interface ModelAccess {
 export type ModelApi = 'openai' | 'anthropic' | 'google';
 
 export interface ModelCall {
-  api: ModelApi;
+  /** As the operator's models are named after. */
+  provider: NamedModel['provider'];
   url: URL;
   headers: Record<string, string>;
   /** The request's body says whether usage comes with a stream. */
@@ -108,7 +111,8 @@ export function planModelCall(
     if (typeof value === 'string') headers[name] = value;
   }
   const model = /\/models\/([^/:]+)/.exec(below)?.[1] ?? '';
-  return { call: { api: surface.api, url: to, headers, isChatCompletion: below === '/chat/completions', model } };
+  const provider = surface.api === 'openai' && access.url !== undefined ? 'custom' : surface.api;
+  return { call: { provider, url: to, headers, isChatCompletion: below === '/chat/completions', model } };
 }
 
 /** What commands find in their environment: where to call models, and something in place of a key. */
@@ -136,7 +140,7 @@ function baseOf(access: ModelAccess, api: ModelApi): { url: string; keyHeader: R
   switch (api) {
     case 'openai':
       if (access.url !== undefined) return { url: access.url, keyHeader: bearer(access.urlKey) ?? {} };
-      return keyed('https://api.openai.com/v1', bearer(access.openaiKey));
+      return keyed(access.openaiUrl ?? 'https://api.openai.com/v1', bearer(access.openaiKey));
     case 'anthropic':
       return keyed(
         access.anthropicUrl ?? 'https://api.anthropic.com',

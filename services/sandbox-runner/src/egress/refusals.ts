@@ -11,14 +11,17 @@ const hostShownMax = 255;
 
 /**
  * `not_allowed`: the project's list does not have it. `private_address`: it is this host's, private or reserved. `malformed`: no
- * request that could be read. `model_path`: no call of a model. `model_missing`: the operator has no key for it.
+ * request that could be read. `aborted`: one that broke off before its end. `model_path`: no call of a model. `model_missing`: the operator has no key for it.
+ * `limit_reached`: the session's agent limits leave no room for it.
  */
 export type RefusalReason =
   | 'not_allowed'
   | 'private_address'
   | 'malformed'
+  | 'aborted'
   | 'model_path'
   | 'model_missing'
+  | 'limit_reached'
   | 'many_others';
 
 export interface Refusal extends Destination {

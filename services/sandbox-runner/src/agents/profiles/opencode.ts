@@ -1,7 +1,7 @@
 // opencode (npm package opencode-ai).
 //
 // 1. It asks for each edit and command, so that the session's policy decides; it writes files itself.
-// 2. Where the sandbox has a model endpoint it uses that. It takes a model whose name begins with "gpt-" for one of OpenAI's, and then
+// 2. A model that it is told it uses by the sandbox's endpoint, where there is one. It takes a model whose name begins with "gpt-" for one of OpenAI's, and then
 //    gives it another tool to edit with.
 // 3. Nothing of it is looked for, reported or updated outside.
 
@@ -16,18 +16,19 @@ export const opencode: AgentProfile = {
   asks: true,
   missing: "install the npm package opencode-ai, and ripgrep, in the project's image or setup",
   start({ model }, { OPENAI_BASE_URL: baseURL, OPENAI_API_KEY: apiKey = '' }) {
-    const models = baseURL !== undefined && {
-      provider: {
-        [provider]: {
-          npm: '@ai-sdk/openai-compatible',
-          name: 'Worktrail',
-          options: { baseURL, apiKey },
-          models: { [model]: { name: model } },
+    const models = baseURL !== undefined &&
+      model !== '' && {
+        provider: {
+          [provider]: {
+            npm: '@ai-sdk/openai-compatible',
+            name: 'Worktrail',
+            options: { baseURL, apiKey },
+            models: { [model]: { name: model } },
+          },
         },
-      },
-      model: `${provider}/${model}`,
-      small_model: `${provider}/${model}`,
-    };
+        model: `${provider}/${model}`,
+        small_model: `${provider}/${model}`,
+      };
     const config = {
       ...(models || (model && { model })),
       permission: { edit: 'ask', bash: 'ask', webfetch: 'ask' },
