@@ -9,7 +9,8 @@ import { hostLost, lostCommandsEnded } from './host-loss.ts';
 import * as life from './life.ts';
 import { isQuiet, nextStep, type Underway } from './next-step.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { agentBegun, agentNotBegun, currentTurn, messageTaken, turnBegun, turnCanceled, turnStopped } from './turns.ts';
+import { turnCanceled, turnStopped } from './turn-ends.ts';
+import { agentBegun, agentNotBegun, currentTurn, messageTaken, turnBegun } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const host = { runnerId: 'r', hostQueue: 'q' };

@@ -16,7 +16,9 @@ import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
 import type { LiveCommandState, SessionState } from './state.ts';
-import { agentAsked, agentEnded, toolCommandEnded, turnEnded } from './turns.ts';
+import { turnEnded } from './turn-ends.ts';
+import { toolCommandEnded } from './turn-tools.ts';
+import { agentAsked, agentEnded } from './turns.ts';
 
 export const setupRetriesMax = 5;
 const updatedMax = 4;

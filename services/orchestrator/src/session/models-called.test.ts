@@ -9,7 +9,8 @@ import { sampleSession, sampleTurn } from '../../test/samples.ts';
 import { modelsCalled } from './models-called.ts';
 import { nextStep } from './next-step.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { agentBegun, agentEnded, currentTurn, messageTaken, modelAnswered, turnBegun, turnCanceled } from './turns.ts';
+import { turnCanceled } from './turn-ends.ts';
+import { agentBegun, agentEnded, currentTurn, messageTaken, modelAnswered, turnBegun } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const idle = {

@@ -8,7 +8,8 @@ import type { ModelsCalled } from '@worktrail/contract/session-messages';
 import { addUsage, usageBeyond } from '../agent/usage.ts';
 import { changedForReaders } from './events.ts';
 import type { SessionState } from './state.ts';
-import { addLimitReached, limitReached, reportStep } from './turns.ts';
+import { reportStep } from './turn-ends.ts';
+import { addLimitReached, limitReached } from './turn-limits.ts';
 
 /** One for each host that the session was on. */
 const metersMax = 50;

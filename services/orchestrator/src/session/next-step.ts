@@ -9,15 +9,10 @@ import { isPreparing } from './phases.ts';
 import { recordIsDue } from './record.ts';
 import { filesMayBeReverted } from './reverts.ts';
 import type { CheckpointPlan, SessionState } from './state.ts';
-import {
-  agentDecisions,
-  currentTurn,
-  isTurnAtRest,
-  toolToBegin,
-  toolToConclude,
-  turnGivenUpAtMs,
-  turnOverdueAtMs,
-} from './turns.ts';
+import { isTurnAtRest, turnGivenUpAtMs } from './turn-ends.ts';
+import { turnOverdueAtMs } from './turn-limits.ts';
+import { toolToBegin, toolToConclude } from './turn-tools.ts';
+import { agentDecisions, currentTurn } from './turns.ts';
 
 /** What this run of the workflow has begun and not finished; a new run begins with nothing. */
 export interface Underway {

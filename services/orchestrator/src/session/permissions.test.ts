@@ -9,7 +9,9 @@ import { sampleSession, sampleTurn } from '../../test/samples.ts';
 import type { ToolUse } from '../agent/model-step-messages.ts';
 import { answerRefusal, pendingPermissionsMax, permissionAnswered, permissionFor } from './permissions.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { currentTurn, messageTaken, modelAnswered, toolBegun, toolToBegin, turnBegun, turnEnded } from './turns.ts';
+import { turnEnded } from './turn-ends.ts';
+import { toolBegun, toolToBegin } from './turn-tools.ts';
+import { currentTurn, messageTaken, modelAnswered, turnBegun } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const actor = { kind: 'user' as const, id: 'prn_someone' };

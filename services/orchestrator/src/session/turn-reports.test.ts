@@ -7,7 +7,9 @@ import { sampleSession, sampleTurn } from '../../test/samples.ts';
 import type { ModelStepResult } from '../agent/model-step-messages.ts';
 import { failed } from './life.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { currentTurn, messageTaken, modelAnswered, toolBegun, turnBegun, turnCanceled } from './turns.ts';
+import { turnCanceled } from './turn-ends.ts';
+import { toolBegun } from './turn-tools.ts';
+import { currentTurn, messageTaken, modelAnswered, turnBegun } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const workflowId = trialWorkflowId('trl_1');

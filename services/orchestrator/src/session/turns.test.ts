@@ -21,26 +21,17 @@ import { permissionAnswered } from './permissions.ts';
 import { acceptCommand, closeCommand, refusal } from './commands.ts';
 import { newestUnrecorded, nextRecord, recorded } from './record.ts';
 import { newSessionState, type SessionState } from './state.ts';
+import { isTurnAtRest, turnCanceled, turnEnded, turnStopped, turnTimedOut } from './turn-ends.ts';
+import { turnOverdueAtMs } from './turn-limits.ts';
+import { toolBegun, toolCommandEnded, toolConcluded, toolLeftToStep, toolNotTold, toolToBegin } from './turn-tools.ts';
 import {
   currentTurn,
   messageRefusal,
-  isTurnAtRest,
   messageTaken,
   modelAnswered,
   modelFailed,
   modelRepeated,
-  toolBegun,
-  toolCommandEnded,
-  toolConcluded,
-  toolLeftToStep,
-  toolNotTold,
-  toolToBegin,
   turnBegun,
-  turnCanceled,
-  turnEnded,
-  turnOverdueAtMs,
-  turnStopped,
-  turnTimedOut,
 } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';

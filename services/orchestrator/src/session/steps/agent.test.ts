@@ -4,7 +4,8 @@ import type { ToolUse } from '../../agent/model-step-messages.ts';
 import { acceptCommand } from '../commands.ts';
 import type { SessionRun } from '../run.ts';
 import { newSessionState } from '../state.ts';
-import { currentTurn, messageTaken, toolToConclude, turnBegun } from '../turns.ts';
+import { toolToConclude } from '../turn-tools.ts';
+import { currentTurn, messageTaken, turnBegun } from '../turns.ts';
 import { concludeTool } from './agent.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';

@@ -22,16 +22,8 @@ import type { SessionRun } from '../run.ts';
 import type { LiveTurn, SessionState } from '../state.ts';
 import { filesTouched } from '../checkpoints.ts';
 import { toolSandboxGone } from '../life.ts';
-import {
-  modelAnswered,
-  modelFailed,
-  modelRepeated,
-  toolConcluded,
-  toolFailed,
-  toolLeftToStep,
-  toolNotTold,
-  toolToConclude,
-} from '../turns.ts';
+import { toolConcluded, toolFailed, toolLeftToStep, toolNotTold, toolToConclude } from '../turn-tools.ts';
+import { modelAnswered, modelFailed, modelRepeated } from '../turns.ts';
 
 const detailLengthMax = 500;
 /** A runner's: another generation of the session has been asked for meanwhile. */

@@ -18,7 +18,8 @@ import { agentAnswered, toolSandboxGone } from '../life.ts';
 import { sandboxRef } from '../record.ts';
 import type { SessionRun } from '../run.ts';
 import type { LiveTurn, SessionState } from '../state.ts';
-import { agentBegun, agentDecisions, agentNotBegun, findTurn, turnEnded } from '../turns.ts';
+import { findTurn, turnEnded } from '../turn-ends.ts';
+import { agentBegun, agentDecisions, agentNotBegun } from '../turns.ts';
 
 const detailLengthMax = 500;
 const processNumber = 1;
