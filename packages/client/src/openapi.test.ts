@@ -72,7 +72,15 @@ const calls: [string, Call][] = [
   ['projects.setCredential', (c) => c.projects.setCredential('p', { kind: 'token', token: 't', username: 'u' })],
   [
     'projects.searchContext',
-    (c) => c.projects.searchContext('p', 'q', { ref: 'r', limit: 1, kinds: ['text'], path: 'p', language: 'l' }),
+    (c) =>
+      c.projects.searchContext('p', 'q', {
+        ref: 'r',
+        limit: 1,
+        kinds: ['text'],
+        path: 'p',
+        language: 'l',
+        sessionId: 's',
+      }),
   ],
   ['projects.deleteCredential', (c) => c.projects.deleteCredential('p')],
   ['tasks.create', (c) => c.tasks.create('p', { title: 't', description: 'd' })],
