@@ -175,7 +175,9 @@ export function outputOf(events: readonly PublicEvent[], commandId: string, stre
 
 /** A trial when it has ended. */
 export async function trialEnd(api: Api, trialId: string): Promise<any> {
-  const { body: trial } = await api.get(`/v1/trials/${trialId}?waitSeconds=240`);
-  if (trial.state === 'running') throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
-  return trial;
+  for (let asked = 1; ; asked++) {
+    const { body: trial } = await api.get(`/v1/trials/${trialId}?waitSeconds=60`);
+    if (trial.state !== 'running') return trial;
+    if (asked === 4) throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
+  }
 }
