@@ -9,6 +9,7 @@ import { Context } from '@temporalio/activity';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { appendDrafts, createProducerMemory } from '@worktrail/runtime/event-producer';
 import type { AppendedDrafts } from './agent/appended-drafts.ts';
+import { type EndLeftAgentsInput, endToolsOf, type LeftAgentDeps } from './left-agent-tools.ts';
 import { endLostCommand, type EndLostCommandsInput, type LostCommandDeps } from './lost-command-ends.ts';
 import type { RecordProposalInput } from './proposal/record.ts';
 import type { LostCommandEnd } from './session/host-loss.ts';
@@ -26,6 +27,8 @@ export interface RecordActivities {
   readApprovalPolicy(of: { organizationId: string; projectId: string }): Promise<VersionedPolicy | null>;
   /** The end of each, once it is stored: the one that its runner has written, else `host_lost`. */
   endLostCommands(input: EndLostCommandsInput): Promise<LostCommandEnd[]>;
+  /** Once each use of a tool that they had begun has an end in the history. */
+  endLeftAgents(input: EndLeftAgentsInput): Promise<void>;
 }
 
 const beatMs = 1_500;
@@ -33,7 +36,7 @@ const beatMs = 1_500;
 const rememberedProducersMax = 5_000;
 
 export interface RecordDeps {
-  producer: LostCommandDeps;
+  producer: LostCommandDeps & LeftAgentDeps;
   appended: Pick<AppendedDrafts, 'noted'>;
   sessions: KV;
   trials: KV;
@@ -70,6 +73,10 @@ export function createRecordActivities({
       const ends: LostCommandEnd[] = [];
       for (const command of input.commands) ends.push(await endLostCommand(producer, input, command, signal));
       return ends;
+    }),
+    endLeftAgents: beating(async (input) => {
+      const { cancellationSignal: signal } = Context.current();
+      for (const left of input.agents) await endToolsOf(producer, input, left, signal);
     }),
     recordProposal: beating(async ({ ref, events, document }) => {
       const { cancellationSignal: signal, info } = Context.current();

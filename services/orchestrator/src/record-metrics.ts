@@ -38,6 +38,7 @@ export function measureActivities(activities: RecordActivities, metrics: Metrics
   return {
     recordSession: (input) => measured('recordSession', () => recordSession(input)),
     endLostCommands: (input) => measured('endLostCommands', () => activities.endLostCommands(input)),
+    endLeftAgents: (input) => measured('endLeftAgents', () => activities.endLeftAgents(input)),
     recordProposal: (input) => measured('recordProposal', () => activities.recordProposal(input)),
     readApprovalPolicy: (of) => measured('readApprovalPolicy', () => activities.readApprovalPolicy(of)),
     recordTrial: (document) => measured('recordTrial', () => activities.recordTrial(document)),

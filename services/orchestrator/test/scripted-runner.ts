@@ -2,7 +2,8 @@
 // its commands across activity attempts as a real one does, and publishes their events by the same protocol.
 //
 // A command's text is its script: `exit 3` ends at once with 3, `hold` runs until it is released or canceled. So is the message of an agent in
-// the sandbox: `hold` as well, and `ask` asks for one permission.
+// the sandbox: `hold` as well, `ask` asks for one permission, `use` begins two uses of a tool, ends one and then holds, and `use and break` fails
+// after that.
 
 import type { KV } from '@nats-io/kv';
 import { Context } from '@temporalio/activity';
@@ -30,7 +31,9 @@ import {
   sandboxGone,
   type UpdateInput,
   updateRefused,
+  type UseFilesInput,
 } from '@worktrail/contract/sandbox-activities';
+import { toolCallId } from '@worktrail/contract/turns';
 import { CommandOutcome } from '@worktrail/proto/event';
 import { createProducer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
 
@@ -67,6 +70,7 @@ export interface ScriptedRunner {
   readonly hibernated: HibernateInput[];
   readonly reverted: RevertInput[];
   readonly changedFiles: ChangeFileInput[];
+  readonly usedFiles: { input: UseFilesInput; atMs: number }[];
   readonly agentTurns: RunAgentTurnInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
@@ -94,6 +98,7 @@ export async function startScriptedRunner(
   const hibernated: HibernateInput[] = [];
   const reverted: RevertInput[] = [];
   const changedFiles: ChangeFileInput[] = [];
+  const usedFiles: { input: UseFilesInput; atMs: number }[] = [];
   const agentTurns: RunAgentTurnInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const texts = new Map<string, string>();
@@ -207,15 +212,21 @@ export async function startScriptedRunner(
       const artifact = { name: `archive/${input.sessionId}/${input.generation}`, sha256: 'd'.repeat(64), bytes: 100 };
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
-    useFiles: async () => ({ changed: true }),
+    useFiles: async (input) => {
+      usedFiles.push({ input, atMs: Date.now() });
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      return { changed: true };
+    },
     runAgentTurn: async (input) => {
       const { text, stop, turnId, decided, mayHaveBegun } = input;
+      if (text.startsWith('use') && !mayHaveBegun) await beginTools(producer, input);
       agentTurns.push(input);
+      if (text === 'use and break') throw ApplicationFailure.nonRetryable('it is broken', 'broken');
       const context = Context.current();
       if (text === 'ask' && decided.length === 0 && !stop) {
         return { kind: 'permissions', asked: [{ toolCallId: `${turnId}-1-0`, toolKind: 'execute', detail: 'run it' }] };
       }
-      while (text === 'hold' && !stop && !mayHaveBegun && !context.cancellationSignal.aborted) {
+      while ((text === 'hold' || text === 'use') && !stop && !mayHaveBegun && !context.cancellationSignal.aborted) {
         context.heartbeat();
         await Promise.race([context.sleep(20), context.cancelled]).catch(() => undefined);
       }
@@ -264,6 +275,7 @@ export async function startScriptedRunner(
     hibernated,
     reverted,
     changedFiles,
+    usedFiles,
     agentTurns,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);
@@ -319,6 +331,20 @@ async function publishFiles(deps: ProducerDeps, input: CheckpointInput): Promise
   const actor = { kind: 'system' as const, id: 'runner' };
   const value = { checkpointId: input.checkpointId };
   await createProducer(deps, ref, state).append({ time: new Date(), actor, payload: { case: 'filesChanged', value } });
+}
+
+async function beginTools(deps: ProducerDeps, input: RunAgentTurnInput): Promise<void> {
+  const ref = { ...input, signal: new AbortController().signal };
+  const state = await recoverProducer(deps, ref);
+  if (state.number > 0) return;
+  const producer = createProducer(deps, ref, state);
+  const about = { actor: { kind: 'agent', id: 'custom' }, turnId: input.turnId } as const;
+  const tell = (payload: Parameters<typeof producer.append>[0]['payload']) =>
+    producer.append({ ...about, time: new Date(), payload });
+  const [first, second] = [toolCallId(input.turnId, 1, 0), toolCallId(input.turnId, 1, 1)];
+  for (const id of [first, second])
+    await tell({ case: 'toolStarted', value: { toolCallId: id, tool: 'run', inputJson: '{}' } });
+  await tell({ case: 'toolEnded', value: { toolCallId: first, failed: false, outputJson: '{}' } });
 }
 
 async function follow(command: HeldCommand, context: Context): Promise<CommandResult> {

@@ -526,6 +526,7 @@ function underway({ begun, alarmAtMs }: Simulation): Underway {
     tool: false,
     changing: has('fileChange'),
     updating: false,
+    endingLeft: false,
     endingLost: has('endingLost'),
     recording: has('recording'),
     reporting: has('reporting'),

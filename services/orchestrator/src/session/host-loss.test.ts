@@ -7,9 +7,9 @@ import { acceptCommand, startableCommand } from './commands.ts';
 import { hibernated, hibernationBegun } from './hibernation.ts';
 import { hostLost, lostCommandsEnded } from './host-loss.ts';
 import * as life from './life.ts';
-import { nextStep, type Underway } from './next-step.ts';
+import { isQuiet, nextStep, type Underway } from './next-step.ts';
 import { newSessionState, type SessionState } from './state.ts';
-import { agentBegun, currentTurn, messageTaken, turnBegun, turnCanceled, turnStopped } from './turns.ts';
+import { agentBegun, agentNotBegun, currentTurn, messageTaken, turnBegun, turnCanceled, turnStopped } from './turns.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const host = { runnerId: 'r', hostQueue: 'q' };
@@ -62,6 +62,72 @@ const answers: AgentTurnResult[] = [
   { kind: 'permissions', asked: [{ toolCallId: 'a', toolKind: 'execute', detail: 'run it' }] },
 ];
 
+const idle: Underway = {
+  ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
+  ...{ model: false, agent: false, tool: false, endingLost: false, endingLeft: false },
+  ...{ recording: false, reporting: false, alarmAtMs: null },
+};
+
+describe('an agent in a sandbox', () => {
+  const ended = (state: SessionState, turnId: string) =>
+    life.agentAnswered(state, { turnId, generation: state.generation }, answers[0]!, noon);
+  const lose = (state: SessionState) => hostLost(state, { runnerId: 'r', generation: state.generation }, noon);
+  const ends: [string, number, (state: SessionState, turnId: string) => void][] = [
+    ['ended by its host', 0, ended],
+    [
+      'canceled, and ended by its host',
+      0,
+      (state, turnId) => {
+        turnCanceled(state, turnId, 'x', noon);
+        ended(state, turnId);
+      },
+    ],
+    [
+      'ended by another host',
+      1,
+      (state, turnId) => {
+        lose(state);
+        ended(state, turnId);
+      },
+    ],
+    ['failed with its session', 1, (state) => life.failed(state, 'internal', 'x', noon)],
+    [
+      'canceled once its host was lost',
+      1,
+      (state, turnId) => {
+        lose(state);
+        turnCanceled(state, turnId, 'x', noon);
+        expect(nextStep(state, { ...idle, sandbox: true }, Date.parse(noon))?.do).toBe('endTurn');
+        turnStopped(state, currentLive(state), noon);
+      },
+    ],
+  ];
+  const currentLive = (state: SessionState) => state.turns.live[0]!;
+
+  it.each(ends)('whose turn was %s leaves %i to be looked after', (_, left, end) => {
+    const state = readyState();
+    const turnId = followAgent(state);
+    end(state, turnId);
+    expect(state.turns.live).toEqual([]);
+    expect(state.leftAgents.map((one) => one.turnId)).toEqual(left ? [turnId] : []);
+    if (!left) return;
+    expect(nextStep(state, idle, Date.parse(noon))).toEqual({ do: 'endLeft' });
+    // What its host still says of it comes first.
+    expect(nextStep(state, { ...idle, agent: true }, Date.parse(noon))?.do).not.toBe('endLeft');
+    const ending = { ...idle, sandbox: true, endingLeft: true };
+    expect(nextStep(state, ending, Date.parse(noon))?.do).not.toBe('record');
+    expect(isQuiet(state, ending)).toBe(false);
+  });
+
+  it('that was never begun leaves nothing', () => {
+    const state = readyState();
+    const turnId = followAgent(state);
+    agentNotBegun(state, turnId);
+    life.failed(state, 'internal', 'x', noon);
+    expect(state.leftAgents).toEqual([]);
+  });
+});
+
 describe('a lost host', () => {
   it.each(answers)('does not say any more what its agent came to: $kind', (result) => {
     const state = readyState();
@@ -105,7 +171,15 @@ describe('a lost host', () => {
     };
     const nothing: Underway = {
       ...{ following: [], sandbox: true, checkpoint: false, reverting: false, changing: false, updating: false },
-      ...{ model: false, agent: false, tool: false, endingLost: false, recording: true, reporting: false },
+      ...{
+        model: false,
+        agent: false,
+        tool: false,
+        endingLost: false,
+        endingLeft: true,
+        recording: true,
+        reporting: false,
+      },
       alarmAtMs: null,
     };
 

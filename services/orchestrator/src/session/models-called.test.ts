@@ -14,7 +14,15 @@ import { agentBegun, agentEnded, currentTurn, messageTaken, modelAnswered, turnB
 const noon = '2026-01-01T12:00:00.000Z';
 const idle = {
   ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, model: true },
-  ...{ agent: true, tool: false, updating: false, endingLost: false, recording: true, reporting: true },
+  ...{
+    agent: true,
+    tool: false,
+    updating: false,
+    endingLost: false,
+    endingLeft: false,
+    recording: true,
+    reporting: true,
+  },
   alarmAtMs: null,
 };
 

@@ -36,6 +36,8 @@ export interface Underway {
   /** Git brings the default branch in. */
   updating: boolean;
   endingLost: boolean;
+  /** What an agent in the sandbox had begun is being ended. */
+  endingLeft: boolean;
   recording: boolean;
   reporting: boolean;
   /** For when it is set; null: it is not. */
@@ -47,6 +49,8 @@ export type Step =
   | { do: 'follow'; commandId: string }
   /** Find out how commands ended whose host is lost, or end them. */
   | { do: 'endLost' }
+  /** Find out what agents had begun whose host has not said how their turn ended, and end it. */
+  | { do: 'endLeft' }
   | { do: 'place' }
   | { do: 'open' }
   | { do: 'setup'; command: string }
@@ -91,6 +95,7 @@ export function nextStep(state: SessionState, underway: Underway, nowMs: number)
   const commandId = commandToFollow(state, underway);
   if (commandId !== undefined) return { do: 'follow', commandId };
   if (!underway.endingLost && state.commands.some((command) => command.state === 'lost')) return { do: 'endLost' };
+  if (!underway.endingLeft && !underway.agent && state.leftAgents.length > 0) return { do: 'endLeft' };
   const step =
     nextCheckpointStep(state, underway, nowMs) ??
     nextRevertStep(state, underway) ??
@@ -98,7 +103,8 @@ export function nextStep(state: SessionState, underway: Underway, nowMs: number)
     nextSandboxStep(state, underway, nowMs) ??
     nextTurnStep(state, underway, nowMs);
   if (step) return step;
-  if (!underway.recording && recordIsDue(state)) return { do: 'record' };
+  // The ends of tools are before that of their turn.
+  if (!underway.recording && !underway.endingLeft && recordIsDue(state)) return { do: 'record' };
   if (!underway.reporting && state.reports.length > 0) return { do: 'report' };
   const unsettled = isUnsettled(state);
   if (unsettled !== (state.unsettledSince !== null)) return { do: unsettled ? 'noticeUnsettled' : 'forgetUnsettled' };
@@ -199,8 +205,20 @@ function nextAlarmMs(state: SessionState): number {
 }
 
 function isComplete(state: SessionState, underway: Underway): boolean {
-  const { sandbox, checkpoint, reverting, changing, model, agent, tool, endingLost, recording, reporting, following } =
-    underway;
+  const {
+    sandbox,
+    checkpoint,
+    reverting,
+    changing,
+    model,
+    agent,
+    tool,
+    endingLost,
+    endingLeft,
+    recording,
+    reporting,
+    following,
+  } = underway;
   const busy =
     sandbox ||
     checkpoint ||
@@ -210,20 +228,23 @@ function isComplete(state: SessionState, underway: Underway): boolean {
     agent ||
     tool ||
     endingLost ||
+    endingLeft ||
     recording ||
     reporting ||
     following.length > 0;
-  return state.phase === 'archived' && state.commands.length === 0 && !busy;
+  const isOwing = state.commands.length > 0 || state.leftAgents.length > 0;
+  return state.phase === 'archived' && !isOwing && !busy;
 }
 
 /** Nothing is half done that a new run would have to know of: what is left is in the state. */
 export function isQuiet(state: SessionState, underway: Underway): boolean {
-  const { sandbox, model, tool, endingLost, recording, reporting } = underway;
+  const { sandbox, model, tool, endingLost, endingLeft, recording, reporting } = underway;
   return (
     !sandbox &&
     !model &&
     !tool &&
     !endingLost &&
+    !endingLeft &&
     !recording &&
     !reporting &&
     !recordIsDue(state) &&

@@ -56,7 +56,7 @@ function occupied(by: readonly Occupation[]): SessionState {
 const nothing: Underway = {
   ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
   ...{ model: false, agent: false, tool: false },
-  ...{ endingLost: false, recording: false, reporting: false, alarmAtMs: null },
+  ...{ endingLost: false, endingLeft: false, recording: false, reporting: false, alarmAtMs: null },
 };
 
 /** What waits for what, said a second time. */

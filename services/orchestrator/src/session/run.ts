@@ -30,6 +30,7 @@ export type SessionActivity =
   | 'tool'
   | 'updating'
   | 'endingLost'
+  | 'endingLeft'
   | 'recording'
   | 'reporting'
   | 'alarm';
@@ -52,6 +53,7 @@ export function underwayIn({ state, background, alarmAtMs }: SessionRun): Underw
     tool: has('tool'),
     updating: has('updating'),
     endingLost: has('endingLost'),
+    endingLeft: has('endingLeft'),
     recording: has('recording'),
     reporting: has('reporting'),
     alarmAtMs,

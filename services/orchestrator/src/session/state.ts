@@ -190,7 +190,7 @@ export interface LiveTurn {
   startedAt: string | null;
   /** Counts from 1; 0 before the first. Of an agent in the sandbox: uses of tools. */
   step: number;
-  /** Of an agent in the sandbox: the generation in which it may have been given the message. */
+  /** Of an agent in the sandbox: the generation in which it may have been given the message; null as well once its host has ended it. */
   agentGeneration: number | null;
   /** What such an agent waits for, until it was told. */
   agentAsked: PermissionAsked[];
@@ -209,6 +209,15 @@ export interface LiveTurn {
   limit?: string;
   /** The trial that wanted it. */
   reportTo: TurnListener | null;
+}
+
+/** An agent in the sandbox whose turn has ended without a word from its host: what it had begun may have no end in the history. */
+export interface LeftAgent {
+  turnId: string;
+  /** For the history: who acts. */
+  agent: string;
+  /** What the ends say. */
+  error: string;
 }
 
 /** `decision`: null of one whose turn ended before. */
@@ -300,6 +309,7 @@ export interface SessionState {
   reverting: RevertingState;
   changing: ChangingState;
   turns: TurnsState;
+  leftAgents: LeftAgent[];
   permissions: PermissionsState;
   hibernation: HibernationState;
   failure: { code: string; detail: string } | null;
@@ -371,6 +381,7 @@ export function newSessionState(spec: SessionSpec): SessionState {
       meters: [],
       conversation: null,
     },
+    leftAgents: [],
     permissions: { pending: [], settled: [], remembered: {} },
     hibernation: {
       wish: null,

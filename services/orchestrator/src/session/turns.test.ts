@@ -202,7 +202,7 @@ describe('a turn', () => {
 const nothing: Underway = {
   ...{ following: [], sandbox: false, checkpoint: false, reverting: false, changing: false, updating: false },
   ...{ model: false, agent: false, tool: false },
-  ...{ endingLost: false, recording: true, reporting: false, alarmAtMs: null },
+  ...{ endingLost: false, endingLeft: false, recording: true, reporting: false, alarmAtMs: null },
 };
 const nowMs = Date.parse(noon);
 

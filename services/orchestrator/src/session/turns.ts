@@ -6,7 +6,8 @@
 // 3. A step asks the model when all that was before it is in the history: the model is told what the history says. It is begun while the
 //    last of that is being written down, and waits for it.
 // 4. A tool that a policy forbids, or a person, is not used: the model is told why. One that somebody is asked for waits, and the turn with it.
-// 5. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too.
+// 5. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too; of an agent in the sandbox whose
+//    host does not say so, what it had begun is ended before that is written down.
 // 6. A turn that is canceled begins nothing more. What is under way is stopped, and waited for `stoppingMs` at most: what takes longer, as a
 //    command that ignores its signal, is ended by who runs it, and the turn is over before.
 // 7. A limit, of the turn or of all turns of the session together, leaves no room for another step; time stops what is under way.
@@ -195,6 +196,8 @@ export function agentEnded(
 ): void {
   const turn = findTurn(state, turnId);
   if (!turn) return;
+  // Another host knows nothing of what it had begun.
+  if (turn.agentGeneration === state.generation) turn.agentGeneration = null;
   turn.step = steps;
   turn.usage = turn.called ? fullerUsage(usage, turn.called) : usage;
   state.turns.conversation = conversation;
@@ -452,8 +455,12 @@ export function isTurnAtRest(
   return !tool && !tools.some(isStopping);
 }
 
+function endedBefore(outcome: TurnOutcome): string {
+  return `the turn was ended before: ${outcome}`;
+}
+
 function cutOff(toolCallId: string, outcome: TurnOutcome): EventDraft['payload'] {
-  const outputJson = JSON.stringify({ error: `the turn was ended before: ${outcome}` });
+  const outputJson = JSON.stringify({ error: endedBefore(outcome) });
   return { case: 'toolEnded', value: { toolCallId, failed: true, outputJson } };
 }
 
@@ -469,6 +476,10 @@ export function turnEnded(
     if (is === 'telling' || is === 'ended') continue;
     const about = { turnId, toolCallId: use.id, number: is === 'waiting' ? 1 : 2 };
     addToolEvent(state, about, now, cutOff(use.id, outcome));
+  }
+  if (turn.agentGeneration !== null) {
+    const error = outcome === 'failed' ? reason : endedBefore(outcome);
+    state.leftAgents.push({ turnId, agent: agentName(turn.spec.agent), error });
   }
   permissionsGone(state, turnId);
   state.turns.live = state.turns.live.filter((one) => one !== turn);

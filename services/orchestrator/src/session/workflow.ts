@@ -22,6 +22,7 @@ import { newSessionState, type SessionState } from './state.ts';
 import { currentTurn, messageTaken, toolBegun, turnBegun, turnStopped, turnTimedOut } from './turns.ts';
 import { setAlarm } from './steps/alarm.ts';
 import { followCommand } from './steps/follow-command.ts';
+import { endLeftAgents } from './steps/left-agents.ts';
 import { endLostCommands } from './steps/lost-commands.ts';
 import { hibernateSandbox } from './steps/hibernate.ts';
 import { makeFileChange } from './steps/change-file.ts';
@@ -104,6 +105,8 @@ function take(run: SessionRun, step: Exclude<Step, { do: 'complete' }>): void {
       return followCommand(run, step.commandId);
     case 'endLost':
       return endLostCommands(run);
+    case 'endLeft':
+      return endLeftAgents(run);
     case 'planCheckpoint':
       return checkpointPlanned(run.state, step.purpose, newWorkflowId('checkpoint'), now());
     case 'checkpoint':

@@ -410,28 +410,3 @@ test('an agent that is gone with its sandbox has ended its turn, with what it ha
   expect(said(await eventsOf(input))).toEqual(['the last words ']);
   await run(message('say well'));
 });
-
-test('of an agent that is gone with its host, tools that were begun are ended where its session goes on', async () => {
-  const input = message('run true\nrun touch begun-there; sleep 600');
-  const left = new AbortController();
-  const there = createAgentTurns(deps).run(input, { detached: left.signal, canceled: never });
-  await expect.poll(() => existsSync(join(supervised.workspace, 'begun-there'))).toBe(true);
-  await expect.poll(async () => kinds(await eventsOf(input)).length).toBe(3);
-  left.abort();
-  await expect(there).rejects.toBeDefined();
-  const elsewhere = createSessionDirectories(join(scratch.path, 'elsewhere'), 'cluster').at(session.sessionId);
-  const listEvents = async () => ({ complete: true, events: (await eventsOf(input)).map((event) => ({ event })) });
-  const turns = createAgentTurns({
-    ...deps,
-    directories: { at: () => elsewhere, list: async () => [] },
-    trace: { listEvents: listEvents as never },
-  });
-  for (let attempt = 1; attempt <= 2; attempt += 1) {
-    const result = await turns.run({ ...input, mayHaveBegun: true }, { detached: never, canceled: never });
-    expect(result).toMatchObject({ outcome: 'failed', reason: 'the agent was lost with its sandbox' });
-  }
-  const events = await eventsOf(input);
-  expect(kinds(events)).toEqual(['toolStarted', 'toolEnded', 'toolStarted', 'toolEnded']);
-  expect(toolEnds(events)[1]).toEqual({ failed: true, error: 'the agent was lost with its sandbox' });
-  await run(message('say well'));
-});

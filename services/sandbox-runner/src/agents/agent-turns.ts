@@ -25,7 +25,6 @@ import {
 import { createAgentFiles } from './agent-files.ts';
 import { type AgentLog, listAgentLogs, openAgentLog, removeAgentLog } from './agent-log.ts';
 import { agentProcessId, agentTerminalId, endAgentProcess } from './agent-process.ts';
-import { endToolsOfLost } from './lost-agent.ts';
 import { openToldEvents } from './told-events.ts';
 
 export interface AgentTurnDeps extends Omit<AgentDriveDeps, 'files'> {
@@ -73,10 +72,7 @@ async function runTurnIn(
   const log = openAgentLog(directory.path, input.turnId);
   try {
     if (!log.begun) {
-      if (input.mayHaveBegun) {
-        await endToolsOfLost(deps, input, lostWithSandbox, control.detached);
-        return endedWith('failed', lostWithSandbox);
-      }
+      if (input.mayHaveBegun) return endedWith('failed', lostWithSandbox);
       if (!sandbox) throw new SandboxGone(`the sandbox of ${input.sessionId} is not here`);
       if (input.stop || control.canceled.aborted) return endedWith('canceled', '');
       await endOthers(sandbox, directory, input.turnId);
