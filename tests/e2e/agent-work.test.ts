@@ -130,7 +130,7 @@ test('of three attempts by two strategies the verifier judges each, the comparis
 
   const proposal = await api.make(`/v1/sessions/${winner.sessionId}/proposals`);
   const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
-  const patient = { timeout: 60_000, interval: 100 };
+  const patient = { interval: 100 };
   await expect.poll(state, patient).toBe('mergeable');
   await api.make(`/v1/proposals/${proposal.id}/merge`);
   await expect.poll(state, patient).toBe('merged');
