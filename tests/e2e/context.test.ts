@@ -68,7 +68,7 @@ test('each commit is searched as it was, and the default branch as it is', async
 });
 
 test('what is shown to somebody who works in a session stands in its history, by who asked; without a session it leaves no trace', async () => {
-  const { id } = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Searching' });
+  const { id } = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Searching' });
   const referenced = async () => (await readHistory(api, id)).filter(({ type }) => type === 'context.referenced');
   await search('q=nextDelayMs');
   const { items } = await search(`q=nextDelayMs&sessionId=${id}`);

@@ -103,4 +103,4 @@ it('asks for a use of files whose sandbox is gone now and then, until what still
   await endedTurn(session);
   expect(asked().at(-1)!.input.generation).toBeGreaterThan(first!.input.generation);
   expect(asked().length).toBeLessThan(10);
-}, 60_000);
+});

@@ -333,7 +333,7 @@ test('a call of a model costs what the operator says, is told to the session, an
   const priced = 'priced-2026-01-01 5 2 0 9 USD';
   const limit = ['session_tokens: the session may take 100 tokens', 'models:0 limit_reached'];
   await expect.poll(() => told(session)).toEqual([priced, priced, ...limit]);
-}, 60_000);
+});
 
 test('where the rules cannot be set no command runs: the session fails with the reason, and nothing of it is left', async () => {
   const bin = join(bench.path, 'bin');
