@@ -77,9 +77,19 @@ describe('an agent in a sandbox', () => {
     [
       'canceled, and ended by its host',
       0,
-      (state, turnId) => void (turnCanceled(state, turnId, 'x', noon), ended(state, turnId)),
+      (state, turnId) => {
+        turnCanceled(state, turnId, 'x', noon);
+        ended(state, turnId);
+      },
     ],
-    ['ended by another host', 1, (state, turnId) => void (lose(state), ended(state, turnId))],
+    [
+      'ended by another host',
+      1,
+      (state, turnId) => {
+        lose(state);
+        ended(state, turnId);
+      },
+    ],
     ['failed with its session', 1, (state) => life.failed(state, 'internal', 'x', noon)],
     [
       'canceled once its host was lost',
