@@ -85,7 +85,16 @@ test('what an agent says, does and has done for it is in the history', async () 
   expect(turn).toMatchObject({ outcome: 'completed', usage: { steps: 1, inputTokens: 4, outputTokens: 3 } });
   const events = await eventsOf(id, turnId);
   expect(events.map(({ type }) => type).filter((type) => !type.endsWith('delta'))).toEqual([
-    ...['message.user', 'turn.started', 'plan.updated', 'reasoning', 'file.read', 'message.agent', 'tool.started'],
+    ...[
+      'message.user',
+      'session.busy',
+      'turn.started',
+      'plan.updated',
+      'reasoning',
+      'file.read',
+      'message.agent',
+      'tool.started',
+    ],
     ...['tool.ended', 'files.changed', 'message.agent', 'turn.ended'],
   ]);
   expect(events.find(({ type }) => type === 'file.read').data).toMatchObject({ source: 'agent_protocol' });
