@@ -87,20 +87,12 @@ const write = (path: string, content: string) => [
   { content: 'I wrote it.' },
 ];
 
-async function until(ask: () => Promise<any>, isSo: (answer: any) => boolean): Promise<any> {
-  for (const deadline = Date.now() + 240_000; ; ) {
-    const answer = await ask();
-    if (isSo(answer)) return answer;
-    if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+async function trialEnd(trialId: string): Promise<any> {
+  for (let asked = 1; ; asked++) {
+    const { body } = await api.get(`/v1/trials/${trialId}?waitSeconds=60`);
+    if (body.state !== 'running' || asked === 4) return body;
   }
 }
-
-const trialEnd = (trialId: string) =>
-  until(
-    async () => (await api.get(`/v1/trials/${trialId}`)).body,
-    ({ state }) => state !== 'running',
-  );
 
 test('of three attempts by two strategies the verifier judges each, the comparison tells what they took, and the winner is merged', async () => {
   script('think about the answer', write('answer', '42'));
@@ -137,10 +129,11 @@ test('of three attempts by two strategies the verifier judges each, the comparis
   expect(ended.usage.tokens).toBe(comparison.items.reduce((sum: number, { tokens }: any) => sum + tokens, 0));
 
   const proposal = await api.make(`/v1/sessions/${winner.sessionId}/proposals`);
-  const show = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body;
-  await until(show, ({ state }) => state === 'mergeable');
+  const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
+  const patient = { timeout: 60_000, interval: 100 };
+  await expect.poll(state, patient).toBe('mergeable');
   await api.make(`/v1/proposals/${proposal.id}/merge`);
-  await until(show, ({ state }) => state === 'merged');
+  await expect.poll(state, patient).toBe('merged');
   expect((await run('git', ['-C', upstream, 'show', 'main:answer'])).stdout).toBe('42');
 });
 

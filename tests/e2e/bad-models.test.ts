@@ -119,10 +119,13 @@ test('a thousand tools in one step are too many; calls that share an id are done
   expect(new Set(ends.map(({ data }) => data['toolCallId'])).size).toBe(2);
 });
 
-test('an agent that goes round in circles is ended, and one that never comes to an end at its limit of steps', async () => {
+test('an agent that goes round in circles is told so, then ended, and one that never comes to an end at its limit of steps', async () => {
   model.on('circles', calls(['list_files', '{}']));
+  const warning = 'came to the same';
+  model.on(warning, calls(['list_files', '{}']));
   const turn = await say(sessionId, 'circles');
-  expect(turn).toMatchObject({ outcome: 'limit_reached', reason: 'repetition', usage: { steps: 10 } });
+  expect(turn).toMatchObject({ outcome: 'limit_reached', reason: 'repetition', usage: { steps: 20 } });
+  expect([model.asked('circles').length, model.asked(warning).length]).toEqual([10, 10]);
   const told = (await eventsOf(turn)).filter(({ type }) => type === 'limit.reached');
   expect(told.map(({ data }) => data['limit'])).toEqual(['repetition']);
   model.on('no end', (response, asked) => calls(['read_file', `{"path":"no-${asked.count}"}`])(response, asked));
@@ -204,6 +207,12 @@ test('an answer that breaks off, too many requests and a server in trouble are t
   expect(second! - first!).toBeGreaterThanOrEqual(3_000);
   model.on('in trouble', inTurn(refuses(503), refuses(500), says('Now.')));
   expect(await say(sessionId, 'in trouble')).toMatchObject({ outcome: 'completed' });
+  model.on('long in trouble', inTurn(refuses(503), refuses(503), refuses(503, {}, `busy ${key}`), says('Now.')));
+  const long = await say(sessionId, 'long in trouble');
+  expect(long).toMatchObject({ outcome: 'completed' });
+  expect((await eventsOf(long)).filter(({ type }) => type === 'limit.reached').map(({ data }) => data)).toEqual([
+    { limit: 'model', detail: "the model's server answered 503: busy ***. It is asked again" },
+  ]);
   model.on('much later', refuses(429, { 'retry-after': '500' }));
   expect(await say(sessionId, 'much later', { limits: { seconds: 3 } })).toMatchObject({
     ...{ outcome: 'limit_reached', reason: 'time' },

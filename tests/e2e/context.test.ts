@@ -5,7 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { createApi } from './api.ts';
+import { createApi, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const run = promisify(execFile);
@@ -65,6 +65,31 @@ test('each commit is searched as it was, and the default branch as it is', async
   await expect.poll(() => names(''), { interval: 1_000 }).toEqual(['lib/backoff.py']);
   expect(await names('&path=src')).toEqual([]);
   expect(await names('&language=python')).toEqual(['lib/backoff.py']);
+});
+
+test('what is shown to somebody who works in a session stands in its history, by who asked; without a session it leaves no trace', async () => {
+  const { id } = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Searching' });
+  const referenced = async () => (await readHistory(api, id)).filter(({ type }) => type === 'context.referenced');
+  await search('q=nextDelayMs');
+  const { items } = await search(`q=nextDelayMs&sessionId=${id}`);
+  await search(`q=nothing-like-that&sessionId=${id}`);
+  const principal = (await api.get('/v1/me')).body.principal.id;
+  const events = (await referenced()) as any[];
+  expect(events.map(({ actor, data }) => [actor, data.query])).toEqual([
+    [{ kind: 'user', id: principal }, 'nextDelayMs'],
+    [{ kind: 'user', id: principal }, 'nothing-like-that'],
+  ]);
+  expect(events[0].data.references).toMatchObject(
+    items.map(({ path, firstLine, lastLine, blob }: any) => ({ path, firstLine, lastLine, blob })),
+  );
+  const other = (await api.make('/v1/projects', { name: 'other', repository: { url: upstream } })).id;
+  for (const wrong of [
+    `/v1/projects/${other}/context?q=a&sessionId=${id}`,
+    `/v1/projects/${projectId}/context?q=a&sessionId=x`,
+  ])
+    expect((await api.get(wrong)).body).toMatchObject({ status: 422, errors: [{ path: 'sessionId' }] });
+  await api.make(`/v1/sessions/${id}/archive`, {});
+  expect((await ask(`q=a&sessionId=${id}`)).body).toMatchObject({ code: 'session_archived' });
 });
 
 test('what cannot be asked for is refused, naming what is wrong', async () => {

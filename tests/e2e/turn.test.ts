@@ -82,10 +82,10 @@ function script(userMessage: string, steps: { content?: string; reasoning?: stri
 
 test('a model of OpenAI is asked by its Responses API, and a turn of it goes on from what another model has done', async () => {
   script('look by yourself', [{ toolCalls: [call('list_files', {})] }, { content: 'I have looked.' }]);
-  script('and you?', [
-    { reasoning: 'I look too.', toolCalls: [call('run_command', { command: 'ls' })] },
-    { content: 'Me too.' },
-  ]);
+  // Counted over all that was said before.
+  const first = { reasoning: 'I look too.', toolCalls: [call('run_command', { command: 'ls' })] };
+  model.on({ userMessage: 'and you?', turnIndex: 2 } as any, first as any);
+  model.on({ userMessage: 'and you?', turnIndex: 3 } as any, { content: 'Me too.' });
   const { id } = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=60`, { title: 'Two models' });
   expect(await say(id, 'look by yourself')).toMatchObject({ outcome: 'completed' });
   const turn = await say(id, 'and you?', { model: 'openai/gpt-5' });

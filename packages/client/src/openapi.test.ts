@@ -72,7 +72,15 @@ const calls: [string, Call][] = [
   ['projects.setCredential', (c) => c.projects.setCredential('p', { kind: 'token', token: 't', username: 'u' })],
   [
     'projects.searchContext',
-    (c) => c.projects.searchContext('p', 'q', { ref: 'r', limit: 1, kinds: ['text'], path: 'p', language: 'l' }),
+    (c) =>
+      c.projects.searchContext('p', 'q', {
+        ref: 'r',
+        limit: 1,
+        kinds: ['text'],
+        path: 'p',
+        language: 'l',
+        sessionId: 's',
+      }),
   ],
   ['projects.deleteCredential', (c) => c.projects.deleteCredential('p')],
   ['tasks.create', (c) => c.tasks.create('p', { title: 't', description: 'd' })],
@@ -81,7 +89,7 @@ const calls: [string, Call][] = [
   ['tasks.update', (c) => c.tasks.update('t', { title: 't', description: 'd', state: 'done' })],
   ['trials.create', (c) => c.trials.create('t', trial)],
   ['trials.list', (c) => c.trials.list('t', page)],
-  ['trials.get', (c) => c.trials.get('t')],
+  ['trials.get', (c) => c.trials.get('t', { waitSeconds: 1 })],
   ['trials.cancel', (c) => c.trials.cancel('t')],
   ['sessions.create', (c) => c.sessions.create('p', session, { waitSeconds: 1 })],
   ['sessions.list', (c) => c.sessions.list({ ...page, projectId: 'p', taskId: 't', trialId: 't', state: 'ready' })],

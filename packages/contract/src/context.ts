@@ -2,7 +2,9 @@
 //
 //   POST context/{projectId}/search    ContextSearchRequest → ContextAnswer
 
+import type { ActorRef } from './commands.ts';
 import type { RepositoryRef } from './environment.ts';
+import type { SandboxRef } from './sandbox-activities.ts';
 
 export const contextKinds = ['symbol', 'text', 'file'] as const;
 export type ContextKind = (typeof contextKinds)[number];
@@ -22,6 +24,16 @@ export interface ContextSearchRequest {
   /** A directory or file, or a pattern with `*`, `**` and `?`; null: everywhere. */
   path: string | null;
   language: string | null;
+  /** In whose history it stands what was shown; null: in none. */
+  within: ContextWithin | null;
+}
+
+/** A session in which somebody works, and who it is. */
+export interface ContextWithin {
+  session: SandboxRef;
+  /** Of the one event. */
+  producer: string;
+  actor: ActorRef;
 }
 
 export interface ContextHit {

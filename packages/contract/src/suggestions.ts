@@ -110,3 +110,6 @@ export const suggestionKey = (organizationId: string, id: string) => `suggestion
 /** The prefix of the entries that a project's suggestions are listed by. */
 export const suggestionList = (projectId: string) => `suggestions-of.${projectId}`;
 export const scanKey = (organizationId: string, projectId: string) => `scan.${organizationId}.${projectId}`;
+/** What a model has answered the scan that is under way. */
+export const scanAnswerKey = (organizationId: string, projectId: string) =>
+  `scan-answer.${organizationId}.${projectId}`;

@@ -71,6 +71,8 @@ const scopeByAction = {
   'event.read': 'read',
   'git.read': 'read',
   'context.read': 'read',
+  // It is written into the session's history.
+  'context.refer': 'run',
   'runner.read': 'read',
   'runner.drain': 'admin',
   'doctor.read': 'admin',

@@ -130,7 +130,9 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSecretRoutes(api, { store, projects, audit, box });
   addCredentialRoutes(api, { store, projects, audit, box });
   addTaskRoutes(api, { store, projects, tasks, audit });
-  addTrialRoutes(api, { store, projects, tasks, trials, sessions, quota, runners, workflows, operator });
+  addTrialRoutes(api, {
+    ...{ store, projects, tasks, trials, sessions, quota, runners, workflows, operator, followers, stopping },
+  });
   const files = createSessionFiles({ sessions, workflows, history });
   addComparisonRoutes(api, { store, tasks, trials, sessions, proposals, files, trace });
   addSessionRoutes(api, {
@@ -169,7 +171,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
   addGitRoutes(api, { projects, census, runners, runnerRequests: parts.runnerRequests });
-  addContextRoutes(api, { projects, census, runners, requests: runnerRequests });
+  addContextRoutes(api, { projects, sessions, census, runners, requests: runnerRequests });
   addRunnerRoutes(api, { runners, orders: createRunnerOrders(parts.runnerOrders), census, audit });
   addDoctorRoutes(api, { doctors: createDoctors(parts.nats), runners, audit });
   addLimitRoutes(api, { census, projects, followers, operator });

@@ -18,7 +18,7 @@ export function textOfBytes(bytesMax: number) {
 
 /** A name that people read: one line, not empty. */
 export const name = text(limits.nameLengthMax)
-  .min(1)
+  .regex(/\S/, 'must not be blank')
   .refine((value) => !/[\u0000-\u001f\u007f]/.test(value), 'must be one line');
 
 export const environmentName = z

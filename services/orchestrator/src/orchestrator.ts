@@ -81,7 +81,7 @@ export async function startOrchestrator(
       ...createReconcileActivities(reconciliation),
       ...createScanRecordActivities({ configuration, trace }),
       ...createAgentActivities({ producer, appended, trace, metrics, models }),
-      ...createSuggestActivities(models),
+      ...createSuggestActivities({ models, configuration }),
     },
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });

@@ -31,6 +31,7 @@ import {
   sandboxGone,
   type UpdateInput,
   updateRefused,
+  type UseFilesInput,
 } from '@worktrail/contract/sandbox-activities';
 import { toolCallId } from '@worktrail/contract/turns';
 import { CommandOutcome } from '@worktrail/proto/event';
@@ -69,6 +70,7 @@ export interface ScriptedRunner {
   readonly hibernated: HibernateInput[];
   readonly reverted: RevertInput[];
   readonly changedFiles: ChangeFileInput[];
+  readonly usedFiles: { input: UseFilesInput; atMs: number }[];
   readonly agentTurns: RunAgentTurnInput[];
   /** What the next `openSandbox` fails with, for good. */
   failNextOpen(type: string, message: string): void;
@@ -96,6 +98,7 @@ export async function startScriptedRunner(
   const hibernated: HibernateInput[] = [];
   const reverted: RevertInput[] = [];
   const changedFiles: ChangeFileInput[] = [];
+  const usedFiles: { input: UseFilesInput; atMs: number }[] = [];
   const agentTurns: RunAgentTurnInput[] = [];
   const commands = new Map<string, HeldCommand>();
   const texts = new Map<string, string>();
@@ -209,7 +212,11 @@ export async function startScriptedRunner(
       const artifact = { name: `archive/${input.sessionId}/${input.generation}`, sha256: 'd'.repeat(64), bytes: 100 };
       return { archive: { kind: 'whole', artifact, notKept: [] } };
     },
-    useFiles: async () => ({ changed: true }),
+    useFiles: async (input) => {
+      usedFiles.push({ input, atMs: Date.now() });
+      if (gone.has(input.sessionId)) throw ApplicationFailure.nonRetryable('it is not there', sandboxGone);
+      return { changed: true };
+    },
     runAgentTurn: async (input) => {
       const { text, stop, turnId, decided, mayHaveBegun } = input;
       if (text.startsWith('use') && !mayHaveBegun) await beginTools(producer, input);
@@ -268,6 +275,7 @@ export async function startScriptedRunner(
     hibernated,
     reverted,
     changedFiles,
+    usedFiles,
     agentTurns,
     failNextOpen: (type, message) => {
       openFailure = ApplicationFailure.nonRetryable(message, type);

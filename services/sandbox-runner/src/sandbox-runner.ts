@@ -243,7 +243,7 @@ export async function startSandboxRunner(
   const agentTurns = createAgentTurns({ ...running, live, changes: fileChanges, events, trace });
   const contents = await openContentRoutes({ dataDirectory, artifacts, diskReserveBytes });
   const internalRoutes = [
-    ...contextRoutes(context),
+    ...contextRoutes({ context, events, clock }),
     ...diffRoutes({ reading }),
     ...fileRoutes({ reading, live, sandboxes, directories }),
     ...gitRoutes(served),

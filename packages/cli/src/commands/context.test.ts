@@ -41,9 +41,22 @@ test('hits are a table of where they are and what they show', async () => {
 });
 
 test('what is asked for reaches the API, and nothing else', async () => {
-  const { url } = await context('open', 'store', '--kind', 'symbol,text', '--path', 'src', '--ref', 'main', '-n', '5');
+  const { url } = await context(
+    'open',
+    'store',
+    '--kind',
+    'symbol,text',
+    '--path',
+    'src',
+    '--ref',
+    'main',
+    '-n',
+    '5',
+    '--session',
+    'ses_1',
+  );
   expect(`${url!.pathname}?${url!.searchParams}`).toBe(
-    `/v1/projects/${project}/context?q=open+store&ref=main&path=src&limit=5&kind=symbol%2Ctext`,
+    `/v1/projects/${project}/context?q=open+store&ref=main&path=src&limit=5&sessionId=ses_1&kind=symbol%2Ctext`,
   );
 });
 

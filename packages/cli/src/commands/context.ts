@@ -11,6 +11,7 @@ export interface ContextOptions {
   kind?: string[];
   path?: string;
   language?: string;
+  session?: string;
   limit: number;
   snippets?: boolean;
 }
@@ -19,8 +20,8 @@ export async function context(cli: Cli, project: string, words: string[], option
   const { screen } = cli;
   const client = await cli.client();
   const projectId = await resolveProjectId(cli, client, project);
-  const { kind, snippets, ref, path, language, limit } = options;
-  const query = { ref, path, language, limit, kinds: kind as ContextKind[] | undefined };
+  const { kind, snippets, ref, path, language, limit, session } = options;
+  const query = { ref, path, language, limit, sessionId: session, kinds: kind as ContextKind[] | undefined };
   const found = await client.projects.searchContext(projectId, words.join(' '), query);
   if (screen.json) {
     await screen.document(found);

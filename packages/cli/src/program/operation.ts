@@ -19,6 +19,7 @@ export function addOperation(program: Command, action: Action): void {
     .option('--kind <kinds>', 'symbol, text, file; several with commas (default: all)', commaSeparated)
     .option('--path <pattern>', 'only below a directory, or what matches *, ** and ?')
     .option('--language <name>', 'only of this language: typescript, python, …')
+    .option('--session <session>', 'work in this session: what is shown stands in its history')
     .option('-n, --limit <n>', 'so many hits', wholeNumber(1, 100), 20)
     .option('-s, --snippets', 'with the lines of each hit')
     .addHelpText('after', "\nExample:\n  worktrail context my-project 'retry with back-off' --path 'src/**/*.ts' -s")

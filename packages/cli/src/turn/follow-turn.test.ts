@@ -36,6 +36,21 @@ test('a turn is followed to its end, with what the agent said last and how long 
   expect(shown).toEqual(['turn.started', 'message.agent', 'message.agent', 'turn.ended']);
 });
 
+test('what a canceled turn before it ends late is not shown with it, and keeps nobody waiting', async () => {
+  const shown: string[] = [];
+  const before = { turnId: 'trn_0' };
+  const events = [
+    event('tool.ended', { ...before, data: { failed: true, outputJson: '{"error":"late"}' } }),
+    event('turn.started'),
+    event('command.ended', { ...before, commandId: 'cmd_0', data: { outcome: 'canceled' } }),
+    event('tool.ended', { ...before, data: { failed: true, outputJson: '{"error":"late"}' } }),
+    event('turn.ended', { data: { outcome: 'completed' } }),
+  ];
+  const deps = { client: clientOf(events), show: async ({ type }: WorktrailEvent) => void shown.push(type) };
+  await followTurn({ ...deps, askPermission: async () => undefined }, turn, never);
+  expect(shown).toEqual(['turn.started', 'turn.ended']);
+});
+
 test('what concerns the whole session is shown with any turn; what belongs to others is not', () => {
   const of = createFilter('trn_1');
   expect(of({ ...ofNoTurn, type: 'session.failed' })).toBe(true);

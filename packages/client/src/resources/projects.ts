@@ -14,6 +14,8 @@ export interface ContextQuery {
   /** A directory, or a pattern with `*`, `**` and `?`. */
   path?: string;
   language?: string;
+  /** A session of the project in whose history it stands what was shown. Needs the scope `run`. */
+  sessionId?: string;
 }
 
 export function createProjects(transport: Transport) {

@@ -3,7 +3,7 @@
 import type { Comparison, CreateTask, CreateTrial, PatchTask, StartTask, Task, Trial } from '../gen/api-schemas.ts';
 import { allItems, type Page, type PageQuery } from '../pagination.ts';
 import type { Transport } from '../transport.ts';
-import { type CallOptions, pathOf } from './call.ts';
+import { type CallOptions, pathOf, type WaitOptions } from './call.ts';
 
 export function createTasks(transport: Transport) {
   const list = (projectId: string, query: PageQuery = {}, options?: CallOptions) =>
@@ -33,7 +33,8 @@ export function createTrials(transport: Transport) {
       transport.json<Trial>('POST', pathOf`/v1/tasks/${taskId}/trials`, { body, ...options }),
     list,
     all: (taskId: string, options?: CallOptions) => allItems((cursor) => list(taskId, { cursor }, options)),
-    get: (trialId: string, options?: CallOptions) =>
+    /** With `waitSeconds` it answers once the trial has ended, or when the wait is over. */
+    get: (trialId: string, options?: WaitOptions) =>
       transport.json<Trial>('GET', pathOf`/v1/trials/${trialId}`, options),
     cancel: (trialId: string, options?: CallOptions) =>
       transport.json<Trial>('POST', pathOf`/v1/trials/${trialId}/cancel`, options),

@@ -1,7 +1,8 @@
 // Search in a project's repository: symbols, text and files of one of its commits, from the index that a runner makes of them.
 //
 // 1. It is of what upstream has, never of what a session changed.
-// 2. The first search of a commit waits while it is indexed, for 10 s; after that it answers from what there is, and `complete` is false.
+// 2. What somebody is shown who works in a session (`sessionId`) is in its history, as `context.referenced`, before it is answered.
+// 3. The first search of a commit waits while it is indexed, for 10 s; after that it answers from what there is, and `complete` is false.
 
 import { z } from '@hono/zod-openapi';
 import {
@@ -12,8 +13,11 @@ import {
   contextPathLengthMax,
   contextQueryLengthMax,
   type ContextSearchRequest,
+  type ContextWithin,
 } from '@worktrail/contract/context';
 import { WorktrailError } from '@worktrail/contract/errors';
+import { newId } from '@worktrail/contract/ids';
+import type { Principal } from '../authorize.ts';
 import { unavailable } from '../deadline.ts';
 import { servingRunner } from '../git/serving-runner.ts';
 import type { Api } from '../http/api.ts';
@@ -24,6 +28,7 @@ import type { ProjectReader } from '../projects/project-reader.ts';
 import type { RunnerRequests } from '../runners/runner-requests.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
 import type { SessionCensus } from '../sessions/session-census.ts';
+import type { SessionReader } from '../sessions/session-reader.ts';
 import { gitRef } from '../sessions/git-ref.ts';
 import { id, text } from '../text.ts';
 
@@ -95,10 +100,14 @@ const querySchema = z.object({
     .regex(/^[a-z0-9+#-]{1,40}$/, 'must be the name of a language in lower case')
     .optional()
     .openapi({ example: 'typescript' }),
+  sessionId: id('session')
+    .optional()
+    .openapi({ description: 'A session of the project: what is shown stands in its history. Needs the scope `run`.' }),
 });
 
 export interface ContextRouteDeps {
   projects: ProjectReader;
+  sessions: SessionReader;
   census: SessionCensus;
   runners: RunnerView;
   requests: RunnerRequests;
@@ -121,8 +130,9 @@ export function addContextRoutes(api: Api, deps: ContextRouteDeps): void {
       const runnerId = servingRunner(projectId, await deps.runners.list(), await runnersOf(deps.census, projectId));
       if (runnerId === undefined) throw unavailable('sandbox-runner', 'no runner is alive');
       const { q, limit, kind, ref = null, path = null, language = null } = query;
+      const within = await sessionWithin(deps.sessions, principal, projectId, query.sessionId);
       const asked: ContextSearchRequest = {
-        ...{ organizationId, repository, ref, query: q, limit, path, language },
+        ...{ organizationId, repository, ref, query: q, limit, path, language, within },
         kinds: contextKinds.filter((one) => kind.includes(one)),
       };
       const request = {
@@ -137,6 +147,27 @@ export function addContextRoutes(api: Api, deps: ContextRouteDeps): void {
       return json(200, { items: hits, ...rest });
     },
   );
+}
+
+async function sessionWithin(
+  sessions: SessionReader,
+  principal: Principal,
+  projectId: string,
+  sessionId: string | undefined,
+): Promise<ContextWithin | null> {
+  if (sessionId === undefined) return null;
+  const { document } = await sessions.open(principal, sessionId, 'context.refer').catch((error: unknown) => {
+    const isUnknown = error instanceof WorktrailError && error.code === 'not_found';
+    throw isUnknown ? invalid({ path: 'sessionId', message: error.message }) : error;
+  });
+  if (document.projectId !== projectId) throw invalid({ path: 'sessionId', message: 'is of another project' });
+  if (document.state === 'archived') throw new WorktrailError('session_archived', 'the session is archived');
+  const { organizationId, partition, generation } = document;
+  return {
+    session: { organizationId, projectId, sessionId, partition, generation },
+    producer: `search-${newId('event')}`,
+    actor: { kind: 'user', id: principal.id },
+  };
 }
 
 async function runnersOf(census: SessionCensus, projectId: string): Promise<(string | null)[]> {

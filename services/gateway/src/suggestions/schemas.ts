@@ -1,7 +1,6 @@
 // Suggestions and scans as the API shows them.
 
 import { z } from '@hono/zod-openapi';
-import { messageBytesMax } from '@worktrail/contract/turns';
 import {
   type ScanDocument,
   type SuggestionDocument,
@@ -12,8 +11,9 @@ import {
 import { pageOf } from '../pagination.ts';
 import { sessionSchema } from '../sessions/schemas.ts';
 import { taskSchema } from '../tasks/task-json.ts';
-import { id, text, textOfBytes, time } from '../text.ts';
+import { id, text, time } from '../text.ts';
 import { agentSchema } from '../turns/agent-schema.ts';
+import { messageText } from '../turns/message-text.ts';
 
 export const suggestionSchema = z
   .object({
@@ -73,10 +73,7 @@ export const suggestionPageSchema = pageOf(suggestionSchema)
 export const acceptSchema = z
   .strictObject({
     agent: agentSchema.optional(),
-    message: textOfBytes(messageBytesMax)
-      .min(1)
-      .optional()
-      .openapi({ description: 'To the agent, instead of what the suggestion says.' }),
+    message: messageText.optional().openapi({ description: 'To the agent, instead of what the suggestion says.' }),
   })
   .openapi('AcceptSuggestion');
 

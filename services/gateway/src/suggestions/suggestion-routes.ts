@@ -16,6 +16,7 @@ import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { Audit } from '../audit.ts';
 import { type Action, authorize, type Principal } from '../authorize.ts';
 import { unavailable } from '../deadline.ts';
+import { asWaiter } from '../document-wait.ts';
 import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
 import { waitSeconds } from '../http/query-number.ts';
@@ -119,19 +120,13 @@ async function startScan(
 }
 
 async function waited(
-  { scans, followers, stopping }: SuggestionRouteDeps,
+  deps: SuggestionRouteDeps,
   scan: ScanDocument,
   seconds: number,
   signal: AbortSignal,
 ): Promise<ScanDocument> {
   if (seconds === 0 || scan.state !== 'running') return scan;
-  const end = followers.admit('waiters', scan.organizationId);
-  try {
-    const ended = AbortSignal.any([signal, stopping]);
-    return await scans.untilEnded(scan, { timeoutMs: seconds * 1_000, signal: ended });
-  } finally {
-    end();
-  }
+  return await asWaiter(deps, scan.organizationId, { seconds, signal }, (wait) => deps.scans.untilEnded(scan, wait));
 }
 
 function addReading(api: Api, deps: SuggestionRouteDeps): void {

@@ -4,19 +4,17 @@ import { z } from '@hono/zod-openapi';
 import type { TrialDocument } from '@worktrail/contract/documents';
 import { limits } from '@worktrail/contract/limits';
 import { turnLimitsMax } from '@worktrail/contract/agents';
-import { messageBytesMax } from '@worktrail/contract/turns';
-import { commandText, id, name, textOfBytes, time } from '../text.ts';
+import { commandText, id, name, time } from '../text.ts';
 import { agentSchema } from '../turns/agent-schema.ts';
+import { messageText } from '../turns/message-text.ts';
 
 const commands = z.array(commandText).min(1).max(limits.attemptCommandsMax);
-
-const message = textOfBytes(messageBytesMax).min(1);
 
 const attempt = z
   .strictObject({
     title: name.optional(),
     commands: commands.optional().openapi({ description: 'Run first; with a message, to prepare for it.' }),
-    message: message.optional().openapi({ description: 'What the agent is told.' }),
+    message: messageText.optional().openapi({ description: 'What the agent is told.' }),
     agent: agentSchema.optional(),
   })
   .refine((value) => value.commands !== undefined || value.message !== undefined, {
@@ -58,7 +56,7 @@ export const createTrialSchema = z
 export const startTaskSchema = z
   .strictObject({
     commands: commands.optional(),
-    message: message
+    message: messageText
       .optional()
       .openapi({ description: "Without it, and without commands: the task's title and description." }),
     agent: agentSchema.optional(),

@@ -7,6 +7,7 @@ import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messag
 import { createDocument, readDocument } from '@worktrail/runtime/buckets';
 import { type Action, authorize, type Principal } from '../authorize.ts';
 import { callTimeoutsMs, within } from '../deadline.ts';
+import { type DocumentWait, untilDocument } from '../document-wait.ts';
 import { invalid, notFound } from '../problem.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 
@@ -15,6 +16,8 @@ export interface TrialReader {
   find(organizationId: string, trialId: string): Promise<TrialDocument | undefined>;
   /** The newest there is: the workflow's where it answers in time, else the document. */
   newest(document: TrialDocument): Promise<TrialDocument>;
+  /** Until it has ended, or the time is over, or the signal says so: the newest that is known then. */
+  untilEnded(document: TrialDocument, wait: DocumentWait): Promise<TrialDocument>;
   announce(document: TrialDocument): Promise<void>;
   /** @throws validation_failed at `trialId` when the project has no such trial. */
   mustBelong(principal: Principal, trialId: string, projectId: string): Promise<TrialDocument>;
@@ -41,6 +44,14 @@ export function createTrialReader(bucket: KV, workflows: Pick<WorkflowClient, 'q
         .catch(() => undefined);
       return described && described.version >= document.version ? described : document;
     },
+    untilEnded: (document, wait) =>
+      untilDocument(
+        bucket,
+        trialKey(document.organizationId, document.id),
+        document,
+        ({ state }) => state !== 'running',
+        wait,
+      ),
     async announce(document) {
       const key = trialKey(document.organizationId, document.id);
       await within('nats', callTimeoutsMs.nats, () => createDocument(bucket, key, document));

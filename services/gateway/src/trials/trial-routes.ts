@@ -15,7 +15,10 @@ import {
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import { trialList } from '../configuration-keys.ts';
 import type { ConfigurationStore } from '../configuration-store.ts';
+import { asWaiter } from '../document-wait.ts';
+import type { Followers } from '../followers.ts';
 import type { Api, ApiRequest } from '../http/api.ts';
+import { waitSeconds } from '../http/query-number.ts';
 import { json, type Reply } from '../http/reply.ts';
 import { checkJsonSize } from '../json-size.ts';
 import { cursorId, pageOf, pageOfIds, pageQuery } from '../pagination.ts';
@@ -47,6 +50,8 @@ export interface TrialRouteDeps {
   runners: RunnerView;
   workflows: WorkflowClient;
   operator: Pick<OperatorConfig, 'model'>;
+  followers: Followers;
+  stopping: AbortSignal;
 }
 
 export function addTrialRoutes(api: Api, deps: TrialRouteDeps): void {
@@ -203,7 +208,8 @@ function firstTrialDocument(spec: TrialSpec): TrialDocument {
   };
 }
 
-function addReading(api: Api, { store, tasks, trials }: TrialRouteDeps): void {
+function addReading(api: Api, deps: TrialRouteDeps): void {
+  const { store, tasks, trials } = deps;
   api.route(
     {
       method: 'get',
@@ -232,11 +238,16 @@ function addReading(api: Api, { store, tasks, trials }: TrialRouteDeps): void {
       summary: 'A trial',
       action: 'trial.read',
       params: ofTrial,
+      query: z.object({ waitSeconds: waitSeconds('Waits so long for its end.') }),
       answers: found,
     },
-    async ({ principal, params: { trialId } }) => {
-      const document = await trials.open(principal, trialId, 'trial.read');
-      return json(200, trialJson(await trials.newest(document)));
+    async ({ principal, params: { trialId }, query: { waitSeconds: seconds }, signal }) => {
+      const trial = await trials.newest(await trials.open(principal, trialId, 'trial.read'));
+      if (trial.state !== 'running' || seconds === 0) return json(200, trialJson(trial));
+      const ended = await asWaiter(deps, trial.organizationId, { seconds, signal }, (wait) =>
+        trials.untilEnded(trial, wait),
+      );
+      return json(200, trialJson(ended));
     },
   );
 }

@@ -24,7 +24,7 @@ export const agentSchema = z
     kind: z.enum(agentKinds).optional().openapi({
       description: 'Without it: "built_in". The others run in the sandbox, whose image or setup has to have them.',
     }),
-    model: text(200).optional().openapi({
+    model: text(200).min(1).optional().openapi({
       description:
         'Provider and model, "anthropic/…". Without it: the operator\'s default. Of an agent that is not built in: what it is told, or its own choice.',
     }),

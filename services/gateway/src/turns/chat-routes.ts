@@ -4,7 +4,7 @@
 // under the same key gets the same two, whoever died in between.
 
 import { z } from '@hono/zod-openapi';
-import { messageBytesMax, type TurnSpec } from '@worktrail/contract/turns';
+import type { TurnSpec } from '@worktrail/contract/turns';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { Api } from '../http/api.ts';
 import { waitSeconds } from '../http/query-number.ts';
@@ -14,14 +14,15 @@ import type { RunnerView } from '../runners/runner-view.ts';
 import { sessionSchema } from '../sessions/schemas.ts';
 import { startSession, type StartSessionDeps } from '../sessions/session-routes.ts';
 import type { SessionView } from '../sessions/session-view.ts';
-import { id, name, textOfBytes } from '../text.ts';
+import { id, name } from '../text.ts';
 import { agentSchema, agentSpec } from './agent-schema.ts';
+import { messageText } from './message-text.ts';
 import { titleOf } from './message-title.ts';
 import { turnSchema } from './turn-routes.ts';
 
 const createChatSchema = z
   .strictObject({
-    text: textOfBytes(messageBytesMax).min(1),
+    text: messageText,
     agent: agentSchema.optional(),
     title: name.optional().openapi({ description: "Of the session; without it, the message's first line." }),
   })

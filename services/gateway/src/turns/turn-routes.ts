@@ -5,7 +5,6 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import {
   cancelTurn,
   type CancelTurnRequest,
-  messageBytesMax,
   sendMessage,
   type TurnAccepted,
   type TurnCanceled,
@@ -22,18 +21,17 @@ import { notFound } from '../problem.ts';
 import type { RunnerView } from '../runners/runner-view.ts';
 import type { SessionReader } from '../sessions/session-reader.ts';
 import { refuseClosed, updateSession } from '../sessions/session-update.ts';
-import { id, textOfBytes, time } from '../text.ts';
+import { id, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 import type { WorkflowClient } from '../workflow-client.ts';
 import { agentSchema, agentSpec } from './agent-schema.ts';
+import { messageText } from './message-text.ts';
 import { pendingPermissions, permissionSchema } from './permission-routes.ts';
 
 const tag = 'Turns';
 const session = z.object({ sessionId: id('session') });
 
-const messageSchema = z
-  .strictObject({ text: textOfBytes(messageBytesMax).min(1), agent: agentSchema.optional() })
-  .openapi('CreateMessage');
+const messageSchema = z.strictObject({ text: messageText, agent: agentSchema.optional() }).openapi('CreateMessage');
 
 export const turnSchema = z
   .object({

@@ -8,7 +8,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { TokenUsage } from '@worktrail/contract/turns';
 import { EventSchema } from '@worktrail/proto/event';
-import { addEvent, type Conversation, cutOff, type Entry } from './conversation.ts';
+import { addEvent, copyOf, type Conversation, cutOff, type Entry } from './conversation.ts';
 import { usageMessage } from './usage.ts';
 
 export const summariesMax = 16;
@@ -123,10 +123,7 @@ export async function compact(
   const usage: TokenUsage[] = [];
   if (conversationTokens(conversation) <= budget) return { conversation, usage };
   // The one that is read belongs to its reader.
-  const own: Conversation = {
-    ...{ entries: [...conversation.entries], waiting: new Map(), outputs: new Map(conversation.outputs) },
-    summarized: { producer: '', usage: [] },
-  };
+  const own = copyOf(conversation);
   const summaryTokensMax = Math.min(Math.max(Math.floor(budget / 6), 100), 8_000);
   let askTokensMax = Math.floor(budget * 0.8);
   for (let made = 0; conversationTokens(own) > budget; made += 1) {

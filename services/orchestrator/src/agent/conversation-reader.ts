@@ -7,7 +7,7 @@ import { compareCursors, type Cursor, parseCursor, toCursor } from '@worktrail/c
 import type { InheritedHistory } from '@worktrail/contract/forks';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
-import { addEvent, type Conversation, conversationTypes, copyOf, newConversation } from './conversation.ts';
+import { addEvent, type Conversation, conversationTypes, copyOf, newConversation, openCalls } from './conversation.ts';
 import { readTurnTail, type TailPosition, type TailReader } from './turn-tail.ts';
 
 export interface ConversationReader {
@@ -51,7 +51,8 @@ export function createConversationReader(
       if (known.turn?.turnId === turnId && known.turn.step === step - 1) {
         const { turn } = known;
         // Where the stream cannot be asked the trace-store is.
-        const tail = await readTurnTail(jsm, ref, turn, turn.position).catch(() => undefined);
+        const open = openCalls(turn.conversation);
+        const tail = await readTurnTail(jsm, ref, turn, turn.position, open).catch(() => undefined);
         if (tail) {
           for (const event of tail.events) addEvent(turn.conversation, event);
           held.set(sessionId, { ...known, turn: { ...turn, step, position: tail.position } });

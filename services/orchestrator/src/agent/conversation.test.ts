@@ -5,7 +5,7 @@ import { type Event, EventSchema } from '@worktrail/proto/event';
 import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addEvent, findStep, modelMessages, newConversation } from './conversation.ts';
+import { addEvent, findStep, modelMessages, newConversation, openCalls } from './conversation.ts';
 
 function event(turnId: string, payload: EventPayloadInit, producer = 'session'): Event {
   return create(EventSchema, { turnId, producer, payload });
@@ -46,6 +46,15 @@ describe('a conversation', () => {
       '[{"type":"text","text":"I look."}]',
       '[{"type":"text","text":"Done."}]',
     ]);
+  });
+
+  it('knows which uses of tools have no end yet, of turns before too', () => {
+    const events = [
+      ...[said('t1', 'look'), begun('t1'), answered('t1', 1, '', ['c1', 'c2']), told('t1', 'c2', '{}'), ended('t1')],
+      ...[said('t2', 'again'), begun('t2'), answered('t2', 1, '', ['c3'])],
+    ];
+    expect(openCalls(conversationOf(events))).toEqual(['c1', 'c3']);
+    expect(openCalls(conversationOf([...events, told('t1', 'c1', '{}')]))).toEqual(['c3']);
   });
 
   it('has message, answer, tools with what they came to, and the answer after them', () => {
@@ -149,6 +158,13 @@ describe('a conversation', () => {
       [{ type: 'text', text: 'c' }],
     ]);
     expect([...conversation.outputs.keys()]).toEqual([]);
+  });
+
+  it('has no text of nothing but white space: providers refuse it, and with it all that is said later', () => {
+    const events = [said('t1', 'look'), begun('t1'), answered('t1', 1, '\n\n', ['c1']), answered('t1', 2, ' ')];
+    const messages = modelMessages(conversationOf(events));
+    expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool']);
+    expect(messages[1]!.content).toEqual([expect.objectContaining({ type: 'tool-call' })]);
   });
 
   it('tells a provider nothing that it would refuse, whatever the model has said', () => {

@@ -7,6 +7,7 @@
 // 4. What befell the session beside its turns, and would make the model wrong about its files, stands as a note where it happened.
 // 5. A `message.summary` stands instead of all up to the message that it names; that stays in the history and is not held here.
 
+import { timestampMs } from '@bufbuild/protobuf/wkt';
 import type { ModelMessage, ToolResultPart } from 'ai';
 import type { TokenUsage } from '@worktrail/contract/turns';
 import type { Event, MessageAgent, MessageSummary, SessionRestored, SessionReverted } from '@worktrail/proto/event';
@@ -15,8 +16,8 @@ import { readUsage } from './usage.ts';
 export type Entry =
   /** `id`: of the turn that it began. */
   | { kind: 'message'; id: string; turnId: string; text: string }
-  /** `id`: of the message, which is its producer. */
-  | { kind: 'step'; id: string; turnId: string; message: MessageAgent }
+  /** `id`: of the message, which is its producer. `atMs`: when it was said. */
+  | { kind: 'step'; id: string; turnId: string; message: MessageAgent; atMs: number }
   | { kind: 'note'; id: ''; turnId: ''; text: string }
   | { kind: 'summary'; id: ''; turnId: ''; text: string };
 
@@ -27,6 +28,8 @@ export interface Conversation {
   waiting: Map<string, string>;
   /** By the id of the call: the output as it was told. */
   outputs: Map<string, string>;
+  /** By the same: when it ended. */
+  endedMs: Map<string, number>;
   /** What the summaries took that the newest step with one has made. */
   summarized: { producer: string; usage: TokenUsage[] };
 }
@@ -44,21 +47,31 @@ export const conversationTypes = [
   'session.updated',
 ] as const;
 
+const openCallsMax = 64;
+
 export function newConversation(): Conversation {
-  return { entries: [], waiting: new Map(), outputs: new Map(), summarized: { producer: '', usage: [] } };
+  return {
+    entries: [],
+    waiting: new Map(),
+    outputs: new Map(),
+    endedMs: new Map(),
+    summarized: { producer: '', usage: [] },
+  };
 }
 
 /** Of which one can be added to without the other. */
-export function copyOf({ entries, waiting, outputs, summarized: made }: Conversation): Conversation {
-  const summarizedToo = { ...made, usage: [...made.usage] };
-  return { entries: [...entries], waiting: new Map(waiting), outputs: new Map(outputs), summarized: summarizedToo };
+export function copyOf({ entries, waiting, outputs, endedMs, summarized: made }: Conversation): Conversation {
+  const maps = { waiting: new Map(waiting), outputs: new Map(outputs), endedMs: new Map(endedMs) };
+  return { entries: [...entries], ...maps, summarized: { ...made, usage: [...made.usage] } };
 }
 
-export function addEvent(conversation: Conversation, { turnId, producer, payload }: Event): void {
-  const { entries, waiting, outputs } = conversation;
+export function addEvent(conversation: Conversation, { turnId, producer, time, payload }: Event): void {
+  const { entries, waiting, outputs, endedMs } = conversation;
+  const atMs = time ? timestampMs(time) : 0;
   switch (payload.case) {
     case 'toolEnded':
       outputs.set(payload.value.toolCallId, payload.value.outputJson);
+      endedMs.set(payload.value.toolCallId, atMs);
       return;
     case 'messageUser':
       waiting.set(turnId, payload.value.text);
@@ -74,6 +87,7 @@ export function addEvent(conversation: Conversation, { turnId, producer, payload
         id: payload.value.messageId || producer,
         turnId,
         message: payload.value,
+        atMs,
       });
     case 'messageSummary':
       return summarized(conversation, producer, payload.value);
@@ -133,7 +147,10 @@ function summarized(conversation: Conversation, producer: string, value: Message
   const told = conversation.entries.slice(0, at + 1);
   const rest = conversation.entries.slice(at + 1);
   for (const entry of told) {
-    if (entry.kind === 'step') for (const call of entry.message.toolCalls) conversation.outputs.delete(call.toolCallId);
+    for (const { toolCallId } of entry.kind === 'step' ? entry.message.toolCalls : []) {
+      conversation.outputs.delete(toolCallId);
+      conversation.endedMs.delete(toolCallId);
+    }
   }
   // What is being worked on is told word for word.
   const { turnId } = told[at]!;
@@ -145,6 +162,13 @@ function summarized(conversation: Conversation, producer: string, value: Message
 export function findStep({ entries }: Conversation, producer: string): MessageAgent | undefined {
   const entry = entries.find(({ id }) => id === producer);
   return entry?.kind === 'step' ? entry.message : undefined;
+}
+
+/** Calls of tools that have no end yet: the newest, should one still come. */
+export function openCalls({ entries, outputs }: Conversation): string[] {
+  const calls = entries.flatMap((entry) => (entry.kind === 'step' ? entry.message.toolCalls : []));
+  const open = calls.filter(({ toolCallId }) => !outputs.has(toolCallId));
+  return open.slice(-openCallsMax).map(({ toolCallId }) => toolCallId);
 }
 
 export function modelMessages({ entries, outputs }: Pick<Conversation, 'entries' | 'outputs'>): ModelMessage[] {
@@ -164,7 +188,8 @@ function stepMessages({ text, toolCalls }: MessageAgent, outputs: ReadonlyMap<st
     toolName: toolName(tool),
     input: readInput(inputJson),
   }));
-  const content = [...(text ? [{ type: 'text' as const, text }] : []), ...calls];
+  // Providers refuse a text of nothing but white space, and every conversation that has one.
+  const content = [...(text.trim() ? [{ type: 'text' as const, text }] : []), ...calls];
   if (content.length === 0) return [];
   const assistant: ModelMessage = { role: 'assistant', content };
   if (toolCalls.length === 0) return [assistant];

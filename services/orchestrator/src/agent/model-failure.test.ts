@@ -2,7 +2,7 @@
 
 import { APICallError } from 'ai';
 import { expect, it } from 'vitest';
-import { isContextExceeded, modelFailure, retryAfterMs } from './model-failure.ts';
+import { isContextExceeded, modelFailure, retryAfterMs, waitToTell } from './model-failure.ts';
 import { AnswerTooLarge } from './step-stream.ts';
 
 function answered(statusCode: number, responseHeaders: Record<string, string> = {}) {
@@ -34,6 +34,19 @@ it('Retry-After is followed, in seconds or as a date, within a bound', () => {
   expect(retryAfterMs('1e9', now)).toBe(600_000);
   expect(retryAfterMs('soon', now)).toBeNull();
   expect(retryAfterMs(undefined, now)).toBeNull();
+});
+
+it('who waits is told once it takes long: by the third attempt, or where the server wants the next one later than soon', () => {
+  const busy = modelFailure(answered(503), 0);
+  expect([1, 2, 3, 4, 12].map((attempt) => waitToTell(busy, attempt))).toEqual([
+    ...[null, null, "the model's server answered 503: no. It is asked again"],
+    ...[null, null],
+  ]);
+  const limited = (seconds: string) => modelFailure(answered(429, { 'retry-after': seconds }), 0);
+  expect(waitToTell(limited('3'), 1)).toBeNull();
+  expect(waitToTell(limited('500'), 1)).toBe("the model's server answered 429: no. It is asked again in 500 s");
+  expect(waitToTell(limited('500'), 4)).not.toBeNull();
+  expect(waitToTell(modelFailure(answered(401), 0), 3)).toBeNull();
 });
 
 it('what providers say when they were told too much is told from other refusals', () => {

@@ -10,6 +10,10 @@ import { modelRefused, type modelRepeats, modelUnavailable } from './model-step-
 import { AnswerTooLarge } from './step-stream.ts';
 
 const retryAfterMsMax = 10 * 60_000;
+/** A wait of more than this is told. */
+const soonMs = 5_000;
+/** By then it has waited for some seconds, whatever the server says. */
+const tellingAttempt = 3;
 const detailLengthMax = 300;
 const causesMax = 5;
 
@@ -40,6 +44,13 @@ export function modelFailure(error: unknown, nowMs: number): ModelFailure {
 /** OpenAI says 429 for that too, and no waiting mends it. */
 function isUnpaid({ data }: { data?: unknown }): boolean {
   return JSON.stringify(data ?? null).includes('"insufficient_quota"');
+}
+
+/** What is said to who waits for the model; null: it is soon asked again, or has been said, or is over. */
+export function waitToTell({ type, detail, retryAfterMs: ms }: ModelFailure, attempt: number): string | null {
+  const isLate = ms !== null && ms > soonMs;
+  if (type !== modelUnavailable || !(isLate || attempt === tellingAttempt)) return null;
+  return `${detail}. It is asked again${isLate ? ` in ${Math.ceil(ms / 1_000)} s` : ''}`;
 }
 
 /** What it answered is not what a model answers. */

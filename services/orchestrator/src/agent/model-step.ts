@@ -4,7 +4,8 @@
 // 2. Deltas carry the attempt that they are of; an attempt without its `message.agent` is superseded by the next.
 // 3. What the model says is bounded, and believed in nothing: tools and their input are checked here, before anything acts on them.
 // 4. What the session is still writing down is waited for: the model is told of all that came before, and what it says comes after it.
-// 5. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
+// 5. A model that lets its turn wait for long is told of with its reason, as `limit.reached`.
+// 6. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
 
 import { modelStepProducer, type TokenUsage } from '@worktrail/contract/turns';
 import type { MessageAgent } from '@worktrail/proto/event';
@@ -19,7 +20,7 @@ import { alwaysTokens, type Answer, askModel } from './ask-model.ts';
 import { type CompactionDeps, compact, conversationTokens, tokenBudget } from './compaction.ts';
 import { type Conversation, findStep, modelMessages } from './conversation.ts';
 import type { ConversationReader } from './conversation-reader.ts';
-import { isContextExceeded, isUnreadable, modelFailure, toApplicationFailure } from './model-failure.ts';
+import { isContextExceeded, isUnreadable, modelFailure, toApplicationFailure, waitToTell } from './model-failure.ts';
 import {
   type Finish,
   modelRefused,
@@ -30,7 +31,7 @@ import {
   type ToolUse,
 } from './model-step-messages.ts';
 import type { Models, OpenModel } from './models.ts';
-import { repetitions, repetitionsMax } from './repetition.ts';
+import { judgeRepetition, repetitionNote } from './repetition.ts';
 import { AnswerTooLarge, createStepStream, type StepStream } from './step-stream.ts';
 import { summarize } from './summarize.ts';
 import { toolUse } from './tools.ts';
@@ -72,9 +73,9 @@ export async function makeModelStep(
   const before = conversation.summarized.producer === producerName ? conversation.summarized.usage : [];
   const made = findStep(conversation, producerName);
   if (made) return resultOf(made, before);
-  if (repetitions(conversation, turnId) >= repetitionsMax) {
-    throw failure(modelRepeats, `the same was asked for ${repetitionsMax} times, with the same result`);
-  }
+  const { verdict, count } = judgeRepetition(conversation, turnId);
+  if (verdict === 'end') throw failure(modelRepeats, `the same was asked for ${count} times, with the same result`);
+  const lastWord = verdict === 'tell' ? [repetitionNote(count)] : [];
 
   const messageId = producerName;
   const stream = createStepStream({ append, messageId, attempt });
@@ -90,13 +91,19 @@ export async function makeModelStep(
   let summaries: TokenUsage[];
   try {
     ({ answer, summaries } = await askWithin(opened, conversation, compaction, (told) =>
-      askModel(opened, modelMessages(told), stream, asking),
+      askModel(opened, [...modelMessages(told), ...lastWord], stream, asking),
     ));
   } catch (error) {
     signal.throwIfAborted();
     const { type, detail, ...when } = modelFailure(error, clock());
     const isForGood = attempt >= uselessAttemptsMax && isUnreadable(error);
-    throw toApplicationFailure({ ...when, type: isForGood ? modelRefused : type, detail: models.mask(detail) });
+    const failed = { ...when, type: isForGood ? modelRefused : type, detail: models.mask(detail) };
+    const wait = waitToTell(failed, attempt);
+    if (wait !== null) {
+      await stream.finish();
+      await append({ case: 'limitReached', value: { limit: 'model', detail: wait } });
+    }
+    throw toApplicationFailure(failed);
   }
   if (isEmpty(answer, stream)) {
     if (attempt < uselessAttemptsMax) throw failure(modelUnavailable, "the model's answer was empty");

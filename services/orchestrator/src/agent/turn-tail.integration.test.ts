@@ -61,7 +61,9 @@ async function turnUnderWay() {
     ref,
     own,
     start: { sequence: await own('before'), session: null },
-    read: (step: number, since: Parameters<typeof readTurnTail>[3]) => readTurnTail(jsm, ref, { turnId, step }, since),
+    read: (step: number, since: Parameters<typeof readTurnTail>[3], open: string[] = []) =>
+      readTurnTail(jsm, ref, { turnId, step }, since, open),
+    endEarlier: (toolCallId: string) => publish(toolCallId, { case: 'toolEnded', value: { toolCallId } }),
     step: async (step: number, tools: number, deltas = 2) => {
       const messageId = `${turnId}-${step}`;
       for (let n = 0; n < deltas; n++)
@@ -104,6 +106,17 @@ test('nothing is answered where a step, or the end of a tool, is not there yet',
   expect(await turn.read(1, turn.start)).toBeUndefined();
   await turn.end(1, 1);
   expect(await turn.read(1, turn.start)).toBeDefined();
+});
+
+test('the end of a use of a tool of an earlier turn comes with it, where it has come meanwhile', async () => {
+  const turn = await turnUnderWay();
+  await turn.step(1, 0, 0);
+  const first = await turn.read(1, turn.start, ['earlier', 'given-up']);
+  expect(cases(first)).toEqual(['messageAgent']);
+  await turn.endEarlier('earlier');
+  await turn.step(2, 0, 0);
+  const second = await turn.read(2, first!.position, ['earlier', 'given-up']);
+  expect(cases(second)).toEqual(['toolEnded', 'messageAgent']);
 });
 
 test('nothing is answered where something has left the stream', async () => {

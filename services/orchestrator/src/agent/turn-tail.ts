@@ -4,6 +4,7 @@
 // 1. All of it, or nothing is answered: the numbers of a producer follow each other, a step ends with its message, and each use of a tool
 //    with its end.
 // 2. In the order of the stream.
+// 3. With the end of a use of a tool that was missing before: of a turn that was canceled it may come while the next one goes on.
 
 import { fromBinary } from '@bufbuild/protobuf';
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream';
@@ -36,19 +37,23 @@ interface Read {
 const eventsMax = 1_000;
 const bytesMax = 1024 * 1024;
 
-/** `step`: the newest one that was made. undefined: not all of it is there. */
+/** `step`: the newest one that was made. `open`: uses of tools before it that had no end yet. undefined: not all of it is there. */
 export async function readTurnTail(
   jsm: TailReader,
   ref: SandboxRef,
   { turnId, step }: { turnId: string; step: number },
   since: TailPosition,
+  open: readonly string[],
 ): Promise<TurnTail | undefined> {
-  const [session, made] = await Promise.all([
+  const [session, made, ...late] = await Promise.all([
     readSession(jsm, ref, since),
     readStep(jsm, ref, { turnId, step }, since),
+    ...open.map((toolCallId) => readEnd(jsm, ref, toolCallId)),
   ]);
   if (!session || !made) return undefined;
-  const read = [...session.read, ...made].toSorted((a, b) => a.sequence - b.sequence);
+  const read = [...session.read, ...made, ...late.filter((end) => end !== undefined)].toSorted(
+    (a, b) => a.sequence - b.sequence,
+  );
   const { newest } = session;
   const position = { number: Number(newest.event.number), sequence: newest.sequence };
   return { events: read.map(({ event }) => event), position: { ...since, session: position } };
@@ -84,9 +89,14 @@ async function readStep(
   const read = await readAfter(jsm, ref, modelStepProducer(turnId, step), since.sequence);
   const payload = read.at(-1)?.event.payload;
   if (payload?.case !== 'messageAgent' || !isWhole(read, 1, read.length)) return undefined;
-  const ends = await Promise.all(payload.value.toolCalls.map(({ toolCallId }) => readLast(jsm, ref, toolCallId)));
-  const told = ends.filter((end) => end?.event.payload.case === 'toolEnded');
-  return told.length === ends.length ? [...read, ...(told as Read[])] : undefined;
+  const ends = await Promise.all(payload.value.toolCalls.map(({ toolCallId }) => readEnd(jsm, ref, toolCallId)));
+  const told = ends.filter((end) => end !== undefined);
+  return told.length === ends.length ? [...read, ...told] : undefined;
+}
+
+async function readEnd(jsm: TailReader, ref: SandboxRef, toolCallId: string): Promise<Read | undefined> {
+  const last = await readLast(jsm, ref, toolCallId);
+  return last?.event.payload.case === 'toolEnded' ? last : undefined;
 }
 
 function isWhole(read: readonly Read[], first: number, last: number): boolean {

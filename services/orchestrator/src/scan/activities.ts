@@ -6,6 +6,7 @@ import type { KnownFinding } from '@worktrail/contract/scan-messages';
 import type { ScanDocument } from '@worktrail/contract/suggestions';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import { beating } from '../record-activities.ts';
+import { forgetAnswer } from './stored-answer.ts';
 import { type CheckFinding, type CheckFindingInput, findFailingCheck } from './check-finding.ts';
 import {
   type ProjectRef,
@@ -30,7 +31,10 @@ export interface ScanRecordDeps {
 
 export function createScanRecordActivities({ configuration, trace }: ScanRecordDeps): ScanRecordActivities {
   return {
-    recordScan: beating((document) => writeScan(configuration, document)),
+    recordScan: beating(async (document) => {
+      if (document.state !== 'running') await forgetAnswer(configuration, document);
+      await writeScan(configuration, document);
+    }),
     readKnownFindings: beating((of) => readKnownFindings(configuration, of)),
     findFailingCheck: beating((input) => findFailingCheck(trace, input, Context.current().cancellationSignal)),
     storeFindings: beating((input) => storeFindings(configuration, input)),

@@ -1,10 +1,14 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { sessionWorkflowId } from '@worktrail/contract/session-messages';
+import { scanAnswerKey } from '@worktrail/contract/suggestions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
 import { makeScannedProject } from '../../test/scan-client.ts';
 import { sampleFinding } from '../../test/scripted-scans.ts';
 import { until } from '../../test/session-client.ts';
+import { answeredOnce } from './stored-answer.ts';
+
+const suggestion = (title: string) => ({ title, description: '', path: 'a.ts', firstLine: 1, lastLine: 1 });
 
 let servers: Servers;
 beforeAll(async () => {
@@ -98,6 +102,22 @@ describe('a scan', () => {
     expect(scanned).toMatchObject({ state: 'completed', added: 1 });
     expect(scanned.notes).toHaveLength(1);
     expect(scanned.notes[0]).toMatch(/^the model could not be asked: there is no model "none\/such"/);
+  });
+
+  it('asks a model once, whoever died after its answer was stored; the next scan asks anew', async () => {
+    const project = await makeScannedProject(bed);
+    found('a');
+    let asked = 0;
+    bed.model.answer = () => ({ text: JSON.stringify({ suggestions: [suggestion(`said ${++asked}`)] }), calls: [] });
+    const startedAt = new Date().toISOString();
+    const scan = { ...project.spec, startedAt };
+    const ask = () => answeredOnce(bed.configuration, scan, async () => `answer ${++asked}`);
+    expect([await ask(), await ask()]).toEqual(['answer 1', 'answer 1']);
+    await project.scan({ model: 'custom/scripted' });
+    expect(await states(project)).toMatchObject({ 'said 2': 'open' });
+    const { organizationId, projectId } = project.spec;
+    const left = await bed.configuration.get(scanAnswerKey(organizationId, projectId));
+    expect(left?.operation).toBe('DEL');
   });
 
   it('fails where the repository cannot be read, and changes nothing', async () => {

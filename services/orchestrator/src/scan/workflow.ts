@@ -129,7 +129,8 @@ async function askModel(
   try {
     const said = known.filter(({ kind }) => kind === 'model').map(({ title }) => title);
     const found = findings.slice(0, askedMax).map(({ title }) => title);
-    const told = await askForSuggestions({ model: model!, digest, found, said, countMax: askedMax });
+    const scan = { organizationId, projectId, startedAt: state.document.startedAt };
+    const told = await askForSuggestions({ scan, model: model!, digest, found, said, countMax: askedMax });
     if (told.length === 0) return [];
     const claims = told.map(({ path, firstLine, lastLine }) => ({ path, firstLine, lastLine }));
     const located = await locateEvidence({ organizationId, projectId, repository, commit, claims });

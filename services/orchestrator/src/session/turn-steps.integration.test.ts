@@ -4,7 +4,7 @@
 import type { Event } from '@worktrail/proto/event';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
-import { sampleSession, sampleTurn } from '../../test/samples.ts';
+import { sampleCommand, sampleSession, sampleTurn } from '../../test/samples.ts';
 import { type SessionClient, startSession, until } from '../../test/session-client.ts';
 
 let servers: Servers;
@@ -83,3 +83,24 @@ it('is taken up by an orchestrator that is started anew, with each step and each
   expect(ofCase(events, 'toolEnded')).toHaveLength(plans);
   expect(told.at(-1)).toHaveLength(plans);
 });
+
+it('asks for a use of files whose sandbox is gone now and then, until what still runs in it has ended', async () => {
+  bed.model.answer = ({ step }) => ({ text: '', calls: step === 1 ? [{ tool: 'list_files', input: {} }] : [] });
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const command = sampleCommand('hold', { background: true });
+  await session.run(command);
+  await until(async () => bed.runner.isHeld(command.id), Boolean);
+  bed.runner.loseSandbox(session.spec.sessionId);
+  await session.say(sampleTurn('look'));
+  const asked = () => bed.runner.usedFiles.filter(({ input }) => input.sessionId === session.spec.sessionId);
+  const [first, second] = await until(
+    async () => asked(),
+    ({ length }) => length >= 2,
+  );
+  expect(second!.atMs - first!.atMs).toBeGreaterThan(1_000);
+  await bed.runner.release(command.id);
+  await endedTurn(session);
+  expect(asked().at(-1)!.input.generation).toBeGreaterThan(first!.input.generation);
+  expect(asked().length).toBeLessThan(10);
+}, 60_000);

@@ -2,7 +2,7 @@
 //
 // 1. What came of it is in the history, as the model is told of it: bounded, and with what was read and changed by its content.
 // 2. It is done once and told once: what is to be written is decided once, and kept beside the sandbox with what became of it until all
-//    of that is in the history; an attempt after one that died goes on from there.
+//    of that is in the history (`kept-plan.ts`); an attempt after one that died goes on from there.
 // 3. A use that is canceled before it has written anything leaves nothing. What is begun to be written is written whole, and told.
 // 4. Of a patch over several files each part fits, or nothing is written. Where one of them cannot be written all the same, those before it are,
 //    and told.
@@ -10,7 +10,6 @@
 // 6. A text is read and written as UTF-8; what is none is told as such and left alone.
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileToolUse } from '@worktrail/contract/agent-tools';
 import type { UsedFiles, UseFilesInput } from '@worktrail/contract/sandbox-activities';
@@ -29,6 +28,7 @@ import type { LiveFile, LiveFiles } from '../files/live-files.ts';
 import type { OpenSandbox } from '../sessions/open-sandboxes.ts';
 import { runInternalCommand } from '../supervision/internal-command.ts';
 import { readLines } from './read-lines.ts';
+import { keepPlan, openKeptPlan, type PlannedFile, removeKeptPlan } from './kept-plan.ts';
 import { EditRefused, readPatch, replaced } from './edit-text.ts';
 import { masked } from './masked-values.ts';
 import { createPatchedFiles } from './patched-files.ts';
@@ -54,23 +54,6 @@ export interface FileToolDeps {
 const shownBytesMax = 32 * 1024;
 const listMax = 500;
 const searchTimeoutMs = 20_000;
-
-interface Written {
-  changeId: string;
-  path: string;
-  /** null: it is deleted. */
-  content: string | null;
-  /** The blob that was there; '': nothing was. */
-  before: string;
-}
-
-/** What is to be written, and what became of the first of it. Kept until all of it is told. */
-interface Kept {
-  written: Written[];
-  made: (ChangedFile & { path: string })[];
-  /** Why the next one could not be; what follows it is not tried. */
-  refused?: string;
-}
 
 interface Outcome {
   output: unknown;
@@ -158,7 +141,7 @@ export function createFileTools({ live, changes, events, readSecret, clock }: Fi
   }
 
   /** What is to be written, from what is there now. */
-  async function plan(sandbox: OpenSandbox, use: FileToolUse, signal: AbortSignal): Promise<Written[]> {
+  async function plan(sandbox: OpenSandbox, use: FileToolUse, signal: AbortSignal): Promise<PlannedFile[]> {
     switch (use.tool) {
       case 'write_file': {
         requirePath(use.path);
@@ -176,7 +159,7 @@ export function createFileTools({ live, changes, events, readSecret, clock }: Fi
     }
   }
 
-  async function planPatch(sandbox: OpenSandbox, patch: string, signal: AbortSignal): Promise<Written[]> {
+  async function planPatch(sandbox: OpenSandbox, patch: string, signal: AbortSignal): Promise<PlannedFile[]> {
     const files = createPatchedFiles((path) => readTextIfThere(sandbox, path, signal));
     for (const part of readPatch(patch)) await files.apply(part);
     return files.all().map((file) => ({ changeId: newId('event'), ...file }));
@@ -188,26 +171,23 @@ export function createFileTools({ live, changes, events, readSecret, clock }: Fi
     { signal, canceled }: { signal: AbortSignal; canceled: AbortSignal },
   ): Promise<Outcome> {
     const path = keptPath(sandbox, input);
-    const kept = (await readKept(path)) ?? {
-      written: await plan(sandbox, input.use, AbortSignal.any([signal, canceled])),
-      made: [],
-    };
-    const { written, made } = kept;
-    if (made.length === 0) canceled.throwIfAborted();
-    if (made.length === 0) await keep(path, kept);
-    for (const { content, before, ...order } of kept.refused === undefined ? written.slice(made.length) : []) {
+    const before = await openKeptPlan(path);
+    const planned = before?.planned ?? (await plan(sandbox, input.use, AbortSignal.any([signal, canceled])));
+    if (!before || before.made.length === 0) canceled.throwIfAborted();
+    const kept = before ?? (await keepPlan(path, planned));
+    const { made } = kept;
+    for (const { content, before: blob, ...order } of kept.refused === undefined ? planned.slice(made.length) : []) {
       const bytes = content === null ? null : Buffer.from(content);
-      const expected = before === '' ? 'absent' : { blob: before };
+      const expected = blob === '' ? 'absent' : { blob };
       try {
         const file = await changes.changeTo(sandbox, { ...order, executable: null, expected, bytes }, signal);
-        made.push({ path: order.path, ...asOfAll(file, before) });
+        await kept.add({ made: { path: order.path, ...asOfAll(file, blob) } });
       } catch (error) {
-        const refusal = refusalOf(error);
-        if (refusal === undefined || made.length === 0) throw error;
-        kept.refused = refusal;
+        const refused = refusalOf(error);
+        if (refused === undefined || made.length === 0) throw error;
+        await kept.add({ refused });
+        break;
       }
-      await keep(path, kept);
-      if (kept.refused !== undefined) break;
     }
     const shown = made.map(({ path: of, status, additions, deletions }) => ({
       path: of,
@@ -258,7 +238,7 @@ export function createFileTools({ live, changes, events, readSecret, clock }: Fi
       const stored = await recoverProducer(events, where);
       // Another attempt has told it all: only its answer was lost.
       if (stored.ended) {
-        await rm(keptPath(sandbox, input), { force: true });
+        await removeKeptPlan(keptPath(sandbox, input));
         return { changed: isChange(use) };
       }
       const secrets = await secretsOf(input);
@@ -270,7 +250,7 @@ export function createFileTools({ live, changes, events, readSecret, clock }: Fi
       for (const payload of [...missing, endOf(toolCallId, output, failed)]) {
         await producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: agent }, turnId, payload });
       }
-      await rm(keptPath(sandbox, input), { force: true });
+      await removeKeptPlan(keptPath(sandbox, input));
       return { changed: isChange(use) };
     },
   };
@@ -304,7 +284,7 @@ function fitting(lines: readonly string[]): string[] {
 }
 
 function keptPath({ directory }: OpenSandbox, { toolCallId }: UseFilesInput): string {
-  return join(directory.path, 'tool-uses', `${toolCallId}.json`);
+  return join(directory.path, 'tool-uses', `${toolCallId}.jsonl`);
 }
 
 /** An attempt before, whose answer is lost, may have done it: how many lines that changed is told by the next checkpoint. */
@@ -312,15 +292,4 @@ function asOfAll(file: ChangedFile, before: string): ChangedFile {
   if (file.status !== 'unchanged' || before === file.newBlob) return file;
   const status = file.newBlob === '' ? 'deleted' : before === '' ? 'added' : 'modified';
   return { ...file, status, oldBlob: before };
-}
-
-async function readKept(path: string): Promise<Kept | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as Kept);
-}
-
-async function keep(path: string, kept: Kept): Promise<void> {
-  await mkdir(join(path, '..'), { recursive: true });
-  await writeFile(`${path}.new`, JSON.stringify(kept), { flush: true });
-  await rename(`${path}.new`, path);
 }

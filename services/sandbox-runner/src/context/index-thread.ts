@@ -1,8 +1,8 @@
 // A thread of its own for what would hold up everything else in the runner: it is started when it is needed, and ended when it was idle for a
 // while, which gives back all of its memory.
 //
-// 1. A thread that answers nothing for `silentMsMax` of a request, or dies, is ended: what it was asked fails with ThreadLost, and the next
-//    request has a new one.
+// 1. A thread that says nothing for `silentMsMax` while it is asked something, or dies, is ended: all that it was asked fails with ThreadLost,
+//    and the next request has a new one.
 // 2. An aborted request fails at once; the thread is told.
 
 import { Worker } from 'node:worker_threads';
@@ -41,7 +41,6 @@ interface Asked {
   resolve(result: unknown): void;
   reject(error: Error): void;
   onProgress: (progress: unknown) => void;
-  timer: NodeJS.Timeout;
 }
 
 export function createIndexThread(options: IndexThreadOptions): IndexThread {
@@ -50,16 +49,16 @@ export function createIndexThread(options: IndexThreadOptions): IndexThread {
   const asked = new Map<number, Asked>();
   let worker: Worker | undefined;
   let idle: NodeJS.Timeout | undefined;
+  /** Since it was asked something, or has said something of it. */
+  let silence: NodeJS.Timeout | undefined;
   let lastId = 0;
   let isClosed = false;
 
   function lose(lost: Worker, reason: string, cause?: unknown): void {
     if (worker !== lost) return;
     worker = undefined;
-    for (const one of asked.values()) {
-      clearTimeout(one.timer);
-      one.reject(new ThreadLost(reason, { cause }));
-    }
+    clearTimeout(silence);
+    for (const one of asked.values()) one.reject(new ThreadLost(reason, { cause }));
     asked.clear();
     void lost.terminate();
   }
@@ -78,10 +77,10 @@ export function createIndexThread(options: IndexThreadOptions): IndexThread {
   }
 
   function take(answer: ThreadAnswer): void {
+    if (asked.size > 0) silence?.refresh();
     const one = asked.get(answer.id);
     if (!one) return;
     if ('progress' in answer) {
-      one.timer.refresh();
       one.onProgress(answer.progress);
       return;
     }
@@ -91,10 +90,10 @@ export function createIndexThread(options: IndexThreadOptions): IndexThread {
   }
 
   function settle(id: number): void {
-    clearTimeout(asked.get(id)?.timer);
     asked.delete(id);
     const unused = worker;
     if (asked.size > 0 || !unused) return;
+    clearTimeout(silence);
     idle = setTimeout(() => lose(unused, 'the thread was idle'), idleMsMax).unref();
   }
 
@@ -118,8 +117,10 @@ export function createIndexThread(options: IndexThreadOptions): IndexThread {
             end(value);
           };
         };
-        const timer = setTimeout(() => lose(used, `the thread was silent for ${silentMsMax} ms`), silentMsMax);
-        asked.set(id, { resolve: over(resolve), reject: over(reject), onProgress, timer });
+        if (asked.size === 0) {
+          silence = setTimeout(() => lose(used, `the thread was silent for ${silentMsMax} ms`), silentMsMax);
+        }
+        asked.set(id, { resolve: over(resolve), reject: over(reject), onProgress });
         signal.addEventListener('abort', abort, { once: true });
         used.postMessage({ id, kind, request } satisfies ThreadMessage);
       });

@@ -23,7 +23,7 @@ import { findIndexes, makeIndexSpace } from './index-space.ts';
 import { createIndexThread, type IndexThread, ThreadLost } from './index-thread.ts';
 import { removeScratch } from './segment-files.ts';
 
-export type ContextSearch = ContextSearchRequest & { projectId: string };
+export type ContextSearch = Omit<ContextSearchRequest, 'within'> & { projectId: string };
 export type ContextPlace = Pick<ContextSearch, 'organizationId' | 'projectId' | 'repository' | 'ref'>;
 
 /** An index that was made to its end, as far as its files could be read. */

@@ -3,7 +3,7 @@
 // A call that fails in a way that may pass is tried again by the server, at a time that the activity gives. What is in the history of a
 // step is not asked of the model again, whoever died.
 
-import { ActivityCancellationType, isCancellation, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, condition, isCancellation, proxyActivities } from '@temporalio/workflow';
 import { agentName } from '@worktrail/contract/agents';
 import { modelStepProducer } from '@worktrail/contract/turns';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
@@ -22,7 +22,6 @@ import type { SessionRun } from '../run.ts';
 import type { LiveTurn, SessionState } from '../state.ts';
 import { filesTouched } from '../checkpoints.ts';
 import { toolSandboxGone } from '../life.ts';
-import { findLive } from '../commands.ts';
 import {
   modelAnswered,
   modelFailed,
@@ -36,6 +35,8 @@ import {
 const detailLengthMax = 500;
 /** A runner's: another generation of the session has been asked for meanwhile. */
 const staleGeneration = 'stale_generation';
+/** Before a host is asked again that has no sandbox of the session, while what is followed there has not noticed yet. */
+const refusedDelay = '5 seconds';
 
 const { modelStep } = proxyActivities<AgentActivities>({
   startToCloseTimeout: '1 hour',
@@ -65,13 +66,13 @@ export function callModel({ state, background }: SessionRun, turn: LiveTurn): vo
   });
 }
 
+/** Whatever it is a use of, it is not to be concluded any more afterwards: the loop comes back here for the next one. */
 export function concludeTool({ state, background }: SessionRun, turn: LiveTurn): void {
   const tool = toolToConclude(turn);
   if (!tool) return;
   const { use, commandId } = tool;
   const turnId = turn.spec.id;
   const about = { turnId, toolCallId: use.id };
-  if (commandId !== null && findLive(state, commandId)) return;
   tool.state = 'telling';
   const input = { ...sandboxRef(state), ...about, agent: agentName(turn.spec.agent) };
   if (use.kind === 'files') {
@@ -83,7 +84,7 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
     const asked: UseContextInput = { ...input, repository, commit: state.baseCommit ?? '', use: use.use };
     return background.begin('tool', () => useOnHost(state, input, () => searchOnHost(state, asked)));
   }
-  if (commandId === null) return;
+  if (commandId === null) return toolFailed(state, about, 'it was never begun', now());
   const result = state.ended.find(({ id }) => id === commandId)?.result ?? null;
   background.begin('tool', async () => {
     await concludeCommand({ ...about, ref: sandboxRef(state), commandId, result });
@@ -125,9 +126,12 @@ async function useOnHost(
   } catch (error) {
     const type = failureType(error);
     if (isCancellation(error) || wasNotTakenUp(error) || type === sandboxGone || type === staleGeneration) {
+      if (type === sandboxGone) toolSandboxGone(state, generation, now());
+      const isRefused = type === sandboxGone || type === staleGeneration;
+      // Until it is opened anew, for as long as the tool is not canceled.
+      if (isRefused) await condition(() => generation !== state.generation, refusedDelay).catch(() => undefined);
       // Of a turn that goes on the loop asks again.
       toolNotTold(state, turnId, toolCallId, now());
-      if (type === sandboxGone) toolSandboxGone(state, generation, now());
     } else {
       toolFailed(state, { turnId, toolCallId }, failureMessage(error).slice(0, detailLengthMax), now());
     }

@@ -1,6 +1,6 @@
 // Writing or deleting one file, on the session's host: what can be tried again the server tries again, within a bound.
 
-import { ActivityCancellationType, isCancellation, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, condition, isCancellation, proxyActivities } from '@temporalio/workflow';
 import type { ErrorCode } from '@worktrail/contract/errors';
 import { type SandboxActivities, sandboxGone } from '@worktrail/contract/sandbox-activities';
 import { failureMessage, failureType, wasNotTakenUp } from '../../activity-failure.ts';
@@ -12,6 +12,8 @@ import type { SessionRun } from '../run.ts';
 
 const refusals: readonly ErrorCode[] = ['precondition_failed', 'not_found', 'conflict'];
 const detailLengthMax = 500;
+/** Before a host is asked again that has no sandbox of the session, while a command that is followed there has not noticed yet. */
+const goneDelay = '5 seconds';
 
 export function makeFileChange({ state, background }: SessionRun): void {
   const next = nextFileChange(state);
@@ -42,6 +44,8 @@ export function makeFileChange({ state, background }: SessionRun): void {
       const detail = failureMessage(error).slice(0, detailLengthMax);
       const told = { generation: input.generation, sandboxGone: type === sandboxGone, code, detail };
       fileNotChanged(state, changeId, told, now());
+      const isOver = () => nextFileChange(state)?.request.changeId !== changeId;
+      if (told.sandboxGone) await condition(() => isOver() || told.generation !== state.generation, goneDelay);
     }
   });
 }
