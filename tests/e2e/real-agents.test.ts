@@ -144,9 +144,10 @@ test('codex goes on with its conversation, is told it where its record is gone, 
   const answers = { 'keep 4711': 'I keep it.', 'which number': 'It is 4711.', 'once more': 'Still 4711.' };
   for (const [question, content] of Object.entries(answers)) {
     const isAsked = ({ messages }: any) => {
-      const isLast = JSON.stringify(messages.findLast((one: any) => one.role === 'user')).includes(question);
-      if (isLast) asked.push(JSON.stringify(messages));
-      return isLast;
+      const said = JSON.stringify(messages.findLast((one: any) => one.role === 'user'));
+      const isIt = Object.keys(answers).findLast((one) => said.includes(one)) === question;
+      if (isIt) asked.push(JSON.stringify(messages));
+      return isIt;
     };
     model.on({ predicate: isAsked } as any, { content });
   }

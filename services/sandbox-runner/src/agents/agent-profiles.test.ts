@@ -37,6 +37,12 @@ test.each([true, false])('codex goes on with a conversation if it has it: %s', a
   }
 });
 
+test('codex looks for nothing outside, and does not wait for a network', () => {
+  const { command } = agentProfiles.codex.start({ model: 'm', command: '' }, {}, null);
+  for (const setting of ['analytics.enabled', 'features.plugins', 'features.unbounded_connection_retries'])
+    expect(command).toContain(`-c ${setting}=false`);
+});
+
 test('the model endpoint of the sandbox is what opencode uses', () => {
   const variables = { OPENAI_BASE_URL: 'http://127.0.0.1:20480/v1', OPENAI_API_KEY: 'k' };
   const { files } = agentProfiles.opencode.start({ model: 'm', command: '' }, variables, null);

@@ -1,11 +1,20 @@
 // Codex (npm package @openai/codex) by its JSON mode: it is given one message and tells what it does. It cannot be asked for permission in
 // that mode, and its own sandbox has no place inside of ours.
 //
-// A conversation that it keeps no record of any more is begun anew; which of both it is stands before all that it says itself, so that the
-// message can be made for it.
+// 1. A conversation that it keeps no record of any more is begun anew; which of both it is stands before all that it says itself, so that the
+//    message can be made for it.
+// 2. Nothing of it is looked for, reported or updated outside.
+// 3. Where no model can be reached its turn ends. By itself it would wait for a network, and say so again and again.
 
 import { type AgentProfile, quoted } from '../agent-profile.ts';
 import { conversationBegun, conversationResumed } from '../codex-protocol.ts';
+
+const settings = [
+  'check_for_update_on_startup=false',
+  'analytics.enabled=false',
+  'features.plugins=false',
+  'features.unbounded_connection_retries=false',
+];
 
 export const codex: AgentProfile = {
   speaks: 'codex_json',
@@ -23,7 +32,7 @@ export const codex: AgentProfile = {
           ];
     const options = [
       '--json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox',
-      '-c check_for_update_on_startup=false',
+      ...settings.map((setting) => `-c ${setting}`),
       ...provider,
       ...(model ? [`-m ${quoted(model)}`] : []),
     ].join(' ');
