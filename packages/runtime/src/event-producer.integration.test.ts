@@ -15,6 +15,7 @@ import {
   newProducerState,
   type ProducerDeps,
   type ProducerRef,
+  recoverBegunProducer,
   recoverProducer,
   StaleProducerError,
 } from './event-producer.ts';
@@ -224,4 +225,16 @@ test('a new producer state is never shared between producers', () => {
   const producer = createProducer(deps(), newRef());
   expect(producer.state).toEqual(newProducerState);
   expect(producer.state).not.toBe(newProducerState);
+});
+
+test('what another is about to begin is waited for, also where its begin has left the stream, and no longer than it is wanted', async () => {
+  const ref = newRef();
+  const begun = recoverBegunProducer(deps(), ref);
+  const { sequence } = await createProducer(deps(), ref).append(output(Stream.STDOUT, 0, 0, 'one'));
+  expect(await begun).toMatchObject({ number: 1, sequence });
+  expect(await recoverBegunProducer(deps({ number: 1n }), newRef())).toMatchObject({ number: 1, sequence: 0 });
+  const nobody = new AbortController();
+  const never = recoverBegunProducer(deps({ number: 0n }), newRef(nobody.signal));
+  nobody.abort(new Error('not wanted'));
+  await expect(never).rejects.toThrow('not wanted');
 });

@@ -53,6 +53,9 @@ export function endsProducer(producer: string, payload: Event['payload']): boole
   }
 }
 
+/** How soon the first event of a producer is looked for again, and how often in the stream alone. */
+const beginning = { ms: 4, looks: 4 };
+
 /** What is stored of a producer. */
 export interface ProducerState {
   /** Of the last event; 0 when there is none. */
@@ -234,6 +237,15 @@ export async function recoverProducer(deps: ProducerDeps, ref: ProducerRef): Pro
   return (await readStored(deps, ref)).state;
 }
 
+/** The same, once another has written its first event, which is about to be. */
+export async function recoverBegunProducer(deps: ProducerDeps, ref: ProducerRef): Promise<ProducerState> {
+  for (let attempt = 0; ; attempt++) {
+    const stored = attempt < beginning.looks ? await readInStream(deps, ref) : await readStored(deps, ref);
+    if (stored && stored.state.number > 0) return stored.state;
+    await backOff(attempt, ref.signal, beginning.ms);
+  }
+}
+
 interface Stored {
   state: ProducerState;
   /** The last message's bytes; undefined when only the mark is left. */
@@ -241,18 +253,24 @@ interface Stored {
 }
 
 async function readStored(deps: ProducerDeps, ref: ProducerRef): Promise<Stored> {
+  return (await readInStream(deps, ref)) ?? (await readMark(deps, ref));
+}
+
+async function readInStream(deps: ProducerDeps, ref: ProducerRef): Promise<Stored | undefined> {
   // From the stream's leader: a replica's direct get may be behind.
   const last = await deps.jsm.streams.getMessage(eventStream(ref.partition), {
     last_by_subj: eventSubject(ref, ref.producer),
   });
-  if (last) {
-    const state = { ...newProducerState, sequence: last.seq };
-    const event = fromBinary(EventSchema, last.data);
-    state.number = Number(event.number) - 1;
-    setOffsets(state, event);
-    advance(state, event);
-    return { state, bytes: last.data };
-  }
+  if (!last) return undefined;
+  const state = { ...newProducerState, sequence: last.seq };
+  const event = fromBinary(EventSchema, last.data);
+  state.number = Number(event.number) - 1;
+  setOffsets(state, event);
+  advance(state, event);
+  return { state, bytes: last.data };
+}
+
+async function readMark(deps: ProducerDeps, ref: ProducerRef): Promise<Stored> {
   const mark = await deps.trace.getProducerMark({
     scope: { organizationId: ref.organizationId, sessionId: ref.sessionId, partition: ref.partition },
     producer: ref.producer,
@@ -327,9 +345,9 @@ function isWrongLastSequence(error: unknown): boolean {
   );
 }
 
-async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
+async function backOff(attempt: number, signal: AbortSignal, firstMs = 50): Promise<void> {
   signal.throwIfAborted();
-  const delayMs = Math.min(2_000, 50 * 2 ** attempt);
+  const delayMs = Math.min(2_000, firstMs * 2 ** attempt);
   await new Promise<void>((resolve) => {
     const timer = setTimeout(done, delayMs);
     function done() {

@@ -3,7 +3,7 @@
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { ProducerDeps } from '@worktrail/runtime/event-producer';
 import type { Metrics } from '@worktrail/runtime/metrics';
-import type { AgentActivities } from './agent-activities.ts';
+import type { AgentActivities, ConcludeCommandInput } from './agent-activities.ts';
 import { measureModelSteps } from './agent-metrics.ts';
 import type { AppendedDrafts } from './appended-drafts.ts';
 import { beating } from './beating.ts';
@@ -22,12 +22,12 @@ export interface AgentDeps {
 
 export function createAgentActivities({ producer, trace, appended, models, metrics }: AgentDeps): AgentActivities {
   const conversations = createConversationReader(trace, producer.jsm);
-  const stepDeps = { producer, conversations, appended, models, clock: Date.now };
+  const conclude = (input: ConcludeCommandInput, signal: AbortSignal) =>
+    concludeCommand({ producer, trace, clock: Date.now }, input, signal);
+  const stepDeps = { producer, conversations, appended, conclude, models, clock: Date.now };
   const activities: AgentActivities = {
     modelStep: beating((input, attempt, signal) => makeModelStep(stepDeps, input, attempt, signal)),
-    concludeCommand: beating((input, _, signal) =>
-      concludeCommand({ producer, trace, clock: Date.now }, input, signal),
-    ),
+    concludeCommand: beating((input, _, signal) => conclude(input, signal)),
   };
   return measureModelSteps(activities, models, metrics);
 }

@@ -1,7 +1,7 @@
 // What the model is told of a command that it wanted: how it ended, and the end of its output.
 
 import type { TraceClient } from '@worktrail/runtime/trace-client';
-import { createProducer, type ProducerDeps, recoverProducer } from '@worktrail/runtime/event-producer';
+import { createProducer, type ProducerDeps, recoverBegunProducer } from '@worktrail/runtime/event-producer';
 import { Stream } from '@worktrail/proto/event';
 import type { ConcludeCommandInput } from './agent-activities.ts';
 
@@ -20,8 +20,8 @@ export async function concludeCommand(
   signal: AbortSignal,
 ): Promise<void> {
   const where = { ...ref, producer: toolCallId, signal };
-  const stored = await recoverProducer(events, where);
-  // `tool.started` is the session's to write, before this.
+  // `tool.started` is the session's to write, perhaps just now.
+  const stored = await recoverBegunProducer(events, where);
   if (stored.number >= 2) return;
   const { organizationId, sessionId, partition } = ref;
   const bytes = (result?.stdoutBytes ?? 0) + (result?.stderrBytes ?? 0);

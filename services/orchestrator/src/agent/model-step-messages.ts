@@ -1,5 +1,6 @@
 // What a step of a turn is asked for and what it comes to, as the session's workflow has it.
 
+import type { CommandResult } from '@worktrail/contract/commands';
 import type { ContextToolUse, FileToolUse } from '@worktrail/contract/agent-tools';
 import type { InheritedHistory } from '@worktrail/contract/forks';
 import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
@@ -18,6 +19,13 @@ export interface EventPoint {
   number: number;
 }
 
+/** A command that the agent wanted has ended, and what the model is told of it is not written down yet. */
+export interface CommandToTell {
+  toolCallId: string;
+  commandId: string;
+  result: CommandResult | null;
+}
+
 export interface ModelStepInput {
   ref: SandboxRef;
   inherited: InheritedHistory[];
@@ -26,6 +34,8 @@ export interface ModelStepInput {
   step: number;
   /** The newest of what is being written down beside the step, and has to be in the history before the model is asked; null: all of it is. */
   after: EventPoint | null;
+  /** To be written down before the model is asked; null: nothing is. */
+  toTell: CommandToTell | null;
   /** As the operator has named it. */
   model: string;
 }

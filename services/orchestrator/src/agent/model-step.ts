@@ -3,7 +3,8 @@
 // 1. `message.agent` is the step: what the turn does next follows from it alone. A step that has one is not asked of the model again.
 // 2. Deltas carry the attempt that they are of; an attempt without its `message.agent` is superseded by the next.
 // 3. What the model says is bounded, and believed in nothing: tools and their input are checked here, before anything acts on them.
-// 4. What the session is still writing down is waited for: the model is told of all that came before, and what it says comes after it.
+// 4. What the session is still writing down is waited for, and the end of a command that is left to this step is written down: the model is
+//    told of all that came before, and what it says comes after it.
 // 5. A model that lets its turn wait for long is told of with its reason, as `limit.reached`.
 // 6. What no longer fits the model is summarized before (compaction.ts), and told in the usage of the step.
 
@@ -15,6 +16,7 @@ import {
   type ProducerDeps,
   recoverProducer,
 } from '@worktrail/runtime/event-producer';
+import type { ConcludeCommandInput } from './agent-activities.ts';
 import type { AppendedDrafts } from './appended-drafts.ts';
 import { alwaysTokens, type Answer, askModel } from './ask-model.ts';
 import { type CompactionDeps, compact, conversationTokens, tokenBudget } from './compaction.ts';
@@ -41,6 +43,7 @@ export interface ModelStepDeps {
   producer: ProducerDeps;
   conversations: ConversationReader;
   appended: AppendedDrafts;
+  conclude(input: ConcludeCommandInput, signal: AbortSignal): Promise<void>;
   models: Models;
   clock: () => number;
 }
@@ -54,8 +57,8 @@ const shorteningsMax = 3;
 
 /** `attempt`: of this step, from 1. */
 export async function makeModelStep(
-  { producer: events, conversations, appended, models, clock }: ModelStepDeps,
-  { ref, inherited, turnId, step, after, model: name }: ModelStepInput,
+  { producer: events, conversations, appended, conclude, models, clock }: ModelStepDeps,
+  { ref, inherited, turnId, step, after, toTell, model: name }: ModelStepInput,
   attempt: number,
   signal: AbortSignal,
 ): Promise<ModelStepResult> {
@@ -69,6 +72,7 @@ export async function makeModelStep(
     producer.append({ time: new Date(clock()), actor: { kind: 'agent', id: name }, turnId, payload });
 
   if (after) await appended.until(ref, after, signal);
+  if (toTell) await conclude({ ref, turnId, ...toTell }, signal);
   const conversation = await conversations.read(ref, inherited, { turnId, step }, signal);
   const before = conversation.summarized.producer === producerName ? conversation.summarized.usage : [];
   const made = findStep(conversation, producerName);

@@ -156,9 +156,10 @@ function nextTurnStep(state: SessionState, { model, agent, tool, recording }: Un
     const mayGoOn = isCanceled || agentDecisions(state, turn) !== null;
     return !agent && isRecorded && mayGoOn ? { do: 'runAgent' } : null;
   }
-  // The step itself waits for what is being recorded beside it.
-  if (turn.stage === 'model') return !model && (isRecorded || recording) ? { do: 'callModel' } : null;
-  if (toolToConclude(turn)) return !tool && isRecorded ? { do: 'concludeTool' } : null;
+  // Who does it waits for what is being recorded beside it.
+  const mayBegin = isRecorded || recording;
+  if (turn.stage === 'model') return !model && mayBegin ? { do: 'callModel' } : null;
+  if (toolToConclude(turn)) return !tool && mayBegin ? { do: 'concludeTool' } : null;
   return toolToBegin(state, turn) ? { do: 'beginTool' } : null;
 }
 

@@ -20,7 +20,7 @@ import type { ErrorCode } from '@worktrail/contract/errors';
 import type { EventDraft } from '@worktrail/contract/event-draft';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import type { OpenedSandbox, Placement } from '@worktrail/contract/sandbox-activities';
-import type { ToolUse } from '../agent/model-step-messages.ts';
+import type { CommandToTell, ToolUse } from '../agent/model-step-messages.ts';
 import type { AgentConversation, PermissionAsked } from '@worktrail/contract/agent-turns';
 import type { ToolKind } from '@worktrail/contract/agents';
 import type { PermissionAnswer, PermissionDecision, PermissionRequest } from '@worktrail/contract/permissions';
@@ -200,6 +200,8 @@ export interface LiveTurn {
   called?: TokenUsage;
   /** Of the newest step. */
   tools: ToolUseState[];
+  /** The last use of the step before, where that was a command: the newest step writes down what the model is told of it. */
+  toTell: CommandToTell | null;
   /** So often somebody was asked for a permission. */
   permissionsAsked: number;
   /** Why it is to be stopped; null while it is not. */

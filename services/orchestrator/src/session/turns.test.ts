@@ -32,6 +32,7 @@ import {
   toolBegun,
   toolCommandEnded,
   toolConcluded,
+  toolLeftToStep,
   toolNotTold,
   toolToBegin,
   turnBegun,
@@ -219,11 +220,56 @@ it('the model is called beside the recording of what came before, and told how f
   modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, ['files']), noon);
   toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
   expect(newestUnrecorded(state)).toEqual({ producer: toolCallId(spec.id, 1, 0), number: 1 });
-  // Who writes the end of a tool has to find its beginning.
-  expect(due({})).not.toBe('concludeTool');
+  // Who writes the end of a tool waits for its beginning.
+  expect(due({ recording: false })).toBe('record');
+  expect(due({})).toBe('concludeTool');
+  expect(due({ tool: true })).not.toBe('concludeTool');
   recorded(state, nextRecord(state), noon);
   expect(newestUnrecorded(state)).toBeNull();
   expect(due({ recording: false })).toBe('concludeTool');
+});
+
+describe('the end of a command that the model wanted', () => {
+  const endedAfter = (kinds: Kind[], limits = {}) => {
+    const state = readySession();
+    const spec = sampleTurn('look', limits);
+    begin(state, spec);
+    modelAnswered(state, modelStepProducer(spec.id, 1), answer(spec.id, 1, kinds), noon);
+    for (const _ of kinds)
+      if (toolToBegin(state, currentTurn(state)!)) toolBegun(state, currentTurn(state)!, 'cmd_1', noon);
+    closeCommand(state, 'cmd_1', exited, noon);
+    toolCommandEnded(state, 'cmd_1');
+    const toTell = { toolCallId: toolCallId(spec.id, 1, kinds.indexOf('command')), commandId: 'cmd_1', result: exited };
+    return { state, spec, toTell, isLeft: toolLeftToStep(state, state.turns.live[0]!, toTell, noon) };
+  };
+
+  it('is written down by the step that follows', () => {
+    const { state, spec, toTell, isLeft } = endedAfter(['refused', 'command']);
+    expect(isLeft).toBe(true);
+    expect(currentTurn(state)).toMatchObject({ stage: 'model', step: 2, tools: [], toTell });
+    modelAnswered(state, modelStepProducer(spec.id, 2), answer(spec.id, 2, ['refused']), noon);
+    expect(currentTurn(state)).toMatchObject({ toTell: null });
+  });
+
+  it('is told by the session where that step was not made, before the end of the turn', () => {
+    const { state, spec, toTell } = endedAfter(['command']);
+    modelFailed(state, modelStepProducer(spec.id, 2), 'no', noon);
+    const told = eventsOf(state, spec.id).slice(-2);
+    expect(told).toMatchObject([
+      { case: 'toolEnded', value: { toolCallId: toTell.toolCallId, failed: true } },
+      { case: 'turnEnded' },
+    ]);
+  });
+
+  it.each([
+    ['there is another use to be made', ['command', 'files'] as Kind[], {}],
+    ['the turn is over with it', ['finish', 'command'] as Kind[], {}],
+    ['a limit leaves no room for another step', ['command'] as Kind[], { steps: 1 }],
+  ])('is not left to a step where %s', (_, kinds, limits) => {
+    const { state, isLeft } = endedAfter(kinds, limits);
+    expect(isLeft).toBe(false);
+    expect(state.turns.live[0]).toMatchObject({ step: 1, toTell: null });
+  });
 });
 
 describe('a turn that is canceled', () => {
@@ -490,7 +536,11 @@ function happen(state: SessionState, what: Happening, count: number): void {
         toolCommandEnded(state, spec.id);
       }
       const due = state.turns.live[0]?.tools.find(({ state: is }) => is === 'concluding' || is === 'telling');
-      if (due) toolConcluded(state, due.use.id, noon);
+      if (!due) return;
+      const { use, commandId } = due;
+      const toTell = { toolCallId: use.id, commandId: commandId ?? '', result: exited };
+      if (commandId !== null && toolLeftToStep(state, state.turns.live[0]!, toTell, noon)) return;
+      toolConcluded(state, use.id, noon);
       return;
     }
     case 'cancel': {

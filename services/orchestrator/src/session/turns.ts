@@ -4,7 +4,7 @@
 // 2. A turn goes from call to call of the model (a step). What a step asks for is done in its order, one after the other; then comes the
 //    next step, until one asks for nothing.
 // 3. A step asks the model when all that was before it is in the history: the model is told what the history says. It is begun while the
-//    last of that is being written down, and waits for it.
+//    last of that is being written down, and waits for it; how the command ended that was the last before it, it writes down itself.
 // 4. A tool that a policy forbids, or a person, is not used: the model is told why. One that somebody is asked for waits, and the turn with it.
 // 5. Each turn ends exactly once, with an outcome and its reason. A tool that was asked for then ends too; of an agent in the sandbox whose
 //    host does not say so, what it had begun is ended before that is written down.
@@ -33,7 +33,7 @@ import {
   type TurnUsage,
 } from '@worktrail/contract/turns';
 import type { TurnListener } from '@worktrail/contract/session-messages';
-import type { ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
+import type { CommandToTell, ModelStepResult, ToolUse } from '../agent/model-step-messages.ts';
 import { acceptCommand, heldTooMuch, type Refusal, settledAgain, turnShown } from './commands.ts';
 import { addToolEvent, addTurnEvent, changed } from './events.ts';
 import { waitsFor } from './occupations.ts';
@@ -94,6 +94,7 @@ export function messageTaken(
     agentAsked: [],
     usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 },
     tools: [],
+    toTell: null,
     permissionsAsked: 0,
     cancelReason: null,
     canceledAt: null,
@@ -134,6 +135,7 @@ export function modelAnswered(state: SessionState, producer: string, result: Mod
   const turn = state.turns.live[0];
   if (!turn || turn.stage !== 'model' || modelStepProducer(turn.spec.id, turn.step) !== producer) return;
   const { usage } = result;
+  turn.toTell = null;
   turn.usage.inputTokens += usage.inputTokens;
   turn.usage.outputTokens += usage.outputTokens;
   turn.usage.cachedInputTokens += usage.cachedInputTokens;
@@ -295,6 +297,16 @@ export function toolToConclude({ tools }: LiveTurn): ToolUseState | undefined {
   return tools.find(({ state }) => state === 'concluding');
 }
 
+/** A command that was the last before another step has ended: that step writes it down. False: none follows, or others are to be done before. */
+export function toolLeftToStep(state: SessionState, turn: LiveTurn, toTell: CommandToTell, now: string): boolean {
+  if (turn.cancelReason !== null || limitReached(turn, state.turns) !== null) return false;
+  const others = turn.tools.filter(({ use }) => use.id !== toTell.toolCallId);
+  if (others.some(({ use, state: is }) => is !== 'ended' || use.kind === 'finish')) return false;
+  toolConcluded(state, toTell.toolCallId, now);
+  turn.toTell = toTell;
+  return true;
+}
+
 /** Nobody writes its end down any more; of a turn that has ended the session does. */
 export function toolNotTold(state: SessionState, turnId: string, toolCallId: string, now: string): void {
   const tool = state.turns.live[0]?.tools.find(({ use }) => use.id === toolCallId);
@@ -314,7 +326,7 @@ export function toolFailed(
   toolConcluded(state, toolCallId, now);
 }
 
-/** Its end is in the history. */
+/** Its end is in the history, or will be before anything that follows. */
 export function toolConcluded(state: SessionState, toolCallId: string, now: string): void {
   const turn = state.turns.live[0];
   const tool = turn?.tools.find(({ use }) => use.id === toolCallId);
@@ -476,6 +488,11 @@ export function turnEnded(
     if (is === 'telling' || is === 'ended') continue;
     const about = { turnId, toolCallId: use.id, number: is === 'waiting' ? 1 : 2 };
     addToolEvent(state, about, now, cutOff(use.id, outcome));
+  }
+  // Where the step has done it, this is not written.
+  if (turn.toTell) {
+    const about = { turnId, toolCallId: turn.toTell.toolCallId, number: 2 };
+    addToolEvent(state, about, now, cutOff(turn.toTell.toolCallId, outcome));
   }
   if (turn.agentGeneration !== null) {
     const error = outcome === 'failed' ? reason : endedBefore(outcome);

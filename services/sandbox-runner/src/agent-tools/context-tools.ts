@@ -11,7 +11,7 @@ import {
   createProducer,
   type EventPayloadInit,
   type ProducerDeps,
-  recoverProducer,
+  recoverBegunProducer,
 } from '@worktrail/runtime/event-producer';
 import type { RepositoryContext } from '../context/repository-context.ts';
 import { SessionFailure } from '../sessions/session-failure.ts';
@@ -33,7 +33,8 @@ export function createContextTools({ context, events, clock }: ContextToolDeps):
     use: async (input, signal) => {
       const { turnId, toolCallId, agent, use } = input;
       const where = { ...input, producer: toolCallId, signal };
-      const stored = await recoverProducer(events, where);
+      // `tool.started` is the session's to write, perhaps just now.
+      const stored = await recoverBegunProducer(events, where);
       // Another attempt has told it all: only its answer was lost.
       if (stored.ended) return;
       const told = await search(context, input, use, signal);

@@ -20,7 +20,7 @@ import {
   createProducer,
   type EventPayloadInit,
   type ProducerDeps,
-  recoverProducer,
+  recoverBegunProducer,
 } from '@worktrail/runtime/event-producer';
 import { baseEnvironment } from '../docker/image-environment.ts';
 import type { FileChanges } from '../files/file-change.ts';
@@ -235,14 +235,21 @@ export function createFileTools({ live, changes, events, readSecret, clock }: Fi
     use: async (sandbox, input, ending) => {
       const { turnId, toolCallId, agent, use } = input;
       const where = { ...input, producer: toolCallId, signal: ending.signal };
-      const stored = await recoverProducer(events, where);
+      // `tool.started` is the session's to write, perhaps just now.
+      const signal = AbortSignal.any([ending.signal, ending.canceled]);
+      const begun = recoverBegunProducer(events, { ...where, signal });
+      const doing = async () => ({
+        secrets: await secretsOf(input),
+        ...(await actOrRefuse(() => act(sandbox, input, ending))),
+      });
+      // What changes nothing need not wait for it.
+      const [stored, looked] = await Promise.all([begun, isChange(use) ? undefined : doing()]);
       // Another attempt has told it all: only its answer was lost.
       if (stored.ended) {
         await removeKeptPlan(keptPath(sandbox, input));
         return { changed: isChange(use) };
       }
-      const secrets = await secretsOf(input);
-      const { outcome, failed } = await actOrRefuse(() => act(sandbox, input, ending));
+      const { secrets, outcome, failed } = looked ?? (await doing());
       const output = masked(outcome.output, secrets);
       const producer = createProducer(events, where, stored);
       // Its begin is the first. What an attempt before has told of the rest stays; the end is still to be told, whatever it came to now.

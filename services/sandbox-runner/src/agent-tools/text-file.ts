@@ -1,5 +1,6 @@
 // A text of the work tree, read whole inside the sandbox.
 
+import { createHash } from 'node:crypto';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { workTreePathProblem } from '@worktrail/contract/session-files';
 import type { LiveFiles } from '../files/live-files.ts';
@@ -15,13 +16,11 @@ export async function readText(
 ): Promise<{ text: string; blob: string }> {
   requirePath(path);
   const chunks: Buffer[] = [];
-  let blob = '';
   let size = 0;
   await live.read(
     sandbox,
-    { path, offset: 0, length: textBytesMax, hash: hashOf(sandbox) },
+    { path, offset: 0, length: textBytesMax, hash: null },
     (file) => {
-      blob = file.blob ?? '';
       ({ size } = file);
     },
     async (chunk) => void chunks.push(chunk),
@@ -29,6 +28,7 @@ export async function readText(
   );
   if (size > textBytesMax) throw new EditRefused(`${path} is over ${textBytesMax} bytes: use a command`);
   const bytes = Buffer.concat(chunks);
+  const blob = createHash(hashOf(sandbox)).update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
   try {
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), blob };
   } catch {

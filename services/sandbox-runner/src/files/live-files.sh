@@ -73,7 +73,9 @@ read_file() {
   length=$((size - offset))
   [ "$length" -le "$WT_LENGTH" ] || length=$WT_LENGTH
   printf 'file %s %s %s %s\n' "$size" "$offset" "$length" "$id"
-  [ "$length" -eq 0 ] || tail -c "+$((offset + 1))" < /proc/self/fd/3 | head -c "$length"
+  if [ "$offset" -eq 0 ]; then head -c "$length" < /proc/self/fd/3
+  elif [ "$length" -gt 0 ]; then tail -c "+$((offset + 1))" < /proc/self/fd/3 | head -c "$length"
+  fi
   [ "$before" = "$(stat -L -c '%s %y %i' /proc/self/fd/3)" ] || refuse 16
 }
 

@@ -21,7 +21,7 @@ export interface LiveFile {
   size: number;
   offset: number;
   length: number;
-  /** Of the content, as git names it; null where the file is too large. */
+  /** Of the content, as git names it; null where the file is too large, or nobody asked. */
   blob: string | null;
 }
 
@@ -32,12 +32,12 @@ export interface LiveFiles {
     signal: AbortSignal,
   ): Promise<FileListing>;
   /**
-   * `begin` is told what comes, then `take` is given the bytes, as fast as it takes them; the last of them once it is certain that the
+   * `hash`: of the repository; null: nobody asks how git names the content. `begin` is told what comes, then `take` is given the bytes, as fast as it takes them; the last of them once it is certain that the
    * file has not changed meanwhile.
    */
   read(
     sandbox: OpenSandbox,
-    what: { path: string; offset: number; length: number; hash: 'sha1' | 'sha256' },
+    what: { path: string; offset: number; length: number; hash: 'sha1' | 'sha256' | null },
     begin: (file: LiveFile) => void,
     take: (chunk: Buffer) => Promise<void>,
     signal: AbortSignal,
@@ -134,7 +134,7 @@ export function createLiveFiles(): LiveFiles {
           else last = Buffer.concat([last, bytes]);
         };
         const variables = {
-          ...{ WT_DO: 'read', WT_HASH: hash, WT_HASH_BYTES_MAX: String(fileBytesMax) },
+          ...{ WT_DO: 'read', WT_HASH: hash ?? '', WT_HASH_BYTES_MAX: String(hash === null ? -1 : fileBytesMax) },
           ...{ WT_OFFSET: String(offset), WT_LENGTH: String(length) },
         };
         const bounds = { timeoutMs: readTimeoutMs, outputBytesMax: length + 65_536, signal };

@@ -29,6 +29,7 @@ it.each<[string, ToolUse, string | null]>([
   const background = { begin: (name: string) => void begun.push(name) };
   concludeTool({ state, background } as unknown as SessionRun, turn);
   expect(toolToConclude(turn)).toBeUndefined();
-  // Of what nobody does anything the end is told.
-  if (begun.length === 0) expect(state.events.at(-1)!.draft.payload.case).toBe('toolEnded');
+  // Of what nobody does anything the end is told, unless the next step tells it.
+  expect(turn.toTell !== null).toBe(use.kind === 'command' && commandId !== null);
+  if (begun.length === 0 && turn.toTell === null) expect(state.events.at(-1)!.draft.payload.case).toBe('toolEnded');
 });

@@ -28,6 +28,7 @@ import {
   modelRepeated,
   toolConcluded,
   toolFailed,
+  toolLeftToStep,
   toolNotTold,
   toolToConclude,
 } from '../turns.ts';
@@ -52,7 +53,7 @@ export function callModel({ state, background }: SessionRun, turn: LiveTurn): vo
   const producer = modelStepProducer(turnId, turn.step);
   const inherited = state.spec.fork?.inherited ?? [];
   const step = { turnId, step: turn.step, model: agent.model };
-  const input = { ref: sandboxRef(state), inherited, ...step, after: newestUnrecorded(state) };
+  const input = { ref: sandboxRef(state), inherited, ...step, after: newestUnrecorded(state), toTell: turn.toTell };
   background.begin('model', async () => {
     try {
       modelAnswered(state, producer, await modelStep(input), now());
@@ -73,6 +74,8 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
   const { use, commandId } = tool;
   const turnId = turn.spec.id;
   const about = { turnId, toolCallId: use.id };
+  const result = state.ended.find(({ id }) => id === commandId)?.result ?? null;
+  if (commandId !== null && toolLeftToStep(state, turn, { toolCallId: use.id, commandId, result }, now())) return;
   tool.state = 'telling';
   const input = { ...sandboxRef(state), ...about, agent: agentName(turn.spec.agent) };
   if (use.kind === 'files') {
@@ -85,7 +88,6 @@ export function concludeTool({ state, background }: SessionRun, turn: LiveTurn):
     return background.begin('tool', () => useOnHost(state, input, () => searchOnHost(state, asked)));
   }
   if (commandId === null) return toolFailed(state, about, 'it was never begun', now());
-  const result = state.ended.find(({ id }) => id === commandId)?.result ?? null;
   background.begin('tool', async () => {
     await concludeCommand({ ...about, ref: sandboxRef(state), commandId, result });
     toolConcluded(state, use.id, now());
