@@ -252,7 +252,7 @@ test('an answer that breaks off, too many requests and a server in trouble are t
   const long = await say(sessionId, 'away for long');
   expect(long).toMatchObject({ outcome: 'completed' });
   expect((await eventsOf(long)).filter(({ type }) => type === 'limit.reached').map(({ data }) => data)).toEqual([
-    { limit: 'model', detail: "the model's server answered 503: busy ***. It is asked again" },
+    { limit: 'model', detail: `the model's server answered 503: busy ${'*'.repeat(key.length)}. It is asked again` },
   ]);
   model.on('much later', refuses(429, { 'retry-after': '500' }));
   expect(await say(sessionId, 'much later', { limits: { seconds: 3 } })).toMatchObject({
