@@ -4,14 +4,13 @@ import type { Agent, Session, WorktrailClient } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { resolveProjectId } from '../commands/resolve-project.ts';
 
-const sessionId = /^ses_[0-9a-z]{26}$/;
-
 export type Target = { kind: 'session'; session: Session } | { kind: 'project'; projectId: string };
 
 /** @param named a session's id, or a project's id or name. */
 export async function resolveTarget(cli: Cli, named: string): Promise<Target> {
   const client = await cli.client();
-  if (sessionId.test(named)) return { kind: 'session', session: await client.sessions.get(named) };
+  // One that is cut is no project either.
+  if (named.startsWith('ses_')) return { kind: 'session', session: await client.sessions.get(named) };
   return { kind: 'project', projectId: await resolveProjectId(cli, client, named) };
 }
 

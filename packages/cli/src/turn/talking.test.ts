@@ -103,6 +103,12 @@ test('of a project ask makes a session that begins with what is asked', async ()
   expect([posted('/chats'), posted('/messages')]).toEqual([[{ text: 'Why does\nit fail?' }], []]);
 });
 
+test('an id of a session that is cut is said to be none, not looked for among projects', async () => {
+  const { start, api } = await setUp({ told: [] });
+  const cli = start(['ask', 'ses_01kagb3', 'x']);
+  expect([await cli.exitCode, api.requests.map(({ path }) => path)]).toEqual([3, ['/v1/sessions/ses_01kagb3']]);
+});
+
 test.each([
   ['without a text', [sessionId, '']],
   ['with an unknown kind of tool', [sessionId, 'x', '--ask', 'reading']],

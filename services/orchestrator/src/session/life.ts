@@ -277,7 +277,7 @@ export function failed(state: SessionState, code: SessionFailureCode, detail: st
   }
   // Its trial hears of this first: what ends with it was not judged.
   reportSession(state, 'failed');
-  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', 'the session has failed', now);
+  for (const turn of state.turns.live) turnEnded(state, turn, 'failed', `the session has failed: ${detail}`, now);
 }
 
 export function mainBroughtIn(

@@ -69,5 +69,7 @@ describe('a trial that wanted a turn', () => {
     const { state } = asked(false);
     failed(state, 'setup_failed', 'it did', noon);
     expect(state.reports.map(({ about }) => about)).toEqual(['session', 'turn']);
+    const end = { outcome: 'failed', reason: 'the session has failed: it did' };
+    expect(state.reports[1]).toMatchObject({ turn: { end } });
   });
 });
