@@ -5,11 +5,13 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { LLMock } from '@copilotkit/aimock';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Api, createApi, followEvents, hibernate, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
+let model: LLMock;
 let cluster: RunningTestCluster;
 let api: Api;
 let projectId: string;
@@ -17,7 +19,11 @@ let projectId: string;
 const agent = { kind: 'custom', command: 'exec python3 agent.py' };
 
 beforeAll(async () => {
-  cluster = await startTestCluster('agents');
+  model = new LLMock({ port: 0 });
+  const usage = { prompt_tokens: 400, completion_tokens: 100, total_tokens: 500 };
+  model.on({ userMessage: 'from the sandbox' }, { content: 'Yes.', usage });
+  await model.start();
+  cluster = await startTestCluster('agents', { ...process.env, WORKTRAIL_MODEL_URL: `${model.url}/v1` });
   api = createApi(cluster.apiUrl, cluster.apiKey);
   const repository = await makeRepository(join(cluster.repositoryRoot, 'agents'), 3);
   await copyFile(fileURLToPath(new URL('scripted-agent.py', import.meta.url)), join(repository.path, 'agent.py'));
@@ -25,9 +31,14 @@ beforeAll(async () => {
     promisify(execFile)('git', ['-C', repository.path, '-c', 'user.name=T', '-c', 'user.email=t@example.org', ...args]);
   await git('add', '.');
   await git('commit', '-qm', 'An agent');
-  projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: repository.path } })).id;
+  const environment = { network: { mode: 'restricted' } };
+  projectId = (await api.make('/v1/projects', { name: 'agents', repository: { url: repository.path }, environment }))
+    .id;
 });
-afterAll(() => cluster?.stop());
+afterAll(async () => {
+  await cluster?.stop();
+  await model?.stop();
+});
 
 const newSession = () => api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title: 'Agents' });
 
@@ -73,7 +84,9 @@ test('what an agent says, does and has done for it is in the history', async () 
   const turn = await ended(id, turnId);
   expect(turn).toMatchObject({ outcome: 'completed', usage: { steps: 1, inputTokens: 4, outputTokens: 3 } });
   const events = await eventsOf(id, turnId);
-  expect(events.map(({ type }) => type).filter((type) => !type.endsWith('delta'))).toEqual([
+  // A turn that takes a while makes its session busy.
+  const told = events.map(({ type }) => type).filter((type) => !type.endsWith('delta') && type !== 'session.busy');
+  expect(told).toEqual([
     ...['message.user', 'turn.started', 'plan.updated', 'reasoning', 'file.read', 'message.agent', 'tool.started'],
     ...['tool.ended', 'files.changed', 'message.agent', 'turn.ended'],
   ]);
@@ -168,5 +181,74 @@ test.each([
     outcome: 'failed',
     reason: expect.stringMatching(reason),
   });
+  expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
+});
+
+const toolEnds = (events: any[]) =>
+  events.flatMap(({ type, data }) => (type === 'tool.ended' ? [{ ...data, ...JSON.parse(data.outputJson) }] : []));
+
+test('a terminal of an agent: its output is read while it runs, its end is kept as asked for, and killed or released it ends', async () => {
+  const { id } = await newSession();
+  const script = [
+    ...['background echo $$ > first; echo up; sleep 600', 'until up', 'kill'],
+    ...['background echo $$ > second.tmp; mv second.tmp second; sleep 600', 'wait second', 'release'],
+    ...['terminal seq 1 1000; exit 3', 'say done'],
+  ];
+  const turnId = await say(id, script.join('\n'));
+  expect(await ended(id, turnId)).toMatchObject({ outcome: 'completed', usage: { steps: 3 } });
+  const events = await eventsOf(id, turnId);
+  const heard = texts(events).join('');
+  expect(heard).toContain('{"output": "up\\n", "truncated": false}');
+  expect(heard).toContain('"exitStatus": {"exitCode": null, "signal": "SIGTERM"}');
+  expect(heard).toContain('"exitStatus": {"exitCode": 3, "signal": null}');
+  const started = events.flatMap(({ type, data }) => (type === 'tool.started' ? [data.tool] : []));
+  expect(started).toEqual(['terminal', 'terminal', 'terminal']);
+  const [killed, released, ran] = toolEnds(events);
+  expect(killed).toMatchObject({ failed: true, output: 'up\n', error: 'canceled: the agent ends it' });
+  expect(released).toMatchObject({ failed: true, output: '', error: 'canceled: the agent ends it' });
+  expect(ran).toMatchObject({ failed: true, exitCode: 3, cut: true });
+  expect(ran.output).toMatch(/999\n1000\n$/);
+  expect(ran.output.length).toBeLessThanOrEqual(100);
+  const command = 'for one in first second; do kill -0 "$(cat $one)" 2> /dev/null || echo gone; done';
+  const { output } = await api.make(`/v1/sessions/${id}/commands?waitSeconds=60`, { command });
+  expect(output.text).toBe('gone\ngone\n');
+});
+
+test('a terminal that cannot be opened is refused with what is wrong, and the agent goes on', async () => {
+  const { id } = await newSession();
+  const open = (asked: object) => `open ${JSON.stringify({ command: 'true', ...asked })}`;
+  const refused: [string, RegExp][] = [
+    [open({ cwd: '/etc' }), /cwd is not below \/workspace/],
+    [open({ cwd: 'a\0b' }), /cwd contains a NUL byte/],
+    [open({ command: 'true\0' }), /argv contains a NUL byte/],
+    [open({ env: [{ name: 'A', value: 'x\0argv=rm' }] }), /env contains a NUL byte/],
+    [open({ env: [{ name: '', value: 'x' }] }), /env has a name that is empty/],
+    [open({ args: 'x' }), /its parameters do not fit: args/],
+    ['fill 1 1000000', /its parameters do not fit: env\.0\.value/],
+    ['fill 30 90000', /the request has \d+ bytes, at most 1048576 fit/],
+  ];
+  const turnId = await say(id, [...refused.map(([line]) => line), open({}), 'say done'].join('\n'));
+  expect(await ended(id, turnId)).toMatchObject({ outcome: 'completed' });
+  const events = await eventsOf(id, turnId);
+  const heard = texts(events).join('');
+  for (const [, why] of refused) expect(heard).toMatch(why);
+  expect(heard.match(/opened/g)).toHaveLength(1);
+  const count = (type: string) => events.filter((event) => event.type === type).length;
+  expect(count('tool.ended')).toBe(count('tool.started'));
+  expect(await ended(id, await say(id, 'fill 100 100000'))).toMatchObject({
+    outcome: 'failed',
+    reason: expect.stringMatching(/a line of the agent is over \d+ bytes/),
+  });
+});
+
+test.each<[string, string, { seconds?: number; tokens?: number }, string]>([
+  ['its time', 'say begun\nhang', { seconds: 2 }, 'time'],
+  ['what it says is in its context', 'context 300\nhang', { tokens: 300 }, 'tokens'],
+  ['what the models have used that it calls', 'call\ncall\nhang', { tokens: 1_000 }, 'tokens'],
+])('a turn of an agent that goes on ends at its limit, by %s', async (_, text, limits, reason) => {
+  const { id } = await newSession();
+  const turn = await ended(id, await say(id, text, { ...agent, limits }));
+  expect(turn).toMatchObject({ outcome: 'limit_reached', reason });
+  if (limits.tokens) expect(turn.usage.inputTokens + turn.usage.outputTokens).toBe(limits.tokens);
   expect(await ended(id, await say(id, 'say well'))).toMatchObject({ outcome: 'completed' });
 });

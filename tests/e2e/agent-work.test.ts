@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { LLMock } from '@copilotkit/aimock';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Api, createApi, followEvents, readHistory } from './api.ts';
+import { type Api, createApi, followEvents, readHistory, trialEnd } from './api.ts';
 import { makeRepository } from './repository.ts';
 import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
 
@@ -87,13 +87,6 @@ const write = (path: string, content: string) => [
   { content: 'I wrote it.' },
 ];
 
-async function trialEnd(trialId: string): Promise<any> {
-  for (let asked = 1; ; asked++) {
-    const { body } = await api.get(`/v1/trials/${trialId}?waitSeconds=60`);
-    if (body.state !== 'running' || asked === 4) return body;
-  }
-}
-
 test('of three attempts by two strategies the verifier judges each, the comparison tells what they took, and the winner is merged', async () => {
   script('think about the answer', write('answer', '42'));
   script('guess the answer', write('answer', '41'));
@@ -106,7 +99,7 @@ test('of three attempts by two strategies the verifier judges each, the comparis
     ],
     verify: ['test "$(cat answer)" = 42'],
   });
-  const ended = await trialEnd(trial.id);
+  const ended = await trialEnd(api, trial.id);
   expect(ended).toMatchObject({ state: 'completed', reason: null });
   expect(ended.sessions.map(({ verdict }: any) => verdict)).toEqual(['passed', 'failed', 'passed']);
   expect(ended.sessions.map(({ commandIds }: any) => commandIds.length)).toEqual([1, 1, 2]);
@@ -130,7 +123,7 @@ test('of three attempts by two strategies the verifier judges each, the comparis
 
   const proposal = await api.make(`/v1/sessions/${winner.sessionId}/proposals`);
   const state = async () => (await api.get(`/v1/proposals/${proposal.id}`)).body.state;
-  const patient = { timeout: 60_000, interval: 100 };
+  const patient = { timeout: 240_000, interval: 100 };
   await expect.poll(state, patient).toBe('mergeable');
   await api.make(`/v1/proposals/${proposal.id}/merge`);
   await expect.poll(state, patient).toBe('merged');
@@ -141,7 +134,7 @@ test('a task is started with its title and description as the message', async ()
   script('In one word', [{ content: 'Twelve.' }]);
   const task = { title: 'Count the files', description: 'In one word.' };
   const { id } = await api.make(`/v1/projects/${projectId}/tasks`, task);
-  const ended = await trialEnd((await api.make(`/v1/tasks/${id}/start`)).id);
+  const ended = await trialEnd(api, (await api.make(`/v1/tasks/${id}/start`)).id);
   const [attempt] = ended.sessions;
   expect(attempt).toMatchObject({ verdict: 'passed', title: task.title, commandIds: [] });
   const turn = (await api.get(`/v1/sessions/${attempt.sessionId}/turns/${attempt.turnId}`)).body;
@@ -157,7 +150,7 @@ test('the others are stopped once one has passed, while the model still thinks',
     verify: ['test "$(cat answer)" = 42'],
     stopWhen: 'passed',
   });
-  const ended = await trialEnd(trial.id);
+  const ended = await trialEnd(api, trial.id);
   expect(ended).toMatchObject({ state: 'completed', reason: 'attempt 2 passed', stopWhen: 'passed' });
   const [slow] = ended.sessions;
   expect(slow).toMatchObject({ state: 'ended', verdict: null, reason: 'another attempt passed' });
@@ -182,7 +175,7 @@ test('no turn goes on, and none begins, once the budget of the trial is used up'
     maxParallel: 2,
     budget: { tokens: 3_000 },
   });
-  const ended = await trialEnd(trial.id);
+  const ended = await trialEnd(api, trial.id);
   expect(ended).toMatchObject({ state: 'failed', budget: { tokens: 3_000 } });
   // What a turn used before it was stopped is counted still.
   const [, used] = /^the budget of the trial is used up: (\d+) of 3000 tokens$/.exec(ended.reason)!;
@@ -245,7 +238,7 @@ test('an orchestrator that is killed while the agents work costs no attempt its 
   }
   const { pids } = JSON.parse(await readFile(join(cluster.stateDirectory, 'connection.json'), 'utf8'));
   process.kill(pids.orchestrator, 'SIGKILL');
-  const ended = await trialEnd(trial.id);
+  const ended = await trialEnd(api, trial.id);
   expect(ended.sessions.map(({ verdict, reason }: any) => [verdict, reason])).toEqual([
     ['passed', null],
     ['passed', null],

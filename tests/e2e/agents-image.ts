@@ -15,14 +15,19 @@ import Docker from 'dockerode';
 
 const run = promisify(execFile);
 
-/** The first is the program of opencode-ai for this machine, which that package only chooses. */
-const packages = [`opencode-linux-${process.arch}@1.18.33`, '@google/gemini-cli@0.61.0'];
+/** opencode-ai and @openai/codex only choose their program for this machine, which is a package of its own. */
+const packages = [
+  `opencode-linux-${process.arch}@1.18.33`,
+  '@google/gemini-cli@0.61.0',
+  `codex-linux@npm:@openai/codex@0.171.0-linux-${process.arch}`,
+];
 
 const dockerfile = (base: string) => `FROM ${base}
 COPY node_modules /opt/agents/node_modules
 COPY node /usr/local/bin/node
 COPY gemini /usr/local/bin/gemini
 RUN ln -s /opt/agents/node_modules/opencode-linux-${process.arch}/bin/opencode /usr/local/bin/opencode
+RUN ln -s /opt/agents/node_modules/codex-linux/vendor/*/bin/codex /usr/local/bin/codex
 `;
 const gemini = '#!/bin/sh\nexec node /opt/agents/node_modules/@google/gemini-cli/bundle/gemini.js "$@"\n';
 

@@ -172,3 +172,10 @@ export function outputOf(events: readonly PublicEvent[], commandId: string, stre
   }
   return Buffer.concat(chunks.map((chunk) => Buffer.from(chunk.data['bytes'], 'base64')));
 }
+
+/** A trial when it has ended. */
+export async function trialEnd(api: Api, trialId: string): Promise<any> {
+  const { body: trial } = await api.get(`/v1/trials/${trialId}?waitSeconds=240`);
+  if (trial.state === 'running') throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
+  return trial;
+}

@@ -176,6 +176,47 @@ test('all turns of a session together have limits, which can be changed and whic
   expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: 'agentLimits.tokens' }] } });
 });
 
+test('models that a command calls count for its session and for the turn that goes on, and are refused beyond a limit of the session', async () => {
+  const environment = { network: { mode: 'restricted', allow: [] } };
+  const { repository } = (await api.get(`/v1/projects/${projectId}`)).body;
+  const project = await api.make('/v1/projects', { name: 'calling', repository: { url: repository.url }, environment });
+  const { id } = await api.make(`/v1/projects/${project.id}/sessions?waitSeconds=280`, {
+    agentLimits: { tokens: 600 },
+  });
+  const body = JSON.stringify({ model: 'priced', stream: true, messages: [{ role: 'user', content: 'by a command' }] });
+  const script = [
+    "exec 3<>/dev/tcp/127.0.0.1/20480; body='" + body + "'",
+    String.raw`printf 'POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' "${'$'}{#body}" "$body" >&3; cat <&3`,
+  ].join('\n');
+  const run = async (command: string) =>
+    (await api.make(`/v1/sessions/${id}/commands?waitSeconds=280`, { command })).output.text;
+  await run(`cat > /tmp/call.sh <<'END'\n${script}\nEND`);
+  model.on('by a command', says('Here.'));
+  expect(await run('bash /tmp/call.sh')).toMatch(/^HTTP\/1.1 200 [^]*Here\./);
+  const shown = async () => (await api.get(`/v1/sessions/${id}`)).body.agentUsage;
+  await expect.poll(async () => (await shown()).tokens).toBe(110);
+  expect((await shown()).costUsd).toBeCloseTo(0.2);
+
+  model.on('let it call', calls(['run_command', '{"command":"while bash /tmp/call.sh; do sleep 0.2; done"}']));
+  const turn = await say(id, 'let it call', { limits: { tokens: 300 } });
+  expect(turn).toMatchObject({ outcome: 'limit_reached', reason: 'tokens', usage: { steps: 1 } });
+  expect(turn.usage.inputTokens + turn.usage.outputTokens).toBeGreaterThanOrEqual(300);
+
+  await expect.poll(() => run('bash /tmp/call.sh')).toMatch(/^HTTP\/1.1 403 [^]*session_tokens[^]*may take 600 tokens/);
+  const history = async () => (await readHistory(api, id)) as any[];
+  // Told by the runner, in this order, after what was used.
+  const refusals = async () =>
+    (await history()).flatMap(({ type, data }) => (type === 'egress.refused' ? [data.reason] : []));
+  await expect.poll(refusals).toEqual(['limit_reached']);
+  const told = await history();
+  const limits = told.flatMap(({ type, data }) => (type === 'limit.reached' ? [data.limit] : []));
+  expect(limits).toEqual(['tokens', 'session_tokens']);
+  const called = told.filter(({ type, turnId }) => type === 'usage' && !turnId).length;
+  await expect.poll(async () => (await shown()).tokens).toBe(called * 110 + 110);
+  expect((await shown()).costUsd).toBeCloseTo(called * 0.2);
+  expect(await say(id, 'let it call')).toMatchObject({ outcome: 'limit_reached', reason: 'session_tokens' });
+});
+
 test('a model that says nothing, or what cannot be read, is asked three times in all', async () => {
   model.on('silent', says(''));
   expect(await say(sessionId, 'silent')).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('empty') });

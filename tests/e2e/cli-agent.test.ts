@@ -133,7 +133,7 @@ test('a project gets a session, of which turns lists and shows what was said', a
   expect(asked).toMatchObject({ code: 0, stdout: 'A repository.\n' });
   const made = /^session (ses_\w+)$/m.exec(asked.stderr)![1]!;
   const table = await worktrailWith('', 'turns', made);
-  expect(table.stdout).toMatch(/^TURN .*\ntrn_\w+ +ended +completed .*what is this\?\n$/);
+  expect(table.stdout).toMatch(/^TURN .*\ntrn_\w+ +completed .*what is this\?\n$/);
   const turnId = /trn_\w+/.exec(table.stdout)![0];
   const shown = await worktrailWith('', 'turns', 'show', made, turnId);
   expect(shown.stdout).toContain('\n> what is this?\nA repository.\n');

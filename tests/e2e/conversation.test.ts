@@ -140,7 +140,7 @@ test('after its host is lost the agent is told what was said, and what was not k
   await api.make(`/v1/sessions/${session.id}/checkpoints`, { label: 'pear' });
   await second.kill();
   const types = async () => (await readHistory(api, session.id)).map(({ type }) => type);
-  await expect.poll(types, { timeout: 180_000 }).toContain('session.restored');
+  await expect.poll(types, { timeout: 300_000 }).toContain('session.restored');
   model.on('still there', says('I am.'));
   expect(await say(session.id, 'still there?')).toMatchObject({ outcome: 'completed' });
   expect(told('still there').slice(1)).toEqual([
@@ -149,7 +149,7 @@ test('after its host is lost the agent is told what was said, and what was not k
     'user: still there?',
   ]);
   await second.start();
-});
+}, 600_000);
 
 test('a fork goes on with what was said up to it; what either says afterwards the other does not hear', async () => {
   const session = await make('Parent');

@@ -74,7 +74,7 @@ async function kept(sessionId: string): Promise<any> {
   // A request does not wait for minutes; what is made meanwhile is made.
   const asked = await api.post(path);
   if (asked.status === 201) return asked.body;
-  await expect.poll(async () => (await listed()).length, { timeout: 480_000, interval: 500 }).toBeGreaterThan(before);
+  await expect.poll(async () => (await listed()).length, { timeout: 800_000, interval: 500 }).toBeGreaterThan(before);
   return (await listed()).at(-1);
 }
 

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { createApi, outputOf, readHistory } from './api.ts';
+import { createApi, outputOf, readHistory, trialEnd } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const run = promisify(execFile);
@@ -53,19 +53,12 @@ const worktrail = (...args: string[]) => {
 
 const show = async (id: string) => (await api.get(`/v1/proposals/${id}`)).body;
 
-async function until<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
-  for (const deadline = Date.now() + 240_000; ; ) {
-    const answer = await ask();
-    if (isSo(answer)) return answer;
-    if (Date.now() > deadline) throw new Error(`it did not come to be so: ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+async function untilState(id: string, ...states: string[]): Promise<any> {
+  let proposal: any;
+  const state = async () => (proposal = await show(id)).state;
+  await expect.poll(state, { timeout: 240_000, interval: 200 }).toBeOneOf(states);
+  return proposal;
 }
-const untilState = (id: string, ...states: string[]) =>
-  until(
-    () => show(id),
-    ({ state }) => states.includes(state),
-  );
 
 async function makeSession(title: string, command: string): Promise<any> {
   const session = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=280`, { title });
@@ -84,10 +77,7 @@ test('of three attempts the chosen one is checked, approved by another, and merg
     ],
     verify: ['test -s answer'],
   });
-  const ended = await until(
-    async () => (await api.get(`/v1/trials/${trial.id}`)).body,
-    ({ state }) => state !== 'running',
-  );
+  const ended = await trialEnd(api, trial.id);
   expect(ended.sessions.map(({ verdict }: any) => verdict)).toEqual(['passed', 'failed', 'passed']);
 
   const comparison = (await api.get(`/v1/tasks/${task.id}/comparison`)).body;

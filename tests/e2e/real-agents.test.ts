@@ -102,6 +102,14 @@ const agents: [string, object[]][] = [
       { content: 'It subtracted; now it adds.' },
     ],
   ],
+  [
+    'codex',
+    [
+      { toolCalls: [call('exec_command', { cmd: 'sh test.sh; cat sum.sh' })] },
+      { toolCalls: [call('exec_command', { cmd: "sed -i 's/- /+ /' sum.sh; sh test.sh && echo it passes" })] },
+      { content: 'It subtracted; now it adds.' },
+    ],
+  ],
 ];
 
 test.each(agents)(
@@ -130,3 +138,39 @@ test.each(agents)(
   },
   300_000,
 );
+
+test('codex goes on with its conversation, is told it where its record is gone, reaches nothing else, and says why a model is not to be had', async () => {
+  const asked: string[] = [];
+  const answers = { 'keep 4711': 'I keep it.', 'which number': 'It is 4711.', 'once more': 'Still 4711.' };
+  for (const [question, content] of Object.entries(answers)) {
+    const isAsked = ({ messages }: any) => {
+      const isLast = JSON.stringify(messages.findLast((one: any) => one.role === 'user')).includes(question);
+      if (isLast) asked.push(JSON.stringify(messages));
+      return isLast;
+    };
+    model.on({ predicate: isAsked } as any, { content });
+  }
+  model.on({ predicate: ({ messages }: any) => JSON.stringify(messages.at(-1)).includes('refuse it') } as any, {
+    ...{ error: { message: 'no such model', type: 'invalid_request_error' }, status: 400 },
+  });
+  const { projectId } = await makeProject('codex-again');
+  const { id } = await api.make(`/v1/projects/${projectId}/sessions?waitSeconds=120`, { title: 'Codex' });
+  const say = async (text: string) => {
+    const said = { text, agent: { kind: 'codex', model: 'scripted' } };
+    return ended(id, (await api.make(`/v1/sessions/${id}/messages`, said)).turnId);
+  };
+  expect(await say('please keep 4711')).toMatchObject({ outcome: 'completed' });
+  expect(await say('which number was it?')).toMatchObject({ outcome: 'completed' });
+  await api.make(`/v1/sessions/${id}/commands?waitSeconds=60`, { command: 'rm -r ~/.codex/sessions' });
+  expect(await say('tell me once more')).toMatchObject({ outcome: 'completed' });
+  const [, second, third] = [...new Set(asked)];
+  expect(second).toContain('keep 4711');
+  expect(third).toMatch(/User: please keep 4711.*Agent: It is 4711\./s);
+  const history = await readHistory(api, id);
+  const told = history.flatMap(({ type, data }) => (type === 'message.agent' ? [data['text']] : []));
+  expect(told).toEqual(Object.values(answers));
+  expect(history.filter(({ type }) => type === 'egress.refused').map(({ data }) => data)).toEqual([]);
+  expect(await say('please refuse it')).toMatchObject({
+    ...{ outcome: 'failed', reason: expect.stringContaining('no such model') },
+  });
+});

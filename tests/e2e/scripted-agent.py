@@ -2,8 +2,10 @@
 #
 #   say TEXT · think TEXT · plan TEXT · run COMMAND (asks first) · read PATH · write PATH TEXT · wait PATH (until it is there)
 #   terminal COMMAND (waits for it, says what it printed) · background COMMAND (in a terminal, not waited for) · kill (the last terminal)
+#   until TEXT (the last terminal has printed it) · release (the last terminal) · open JSON (a terminal with these parameters; says what comes of it)
+#   fill COUNT BYTES (the same, with so many variables of so many bytes) · context TOKENS (are in it) · call (a model, by the sandbox's endpoint)
 #   die CODE · hang · flood · garble · long · loop · spawn COMMAND (left running)
-import json, os, subprocess, sys, time
+import json, os, subprocess, sys, time, urllib.request
 
 conversations = os.path.expanduser("~/.scripted-agent")
 os.makedirs(conversations, exist_ok=True)
@@ -115,6 +117,26 @@ def act(session, line):
             update(session, "agent_message_chunk", content=text(json.dumps(answer["error"])))
     elif word in ("terminal", "background"):
         use_terminal(session, rest, word == "terminal")
+    elif word == "until":
+        while rest not in in_terminal("output", session, terminalId=terminal)["output"]:
+            time.sleep(0.02)
+        say_terminal(session)
+    elif word == "release":
+        in_terminal("release", session, terminalId=terminal)
+    elif word in ("open", "fill"):
+        count, size = rest.split(" ") if word == "fill" else (0, 0)
+        env = [{"name": f"V{n}", "value": "x" * int(size)} for n in range(int(count))]
+        opened = in_terminal("create", session, **(json.loads(rest) if word == "open" else {"command": "true", "env": env}))
+        if opened is not None:
+            in_terminal("wait_for_exit", session, terminalId=opened["terminalId"])
+            update(session, "agent_message_chunk", content=text("opened"))
+    elif word == "context":
+        update(session, "usage_update", used=int(rest), size=200000)
+    elif word == "call":
+        asked = {"model": "scripted", "messages": [{"role": "user", "content": "from the sandbox"}]}
+        headers = {"content-type": "application/json"}
+        url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
+        urllib.request.urlopen(urllib.request.Request(url, json.dumps(asked).encode(), headers)).read()
     elif word == "kill":
         in_terminal("kill", session, terminalId=terminal)
         in_terminal("wait_for_exit", session, terminalId=terminal)

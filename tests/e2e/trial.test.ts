@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, expect, inject, test } from 'vitest';
-import { createApi, followEvents, readHistory } from './api.ts';
+import { createApi, followEvents, readHistory, trialEnd } from './api.ts';
 import { makeRepository } from './repository.ts';
 
 const key = inject('apiKey');
@@ -13,25 +13,6 @@ beforeAll(async () => {
   taskId = (await api.make(`/v1/projects/${project.id}/tasks`, { title: 'Count the files' })).id;
 });
 
-async function trialEnd(trialId: string): Promise<any> {
-  const deadline = Date.now() + 240_000;
-  for (;;) {
-    const trial = (await api.get(`/v1/trials/${trialId}`)).body;
-    if (trial.state !== 'running') return trial;
-    if (Date.now() > deadline) throw new Error(`the trial still runs: ${JSON.stringify(trial)}`);
-    await followUntilSomethingEnds(trial.sessions.find((session: any) => session.state !== 'ended')?.sessionId);
-  }
-}
-
-/** Waits for the next end of a command of this session, at most 2 s. */
-async function followUntilSomethingEnds(sessionId: string | undefined): Promise<void> {
-  if (!sessionId) return;
-  const last = (await api.get(`/v1/sessions/${sessionId}`)).body.lastCursor;
-  await api.get(
-    `/v1/sessions/${sessionId}/events?types=command.ended,session.failed&waitSeconds=2${last ? `&after=${last}` : ''}`,
-  );
-}
-
 test('two attempts run side by side, each stops at its first failure, and the verifier decides', async () => {
   const trial = await api.make(`/v1/tasks/${taskId}/trials`, {
     name: 'find against git',
@@ -43,7 +24,7 @@ test('two attempts run side by side, each stops at its first failure, and the ve
     verify: ['test "$(cat count)" -eq 10'],
   });
   expect(trial).toMatchObject({ taskId, state: 'running' });
-  const ended = await trialEnd(trial.id);
+  const ended = await trialEnd(api, trial.id);
   expect(ended.state).toBe('completed');
   expect(ended.sessions.map((session: any) => session.verdict)).toEqual(['passed', 'failed', 'failed']);
   const second = await readHistory(api, ended.sessions[1].sessionId);
@@ -64,7 +45,7 @@ test('a trial that is canceled stops what runs and ends', async () => {
   const sessionId = trial.sessions[0].sessionId;
   for await (const event of followEvents(api, key, sessionId)) if (event.type === 'command.started') break;
   await api.make(`/v1/trials/${trial.id}/cancel`);
-  expect((await trialEnd(trial.id)).state).toBe('canceled');
+  expect((await trialEnd(api, trial.id)).state).toBe('canceled');
   for await (const event of followEvents(api, key, sessionId)) {
     if (event.type !== 'command.ended') continue;
     expect(event.data).toMatchObject({ outcome: 'canceled', reason: 'trial_canceled' });
@@ -74,5 +55,7 @@ test('a trial that is canceled stops what runs and ends', async () => {
 
 test('a task is started with commands in one step', async () => {
   const trial = await api.make(`/v1/tasks/${taskId}/start`, { commands: ['echo started'] });
-  expect((await trialEnd(trial.id)).sessions).toEqual([expect.objectContaining({ state: 'ended', verdict: 'passed' })]);
+  expect((await trialEnd(api, trial.id)).sessions).toEqual([
+    expect.objectContaining({ state: 'ended', verdict: 'passed' }),
+  ]);
 });

@@ -120,3 +120,13 @@ test('while a tool reads files', async () => {
   const events = await expectToolsEnded(sessionId, turnId);
   expect(events.filter(({ type }) => type === 'tool.ended')).toHaveLength(1);
 });
+
+test('a turn that has ended is canceled no more; one that is none of the session is not there', async () => {
+  const sessionId = await agent.openSession('Over');
+  const turnId = await agent.send(sessionId, 'are you still there?');
+  await agent.awaitEnd(sessionId, turnId);
+  const of = (one: string) => `/v1/sessions/${one}/turns/${turnId}/cancel`;
+  expect(await agent.api.post(of(sessionId), {})).toMatchObject({ status: 202, body: { accepted: false } });
+  const other = await agent.openSession('Other');
+  expect(await agent.api.post(of(other), {})).toMatchObject({ status: 404, body: { code: 'not_found' } });
+});

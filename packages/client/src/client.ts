@@ -12,7 +12,14 @@ import { createChats } from './resources/chats.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
 import { createFiles } from './resources/files.ts';
-import { createDoctor, createHealth, createLimits, createQuery, createRunners } from './resources/operation.ts';
+import {
+  createDoctor,
+  createHealth,
+  createLimits,
+  createModels,
+  createQuery,
+  createRunners,
+} from './resources/operation.ts';
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
@@ -74,6 +81,7 @@ export function createClient(options: ClientOptions) {
     chats: createChats(transport),
     events,
     query: createQuery(transport),
+    models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),
     doctor: createDoctor(transport),

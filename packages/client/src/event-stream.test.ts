@@ -113,7 +113,7 @@ test('a connection that falls silent is given up and resumed', async () => {
       const after = request.headers['last-event-id'] as string | undefined;
       open(response).write(framesAfter(after, count === 1 ? 3 : 6));
     },
-    { silenceMs: 30 },
+    { silenceMs: 1_000 },
   );
   expect(await take(follow(), 6)).toEqual(cursors(1, 6));
   expect(server.requests.map(({ headers }) => headers['last-event-id'])).toEqual([undefined, 'c-3']);

@@ -137,7 +137,8 @@ const calls: [string, Call][] = [
   ['turns.cancel', (c) => c.turns.cancel('s', 't')],
   ['events.list', (c) => c.events.list('s', { after: 'c', limit: 1, types: ['gap'], waitSeconds: 1 })],
   ['query.sql', (c) => c.query.sql({ sql: 'SELECT 1' })],
-  ['health.runners', (c) => c.health.runners()],
+  ['models.list', (c) => c.models.list()],
+  ['health.config', (c) => c.health.config()],
 ];
 const project = {
   name: 'n',

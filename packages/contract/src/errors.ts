@@ -16,7 +16,7 @@ export const errorKinds = {
   not_found: { status: 404, retryable: false, title: 'There is no such resource' },
   method_not_allowed: { status: 405, retryable: false, title: 'The method is not allowed here' },
   conflict: { status: 409, retryable: false, title: 'The resource is not in a state for this' },
-  session_busy: { status: 409, retryable: true, title: 'A command is running in the session' },
+  session_busy: { status: 409, retryable: true, title: 'Something is under way in the session' },
   session_archived: { status: 409, retryable: false, title: 'The session is archived' },
   session_failed: { status: 409, retryable: false, title: 'The session has failed' },
   checkpoint_failed: { status: 503, retryable: true, title: "The session's files could not be stored" },

@@ -19,7 +19,7 @@ export interface ScanSpec {
   repository: RepositoryRef;
   /** The project's required checks. */
   checks: string[];
-  /** As they are run in: a new session of the project. Id and commit are the workflow's to fill in. */
+  /** As they are run in: a new session of the project, counted in already. The commit is the workflow's to fill in. */
   checkSession: SessionSpec;
   /** null: none is asked. */
   model: string | null;

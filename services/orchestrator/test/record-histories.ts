@@ -15,6 +15,7 @@ import {
   type UpdateSessionRequest,
   workflowTaskQueue,
 } from '@worktrail/contract/session-messages';
+import type { TurnSpec } from '@worktrail/contract/turns';
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
 import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
@@ -207,7 +208,7 @@ async function recordSessionAgent(bed: OrchestratorBed): Promise<Recording> {
   };
   const has = (type: string, times = 1) =>
     until(session.history, (history) => history.filter((one) => one === type).length === times);
-  const [asking, held, lost] = [sampleOf('ask'), sampleOf('hold'), sampleOf('hold')];
+  const [asking, held, lost, canceled] = [sampleOf('ask'), sampleOf('hold'), sampleOf('use'), sampleOf('use')];
   await session.say(sampleOf('do it'));
   await has('turnEnded');
   await session.say(asking);
@@ -222,16 +223,29 @@ async function recordSessionAgent(bed: OrchestratorBed): Promise<Recording> {
   await has('turnStarted', 3);
   await session.cancelTurn(held.id);
   await has('turnEnded', 3);
+  const lose = async ({ id }: TurnSpec) => {
+    await until(async () => bed.runner.agentTurns.some(({ turnId }) => turnId === id), Boolean);
+    const { generation } = await session.describe();
+    await session.loseHost({ runnerId, generation });
+  };
+  const ended = ({ id }: TurnSpec, outcome: string) =>
+    until(session.events, (events) =>
+      events.some(
+        ({ turnId, payload }) => turnId === id && payload.case === 'turnEnded' && payload.value.outcome === outcome,
+      ),
+    );
   await session.say(lost);
-  await until(async () => bed.runner.agentTurns.some(({ turnId }) => turnId === lost.id), Boolean);
-  const { generation } = await session.describe();
-  await session.loseHost({ runnerId, generation });
+  await lose(lost);
   // The lost host still answers that it is done; where the session goes on it is not.
-  await until(session.events, (events) =>
-    events.some(
-      ({ turnId, payload }) => turnId === lost.id && payload.case === 'turnEnded' && payload.value.outcome === 'failed',
-    ),
-  );
+  await ended(lost, 'failed');
+  await session.untilState('ready');
+  await session.say(canceled);
+  bed.runner.script.full = true;
+  await lose(canceled);
+  await session.cancelTurn(canceled.id);
+  await ended(canceled, 'canceled');
+  bed.runner.script.full = false;
+  await session.untilState('ready');
   await session.archive();
   return { 'session-agent': session.handle };
 }

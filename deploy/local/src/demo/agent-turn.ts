@@ -63,6 +63,6 @@ export async function showAgentTurn(
 
 /** Of messages that name none, as the cluster has it. */
 async function defaultModel(api: Stage['api']): Promise<string | null> {
-  const { model } = (await api.health.config()) as { model?: { default?: string | null } };
-  return model?.default ?? null;
+  const { items } = await api.models.list();
+  return items.find(({ isDefault }) => isDefault)?.name ?? null;
 }

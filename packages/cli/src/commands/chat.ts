@@ -15,7 +15,7 @@ import { visible } from '../screen/visible-text.ts';
 import { type AgentOptions, agentInput } from '../turn/agent-options.ts';
 import { type BegunTurn, beginTurn, resolveTarget, type Target } from '../turn/begin-turn.ts';
 import { type FollowedTurn, followTurn } from '../turn/follow-turn.ts';
-import { readPastTurns } from '../turn/past-turns.ts';
+import { badEnd, readPastTurns } from '../turn/past-turns.ts';
 import { promptPermission } from '../turn/permission-prompt.ts';
 import { createTurnInterrupts, type TurnInterrupts } from '../turn/turn-interrupts.ts';
 import { createTurnScreen } from '../turn/turn-screen.ts';
@@ -106,6 +106,8 @@ async function enter(it: Chat): Promise<void> {
       else {
         const show = createTurnScreen(it.cli.screen, { reasoning: it.options.reasoning === true, beside: 'stdout' });
         for (const event of events) await show(event);
+        const bad = badEnd(events);
+        if (bad) await say(it, style.red(turnEndLine(bad.event, bad.elapsedMs)));
       }
     }
   }

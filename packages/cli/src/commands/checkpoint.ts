@@ -22,7 +22,7 @@ export async function checkpointList({ screen, surroundings, client }: Cli, sess
       { title: 'COMMIT' },
       { title: 'FILES', align: 'right' as const },
       { title: 'CREATED' },
-      { title: 'CURSOR' },
+      { title: 'CURSOR', canGo: true },
       { title: 'LABEL', shrinks: true },
     ];
     const nowMs = surroundings.nowMs();

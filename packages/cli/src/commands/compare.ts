@@ -124,21 +124,23 @@ function noteWhatIsMissing(screen: Screen, sessions: readonly DiffedSession[], f
 
 function tableOf(items: readonly ComparedSession[], screen: Screen): string[] {
   const right = { align: 'right' as const };
+  // The session's id is what `promote` is told.
+  const canGo = true;
   const style = (padded: string, state: string) => paintState(screen.style, state)(padded);
   const columns = [
     { title: '#', ...right },
     { title: 'SESSION' },
     { title: 'ATTEMPT', shrinks: true },
     { title: 'VERDICT', style },
-    { title: 'COMMITS', ...right },
+    { title: 'COMMITS', ...right, canGo },
     { title: 'FILES', ...right },
     { title: 'LINES', ...right },
-    { title: 'COMMANDS', ...right },
-    { title: 'TIME', ...right },
-    { title: 'TURNS', ...right },
-    { title: 'TOKENS', ...right },
-    { title: 'COST', ...right },
-    { title: 'PROPOSAL' },
+    { title: 'COMMANDS', ...right, canGo },
+    { title: 'TIME', ...right, canGo },
+    { title: 'TURNS', ...right, canGo },
+    { title: 'TOKENS', ...right, canGo },
+    { title: 'COST', ...right, canGo },
+    { title: 'PROPOSAL', canGo },
     { title: 'WHY', shrinks: true },
   ];
   const rows = items.map((one, index) => [

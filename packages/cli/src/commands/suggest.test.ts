@@ -71,6 +71,15 @@ test('without a scan, only what was found before is asked for', async () => {
   expect(asked).toEqual([`GET /v1/projects/${project}/suggestions?state=all&kind=todo&limit=200`]);
 });
 
+test.each([
+  ['--only', 'foo'],
+  ['--kind', 'foo'],
+])('%s %s is told before anything is read', async (...option) => {
+  const { code, err, asked } = await suggest([project, ...option], scanning({}));
+  expect([code, asked]).toEqual([2, []]);
+  expect(err).toContain('Allowed choices are');
+});
+
 test('--json is one document', async () => {
   const { out } = await suggest([project, '--json'], scanning(scan('completed')));
   expect(JSON.parse(out.join('\n'))).toEqual({ items, scan: scan('completed') });
@@ -78,10 +87,14 @@ test('--json is one document', async () => {
 
 test('accepting prints the session, and says whether somebody works on it', async () => {
   const made = { suggestion: items[0], task: { id: 'tsk_1' }, session: { id: 'ses_1' }, turnId: 'trn_1' };
-  const { out, err, asked } = await suggest(['accept', sug('1'), '-m', 'go', '--model', 'a/b'], () => made);
+  const { out, err, asked } = await suggest(['accept', sug('1'), '--message', 'go', '-m', 'a/b'], () => made);
   expect(out).toEqual(['ses_1']);
   expect(err).toBe('task tsk_1 · turn trn_1\n');
   expect(asked).toEqual([`POST /v1/suggestions/${sug('1')}/accept {"message":"go","agent":{"model":"a/b"}}`]);
+  const options = ['--agent', 'custom', '--agent-command', 'x --acp', '--deny', 'fetch', '--max-steps', '3'];
+  expect((await suggest(['accept', sug('1'), ...options], () => made)).asked).toEqual([
+    `POST /v1/suggestions/${sug('1')}/accept {"agent":{"kind":"custom","command":"x --acp","limits":{"steps":3},"permissions":{"fetch":"deny"}}}`,
+  ]);
   const idle = await suggest(['accept', sug('1')], () => ({ ...made, turnId: null }));
   expect(idle.err).toContain('no model is configured');
 });

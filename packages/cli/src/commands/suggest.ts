@@ -4,6 +4,7 @@ import type { Scan, Suggestion, SuggestionKind, SuggestionQuery, WorktrailClient
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { visible } from '../screen/visible-text.ts';
+import { type AgentOptions, agentInput } from '../turn/agent-options.ts';
 import { resolveProjectId } from './resolve-project.ts';
 
 export interface SuggestOptions {
@@ -78,15 +79,13 @@ function sayScan({ screen }: Cli, scan: Scan, shown: number): void {
   screen.note(`${shown} shown, ${added} new, ${resolved} resolved, at ${(commit ?? '').slice(0, 12)}`);
 }
 
-export interface AcceptOptions {
+export interface AcceptOptions extends AgentOptions {
   message?: string;
-  model?: string;
 }
 
-export async function suggestAccept(cli: Cli, id: string, { message, model }: AcceptOptions): Promise<number> {
+export async function suggestAccept(cli: Cli, id: string, options: AcceptOptions): Promise<number> {
   const client = await cli.client();
-  const body = { ...(message !== undefined && { message }), ...(model !== undefined && { agent: { model } }) };
-  const made = await client.suggestions.accept(id, body);
+  const made = await client.suggestions.accept(id, { message: options.message, agent: agentInput(options) });
   if (cli.screen.json) await cli.screen.document(made);
   else {
     await cli.screen.line(made.session.id);

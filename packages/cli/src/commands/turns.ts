@@ -4,8 +4,10 @@ import type { Turn } from '@worktrail/client';
 import type { Cli } from '../cli.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { durationBetween, formatAge, formatCost } from '../screen/quantities.ts';
-import { paintState } from '../screen/style.ts';
+import { paintState, type Style } from '../screen/style.ts';
+import type { Column } from '../screen/table.ts';
 import { readTurn } from '../turn/past-turns.ts';
+import { howToAnswer, permissionText } from '../turn/permission-prompt.ts';
 import { createTurnScreen } from '../turn/turn-screen.ts';
 
 export async function turns(cli: Cli, sessionId: string, { limit }: { limit: number }): Promise<number> {
@@ -16,36 +18,40 @@ export async function turns(cli: Cli, sessionId: string, { limit }: { limit: num
     if (newest.push(turn) > limit) newest.shift();
   }
   if (screen.json) await screen.document({ items: newest });
-  else await screen.table(columnsFor(cli), newest.map(turnRow));
+  else {
+    const columns = turnColumns(screen.style, newest);
+    await screen.table(
+      columns,
+      newest.map((turn) => columns.map(({ cell }) => cell(turn))),
+    );
+  }
   return exitCodes.ok;
 }
 
-function columnsFor({ screen }: Cli) {
-  const style = (padded: string, state: string) => paintState(screen.style, state)(padded);
-  const right = { align: 'right' as const };
-  return [
-    { title: 'TURN' },
-    { title: 'STATE', style },
-    { title: 'OUTCOME', style },
-    { title: 'REASON', shrinks: true },
-    { title: 'STEPS', ...right },
-    { title: 'TOKENS', ...right },
-    { title: 'COST', ...right },
-    { title: 'TIME', ...right },
-    { title: 'TEXT', shrinks: true },
-  ];
+interface TurnColumn extends Column {
+  cell: (turn: Turn) => string;
 }
 
-export function turnRow({ id, state, outcome, reason, usage, startedAt, endedAt, text }: Turn): string[] {
-  const [steps, tokens, cost] = usage
-    ? [
-        String(usage.steps),
-        String(usage.inputTokens + usage.outputTokens),
-        usage.costUsd > 0 ? formatCost(usage.costUsd) : '',
-      ]
-    : ['', '', ''];
-  return [id, state, outcome ?? '', reason ?? '', steps, tokens, cost, durationBetween(startedAt, endedAt), text];
+/** Few enough that ids are whole on a terminal of 80 columns. */
+export function turnColumns(style: Style, turns: readonly Turn[]): TurnColumn[] {
+  const right = { align: 'right' as const };
+  const columns: TurnColumn[] = [
+    { title: 'TURN', cell: ({ id }) => id },
+    { title: 'STATE', cell: stateOf, style: (padded, state) => paintState(style, state)(padded) },
+    { title: 'TOKENS', cell: tokensOf, ...right },
+    { title: 'COST', cell: costOf, ...right },
+    { title: 'TIME', cell: timeOf, ...right },
+    { title: 'TEXT', cell: ({ text }) => text, shrinks: true },
+    { title: 'REASON', cell: ({ reason }) => reason ?? '', shrinks: true },
+  ];
+  const isOptional = ({ title }: TurnColumn) => title === 'COST' || title === 'REASON';
+  return columns.filter((column) => !isOptional(column) || turns.some((turn) => column.cell(turn) !== ''));
 }
+
+const stateOf = ({ state, outcome }: Turn) => outcome ?? state;
+const tokensOf = ({ usage }: Turn) => (usage ? String(usage.inputTokens + usage.outputTokens) : '');
+const costOf = ({ usage }: Turn) => (usage && usage.costUsd > 0 ? formatCost(usage.costUsd) : '');
+const timeOf = ({ startedAt, endedAt }: Turn) => durationBetween(startedAt, endedAt);
 
 export interface TurnShowOptions {
   reasoning?: boolean;
@@ -60,21 +66,25 @@ export async function turnShow(cli: Cli, sessionId: string, turnId: string, opti
     await screen.document(turn);
     return exitCodes.ok;
   }
-  const [, state, outcome, reason, steps, tokens, cost, took] = turnRow(turn);
   await screen.fields([
     ['turn', turn.id],
     ['session', sessionId],
-    ['state', state],
-    ['outcome', outcome],
-    ['reason', reason],
-    ['steps', steps],
-    ['tokens', tokens],
-    ['cost', cost],
-    ['time', took],
+    ['state', turn.state],
+    ['outcome', turn.outcome],
+    ['reason', turn.reason],
+    ['steps', turn.usage && String(turn.usage.steps)],
+    ['tokens', tokensOf(turn)],
+    ['cost', costOf(turn)],
+    ['time', timeOf(turn)],
     ['queued', formatAge(turn.queuedAt, surroundings.nowMs())],
   ]);
   const show = createTurnScreen(screen, { reasoning: options.reasoning === true, beside: 'stdout' });
   await screen.line('');
   for (const event of await readTurn(client, sessionId, turnId)) await show(event);
+  for (const permission of turn.permissions ?? []) {
+    const request = { sessionId, data: { ...permission } };
+    await screen.line(permissionText(request));
+    await screen.line(howToAnswer(request));
+  }
   return exitCodes.ok;
 }

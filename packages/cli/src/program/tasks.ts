@@ -1,7 +1,8 @@
 // What is to be done: tasks, their trials, suggestions.
 
 import { agentKinds, turnLimitsMax } from '@worktrail/contract/agents';
-import type { Command } from 'commander';
+import { suggestionKinds, suggestionStates } from '@worktrail/contract/suggestions';
+import { type Command, Option } from 'commander';
 import { suggest, suggestAccept, suggestDismiss } from '../commands/suggest.ts';
 import { taskCreate, taskList, taskStart } from '../commands/task.ts';
 import { trialCancel, trialRun, trialShow } from '../commands/trial.ts';
@@ -78,16 +79,19 @@ export function addSuggestions(program: Command, action: Action): void {
     )
     .argument('[project]')
     .option('--no-scan', 'only what was found before')
-    .option('--kind <kind>', 'only of this kind')
-    .option('--only <state>', 'open, accepted, dismissed, resolved or all', 'open')
+    .addOption(new Option('--kind <kind>', 'only of this kind').choices([...suggestionKinds]))
+    .addOption(
+      new Option('--only <state>', 'only what is in this state').choices([...suggestionStates, 'all']).default('open'),
+    )
     .addHelpText('after', '\nExample:\n  worktrail suggest my-project\n  worktrail suggest accept sug_…')
     .action(action(suggest));
-  command
+  const accept = command
     .command('accept <suggestion>')
     .description('make a task of it and a session to work on it; prints the id of the session')
-    .option('-m, --message <text>', 'to the agent, instead of what the suggestion says')
-    .option('--model <name>', 'the model of the agent')
-    .action(action(suggestAccept));
+    .option('--message <text>', 'to the agent, instead of what the suggestion says')
+    .option('-m, --model <name>', "provider/model (default: the operator's)")
+    .addOption(agentOption());
+  withAgentLimits(accept).action(action(suggestAccept));
   command
     .command('dismiss <suggestion>')
     .description('do not suggest it again')

@@ -11,7 +11,11 @@ const cell = fc.oneof(
 const table = fc.integer({ min: 1, max: 6 }).chain((count) =>
   fc.record({
     columns: fc.array(
-      fc.record({ title: fc.string({ maxLength: 10, unit: fc.constantFrom(...'ABC ') }), shrinks: fc.boolean() }),
+      fc.record({
+        title: fc.string({ maxLength: 10, unit: fc.constantFrom(...'ABC ') }),
+        shrinks: fc.boolean(),
+        canGo: fc.boolean(),
+      }),
       {
         minLength: count,
         maxLength: count,
@@ -47,6 +51,17 @@ describe('a table', () => {
     const id = 'ses_01kagb3pyqe1bsnx50e4g66jdv';
     expect(layoutTable(columns, [[id, 'a rather long title of a session']], 50)[1]).toBe(`${id}  a rather long tit…`);
     expect(layoutTable(columns, [[id, 'a rather long title of a session']], 36)[1]).toBe(`${id}  a r…`);
+  });
+
+  test('leaves columns out before it cuts an id, the last of those that may go first', () => {
+    const go = { canGo: true };
+    const columns = [{ title: 'ID' }, { title: 'A', ...go }, { title: 'WHY', shrinks: true }, { title: 'B', ...go }];
+    const id = 'ses_01kagb3pyqe1bsnx50e4g66jdv';
+    const at = (width: number) => layoutTable(columns, [[id, '12345', 'because of that', '1234567']], width)[1];
+    expect(at(Number.POSITIVE_INFINITY)).toBe(`${id}  12345  because of that  1234567`);
+    expect(at(52)).toBe(`${id}  12345  bec…  1234567`);
+    expect(at(51)).toBe(`${id}  12345  because of …`);
+    expect(at(40)).toBe(`${id}  because…`);
   });
 
   test('aligns numbers to the right and styles the padded cell', () => {

@@ -1,7 +1,8 @@
 // Rows as aligned columns that fit the terminal.
 //
 // 1. No line is wider than `width`, as long as there are three columns of it for each column of the table.
-// 2. Columns that may shrink give way first, widest first; ids are cut only when nothing else is left to cut.
+// 2. Columns that may shrink give way first, widest first; then those that may go are left out, the last one first; ids are cut only
+//    when nothing else is left to give way.
 
 import { cutTo, padTo, visible, widthOf } from './visible-text.ts';
 
@@ -10,11 +11,14 @@ export interface Column {
   align?: 'left' | 'right';
   /** Free text: gives way to the others. */
   shrinks?: boolean;
+  /** Is left out where an id would be cut instead. */
+  canGo?: boolean;
   /** Given the cell as it was before padding. */
   style?: (padded: string, cell: string) => string;
 }
 
 const gap = '  ';
+const shrunkenMin = 4;
 
 /** @param width Infinity where nothing limits it. */
 export function layoutTable(
@@ -27,6 +31,11 @@ export function layoutTable(
   const natural = columns.map((column, index) =>
     Math.max(widthOf(column.title), ...cells.map((row) => widthOf(row[index]!))),
   );
+  const gone = columns.findLastIndex(({ canGo }) => canGo);
+  if (gone >= 0 && columns.length > 1 && narrowest(natural, columns) > width) {
+    const rest = rows.map((row) => row.toSpliced(gone, 1));
+    return layoutTable(columns.toSpliced(gone, 1), rest, width, titleStyle);
+  }
   const widths = fitWidths(natural, columns, width - gap.length * (columns.length - 1));
   const line = (texts: readonly string[], style: (padded: string, index: number) => string) =>
     texts
@@ -44,13 +53,19 @@ export function layoutTable(
   ];
 }
 
+/** With nothing cut but what may shrink. */
+function narrowest(natural: readonly number[], columns: readonly Column[]): number {
+  const least = natural.map((width, index) => (columns[index]!.shrinks ? Math.min(width, shrunkenMin) : width));
+  return least.reduce((sum, width) => sum + width, 0) + gap.length * (columns.length - 1);
+}
+
 /** Takes one column at a time from the widest that may give way, until the sum fits. */
 function fitWidths(natural: readonly number[], columns: readonly Column[], available: number): number[] {
   const widths = [...natural];
   const shrinkable = widths.map((_, index) => index).filter((index) => columns[index]!.shrinks);
   for (const [candidates, atLeast] of [
     [shrinkable, 12],
-    [shrinkable, 4],
+    [shrinkable, shrunkenMin],
     [widths.map((_, index) => index), 1],
   ] as const) {
     let excess = widths.reduce((sum, width) => sum + width, 0) - available;

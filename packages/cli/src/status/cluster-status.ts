@@ -49,7 +49,7 @@ export async function readClusterStatus(client: WorktrailClient, connection: Con
   const local = file ? connection.stateDirectory : null;
   const [readiness, runners, history, disk, tools] = await Promise.all([
     client.health.ready().catch(unreachableText),
-    client.health.runners().then(
+    client.runners.list().then(
       (page) => page.items,
       () => null,
     ),

@@ -25,6 +25,14 @@ export async function readTurn(
   return events;
 }
 
+/** How a turn ended that did not do what it was asked; null: it did, or goes on. */
+export function badEnd(events: readonly WorktrailEvent[]): { event: WorktrailEvent; elapsedMs: number | null } | null {
+  const event = events.find(({ type }) => type === 'turn.ended');
+  if (!event || event.data['outcome'] === 'completed') return null;
+  const started = events.find(({ type }) => type === 'turn.started');
+  return { event, elapsedMs: started ? Date.parse(event.time) - Date.parse(started.time) : null };
+}
+
 export interface PastTurn {
   turnId: string;
   events: WorktrailEvent[];

@@ -28,13 +28,15 @@ export interface PermissionPromptDependencies {
   lines: Pick<LineSource, 'answer'>;
 }
 
+type Asked = Pick<WorktrailEvent, 'sessionId' | 'data'>;
+
 /** All of what it would do is shown, however long: it is what the answer is about. */
-export function permissionText({ data }: WorktrailEvent): string {
+export function permissionText({ data }: Pick<Asked, 'data'>): string {
   return `The agent asks whether it may (${visible(String(data['toolKind']))}): ${visible(String(data['detail']))}`;
 }
 
 /** For somebody elsewhere, or later. */
-export function howToAnswer({ sessionId, data }: WorktrailEvent): string {
+export function howToAnswer({ sessionId, data }: Asked): string {
   return `  worktrail permission ${sessionId} ${visible(String(data['permissionId']))} allow   (or deny)`;
 }
 

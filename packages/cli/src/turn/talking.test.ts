@@ -181,6 +181,26 @@ test('what stands in a pipe and is no answer is the next message, and how to ans
   expect(posted('/permissions/trn_1-p1')).toEqual([]);
 });
 
+test('a turn that went wrong before is shown with its end: it would look unanswered', async () => {
+  const actor = { kind: 'user' as const, id: 'x' };
+  const at = (turnId: string, second: number) => ({
+    ...{ cursor: 'p', id: 'e', sessionId, turnId, time: `2026-01-01T00:00:0${second}.000Z`, actor },
+  });
+  const past = [
+    { ...at('trn_7', 0), type: 'message.user', data: { text: 'try' } },
+    { ...at('trn_7', 1), type: 'turn.started', data: {} },
+    { ...at('trn_7', 3), type: 'turn.ended', data: { outcome: 'failed', reason: 'no key', usage: { steps: 1 } } },
+    { ...at('trn_8', 4), type: 'message.user', data: { text: 'again' } },
+    { ...at('trn_8', 5), type: 'message.agent', data: { messageId: 'm', text: 'Done.', attempt: 1, toolCalls: [] } },
+    { ...at('trn_8', 6), type: 'turn.ended', data: { outcome: 'completed', reason: '', usage: {} } },
+  ] as WorktrailEvent[];
+  const { start } = await setUp({ told: [], past });
+  const cli = start(['chat', sessionId]);
+  cli.stdin.end();
+  expect(await cli.exitCode).toBe(0);
+  expect(cli.stdout().toString()).toContain('> try\nfailed: no key (1 step, 0 tokens, 2.0 s)\n> again\nDone.\n');
+});
+
 test('chat follows a turn that goes on already, with what it asks for', async () => {
   const actor = { kind: 'user' as const, id: 'x' };
   const about = { cursor: 'p', id: 'e', sessionId, turnId: 'trn_1', time: '2026-01-01T00:00:00.000Z', actor };

@@ -81,6 +81,10 @@ test('what the model thinks is one line, unless it is asked for', () => {
   expect(shown([thinks('First I look.\nThen'), thinks(' I mend.'), thought], { reasoning: true }).beside).toBe(
     '∴ First I look.\n∴ Then I mend.\n',
   );
+  // What came first stands first, also where only that it thinks is shown.
+  const answered = [thinks('\nFirst I'), thinks(' look.\nThen I mend.'), delta('Mended.'), thought, message('Mended.')];
+  expect(shown(answered).all).toBe('∴ First I look. …\nMended.\n');
+  expect(shown([thinks('First'), thought, message('')]).all).toBe('∴ First I look. …\n');
   expect(shown([thought], { live: false, reasoning: true }).beside).toBe('∴ First I look.\n∴ Then I mend.\n');
 });
 

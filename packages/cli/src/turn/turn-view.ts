@@ -18,6 +18,7 @@ import { toolLine } from './tool-line.ts';
 export const outputLinesMax = 200;
 const lineColumnsMax = 200;
 const askedLinesMax = 20;
+const thoughtLengthMax = 1_000;
 
 export type Piece =
   /** Of the answer, as it stands: a line may go on in the next piece. */
@@ -45,7 +46,8 @@ interface ShownCommand {
 
 export function createTurnView({ style, live, reasoning: showsReasoning }: TurnViewOptions): TurnView {
   const answer = { messageId: '', attempt: 0, shown: '', isMidLine: false };
-  const thought = { attempt: '', lines: createLineSplitter(), isShown: false };
+  const noThought = () => ({ attempt: '', lines: createLineSplitter(), begun: '', isShown: false });
+  const thought = noThought();
   const commands = new Map<string, ShownCommand>();
 
   const beside = (text: string, paint: (text: string) => string = style.dim): Piece[] => [
@@ -79,7 +81,7 @@ export function createTurnView({ style, live, reasoning: showsReasoning }: TurnV
   function delta({ data }: WorktrailEvent): Piece[] {
     if (!live || Number(data['attempt']) < answer.attempt) return [];
     const text = textOf(data['text']);
-    const begun = meet(textOf(data['messageId']), Number(data['attempt']));
+    const begun = [...thoughtBefore(), ...meet(textOf(data['messageId']), Number(data['attempt']))];
     answer.shown += text;
     return [...begun, ...said(text)];
   }
@@ -94,21 +96,35 @@ export function createTurnView({ style, live, reasoning: showsReasoning }: TurnV
     return [...begun, ...again, ...said(rest), ...endOfLine()];
   }
 
+  function thatItThinks(text: string): Piece[] {
+    const lines = text.trim().split('\n');
+    return beside(`∴ ${visible(lines[0]!.trim())}${lines.length > 1 ? ' …' : ''}`);
+  }
+
+  /** The whole of it is told once the answer is whole, too. */
+  function thoughtBefore(): Piece[] {
+    if (thought.isShown || thought.begun.trim() === '') return [];
+    thought.isShown = true;
+    return thatItThinks(thought.begun);
+  }
+
   function thinks({ data }: WorktrailEvent): Piece[] {
-    if (!live || !showsReasoning) return [];
+    if (!live) return [];
     const attempt = `${textOf(data['messageId'])} ${String(data['attempt'])}`;
-    if (thought.attempt !== attempt) Object.assign(thought, { attempt, lines: createLineSplitter(), isShown: true });
+    if (thought.attempt !== attempt) Object.assign(thought, { ...noThought(), attempt, isShown: showsReasoning });
+    if (!showsReasoning) {
+      thought.begun = (thought.begun + textOf(data['text'])).slice(0, thoughtLengthMax);
+      return [];
+    }
     return besideLines(thought.lines.push(Buffer.from(textOf(data['text']))).map(thoughtLine));
   }
 
   function hasThought({ data }: WorktrailEvent): Piece[] {
-    const lines = textOf(data['text']).split('\n');
-    if (!showsReasoning) {
-      const first = lines.find((line) => line.trim() !== '') ?? '';
-      return beside(`∴ ${visible(first.trim())}${lines.length > 1 ? ' …' : ''}`);
-    }
-    const rest = thought.isShown ? thought.lines.rest() : lines;
-    Object.assign(thought, { attempt: '', lines: createLineSplitter(), isShown: false });
+    const { isShown, lines } = thought;
+    const text = textOf(data['text']);
+    Object.assign(thought, noThought());
+    if (!showsReasoning) return isShown ? [] : thatItThinks(text);
+    const rest = isShown ? lines.rest() : text.split('\n');
     return besideLines(rest.map(thoughtLine));
   }
 

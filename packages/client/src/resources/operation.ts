@@ -5,6 +5,7 @@ import type {
   DoctorFix,
   DrainRunner,
   Limits,
+  Models,
   OperatorConfig,
   Query,
   QueryResult,
@@ -33,9 +34,15 @@ export function createHealth(transport: Transport) {
     /** Answers also when the system is not ready: `ready` tells, `parts` name what is missing. */
     ready: (options?: CallOptions) =>
       transport.json<Readiness>('GET', '/readyz', { ...options, retry: false, accept: [503] }),
-    runners: (options?: CallOptions) => transport.json<Page<Runner>>('GET', '/v1/runners', options),
     /** The operator's effective configuration, secrets redacted. */
     config: (options?: CallOptions) => transport.json<OperatorConfig>('GET', '/v1/config', options),
+  };
+}
+
+export function createModels(transport: Transport) {
+  return {
+    /** Those that the operator has named, the default first. */
+    list: (options?: CallOptions) => transport.json<Models>('GET', '/v1/models', options),
   };
 }
 

@@ -95,3 +95,13 @@ test('over the API a session and a trial over a quota are 429 with its name', as
   const trial = await call('POST', `/v1/tasks/${task.id}/trials`, { attempts: [{ commands: ['true'] }] });
   expect(trial).toMatchObject({ status: 429, body: { code: ofProject } });
 });
+
+test('over the API a scan whose checks need a session over a quota is 429 with its name', async () => {
+  const { call } = fixture;
+  const repository = { url: 'https://example.org/repository.git' };
+  const approval = { requiredChecks: ['npm test'] };
+  const { body: project } = await call('POST', '/v1/projects', { name: 'scanned', repository, approval });
+  expect((await call('POST', `/v1/projects/${project.id}/sessions`, {})).status).toBe(201);
+  const scan = await call('POST', `/v1/projects/${project.id}/suggestions`);
+  expect(scan).toMatchObject({ status: 429, body: { code: ofProject } });
+});

@@ -17,6 +17,7 @@ import type { Audit } from '../audit.ts';
 import { type Action, authorize, type Principal } from '../authorize.ts';
 import { unavailable } from '../deadline.ts';
 import { asWaiter } from '../document-wait.ts';
+import { createDraw, newSeed } from '../draw.ts';
 import type { Followers } from '../followers.ts';
 import type { Api } from '../http/api.ts';
 import { waitSeconds } from '../http/query-number.ts';
@@ -81,8 +82,10 @@ function addScan(api: Api, deps: SuggestionRouteDeps): void {
       const { value: project } = await deps.projects.open(principal, projectId, 'suggestion.scan');
       const { organizationId, repository, approval } = project;
       await deps.runners.checkPlaceable();
+      // Asked again with its key once that scan has ended, it is another scan: with a session of its own.
+      const own = createDraw(newSeed(), draw.timeMs);
       const checks = {
-        ...{ sessionId: draw.id('session'), title: 'Checks of a scan', taskId: null, trialId: null, baseRef: null },
+        ...{ sessionId: own.id('session'), title: 'Checks of a scan', taskId: null, trialId: null, baseRef: null },
         ...{ env: {}, labels: { 'worktrail/scan': projectId }, createdAt: new Date(draw.timeMs).toISOString() },
       };
       const spec: ScanSpec = {
@@ -102,11 +105,14 @@ const recordedMsMax = 10_000;
 
 /** One that has just ended, and whose workflow has not, is none that could be joined. */
 async function startScan(
-  { workflows, scans }: SuggestionRouteDeps,
+  { workflows, scans, quota }: SuggestionRouteDeps,
   spec: ScanSpec,
   signal: AbortSignal,
 ): Promise<ScanDocument> {
   for (let starts = 0; starts < startsMax; starts++) {
+    // One that is joined has its session, and without checks there is none.
+    const makesSession = spec.checks.length > 0 && (await scans.newest(spec))?.state !== 'running';
+    if (makesSession) await quota.admit([spec.checkSession]);
     const isNew = await workflows.start(scanWorkflow, scanWorkflowId(spec.projectId), spec, { again: true });
     const scan = await scans.newest(spec);
     if (scan && (isNew || scan.state === 'running')) {

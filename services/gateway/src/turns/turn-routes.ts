@@ -141,16 +141,25 @@ function addReading(api: Api, { sessions, trace, workflows }: TurnRouteDeps): vo
     },
     async ({ principal, params: { sessionId, turnId } }) => {
       const { scope } = await sessions.open(principal, sessionId, 'turn.read');
-      const { turns } = await askTraceStore(() => trace.listTurns({ scope, limit: 1, turnId }));
-      if (!turns[0]) throw notFound(turnId);
-      const turn = turnJson(turns[0]);
+      const turn = turnJson(await readTurn(trace, scope, turnId));
       const permissions = turn.state === 'running' ? await pendingPermissions(workflows, sessionId, turnId) : [];
       return json(200, { ...turn, ...(permissions && { permissions }) });
     },
   );
 }
 
-function addCancel(api: Api, { sessions, workflows, control, operator }: TurnRouteDeps): void {
+/** @throws not_found */
+async function readTurn(
+  trace: TurnRouteDeps['trace'],
+  scope: Parameters<TurnRouteDeps['trace']['listTurns']>[0]['scope'],
+  turnId: string,
+): Promise<TurnRecord> {
+  const { turns } = await askTraceStore(() => trace.listTurns({ scope, limit: 1, turnId }));
+  if (!turns[0]) throw notFound(turnId);
+  return turns[0];
+}
+
+function addCancel(api: Api, { sessions, workflows, trace, control, operator }: TurnRouteDeps): void {
   api.route(
     {
       method: 'post',
@@ -167,10 +176,11 @@ function addCancel(api: Api, { sessions, workflows, control, operator }: TurnRou
       },
     },
     async ({ principal, params: { sessionId, turnId } }) => {
-      const { document } = await sessions.open(principal, sessionId, 'turn.create');
+      const { document, scope } = await sessions.open(principal, sessionId, 'turn.create');
       const request: CancelTurnRequest = { turnId, reason: 'requested' };
       const deps = { sessions, workflows };
       const { accepted, commands } = await updateSession<TurnCanceled>(deps, document, cancelTurn, [request]);
+      if (!accepted) await readTurn(trace, scope, turnId);
       const { organizationId, runnerId } = document;
       const graceSeconds = operator.defaults.cancelGraceSeconds;
       const told = commands.map((commandId) =>

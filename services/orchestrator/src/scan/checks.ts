@@ -38,11 +38,10 @@ export interface Checked {
 export async function runChecks(spec: ScanSpec, state: ScanState, commit: string): Promise<Checked> {
   const { checks, checkSession } = spec;
   if (checks.length === 0) return { complete: true, failing: [] };
-  const { organizationId, partition } = checkSession;
-  const sessionId = newWorkflowId('session');
+  const { organizationId, partition, sessionId } = checkSession;
   const failing: CheckFinding[] = [];
   try {
-    await startSession({ ...checkSession, sessionId, baseRef: commit, createdAt: now() }, state);
+    await startSession({ ...checkSession, baseRef: commit, createdAt: now() }, state);
     for (const command of checks) {
       const commandId = newWorkflowId('command');
       const result = await runCheck(state, { sessionId, commandId, command });

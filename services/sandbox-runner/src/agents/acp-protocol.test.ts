@@ -83,6 +83,93 @@ describe('an agent that speaks the protocol', () => {
     });
   });
 
+  it('has used at least what it says is in its context, while it has not said what it has used', () => {
+    const made = protocol();
+    const used = (tokens: number) => update({ sessionUpdate: 'usage_update', used: tokens, size: 200_000 });
+    run([used(7), ...begun], made);
+    expect(made.usage().inputTokens).toBe(0);
+    for (const line of [used(900), used(300), used(-1), used(1e15)]) made.accept(line);
+    expect(made.usage()).toMatchObject({ inputTokens: 900, outputTokens: 0 });
+    made.accept(answer('worktrail-4', { stopReason: 'end_turn', usage: { inputTokens: 40, outputTokens: 3 } }));
+    expect(made.usage()).toMatchObject({ inputTokens: 40, outputTokens: 3 });
+  });
+
+  it.each([
+    ['terminal/create', { command: 'a', env: [{ name: 'A', value: 'x'.repeat(10_000_000) }] }, 'env.0.value'],
+    ['terminal/create', { command: '' }, 'command'],
+    ['terminal/output', {}, 'terminalId'],
+    ['fs/read_text_file', { path: 'a', line: 0 }, 'line'],
+    ['fs/write_text_file', { path: 'a' }, 'content'],
+    ['session/request_permission', { options: [] }, 'toolCall'],
+  ])('is told what does not fit in what it asks of %s', (method, params, where) => {
+    const asked = JSON.stringify({ id: 1, method, params });
+    expect(sent(run([...begun, asked])).at(-1)).toMatchObject({
+      error: { code: -32602, message: expect.stringMatching(`^its parameters do not fit: ${where}: .{1,200}$`) },
+    });
+  });
+
+  describe('that ends in whatever way', () => {
+    const tool = (id: number, status: string) =>
+      update({ sessionUpdate: 'tool_call_update', toolCallId: `${id}`, title: 'run', status });
+    const asks = (id: number, method: string, params: object) => JSON.stringify({ id, method, params });
+    const line = fc.oneof(
+      fc.record({ id: fc.nat(4), status: fc.constantFrom('pending', 'in_progress', 'completed', 'failed') }),
+      fc.constantFrom<'say' | 'think' | 'ask' | 'terminal' | 'release' | 'garbage' | 'flood' | 'answer'>(
+        ...(['say', 'think', 'ask', 'terminal', 'release', 'garbage', 'flood', 'answer'] as const),
+      ),
+    );
+    type Line = string | { id: number; status: string };
+    const long = 'x'.repeat(200_000);
+    const others: Record<string, (index: number) => string> = {
+      say: () => chunk('so'),
+      think: () => update({ sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'hm' } }),
+      ask: (index) => asks(index, 'session/request_permission', { toolCall: { toolCallId: '1' }, options: [] }),
+      terminal: (index) => asks(index, 'terminal/create', { command: 'true' }),
+      release: (index) => asks(index, 'terminal/release', { terminalId: 'terminal-1' }),
+      garbage: () => 'no message',
+      flood: () => chunk(long),
+      answer: () => answer('worktrail-4', { stopReason: 'end_turn' }),
+    };
+
+    function toolsOf(lines: readonly string[]): { started: string[]; ended: string[] } {
+      const made = protocol();
+      const effects = run(begun, made);
+      try {
+        for (const one of lines) effects.push(...made.accept(one));
+      } catch (error) {
+        if (!(error instanceof AgentMisbehaved)) throw error;
+      }
+      effects.push(...made.close());
+      const ids = (kind: string) =>
+        told(effects).flatMap(({ case: is, value }) =>
+          is === kind ? [(value as { toolCallId: string }).toolCallId] : [],
+        );
+      return { started: ids('toolStarted'), ended: ids('toolEnded') };
+    }
+
+    it('has each tool begun once and ended once', () => {
+      fc.assert(
+        fc.property(fc.array<Line>(line, { maxLength: 60 }), (lines) => {
+          const { started, ended } = toolsOf(
+            lines.map((one, index) => (typeof one === 'string' ? others[one]!(index) : tool(one.id, one.status))),
+          );
+          expect(new Set(started).size).toBe(started.length);
+          expect(ended.toSorted()).toEqual(started.toSorted());
+        }),
+      );
+    });
+
+    it.each([0, 1, 2, 3])('also where it has told too much, %i things sooner', (sooner) => {
+      const many = Array.from({ length: 50_001 }, (_, index) => (index % 2 ? chunk('a') : others['think']!(index)));
+      const { started, ended } = toolsOf([
+        ...[tool(1, 'in_progress'), ...many.slice(0, 25_000 - sooner)],
+        ...[tool(2, 'in_progress'), tool(3, 'completed'), ...many],
+      ]);
+      expect(started.length).toBeGreaterThanOrEqual(1);
+      expect(ended.toSorted()).toEqual(started.toSorted());
+    });
+  });
+
   it('has its permission asked for with what it would do, and hears the option that says so once', () => {
     const options = [
       { optionId: 'always', name: 'a', kind: 'allow_always' },

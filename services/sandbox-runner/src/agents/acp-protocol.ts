@@ -64,7 +64,14 @@ const toolUpdate = z.object({
 });
 const update = z.object({ update: z.looseObject({ sessionUpdate: z.string() }) });
 const plan = z.object({ entries: z.array(z.object({ content: text, status: z.string() })) });
-const cost = z.object({ cost: z.object({ amount: z.number().min(0), currency: z.string() }).nullish() });
+/** `used`: tokens that are in its context now. */
+const spent = z.object({
+  used: z.int().min(0).max(1e12).nullish().catch(null),
+  cost: z
+    .object({ amount: z.number().min(0), currency: z.string() })
+    .nullish()
+    .catch(null),
+});
 const initialized = z.object({
   protocolVersion: z.number(),
   agentCapabilities: z.object({ loadSession: z.boolean().optional() }).nullish(),
@@ -212,7 +219,9 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
   }
 
   function costs(what: unknown): AgentEffect[] {
-    const told = cost.safeParse(what).data?.cost;
+    const { used: inContext, cost: told } = spent.parse(what);
+    // A model was told as much, once at least.
+    if (isOpen) usage.inputTokens = Math.max(usage.inputTokens, inContext ?? 0);
     if (told?.currency !== 'USD') return [];
     if (!isOpen) costBefore = told.amount;
     costBefore ??= told.amount;
@@ -232,18 +241,18 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
     });
   }
 
-  /** undefined: what it says does not fit. */
   function inTerminal(
     method: string,
     params: unknown,
     how: Omit<Extract<AgentEffect, { do: 'terminal' }>, 'do' | 'request'>,
-  ): AgentEffect[] | undefined {
+    malformed: (error: z.ZodError) => AgentEffect[],
+  ): AgentEffect[] {
     if (method === CLIENT_METHODS.terminal_create) {
       const read = opening.safeParse(params);
-      return read.success ? openTerminal(read.data, how) : undefined;
+      return read.success ? openTerminal(read.data, how) : malformed(read.error);
     }
     const read = terminalNamed.safeParse(params);
-    if (!read.success) return undefined;
+    if (!read.success) return malformed(read.error);
     const terminal = named.get(read.data.terminalId);
     if (terminal === undefined) return [{ do: 'send', key: how.key, bytes: how.refuse('there is no such terminal') }];
     if (method === CLIENT_METHODS.terminal_release) named.delete(read.data.terminalId);
@@ -275,7 +284,10 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
   function asked(id: Id, method: string, params: unknown): AgentEffect[] {
     const key = answerKey(id);
     const refuse = (code: number, detail: string) => line({ id, error: { code, message: detail } });
-    const malformed = (): AgentEffect[] => [{ do: 'send', key, bytes: refuse(-32602, 'its parameters do not fit') }];
+    const malformed = ({ issues: [first] }: z.ZodError): AgentEffect[] => {
+      const detail = `${first!.path.join('.')}: ${first!.message}`.slice(0, 200);
+      return [{ do: 'send', key, bytes: refuse(-32602, `its parameters do not fit: ${detail}`) }];
+    };
     const answering = {
       answer: (result: object) => line({ id, result }),
       refuse: (detail: string) => refuse(-32000, detail),
@@ -283,7 +295,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
     switch (method) {
       case CLIENT_METHODS.session_request_permission: {
         const read = permission.safeParse(params);
-        if (!read.success) return malformed();
+        if (!read.success) return malformed(read.error);
         const { toolCall, options } = read.data;
         const told = telling.tool(toolCall.toolCallId, {
           name: toolCall.name ?? toolCall.title ?? undefined,
@@ -300,14 +312,14 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
       }
       case CLIENT_METHODS.fs_read_text_file: {
         const read = reading.safeParse(params);
-        if (!read.success) return malformed();
+        if (!read.success) return malformed(read.error);
         const { path, line: first, limit } = read.data;
         const wanted = { what: 'read', path, firstLine: first ?? 1, lines: limit ?? null } as const;
         return [{ do: 'serve', key, request: wanted, ...answering }];
       }
       case CLIENT_METHODS.fs_write_text_file: {
         const read = writing.safeParse(params);
-        if (!read.success) return malformed();
+        if (!read.success) return malformed(read.error);
         // One that was not offered it has written the file itself, and only tells of it.
         if (!files) return [{ do: 'send', key, bytes: line({ id, result: {} }) }];
         return [{ do: 'serve', key, request: { what: 'write', ...read.data }, ...answering }];
@@ -317,7 +329,7 @@ export function createAcpProtocol(options: AcpOptions): AgentProtocol {
       case CLIENT_METHODS.terminal_wait_for_exit:
       case CLIENT_METHODS.terminal_kill:
       case CLIENT_METHODS.terminal_release:
-        if (offersTerminals) return inTerminal(method, params, { key, ...answering }) ?? malformed();
+        if (offersTerminals) return inTerminal(method, params, { key, ...answering }, malformed);
         return [{ do: 'send', key, bytes: refuse(-32601, 'terminals are not offered') }];
       default:
         return [{ do: 'send', key, bytes: refuse(-32601, `there is no ${method.slice(0, 100)}`) }];

@@ -1,7 +1,8 @@
 // What an agent says and does, as events of its turn.
 //
 // 1. A text is told as it comes, and whole once something else begins; a tool is told when it begins and when it has ended.
-// 2. Ids are ours, in the order of what came; what the agent calls things is only shown. All of it is bounded.
+// 2. Ids are ours, in the order of what came; what the agent calls things is only shown. All of it is bounded; what was begun is ended all
+//    the same.
 
 import { toolCallId, modelStepProducer } from '@worktrail/contract/turns';
 import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
@@ -64,8 +65,12 @@ export function createAgentTelling(turnId: string): AgentTelling {
 
   function tell(payload: EventPayloadInit): AgentEffect {
     told += 1;
-    if (told > eventsMax) throw new AgentMisbehaved(`the agent has told over ${eventsMax} things in one turn`);
     return { do: 'tell', payload };
+  }
+
+  /** Before anything is changed by it. */
+  function expectMore(): void {
+    if (told >= eventsMax) throw new AgentMisbehaved(`the agent has told over ${eventsMax} things in one turn`);
   }
 
   function endMessage(finish: 'stop' | 'tool_calls'): AgentEffect[] {
@@ -118,22 +123,26 @@ export function createAgentTelling(turnId: string): AgentTelling {
   return {
     say(kind, text, part = '') {
       if (text === '') return [];
-      const effects = message && (message.kind !== kind || message.part !== part) ? endMessage('stop') : [];
+      expectMore();
+      const isOther = message !== undefined && (message.kind !== kind || message.part !== part);
+      const bytes = (isOther ? 0 : (message?.bytes ?? 0)) + Buffer.byteLength(text);
+      if (bytes > messageBytesMax) {
+        throw new AgentMisbehaved(`a message of the agent is over ${messageBytesMax} bytes`);
+      }
+      const effects = isOther ? endMessage('stop') : [];
       if (!message) {
         messages += 1;
         const id = `${modelStepProducer(turnId, processNumber)}-m${messages}`;
         message = { kind, id, part, text: '', bytes: 0 };
       }
-      message.bytes += Buffer.byteLength(text);
-      if (message.bytes > messageBytesMax) {
-        throw new AgentMisbehaved(`a message of the agent is over ${messageBytesMax} bytes`);
-      }
+      message.bytes = bytes;
       message.text += text;
       const value = { messageId: message.id, text, attempt: 1 };
       return [...effects, tell({ case: kind === 'text' ? 'messageAgentDelta' : 'reasoningDelta', value })];
     },
 
     tool(theirId, { name, input, output, state }) {
+      expectMore();
       const tool = find(ownKey(theirId), false);
       if (tool.stage === 'ended') return [];
       tool.name = name || tool.name || 'tool';
@@ -146,6 +155,7 @@ export function createAgentTelling(turnId: string): AgentTelling {
     toolId: (theirId) => tools.get(ownKey(theirId))?.id ?? '',
 
     terminal(terminal, input) {
+      expectMore();
       const tool = find(terminalKey(terminal), true);
       tool.name = 'terminal';
       tool.input = input;
@@ -160,6 +170,7 @@ export function createAgentTelling(turnId: string): AgentTelling {
     },
 
     plan: (items) => {
+      expectMore();
       const shown = items.slice(0, planItemsMax);
       return [
         tell({

@@ -77,6 +77,12 @@ it('a terminal has the environment of its agent, its own variables over it, and 
   expect(terminals.takeEnded()).toBeUndefined();
 });
 
+it.each(['/etc', '..', 'below/../..', '/workspacer'])('one in %s is not opened', async (cwd) => {
+  const { terminals, specs } = open([[end()]]);
+  expect(await terminals.open(1, { ...command, cwd }, false)).toBe('cwd is not below /workspace');
+  expect(specs).toEqual([]);
+});
+
 it('with arguments it is that program', async () => {
   const { terminals, specs } = open([[end()]]);
   await terminals.open(1, { ...command, args: ['-l', 'a b'] }, false);

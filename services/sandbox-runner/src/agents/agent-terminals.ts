@@ -99,11 +99,14 @@ export function createAgentTerminals(
       if (opened.has(terminal)) return undefined;
       const running = [...opened.values()].filter(({ end }) => !end).length;
       if (!again && running >= runningMax) return `${runningMax} terminals are running already`;
+      const cwd = posix.resolve(workTree, command.cwd ?? '');
+      // What a symbolic link leads to is the supervisor's to look at.
+      if (cwd !== workTree && !cwd.startsWith(`${workTree}/`)) return `cwd is not below ${workTree}`;
       const id = agentTerminalId(turnId, terminal);
       const env = { ...(await environmentOf(sandbox, processId)), ...command.env, [sandboxVariables.commandId]: id };
       const spec = {
         ...{ id, env, argv: argvOf(command, sandbox.record.shell) },
-        cwd: posix.resolve(workTree, command.cwd ?? ''),
+        cwd,
         ...{ outputBytesMax: journalBytesMax, outputTailBytes: outputKeptMax },
       };
       try {

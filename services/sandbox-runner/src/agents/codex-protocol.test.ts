@@ -1,9 +1,10 @@
 // What follows from the events of Codex in its JSON mode.
 
 import { expect, test } from 'vitest';
-import { createCodexProtocol } from './codex-protocol.ts';
+import { conversationBegun, conversationResumed, createCodexProtocol } from './codex-protocol.ts';
 
-const protocol = () => createCodexProtocol({ turnId: 'trn_1', conversationId: null, prompt: () => 'do it' });
+const protocol = (conversationId: string | null = null) =>
+  createCodexProtocol({ turnId: 'trn_1', conversationId, prompt: (knows) => (knows ? 'do it' : 'before, and do it') });
 
 test('its events are told, and it ends with what it has used', () => {
   const made = protocol();
@@ -44,5 +45,15 @@ test('a turn that fails says why', () => {
 });
 
 test('it is given the message as a whole', () => {
-  expect(protocol().begin()).toEqual([{ do: 'send', key: 'message', bytes: 'do it\n', whole: true }]);
+  expect(protocol().begin()).toEqual([{ do: 'send', key: 'message', bytes: 'before, and do it\n', whole: true }]);
+});
+
+test.each([
+  [conversationResumed, 'do it\n'],
+  [conversationBegun, 'before, and do it\n'],
+])('that has an earlier conversation: once %s says whether it knows it', (line, bytes) => {
+  const made = protocol('thread-1');
+  expect(made.begin()).toEqual([]);
+  expect(made.accept(line)).toEqual([{ do: 'send', key: 'message', bytes, whole: true }]);
+  expect([...made.accept(conversationResumed), ...made.accept(conversationBegun)]).toEqual([]);
 });

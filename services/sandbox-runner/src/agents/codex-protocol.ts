@@ -1,4 +1,5 @@
-// One message to Codex in its JSON mode, as a fold over the events that it prints, a line each.
+// One message to Codex in its JSON mode, as a fold over the events that it prints, a line each. Where it may know an earlier conversation, it
+// is given the message once its first line (of `profiles/codex.ts`) has said whether it does.
 
 import { z } from 'zod';
 import type { TokenUsage } from '@worktrail/contract/turns';
@@ -29,12 +30,17 @@ export interface CodexOptions {
 }
 
 const inputKey = 'message';
+const resumedType = 'worktrail.resumed';
+const begunType = 'worktrail.begun';
+export const conversationResumed = JSON.stringify({ type: resumedType });
+export const conversationBegun = JSON.stringify({ type: begunType });
 
 export function createCodexProtocol({ turnId, conversationId, prompt }: CodexOptions): AgentProtocol {
   const telling = createAgentTelling(turnId);
   const usage: TokenUsage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, costUsd: 0 };
   let threadId = conversationId;
   let begun = false;
+  let isGiven = false;
   let unreadable = 0;
 
   function told(one: Item, isOver: boolean): AgentEffect[] {
@@ -71,8 +77,14 @@ export function createCodexProtocol({ turnId, conversationId, prompt }: CodexOpt
     return [...telling.close('own'), { do: 'end', outcome, reason }];
   }
 
+  function give(knowsConversation: boolean): AgentEffect[] {
+    if (isGiven) return [];
+    isGiven = true;
+    return [{ do: 'send', key: inputKey, bytes: `${prompt(knowsConversation)}\n`, whole: true }];
+  }
+
   return {
-    begin: () => [{ do: 'send', key: inputKey, bytes: `${prompt(conversationId !== null)}\n`, whole: true }],
+    begin: () => (conversationId === null ? give(false) : []),
     accept(line) {
       const read = event.safeParse(parseJson(line));
       if (!read.success) {
@@ -82,6 +94,9 @@ export function createCodexProtocol({ turnId, conversationId, prompt }: CodexOpt
       }
       const { type, thread_id, item: one, usage: counted, error, message } = read.data;
       switch (type) {
+        case resumedType:
+        case begunType:
+          return give(type === resumedType);
         case 'thread.started':
           begun = true;
           threadId = thread_id ?? threadId;

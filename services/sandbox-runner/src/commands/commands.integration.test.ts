@@ -58,7 +58,7 @@ test('a command that fails tells its exit code, and one that is killed its signa
 });
 
 test('a command over its time limit ends timed out with the output so far', async () => {
-  const command = newCommand(session, 'echo before; sleep 60', { timeoutSeconds: 1 });
+  const command = newCommand(session, 'echo before; sleep 60', { timeoutSeconds: 5 });
   expect(await run(command)).toMatchObject({ outcome: 'timed_out' });
   expect(outputOf(await bench.events(command)).toString()).toBe('before\n');
 });
@@ -256,7 +256,7 @@ test.each([
   expect(await run(command)).toMatchObject({ outcome: 'sandbox_lost', reason: 'journal_corrupt', stdoutBytes: 8 });
   const cases = (await bench.events(command)).map((event) => event.payload.case);
   expect(cases).toEqual(['commandQueued', 'commandStarted', 'commandOutput', 'commandEnded']);
-  const gone = newCommand(session, 'while pgrep -fx "sleep 4711"; do sleep 0.05; done', { timeoutSeconds: 10 });
+  const gone = newCommand(session, 'while pgrep -fx "sleep 4711"; do sleep 0.05; done', { timeoutSeconds: 60 });
   expect(await run(gone)).toMatchObject({ outcome: 'exited' });
 });
 

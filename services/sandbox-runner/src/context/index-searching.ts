@@ -37,7 +37,6 @@ interface OpenIndex {
   segments: Map<string, Segment>;
   /** By commit, the one used last at the end. */
   commits: Map<string, { files: TreeFile[]; names: string; view: CommitView }>;
-  usedMs: number;
   touchedMs: number;
 }
 
@@ -55,10 +54,9 @@ export function createIndexSearching({ openObjects, clock, memoryBytesMax }: Ind
   const indexes = new Map<string, OpenIndex>();
 
   function recall(directory: string): OpenIndex {
-    const index = indexes.get(directory) ?? { segments: new Map(), commits: new Map(), usedMs: 0, touchedMs: 0 };
+    const index = indexes.get(directory) ?? { segments: new Map(), commits: new Map(), touchedMs: 0 };
     indexes.delete(directory);
     indexes.set(directory, index);
-    index.usedMs = clock();
     return index;
   }
 

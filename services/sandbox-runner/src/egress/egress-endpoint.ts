@@ -164,7 +164,7 @@ async function answer(
   if (url === namesPath) return answerName(deps, request, response);
   const planned = planModelCall(deps.access, { method: request.method ?? '', url, headers: request.headers });
   if ('call' in planned) {
-    if (!(await mayCall(deps, response))) return;
+    if (request.method === 'POST' && !(await mayCall(deps, response))) return;
     return deps.models.call(planned.call, request, response, caller);
   }
   deps.refused(modelsPlace, planned.reason);

@@ -17,7 +17,7 @@ import { Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { headersBack, type ModelCall } from './model-calls.ts';
 import { createUsageReader, type ModelUsage, type UsageReader } from './model-usage.ts';
-import { askForUsage, withoutUsageEvents } from './stream-usage.ts';
+import { readChatRequest, withoutUsageEvents } from './stream-usage.ts';
 
 const requestBytesMax = 32 * 1024 * 1024;
 const heldBytesMax = 64 * 1024 * 1024;
@@ -59,6 +59,7 @@ export function createModelCalling(): ModelCalling {
     async call(planned, request, response, caller) {
       let reader: UsageReader | undefined;
       let held = 0;
+      let askedModel = planned.model;
       const hold = (bytes: number) => {
         held += bytes;
         caller.heldBytes += bytes;
@@ -67,8 +68,9 @@ export function createModelCalling(): ModelCalling {
           throw new BodyRefused(429, `requests of this sandbox to models are over ${heldBytesMax} bytes together`);
       };
       try {
-        const { body, length, hidesUsage } = await requestBody(planned, request, hold);
+        const { body, length, hidesUsage, model } = await requestBody(planned, request, hold);
         if (response.destroyed) return;
+        askedModel ||= model;
         const outgoing = { ...planned, headers: { ...planned.headers, ...length } };
         const asked = open(outgoing, request.method ?? 'POST');
         response.once('close', () => asked.destroy());
@@ -98,7 +100,7 @@ export function createModelCalling(): ModelCalling {
       } finally {
         caller.heldBytes -= held;
         const usage = reader?.usage();
-        if (usage) caller.used({ ...usage, model: usage.model || planned.model }, planned);
+        if (usage) caller.used({ ...usage, model: usage.model || askedModel }, { ...planned, model: askedModel });
       }
     },
     close() {
@@ -121,6 +123,8 @@ interface OutgoingBody {
   length: Record<string, string>;
   /** The caller has not asked for the usage that will come. */
   hidesUsage: boolean;
+  /** As it is asked for; '' where that is not read. */
+  model: string;
 }
 
 /** @throws what `hold` does, for what is held */
@@ -131,19 +135,25 @@ async function requestBody(
 ): Promise<OutgoingBody> {
   const given = request.headers['content-length'];
   if (!isChatCompletion)
-    return { body: request, length: given === undefined ? {} : { 'content-length': given }, hidesUsage: false };
+    return {
+      body: request,
+      length: given === undefined ? {} : { 'content-length': given },
+      hidesUsage: false,
+      model: '',
+    };
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) {
     hold(chunk.length);
     chunks.push(chunk);
   }
   const whole = Buffer.concat(chunks);
-  const asking = askForUsage(whole);
+  const { model, asking } = readChatRequest(whole);
   const bytes = asking ?? whole;
   return {
     body: Readable.from([bytes]),
     length: { 'content-length': String(bytes.length) },
     hidesUsage: asking !== undefined,
+    model,
   };
 }
 

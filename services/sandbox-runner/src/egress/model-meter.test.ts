@@ -1,6 +1,6 @@
 // What models have used, counted for a session: told once in sum, held against its limits, kept where a runner dies.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModelsCalled } from '@worktrail/contract/session-messages';
@@ -69,6 +69,17 @@ it('what was not told when a runner died is told by the next one', async () => {
   telling = async (called) => void told.push(called);
   await meter().close();
   expect(told).toMatchObject([{ used: { inputTokens: 9, outputTokens: 1 } }]);
+});
+
+it('a sum that cannot be kept or read is counted all the same, and a new one is begun', async () => {
+  const path = join(directory, 'models-called.json');
+  writeFileSync(path, '{"meterId":');
+  const first = meter();
+  rmSync(directory, { recursive: true });
+  first.count(call(9));
+  await first.close();
+  expect(told).toMatchObject([{ used: { inputTokens: 9 } }]);
+  mkdirSync(directory);
 });
 
 it('a sandbox that calls no model tells nothing', async () => {

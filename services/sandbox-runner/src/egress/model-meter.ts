@@ -38,8 +38,7 @@ export interface ModelMeterDeps {
 }
 
 export function openModelMeter({ path, readUse, tell, log }: ModelMeterDeps): ModelMeter {
-  const kept = readKept(path);
-  let sum: ModelsCalled = kept ?? { meterId: newId('event'), used: nothing };
+  let sum: ModelsCalled = readKept(path, log) ?? { meterId: newId('event'), used: nothing };
   let told = nothing;
   let known: SessionUse | undefined;
   const life = new AbortController();
@@ -75,8 +74,12 @@ export function openModelMeter({ path, readUse, tell, log }: ModelMeterDeps): Mo
   return {
     count(used) {
       sum = { ...sum, used: added(sum.used, used) };
-      writeFileSync(`${path}.tmp`, JSON.stringify(sum), { mode: 0o600 });
-      renameSync(`${path}.tmp`, path);
+      try {
+        writeFileSync(`${path}.tmp`, JSON.stringify(sum), { mode: 0o600 });
+        renameSync(`${path}.tmp`, path);
+      } catch (err) {
+        log.warn({ err }, 'what models have used could not be kept: it is told while this process lives');
+      }
       tellOn();
     },
     async limitReached() {
@@ -118,11 +121,13 @@ function added(one: TokenUsage, other: TokenUsage): TokenUsage {
   };
 }
 
-function readKept(path: string): ModelsCalled | undefined {
+/** One that a crash of the host has cut off is none. */
+function readKept(path: string, log: Logger): ModelsCalled | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as ModelsCalled;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      log.warn({ err: error }, 'what models have used before could not be read');
+    return undefined;
   }
 }

@@ -2,11 +2,11 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { askForUsage, withoutUsageEvents } from './stream-usage.ts';
+import { readChatRequest, withoutUsageEvents } from './stream-usage.ts';
 
 const ask = (request: unknown) => {
-  const asked = askForUsage(Buffer.from(typeof request === 'string' ? request : JSON.stringify(request)));
-  return asked && (JSON.parse(asked.toString()) as unknown);
+  const { asking } = readChatRequest(Buffer.from(typeof request === 'string' ? request : JSON.stringify(request)));
+  return asking && (JSON.parse(asking.toString()) as unknown);
 };
 
 test('a stream is asked for its usage, unless the caller did, and nothing else is touched', () => {

@@ -4,20 +4,28 @@ import { Transform, type TransformCallback } from 'node:stream';
 
 const heldBytesMax = 4 * 1024 * 1024;
 
-/** The body that asks for it; undefined where it needs no asking, or is no such request. */
-export function askForUsage(body: Buffer): Buffer | undefined {
+export interface ChatRequest {
+  /** '' where it names none. */
+  model: string;
+  /** The body that asks for usage; undefined where it needs no asking, or is no such request. */
+  asking: Buffer | undefined;
+}
+
+export function readChatRequest(body: Buffer): ChatRequest {
   let request: unknown;
   try {
     request = JSON.parse(body.toString('utf8'));
   } catch {
-    return undefined;
+    request = null;
   }
-  if (typeof request !== 'object' || request === null || !('stream' in request) || request.stream !== true)
-    return undefined;
+  if (typeof request !== 'object' || request === null) return { model: '', asking: undefined };
+  const model = 'model' in request && typeof request.model === 'string' ? request.model : '';
+  if (!('stream' in request) || request.stream !== true) return { model, asking: undefined };
   const options =
     'stream_options' in request && typeof request.stream_options === 'object' ? request.stream_options : {};
-  if (options && 'include_usage' in options && options.include_usage === true) return undefined;
-  return Buffer.from(JSON.stringify({ ...request, stream_options: { ...options, include_usage: true } }));
+  if (options && 'include_usage' in options && options.include_usage === true) return { model, asking: undefined };
+  const asked = { ...request, stream_options: { ...options, include_usage: true } };
+  return { model, asking: Buffer.from(JSON.stringify(asked)) };
 }
 
 /** Leaves out the events that hold usage and no choice. Events go on when they are whole. */

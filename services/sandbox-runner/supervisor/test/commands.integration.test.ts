@@ -147,8 +147,8 @@ describe('the end of a command', () => {
   it('is `timed_out` when nothing of its group heeds TERM, after the grace', async () => {
     const script =
       'trap "echo no" TERM; bash -c \'trap "" TERM; echo child $$; while :; do sleep 0.05; done\' & while :; do sleep 0.05; done';
-    const { end, stdout } = await runToEnd(sandbox, sandbox.bash(script, { timeoutMs: 300, graceMs: 300 }));
-    expect(end).toMatchObject({ outcome: 'timed_out', signal: 9, reason: 'ran longer than 300 ms' });
+    const { end, stdout } = await runToEnd(sandbox, sandbox.bash(script, { timeoutMs: 3_000, graceMs: 3_000 }));
+    expect(end).toMatchObject({ outcome: 'timed_out', signal: 9, reason: 'ran longer than 3000 ms' });
     expect(stdout).toContain('no\n');
     const child = /child (\d+)/.exec(stdout)?.[1];
     const look = await runToEnd(sandbox, sandbox.bash(`ps -o stat= -p ${child}`));
@@ -201,7 +201,7 @@ describe('the end of a command', () => {
 
   it('is not held up by a process left behind, which goes on and gets no SIGPIPE', async () => {
     const mark = join(sandbox.workspace, 'left-behind');
-    const script = `(trap "" HUP; sleep 0.3; for i in {1..20000}; do echo line $i of what comes later; done; echo $? > ${mark}) & echo bye`;
+    const script = `(trap "" HUP; sleep 3; for i in {1..20000}; do echo line $i of what comes later; done; echo $? > ${mark}) & echo bye`;
     const { end, stdout } = await runToEnd(sandbox, sandbox.bash(script));
     expect([end.outcome, stdout]).toEqual(['exited', 'bye\n']);
     const wait = await runToEnd(sandbox, sandbox.bash(`while ! [ -s ${mark} ]; do sleep 0.02; done; cat ${mark}`));

@@ -304,7 +304,7 @@ describe('a kill for want of memory', () => {
 
 describe('a supervisor that is stopped', () => {
   it('ends its commands as canceled, within the grace, and exits 0', async () => {
-    const sandbox = await supervised({ args: ['--stop-grace-ms', '300'] });
+    const sandbox = await supervised({ args: ['--stop-grace-ms', '3000'] });
     const gentle = sandbox.bash('trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.02; done');
     const stubborn = sandbox.bash('trap "" TERM; echo up; while :; do sleep 0.02; done');
     for (const spec of [gentle, stubborn]) {

@@ -6,9 +6,9 @@ import { chmod } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 
-/** Three ports that no other test file of this process takes. */
+/** Three ports that no other test file of this process takes, nor any server of a test or cluster. */
 export function relayPortOf(which: number): number {
-  return 21_000 + (process.pid % 1_500) * 6 + which * 3;
+  return 8_000 + (process.pid % 300) * 6 + which * 3;
 }
 
 export async function listenAsHost(runDirectory: string, onConnection: (socket: Socket) => void): Promise<Server> {

@@ -87,7 +87,7 @@ describe('back-pressure', () => {
     await sandbox.link.start(spec);
     let total = 0;
     let acked = 0;
-    for await (const frame of sandbox.link.follow(spec.id, { signal: AbortSignal.timeout(20_000) })) {
+    for await (const frame of sandbox.link.follow(spec.id, { signal: AbortSignal.timeout(120_000) })) {
       if (frame.type !== 'output') continue;
       total += frame.bytes.length;
       if (total - acked <= unackedBytesMax) continue;
