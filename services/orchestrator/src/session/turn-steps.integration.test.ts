@@ -67,6 +67,26 @@ it('a step is scheduled with the recording of what came before, is told of it an
   expect(tasksOf('modelStep').filter((task) => recordings.has(task))).toHaveLength(plans + 1);
 });
 
+it('how a command ended is written down by the step that follows, before it asks', async () => {
+  let told: string[] = [];
+  bed.model.answer = ({ step, results }) => {
+    told = results;
+    return { text: '', calls: step <= plans ? [{ tool: 'run_command', input: { command: `exit ${step}` } }] : [] };
+  };
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const turn = sampleTurn('run');
+  await session.say(turn);
+  const events = await endedTurn(session);
+  expectInOrder(events, turn.id);
+  expect(ofCase(events, 'toolEnded')).toHaveLength(plans);
+  const exitCodes = told.map((result) => (JSON.parse(result) as { exitCode: number }).exitCode);
+  expect(exitCodes).toEqual(Array.from({ length: plans }, (_, index) => index + 1));
+  const { events: history } = await session.handle.fetchHistory();
+  const scheduled = history!.map((of) => of.activityTaskScheduledEventAttributes?.activityType?.name);
+  expect(scheduled).not.toContain('concludeCommand');
+});
+
 it('is taken up by an orchestrator that is started anew, with each step and each use of a tool once', async () => {
   const told = planning();
   const session = await startSession(bed, sampleSession());
