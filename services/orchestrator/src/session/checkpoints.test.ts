@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import { sampleCommand, sampleSession, sampleTurn } from '../../test/samples.ts';
 import * as checkpoints from './checkpoints.ts';
 import { acceptCommand, startableCommand } from './commands.ts';
 import { commandAnswered, becameReady, opened, placed } from './life.ts';
 import { newSessionState, type SessionState } from './state.ts';
+import { agentAsked, agentBegun, currentTurn, messageTaken, turnBegun } from './turns.ts';
 
 const noonMs = Date.parse('2026-01-01T12:00:00.000Z');
 const at = (seconds: number) => new Date(noonMs + seconds * 1_000).toISOString();
@@ -83,6 +84,20 @@ describe('a checkpoint is due', () => {
     expect(dueAfter(state)).toBe(160);
     store(state, 2, 160);
     expect(dueAfter(state)).toBe(220);
+  });
+
+  it('every minute while an agent is at work in the sandbox, and not while it waits for an answer', () => {
+    const state = storedState();
+    const spec = sampleTurn('do it');
+    messageTaken(state, { ...spec, agent: { ...spec.agent, kind: 'custom', command: 'agent' } }, at(90));
+    turnBegun(state, currentTurn(state)!, at(100));
+    expect(dueAfter(state)).toBeNull();
+    agentBegun(state, currentTurn(state)!);
+    expect(dueAfter(state)).toBe(160);
+    store(state, 2, 160);
+    expect(dueAfter(state)).toBe(220);
+    agentAsked(state, spec.id, [{ toolCallId: 'a', toolKind: 'execute', detail: 'ls' }], at(170));
+    expect(dueAfter(state)).toBeNull();
   });
 
   it('at once where somebody reads the files and something has ended, and not where nothing has', () => {

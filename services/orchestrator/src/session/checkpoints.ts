@@ -2,7 +2,7 @@
 //
 // 1. One checkpoint at a time, and no command waits for one.
 // 2. After commands have ended: once the session has been quiet for a second, but not later than ten seconds after the first of them.
-//    While a command runs: every minute. A session that has become ready and has none yet: like after a command.
+//    While a command runs, or an agent is at work in the sandbox: every minute. A session that has become ready and has none yet: like after a command.
 //    When somebody reads the files what is due is not waited for; while a command runs, not more often than every ten seconds.
 // 3. A number is taken by what is stored. One that failed is tried again later; the third failure in a row is in the history.
 // 4. What is said of a checkpoint that was given up changes nothing.
@@ -36,7 +36,10 @@ export function automaticCheckpointAtMs(state: SessionState): number | null {
     times.push(since + patienceMs);
     if (state.commands.length === 0) times.push(Math.max(since, Date.parse(state.lastActiveAt)) + quietMs);
   }
-  const starts = state.commands.flatMap(({ startedAt }) => (startedAt === null ? [] : [Date.parse(startedAt)]));
+  const agents = state.turns.live.filter((turn) => turn.agentGeneration !== null && turn.agentAsked.length === 0);
+  const starts = [...state.commands, ...agents].flatMap(({ startedAt }) =>
+    startedAt === null ? [] : [Date.parse(startedAt)],
+  );
   if (starts.length > 0)
     times.push(Math.max(Math.min(...starts), lastAt === null ? 0 : Date.parse(lastAt)) + runningMs);
   if (times.length === 0) return null;
