@@ -3,6 +3,7 @@ import { sampleCommand, sampleSession, sampleTurn } from '../../test/samples.ts'
 import * as checkpoints from './checkpoints.ts';
 import { acceptCommand, startableCommand } from './commands.ts';
 import { commandAnswered, becameReady, opened, placed } from './life.ts';
+import { permissionAnswered } from './permissions.ts';
 import { newSessionState, type SessionState } from './state.ts';
 import { agentAsked, agentBegun, currentTurn, messageTaken, turnBegun } from './turns.ts';
 
@@ -89,7 +90,19 @@ describe('a checkpoint is due', () => {
   it('every minute while an agent is at work in the sandbox, and not while it waits for an answer', () => {
     const state = storedState();
     const spec = sampleTurn('do it');
-    messageTaken(state, { ...spec, agent: { ...spec.agent, kind: 'custom', command: 'agent' } }, at(90));
+    messageTaken(
+      state,
+      {
+        ...spec,
+        agent: {
+          ...spec.agent,
+          kind: 'custom',
+          command: 'agent',
+          permissions: { ...spec.agent.permissions, execute: 'ask' },
+        },
+      },
+      at(90),
+    );
     turnBegun(state, currentTurn(state)!, at(100));
     expect(dueAfter(state)).toBeNull();
     agentBegun(state, currentTurn(state)!);
@@ -98,6 +111,12 @@ describe('a checkpoint is due', () => {
     expect(dueAfter(state)).toBe(220);
     agentAsked(state, spec.id, [{ toolCallId: 'a', toolKind: 'execute', detail: 'ls' }], at(170));
     expect(dueAfter(state)).toBeNull();
+    permissionAnswered(
+      state,
+      { permissionId: `${spec.id}-p1`, decision: 'deny', remember: false, actor: spec.actor },
+      at(171),
+    );
+    expect(dueAfter(state)).toBe(220);
   });
 
   it('at once where somebody reads the files and something has ended, and not where nothing has', () => {

@@ -15,6 +15,7 @@ import { hibernationFailed } from './hibernation.ts';
 import { waitsFor } from './occupations.ts';
 import { duePurposeOfRevert, revertKept, revertNotStored, revertStored, storingGivenUp } from './reverts.ts';
 import type { AskedCheckpoint, CheckpointPlan, SessionState } from './state.ts';
+import { agentDecisions } from './turns.ts';
 
 const quietMs = 1_000;
 const patienceMs = 10_000;
@@ -36,7 +37,9 @@ export function automaticCheckpointAtMs(state: SessionState): number | null {
     times.push(since + patienceMs);
     if (state.commands.length === 0) times.push(Math.max(since, Date.parse(state.lastActiveAt)) + quietMs);
   }
-  const agents = state.turns.live.filter((turn) => turn.agentGeneration !== null && turn.agentAsked.length === 0);
+  const agents = state.turns.live.filter(
+    (turn) => turn.agentGeneration !== null && agentDecisions(state, turn) !== null,
+  );
   const starts = [...state.commands, ...agents].flatMap(({ startedAt }) =>
     startedAt === null ? [] : [Date.parse(startedAt)],
   );
