@@ -88,7 +88,6 @@ it('a sandbox that calls no model tells nothing', async () => {
 });
 
 it('a limit of the session counts what its document tells and what is not told yet, at its very bound', async () => {
-  telling = () => new Promise((resolve) => setTimeout(resolve, 1));
   const one = meter();
   use = limited({ tokens: 100, costUsd: 1, steps: 0, seconds: 0 }, 90);
   expect(await one.limitReached()).toBeNull();
