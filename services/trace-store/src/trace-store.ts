@@ -30,7 +30,7 @@ import { createPurge, type Tail } from './purge.ts';
 import { applySchema } from './schema.ts';
 import { registerStatusMetrics } from './status-metrics.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
-import { createTraceService } from './trace-service.ts';
+import { createTraceService } from './service/trace-service.ts';
 
 /** ClickHouse's work is per batch more than per row; a reader does not wait, it hurries the batch it needs. */
 const batch = { batchRowsMax: 5_000, batchBytesMax: 8 * 1024 * 1024, lingerMs: 1_000 };
