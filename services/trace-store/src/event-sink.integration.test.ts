@@ -9,7 +9,7 @@ import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ClickHouse, openClickHouse } from './clickhouse.ts';
+import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
 import { createEventSink } from './event-sink.ts';
 import { ownStore } from './ingest-lease.ts';
 import type { JournalReader, JournalSource } from './journal-source.ts';

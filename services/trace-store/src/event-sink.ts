@@ -7,7 +7,7 @@
 
 import type { Cursor } from '@worktrail/contract/cursor';
 import { eventSubject } from '@worktrail/contract/subjects';
-import type { ClickHouse } from './clickhouse.ts';
+import type { ClickHouse } from './clickhouse/store.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { type Block, eventBlocks } from './event-blocks.ts';
 import { type BatchOrigin, type EventRow, eventColumns, eventRow } from './event-row.ts';

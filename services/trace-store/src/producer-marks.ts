@@ -3,7 +3,7 @@
 // A session that is not remembered is looked up whole, so marks are exact after a restart and after eviction; of a remembered session
 // a producer that is not known has nothing stored, because only this process stores its events. A new command costs no look-up.
 
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
 import { producerKey } from './plan-batch.ts';
 import { quoteString } from './sql-text.ts';

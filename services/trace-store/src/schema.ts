@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import type { ClickHouse } from './clickhouse.ts';
+import type { ClickHouse } from './clickhouse/store.ts';
 
 const directory = new URL('../schema/', import.meta.url);
 

@@ -16,7 +16,7 @@ import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { createAuditSink } from './audit-sink.ts';
-import { openClickHouse } from './clickhouse.ts';
+import { openClickHouse } from './clickhouse/store.ts';
 import type { TraceStoreConfig } from './config.ts';
 import { createDeadLetters } from './dead-letters.ts';
 import { lockDirectory } from './directory-lock.ts';

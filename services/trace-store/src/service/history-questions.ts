@@ -7,7 +7,7 @@ import { eventCase, type EventType } from '@worktrail/contract/event-types';
 import { ancestorsMax } from '@worktrail/contract/forks';
 import { limits } from '@worktrail/contract/limits';
 import { type ListEventsRequest, ListEventsResponseSchema, type TraceService } from '@worktrail/proto/trace';
-import type { ClickHouseReader } from '../clickhouse.ts';
+import type { ClickHouseReader } from '../clickhouse/store.ts';
 import { readOutput } from '../command-output.ts';
 import { type FlushBarrier, sessionSubjects } from '../flush-barrier.ts';
 import { type InheritedEvents, readHistory } from '../history.ts';

@@ -3,7 +3,7 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import { limits } from '@worktrail/contract/limits';
 import type { TraceService } from '@worktrail/proto/trace';
-import type { ClickHouseReader } from '../clickhouse.ts';
+import type { ClickHouseReader } from '../clickhouse/store.ts';
 import { commandRecord, listCommandIds, readCommands } from '../commands.ts';
 import type { FlushBarrier } from '../flush-barrier.ts';
 import type { Ingest } from '../ingest.ts';

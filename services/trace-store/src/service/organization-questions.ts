@@ -2,7 +2,7 @@
 
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { TraceService } from '@worktrail/proto/trace';
-import type { ClickHouse } from '../clickhouse.ts';
+import type { ClickHouse } from '../clickhouse/store.ts';
 import { createFairShare } from '../fair-share.ts';
 import { answerQuery } from '../query.ts';
 import type { Scopes } from './scopes.ts';
