@@ -5,7 +5,7 @@
 
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import { producerKey } from './plan-batch.ts';
+import { producerKey, sessionKey } from './plan-batch.ts';
 import { quoteString } from './sql-text.ts';
 
 const lookupSessionsMax = 500;
@@ -71,10 +71,6 @@ export function createProducerMarks(clickhouse: Pick<ClickHouseReader, 'rows'>, 
       shrink();
     },
   };
-}
-
-function sessionKey(event: { organizationId: string; sessionId: string }): string {
-  return `${event.organizationId}.${event.sessionId}`;
 }
 
 async function storedMarks(

@@ -5,7 +5,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 export interface Connection {
   client: ClickHouseClient;
   /** TabSeparated. */
-  insertLines(table: string, columns: readonly string[], lines: Buffer): Promise<void>;
+  insertLines(table: string, columns: readonly string[], lines: Buffer, token: string): Promise<void>;
   close(): Promise<void>;
 }
 

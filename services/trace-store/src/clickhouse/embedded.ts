@@ -11,8 +11,10 @@ export function openEmbedded(path: string): Connection {
     return {
       client,
       // Past the client, which would make a string of the bytes.
-      insertLines: async (table, columns, values) => {
-        await connection.chdb.rawInsert({ table, columns: [...columns], values, format: 'TabSeparated' });
+      insertLines: async (table, columns, values, token) => {
+        // They stand inline in the statement.
+        const settings = { insert_deduplication_token: token };
+        await connection.chdb.rawInsert({ table, columns: [...columns], values, format: 'TabSeparated', settings });
       },
       close: () => client.close(),
     };

@@ -13,10 +13,14 @@ export function openServer(
   const client = createClient({ url, database, username, password, request_timeout: 30_000, clickhouse_settings });
   return {
     client,
-    insertLines: async (table, columns, lines) => {
+    insertLines: async (table, columns, lines, token) => {
       const values = Readable.from([lines], { objectMode: false });
       const [first, ...others] = columns as [string, ...string[]];
-      await client.insert({ table, columns: [first, ...others], values, format: 'TabSeparated' });
+      const settings = { insert_deduplication_token: token };
+      await client.insert({
+        ...{ table, columns: [first, ...others], values, format: 'TabSeparated' },
+        clickhouse_settings: settings,
+      });
     },
     close: () => client.close(),
   };

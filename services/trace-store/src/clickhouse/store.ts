@@ -26,8 +26,13 @@ export interface ClickHouse extends ClickHouseReader {
   command(sql: string): Promise<void>;
   /** Rows as one block, in the order of `columns`. Resolves when they are stored. */
   insert(table: string, columns: readonly [string, ...string[]], rows: readonly object[]): Promise<void>;
-  /** The same for rows that are mostly bytes. */
-  insertCells(table: string, columns: readonly string[], rows: readonly (readonly Cell[])[]): Promise<void>;
+  /** The same for rows that are mostly bytes. Under a token that was used before, nothing is stored again (of the table's last 1,000). */
+  insertCells(
+    table: string,
+    columns: readonly string[],
+    rows: readonly (readonly Cell[])[],
+    token: string,
+  ): Promise<void>;
   /** For statements that come from outside. The bounds hold for everything on the connection, the analysis of a statement too. */
   confined<T>(bounds: StatementBounds, work: (connection: ConfinedConnection) => Promise<T>): Promise<T>;
 }
@@ -68,9 +73,9 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
       const insertion = { table, columns: [first, ...others], values: rows, format: 'JSONEachRow' } as const;
       await writers.use(({ client }) => client.insert(insertion as never));
     },
-    insertCells: async (table, columns, rows) => {
+    insertCells: async (table, columns, rows, token) => {
       if (rows.length === 0) return;
-      await writers.use((connection) => connection.insertLines(table, columns, tabSeparated(rows)));
+      await writers.use((connection) => connection.insertLines(table, columns, tabSeparated(rows), token));
     },
     confined: (bounds, work) => confined.use(() => withReadOnlyClient(config, bounds, work)),
   };
