@@ -2,7 +2,7 @@
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Cursor, toCursor } from '@worktrail/contract/cursor';
-import { offsetMax } from '../parse-event.ts';
+import { isStorableTime, offsetMax } from '../parse-event.ts';
 
 const listRowsMax = 1_000;
 const readTimeoutMs = 12_000;
@@ -23,6 +23,11 @@ export function bounded(given: number, byDefault: number, max: number = listRows
 export function safeNumber(field: string, value: bigint): number {
   if (value > offsetMax) throw invalid(`${field} is out of range`);
   return Number(value);
+}
+
+export function storableDate(field: string, date: Date): Date {
+  if (!isStorableTime(date)) throw invalid(`${field} is out of range`);
+  return date;
 }
 
 interface CursorFields {
