@@ -19,6 +19,13 @@ export function amount(max: number) {
   };
 }
 
+/** A day, from its beginning in UTC, or a time; as ISO 8601. */
+export function moment(text: string): string {
+  const ms = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+(?:Z|[+-]\d{2}:\d{2}))?$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(ms)) return new Date(ms).toISOString();
+  throw new InvalidArgumentError('It must look like 2026-01-31 or 2026-01-31T08:00:00Z.');
+}
+
 /** Repeatable: --env A=1 --env B=2. A later value of the same name wins. */
 export function pair(text: string, previous: Record<string, string> | undefined): Record<string, string> {
   const at = text.indexOf('=');

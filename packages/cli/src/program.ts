@@ -6,6 +6,7 @@ import { exitCodeHelp } from './exit-codes.ts';
 import type { Action } from './program/action.ts';
 import { addOrganizations } from './program/access.ts';
 import { addAgent } from './program/agents.ts';
+import { addAnalytics } from './program/analytics.ts';
 import { addRun } from './program/commands.ts';
 import { addFiles } from './program/files.ts';
 import { addOperation } from './program/operation.ts';
@@ -67,6 +68,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addCheckpoints(program, action);
   addTrials(program, action);
   addProposals(program, action);
+  addAnalytics(program, action);
   addOperation(program, action);
   return { command: program, exitCode: () => exitCode };
 }

@@ -8,6 +8,7 @@
 // Needs fetch, AbortSignal.any and web streams: Node 20 or newer.
 
 import { createAudit, createKeys, createOrganizations, createPrincipals } from './resources/access.ts';
+import { createAnalytics } from './resources/analytics.ts';
 import { createChats } from './resources/chats.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
@@ -80,6 +81,7 @@ export function createClient(options: ClientOptions) {
     turns: createTurns(transport, events),
     chats: createChats(transport),
     events,
+    analytics: createAnalytics(transport),
     query: createQuery(transport),
     models: createModels(transport),
     runners: createRunners(transport),

@@ -54,6 +54,7 @@ const calls: [string, Call][] = [
   ['principals.list', (c) => c.principals.list(page)],
   ['keys.create', (c) => c.keys.create({ principalId: 'p', scopes: ['read'], expiresAt: 't' })],
   ['keys.list', (c) => c.keys.list(page)],
+  ['analytics.usage', (c) => c.analytics.usage({ from: 'f', to: 't', projectId: 'p', groupBy: 'day' })],
   ['audit.list', (c) => c.audit.list(page)],
   ['suggestions.scan', (c) => c.suggestions.scan('p', { waitSeconds: 1 })],
   ['suggestions.list', (c) => c.suggestions.list('p', { ...page, state: 'all', kind: 'todo' }, { waitSeconds: 1 })],

@@ -12,6 +12,7 @@ import type { TraceClient } from '@worktrail/runtime/trace-client';
 import { addAccessRoutes } from './access/access-routes.ts';
 import { addAuditRoutes } from './access/audit-routes.ts';
 import { createGate } from './access/gate.ts';
+import { addAnalyticsRoutes } from './analytics/analytics-routes.ts';
 import { createAudit } from './audit.ts';
 import { addCheckpointRoutes } from './checkpoints/checkpoint-routes.ts';
 import { addRevertRoutes } from './checkpoints/revert-routes.ts';
@@ -176,6 +177,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addDoctorRoutes(api, { doctors: createDoctors(parts.nats), runners, audit });
   addLimitRoutes(api, { census, projects, followers, operator });
   addOperatorConfigRoutes(api, { operator, origins });
+  addAnalyticsRoutes(api, { projects, trace });
   addQueryRoutes(api, { trace });
   addDescriptionRoutes(api.app);
   return api.app;

@@ -3,7 +3,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type AuditRecord, AuditRecordSchema } from '@worktrail/proto/trace';
-import type { ClickHouse } from './clickhouse.ts';
+import type { ClickHouse } from './clickhouse/store.ts';
 import { actorKindName, base64 } from './event-row.ts';
 import { createFence, type StoringRight } from './ingest-lease.ts';
 import type { Sink } from './ingest.ts';

@@ -5,7 +5,7 @@
 
 import { Stream } from '@worktrail/proto/event';
 import { assembleOutput, chunksNeeded, type OutputChunk, type OutputGapRange } from './assemble-output.ts';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import { storedEvent, storedMessage, streamName } from './event-row.ts';
 import { readRowBinary } from './row-bytes.ts';
 

@@ -3,7 +3,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { CommandEnded, CommandQueued, Event } from '@worktrail/proto/event';
 import { type CommandRecord, CommandRecordSchema } from '@worktrail/proto/trace';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import { storedMessage } from './event-row.ts';
 
 export interface StoredCommand {

@@ -9,6 +9,7 @@ import { ActorKind, type CommandOutput, type Event, EventSchema, Stream } from '
 import type { ParsedEvent } from './parse-event.ts';
 import type { Cell } from './row-bytes.ts';
 import { dateTimeText } from './sql-text.ts';
+import { typedColumns, typedColumnsOf } from './typed-columns.ts';
 
 export interface BatchOrigin {
   partition: number;
@@ -43,6 +44,7 @@ export const eventColumns = [
   'body',
   'message',
   'ingested_at',
+  ...typedColumns,
 ] as const;
 
 export type EventRow = Record<(typeof eventColumns)[number], Cell>;
@@ -53,6 +55,8 @@ export function eventRow(parsed: ParsedEvent, origin: BatchOrigin): EventRow {
   const { event, payload } = parsed;
   const output = payload.case === 'commandOutput' ? payload.value : undefined;
   const slim = output ? withOutputBytes(event, output, noBytes) : event;
+  const data = publicData(slim);
+  const size = output?.bytes.length ?? 0;
   return {
     organization_id: event.organizationId,
     project_id: event.projectId,
@@ -71,14 +75,15 @@ export function eventRow(parsed: ParsedEvent, origin: BatchOrigin): EventRow {
     actor_kind: actorKindName(event.actor?.kind),
     actor_id: event.actor?.id ?? '',
     generation: event.generation,
-    data: dataJson(slim),
+    data: JSON.stringify(data),
     stream: output ? streamName(output.stream) : '',
     offset: Number(output?.offset ?? 0),
     position: Number(output?.position ?? 0),
-    size: output?.bytes.length ?? 0,
+    size,
     body: output?.bytes ?? noBytes,
     message: output ? toBinary(EventSchema, slim) : parsed.data,
     ingested_at: dateTimeText(origin.ingestedAt),
+    ...typedColumnsOf(parsed.type, data, size),
   };
 }
 
@@ -119,11 +124,11 @@ function withOutputBytes(event: Event, output: CommandOutput, bytes: Uint8Array)
 }
 
 /** The public `data`; of output without its bytes, which have a column. */
-function dataJson(slim: Event): string {
+function publicData(slim: Event): Record<string, unknown> {
   const data = eventData(slim);
   if (slim.payload.case === 'commandOutput') {
     delete data['bytes'];
     delete data['text'];
   }
-  return JSON.stringify(data);
+  return data;
 }

@@ -2,12 +2,14 @@
 //
 // 1. Blocks of events_v1 are the commit: they hold the position that a restart goes on from. The summaries are written before each
 //    and are idempotent, so a kill in between leaves nothing out and counts nothing twice.
-// 2. What fills a hole is decided once and written again as it was, also when the answer of an insert was lost: where it was written
+// 2. A block that is written again, because the answer was lost, is stored once: it goes under the same token.
+// 3. What fills a hole is decided once and written again as it was, also when the answer of an insert was lost: where it was written
 //    before a kill, the mark says so.
 
+import { createHash } from 'node:crypto';
 import type { Cursor } from '@worktrail/contract/cursor';
 import { eventSubject } from '@worktrail/contract/subjects';
-import type { ClickHouse } from './clickhouse.ts';
+import type { ClickHouse } from './clickhouse/store.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { type Block, eventBlocks } from './event-blocks.ts';
 import { type BatchOrigin, type EventRow, eventColumns, eventRow } from './event-row.ts';
@@ -17,9 +19,10 @@ import type { Sink, StoreResult } from './ingest.ts';
 import { createFence, type StoringRight } from './ingest-lease.ts';
 import type { JournalReader, JournalSource } from './journal-source.ts';
 import { type ParsedEvent, parseEvent, type StreamMessage } from './parse-event.ts';
-import { type Hole, planBatch, producerKey } from './plan-batch.ts';
+import { type Hole, planBatch, producerKey, sessionKey } from './plan-batch.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { createProducerMarks } from './producer-marks.ts';
+import { createSessionTasks, noTask, type SessionTask } from './session-tasks.ts';
 import {
   commandColumns,
   commandRow,
@@ -51,6 +54,8 @@ interface Storing {
   messages: readonly StreamMessage[];
   origin: BatchOrigin;
   rows: ReadonlyMap<ParsedEvent, Rows>;
+  /** By session key. */
+  tasks: ReadonlyMap<string, SessionTask>;
   blocks: AsyncGenerator<Block, void, void>;
   next: Block | undefined;
   result: StoreResult;
@@ -60,21 +65,22 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   const { clickhouse, partition } = deps;
   const fence = createFence(deps.right);
   let producerMarks = createProducerMarks(clickhouse);
+  const sessionTasks = createSessionTasks(clickhouse);
   let storing: Storing | undefined;
 
   async function begin(messages: readonly StreamMessage[], epoch: number): Promise<Storing> {
     const origin = { partition, epoch, ingestedAt: deps.now() };
     const { rows, unstorable } = prepareAll(messages, origin);
     const events = [...rows.keys()];
-    const marks = await producerMarks.load(events);
+    const [marks, tasks] = await Promise.all([producerMarks.load(events), sessionTasks.load(events)]);
     const plan = planBatch(events, (key) => marks.get(key) ?? 0);
     const journal = deps.journals.open();
     const blocks = eventBlocks(plan.store, plan.holes, (hole) => fill({ ...deps, journal, epoch, unstorable }, hole));
     const result = { rows: 0, duplicates: plan.duplicates, holes: [], unstorable };
-    return { messages, origin, rows, blocks, next: undefined, result };
+    return { messages, origin, rows, tasks, blocks, next: undefined, result };
   }
 
-  async function write({ events }: Block, { rows, origin }: Storing): Promise<void> {
+  async function write({ events }: Block, { rows, tasks, origin }: Storing): Promise<void> {
     const prepared = events.map((event) => rows.get(event) ?? rowsOf(event, origin));
     fence.check();
     await Promise.all([
@@ -83,8 +89,16 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       clickhouse.insert('turns_v1', turnColumns, present(prepared.map(({ turn }) => turn))),
     ]);
     fence.check();
-    const cells = prepared.map(({ event }) => eventColumns.map((column) => event[column]));
-    await clickhouse.insertCells('events_v1', eventColumns, cells);
+    const cells = prepared.map(({ event }, index) => {
+      const { task_id, trial_id } = tasks.get(sessionKey(events[index]!.event)) ?? noTask;
+      return [...eventColumns.map((column) => event[column]), task_id, trial_id];
+    });
+    await clickhouse.insertCells(
+      'events_v1',
+      [...eventColumns, 'task_id', 'trial_id'],
+      cells,
+      blockToken(events, origin),
+    );
     producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
   }
 
@@ -148,6 +162,15 @@ function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
     session: sessionRow(event, origin.epoch),
     turn: turnRow(event),
   };
+}
+
+/** By which events they are, and where: the same ones again are the same block, and other ones never are, whatever became of the stream. */
+function blockToken(events: readonly ParsedEvent[], { partition, epoch }: BatchOrigin): string {
+  const hash = createHash('sha256');
+  for (const { event, sequence, fill } of events) {
+    hash.update(`${producerKey(event)}.${event.number}.${sequence}.${fill}\n`);
+  }
+  return `${partition}-${epoch}-${hash.digest('base64url')}`;
 }
 
 function present<Row>(rows: readonly (Row | undefined)[]): Row[] {

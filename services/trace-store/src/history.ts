@@ -8,7 +8,7 @@
 import { type Cursor, compareCursors, toCursor } from '@worktrail/contract/cursor';
 import type { EventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import { storedEvent } from './event-row.ts';
 import { readRowBinary } from './row-bytes.ts';
 

@@ -8,7 +8,7 @@ import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type ClickHouse, openClickHouse } from './clickhouse.ts';
+import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
 import { createDeadLetters } from './dead-letters.ts';
 import { createEventSink } from './event-sink.ts';
 import { readHistory } from './history.ts';

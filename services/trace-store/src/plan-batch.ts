@@ -50,3 +50,7 @@ export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) 
   }
   return plan;
 }
+
+export function sessionKey(event: { organizationId: string; sessionId: string }): string {
+  return `${event.organizationId}.${event.sessionId}`;
+}

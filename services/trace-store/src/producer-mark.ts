@@ -2,7 +2,7 @@
 
 import type { Cursor } from '@worktrail/contract/cursor';
 import { type CommandEnded, Stream } from '@worktrail/proto/event';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import { endsProducer } from '@worktrail/runtime/event-producer';
 import { storedMessage } from './event-row.ts';
 

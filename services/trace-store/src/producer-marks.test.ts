@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { EventSchema } from '@worktrail/proto/event';
 import { expect, test } from 'vitest';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
 import { createProducerMarks } from './producer-marks.ts';
 

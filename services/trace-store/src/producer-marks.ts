@@ -3,9 +3,9 @@
 // A session that is not remembered is looked up whole, so marks are exact after a restart and after eviction; of a remembered session
 // a producer that is not known has nothing stored, because only this process stores its events. A new command costs no look-up.
 
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import { producerKey } from './plan-batch.ts';
+import { producerKey, sessionKey } from './plan-batch.ts';
 import { quoteString } from './sql-text.ts';
 
 const lookupSessionsMax = 500;
@@ -71,10 +71,6 @@ export function createProducerMarks(clickhouse: Pick<ClickHouseReader, 'rows'>, 
       shrink();
     },
   };
-}
-
-function sessionKey(event: { organizationId: string; sessionId: string }): string {
-  return `${event.organizationId}.${event.sessionId}`;
 }
 
 async function storedMarks(

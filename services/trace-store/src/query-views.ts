@@ -1,6 +1,7 @@
 // The views that a tenant's SQL reads, over one organization's rows: snake_case columns, one row per thing, duplicates collapsed.
 
 import { quoteString } from './sql-text.ts';
+import { typedColumns } from './typed-columns.ts';
 
 export const viewNames: ReadonlySet<string> = new Set(['events', 'commands', 'sessions']);
 
@@ -11,7 +12,7 @@ export function viewDefinitions(organizationId: string): string {
   const where = `WHERE organization_id = ${quoteString(organizationId)}`;
   return `events AS (
       SELECT project_id, session_id, epoch, sequence, fill, producer, number, event_id, type, time, turn_id, command_id, actor_kind,
-        actor_id, generation, data, stream, \`offset\`, position, size, body
+        actor_id, generation, data, stream, \`offset\`, position, size, body, task_id, trial_id, ${typedColumns.join(', ')}
       FROM events_v1 FINAL ${where}
     ),
     commands AS (

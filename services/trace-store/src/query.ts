@@ -6,7 +6,7 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type QueryResponse, QueryResponseSchema } from '@worktrail/proto/trace';
-import type { ClickHouse, ConfinedConnection } from './clickhouse.ts';
+import type { ClickHouse, ConfinedConnection } from './clickhouse/store.ts';
 import { checkResolvedTables, checkTokens, checkTree, tokenize } from './query-confinement.ts';
 import { queryError } from './query-errors.ts';
 import { tableFilters, viewDefinitions, viewNames, viewTables } from './query-views.ts';

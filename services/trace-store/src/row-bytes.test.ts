@@ -7,6 +7,7 @@ const bytes = fc.uint8Array({ maxLength: 200 });
 const cell: fc.Arbitrary<Cell> = fc.oneof(
   fc.string(),
   fc.nat(),
+  fc.constant(null),
   bytes,
   fc.array(special, { maxLength: 100 }).map((values) => Uint8Array.from(values)),
 );
@@ -27,13 +28,19 @@ function rowsOfWidth(width: number): fc.Arbitrary<Cell[][]> {
   return fc.array(fc.array(cell, { minLength: width, maxLength: width }), { maxLength: 5 });
 }
 
-function text(given: Cell): string {
+function text(given: Cell): string | null {
+  if (given === null) return null;
   return (typeof given === 'object' ? Buffer.from(given) : Buffer.from(String(given))).toString('latin1');
 }
 
-function parse(lines: Buffer): string[][] {
+function parse(lines: Buffer): (string | null)[][] {
   const unescape = (value: string) =>
-    value.replaceAll(/\\(x7B|.)/g, (_, letter: string) => ({ t: '\t', n: '\n', r: '\r', x7B: '{' })[letter] ?? letter);
+    value === '\\N'
+      ? null
+      : value.replaceAll(
+          /\\(x7B|.)/g,
+          (_, letter: string) => ({ t: '\t', n: '\n', r: '\r', x7B: '{' })[letter] ?? letter,
+        );
   return lines
     .toString('latin1')
     .split('\n')

@@ -2,7 +2,8 @@
 //
 // Strings are bytes to ClickHouse: an output's bytes go in and come out as they are, UTF-8 or not.
 
-export type Cell = string | number | Uint8Array;
+/** null: of a column that may have no value. */
+export type Cell = string | number | Uint8Array | null;
 
 const tab = 0x09;
 const newline = 0x0a;
@@ -14,6 +15,7 @@ const backslash = 0x5c;
  */
 const brace = 0x7b;
 const braceEscaped = Buffer.from('\\x7B');
+const noValue = Buffer.from('\\N');
 /** By byte: what stands behind the backslash; 0 for a byte that stands for itself. */
 const escapes = new Uint8Array(256);
 escapes[tab] = 0x74;
@@ -28,10 +30,10 @@ export function tabSeparated(rows: readonly (readonly Cell[])[]): Buffer {
   let at = 0;
   for (const row of rows) {
     for (const [index, cell] of row.entries()) {
-      const bytes = typeof cell === 'object' ? cell : Buffer.from(String(cell));
+      const bytes = bytesOf(cell);
       const bytesMax = braceEscaped.length * bytes.length + 1;
       if (at + bytesMax > out.length) out = grown(out, at, bytesMax);
-      at = putEscaped(out, at, bytes);
+      at = cell === null ? at + noValue.copy(out, at) : putEscaped(out, at, bytes);
       out[at++] = index === row.length - 1 ? newline : tab;
     }
   }
@@ -66,7 +68,13 @@ function putEscaped(out: Uint8Array, start: number, bytes: Uint8Array): number {
   return at;
 }
 
+function bytesOf(cell: Cell): Uint8Array {
+  if (cell === null) return noValue;
+  return typeof cell === 'object' ? cell : Buffer.from(String(cell));
+}
+
 function sizeOf(cell: Cell): number {
+  if (cell === null) return noValue.length;
   return typeof cell === 'object' ? cell.length : String(cell).length;
 }
 

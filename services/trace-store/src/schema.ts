@@ -5,11 +5,16 @@
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import type { ClickHouse } from './clickhouse.ts';
+import type { ClickHouse } from './clickhouse/store.ts';
 
 const directory = new URL('../schema/', import.meta.url);
 
-export async function applySchema(clickhouse: ClickHouse): Promise<void> {
+/** The names of the files, in their order. */
+export async function schemaFiles(): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort();
+}
+
+export async function applySchema(clickhouse: ClickHouse, names?: readonly string[]): Promise<void> {
   await clickhouse.command(
     'CREATE TABLE IF NOT EXISTS schema_migrations_v1 (name String, sha256 String, applied_at DateTime) ENGINE = MergeTree ORDER BY name',
   );
@@ -17,8 +22,7 @@ export async function applySchema(clickhouse: ClickHouse): Promise<void> {
     'SELECT name, sha256 FROM schema_migrations_v1',
   );
   const hashes = new Map(applied.map((row) => [row.name, row.sha256]));
-  const names = (await readdir(directory)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort();
-  for (const name of names) await applyFile(clickhouse, name, hashes.get(name));
+  for (const name of names ?? (await schemaFiles())) await applyFile(clickhouse, name, hashes.get(name));
 }
 
 async function applyFile(clickhouse: ClickHouse, name: string, appliedHash: string | undefined): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { fromBinary } from '@bufbuild/protobuf';
 import { type AuditRecord, AuditRecordSchema } from '@worktrail/proto/trace';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 
 export interface SessionFilter {
   organizationId: string;

@@ -1,9 +1,32 @@
-// Values inside SQL text, for the statements where parameters cannot stand.
+// Values inside SQL text. In process, statements with parameters run one at a time in the whole process; literals do not.
 
-/** A string literal. */
-export function quoteString(text: string): string {
-  return `'${text.replace(/\\/g, '\\\\').replace(/'/g, "\\'")}'`;
+/** A part of a statement, or all of it. */
+export class Sql {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
 }
+
+/** SQL with its values as literals: a string is one literal whatever it holds. */
+export function sql(texts: TemplateStringsArray, ...values: readonly (Sql | string | number | Date)[]): Sql {
+  return new Sql(texts.reduce((text, next, index) => text + literal(values[index - 1]!) + next));
+}
+
+function literal(value: Sql | string | number | Date): string {
+  if (value instanceof Sql) return value.text;
+  if (value instanceof Date) return `toDateTime64('${dateTimeText(value)}', 3, 'UTC')`;
+  if (typeof value === 'string') return quoteString(value);
+  if (!Number.isFinite(value)) throw new RangeError(`${value} is no number to ask with`);
+  return String(value);
+}
+
+/** A string literal. A brace stands by its number: see row-bytes.ts. */
+export function quoteString(text: string): string {
+  return `'${text.replace(/[\\'{\0]/g, (character) => escaped[character]!)}'`;
+}
+
+const escaped: Record<string, string> = { '\\': '\\\\', "'": "\\'", '{': '\\x7B', '\0': '\\0' };
 
 /** A time as DateTime64(3) in UTC reads it: `2026-01-02 03:04:05.678`. */
 export function dateTimeText(date: Date): string {

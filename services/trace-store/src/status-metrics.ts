@@ -6,7 +6,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Logger } from '@worktrail/runtime/log';
 import type { Metrics } from '@worktrail/runtime/metrics';
 import { Gauge } from 'prom-client';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 import { readDeadLetters, readFills } from './status.ts';
 
 export interface StatusMetricsDeps {

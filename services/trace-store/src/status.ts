@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { deadLetterStream, deadLetterSubject } from '@worktrail/contract/subjects';
 import { type GetStatusResponse, GetStatusResponseSchema } from '@worktrail/proto/trace';
-import type { ClickHouse, ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouse, ClickHouseReader } from './clickhouse/store.ts';
 import type { Ingest } from './ingest.ts';
 
 export interface StatusDeps {

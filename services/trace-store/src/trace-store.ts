@@ -16,7 +16,7 @@ import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { createAuditSink } from './audit-sink.ts';
-import { openClickHouse } from './clickhouse.ts';
+import { openClickHouse } from './clickhouse/store.ts';
 import type { TraceStoreConfig } from './config.ts';
 import { createDeadLetters } from './dead-letters.ts';
 import { lockDirectory } from './directory-lock.ts';
@@ -30,7 +30,7 @@ import { createPurge, type Tail } from './purge.ts';
 import { applySchema } from './schema.ts';
 import { registerStatusMetrics } from './status-metrics.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
-import { createTraceService } from './trace-service.ts';
+import { createTraceService } from './service/trace-service.ts';
 
 /** ClickHouse's work is per batch more than per row; a reader does not wait, it hurries the batch it needs. */
 const batch = { batchRowsMax: 5_000, batchBytesMax: 8 * 1024 * 1024, lingerMs: 1_000 };

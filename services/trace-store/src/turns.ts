@@ -9,7 +9,7 @@ import {
   TurnRecordSchema,
 } from '@worktrail/proto/trace';
 import type { TurnUsage } from '@worktrail/contract/turns';
-import type { ClickHouseReader } from './clickhouse.ts';
+import type { ClickHouseReader } from './clickhouse/store.ts';
 
 interface Row {
   id: string;

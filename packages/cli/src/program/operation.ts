@@ -5,7 +5,6 @@ import { config } from '../commands/config.ts';
 import { context } from '../commands/context.ts';
 import { doctor } from '../commands/doctor.ts';
 import { limits } from '../commands/limits.ts';
-import { query } from '../commands/query.ts';
 import { runnerDrain, runnerList } from '../commands/runner.ts';
 import { status } from '../commands/status.ts';
 import { commaSeparated, wholeNumber } from '../option-values.ts';
@@ -24,10 +23,6 @@ export function addOperation(program: Command, action: Action): void {
     .option('-s, --snippets', 'with the lines of each hit')
     .addHelpText('after', "\nExample:\n  worktrail context my-project 'retry with back-off' --path 'src/**/*.ts' -s")
     .action(action(context));
-  program
-    .command('query <sql>')
-    .description('one read-only SQL statement over events, commands, sessions, …')
-    .action(action(query));
   program
     .command('status')
     .description('every part with its state, addresses and disk use; exits 5 when it is not ready')

@@ -1075,3 +1075,20 @@ export type UpdatedSession = Session & {
   /** Paths; at most 300 are listed. */
   conflicts: string[];
 };
+
+export interface UsageReport {
+  groupBy: "model" | "project" | "task" | "session" | "day";
+  items: Array<{
+    /** A name of a model, an id, or a day in UTC. Empty: it is not known, or for no task. */
+    key: string;
+    calls: number;
+    inputTokens: number;
+    outputTokens: number;
+    cachedInputTokens: number;
+    costUsd: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}

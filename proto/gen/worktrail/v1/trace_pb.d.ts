@@ -880,6 +880,78 @@ export declare type QueryResponse = Message<"worktrail.v1.QueryResponse"> & {
 export declare const QueryResponseSchema: GenMessage<QueryResponse>;
 
 /**
+ * @generated from message worktrail.v1.ReportRequest
+ */
+export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * "usage".
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * By the events' own times, `to` not included. Absent: without a bound.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 3;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 4;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * Empty: of all projects.
+   *
+   * @generated from field: string project_id = 5;
+   */
+  projectId: string;
+
+  /**
+   * What a row is of, as the report has it: "model", "project", "task", "session", "day".
+   *
+   * @generated from field: string group_by = 6;
+   */
+  groupBy: string;
+};
+
+/**
+ * Describes the message worktrail.v1.ReportRequest.
+ * Use `create(ReportRequestSchema)` to create a new message.
+ */
+export declare const ReportRequestSchema: GenMessage<ReportRequest>;
+
+/**
+ * @generated from message worktrail.v1.ReportResponse
+ */
+export declare type ReportResponse = Message<"worktrail.v1.ReportResponse"> & {
+  /**
+   * A JSON array of objects, as the API shows them.
+   *
+   * @generated from field: string rows_json = 1;
+   */
+  rowsJson: string;
+
+  /**
+   * @generated from field: bool truncated = 2;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message worktrail.v1.ReportResponse.
+ * Use `create(ReportResponseSchema)` to create a new message.
+ */
+export declare const ReportResponseSchema: GenMessage<ReportResponse>;
+
+/**
  * @generated from message worktrail.v1.GetStatusRequest
  */
 export declare type GetStatusRequest = Message<"worktrail.v1.GetStatusRequest"> & {
@@ -1072,6 +1144,16 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof QueryRequestSchema;
     output: typeof QueryResponseSchema;
+  },
+  /**
+   * One of the reports over the events of one organization; behind the flush barrier.
+   *
+   * @generated from rpc worktrail.v1.TraceService.Report
+   */
+  report: {
+    methodKind: "unary";
+    input: typeof ReportRequestSchema;
+    output: typeof ReportResponseSchema;
   },
   /**
    * Versions, lag, sizes, dead letters.

@@ -41,6 +41,7 @@ export function addQueryRoutes(api: Api, { trace }: { trace: Pick<TraceClient, '
           ),
         {
           timeoutMs: queryTimeoutMs,
+          field: 'sql',
           refusals: {
             [Code.Aborted]: 'rate_limited',
             [Code.InvalidArgument]: 'validation_failed',

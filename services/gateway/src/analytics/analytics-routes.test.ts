@@ -1,0 +1,76 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { newId } from '@worktrail/contract/ids';
+import { createLogger } from '@worktrail/runtime/log';
+import { createMetrics } from '@worktrail/runtime/metrics';
+import { expect, test } from 'vitest';
+import { createApi } from '../http/api.ts';
+import { createHttpMetrics } from '../http/http-metrics.ts';
+import { notFound } from '../problem.ts';
+import { addAnalyticsRoutes } from './analytics-routes.ts';
+
+const mine = newId('project');
+const row = { key: 'a/b', calls: 2, inputTokens: 9, outputTokens: 4, cachedInputTokens: 0, costUsd: 0.25 };
+
+function app(answer: () => Promise<object> = async () => ({ rowsJson: JSON.stringify([row]), truncated: false })) {
+  const principal = { id: 'prn_1', keyId: 'key_1', kind: 'user', organizationId: 'org_1', scopes: ['read'] };
+  const api = createApi({
+    gate: { authenticate: async () => principal } as never,
+    idempotency: { run: () => Promise.reject(new Error('no key was given')) },
+    metrics: createHttpMetrics(createMetrics('test')),
+    log: createLogger({ service: 'test', level: 'silent' }),
+  });
+  const asked: object[] = [];
+  addAnalyticsRoutes(api, {
+    projects: {
+      open: async (_, projectId) => {
+        if (projectId !== mine) throw notFound(projectId);
+        return {} as never;
+      },
+    },
+    trace: {
+      report: (question) => {
+        asked.push(question);
+        return answer() as never;
+      },
+    },
+  });
+  return { get: (query: string) => api.app.request(`/v1/analytics/usage${query}`), asked };
+}
+
+test('usage is asked of the own organization, by model unless it says otherwise', async () => {
+  const { get, asked } = app();
+  const answer = await get('');
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toEqual({ from: null, to: null, groupBy: 'model', items: [row], truncated: false });
+  const times = 'from=2026-11-01T02:00:00%2B02:00&to=2026-11-02T00:00:00Z';
+  expect(await (await get(`?groupBy=day&projectId=${mine}&${times}`)).json()).toMatchObject({
+    ...{ from: '2026-11-01T00:00:00.000Z', to: '2026-11-02T00:00:00.000Z', groupBy: 'day' },
+  });
+  expect(asked).toMatchObject([
+    { organizationId: 'org_1', name: 'usage', groupBy: 'model', projectId: '' },
+    { organizationId: 'org_1', groupBy: 'day', projectId: mine, from: { seconds: 1_793_491_200n } },
+  ]);
+});
+
+test.each([
+  ['?groupBy=colour', 422, 'groupBy'],
+  ['?from=yesterday', 422, 'from'],
+  ['?to=1066-10-14T00:00:00Z', 422, 'to'],
+  ['?from=2026-02-30T00:00:00Z', 422, 'from'],
+  ['?from=2026-11-02T00:00:00Z&to=2026-11-02T00:00:00Z', 422, 'to'],
+  ['?projectId=prj_x', 422, 'projectId'],
+  [`?projectId=${newId('project')}`, 404, undefined],
+])('%s is refused before anything is counted', async (query, status, path) => {
+  const { get, asked } = app();
+  const answer = await get(query);
+  expect(answer.status).toBe(status);
+  expect(((await answer.json()) as { errors?: { path: string }[] }).errors?.[0]?.path).toBe(path);
+  expect(asked).toEqual([]);
+});
+
+test('an organization that asks for too much at once is told so, what is too much is not valid, a trace-store that is away may be asked again', async () => {
+  const answered = async (code: Code) => (await app(() => Promise.reject(new ConnectError('no', code))).get('')).status;
+  expect(await answered(Code.Aborted)).toBe(429);
+  expect(await answered(Code.Unavailable)).toBe(503);
+  expect(await answered(Code.ResourceExhausted)).toBe(422);
+});

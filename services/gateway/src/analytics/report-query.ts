@@ -1,0 +1,80 @@
+// What every report takes: from when, until when, of which project.
+
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { z } from '@hono/zod-openapi';
+import { Code } from '@connectrpc/connect';
+import type { TraceClient } from '@worktrail/runtime/trace-client';
+import type { Principal } from '../authorize.ts';
+import { invalid } from '../problem.ts';
+import type { ProjectReader } from '../projects/project-reader.ts';
+import { id, time } from '../text.ts';
+import { askTraceStore } from '../trace-store.ts';
+
+const reportTimeoutMs = 20_000;
+const yearMin = 1970;
+const yearMax = 2199;
+
+const moment = (description: string) =>
+  z.iso
+    .datetime({ offset: true })
+    .refine((text) => isKept(new Date(text)), `must be in a year from ${yearMin} to ${yearMax}`)
+    .optional()
+    .openapi({ format: 'date-time', description });
+
+function isKept(date: Date): boolean {
+  return date.getUTCFullYear() >= yearMin && date.getUTCFullYear() <= yearMax;
+}
+
+export const reportQuery = {
+  from: moment('Only what happened then or later.'),
+  to: moment('Only what happened before.'),
+  projectId: id('project').optional(),
+};
+
+interface ReportQuery {
+  from?: string | undefined;
+  to?: string | undefined;
+  projectId?: string | undefined;
+  groupBy: string;
+}
+
+/** What every report answers beside its rows. */
+export const reportFrame = {
+  from: time.nullable(),
+  to: time.nullable(),
+  truncated: z.boolean().openapi({ description: 'There are more rows than an answer may have.' }),
+};
+
+export interface ReportDeps {
+  projects: Pick<ProjectReader, 'open'>;
+  trace: Pick<TraceClient, 'report'>;
+}
+
+/** What is too much to be counted in time may be asked for a shorter one. */
+const refused = {
+  field: 'from',
+  refusals: { [Code.Aborted]: 'rate_limited', [Code.ResourceExhausted]: 'validation_failed' },
+} as const;
+
+/** The body of the answer. @throws validation_failed, not_found, rate_limited, dependency_unavailable */
+export async function answerReport(
+  { projects, trace }: ReportDeps,
+  name: string,
+  { principal, query, signal }: { principal: Principal; query: ReportQuery; signal: AbortSignal },
+): Promise<string> {
+  const { groupBy, projectId } = query;
+  const [from, to] = [query.from, query.to].map((text) => (text === undefined ? undefined : new Date(text)));
+  if (from && to && from >= to) throw invalid({ path: 'to', message: 'must be later than from' });
+  if (projectId !== undefined) await projects.open(principal, projectId, 'trace.query');
+  const question = {
+    ...{ organizationId: principal.organizationId, name, groupBy, projectId: projectId ?? '' },
+    ...(from && { from: timestampFromDate(from) }),
+    ...(to && { to: timestampFromDate(to) }),
+  };
+  const { rowsJson, truncated } = await askTraceStore(
+    () => trace.report(question, { signal, timeoutMs: reportTimeoutMs }),
+    { timeoutMs: reportTimeoutMs, ...refused },
+  );
+  const frame = { from: from?.toISOString() ?? null, to: to?.toISOString() ?? null, groupBy };
+  return `${JSON.stringify(frame).slice(0, -1)},"items":${rowsJson},"truncated":${truncated}}`;
+}

@@ -1,0 +1,22 @@
+// What every report is asked for and answers.
+
+import type { Sql } from '../sql-text.ts';
+
+export interface ReportQuestion {
+  organizationId: string;
+  /** Of the events' own times; absent: without a bound. */
+  from?: Date | undefined;
+  /** The first moment that does not count. */
+  to?: Date | undefined;
+  /** '' : of all. */
+  projectId: string;
+  /** What a row is of. */
+  groupBy: string;
+}
+
+export interface Report {
+  /** What its rows may be of. */
+  readonly groups: readonly string[];
+  /** @param rowsMax the rows that are answered at most */
+  statement(question: ReportQuestion, rowsMax: number): Sql;
+}

@@ -1,0 +1,113 @@
+// What a session's history holds: its events, a command's output, how far a producer has come.
+
+import { create } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { Cursor } from '@worktrail/contract/cursor';
+import { eventCase, type EventType } from '@worktrail/contract/event-types';
+import { ancestorsMax } from '@worktrail/contract/forks';
+import { limits } from '@worktrail/contract/limits';
+import { type ListEventsRequest, ListEventsResponseSchema, type TraceService } from '@worktrail/proto/trace';
+import type { ClickHouseReader } from '../clickhouse/store.ts';
+import { readOutput } from '../command-output.ts';
+import { type FlushBarrier, sessionSubjects } from '../flush-barrier.ts';
+import { type InheritedEvents, readHistory } from '../history.ts';
+import { readBehindBacklog } from '../page-behind-backlog.ts';
+import { readProducerMark } from '../producer-mark.ts';
+import { bounded, checkName, cursorMessage, cursorOf, fromClickHouse, invalid, safeNumber } from './asked.ts';
+import type { Scopes } from './scopes.ts';
+
+const pageRowsMax = 1_000;
+const pageBytesDefault = 4 * 1024 * 1024;
+const pageBytesMax = 16 * 1024 * 1024;
+
+export interface HistoryQuestionsDeps {
+  clickhouse: ClickHouseReader;
+  barrier: Pick<FlushBarrier, 'approach'>;
+  scopes: Scopes;
+}
+
+type HistoryQuestions = Pick<ServiceImpl<typeof TraceService>, 'listEvents' | 'readOutput' | 'getProducerMark'>;
+
+export function createHistoryQuestions({ clickhouse, barrier, scopes }: HistoryQuestionsDeps): HistoryQuestions {
+  return {
+    listEvents: async (request) => {
+      const { scope, ingest } = scopes.session(request.scope);
+      const after = cursorOf(request.after);
+      const inherited = inheritedOf(request.inherited);
+      const read = (stored: Cursor) =>
+        fromClickHouse(
+          readHistory(clickhouse, {
+            organizationId: scope.organizationId,
+            sessionId: scope.sessionId,
+            inherited,
+            after,
+            stored,
+            types: request.types.map(knownType),
+            rowsMax: bounded(request.limit, limits.pageDefault, pageRowsMax),
+            bytesMax: bounded(request.bytesMax, pageBytesDefault, pageBytesMax),
+          }),
+        );
+      const page = request.noBarrier
+        ? await read(ingest.position() ?? after)
+        : await readBehindBacklog(await barrier.approach(ingest, sessionSubjects(scope)), read, () =>
+            performance.now(),
+          );
+      const events = page.events.map(({ cursor, event }) => ({ cursor: cursorMessage(cursor), event }));
+      return create(ListEventsResponseSchema, { events, next: cursorMessage(page.next), complete: page.complete });
+    },
+
+    readOutput: async (request) => {
+      checkName('command_id', request.commandId);
+      const { scope } = await scopes.passSession(request.scope);
+      const answer = await fromClickHouse(
+        readOutput(clickhouse, {
+          organizationId: scope.organizationId,
+          sessionId: scope.sessionId,
+          commandId: request.commandId,
+          stream: request.stream,
+          offset: safeNumber('offset', request.offset),
+          limit: Math.min(request.limit, limits.outputReadBytesMax),
+        }),
+      );
+      return {
+        bytes: answer.bytes as Uint8Array<ArrayBuffer>,
+        nextOffset: BigInt(answer.nextOffset),
+        complete: answer.complete,
+        gaps: answer.gaps.map((gap) => ({
+          fromOffset: BigInt(gap.fromOffset),
+          toOffset: BigInt(gap.toOffset),
+          reason: gap.reason,
+        })),
+      };
+    },
+
+    getProducerMark: async (request) => {
+      checkName('producer', request.producer);
+      const { scope } = await scopes.passSession(request.scope);
+      const mark = await fromClickHouse(
+        readProducerMark(clickhouse, scope.organizationId, scope.sessionId, request.producer),
+      );
+      return {
+        number: BigInt(mark.number),
+        stdoutOffset: BigInt(mark.stdoutOffset),
+        stderrOffset: BigInt(mark.stderrOffset),
+        position: BigInt(mark.position),
+        cursor: cursorMessage(mark.cursor),
+        ended: mark.ended,
+      };
+    },
+  };
+}
+
+function inheritedOf(inherited: ListEventsRequest['inherited']): InheritedEvents[] {
+  if (inherited.length > ancestorsMax) throw invalid(`inherited: more than ${ancestorsMax}`);
+  return inherited.map(({ sessionId, upTo }) => {
+    checkName('inherited.session_id', sessionId);
+    return { sessionId, upTo: cursorOf(upTo) };
+  });
+}
+
+function knownType(type: string): EventType {
+  if (eventCase(type) === undefined) throw invalid(`types: "${type.slice(0, 100)}" is no event type`);
+  return type as EventType;
+}

@@ -1,0 +1,46 @@
+// Questions over everything that an organization has stored. Each takes of ClickHouse what it needs, so an organization asks few at once.
+
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { TraceService } from '@worktrail/proto/trace';
+import type { ClickHouse } from '../clickhouse/store.ts';
+import { createFairShare } from '../fair-share.ts';
+import { answerQuery } from '../query.ts';
+import { answerReport, findReport } from '../reports/answer-report.ts';
+import { checkName, storableDate } from './asked.ts';
+import type { Scopes } from './scopes.ts';
+
+/** Running and waiting ones together: others find a place, too. */
+const statementsPerOrganizationMax = 4;
+
+export interface OrganizationQuestionsDeps {
+  clickhouse: ClickHouse;
+  scopes: Scopes;
+  querySecondsMax: number;
+}
+
+type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'report'>;
+
+export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): OrganizationQuestions {
+  const { clickhouse, scopes } = deps;
+  const statements = createFairShare(statementsPerOrganizationMax);
+  return {
+    query: async ({ organizationId, sql }) => {
+      await scopes.passOrganization(organizationId);
+      const question = { organizationId, sql, secondsMax: deps.querySecondsMax };
+      return await statements.use(organizationId, () => answerQuery(clickhouse, question));
+    },
+
+    report: async ({ name, organizationId, projectId, groupBy, from, to }) => {
+      const report = findReport(name, groupBy);
+      if (projectId !== '') checkName('project_id', projectId);
+      const times = {
+        from: from && storableDate('from', timestampDate(from)),
+        to: to && storableDate('to', timestampDate(to)),
+      };
+      await scopes.passOrganization(organizationId);
+      const question = { organizationId, projectId, groupBy, ...times };
+      return await statements.use(organizationId, () => answerReport(clickhouse, report, question));
+    },
+  };
+}
