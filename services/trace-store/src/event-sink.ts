@@ -28,6 +28,8 @@ import {
   commandRow,
   type SummaryRow,
   sessionColumns,
+  sessionListColumns,
+  sessionListRows,
   sessionRow,
   turnColumns,
   turnRow,
@@ -86,6 +88,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     await Promise.all([
       clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
+      clickhouse.insert('session_lists_v1', sessionListColumns, events.flatMap(sessionListRows)),
       clickhouse.insert('turns_v1', turnColumns, present(prepared.map(({ turn }) => turn))),
     ]);
     fence.check();

@@ -30,7 +30,7 @@ export function viewDefinitions(organizationId: string): string {
       SELECT session_id, max(project_id) AS project_id, max(task_id) AS task_id, max(trial_id) AS trial_id, max(title) AS title,
         max(branch) AS branch, max(base_ref) AS base_ref, tupleElement(max(sessions_v1.state), 3) AS state,
         max(failure_code) AS failure_code, max(created_at) AS created_at, max(last_event_at) AS last_event_at,
-        max(generation) AS generation
+        max(generation) AS generation, max(labels) AS labels
       FROM sessions_v1 ${where} GROUP BY session_id
     )`;
 }
