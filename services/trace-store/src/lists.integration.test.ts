@@ -6,8 +6,10 @@ import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
+import { listCommandIds, readCommands } from './commands.ts';
 import { rowsReadBy } from './rows-read-fixture.ts';
 import { applySchema, schemaFiles } from './schema.ts';
+import { listTurns } from './turns.ts';
 import { listAuditRecords, listSessionIds, type SessionFilter } from './sessions.ts';
 
 let scratch: Scratch;
@@ -131,4 +133,39 @@ test('any page of 400,000 rows of audit records reads so much alone', async () =
     });
     expect(rows).toBeLessThanOrEqual(pageRowsMax);
   }
+});
+
+describe('of a session with 200,000 commands and turns, each told of three times', () => {
+  const sessionId = newId('session');
+  const keyOf = (number: number) => String(number).padStart(8, '0');
+  const key = "leftPad(toString(number), 8, '0')";
+
+  beforeAll(async () => {
+    for (const told of ['queued_at', 'started_at', 'ended_at']) {
+      for (const [table, id] of [
+        ['commands_v1', 'command_id'],
+        ['turns_v1', 'turn_id'],
+      ]) {
+        await clickhouse.command(
+          `INSERT INTO ${table} (organization_id, session_id, ${id}, ${told})
+           SELECT '${organizationId}', '${sessionId}', ${key}, now64(3) FROM numbers(200000)`,
+        );
+      }
+    }
+  });
+
+  test.each([0, 100_000, 199_000])('a page after the first %s reads so much alone', async (before) => {
+    const after = before === 0 ? '' : keyOf(before);
+    const expected = Array.from({ length: 201 }, (_, index) => keyOf(before === 0 ? index : before + 1 + index));
+    const commands = await rowsReadBy(clickhouse, async (reader) => {
+      const ids = await listCommandIds(reader, organizationId, sessionId, after, 201);
+      expect(ids).toEqual(expected);
+      expect(await readCommands(reader, organizationId, sessionId, ids)).toHaveLength(201);
+    });
+    const turns = await rowsReadBy(clickhouse, async (reader) => {
+      const page = { organizationId, sessionId, afterTurnId: after, turnId: '', limit: 201 };
+      expect((await listTurns(reader, page)).map(({ turnId }) => turnId)).toEqual(expected);
+    });
+    expect([commands, turns].filter((rows) => rows > pageRowsMax)).toEqual([]);
+  });
 });
