@@ -3,16 +3,16 @@
 import { quoteString } from './sql-text.ts';
 import { typedColumns } from './typed-columns.ts';
 
-export const viewNames: ReadonlySet<string> = new Set(['events', 'commands', 'sessions']);
+export const viewNames: ReadonlySet<string> = new Set(['events', 'commands', 'command_output', 'sessions']);
 
-export const viewTables = ['events_v1', 'commands_v1', 'sessions_v1'] as const;
+export const viewTables = ['events_v1', 'commands_v1', 'command_output_v1', 'sessions_v1'] as const;
 
 /** The definitions that stand in front of the statement, separated by commas. */
 export function viewDefinitions(organizationId: string): string {
   const where = `WHERE organization_id = ${quoteString(organizationId)}`;
   return `events AS (
       SELECT project_id, session_id, epoch, sequence, fill, producer, number, event_id, type, time, turn_id, command_id, actor_kind,
-        actor_id, generation, data, stream, \`offset\`, position, size, body, task_id, trial_id, ${typedColumns.join(', ')}
+        actor_id, generation, data, stream, \`offset\`, position, size, task_id, trial_id, ${typedColumns.join(', ')}
       FROM events_v1 FINAL ${where}
     ),
     commands AS (
@@ -25,6 +25,10 @@ export function viewDefinitions(organizationId: string): string {
         max(user_cpu_micros) AS user_cpu_micros, max(system_cpu_micros) AS system_cpu_micros,
         max(max_rss_kilobytes) AS max_rss_kilobytes
       FROM commands_v1 ${where} GROUP BY session_id, command_id
+    ),
+    command_output AS (
+      SELECT project_id, task_id, session_id, command_id, position, stream, \`offset\`, epoch, sequence, fill, time, size, body
+      FROM command_output_v1 ${where}
     ),
     sessions AS (
       SELECT session_id, max(project_id) AS project_id, max(task_id) AS task_id, max(trial_id) AS trial_id, max(title) AS title,
