@@ -44,6 +44,7 @@ import {
   turnColumns,
   turnRow,
 } from './summary-rows.ts';
+import type { StoredEvents } from './totals/totals.ts';
 
 export interface EventSinkDeps {
   clickhouse: ClickHouse;
@@ -52,6 +53,8 @@ export interface EventSinkDeps {
   partition: number;
   right: StoringRight;
   now: () => Date;
+  /** Where nobody counts, nobody is told. */
+  totals?: StoredEvents;
 }
 
 interface Rows {
@@ -129,6 +132,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       blockToken(events, origin),
     );
     producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
+    deps.totals?.stored(partition, origin.epoch, events);
   }
 
   /** What was found out for a block that could not be made is found out again. */
@@ -149,6 +153,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       storing = undefined;
       fence.begin();
       const position = await storedPosition(clickhouse, partition);
+      deps.totals?.opened(partition, position);
       written = await outputBeyond(clickhouse, partition, position);
       return position;
     },
