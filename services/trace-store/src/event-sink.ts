@@ -38,6 +38,8 @@ import {
   commandRow,
   type SummaryRow,
   sessionColumns,
+  sessionListColumns,
+  sessionListRows,
   sessionRow,
   turnColumns,
   turnRow,
@@ -112,6 +114,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       ),
       clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
+      clickhouse.insert('session_lists_v1', sessionListColumns, events.flatMap(sessionListRows)),
       clickhouse.insert('turns_v1', turnColumns, present(prepared.map(({ turn }) => turn))),
     ]);
     fence.check();
