@@ -57,6 +57,7 @@ const calls: [string, Call][] = [
   ['analytics.usage', (c) => c.analytics.usage({ from: 'f', to: 't', projectId: 'p', groupBy: 'day' })],
   ['analytics.sessions', (c) => c.analytics.sessions({ interval: 'week', limit: 9 })],
   ['analytics.outcomes', (c) => c.analytics.outcomes({ groupBy: 'task' })],
+  ['analytics.tasks', (c) => c.analytics.tasks({ groupBy: 'task_strategy' })],
   ['analytics.commandFailures', (c) => c.analytics.commandFailures({ groupBy: 'kind' })],
   ['analytics.slowestCommands', (c) => c.analytics.slowestCommands({ limit: 9 })],
   ['analytics.outputVolume', (c) => c.analytics.outputVolume({ interval: 'hour' })],

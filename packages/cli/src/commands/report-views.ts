@@ -82,6 +82,23 @@ export const reportViews: readonly ReportView[] = [
     empty: 'nothing has ended',
   },
   {
+    name: 'tasks',
+    description: 'how attempts at tasks were judged, by task and by strategy',
+    groups: ['task', 'strategy', 'task_strategy', 'trial', 'project', 'all'],
+    every: 'none',
+    ask: ({ analytics }, query) => analytics.tasks(query),
+    columns: [
+      { title: 'STRATEGY', field: 'ofStrategy', canGo: true, shrinks: true },
+      counted('ATTEMPTS', 'attempts'),
+      counted('PASSED', 'passed'),
+      counted('FAILED', 'failed'),
+      went('UNJUDGED', 'unjudged'),
+      { title: 'SUCCESS', field: 'success', format: (part) => `${Math.round(part * 100)} %` },
+    ],
+    drawn: 'success',
+    empty: 'no attempt was judged',
+  },
+  {
     name: 'usage',
     description: 'tokens and cost of the calls of models',
     groups: ['model', 'all', 'project', 'task', 'session', 'day'],

@@ -1190,6 +1190,30 @@ export interface Task {
   updatedAt: string;
 }
 
+export interface TasksReport {
+  groupBy: "task" | "strategy" | "task_strategy" | "trial" | "project" | "all";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** An id, or a strategy: the title of an attempt, else the name of its agent, else `commands`. Empty of all together. */
+    key: string;
+    /** By `task_strategy`; else null. */
+    ofStrategy: string | null;
+    attempts: number;
+    passed: number;
+    failed: number;
+    /** That ended without a verdict. */
+    unjudged: number;
+    /** The part of them that passed, from 0 to 1. */
+    success: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
 export interface Trial {
   id: string;
   taskId: string;

@@ -10,6 +10,7 @@ import type {
   RecoveryReport,
   SessionsReport,
   SlowestCommandsReport,
+  TasksReport,
   UsageReport,
   WaitsReport,
 } from '../gen/api-schemas.ts';
@@ -45,6 +46,8 @@ export function createAnalytics(transport: Transport) {
     sessions: report<SessionsReport>('sessions'),
     /** How turns and commands have ended; by day unless it says otherwise. */
     outcomes: report<OutcomesReport>('outcomes'),
+    /** How attempts at tasks were judged. */
+    tasks: report<TasksReport>('tasks'),
     /** Tokens and cost of the calls of models, by model unless it says otherwise. */
     usage: report<UsageReport>('usage'),
     /** Commands that did not end with exit code 0, by what became of them. */

@@ -62,6 +62,23 @@ export const reportSpecs: readonly ReportSpec[] = [
     },
   },
   {
+    name: 'tasks',
+    title: 'TasksReport',
+    summary: 'How attempts at tasks were judged, by task and by strategy',
+    order: 'Most attempts first',
+    groups: ['task', 'strategy', 'task_strategy', 'trial', 'project', 'all'],
+    interval: 'none',
+    key: 'An id, or a strategy: the title of an attempt, else the name of its agent, else `commands`. Empty of all together.',
+    columns: {
+      ofStrategy: z.string().nullable().openapi({ description: 'By `task_strategy`; else null.' }),
+      attempts: count,
+      passed: count,
+      failed: count,
+      unjudged: count.openapi({ description: 'That ended without a verdict.' }),
+      success: z.number().openapi({ description: 'The part of them that passed, from 0 to 1.' }),
+    },
+  },
+  {
     name: 'usage',
     title: 'UsageReport',
     summary: 'Tokens and cost of the calls of models that were made or passed on',

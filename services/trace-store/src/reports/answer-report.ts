@@ -19,12 +19,14 @@ import type { Interval } from './intervals.ts';
 import type { Report, ReportQuestion } from './report.ts';
 import { sessions } from './sessions.ts';
 import { slowestCommands } from './slowest-commands.ts';
+import { tasks } from './tasks.ts';
 import { usage } from './usage.ts';
 import { waits } from './waits.ts';
 
 export const reports: ReadonlyMap<string, Report> = new Map([
   ['sessions', sessions],
   ['outcomes', outcomes],
+  ['tasks', tasks],
   ['usage', usage],
   ['command-failures', commandFailures],
   ['slowest-commands', slowestCommands],

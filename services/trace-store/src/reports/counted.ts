@@ -23,17 +23,17 @@ export interface Counted {
   order: Sql;
   /** Of what is in `from`. */
   time?: Sql;
-  /** Keys that are the same in different projects are not one. */
-  byProject?: boolean;
+  /** By this column too: keys alone are not all that a row is of. */
+  also?: Sql;
 }
 
 export function counted({ groupBy, interval }: ReportQuestion, rowsMax: number, parts: Counted): Sql {
-  const { keys, columns, from, order, time = sql`time`, byProject } = parts;
+  const { keys, columns, from, order, time = sql`time`, also } = parts;
   const [start, groups, newest] =
     interval === 'none'
       ? [sql``, sql`key`, sql``]
       : [sql`${startOf(interval, time)} AS start, `, sql`start, key`, sql`start DESC, `];
-  const projects = byProject ? sql`, project_id` : sql``;
-  return sql`SELECT ${start}${keys[groupBy]!} AS key, ${columns} FROM ${from} GROUP BY ${groups}${projects}
-    ORDER BY ${newest}${order}, key${projects} LIMIT ${rowsMax}`;
+  const more = also ? sql`, ${also}` : sql``;
+  return sql`SELECT ${start}${keys[groupBy]!} AS key, ${columns} FROM ${from} GROUP BY ${groups}${more}
+    ORDER BY ${newest}${order}, key${more} LIMIT ${rowsMax}`;
 }

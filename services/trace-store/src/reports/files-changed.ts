@@ -27,7 +27,7 @@ export const filesChanged: Report = {
         FROM events_v1 WHERE ${eventsOf(question, 'files.changed')}
       ) ARRAY JOIN \`files.path\` AS path, \`files.status\` AS status, \`files.additions\` AS added, \`files.deletions\` AS removed`,
       order: sql`changes DESC, linesAdded + linesRemoved DESC`,
-      byProject: isPath,
+      ...(isPath && { also: sql`project_id` }),
     });
   },
 };

@@ -18,7 +18,7 @@ export const filesRead: Report = {
         sum(bytes) AS bytesRead`,
       from: sql`events_v1 WHERE ${eventsOf(question, 'file.read')}`,
       order: sql`reads DESC, bytesRead DESC`,
-      byProject: isPath,
+      ...(isPath && { also: sql`project_id` }),
     });
   },
 };

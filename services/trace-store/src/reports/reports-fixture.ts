@@ -139,6 +139,9 @@ const proposal = fc
       [took + 9, { case: 'proposalMerged', value: { proposalId } }],
     ];
   });
+const verdict = fc
+  .record({ strategy: fc.constantFrom('careful', "quick'", ''), verdict: fc.constantFrom('passed', 'failed', '') })
+  .map((value): Told[] => [[0, { case: 'trialVerdict', value }]]);
 const permission = fc
   .record({ took: fc.option(tookMs), decision: fc.constantFrom('allow', 'deny') })
   .map(({ took, decision }): Told[] => {
@@ -163,6 +166,7 @@ export const events: readonly TestEvent[] = [
   ...sample(read, 200, 6),
   ...sample(proposal, 100, 7),
   ...sample(permission, 100, 8),
+  ...sample(verdict, 100, 9),
 ].flatMap(({ session, startedMs, actor, told }, index) =>
   told.map(([ms, payload, about], inStory) => {
     const timeMs = startMs + Math.max(1, startedMs + ms);
@@ -214,16 +218,12 @@ interface Counting<T> {
   key: Record<string, (one: T) => string>;
   timeMs: (one: T) => number;
   row: (some: T[]) => Row;
-  byProject?: (one: T) => string;
+  also?: (one: T) => string;
 }
 
-function rowsOf<T>(
-  { groupBy, interval }: ReportQuestion,
-  ones: T[],
-  { key, timeMs, row, byProject }: Counting<T>,
-): Row[] {
+function rowsOf<T>({ groupBy, interval }: ReportQuestion, ones: T[], { key, timeMs, row, also }: Counting<T>): Row[] {
   const start = (one: T) => (interval === 'none' ? undefined : startOf(interval, timeMs(one)));
-  const groups = Map.groupBy(ones, (one) => JSON.stringify([start(one), key[groupBy]!(one), byProject?.(one)]));
+  const groups = Map.groupBy(ones, (one) => JSON.stringify([start(one), key[groupBy]!(one), also?.(one)]));
   return [...groups.values()].map((some) => ({
     ...(interval !== 'none' && { start: start(some[0]!) }),
     key: key[groupBy]!(some[0]!),
@@ -316,6 +316,23 @@ const recounts: Record<string, (question: ReportQuestion) => Row[]> = {
         };
       },
     }),
+  tasks: (question) => {
+    const isBoth = question.groupBy === 'task_strategy';
+    const strategy = ({ data }: TestEvent) => data.strategy as string;
+    return rowsOf(question, asked(question, 'trial.verdict'), {
+      timeMs,
+      key: { ...commonKeys, strategy, task_strategy: commonKeys['task']!, trial: () => '' },
+      ...(isBoth && { also: strategy }),
+      row: (some) => {
+        const judged = (as: string) => having(some, 'trial.verdict', ({ data }) => data.verdict === as);
+        return {
+          ...{ ofStrategy: isBoth ? strategy(some[0]!) : null, attempts: some.length },
+          ...{ passed: judged('passed'), failed: judged('failed'), unjudged: judged('') },
+          success: judged('passed') / some.length,
+        };
+      },
+    });
+  },
   'command-failures': (question) =>
     rowsOf(
       question,
@@ -374,7 +391,7 @@ const recounts: Record<string, (question: ReportQuestion) => Row[]> = {
     return rowsOf<Change>(question, changes, {
       timeMs: ({ event }) => event.timeMs,
       key: { ...ofEvent, path: (change) => change.file.path, status: (change) => change.file.status },
-      ...(question.groupBy === 'path' && { byProject: ({ event }) => event.session.projectId }),
+      ...(question.groupBy === 'path' && { also: ({ event }) => event.session.projectId }),
       row: (some) => ({
         projectId: question.groupBy === 'path' ? some[0]!.event.session.projectId : null,
         changes: some.length,
@@ -388,7 +405,7 @@ const recounts: Record<string, (question: ReportQuestion) => Row[]> = {
     rowsOf(question, asked(question, 'file.read'), {
       timeMs,
       key: { ...commonKeys, path: ({ data }) => data.path },
-      ...(question.groupBy === 'path' && { byProject: ({ session }) => session.projectId }),
+      ...(question.groupBy === 'path' && { also: ({ session }) => session.projectId }),
       row: (some) => ({
         projectId: question.groupBy === 'path' ? some[0]!.session.projectId : null,
         reads: some.length,
