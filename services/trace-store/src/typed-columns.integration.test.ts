@@ -103,7 +103,7 @@ test('an event of before has in its columns what the same event has that came af
   expect(await read(before)).toEqual(expected);
   const projected = () =>
     clickhouse.rows(
-      `SELECT toUInt32(sum(rows)) AS rows FROM system.projection_parts WHERE active AND name = 'by_type'`,
+      `SELECT toUInt32(sum(rows)) AS rows FROM system.projection_parts WHERE active AND name = 'by_type_v2'`,
     );
   await expect.poll(projected).toEqual([{ rows: 2 * payloads.length }]);
 });

@@ -889,7 +889,7 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
   organizationId: string;
 
   /**
-   * "usage".
+   * "usage", "sessions", ….
    *
    * @generated from field: string name = 2;
    */
@@ -920,6 +920,20 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
    * @generated from field: string group_by = 6;
    */
   groupBy: string;
+
+  /**
+   * "hour", "day", "week", "month": a row for each of them that is not empty; "none" or empty: for all of the time together.
+   *
+   * @generated from field: string interval = 7;
+   */
+  interval: string;
+
+  /**
+   * 0, and at most: 1,000.
+   *
+   * @generated from field: uint32 limit = 8;
+   */
+  limit: number;
 };
 
 /**
