@@ -10,8 +10,8 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
-import { eventColumns, eventRow } from '../event-row.ts';
-import { parseEvent } from '../parse-event.ts';
+import { eventColumns } from '../event-row.ts';
+import { binaryRows } from '../row-binary.ts';
 import { applySchema } from '../schema.ts';
 import {
   eventBytes,
@@ -20,6 +20,7 @@ import {
   openFixture,
   publisher,
   queued,
+  storedRow,
   type TestSession,
 } from '../trace-store-fixture.ts';
 import { answerReport, findReport } from './answer-report.ts';
@@ -68,16 +69,16 @@ describe('usage', () => {
     lifetime = createLifetime(createLogger({ service: 'test', level: 'silent' }));
     clickhouse = await openClickHouse({ kind: 'embedded', path: `${scratch.path}/clickhouse` }, lifetime);
     await applySchema(clickhouse);
-    const origin = { partition: 0, epoch: 1, ingestedAt: new Date() };
-    const cells = calls.map(({ session, timeMs, model, input, output, cost }, index) => {
+    const ingestedAt = new Date();
+    const stored = calls.map(({ session, timeMs, model, input, output, cost }, index) => {
       const value = { model, inputTokens: BigInt(input), outputTokens: BigInt(output), costUsd: cost };
       const data = eventBytes(session, 'session', timeMs - startMs, { case: 'usage', value });
       const message = { subject: eventSubject(session, 'session'), sequence: index + 1, data };
-      const row = eventRow(parseEvent(message), origin);
-      return [...eventColumns.map((column) => row[column]), taskOf(session)];
+      return storedRow(message, { task_id: taskOf(session), trial_id: '' }, ingestedAt);
     });
+    const rows = binaryRows(eventColumns, stored, 1_000);
     // As where the answer of an insert was lost.
-    for (const _ of [1, 2]) await clickhouse.insertCells('events_v1', [...eventColumns, 'task_id'], cells, 'token');
+    for (const _ of [1, 2]) await clickhouse.insertBinary('events_v1', rows, 'token');
   });
 
   afterAll(async () => {
