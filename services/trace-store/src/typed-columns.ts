@@ -58,6 +58,8 @@ export function typedColumnsOf(type: EventType, data: Data, size: number): Typed
     case 'turn.ended':
     case 'session.updated':
       return { ...columns, outcome: text(data['outcome']) };
+    case 'trial.verdict':
+      return { ...columns, outcome: text(data['verdict']) };
     case 'tool.started':
       return { ...columns, tool: text(data['tool']) };
     case 'tool.ended':
