@@ -8,11 +8,11 @@ let status = 200;
 const server = createServer((request, response) => void answer(request, response));
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  asked.push({ url: new URL(request.url!, 'http://server'), body: await bodyOf(request) }
+  asked.push({ url: new URL(request.url!, 'http://server'), body: await bodyOf(request) });
   response
     .writeHead(status)
     .end(status === 200 ? '' : 'Code: 33. DB::Exception: Cannot read all data. (CANNOT_READ_ALL_DATA)');
-});
+}
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
