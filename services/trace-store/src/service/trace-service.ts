@@ -15,12 +15,14 @@ import { createListQuestions } from './list-questions.ts';
 import { createOrganizationQuestions } from './organization-questions.ts';
 import { createScopes } from './scopes.ts';
 import { createTotalsQuestions } from './totals-questions.ts';
+import { createWebhookQuestions } from './webhook-questions.ts';
 
 export interface TraceServiceDeps extends StatusDeps {
   barrier: FlushBarrier;
   audit: Ingest;
   querySecondsMax: number;
   totals: Pick<Totals, 'recount'>;
+  now: () => Date;
 }
 
 export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof TraceService> {
@@ -30,6 +32,7 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
     ...createListQuestions({ ...deps, scopes }),
     ...createOrganizationQuestions({ ...deps, scopes }),
     ...createTotalsQuestions({ ...deps, scopes }),
+    ...createWebhookQuestions({ ...deps, scopes }),
     getStatus: () => fromClickHouse(readStatus(deps)),
   };
 }
