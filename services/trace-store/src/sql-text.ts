@@ -13,6 +13,11 @@ export function sql(texts: TemplateStringsArray, ...values: readonly (Sql | stri
   return new Sql(texts.reduce((text, next, index) => text + literal(values[index - 1]!) + next));
 }
 
+/** For IN: at least one. */
+export function listOf(values: readonly string[]): Sql {
+  return new Sql(values.map(quoteString).join(', '));
+}
+
 function literal(value: Sql | string | number | Date): string {
   if (value instanceof Sql) return value.text;
   if (value instanceof Date) return `toDateTime64('${dateTimeText(value)}', 3, 'UTC')`;

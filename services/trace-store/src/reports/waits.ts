@@ -2,10 +2,10 @@
 // permission to be answered, a proposal to be approved or rejected.
 
 import type { EventType } from '@worktrail/contract/event-types';
-import { type Sql, sql } from '../sql-text.ts';
+import { listOf, type Sql, sql } from '../sql-text.ts';
 import { counted } from './counted.ts';
 import { durations } from './durations.ts';
-import { eventsSince, listOf } from './events-of.ts';
+import { eventsSince } from './events-of.ts';
 import type { Report } from './report.ts';
 
 interface Wait {
