@@ -2,6 +2,7 @@
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import { newId } from '@worktrail/contract/ids';
+import { searchedTypes } from '@worktrail/contract/search';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
@@ -11,7 +12,7 @@ import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
 import { applySchema } from '../schema.ts';
 import { dateTimeText } from '../sql-text.ts';
 import { type Fixture, newSession, openFixture, output, publisher, queued } from '../trace-store-fixture.ts';
-import { type Hit, search, type SearchQuestion, searchedTypes } from './search.ts';
+import { type Hit, search, type SearchQuestion } from './search.ts';
 import { lowerAscii, parseTerms, wordPattern } from './search-terms.ts';
 
 const dayMs = 86_400_000;

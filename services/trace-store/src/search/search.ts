@@ -6,23 +6,12 @@
 // 3. It runs where tenants' SQL does, within bounds; what is too much is RESOURCE_EXHAUSTED.
 
 import { Code, ConnectError } from '@connectrpc/connect';
-import type { EventType } from '@worktrail/contract/event-types';
+import type { SearchedType } from '@worktrail/contract/search';
 import type { ClickHouse, ConfinedConnection } from '../clickhouse/store.ts';
 import { queryError } from '../query-errors.ts';
 import { listOf, Sql, sql } from '../sql-text.ts';
 import { type Excerpt, excerptOf } from './excerpt.ts';
 import { parseTerms, type Terms } from './search-terms.ts';
-
-export const searchedTypes = [
-  'message.user',
-  'message.agent',
-  'message.summary',
-  'reasoning',
-  'command.queued',
-  'command.output',
-] as const satisfies readonly EventType[];
-
-export type SearchedType = (typeof searchedTypes)[number];
 
 export interface SearchQuestion {
   organizationId: string;

@@ -3,21 +3,20 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Timestamp, timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { ServiceImpl } from '@connectrpc/connect';
+import { searchedTypes, type SearchedType, searchHitsDefault, searchHitsMax } from '@worktrail/contract/search';
 import type { SearchHitSchema, TraceService } from '@worktrail/proto/trace';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import { createFairShare } from '../fair-share.ts';
 import { answerQuery } from '../query.ts';
 import { answerReport, findReport } from '../reports/answer-report.ts';
 import { isInterval } from '../reports/intervals.ts';
-import { type Hit, search, type SearchedType, searchedTypes } from '../search/search.ts';
+import { type Hit, search } from '../search/search.ts';
 import { bounded, checkName, cursorMessage, invalid, storableDate } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 
 /** Running and waiting ones together: others find a place, too. */
 const statementsPerOrganizationMax = 4;
 const reportRowsMax = 1_000;
-const searchHitsDefault = 20;
-const searchHitsMax = 100;
 
 export interface OrganizationQuestionsDeps {
   clickhouse: ClickHouse;
