@@ -389,6 +389,15 @@ export interface CreateTrial {
   };
 }
 
+export interface CreateWebhook {
+  /** Reached by https; by http only what the operator has allowed of private networks. */
+  url: string;
+  /** Which events. Output and deltas are not delivered, they are read from the history. */
+  types: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "trial.verdict" | "egress.refused" | "limit.reached" | "gap">;
+  projectId?: string;
+  description?: string;
+}
+
 export interface CreatedOrganization {
   organization: Organization;
   principal: Principal;
@@ -701,6 +710,11 @@ export type NewApiKey = ApiKey & {
   secret: string;
 };
 
+export type NewWebhook = Webhook & {
+  /** whsec_…: what deliveries are signed with. It is shown this once. */
+  secret: string;
+};
+
 export interface OperatorConfig {
   defaults: Record<string, unknown>;
   ceilings: Record<string, unknown>;
@@ -955,6 +969,14 @@ export interface RecoveryReport {
   to: string | null;
   /** There are more rows than an answer may have. */
   truncated: boolean;
+}
+
+export interface ReplayDelivery {
+  eventId: string;
+}
+
+export interface ReplayedDelivery {
+  eventId: string;
 }
 
 /** The checkpoint that the revert is itself. */
@@ -1305,6 +1327,16 @@ export interface UpdateSessionFromMain {
   method?: "merge" | "rebase";
 }
 
+export interface UpdateWebhook {
+  /** Reached by https; by http only what the operator has allowed of private networks. */
+  url?: string;
+  /** Which events. Output and deltas are not delivered, they are read from the history. */
+  types?: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "trial.verdict" | "egress.refused" | "limit.reached" | "gap">;
+  description?: string;
+  /** Enabled again, it goes on where it was. */
+  enabled?: boolean;
+}
+
 export type UpdatedSession = Session & {
   /** `conflicts`: half done. The session ends it by a commit, `git rebase --continue`, or a revert. */
   outcome: "up_to_date" | "updated" | "conflicts";
@@ -1352,4 +1384,35 @@ export interface WaitsReport {
   to: string | null;
   /** There are more rows than an answer may have. */
   truncated: boolean;
+}
+
+export interface Webhook {
+  id: string;
+  url: string;
+  types: string[];
+  /** null: of all projects. */
+  projectId: string | null;
+  description: string;
+  enabled: boolean;
+  /** Why it was disabled, where nobody did it. */
+  disabledReason: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface WebhookDelivery {
+  /** The `webhook-id` of every attempt to deliver this event. */
+  eventId: string;
+  sessionId: string;
+  type: string;
+  attempt: number;
+  replay: boolean;
+  time: string;
+  durationMs: number;
+  outcome: "delivered" | "failed" | "not_kept";
+  /** Of the answer; null: there was none. */
+  status: number | null;
+  detail: string;
+  /** No other attempt follows. */
+  last: boolean;
 }

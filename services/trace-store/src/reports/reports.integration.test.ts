@@ -10,11 +10,12 @@ import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
-import { eventColumns, eventRow } from '../event-row.ts';
+import { eventColumns } from '../event-row.ts';
 import { parseEvent } from '../parse-event.ts';
+import { binaryRows } from '../row-binary.ts';
 import { applySchema } from '../schema.ts';
 import { commandColumns, commandRow } from '../summary-rows.ts';
-import { type Fixture, newSession, openFixture, publisher, queued } from '../trace-store-fixture.ts';
+import { type Fixture, newSession, openFixture, publisher, queued, storedRow } from '../trace-store-fixture.ts';
 import { answerReport, findReport, reports } from './answer-report.ts';
 import type { ReportQuestion } from './report.ts';
 import { events, organization, projects, recount, sessions, startMs, taskOf } from './reports-fixture.ts';
@@ -33,21 +34,19 @@ describe('each report', () => {
     lifetime = createLifetime(createLogger({ service: 'test', level: 'silent' }));
     clickhouse = await openClickHouse({ kind: 'embedded', path: `${scratch.path}/clickhouse` }, lifetime);
     await applySchema(clickhouse);
-    const origin = { partition: 0, epoch: 1, ingestedAt: new Date() };
-    const parsed = events.map(({ session, commandId, bytes }, index) =>
-      parseEvent({ subject: eventSubject(session, commandId || 'session'), sequence: index + 1, data: bytes }),
-    );
-    const cells = parsed.map((event, index) => {
-      const row = eventRow(event, origin);
-      return [...eventColumns.map((column) => row[column]), taskOf(events[index]!.session)];
+    const ingestedAt = new Date();
+    const messages = events.map(({ session, commandId, bytes }, index) => {
+      const subject = eventSubject(session, commandId || 'session');
+      return { subject, sequence: index + 1, data: bytes };
     });
-    // As where the answer of an insert was lost.
-    for (const _ of [1, 2]) await clickhouse.insertCells('events_v1', [...eventColumns, 'task_id'], cells, 'token');
-    await clickhouse.insert(
-      'commands_v1',
-      commandColumns,
-      parsed.map(commandRow).filter((row) => row !== undefined),
+    const stored = messages.map((message, index) =>
+      storedRow(message, { task_id: taskOf(events[index]!.session), trial_id: '' }, ingestedAt),
     );
+    const rows = binaryRows(eventColumns, stored, 1_000);
+    // As where the answer of an insert was lost.
+    for (const _ of [1, 2]) await clickhouse.insertBinary('events_v1', rows, 'token');
+    const commands = messages.map((message) => commandRow(parseEvent(message))).filter((row) => row !== undefined);
+    await clickhouse.insert('commands_v1', commandColumns, commands);
   });
 
   afterAll(async () => {

@@ -9,7 +9,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import type { SearchedType } from '@worktrail/contract/search';
 import type { ClickHouse, ConfinedConnection } from '../clickhouse/store.ts';
 import { queryError } from '../query-errors.ts';
-import { listOf, Sql, sql } from '../sql-text.ts';
+import { sqlList, Sql, sql } from '../sql-text.ts';
 import { type Excerpt, excerptOf } from './excerpt.ts';
 import { parseTerms, type Terms } from './search-terms.ts';
 
@@ -152,7 +152,7 @@ function statementOf(
   sinceMs: number,
 ): Sql {
   const conditions = [sql`organization_id = ${organizationId}`, has];
-  if (table === 'events_v1') conditions.push(sql`type IN (${listOf(types)})`);
+  if (table === 'events_v1') conditions.push(sql`type IN (${sqlList(types)})`);
   if (projectId !== '') conditions.push(sql`project_id = ${projectId}`);
   if (sessionId !== '') conditions.push(sql`session_id = ${sessionId}`);
   if (taskId !== '') conditions.push(sql`task_id = ${taskId}`);
@@ -184,7 +184,7 @@ async function conditionOf(
 ): Promise<Sql> {
   const { column } = source;
   const conditions = phrases.map((phrase) => sql`position(lower(${column}), ${phrase}) > 0`);
-  if (words.length > 0) conditions.unshift(sql`hasAllTokens(${column}, [${listOf(words)}])`);
+  if (words.length > 0) conditions.unshift(sql`hasAllTokens(${column}, [${sqlList(words)}])`);
   for (const beginning of beginnings) conditions.unshift(await beginningOf(connection, source, beginning));
   return conditions.reduce((all, condition) => sql`${all} AND ${condition}`);
 }
@@ -201,7 +201,7 @@ async function beginningOf(
   );
   if (found.length === 0) return sql`0`;
   if (found.length <= wordsOfBeginningMax)
-    return sql`hasAnyTokens(${column}, [${listOf(found.map(({ token }) => token))}])`;
+    return sql`hasAnyTokens(${column}, [${sqlList(found.map(({ token }) => token))}])`;
   return sql`match(lower(${column}), ${`(^|[^0-9a-z])${beginning}`})`;
 }
 
