@@ -23,6 +23,7 @@ import {
 } from './resources/operation.ts';
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
+import { createSearch } from './resources/search.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
@@ -84,6 +85,7 @@ export function createClient(options: ClientOptions) {
     events,
     analytics: createAnalytics(transport),
     query: createQuery(transport),
+    search: createSearch(transport),
     webhooks: createWebhooks(transport),
     models: createModels(transport),
     runners: createRunners(transport),

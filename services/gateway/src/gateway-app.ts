@@ -50,6 +50,7 @@ import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
 import { createProposalReader } from './proposals/proposal-reader.ts';
 import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
+import { addSearchRoutes } from './search/search-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
@@ -180,6 +181,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addLimitRoutes(api, { census, projects, followers, operator });
   addOperatorConfigRoutes(api, { operator, origins });
   addAnalyticsRoutes(api, { projects, trace });
+  addSearchRoutes(api, { projects, trace });
   addQueryRoutes(api, { trace });
   const deliveries = createDeliveryLog(parts.jsm);
   addWebhookRoutes(api, { store, projects, log: deliveries, trace, workflows, audit, box, operator });
