@@ -80,6 +80,7 @@ const scopeByAction = {
   'limits.read': 'read',
   'config.read': 'admin',
   'trace.query': 'read',
+  'history.import': 'admin',
 } as const satisfies Record<string, Scope | readonly Scope[] | null>;
 
 export type Action = keyof typeof scopeByAction;

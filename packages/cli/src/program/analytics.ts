@@ -1,16 +1,36 @@
 // What is asked of the history of all sessions.
 
 import { type Command, Option } from 'commander';
+import { exportHistory } from '../commands/export.ts';
+import { importHistory } from '../commands/import.ts';
 import { query } from '../commands/query.ts';
 import { reportUsage, usageGroups } from '../commands/report.ts';
 import { moment } from '../option-values.ts';
 import type { Action } from './action.ts';
+import { projectOption } from './project-option.ts';
 
 export function addAnalytics(program: Command, action: Action): void {
   program
     .command('query <sql>')
     .description('one read-only SQL statement over events, commands, sessions, …')
     .action(action(query));
+  program
+    .command('export <session>')
+    .description('the history of a session, as a file')
+    .addOption(new Option('--format <format>').choices(['jsonl', 'markdown', 'atif']).default('jsonl'))
+    .option('-o, --output <file>', 'checked, and there only once it is whole (default: to stdout)')
+    .option('--resume', 'go on with a file in jsonl that was cut off')
+    .addHelpText('after', '\nExample:\n  worktrail export $session --format markdown -o transcript.md')
+    .action(action(exportHistory));
+  program
+    .command('import <file...>')
+    .description('histories that were exported in jsonl, into an organization without sessions of its own')
+    .addOption(projectOption())
+    .addHelpText(
+      'after',
+      '\nThe sessions are archived ones. What broke off is run again: what is there stays as it is.',
+    )
+    .action(action(importHistory));
   const report = program.command('report').description('what the history of all sessions adds up to');
   addReport(report, 'usage')
     .description('tokens and cost of the calls of models')
