@@ -3,7 +3,7 @@ import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { type Event, EventSchema, Stream } from '@worktrail/proto/event';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { eventRow, storedEvent } from './event-row.ts';
+import { eventRow, outputRow, storedEvent } from './event-row.ts';
 import { parseEvent, UnstorableMessage } from './parse-event.ts';
 
 const origin = { partition: 0, epoch: 7, ingestedAt: new Date(1_790_000_000_000) };
@@ -34,15 +34,18 @@ test('an event comes back from its row as it was published', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       const event = outputEvent(bytes);
-      const row = eventRow(parseEvent(message(event)), origin);
-      expect(equals(EventSchema, storedEvent(row.message as Uint8Array, row.body as Uint8Array), event)).toBe(true);
-      expect(row.body).toEqual(bytes);
+      const parsed = parseEvent(message(event));
+      const row = eventRow(parsed, origin);
+      const body = outputRow(parsed, origin)?.body;
+      expect(body ?? new Uint8Array(0)).toEqual(bytes);
+      expect(equals(EventSchema, storedEvent(row.message as Uint8Array, body), event)).toBe(true);
     }),
   );
 });
 
 test('a row has the public names, the exact place of output, and its bytes once', () => {
-  const row = eventRow(parseEvent(message(outputEvent(Buffer.from('unique output bytes')))), origin);
+  const parsed = parseEvent(message(outputEvent(Buffer.from('unique output bytes'))));
+  const row = eventRow(parsed, origin);
   expect(row).toMatchObject({
     type: 'command.output',
     stream: 'stderr',
@@ -55,13 +58,21 @@ test('a row has the public names, the exact place of output, and its bytes once'
     data: JSON.stringify({ stream: 'stderr', offset: 5, position: 8 }),
   });
   expect(Buffer.from(row.message as Uint8Array).includes('unique output bytes')).toBe(false);
+  expect(outputRow(parsed, origin)).toMatchObject({
+    command_id: 'cmd_1',
+    stream: 'stderr',
+    offset: 5,
+    position: 8,
+    size: 19,
+  });
 });
 
 test('fields that this version does not know survive', () => {
   const known = message(outputEvent(Buffer.from('x')));
   const unknownField = Uint8Array.of(0xc2, 0xbb, 0x01, 0x03, 0x61, 0x62, 0x63);
-  const row = eventRow(parseEvent({ ...known, data: Buffer.concat([known.data, unknownField]) }), origin);
-  const back = toBinary(EventSchema, storedEvent(row.message as Uint8Array, row.body as Uint8Array));
+  const parsed = parseEvent({ ...known, data: Buffer.concat([known.data, unknownField]) });
+  const slim = eventRow(parsed, origin).message as Uint8Array;
+  const back = toBinary(EventSchema, storedEvent(slim, outputRow(parsed, origin)?.body));
   expect(Buffer.from(back).includes(Buffer.from(unknownField))).toBe(true);
 });
 

@@ -1,7 +1,7 @@
-// An event as a row of events_v1, and back.
+// An event as a row of events_v1, of an output with its bytes as a row of command_output_v1, and back.
 //
-// `message` holds the published bytes except an output's own bytes, which stand in `body`: nothing is stored twice, and
-// `storedEvent(eventRow(e)) = e`, fields this version does not know included.
+// `message` holds the published bytes except an output's own bytes, which are the `body` of the other row: nothing is stored twice, and
+// `storedEvent(message, body)` is the event, fields this version does not know included.
 
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { eventData } from '@worktrail/contract/event-json';
@@ -41,13 +41,32 @@ export const eventColumns = [
   'offset',
   'position',
   'size',
-  'body',
   'message',
   'ingested_at',
   ...typedColumns,
 ] as const;
 
+export const outputColumns = [
+  'organization_id',
+  'project_id',
+  'session_id',
+  'command_id',
+  'position',
+  'stream',
+  'offset',
+  'partition',
+  'epoch',
+  'sequence',
+  'fill',
+  'time',
+  'size',
+  'body',
+  'ingested_at',
+] as const;
+
 export type EventRow = Record<(typeof eventColumns)[number], Cell>;
+
+export type OutputRow = Record<(typeof outputColumns)[number], Cell>;
 
 const noBytes = new Uint8Array(0);
 
@@ -80,14 +99,36 @@ export function eventRow(parsed: ParsedEvent, origin: BatchOrigin): EventRow {
     offset: Number(output?.offset ?? 0),
     position: Number(output?.position ?? 0),
     size,
-    body: output?.bytes ?? noBytes,
     message: output ? toBinary(EventSchema, slim) : parsed.data,
     ingested_at: dateTimeText(origin.ingestedAt),
     ...typedColumnsOf(parsed.type, data, size),
   };
 }
 
-/** The event of a row, from its columns `message` and `body`. */
+/** Undefined where the event is no output, or one without a byte. */
+export function outputRow({ event, payload, sequence, fill, time }: ParsedEvent, origin: BatchOrigin) {
+  if (payload.case !== 'commandOutput' || payload.value.bytes.length === 0) return undefined;
+  const { stream, offset, position, bytes } = payload.value;
+  return {
+    organization_id: event.organizationId,
+    project_id: event.projectId,
+    session_id: event.sessionId,
+    command_id: event.producer,
+    position: Number(position),
+    stream: streamName(stream),
+    offset: Number(offset),
+    partition: origin.partition,
+    epoch: origin.epoch,
+    sequence,
+    fill,
+    time: dateTimeText(time),
+    size: bytes.length,
+    body: bytes,
+    ingested_at: dateTimeText(origin.ingestedAt),
+  } satisfies OutputRow;
+}
+
+/** The event of its rows, from `message` and `body`. */
 export function storedEvent(message: Uint8Array, body: Uint8Array = noBytes): Event {
   const event = fromBinary(EventSchema, message);
   if (event.payload.case === 'commandOutput') event.payload.value.bytes = body as CommandOutput['bytes'];

@@ -1,7 +1,8 @@
 // One partition's events into ClickHouse.
 //
-// 1. Blocks of events_v1 are the commit: they hold the position that a restart goes on from. The summaries are written before each
-//    and are idempotent, so a kill in between leaves nothing out and counts nothing twice.
+// 1. Blocks of events_v1 are the commit: they hold the position that a restart goes on from. Output and summaries are written before
+//    each, so a kill in between leaves nothing out. Summaries are idempotent; output that a kill left without its events is known
+//    from the start and not written again.
 // 2. A block that is written again, because the answer was lost, is stored once: it goes under the same token.
 // 3. What fills a hole is decided once and written again as it was, also when the answer of an insert was lost: where it was written
 //    before a kill, the mark says so.
@@ -12,7 +13,15 @@ import { eventSubject } from '@worktrail/contract/subjects';
 import type { ClickHouse } from './clickhouse/store.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { type Block, eventBlocks } from './event-blocks.ts';
-import { type BatchOrigin, type EventRow, eventColumns, eventRow } from './event-row.ts';
+import {
+  type BatchOrigin,
+  type EventRow,
+  eventColumns,
+  eventRow,
+  type OutputRow,
+  outputColumns,
+  outputRow,
+} from './event-row.ts';
 import { positionAfter } from './fill-events.ts';
 import { fillHole, type GapReason } from './fill-hole.ts';
 import type { Sink, StoreResult } from './ingest.ts';
@@ -23,6 +32,7 @@ import { type Hole, planBatch, producerKey, sessionKey } from './plan-batch.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { createProducerMarks } from './producer-marks.ts';
 import { createSessionTasks, noTask, type SessionTask } from './session-tasks.ts';
+import { Sql, sql } from './sql-text.ts';
 import {
   commandColumns,
   commandRow,
@@ -44,6 +54,7 @@ export interface EventSinkDeps {
 
 interface Rows {
   event: EventRow;
+  output: OutputRow | undefined;
   command: SummaryRow | undefined;
   session: SummaryRow | undefined;
   turn: SummaryRow | undefined;
@@ -66,6 +77,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   const fence = createFence(deps.right);
   let producerMarks = createProducerMarks(clickhouse);
   const sessionTasks = createSessionTasks(clickhouse);
+  let written: ReadonlySet<string> = new Set();
   let storing: Storing | undefined;
 
   async function begin(messages: readonly StreamMessage[], epoch: number): Promise<Storing> {
@@ -82,15 +94,29 @@ export function createEventSink(deps: EventSinkDeps): Sink {
 
   async function write({ events }: Block, { rows, tasks, origin }: Storing): Promise<void> {
     const prepared = events.map((event) => rows.get(event) ?? rowsOf(event, origin));
+    const taskOf = (parsed: ParsedEvent) => tasks.get(sessionKey(parsed.event)) ?? noTask;
+    const outputs = events.flatMap((event, index) => {
+      const output = prepared[index]!.output;
+      return output && !written.has(outputKey(output)) ? [{ event, output }] : [];
+    });
     fence.check();
     await Promise.all([
+      clickhouse.insertCells(
+        'command_output_v1',
+        [...outputColumns, 'task_id'],
+        outputs.map(({ event, output }) => [...outputColumns.map((column) => output[column]), taskOf(event).task_id]),
+        blockToken(
+          outputs.map(({ event }) => event),
+          origin,
+        ),
+      ),
       clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
       clickhouse.insert('turns_v1', turnColumns, present(prepared.map(({ turn }) => turn))),
     ]);
     fence.check();
     const cells = prepared.map(({ event }, index) => {
-      const { task_id, trial_id } = tasks.get(sessionKey(events[index]!.event)) ?? noTask;
+      const { task_id, trial_id } = taskOf(events[index]!);
       return [...eventColumns.map((column) => event[column]), task_id, trial_id];
     });
     await clickhouse.insertCells(
@@ -114,12 +140,14 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   }
 
   return {
-    storedPosition: () => {
+    storedPosition: async () => {
       // What an interrupted insert left behind is known to ClickHouse only.
       producerMarks = createProducerMarks(clickhouse);
       storing = undefined;
       fence.begin();
-      return storedPosition(clickhouse, partition);
+      const position = await storedPosition(clickhouse, partition);
+      written = await outputBeyond(clickhouse, partition, position);
+      return position;
     },
     store: async (messages, epoch) => {
       if (storing?.messages !== messages) storing = await begin(messages, epoch);
@@ -158,6 +186,7 @@ function prepareAll(messages: readonly StreamMessage[], origin: BatchOrigin) {
 function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
   return {
     event: eventRow(event, origin),
+    output: outputRow(event, origin),
     command: commandRow(event),
     session: sessionRow(event, origin.epoch),
     turn: turnRow(event),
@@ -215,3 +244,25 @@ async function storedPosition(clickhouse: ClickHouse, partition: number): Promis
   );
   return row && { epoch: Number(row.epoch), sequence: Number(row.sequence) };
 }
+
+/** Output that is stored without its events: as it stands behind them, by its key. */
+async function outputBeyond(
+  clickhouse: ClickHouse,
+  partition: number,
+  { epoch, sequence }: Cursor = { epoch: 0, sequence: 0 },
+): Promise<Set<string>> {
+  const rows = await clickhouse.rows<{ key: string }>(
+    sql`SELECT ${outputKeySql} AS key FROM command_output_v1
+        WHERE partition = ${partition} AND (epoch > ${epoch} OR (epoch = ${epoch} AND sequence >= ${sequence}))`.text,
+  );
+  return new Set(rows.map(({ key }) => key));
+}
+
+/** With all by which one can differ from the other of the same event: a hole is filled by what the journal has at that time. */
+function outputKey({ command_id, stream, position, size, epoch, sequence, fill }: OutputRow): string {
+  return [command_id, stream, position, size, epoch, sequence, fill].join('.');
+}
+
+const outputKeySql = new Sql(
+  "arrayStringConcat([command_id, stream, toString(position), toString(size), toString(epoch), toString(sequence), toString(fill)], '.')",
+);

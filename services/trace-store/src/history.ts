@@ -10,6 +10,7 @@ import type { EventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import { storedEvent } from './event-row.ts';
+import { type OutputPlace, readOutputBodies } from './output-bodies.ts';
 import { readRowBinary } from './row-bytes.ts';
 
 /** What a fork has of an ancestor. */
@@ -47,7 +48,7 @@ interface Place {
   bytes: number;
 }
 
-/** Two statements, so that no more bodies are read than are given. */
+/** Places first, so that no more is read than is given; bytes of output last. */
 export async function readHistory(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<HistoryPage> {
   const places = await readPlaces(clickhouse, question);
   const count = placesOnPage(places, question.rowsMax, question.bytesMax);
@@ -79,18 +80,21 @@ async function readUpTo(
   last: Cursor,
 ): Promise<HistoryPage['events']> {
   const answer = await clickhouse.bytes(
-    `SELECT epoch, sequence, fill, message, body FROM events_v1
+    `SELECT epoch, sequence, fill, session_id, producer, position, toUInt64(size) AS bytes, message FROM events_v1
      WHERE ${ofHistory(question)} AND (epoch, sequence, fill) <= ({lastEpoch:UInt64}, {lastSequence:UInt64}, {lastFill:UInt64})
        ${typeFilter(question)} ${order} SETTINGS max_execution_time = 10`,
     { ...parametersOf(question), lastEpoch: last.epoch, lastSequence: last.sequence, lastFill: last.fill ?? 0 },
   );
   const row = readRowBinary(answer);
-  const events: HistoryPage['events'] = [];
+  const found: (OutputPlace & { message: Uint8Array })[] = [];
   while (!row.isAtEnd()) {
     const cursor = toCursor(row.number(), row.number(), row.number());
-    events.push({ cursor, event: storedEvent(row.bytes(), row.bytes()) });
+    const [sessionId, commandId] = [row.bytes().toString(), row.bytes().toString()];
+    found.push({ cursor, sessionId, commandId, position: row.number(), size: row.number(), message: row.bytes() });
   }
-  return events;
+  const outputs = found.filter(({ size }) => size > 0);
+  const bodyOf = await readOutputBodies(clickhouse, question.organizationId, outputs);
+  return found.map((place) => ({ cursor: place.cursor, event: storedEvent(place.message, bodyOf(place)) }));
 }
 
 /** Nothing of what lies behind the cursor is looked at. */

@@ -53,7 +53,9 @@ describe('questions', () => {
       `SELECT type, JSONExtractInt(data, 'exitCode') AS code FROM events WHERE type = 'command.ended'`,
     );
     expect(rows).toEqual([{ type: 'command.ended', code: 7 }]);
-    const bodies = await ask(`SELECT body, hex(body) AS h, time FROM events WHERE stream = 'stdout' -- a comment`);
+    const bodies = await ask(
+      `SELECT body, hex(body) AS h, time FROM command_output WHERE stream = 'stdout' -- a comment`,
+    );
     expect(bodies.rows).toMatchObject([{ body: 'my own output', time: expect.stringMatching(/^20.*Z$/) }]);
   });
 
@@ -62,7 +64,7 @@ describe('questions', () => {
     `SELECT count() FROM events WHERE session_id IN (SELECT session_id FROM sessions)`,
     `SELECT type, count(), row_number() OVER (ORDER BY type) FROM events GROUP BY type ORDER BY type LIMIT 3`,
     `SELECT quantile(0.5)(duration_ms) FROM commands UNION ALL SELECT countIf(number > 1) FROM events`,
-    `SELECT * EXCEPT (body, data) FROM events`,
+    `SELECT * EXCEPT (text, data) FROM events`,
     `SELECT toStartOfHour(time) AS hour, sum(size) FROM events GROUP BY hour ORDER BY hour DESC`,
     `SELECT argMax(type, number), uniq(producer), groupArray(type) FROM events WHERE type LIKE 'command.%' AND stream IN ('', 'stdout')`,
     `SELECT e.type FROM events AS e LEFT JOIN commands AS c ON c.command_id = e.producer WHERE c.exit_code = 7`,
@@ -177,7 +179,8 @@ describe('confinement', () => {
       'SELECT * FROM events',
       'SELECT * FROM commands',
       'SELECT * FROM sessions',
-      'SELECT groupArray(body) FROM events UNION ALL SELECT groupArray(command) FROM commands',
+      'SELECT * FROM command_output',
+      'SELECT groupArray(body) FROM command_output UNION ALL SELECT groupArray(command) FROM commands',
       'WITH x AS (SELECT * FROM events) SELECT * FROM x AS a JOIN x AS b ON 1 = 1 LIMIT 1000',
       `SELECT * FROM events WHERE 1 OR 'a' = 'a'`,
       `SELECT title FROM sessions WHERE '' = '' OR title != ''`,
@@ -192,7 +195,7 @@ describe('confinement', () => {
   });
 
   test('a statement that fails while it answers leaves nothing for the next one', async () => {
-    const failing = `SELECT body, if(n = 40000, toUInt8(body), 0) FROM events ARRAY JOIN range(50000) AS n WHERE stream = 'stdout'`;
+    const failing = `SELECT body, if(n = 40000, toUInt8(body), 0) FROM command_output ARRAY JOIN range(50000) AS n WHERE stream = 'stdout'`;
     await expect(ask(failing, theirs.organizationId)).rejects.toMatchObject({ code: Code.InvalidArgument });
     const { rowsJson } = await ask('SELECT title FROM sessions');
     expect(rowsJson).toBe(JSON.stringify([{ title: 'my own output' }]));
@@ -203,7 +206,7 @@ describe('confinement', () => {
     for (const sql of [
       `SELECT count() FROM ${numbers(100_000)} AS a, ${numbers(10_000_000)} AS b`,
       `SELECT length(groupArray(x)) FROM ${numbers(400_000_000)}`,
-      `SELECT repeat(body, 4000) FROM events ARRAY JOIN range(1000) AS x WHERE stream = 'stdout'`,
+      `SELECT repeat(body, 4000) FROM command_output ARRAY JOIN range(1000) AS x WHERE stream = 'stdout'`,
       `SELECT repeat('x', 1000000) FROM ${numbers(10_000)}`,
       `SELECT repeat(type, 100000) FROM events ARRAY JOIN range(10000) AS x`,
     ]) {
