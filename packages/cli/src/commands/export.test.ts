@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Route, startCli, startTestApi, type TestApi } from '../test-api.ts';
+import { answer, type Route, startCli, startTestApi, type TestApi } from '../test-api.ts';
 
 let scratch: Scratch;
 let path: string;
@@ -95,4 +95,47 @@ test('on stdout what is not what its checksum says is an error', async () => {
   const written = good('export', 'ses_1');
   expect(await written.exitCode).toBe(0);
   expect(written.stdout()).toEqual(whole);
+});
+
+test('a project is a file for each session that was made in the time, and goes on with what the manifest does not name', async () => {
+  const sessions = ['ses_3', 'ses_1', 'ses_2'].map((id, index) => ({
+    id,
+    createdAt: `2026-0${3 - index}-01T00:00:00.000Z`,
+  }));
+  let failing = 'ses_1';
+  const projectId = `prj_${'0'.repeat(26)}`;
+  const api = await startTestApi((request, response) => {
+    if (request.path === '/v1/sessions') return answer(response, 200, { items: sessions, nextCursor: null });
+    const id = request.path.split('/')[3]!;
+    if (id === failing) return answer(response, 404, { code: 'not_found', detail: 'gone' });
+    const own = header.replace('ses_1', id);
+    const text = own + events.join('');
+    const end = { events: 6, cursor: 'c5', sha256: createHash('sha256').update(text).digest('hex'), inherited: {} };
+    response.end(`${text}${JSON.stringify({ end })}\n`);
+    return true;
+  });
+  servers.push(api);
+  const directory = join(scratch.path, 'project');
+  const run = (...args: string[]) =>
+    startCli(['export', '-p', projectId, '-o', directory, '--from', '2026-02-01', ...args], {
+      WORKTRAIL_API_URL: api.url,
+      WORKTRAIL_API_KEY: 'k',
+    });
+  expect(await run().exitCode).not.toBe(0);
+  failing = '';
+  expect(await run().exitCode).not.toBe(0);
+  await writeFile(join(directory, 'manifest.jsonl'), '{"path":"torn', { flag: 'a' });
+  const cli = run('--resume');
+  expect(await cli.exitCode, cli.stderr()).toBe(0);
+  const manifest = (await readFile(join(directory, 'manifest.jsonl'), 'utf8')).trimEnd().split('\n');
+  const lines = manifest.map((line) => JSON.parse(line));
+  expect(lines.map(({ path, events: count, cursor }) => [path, count, cursor])).toEqual([
+    ['2026-03/ses_3.jsonl', 6, 'c5'],
+    ['2026-02/ses_1.jsonl', 6, 'c5'],
+  ]);
+  for (const line of lines) {
+    const bytes = await readFile(join(directory, line.path));
+    expect(line).toMatchObject({ bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') });
+  }
+  expect(api.requests.filter(({ path: asked }) => asked.includes('ses_3'))).toHaveLength(1);
 });

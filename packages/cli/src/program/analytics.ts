@@ -15,11 +15,17 @@ export function addAnalytics(program: Command, action: Action): void {
     .description('one read-only SQL statement over events, commands, sessions, …')
     .action(action(query));
   program
-    .command('export <session>')
-    .description('the history of a session, as a file')
+    .command('export [session]')
+    .description('the history of a session as a file, or with --project those of all its sessions in a directory')
     .addOption(new Option('--format <format>').choices(['jsonl', 'markdown', 'atif']).default('jsonl'))
-    .option('-o, --output <file>', 'checked, and there only once it is whole (default: to stdout)')
-    .option('--resume', 'go on with a file in jsonl that was cut off')
+    .option(
+      '-o, --output <path>',
+      'of a session a file, there only once it is whole and checked (default: to stdout); of a project a directory',
+    )
+    .option('--resume', 'go on with what broke off')
+    .option('-p, --project <id or name>', 'a file in jsonl for each of its sessions, and a manifest')
+    .option('--from <time>', 'of a project: sessions made then or later: a day in UTC, or an ISO time', moment)
+    .option('--to <time>', 'sessions made before', moment)
     .addHelpText('after', '\nExample:\n  worktrail export $session --format markdown -o transcript.md')
     .action(action(exportHistory));
   program
