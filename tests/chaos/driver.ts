@@ -13,7 +13,7 @@ import { runRound } from './round.ts';
 import type { RoundResult } from './round-result.ts';
 import { modelEnvironment, startScriptedModel } from '@worktrail/testing/scripted-model';
 import { startTarget, type Target } from './target.ts';
-import { answerOf } from './turn-workload.ts';
+import { answerOf, isScripted } from './turn-workload.ts';
 
 /** Enough to outlast a machine that is down. */
 const ATTEMPTS_MAX = 200;
@@ -36,7 +36,7 @@ export interface DriverOptions {
 }
 
 export async function startDriver({ directory, ownEngine, paceMs, note }: DriverOptions): Promise<Driver> {
-  const model = await startScriptedModel({ answer: answerOf, paceMs: MODEL_PACE_MS });
+  const model = await startScriptedModel({ answer: answerOf, isMessage: isScripted, paceMs: MODEL_PACE_MS });
   const target = await startTarget(directory, ownEngine, modelEnvironment(model.url));
   let closing: Promise<Violation[]> | null = null;
   const close = async (interrupted = false) => {

@@ -23,7 +23,7 @@ import {
   startScriptedModel,
 } from '@worktrail/testing/scripted-model';
 import { startTarget, type Target } from './target.ts';
-import { answerOf, scriptOf, turnScript } from './turn-workload.ts';
+import { answerOf, isScripted, scriptOf, turnScript } from './turn-workload.ts';
 import { checkTurns, type StartedTurn, startTurnWork, type TurnWork } from './turn-work.ts';
 
 const seed = process.env['WORKTRAIL_TEST_SEED'] ?? String(Date.now() % 1_000_000);
@@ -75,7 +75,11 @@ let works: TurnWork[] = [];
 
 beforeAll(async () => {
   scratch = await makeScratch('kill-in-turns');
-  model = await startScriptedModel({ answer: answerOf, at: (moment, asked) => gates.pass(moment, asked) });
+  model = await startScriptedModel({
+    answer: answerOf,
+    isMessage: isScripted,
+    at: (moment, asked) => gates.pass(moment, asked),
+  });
   target = await startTarget(scratch.path, false, modelEnvironment(model.url));
   client = createClient({ apiUrl: target.apiUrl, apiKey: target.apiKey, attemptsMax: 200 });
   const repository = await makeRepository(join(target.repositoryRoot, 'turns'), 20);

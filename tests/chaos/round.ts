@@ -53,6 +53,8 @@ interface Round extends RoundInput {
   gitWorks: GitWork[];
   turnWorks: TurnWork[];
   injections: Injection[];
+  /** What is waited for at this moment: told of a round that is stuck. */
+  waits: Set<string>;
 }
 
 export async function runRound(input: RoundInput, stopping?: AbortSignal): Promise<RoundResult> {
@@ -69,12 +71,16 @@ export async function runRound(input: RoundInput, stopping?: AbortSignal): Promi
     gitWorks: [],
     turnWorks: [],
     injections: [],
+    waits: new Set(),
   };
   try {
     await live(round);
     round.result.violations.push(...(await checkSessionsGone(input.target, round.sessions)));
   } catch (error) {
-    round.result.violations.push({ kind: 'stuck', what: describe(error) });
+    round.result.violations.push({
+      kind: 'stuck',
+      what: `${describe(error)} | waiting for: ${[...round.waits].join(', ')}`,
+    });
   }
   // What was begun is ended, also where the round is given up.
   await Promise.allSettled(round.injections.map(({ over }) => over));
@@ -90,12 +96,21 @@ function describe(error: unknown): string {
   return (stack ?? message).split('\n').slice(0, 6).join(' | ');
 }
 
+async function named<T>({ waits }: Round, what: string, promise: Promise<T>): Promise<T> {
+  waits.add(what);
+  const value = await promise;
+  waits.delete(what);
+  return value;
+}
+
 async function live(round: Round): Promise<void> {
   const { client, plan, signal, works } = round;
   const planned = planWork(plan.seed, round.paceMs);
   const mainBefore = await mainOf(round.gitProject.upstream);
-  const lost = losesRunner(plan) ? await settleOnSecondRunner(round.target, client, signal) : null;
-  const probe = await createSession(round, 'probe');
+  const lost = losesRunner(plan)
+    ? await named(round, 'the second runner', settleOnSecondRunner(round.target, client, signal))
+    : null;
+  const probe = await named(round, 'the first session', createSession(round, 'probe'));
   const creatingForGit = plan.withGit ? createSession(round, 'git work', round.gitProject.id) : Promise.resolve(null);
   creatingForGit.catch(() => undefined); // told where it is awaited
   const creatingForTurns = plan.withTurns ? createSession(round, 'turns') : Promise.resolve(null);
@@ -103,7 +118,7 @@ async function live(round: Round): Promise<void> {
   const creating = Promise.all(planned.map((_, index) => createSession(round, `work ${index}`)));
   creating.catch(() => undefined); // told where it is awaited
   if (plan.phase === 'creating') await disturb(round, probe);
-  for (const [index, sessionId] of (await creating).entries()) {
+  for (const [index, sessionId] of (await named(round, 'sessions', creating)).entries()) {
     const allowed = allowedOutcomes(plan, index);
     works.push(await startSessionWork(client, sessionId, planned[index]!, allowed, signal));
   }
@@ -120,15 +135,18 @@ async function live(round: Round): Promise<void> {
     round.result.hibernations += slept;
   }
   for (const { sessionId, commands } of works) {
-    for (const { id } of commands) await client.commands.waitForEnd(sessionId, id, { signal });
+    for (const { id, name } of commands)
+      await named(round, `${name} in ${sessionId}`, client.commands.waitForEnd(sessionId, id, { signal }));
   }
-  for (const work of works) await readBack(client, work, round.result, signal);
-  for (const work of round.turnWorks) await readTurnsBack(round, work);
+  for (const work of works)
+    await named(round, `the history of ${work.sessionId}`, readBack(client, work, round.result, signal));
+  for (const work of round.turnWorks) await named(round, `the turns of ${work.sessionId}`, readTurnsBack(round, work));
   const side = { projectId: round.gitProject.id, upstream: round.gitProject.upstream, mainBefore };
   const archive = (sessionId: string) => client.sessions.archive(sessionId, { signal });
   const toArchive = [...works, ...round.turnWorks].map(({ sessionId }) => sessionId);
   for (const work of round.gitWorks) {
-    const { checks, forks } = await readGitBack(client, work, side, round.result, signal);
+    const reading = readGitBack(client, work, side, round.result, signal);
+    const { checks, forks } = await named(round, `the git work of ${work.sessionId}`, reading);
     // The sessions of checks are let go by their proposals.
     round.sessions.push(...checks, ...forks);
     toArchive.push(work.sessionId, ...forks);
@@ -136,7 +154,7 @@ async function live(round: Round): Promise<void> {
   const archiving = Promise.all(toArchive.map(archive));
   archiving.catch(() => undefined); // told where it is awaited
   if (plan.phase === 'archiving') await disturb(round, probe);
-  await archiving;
+  await named(round, 'sessions to be archived', archiving);
   await archive(probe);
 }
 
@@ -162,13 +180,15 @@ async function disturbWork(round: Round, probe: string, lost: LostRunner | null)
   const { client, plan, signal, works, sessions } = round;
   const enough = new AbortController();
   const sleeper = works.at(-1)!;
-  const napping = sleeper.nap(enough.signal, signal);
+  const napping = named(round, 'naps', sleeper.nap(enough.signal, signal));
   napping.catch(() => undefined); // told where it is awaited
   await works[0]!.untilShare(plan.triggerShare, signal);
-  const echoing = works[1]!.echo(enough.signal, signal);
+  const echoing = named(round, 'echoes', works[1]!.echo(enough.signal, signal));
   echoing.catch(() => undefined); // told where it is awaited
-  const others = [...round.gitWorks, ...round.turnWorks];
-  const changing = Promise.all(others.map((work) => work.run(enough.signal, signal)));
+  const changing = Promise.all([
+    ...round.gitWorks.map((work) => named(round, 'git work', work.run(enough.signal, signal))),
+    ...round.turnWorks.map((work) => named(round, 'turns', work.run(enough.signal, signal))),
+  ]);
   changing.catch(() => undefined); // told where it is awaited
   const victim = works[plan.sandboxIndex]!;
   const hitsSandbox = plan.faults.some(({ component }) => component === 'sandbox');
@@ -200,7 +220,8 @@ async function disturb(round: Round, probe: string, victim = probe): Promise<str
   const over = await Promise.all(injections.map((injection) => injection.over));
   const isMomentary = plan.faults.every(({ lastMs }) => lastMs === 0);
   const endedAt = isMomentary ? injections[0]!.struckAt : Math.max(...over);
-  const { at, commandIds } = await untilRecovered(round.impatient, probe, signal);
+  const recovering = untilRecovered(round.impatient, probe, signal);
+  const { at, commandIds } = await named(round, 'recovery', recovering);
   const [fault, second] = plan.faults;
   if (fault && !second) round.result.recovery = { fault, ms: at - endedAt };
   return commandIds;

@@ -54,6 +54,11 @@ export function turnScript(name: string, { gate }: TurnScriptOptions = {}): Turn
   return { text: `${prefix}${name}${gate === undefined ? '' : ` ${gate}`}`, answers, files };
 }
 
+/** Whether it is the message of a scripted turn. */
+export function isScripted(text: string): boolean {
+  return text.startsWith(prefix);
+}
+
 /** As the model knows it: from the message. */
 export function scriptOf(message: string): TurnScript {
   const [name, gate] = message.slice(prefix.length).split(' ');

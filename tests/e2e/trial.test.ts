@@ -31,6 +31,15 @@ test('two attempts run side by side, each stops at its first failure, and the ve
   const commands = second.filter((event) => event.type === 'command.queued').map((event) => event.data['command']);
   expect(commands).toContain('exit 4');
   expect(commands).not.toContain('touch never');
+  expect(second.filter(({ type }) => type === 'trial.verdict').map(({ data }) => data)).toEqual([
+    { trialId: trial.id, taskId, attempt: 2, strategy: 'git', verdict: 'failed', reason: ended.sessions[1].reason },
+  ]);
+  const sql = `SELECT outcome, count() AS sessions FROM events WHERE type = 'trial.verdict' AND trial_id = '${trial.id}'
+    GROUP BY outcome ORDER BY outcome`;
+  expect((await api.make('/v1/query', { sql })).rows).toEqual([
+    { outcome: 'failed', sessions: 2 },
+    { outcome: 'passed', sessions: 1 },
+  ]);
   for (const session of ended.sessions) {
     // Told by its trial's end, the session hears of its command's end a moment later.
     const alive = async () => (await api.get(`/v1/sessions/${session.sessionId}`)).body;

@@ -27,6 +27,7 @@ import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTurns } from './resources/turns.ts';
+import { createWebhooks } from './resources/webhooks.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
 
@@ -83,6 +84,7 @@ export function createClient(options: ClientOptions) {
     events,
     analytics: createAnalytics(transport),
     query: createQuery(transport),
+    webhooks: createWebhooks(transport),
     models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),

@@ -62,6 +62,7 @@ export interface EventDraft {
             | `proposal${string}`
             | `turn${string}`
             | `permission${string}`
+            | 'trialVerdict'
             | 'messageUser'
             | 'toolStarted'
             | 'toolEnded'

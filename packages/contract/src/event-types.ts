@@ -49,6 +49,7 @@ const types = {
   proposalRejected: 'proposal.rejected',
   proposalMerged: 'proposal.merged',
   proposalClosed: 'proposal.closed',
+  trialVerdict: 'trial.verdict',
   egressRefused: 'egress.refused',
   limitReached: 'limit.reached',
   gap: 'gap',

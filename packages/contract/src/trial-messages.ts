@@ -14,6 +14,8 @@ export function trialWorkflowId(trialId: string): string {
 export interface TrialAttempt {
   /** The session to start; its id is chosen with the trial. */
   session: SessionSpec;
+  /** What it is compared by with the attempts of other trials; absent: its agent, or that it runs commands. */
+  strategy?: string;
   commands: string[];
   /** What its agent is told when these have run; absent: there is none to ask. */
   message?: TurnSpec;

@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Asked {
-  /** The newest message of the user. */
+  /** The newest message of the user that is one (see `isMessage`). */
   text: string;
   /** How many answers to it are told, and one: from 1. */
   step: number;
@@ -42,6 +42,8 @@ export interface ScriptedModelOptions {
   at?(moment: Moment, asked: Asked): Promise<void> | void;
   /** Between the parts of a text. */
   paceMs?: number;
+  /** False: told in the user's name, as that a sandbox was restored, and nothing that is to be answered. Without it everything is. */
+  isMessage?(text: string): boolean;
 }
 
 interface ChatMessage {
@@ -56,7 +58,8 @@ export function modelEnvironment(url: string): Record<string, string> {
   return { WORKTRAIL_MODEL_URL: `${url}/v1`, WORKTRAIL_MODEL_DEFAULT: 'custom/scripted' };
 }
 
-export async function startScriptedModel({ answer, at, paceMs = 0 }: ScriptedModelOptions): Promise<ScriptedModel> {
+export async function startScriptedModel(options: ScriptedModelOptions): Promise<ScriptedModel> {
+  const { answer, at, paceMs = 0, isMessage = () => true } = options;
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
     reply(request, response).catch(() => response.destroy());
@@ -70,7 +73,7 @@ export async function startScriptedModel({ answer, at, paceMs = 0 }: ScriptedMod
       messages: ChatMessage[];
       model: string;
     };
-    const one = { ...read(messages), atMs };
+    const one = { ...read(messages, isMessage), atMs };
     asked.push(one);
     await at?.('asked', one);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -119,8 +122,8 @@ export async function startScriptedModel({ answer, at, paceMs = 0 }: ScriptedMod
   };
 }
 
-function read(messages: readonly ChatMessage[]): Omit<Asked, 'atMs'> {
-  const last = messages.findLastIndex(({ role }) => role === 'user');
+function read(messages: readonly ChatMessage[], isMessage: (text: string) => boolean): Omit<Asked, 'atMs'> {
+  const last = messages.findLastIndex(({ role, content }) => role === 'user' && isMessage(textOf(content)));
   const since = messages.slice(last + 1);
   return {
     text: textOf(messages[last]?.content),

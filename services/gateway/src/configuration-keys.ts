@@ -27,3 +27,5 @@ export const openProposalList = (projectId: string) => `open-proposals-of.${proj
 export const openingKey = (sessionId: string) => `opening.${sessionId}`;
 
 export const secretList = (projectId: string) => `secret.${projectId}`;
+
+export const webhookList = (organizationId: string) => `webhook.${organizationId}`;

@@ -2,7 +2,7 @@
 // says all the while that it lives (`record-options.ts`).
 
 import type { KV } from '@nats-io/kv';
-import type { ApprovalPolicy, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { ApprovalPolicy, SessionDocument } from '@worktrail/contract/documents';
 import type { VersionedPolicy } from '@worktrail/contract/proposal-messages';
 import { projectKey, proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { Context } from '@temporalio/activity';
@@ -15,12 +15,16 @@ import type { RecordProposalInput } from './proposal/record.ts';
 import type { LostCommandEnd } from './session/host-loss.ts';
 import type { RecordSessionInput } from './session/record.ts';
 import type { PendingEvent } from './session/state.ts';
+import type { RecordTrialInput } from './trial/record.ts';
 
 export interface RecordActivities {
   /** Appends the events in order, skipping what is there, then writes the document unless a newer one is there. */
   recordSession(input: RecordSessionInput): Promise<void>;
-  /** A session that an attempt of it has not come to start is shown as archived. */
-  recordTrial(document: TrialDocument): Promise<void>;
+  /**
+   * Appends each verdict to its session's history, where it is not there, then writes the document. A session that an attempt of it has not
+   * come to start is shown as archived.
+   */
+  recordTrial(input: RecordTrialInput): Promise<void>;
   /** Appends the events in order, skipping what is there, then writes the document unless a newer one is there. */
   recordProposal(input: RecordProposalInput): Promise<void>;
   /** As the project has it now; null: there is no such project any more. */
@@ -91,8 +95,12 @@ export function createRecordActivities({
       );
       return stored ? { version: stored.value.approvalVersion ?? 1, policy: stored.value.approval } : null;
     }),
-    recordTrial: beating(async (document) => {
+    recordTrial: beating(async ({ document, verdicts }) => {
+      const { cancellationSignal: signal, info } = Context.current();
       const { organizationId } = document;
+      for (const { ref, draft } of verdicts) {
+        await appendDrafts(producer, { ...ref, producer: document.id, signal }, [draft], info.attempt === 1);
+      }
       await putVersioned(trials, trialKey(organizationId, document.id), document);
       const unstarted = document.sessions.filter(({ state, startedAt }) => state === 'ended' && startedAt === null);
       await Promise.all(unstarted.map(({ sessionId }) => neverMade(sessions, sessionKey(organizationId, sessionId))));

@@ -41,6 +41,6 @@ export function measureActivities(activities: RecordActivities, metrics: Metrics
     endLeftAgents: (input) => measured('endLeftAgents', () => activities.endLeftAgents(input)),
     recordProposal: (input) => measured('recordProposal', () => activities.recordProposal(input)),
     readApprovalPolicy: (of) => measured('readApprovalPolicy', () => activities.readApprovalPolicy(of)),
-    recordTrial: (document) => measured('recordTrial', () => activities.recordTrial(document)),
+    recordTrial: (input) => measured('recordTrial', () => activities.recordTrial(input)),
   };
 }

@@ -1,13 +1,14 @@
 // A command's output by offset: of one stream, or of both in the order it was written (`position`).
 //
-// One statement tells a short output and its end as of one moment; what is longer is looked up first and then read, so that a long
-// output is not read for its beginning.
+// 1. Whether the command has ended is asked before its bytes are: of an ended one all that is stored is in the answer.
+// 2. Sizes are looked up first, then bytes are read, so that a long output is not read for its beginning.
 
 import { Stream } from '@worktrail/proto/event';
 import { assembleOutput, chunksNeeded, type OutputChunk, type OutputGapRange } from './assemble-output.ts';
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import { storedEvent, storedMessage, streamName } from './event-row.ts';
 import { readRowBinary } from './row-bytes.ts';
+import { Sql, sql } from './sql-text.ts';
 
 export interface OutputQuestion {
   organizationId: string;
@@ -26,18 +27,14 @@ export interface OutputAnswer {
   gaps: { fromOffset: number; toOffset: number; reason: string }[];
 }
 
-const shortChunksMax = 32;
 /** Bounds one answer of many tiny chunks; the caller goes on at `nextOffset`. */
 const chunksMax = 4_000;
 const gapEventsMax = 1_000;
 
 export async function readOutput(clickhouse: ClickHouseReader, question: OutputQuestion): Promise<OutputAnswer> {
-  const beginning = await readBeginning(clickhouse, question);
-  const isShort = beginning.chunks.length < shortChunksMax;
-  const { chunks, exhausted } = isShort
-    ? { chunks: beginning.chunks, exhausted: true }
-    : await readChunks(clickhouse, question);
-  const end = beginning.end === undefined ? undefined : Math.max(beginning.end, exhausted ? endOf(chunks) : 0);
+  const told = await readEnd(clickhouse, question);
+  const { chunks, exhausted } = await readChunks(clickhouse, question);
+  const end = told === undefined ? undefined : Math.max(told, exhausted ? endOf(chunks) : 0);
   const part = assembleOutput(chunks, question.offset, question.limit, exhausted, end);
   const reasons = part.gaps.length > 0 ? await readGapReasons(clickhouse, question) : [];
   return {
@@ -51,56 +48,14 @@ function endOf(chunks: readonly OutputChunk[]): number {
   return Math.max(0, ...chunks.map((chunk) => chunk.offset + chunk.bytes.length));
 }
 
-interface Coordinate {
-  /** SQL of a chunk's place. */
-  at: string;
-  /** SQL condition on one command's chunks. */
-  chunks: string;
-  parameters: Record<string, unknown>;
-}
-
-function coordinate(question: OutputQuestion): Coordinate {
-  const both = question.stream === Stream.UNSPECIFIED;
-  return {
-    at: both ? 'position' : '`offset`',
-    chunks: `type = 'command.output' AND size > 0${both ? '' : ' AND stream = {stream:String}'}`,
-    parameters: {
-      organization: question.organizationId,
-      session: question.sessionId,
-      command: question.commandId,
-      ...(!both && { stream: streamName(question.stream) }),
-    },
-  };
-}
-
-const ofCommand =
-  'organization_id = {organization:String} AND session_id = {session:String} AND producer = {command:String}';
-
-/** The first chunks from the offset on, and where the output ends if the command has ended. */
-async function readBeginning(
-  clickhouse: ClickHouseReader,
-  question: OutputQuestion,
-): Promise<{ chunks: OutputChunk[]; end: number | undefined }> {
-  const { at, chunks, parameters } = coordinate(question);
+/** Where the output ends; undefined before the command's end is stored. */
+async function readEnd(clickhouse: ClickHouseReader, question: OutputQuestion): Promise<number | undefined> {
   const answer = await clickhouse.bytes(
-    `SELECT toUInt64(type = 'command.ended') AS is_end, ${at} AS at, body, if(type = 'command.ended', message, '') AS message
-     FROM events_v1
-     WHERE ${ofCommand} AND (type = 'command.ended' OR (${chunks} AND ${at} + size > {from:UInt64}))
-     ORDER BY type = 'command.output', at, size DESC LIMIT 1 BY type, at LIMIT ${shortChunksMax + 1}
-     SETTINGS max_execution_time = 10`,
-    { ...parameters, from: question.offset },
+    sql`SELECT message FROM events_v1 WHERE ${ofProducer(question)} AND type = 'command.ended' LIMIT 1
+        SETTINGS max_execution_time = 10`.text,
   );
   const row = readRowBinary(answer);
-  const found: OutputChunk[] = [];
-  let end: number | undefined;
-  while (!row.isAtEnd()) {
-    const isEnd = row.number() === 1;
-    const chunk = { offset: row.number(), bytes: row.bytes() };
-    const message = row.bytes();
-    if (isEnd) end = endOffset(message, question.stream);
-    else if (found.length < shortChunksMax) found.push(chunk);
-  }
-  return { chunks: found, end };
+  return row.isAtEnd() ? undefined : endOffset(row.bytes(), question.stream);
 }
 
 function endOffset(endedMessage: Uint8Array, stream: Stream): number | undefined {
@@ -116,25 +71,34 @@ async function readChunks(
   clickhouse: ClickHouseReader,
   question: OutputQuestion,
 ): Promise<{ chunks: OutputChunk[]; exhausted: boolean }> {
-  const { at, chunks, parameters } = coordinate(question);
+  const { at, chunks } = coordinate(question);
   const places = await clickhouse.rows<{ at: number | string; size: number | string }>(
-    `SELECT ${at} AS at, size FROM events_v1 WHERE ${ofCommand} AND ${chunks} AND ${at} + size > {from:UInt64}
-     ORDER BY at, size DESC LIMIT 1 BY at LIMIT ${chunksMax} SETTINGS max_execution_time = 10`,
-    { ...parameters, from: question.offset },
+    sql`SELECT ${at} AS at, size FROM command_output_v1 WHERE ${chunks} AND ${at} + size > ${question.offset}
+        ORDER BY at, size DESC LIMIT 1 BY at LIMIT ${chunksMax} SETTINGS max_execution_time = 10`.text,
   );
   const ranges = places.map((place) => ({ offset: Number(place.at), size: Number(place.size) }));
   const count = chunksNeeded(ranges, question.offset, question.limit);
   if (count === 0) return { chunks: [], exhausted: true };
   const answer = await clickhouse.bytes(
-    `SELECT ${at} AS at, body FROM events_v1
-     WHERE ${ofCommand} AND ${chunks} AND ${at} BETWEEN {first:UInt64} AND {last:UInt64}
-     ORDER BY at, size DESC LIMIT 1 BY at SETTINGS max_execution_time = 10`,
-    { ...parameters, first: ranges[0]!.offset, last: ranges[count - 1]!.offset },
+    sql`SELECT ${at} AS at, body FROM command_output_v1
+        WHERE ${chunks} AND ${at} BETWEEN ${ranges[0]!.offset} AND ${ranges[count - 1]!.offset}
+        ORDER BY at, size DESC LIMIT 1 BY at SETTINGS max_execution_time = 10`.text,
   );
   const row = readRowBinary(answer);
   const read: OutputChunk[] = [];
   while (!row.isAtEnd()) read.push({ offset: row.number(), bytes: row.bytes() });
   return { chunks: read, exhausted: count === ranges.length && ranges.length < chunksMax };
+}
+
+/** A chunk's place, and the condition on one command's chunks. */
+function coordinate({ organizationId, sessionId, commandId, stream }: OutputQuestion): { at: Sql; chunks: Sql } {
+  const ofCommand = sql`organization_id = ${organizationId} AND session_id = ${sessionId} AND command_id = ${commandId}`;
+  if (stream === Stream.UNSPECIFIED) return { at: new Sql('position'), chunks: ofCommand };
+  return { at: new Sql('`offset`'), chunks: sql`${ofCommand} AND stream = ${streamName(stream)}` };
+}
+
+function ofProducer({ organizationId, sessionId, commandId }: OutputQuestion): Sql {
+  return sql`organization_id = ${organizationId} AND session_id = ${sessionId} AND producer = ${commandId}`;
 }
 
 interface GapReason {
@@ -145,9 +109,8 @@ interface GapReason {
 
 async function readGapReasons(clickhouse: ClickHouseReader, question: OutputQuestion): Promise<GapReason[]> {
   const rows = await clickhouse.rows<{ message: string }>(
-    `SELECT base64Encode(message) AS message FROM events_v1 WHERE ${ofCommand} AND type = 'gap'
-     ORDER BY epoch, sequence, fill LIMIT 1 BY epoch, sequence, fill LIMIT ${gapEventsMax}`,
-    { organization: question.organizationId, session: question.sessionId, command: question.commandId },
+    sql`SELECT base64Encode(message) AS message FROM events_v1 WHERE ${ofProducer(question)} AND type = 'gap'
+        ORDER BY epoch, sequence, fill LIMIT 1 BY epoch, sequence, fill LIMIT ${gapEventsMax}`.text,
   );
   return rows.flatMap(({ message }) => {
     const { payload } = storedMessage(message);

@@ -3,13 +3,14 @@
 import { create } from '@bufbuild/protobuf';
 import { newId } from '@worktrail/contract/ids';
 import { limits } from '@worktrail/contract/limits';
-import { CommandOutputSchema } from '@worktrail/proto/event';
+import { CommandOutputSchema, Stream } from '@worktrail/proto/event';
 import { JournalRangeSchema } from '@worktrail/proto/runner';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
+import { readOutput } from './command-output.ts';
 import { createEventSink } from './event-sink.ts';
 import { ownStore } from './ingest-lease.ts';
 import type { JournalReader, JournalSource } from './journal-source.ts';
@@ -186,7 +187,11 @@ function letters(isGone: () => boolean = () => false): JournalSource {
 
 async function outputRows(session: TestSession) {
   return clickhouse.rows<{ number: string; type: string; letter: string; size: number }>(
-    `SELECT number, type, substring(body, 1, 1) AS letter, size FROM events_v1 FINAL
+    `SELECT number, type, o.letter AS letter, size FROM events_v1 AS e
+     LEFT JOIN (
+       SELECT command_id AS producer, position, size, epoch, sequence, fill, substring(body, 1, 1) AS letter FROM command_output_v1
+       WHERE session_id = {session:String}
+     ) AS o USING (producer, position, size, epoch, sequence, fill)
      WHERE session_id = {session:String} ORDER BY epoch, sequence, fill`,
     { session: session.sessionId },
   );
@@ -265,6 +270,52 @@ test('what fills a hole is written again as it was when the answer was lost, alt
   expect(numbers.slice(gap)).toEqual(['gap', chunks + 3]);
 });
 
+test('output that a kill left without its events is there once, however the batches after it are cut', async () => {
+  const session = newSession();
+  const [partition, own] = [4, epoch + 50];
+  const commandId = newId('command');
+  const subject = `worktrail.events.${partition}.${session.organizationId}.${session.sessionId}.${commandId}`;
+  const lines = Array.from({ length: 9 }, (_, index) => Buffer.from(`line ${index}\n`));
+  const batch = lines.map((line, index) => ({
+    subject,
+    sequence: index + 1,
+    data: eventBytes(session, commandId, index + 1, output('stdout', 7 * index, 7 * index, line)),
+  }));
+  const cuts = [
+    { from: 0, to: 4, fails: true },
+    { from: 0, to: 6, fails: true },
+    { from: 0, to: 2, fails: false },
+    { from: 2, to: 5, fails: true },
+    { from: 2, to: 9, fails: false },
+  ];
+  for (const { from, to, fails } of cuts) {
+    const sink = openSink(fails ? failingAt(clickhouse, 1, false) : clickhouse, partition);
+    expect((await sink.storedPosition())?.sequence ?? 0).toBe(from);
+    const stored = sink.store(batch.slice(from, to), own);
+    if (fails) await expect(stored).rejects.toThrow('killed');
+    else await stored;
+  }
+  const rows = await clickhouse.rows(
+    `SELECT toUInt32(position) AS position, body FROM command_output_v1 WHERE session_id = {session:String} ORDER BY position`,
+    { session: session.sessionId },
+  );
+  expect(rows).toEqual(lines.map((line, index) => ({ position: 7 * index, body: line.toString() })));
+  const { organizationId, sessionId } = session;
+  const question = { organizationId, sessionId, commandId, stream: Stream.STDOUT, offset: 3, limit: 1_000 };
+  const read = await readOutput(clickhouse, question);
+  expect(Buffer.from(read.bytes).toString()).toBe(Buffer.concat(lines).subarray(3).toString());
+  expect(await bodies(session)).toEqual(lines.map(String));
+});
+
+async function bodies({ organizationId, sessionId }: TestSession): Promise<string[]> {
+  const start = { epoch: 0, sequence: 0 };
+  const bounds = { stored: start, types: [], rowsMax: 100, bytesMax: 1_000_000 };
+  const page = await readHistory(clickhouse, { organizationId, sessionId, after: start, ...bounds });
+  return page.events.map(({ event }) =>
+    event.payload.case === 'commandOutput' ? Buffer.from(event.payload.value.bytes).toString() : '',
+  );
+}
+
 async function openStarted(inner: ClickHouse, journals: JournalSource) {
   const sink = openSink(inner, 3, journals);
   await sink.storedPosition();
@@ -276,9 +327,9 @@ function failingAt(inner: ClickHouse, insertion: number, isStored: boolean): Cli
   let left = insertion;
   return {
     ...inner,
-    insertCells: async (table, columns, rows, token) => {
+    insertBinary: async (table, rows, token) => {
       const isLast = table === 'events_v1' && --left === 0;
-      if (!isLast || isStored) await inner.insertCells(table, columns, rows, token);
+      if (!isLast || isStored) await inner.insertBinary(table, rows, token);
       if (isLast) throw new Error('killed');
     },
   };
@@ -289,8 +340,8 @@ function losingAnswers(inner: ClickHouse, losses: number): ClickHouse {
   let left = losses;
   return {
     ...inner,
-    insertCells: async (table, columns, rows, token) => {
-      await inner.insertCells(table, columns, rows, token);
+    insertBinary: async (table, rows, token) => {
+      await inner.insertBinary(table, rows, token);
       if (table === 'events_v1' && left-- > 0) throw new Error('the answer was lost');
     },
   };

@@ -1,7 +1,8 @@
 // One partition's events into ClickHouse.
 //
-// 1. Blocks of events_v1 are the commit: they hold the position that a restart goes on from. The summaries are written before each
-//    and are idempotent, so a kill in between leaves nothing out and counts nothing twice.
+// 1. Blocks of events_v1 are the commit: they hold the position that a restart goes on from. Output and summaries are written before
+//    each, so a kill in between leaves nothing out. Summaries are idempotent; output that a kill left without its events is known
+//    from the start and not written again.
 // 2. A block that is written again, because the answer was lost, is stored once: it goes under the same token.
 // 3. What fills a hole is decided once and written again as it was, also when the answer of an insert was lost: where it was written
 //    before a kill, the mark says so.
@@ -12,7 +13,15 @@ import { eventSubject } from '@worktrail/contract/subjects';
 import type { ClickHouse } from './clickhouse/store.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { type Block, eventBlocks } from './event-blocks.ts';
-import { type BatchOrigin, type EventRow, eventColumns, eventRow } from './event-row.ts';
+import {
+  type BatchOrigin,
+  type EventRow,
+  eventColumns,
+  eventRow,
+  outputColumns,
+  type StoredRow,
+  streamName,
+} from './event-row.ts';
 import { positionAfter } from './fill-events.ts';
 import { fillHole, type GapReason } from './fill-hole.ts';
 import type { Sink, StoreResult } from './ingest.ts';
@@ -22,16 +31,23 @@ import { type ParsedEvent, parseEvent, type StreamMessage } from './parse-event.
 import { type Hole, planBatch, producerKey, sessionKey } from './plan-batch.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { createProducerMarks } from './producer-marks.ts';
+import { binaryRows, type Column } from './row-binary.ts';
 import { createSessionTasks, noTask, type SessionTask } from './session-tasks.ts';
+import { Sql, sql } from './sql-text.ts';
 import {
   commandColumns,
   commandRow,
   type SummaryRow,
   sessionColumns,
+  sessionListColumns,
+  sessionListRows,
   sessionRow,
   turnColumns,
   turnRow,
 } from './summary-rows.ts';
+
+/** Of an event, beside its message. */
+const rowBytes = 512;
 
 export interface EventSinkDeps {
   clickhouse: ClickHouse;
@@ -66,6 +82,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   const fence = createFence(deps.right);
   let producerMarks = createProducerMarks(clickhouse);
   const sessionTasks = createSessionTasks(clickhouse);
+  let written: ReadonlySet<string> = new Set();
   let storing: Storing | undefined;
 
   async function begin(messages: readonly StreamMessage[], epoch: number): Promise<Storing> {
@@ -80,25 +97,32 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     return { messages, origin, rows, tasks, blocks, next: undefined, result };
   }
 
+  async function insert(
+    table: string,
+    columns: readonly Column<StoredRow>[],
+    rows: readonly StoredRow[],
+    bytes: number,
+  ) {
+    if (rows.length === 0) return;
+    await clickhouse.insertBinary(table, binaryRows(columns, rows, bytes), blockToken(rows));
+  }
+
   async function write({ events }: Block, { rows, tasks, origin }: Storing): Promise<void> {
     const prepared = events.map((event) => rows.get(event) ?? rowsOf(event, origin));
+    const stored = prepared.map(({ event }): StoredRow => {
+      return { ...event, origin, task: tasks.get(sessionKey(event.parsed.event)) ?? noTask };
+    });
+    const outputs = stored.filter((row) => row.typed.bytes > 0 && row.output && !written.has(outputKey(row)));
     fence.check();
     await Promise.all([
+      insert('command_output_v1', outputColumns, outputs, bytesOf(events)),
       clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
+      clickhouse.insert('session_lists_v1', sessionListColumns, events.flatMap(sessionListRows)),
       clickhouse.insert('turns_v1', turnColumns, present(prepared.map(({ turn }) => turn))),
     ]);
     fence.check();
-    const cells = prepared.map(({ event }, index) => {
-      const { task_id, trial_id } = tasks.get(sessionKey(events[index]!.event)) ?? noTask;
-      return [...eventColumns.map((column) => event[column]), task_id, trial_id];
-    });
-    await clickhouse.insertCells(
-      'events_v1',
-      [...eventColumns, 'task_id', 'trial_id'],
-      cells,
-      blockToken(events, origin),
-    );
+    await insert('events_v1', eventColumns, stored, bytesOf(events));
     producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
   }
 
@@ -114,12 +138,14 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   }
 
   return {
-    storedPosition: () => {
+    storedPosition: async () => {
       // What an interrupted insert left behind is known to ClickHouse only.
       producerMarks = createProducerMarks(clickhouse);
       storing = undefined;
       fence.begin();
-      return storedPosition(clickhouse, partition);
+      const position = await storedPosition(clickhouse, partition);
+      written = await outputBeyond(clickhouse, partition, position);
+      return position;
     },
     store: async (messages, epoch) => {
       if (storing?.messages !== messages) storing = await begin(messages, epoch);
@@ -157,7 +183,7 @@ function prepareAll(messages: readonly StreamMessage[], origin: BatchOrigin) {
 
 function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
   return {
-    event: eventRow(event, origin),
+    event: eventRow(event),
     command: commandRow(event),
     session: sessionRow(event, origin.epoch),
     turn: turnRow(event),
@@ -165,12 +191,18 @@ function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
 }
 
 /** By which events they are, and where: the same ones again are the same block, and other ones never are, whatever became of the stream. */
-function blockToken(events: readonly ParsedEvent[], { partition, epoch }: BatchOrigin): string {
+function blockToken(rows: readonly StoredRow[]): string {
   const hash = createHash('sha256');
-  for (const { event, sequence, fill } of events) {
-    hash.update(`${producerKey(event)}.${event.number}.${sequence}.${fill}\n`);
+  for (const { parsed } of rows) {
+    hash.update(`${producerKey(parsed.event)}.${parsed.number}.${parsed.sequence}.${parsed.fill}\n`);
   }
+  const { partition, epoch } = rows[0]!.origin;
   return `${partition}-${epoch}-${hash.digest('base64url')}`;
+}
+
+/** About what their rows are, in either table. */
+function bytesOf(events: readonly ParsedEvent[]): number {
+  return events.reduce((sum, { data }) => sum + data.length + rowBytes, 0);
 }
 
 function present<Row>(rows: readonly (Row | undefined)[]): Row[] {
@@ -215,3 +247,27 @@ async function storedPosition(clickhouse: ClickHouse, partition: number): Promis
   );
   return row && { epoch: Number(row.epoch), sequence: Number(row.sequence) };
 }
+
+/** Output that is stored without its events: as it stands behind them, by its key. */
+async function outputBeyond(
+  clickhouse: ClickHouse,
+  partition: number,
+  { epoch, sequence }: Cursor = { epoch: 0, sequence: 0 },
+): Promise<Set<string>> {
+  const rows = await clickhouse.rows<{ key: string }>(
+    sql`SELECT ${outputKeySql} AS key FROM command_output_v1
+        WHERE partition = ${partition} AND (epoch > ${epoch} OR (epoch = ${epoch} AND sequence >= ${sequence}))`.text,
+  );
+  return new Set(rows.map(({ key }) => key));
+}
+
+/** With all by which one can differ from the other of the same event: a hole is filled by what the journal has at that time. */
+function outputKey({ parsed, output, origin }: StoredRow): string {
+  const { stream, position, bytes } = output!;
+  const place = [origin.epoch, parsed.sequence, parsed.fill];
+  return [parsed.event.producer, streamName(stream), position, bytes.length, ...place].join('.');
+}
+
+const outputKeySql = new Sql(
+  "arrayStringConcat([command_id, stream, toString(position), toString(size), toString(epoch), toString(sequence), toString(fill)], '.')",
+);

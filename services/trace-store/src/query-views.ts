@@ -41,8 +41,9 @@ function merged(columnName: string, type: string, comment: string): ViewColumn {
 
 const projectId = column('project_id', name, 'The project (prj_…).');
 const sessionId = column('session_id', 'String', 'The session (ses_…).');
+const taskId = column('task_id', name, 'The task whose session it is (tsk_…); empty where it is of none.');
 const ofSession = [
-  column('task_id', name, 'The task whose session it is (tsk_…); empty where it is of none.'),
+  taskId,
   column('trial_id', name, 'The trial whose session it is (tri_…); empty where it is of none.'),
 ];
 
@@ -87,7 +88,6 @@ const events: View = {
     column('offset', 'UInt64', 'Of command.output: place in its stream.'),
     column('position', 'UInt64', 'Of command.output: place in all output of the command.'),
     column('size', 'UInt32', 'Of command.output: bytes.'),
-    column('body', 'String', 'Of command.output: the bytes themselves.'),
   ],
 };
 
@@ -155,6 +155,7 @@ const sessions: View = {
     merged('created_at', optional(moment), 'When it was created.'),
     merged('last_event_at', optional(moment), 'When it last said something of itself.'),
     merged('generation', 'UInt32', 'How often it was placed.'),
+    merged('labels', 'Map(String, String)', 'Its labels, as it was made with.'),
   ],
 };
 
@@ -296,13 +297,12 @@ const proposals: View = {
 const commandOutput: View = {
   name: 'command_output',
   comment: 'What commands wrote, piece by piece, in the order of position.',
-  table: 'events_v1',
-  where: "type = 'command.output'",
+  table: 'command_output_v1',
   columns: [
     projectId,
-    ...ofSession,
+    taskId,
     sessionId,
-    column('command_id', 'String', 'The command.', 't.producer'),
+    column('command_id', 'String', 'The command.'),
     column('stream', name, 'stdout or stderr.'),
     column('offset', 'UInt64', 'Place in its stream.'),
     column('position', 'UInt64', 'Place in all output of the command.'),

@@ -28,7 +28,7 @@ beforeAll(async () => {
     const command = newId('command');
     await publish('session', 1, {
       case: 'sessionCreated',
-      value: { title: text, taskId: 'tsk_1', branch: 'worktrail/x' },
+      value: { title: text, taskId: 'tsk_1', branch: 'worktrail/x', labels: { team: 'blue' } },
     });
     await publish(command, 1, queued(`echo ${text}`));
     await publish(command, 2, output('stdout', 0, 0, Buffer.from(text)));
@@ -57,14 +57,22 @@ describe('questions', () => {
   });
 
   test('sessions tell their state, events their data and bytes', async () => {
-    expect((await ask('SELECT session_id, title, state, task_id FROM sessions')).rows).toEqual([
-      { session_id: mine.sessionId, title: 'my own output', state: 'creating', task_id: 'tsk_1' },
+    expect((await ask('SELECT session_id, title, state, task_id, labels FROM sessions')).rows).toEqual([
+      {
+        session_id: mine.sessionId,
+        title: 'my own output',
+        state: 'creating',
+        task_id: 'tsk_1',
+        labels: { team: 'blue' },
+      },
     ]);
     const { rows } = await ask(
       `SELECT type, JSONExtractInt(data, 'exitCode') AS code FROM events WHERE type = 'command.ended'`,
     );
     expect(rows).toEqual([{ type: 'command.ended', code: 7 }]);
-    const bodies = await ask(`SELECT body, hex(body) AS h, time FROM events WHERE stream = 'stdout' -- a comment`);
+    const bodies = await ask(
+      `SELECT body, hex(body) AS h, time FROM command_output WHERE stream = 'stdout' -- a comment`,
+    );
     expect(bodies.rows).toMatchObject([{ body: 'my own output', time: expect.stringMatching(/^20.*Z$/) }]);
   });
 
@@ -73,7 +81,7 @@ describe('questions', () => {
     `SELECT count() FROM events WHERE session_id IN (SELECT session_id FROM sessions)`,
     `SELECT type, count(), row_number() OVER (ORDER BY type) FROM events GROUP BY type ORDER BY type LIMIT 3`,
     `SELECT quantile(0.5)(duration_ms) FROM commands UNION ALL SELECT countIf(number > 1) FROM events`,
-    `SELECT * EXCEPT (body, data) FROM events`,
+    `SELECT * EXCEPT (text, data) FROM events`,
     `SELECT toStartOfHour(time) AS hour, sum(size) FROM events GROUP BY hour ORDER BY hour DESC`,
     `SELECT argMax(type, number), uniq(producer), groupArray(type) FROM events WHERE type LIKE 'command.%' AND stream IN ('', 'stdout')`,
     `SELECT e.type FROM events AS e LEFT JOIN commands AS c ON c.command_id = e.producer WHERE c.exit_code = 7`,
@@ -128,7 +136,7 @@ describe('confinement', () => {
   });
 
   test('a statement that fails while it answers leaves nothing for the next one', async () => {
-    const failing = `SELECT body, if(n = 40000, toUInt8(body), 0) FROM events ARRAY JOIN range(50000) AS n WHERE stream = 'stdout'`;
+    const failing = `SELECT body, if(n = 40000, toUInt8(body), 0) FROM command_output ARRAY JOIN range(50000) AS n WHERE stream = 'stdout'`;
     await expect(ask(failing, theirs.organizationId)).rejects.toMatchObject({ code: Code.InvalidArgument });
     const { rowsJson } = await ask('SELECT title FROM sessions');
     expect(rowsJson).toBe(JSON.stringify([{ title: 'my own output' }]));
@@ -139,7 +147,7 @@ describe('confinement', () => {
     for (const sql of [
       `SELECT count() FROM ${numbers(100_000)} AS a, ${numbers(10_000_000)} AS b`,
       `SELECT length(groupArray(x)) FROM ${numbers(400_000_000)}`,
-      `SELECT repeat(body, 4000) FROM events ARRAY JOIN range(1000) AS x WHERE stream = 'stdout'`,
+      `SELECT repeat(body, 4000) FROM command_output ARRAY JOIN range(1000) AS x WHERE stream = 'stdout'`,
       `SELECT repeat('x', 1000000) FROM ${numbers(10_000)}`,
       `SELECT repeat(type, 100000) FROM events ARRAY JOIN range(10000) AS x`,
     ]) {

@@ -23,6 +23,7 @@ test('tokens and cost stand in the one event that is told of each call', () => {
     text: 'Done.',
     model: 'a/b',
   });
+  expect(typedColumnsOf('trial.verdict', { verdict: 'passed' }, 0)).toEqual({ ...none, outcome: 'passed' });
   expect(typedColumnsOf('turn.ended', { outcome: 'failed', usage }, 0)).toEqual({ ...none, outcome: 'failed' });
 });
 

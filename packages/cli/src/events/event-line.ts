@@ -80,6 +80,8 @@ export function eventSummary({ type, data, commandId, turnId }: WorktrailEvent):
       return joined(text('proposalId'), text('mergeCommit').slice(0, 12));
     case 'proposal.closed':
       return joined(text('proposalId'), text('comment'));
+    case 'trial.verdict':
+      return joined(text('verdict') || 'no verdict', text('strategy'), text('reason'));
     case 'egress.refused':
       return joined(
         `${text('host')}:${data['port']}`,

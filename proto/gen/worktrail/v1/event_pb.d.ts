@@ -372,6 +372,12 @@ export declare type Event = Message<"worktrail.v1.Event"> & {
     case: "proposalClosed";
   } | {
     /**
+     * @generated from field: worktrail.v1.TrialVerdict trial_verdict = 86;
+     */
+    value: TrialVerdict;
+    case: "trialVerdict";
+  } | {
+    /**
      * @generated from field: worktrail.v1.EgressRefused egress_refused = 90;
      */
     value: EgressRefused;
@@ -1961,6 +1967,57 @@ export declare type ProposalClosed = Message<"worktrail.v1.ProposalClosed"> & {
  * Use `create(ProposalClosedSchema)` to create a new message.
  */
 export declare const ProposalClosedSchema: GenMessage<ProposalClosed>;
+
+/**
+ * How a trial has judged this session, once its attempt was over. Number 1 of the producer that is the trial.
+ *
+ * @generated from message worktrail.v1.TrialVerdict
+ */
+export declare type TrialVerdict = Message<"worktrail.v1.TrialVerdict"> & {
+  /**
+   * @generated from field: string trial_id = 1;
+   */
+  trialId: string;
+
+  /**
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * From 1, in the order of the trial.
+   *
+   * @generated from field: uint32 attempt = 3;
+   */
+  attempt: number;
+
+  /**
+   * What the attempt did differently, to compare by: the title it was given, else the name of its agent, else "commands".
+   *
+   * @generated from field: string strategy = 4;
+   */
+  strategy: string;
+
+  /**
+   * "passed", "failed"; empty: it ended without one.
+   *
+   * @generated from field: string verdict = 5;
+   */
+  verdict: string;
+
+  /**
+   * Why it is not "passed".
+   *
+   * @generated from field: string reason = 6;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message worktrail.v1.TrialVerdict.
+ * Use `create(TrialVerdictSchema)` to create a new message.
+ */
+export declare const TrialVerdictSchema: GenMessage<TrialVerdict>;
 
 /**
  * @generated from message worktrail.v1.EgressRefused

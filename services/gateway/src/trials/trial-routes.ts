@@ -64,7 +64,7 @@ interface NewTrial extends Pick<TrialSpec, 'name' | 'verify' | 'maxParallel' | '
   attempts: NewAttempt[];
 }
 
-interface NewAttempt {
+interface NewAttempt extends Pick<TrialAttempt, 'strategy'> {
   title: string;
   commands: string[];
   ask: { message: string; agent: AgentSpec } | null;
@@ -90,6 +90,7 @@ function addCreation(api: Api, deps: TrialRouteDeps): void {
         name,
         attempts: body.attempts.map((attempt, index) => ({
           title: attempt.title ?? `${name} ${index + 1}`.slice(-200),
+          ...(attempt.title !== undefined && { strategy: attempt.title }),
           commands: attempt.commands ?? [],
           ask: askOf(deps, attempt, `attempts.${index}.agent`),
         })),
@@ -145,11 +146,12 @@ async function startTrial(
   const trialId = draw.id('trial');
   const createdAt = new Date(draw.timeMs).toISOString();
   const createdBy = { kind: 'user', id: principal.id } as const;
-  const attempts = input.attempts.map(({ title, commands, ask }): TrialAttempt => {
+  const attempts = input.attempts.map(({ title, strategy, commands, ask }): TrialAttempt => {
     const parents = { taskId: task.id, trialId, baseRef: null, env: {}, labels: {}, createdAt };
     const session = { ...parents, sessionId: draw.id('session'), title };
     return {
       session: deps.projects.spec(session, project.value, principal),
+      ...(strategy !== undefined && { strategy }),
       commands,
       ...(ask && {
         message: { id: draw.id('turn'), text: ask.message, agent: ask.agent, actor: createdBy, queuedAt: createdAt },

@@ -53,8 +53,16 @@ export function attemptStarted(state: TrialState, index: number, now: string): v
 }
 
 export function sessionStarted(state: TrialState, index: number): void {
-  const attempt = attemptIn(state, index, 'running');
-  if (attempt?.session === 'unstarted') attempt.session = 'started';
+  const attempt = state.attempts[index];
+  if (attempt?.session !== 'unstarted') return;
+  attempt.session = 'started';
+  // Its attempt was stopped meanwhile: there is a session now that is to be told so.
+  if (attempt.phase === 'ended') state.version += 1;
+}
+
+/** These are in the histories of their sessions. */
+export function verdictsRecorded(state: TrialState, sessionIds: readonly string[]): void {
+  for (const sessionId of sessionIds) state.attempts[indexOf(state, sessionId)]!.verdictRecorded = true;
 }
 
 export function sessionReported(state: TrialState, report: SessionReported, now: string): void {

@@ -22,6 +22,8 @@ export interface AttemptState {
   turn: { id: string; outcome: TurnOutcome | null; usage: TurnUsage } | null;
   verdict: Verdict | null;
   reason: string | null;
+  /** The session's history has it. */
+  verdictRecorded?: boolean;
   /** What the session is still to be told to stop. */
   toStop: { what: 'command' | 'turn'; id: string; reason: string } | null;
   startedAt: string | null;

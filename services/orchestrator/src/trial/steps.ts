@@ -19,6 +19,7 @@ import { now } from '../workflow-clock.ts';
 import * as attempts from './attempts.ts';
 import { countsSteps } from './budget.ts';
 import type { TrialUnderway } from './next-step.ts';
+import { verdictsToRecord } from './record.ts';
 import { type TrialState, trialDocument } from './state.ts';
 
 export interface TrialRun {
@@ -143,7 +144,12 @@ export function time({ state, background }: TrialRun, atMs: number): void {
 export function record({ state, background }: TrialRun): void {
   background.begin('record', async () => {
     const document = trialDocument(state);
-    await recordTrial(document);
+    const verdicts = verdictsToRecord(state);
+    await recordTrial({ document, verdicts });
+    attempts.verdictsRecorded(
+      state,
+      verdicts.map(({ ref }) => ref.sessionId),
+    );
     state.recordedVersion = document.version;
   });
 }

@@ -8,6 +8,7 @@ import { sampleTurn } from '../../test/samples.ts';
 import { sampleTrial } from '../../test/trial-client.ts';
 import * as attempts from './attempts.ts';
 import { nextTrialStep, type TrialStep, type TrialUnderway } from './next-step.ts';
+import { verdictsToRecord } from './record.ts';
 import { newTrialState, type TrialState, trialDocument } from './state.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
@@ -18,6 +19,9 @@ interface Trial {
   underway: { talking: number[]; listening: number[]; timing: boolean; recording: boolean };
   commands: number;
   started: number[];
+  /** Of these the verdict is being recorded, and was. */
+  recording: { version: number; sessionIds: string[] };
+  recorded: string[];
 }
 
 const happening = fc.oneof(
@@ -72,6 +76,8 @@ function start({ plans, verify, maxParallel, stopWhen, budget }: Omit<Life, 'hap
     underway: { talking: [], listening: [], timing: false, recording: false },
     commands: 0,
     started: [],
+    recording: { version: 0, sessionIds: [] },
+    recorded: [],
   };
   act(trial);
   return trial;
@@ -80,7 +86,12 @@ function start({ plans, verify, maxParallel, stopWhen, budget }: Omit<Life, 'hap
 function happen(trial: Trial, one: Happening): void {
   const { state, underway } = trial;
   if (one.kind === 'recorded') {
-    if (underway.recording) state.recordedVersion = state.version;
+    if (underway.recording) {
+      const { version, sessionIds } = trial.recording;
+      state.recordedVersion = version;
+      attempts.verdictsRecorded(state, sessionIds);
+      trial.recorded.push(...sessionIds);
+    }
     underway.recording = false;
   } else if (one.kind === 'continueAsNew') {
     trial.state = JSON.parse(JSON.stringify(state)) as TrialState;
@@ -155,7 +166,11 @@ function act(trial: Trial): void {
 function take(trial: Trial, step: TrialStep): void {
   const { state, underway } = trial;
   if (step.do === 'conclude') return attempts.concluded(state, noon);
-  if (step.do === 'record') return void (underway.recording = true);
+  if (step.do === 'record') {
+    const sessionIds = verdictsToRecord(state).map(({ ref }) => ref.sessionId);
+    trial.recording = { version: state.version, sessionIds };
+    return void (underway.recording = true);
+  }
   if (step.do === 'time') return void (underway.timing = true);
   if (step.do === 'complete') return;
   const index = step.attempt;
@@ -197,6 +212,18 @@ describe('any life of a trial', () => {
       for (const [index, { phase, verdict, done }] of state.attempts.entries()) {
         if (verdict !== null) expect(phase).toBe('ended');
         if (verdict === 'passed') expect(done).toBe(attempts.planOf(state, index).length);
+      }
+    });
+  });
+
+  it('tells each session that was started its verdict once, after the end of its attempt', () => {
+    property(({ state, underway, recorded }) => {
+      expect(new Set(recorded).size).toBe(recorded.length);
+      const isOver = nextTrialStep(state, underway as TrialUnderway)?.do === 'complete';
+      for (const [index, { phase, session }] of state.attempts.entries()) {
+        const isTold = recorded.includes(state.spec.attempts[index]!.session.sessionId);
+        if (isTold) expect(phase).toBe('ended');
+        if (isOver) expect(isTold).toBe(session !== 'unstarted');
       }
     });
   });

@@ -58,7 +58,16 @@ describe('a trial', () => {
     expect(Number(started?.workflowTaskTimeout?.seconds)).toBe(5);
     expect((await session.describe()).trialId).toBe(trial.spec.trialId);
     expect((await session.events()).filter((event) => event.payload.case === 'commandEnded')).toHaveLength(2);
+    const { trialId, taskId } = trial.spec;
+    const judged = { trialId, taskId, strategy: 'commands', attempt: 2, verdict: 'failed' };
+    expect(await verdictsIn(sessionOf(trial, 1))).toEqual([
+      expect.objectContaining({ ...judged, reason: 'command "exit 3" exited with 3' }),
+    ]);
+    expect(await verdictsIn(session)).toMatchObject([{ attempt: 1, verdict: 'passed', reason: '' }]);
   });
+
+  const verdictsIn = async (session: ReturnType<typeof sessionOf>) =>
+    (await session.events()).flatMap(({ payload }) => (payload.case === 'trialVerdict' ? [payload.value] : []));
 
   it('starts with as much as a trial may', async () => {
     const attempts = Array.from({ length: 10 }, () => ['exit 0']);
@@ -182,6 +191,8 @@ describe('a trial', () => {
     expect(document.sessions[2]).toMatchObject({ verdict: null, reason, commandIds: [], startedAt: null });
     const [stopped] = document.sessions;
     expect(stopped).toMatchObject({ verdict: null, reason });
+    expect(await verdictsIn(sessionOf(trial, 0))).toMatchObject([{ attempt: 1, verdict: '', reason }]);
+    expect(await verdictsIn(sessionOf(trial, 2))).toEqual([]);
     for (const commandId of stopped!.commandIds) {
       const end = await sessionOf(trial, 0).untilEnded(commandId);
       expect(end.payload).toMatchObject({ value: { reason: 'trial_attempt_passed' } });

@@ -3,24 +3,21 @@
 import { Readable } from 'node:stream';
 import { type ClickHouseSettings, createClient } from '@clickhouse/client';
 import type { ClickHouseConfig } from '../config.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, insertStatement } from './connection.ts';
 
 /** The settings go with each statement. */
 export function openServer(
   { url, database, user: username, password }: ClickHouseConfig & { kind: 'server' },
   clickhouse_settings: ClickHouseSettings,
+  request_timeout = 30_000,
 ): Connection {
-  const client = createClient({ url, database, username, password, request_timeout: 30_000, clickhouse_settings });
+  const client = createClient({ url, database, username, password, request_timeout, clickhouse_settings });
   return {
     client,
-    insertLines: async (table, columns, lines, token) => {
-      const values = Readable.from([lines], { objectMode: false });
-      const [first, ...others] = columns as [string, ...string[]];
-      const settings = { insert_deduplication_token: token };
-      await client.insert({
-        ...{ table, columns: [first, ...others], values, format: 'TabSeparated' },
-        clickhouse_settings: settings,
-      });
+    insertBinary: async (table, { columns, rows }, token) => {
+      const values = Readable.from([rows], { objectMode: false });
+      const { stream } = await client.exec({ query: insertStatement(table, columns, '', token), values });
+      for await (const _ of stream);
     },
     close: () => client.close(),
   };
