@@ -373,7 +373,12 @@ export const viewNames: ReadonlySet<string> = new Set(views.map((view) => view.n
 /** What of the store a statement may come to. Each has a column organization_id. */
 export const viewTables: readonly string[] = [...new Set(views.map(({ table }) => table))];
 
-/** The definitions that stand in front of the statement, separated by commas. */
+/**
+ * The definitions that stand in front of the statement, separated by commas.
+ *
+ * Which rows are the organization's is asked in PREWHERE: what the statement asks of a row is computed for no other. A WHERE becomes one with the
+ * statement's own, and an expression that fails for one value would tell of another organization's rows.
+ */
 export function viewDefinitions(organizationId: string): string {
   return views.map((view) => `${view.name} AS (${definition(view, organizationId)})`).join(',\n');
 }
@@ -381,7 +386,7 @@ export function viewDefinitions(organizationId: string): string {
 function definition({ columns, table, join = '', where, groupBy }: View, organizationId: string): string {
   const expressions = columns.map((each) => `${qualified(each.expression)} AS \`${each.name}\``).join(', ');
   const conditions = [`t.organization_id = ${quoteString(organizationId)}`, ...(where ? [`t.${where}`] : [])];
-  return `SELECT ${expressions} FROM ${table} AS t ${join} WHERE ${conditions.join(' AND ')} ${groupBy ? `GROUP BY ${groupBy}` : ''}`;
+  return `SELECT ${expressions} FROM ${table} AS t ${join} PREWHERE ${conditions.join(' AND ')} ${groupBy ? `GROUP BY ${groupBy}` : ''}`;
 }
 
 const qualified = (expression: string) => (expression.startsWith('`') ? `t.${expression}` : expression);

@@ -629,6 +629,16 @@ export interface ForkSession {
   count?: number;
 }
 
+export interface ImportedPiece {
+  sessionId: string;
+  /** Of this piece. */
+  events: number;
+  /** Of these, such as were not there before. */
+  stored: number;
+  /** There is the session now, with its whole history. */
+  complete: boolean;
+}
+
 export interface Limits {
   /** Sessions that are neither archived nor failed. */
   liveSessions: {
@@ -1047,6 +1057,30 @@ export interface Scan {
   detail: string | null;
   startedAt: string;
   endedAt: string | null;
+}
+
+export interface SearchHit {
+  type: "message.user" | "message.agent" | "message.summary" | "reasoning" | "command.queued" | "command.output";
+  time: string;
+  projectId: string;
+  taskId: string | null;
+  sessionId: string;
+  turnId: string | null;
+  commandId: string | null;
+  /** Of the event in its session's history. */
+  cursor: string;
+  /** Of output. */
+  stream: "stdout" | "stderr" | null;
+  /** Of output: where the event's bytes begin in their stream. */
+  offset: number | null;
+  /** A piece of what was found, as it stands: it may have control characters. */
+  text: string;
+  highlights: Array<{
+    /** In UTF-16 code units of `text`. */
+    from: number;
+    /** Not included. */
+    to: number;
+  }>;
 }
 
 export interface Session {
