@@ -934,6 +934,13 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
    * @generated from field: uint32 limit = 8;
    */
   limit: number;
+
+  /**
+   * Only of sessions that were made with it.
+   *
+   * @generated from field: worktrail.v1.LabelFilter label = 9;
+   */
+  label?: LabelFilter | undefined;
 };
 
 /**
@@ -941,6 +948,29 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
  * Use `create(ReportRequestSchema)` to create a new message.
  */
 export declare const ReportRequestSchema: GenMessage<ReportRequest>;
+
+/**
+ * @generated from message worktrail.v1.LabelFilter
+ */
+export declare type LabelFilter = Message<"worktrail.v1.LabelFilter"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Absent: whatever it is.
+   *
+   * @generated from field: optional string value = 2;
+   */
+  value?: string | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.LabelFilter.
+ * Use `create(LabelFilterSchema)` to create a new message.
+ */
+export declare const LabelFilterSchema: GenMessage<LabelFilter>;
 
 /**
  * @generated from message worktrail.v1.ReportResponse

@@ -17,6 +17,7 @@ import type { Scopes } from './scopes.ts';
 /** Running and waiting ones together: others find a place, too. */
 const statementsPerOrganizationMax = 4;
 const reportRowsMax = 1_000;
+const labelLengthMax = 1_000;
 
 export interface OrganizationQuestionsDeps {
   clickhouse: ClickHouse;
@@ -36,12 +37,13 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
       return await statements.use(organizationId, () => answerQuery(clickhouse, question));
     },
 
-    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, from, to }) => {
+    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, label, from, to }) => {
       const interval = asked || 'none';
       if (!isInterval(interval)) throw invalid('interval: is one of none, hour, day, week, month');
       const report = findReport(name, groupBy, interval);
       if (projectId !== '') checkName('project_id', projectId);
-      const question = { organizationId, projectId, groupBy, interval, ...timesOf(from, to) };
+      if (label) checkText('label', label.name, label.value ?? '');
+      const question = { organizationId, projectId, groupBy, interval, label, ...timesOf(from, to) };
       await scopes.passOrganization(organizationId);
       const rowsMax = bounded(limit, reportRowsMax);
       return await statements.use(organizationId, () => answerReport(clickhouse, report, question, rowsMax));
@@ -68,6 +70,10 @@ function timesOf(from: Timestamp | undefined, to: Timestamp | undefined) {
     from: from && storableDate('from', timestampDate(from)),
     to: to && storableDate('to', timestampDate(to)),
   };
+}
+
+function checkText(field: string, ...texts: string[]): void {
+  if (texts.some((text) => text.length > labelLengthMax)) throw invalid(`${field}: is too long`);
 }
 
 function searchedType(type: string): SearchedType {
