@@ -16,6 +16,7 @@ let model: RawModel;
 let cluster: RunningTestCluster;
 let api: Api;
 const projectIds: string[] = [];
+const sessionIds: string[] = [];
 
 beforeAll(async () => {
   model = await startRawModel();
@@ -36,6 +37,7 @@ beforeAll(async () => {
     const session = await api.make(`/v1/projects/${id}/sessions?waitSeconds=280`, {});
     const [text, agent] = name === 'greeted' ? (['greet', {}] as const) : (['look', { model: 'priced' }] as const);
     expect(await say(session.id, text, agent)).toMatchObject({ outcome: 'completed' });
+    sessionIds.push(session.id);
   }
 });
 afterAll(async () => {
@@ -57,7 +59,7 @@ async function worktrail(...args: string[]): Promise<string> {
 test('usage tells what models have cost, by model and project, of a time, and to whom it belongs', async () => {
   const usage = async (query = '', by: Api = api) => (await by.get(`/v1/analytics/usage${query}`)).body;
   expect(await usage()).toEqual({
-    ...{ from: null, to: null, groupBy: 'model', truncated: false },
+    ...{ from: null, to: null, groupBy: 'model', interval: 'none', truncated: false },
     items: [used('priced', 2, 0.4), used('custom/raw', 1, 0)],
   });
   const [looked, greeted] = projectIds as [string, string];
@@ -84,4 +86,30 @@ test('the command line has it as a table, and events have it in columns that SQL
     { model: 'custom/raw', input: 100 },
     { model: 'priced', input: 200 },
   ]);
+});
+
+test('the other reports tell of sessions, turns and commands as soon as they are done, of all or of one project', async () => {
+  const command = 'echo 12345; exit 3';
+  const ran = await api.make(`/v1/sessions/${sessionIds[0]!}/commands?waitSeconds=280`, { command });
+  expect(ran).toMatchObject({ state: 'ended', exitCode: 3 });
+  const items = async (report: string) => (await api.get(`/v1/analytics/${report}`)).body.items;
+  const [looked, greeted] = projectIds as [string, string];
+  expect(await items('command-failures')).toMatchObject([{ key: 'exit 3', failures: 1, sessions: 1 }]);
+  expect(await items(`command-failures?projectId=${greeted}`)).toEqual([]);
+  expect(await items('slowest-commands')).toEqual(
+    expect.arrayContaining([expect.objectContaining({ key: ran.id, projectId: looked, command, exitCode: 3 })]),
+  );
+  expect(await items(`output-volume?groupBy=session&projectId=${looked}`)).toEqual([
+    { key: sessionIds[0], outputBytes: 6, commands: 1 },
+  ]);
+  expect(await items('sessions?interval=none')).toMatchObject([{ created: 2, active: 2, archived: 0, failed: 0 }]);
+  expect(await items('outcomes?interval=none')).toMatchObject([
+    { turnsCompleted: 2, turnsFailed: 0, commandsFailed: 1 },
+  ]);
+  expect((await items('sessions')).every(({ start }: { start: string }) => start.endsWith('T00:00:00.000Z'))).toBe(
+    true,
+  );
+  const kinds = (await items('waits')).map(({ key }: { key: string }) => key);
+  expect(kinds).toEqual(expect.arrayContaining(['session', 'turn', 'command']));
+  expect(await worktrail('report', 'command-failures')).toMatch(/^KIND .*\nexit 3 +1 +1 /);
 });

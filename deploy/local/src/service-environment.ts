@@ -61,8 +61,9 @@ function common(plan: ClusterPlan, name: ServiceName): Record<string, string> {
 
 function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
   const traceStore = { WORKTRAIL_TRACE_STORE_URL: serviceUrl(plan, 'trace-store') };
+  const secretsKey = { WORKTRAIL_SECRETS_KEY_FILE: plan.secrets.secretsKeyFile };
   const repositories = {
-    WORKTRAIL_SECRETS_KEY_FILE: plan.secrets.secretsKeyFile,
+    ...secretsKey,
     WORKTRAIL_REPOSITORY_ROOTS: plan.repositoryRoots.join(delimiter),
     WORKTRAIL_STATE_DIRECTORY: plan.state.root,
   };
@@ -73,7 +74,7 @@ function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
         ...(plan.env[collectorHeaders] && { [collectorHeaders]: plan.env[collectorHeaders] }),
       };
     case 'orchestrator':
-      return { ...traceStore, WORKTRAIL_WORKFLOW_BUNDLE: plan.state.bundles };
+      return { ...traceStore, ...secretsKey, WORKTRAIL_WORKFLOW_BUNDLE: plan.state.bundles };
     case 'gateway':
       return { ...traceStore, ...repositories, WORKTRAIL_OPERATOR_TOKEN: plan.secrets.operatorToken };
     case 'sandbox-runner':

@@ -28,6 +28,7 @@ import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTurns } from './resources/turns.ts';
+import { createWebhooks } from './resources/webhooks.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
 
@@ -85,6 +86,7 @@ export function createClient(options: ClientOptions) {
     analytics: createAnalytics(transport),
     query: createQuery(transport),
     exports: createExports(transport),
+    webhooks: createWebhooks(transport),
     models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),

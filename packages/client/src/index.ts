@@ -9,7 +9,7 @@ export { type FieldError, WorktrailApiError, WorktrailConnectionError } from './
 export type { FollowOptions, WorktrailEvent } from './event-stream.ts';
 export type * from './gen/api-schemas.ts';
 export type { Page, PageQuery } from './pagination.ts';
-export type { ReportQuery, UsageQuery } from './resources/analytics.ts';
+export type { ReportQuery } from './resources/analytics.ts';
 export type { CallOptions, WaitOptions } from './resources/call.ts';
 export type { OutputQuery, OutputRange } from './resources/commands.ts';
 export type { EventQuery } from './resources/events.ts';

@@ -113,6 +113,8 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_EGRESS_PRIVATE_ALLOWED: '10.0.0.0/8:443,[fd00::/8]:*',
     WORKTRAIL_OTLP_URL: 'https://collector/v1/traces',
     WORKTRAIL_OTLP_CONTENT: 'true',
+    WORKTRAIL_WEBHOOKS_PRIVATE_ALLOWED: '127.0.0.1:8080',
+    WORKTRAIL_WEBHOOKS_PER_ORGANIZATION_MAX: '23',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -141,6 +143,7 @@ test('every value of the file has a variable', () => {
         },
       },
     },
+    webhooks: { privateAllowed: ['127.0.0.1:8080'], perOrganizationMax: 23 },
     egress: { privateAllowed: ['10.0.0.0/8:443', '[fd00::/8]:*'] },
     repositoryRoots: ['/a', '/b'],
     runner: {

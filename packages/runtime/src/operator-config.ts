@@ -160,6 +160,15 @@ const schema = z.strictObject({
       content: z.boolean().default(false),
     })
     .prefault({}),
+  webhooks: z
+    .strictObject({
+      /** What webhooks may reach of this host and of private networks; and by http instead of https, this alone. */
+      privateAllowed: z
+        .array(z.string().refine(isPrivateDestination, 'must be address:port or address/bits:port'))
+        .default([]),
+      perOrganizationMax: positive.max(1_000).default(20),
+    })
+    .prefault({}),
   events: z
     .strictObject({
       streamBytesMax: z

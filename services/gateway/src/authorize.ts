@@ -81,6 +81,9 @@ const scopeByAction = {
   'config.read': 'admin',
   'trace.query': 'read',
   'history.import': 'admin',
+  // They take the history of all projects elsewhere.
+  'webhook.read': 'admin',
+  'webhook.write': 'admin',
 } as const satisfies Record<string, Scope | readonly Scope[] | null>;
 
 export type Action = keyof typeof scopeByAction;

@@ -30,3 +30,5 @@ export const openingKey = (sessionId: string) => `opening.${sessionId}`;
 export const importKey = (organizationId: string) => `import.${organizationId}`;
 
 export const secretList = (projectId: string) => `secret.${projectId}`;
+
+export const webhookList = (organizationId: string) => `webhook.${organizationId}`;

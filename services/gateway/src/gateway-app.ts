@@ -75,6 +75,8 @@ import { addPermissionRoutes } from './turns/permission-routes.ts';
 import { addModelRoutes } from './turns/model-routes.ts';
 import { addChatRoutes } from './turns/chat-routes.ts';
 import { addTurnRoutes } from './turns/turn-routes.ts';
+import { createDeliveryLog } from './webhooks/delivery-log.ts';
+import { addWebhookRoutes } from './webhooks/webhook-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
 export interface GatewayAppDeps {
@@ -184,6 +186,8 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addQueryRoutes(api, { trace });
   const producer = { js: parts.js, jsm: parts.jsm, trace, log };
   addImportRoutes(api, { store, projects, producer, trace, audit, ...settings, sessions: parts.sessions });
+  const deliveries = createDeliveryLog(parts.jsm);
+  addWebhookRoutes(api, { store, projects, log: deliveries, trace, workflows, audit, box, operator });
   addDescriptionRoutes(api.app);
   return api.app;
 }

@@ -155,6 +155,7 @@ const sessions: View = {
     merged('created_at', optional(moment), 'When it was created.'),
     merged('last_event_at', optional(moment), 'When it last said something of itself.'),
     merged('generation', 'UInt32', 'How often it was placed.'),
+    merged('labels', 'Map(String, String)', 'Its labels, as it was made with.'),
   ],
 };
 

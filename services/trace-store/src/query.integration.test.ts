@@ -17,7 +17,7 @@ beforeAll(async () => {
     const command = newId('command');
     await publish('session', 1, {
       case: 'sessionCreated',
-      value: { title: text, taskId: 'tsk_1', branch: 'worktrail/x' },
+      value: { title: text, taskId: 'tsk_1', branch: 'worktrail/x', labels: { team: 'blue' } },
     });
     await publish(command, 1, queued(`echo ${text}`));
     await publish(command, 2, output('stdout', 0, 0, Buffer.from(text)));
@@ -46,8 +46,14 @@ describe('questions', () => {
   });
 
   test('sessions tell their state, events their data and bytes', async () => {
-    expect((await ask('SELECT session_id, title, state, task_id FROM sessions')).rows).toEqual([
-      { session_id: mine.sessionId, title: 'my own output', state: 'creating', task_id: 'tsk_1' },
+    expect((await ask('SELECT session_id, title, state, task_id, labels FROM sessions')).rows).toEqual([
+      {
+        session_id: mine.sessionId,
+        title: 'my own output',
+        state: 'creating',
+        task_id: 'tsk_1',
+        labels: { team: 'blue' },
+      },
     ]);
     const { rows } = await ask(
       `SELECT type, JSONExtractInt(data, 'exitCode') AS code FROM events WHERE type = 'command.ended'`,

@@ -127,7 +127,7 @@ export async function startTraceStore(
 
   const barrier = createFlushBarrier(jsm);
   const { querySecondsMax } = config;
-  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit, querySecondsMax });
+  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit, querySecondsMax, now });
   const rpc = connectNodeAdapter({
     routes: (router) => router.service(TraceService, service),
     interceptors: [requireBearer(config.internalToken)],

@@ -4,8 +4,9 @@ import { type Command, Option } from 'commander';
 import { exportHistory } from '../commands/export.ts';
 import { importHistory } from '../commands/import.ts';
 import { query } from '../commands/query.ts';
-import { reportUsage, usageGroups } from '../commands/report.ts';
-import { moment } from '../option-values.ts';
+import { report } from '../commands/report.ts';
+import { type ReportView, reportViews } from '../commands/report-views.ts';
+import { moment, wholeNumber } from '../option-values.ts';
 import type { Action } from './action.ts';
 import { projectOption } from './project-option.ts';
 
@@ -37,19 +38,26 @@ export function addAnalytics(program: Command, action: Action): void {
       '\nThe sessions are archived ones. What broke off is run again: what is there stays as it is.',
     )
     .action(action(importHistory));
-  const report = program.command('report').description('what the history of all sessions adds up to');
-  addReport(report, 'usage')
-    .description('tokens and cost of the calls of models')
-    .addOption(new Option('--by <what>', 'a row for each').choices(usageGroups).default('model'))
-    .addHelpText('after', '\nExample:\n  worktrail report usage --from 2026-11-01 --by project')
-    .action(action(reportUsage));
+  const reports = program.command('report').description('what the history of all sessions adds up to');
+  for (const view of reportViews) addReport(reports, view).action(action(report(view)));
 }
 
-/** What every report takes. */
-function addReport(report: Command, name: string): Command {
-  return report
+const intervals = ['none', 'hour', 'day', 'week', 'month'];
+
+function addReport(reports: Command, { name, description, groups, every }: ReportView): Command {
+  const command = reports
     .command(name)
+    .description(description)
     .option('--from <time>', 'only what happened then or later: a day in UTC, or an ISO time', moment)
     .option('--to <time>', 'only what happened before', moment)
-    .option('-p, --project <id or name>', 'of this project alone');
+    .option('-p, --project <id or name>', 'of this project alone')
+    .option('--limit <n>', 'rows; default: all, at most 1000', wholeNumber(1, 1_000))
+    .addHelpText('after', `\nExample:\n  worktrail report ${name} --from 2026-11-01`);
+  if (groups.length > 1) {
+    command.addOption(new Option('--by <what>', 'a row for each').choices([...groups]).default(groups[0]));
+  }
+  if (every !== undefined) {
+    command.addOption(new Option('--every <interval>', 'and for each of these').choices(intervals).default(every));
+  }
+  return command;
 }

@@ -889,7 +889,7 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
   organizationId: string;
 
   /**
-   * "usage".
+   * "usage", "sessions", ….
    *
    * @generated from field: string name = 2;
    */
@@ -920,6 +920,20 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
    * @generated from field: string group_by = 6;
    */
   groupBy: string;
+
+  /**
+   * "hour", "day", "week", "month": a row for each of them that is not empty; "none" or empty: for all of the time together.
+   *
+   * @generated from field: string interval = 7;
+   */
+  interval: string;
+
+  /**
+   * 0, and at most: 1,000.
+   *
+   * @generated from field: uint32 limit = 8;
+   */
+  limit: number;
 };
 
 /**
@@ -950,6 +964,130 @@ export declare type ReportResponse = Message<"worktrail.v1.ReportResponse"> & {
  * Use `create(ReportResponseSchema)` to create a new message.
  */
 export declare const ReportResponseSchema: GenMessage<ReportResponse>;
+
+/**
+ * @generated from message worktrail.v1.PartitionPosition
+ */
+export declare type PartitionPosition = Message<"worktrail.v1.PartitionPosition"> & {
+  /**
+   * @generated from field: uint32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * @generated from field: worktrail.v1.Cursor stored = 2;
+   */
+  stored?: Cursor | undefined;
+
+  /**
+   * When it was so.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.PartitionPosition.
+ * Use `create(PartitionPositionSchema)` to create a new message.
+ */
+export declare const PartitionPositionSchema: GenMessage<PartitionPosition>;
+
+/**
+ * @generated from message worktrail.v1.MatchEventsRequest
+ */
+export declare type MatchEventsRequest = Message<"worktrail.v1.MatchEventsRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Public type names, at least one.
+   *
+   * @generated from field: repeated string types = 2;
+   */
+  types: string[];
+
+  /**
+   * Empty: of all projects.
+   *
+   * @generated from field: string project_id = 3;
+   */
+  projectId: string;
+
+  /**
+   * `next` of the answer before. A partition that is not named begins at the present.
+   *
+   * @generated from field: repeated worktrail.v1.PartitionPosition after = 4;
+   */
+  after: PartitionPosition[];
+
+  /**
+   * @generated from field: uint32 limit = 5;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message worktrail.v1.MatchEventsRequest.
+ * Use `create(MatchEventsRequestSchema)` to create a new message.
+ */
+export declare const MatchEventsRequestSchema: GenMessage<MatchEventsRequest>;
+
+/**
+ * @generated from message worktrail.v1.MatchedEvent
+ */
+export declare type MatchedEvent = Message<"worktrail.v1.MatchedEvent"> & {
+  /**
+   * @generated from field: worktrail.v1.SessionScope scope = 1;
+   */
+  scope?: SessionScope | undefined;
+
+  /**
+   * @generated from field: worktrail.v1.Cursor cursor = 2;
+   */
+  cursor?: Cursor | undefined;
+
+  /**
+   * @generated from field: string event_id = 3;
+   */
+  eventId: string;
+
+  /**
+   * @generated from field: string type = 4;
+   */
+  type: string;
+};
+
+/**
+ * Describes the message worktrail.v1.MatchedEvent.
+ * Use `create(MatchedEventSchema)` to create a new message.
+ */
+export declare const MatchedEventSchema: GenMessage<MatchedEvent>;
+
+/**
+ * @generated from message worktrail.v1.MatchEventsResponse
+ */
+export declare type MatchEventsResponse = Message<"worktrail.v1.MatchEventsResponse"> & {
+  /**
+   * By partition, in cursor order.
+   *
+   * @generated from field: repeated worktrail.v1.MatchedEvent events = 1;
+   */
+  events: MatchedEvent[];
+
+  /**
+   * @generated from field: repeated worktrail.v1.PartitionPosition next = 2;
+   */
+  next: PartitionPosition[];
+};
+
+/**
+ * Describes the message worktrail.v1.MatchEventsResponse.
+ * Use `create(MatchEventsResponseSchema)` to create a new message.
+ */
+export declare const MatchEventsResponseSchema: GenMessage<MatchEventsResponse>;
 
 /**
  * @generated from message worktrail.v1.GetStatusRequest
@@ -1154,6 +1292,17 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof ReportRequestSchema;
     output: typeof ReportResponseSchema;
+  },
+  /**
+   * Which events of an organization were stored after a position, by type: what webhooks are told of. Without a position it
+   * answers the present, behind the flush barrier; else it does not wait.
+   *
+   * @generated from rpc worktrail.v1.TraceService.MatchEvents
+   */
+  matchEvents: {
+    methodKind: "unary";
+    input: typeof MatchEventsRequestSchema;
+    output: typeof MatchEventsResponseSchema;
   },
   /**
    * Versions, lag, sizes, dead letters.

@@ -7,11 +7,13 @@ import type { ClickHouse } from '../clickhouse/store.ts';
 import { createFairShare } from '../fair-share.ts';
 import { answerQuery } from '../query.ts';
 import { answerReport, findReport } from '../reports/answer-report.ts';
-import { checkName, storableDate } from './asked.ts';
+import { isInterval } from '../reports/intervals.ts';
+import { bounded, checkName, invalid, storableDate } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 
 /** Running and waiting ones together: others find a place, too. */
 const statementsPerOrganizationMax = 4;
+const reportRowsMax = 1_000;
 
 export interface OrganizationQuestionsDeps {
   clickhouse: ClickHouse;
@@ -31,16 +33,19 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
       return await statements.use(organizationId, () => answerQuery(clickhouse, question));
     },
 
-    report: async ({ name, organizationId, projectId, groupBy, from, to }) => {
-      const report = findReport(name, groupBy);
+    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, from, to }) => {
+      const interval = asked || 'none';
+      if (!isInterval(interval)) throw invalid('interval: is one of none, hour, day, week, month');
+      const report = findReport(name, groupBy, interval);
       if (projectId !== '') checkName('project_id', projectId);
       const times = {
         from: from && storableDate('from', timestampDate(from)),
         to: to && storableDate('to', timestampDate(to)),
       };
       await scopes.passOrganization(organizationId);
-      const question = { organizationId, projectId, groupBy, ...times };
-      return await statements.use(organizationId, () => answerReport(clickhouse, report, question));
+      const question = { organizationId, projectId, groupBy, interval, ...times };
+      const rowsMax = bounded(limit, reportRowsMax);
+      return await statements.use(organizationId, () => answerReport(clickhouse, report, question, rowsMax));
     },
   };
 }

@@ -13,11 +13,13 @@ import { createHistoryQuestions } from './history-questions.ts';
 import { createListQuestions } from './list-questions.ts';
 import { createOrganizationQuestions } from './organization-questions.ts';
 import { createScopes } from './scopes.ts';
+import { createWebhookQuestions } from './webhook-questions.ts';
 
 export interface TraceServiceDeps extends StatusDeps {
   barrier: FlushBarrier;
   audit: Ingest;
   querySecondsMax: number;
+  now: () => Date;
 }
 
 export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof TraceService> {
@@ -26,6 +28,7 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
     ...createHistoryQuestions({ ...deps, scopes }),
     ...createListQuestions({ ...deps, scopes }),
     ...createOrganizationQuestions({ ...deps, scopes }),
+    ...createWebhookQuestions({ ...deps, scopes }),
     getStatus: () => fromClickHouse(readStatus(deps)),
   };
 }
