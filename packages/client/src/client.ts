@@ -24,6 +24,7 @@ import {
 } from './resources/operation.ts';
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
+import { createSearch } from './resources/search.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
@@ -85,8 +86,9 @@ export function createClient(options: ClientOptions) {
     events,
     analytics: createAnalytics(transport),
     query: createQuery(transport),
-    exports: createExports(transport),
+    search: createSearch(transport),
     webhooks: createWebhooks(transport),
+    exports: createExports(transport),
     models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),

@@ -17,5 +17,6 @@ export type { ExportQuery } from './resources/exports.ts';
 export type { DiffQuery, FileContent, FileListQuery, FileWrite } from './resources/files.ts';
 export type { Readiness } from './resources/operation.ts';
 export type { ContextQuery } from './resources/projects.ts';
+export type { SearchQuery } from './resources/search.ts';
 export type { SessionFilter } from './resources/sessions.ts';
 export type { SuggestionQuery } from './resources/suggestions.ts';

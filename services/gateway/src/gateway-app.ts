@@ -52,6 +52,7 @@ import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
 import { createProposalReader } from './proposals/proposal-reader.ts';
 import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
+import { addSearchRoutes } from './search/search-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
@@ -183,11 +184,12 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addLimitRoutes(api, { census, projects, followers, operator });
   addOperatorConfigRoutes(api, { operator, origins });
   addAnalyticsRoutes(api, { projects, trace });
+  addSearchRoutes(api, { projects, trace });
   addQueryRoutes(api, { trace });
-  const producer = { js: parts.js, jsm: parts.jsm, trace, log };
-  addImportRoutes(api, { store, projects, producer, trace, audit, ...settings, sessions: parts.sessions });
   const deliveries = createDeliveryLog(parts.jsm);
   addWebhookRoutes(api, { store, projects, log: deliveries, trace, workflows, audit, box, operator });
+  const producer = { js: parts.js, jsm: parts.jsm, trace, log };
+  addImportRoutes(api, { store, projects, producer, trace, audit, ...settings, sessions: parts.sessions });
   addDescriptionRoutes(api.app);
   return api.app;
 }

@@ -1,12 +1,14 @@
 // What is asked of the history of all sessions.
 
 import { type Command, Option } from 'commander';
+import { searchedTypes, searchHitsDefault, searchHitsMax } from '@worktrail/contract/search';
 import { exportHistory } from '../commands/export.ts';
 import { importHistory } from '../commands/import.ts';
 import { query } from '../commands/query.ts';
 import { report } from '../commands/report.ts';
 import { type ReportView, reportViews } from '../commands/report-views.ts';
-import { moment, wholeNumber } from '../option-values.ts';
+import { search } from '../commands/search.ts';
+import { moment, namesOf, wholeNumber } from '../option-values.ts';
 import type { Action } from './action.ts';
 import { projectOption } from './project-option.ts';
 
@@ -38,6 +40,23 @@ export function addAnalytics(program: Command, action: Action): void {
       '\nThe sessions are archived ones. What broke off is run again: what is there stays as it is.',
     )
     .action(action(importHistory));
+  program
+    .command('search <words...>')
+    .description('what was said, run and printed in all sessions: words, "phrases" and beginnings*')
+    .option('-p, --project <id or name>', 'of this project alone')
+    .option('--session <session>', 'of this session alone')
+    .option('--task <task>', 'of this task alone')
+    .option(
+      '--types <types>',
+      `${searchedTypes.join(', ')}; several with commas (default: all)`,
+      namesOf(searchedTypes),
+    )
+    .option('--from <time>', 'only what happened then or later: a day in UTC, or an ISO time', moment)
+    .option('--to <time>', 'only what happened before', moment)
+    .option('-n, --limit <n>', 'so many hits', wholeNumber(1, searchHitsMax), searchHitsDefault)
+    .option('--cursor <cursor>', 'go on where a page said that there is more')
+    .addHelpText('after', `\nExample:\n  worktrail search '"connection refused"' 'ECONN*' --types command.output`)
+    .action(action(search));
   const reports = program.command('report').description('what the history of all sessions adds up to');
   for (const view of reportViews) addReport(reports, view).action(action(report(view)));
 }

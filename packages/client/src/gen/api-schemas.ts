@@ -1059,6 +1059,30 @@ export interface Scan {
   endedAt: string | null;
 }
 
+export interface SearchHit {
+  type: "message.user" | "message.agent" | "message.summary" | "reasoning" | "command.queued" | "command.output";
+  time: string;
+  projectId: string;
+  taskId: string | null;
+  sessionId: string;
+  turnId: string | null;
+  commandId: string | null;
+  /** Of the event in its session's history. */
+  cursor: string;
+  /** Of output. */
+  stream: "stdout" | "stderr" | null;
+  /** Of output: where the event's bytes begin in their stream. */
+  offset: number | null;
+  /** A piece of what was found, as it stands: it may have control characters. */
+  text: string;
+  highlights: Array<{
+    /** In UTF-16 code units of `text`. */
+    from: number;
+    /** Not included. */
+    to: number;
+  }>;
+}
+
 export interface Session {
   id: string;
   projectId: string;

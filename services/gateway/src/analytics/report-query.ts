@@ -6,7 +6,7 @@ import { Code } from '@connectrpc/connect';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Principal } from '../authorize.ts';
 import { queryInteger } from '../http/query-number.ts';
-import { invalid } from '../problem.ts';
+import { datesOf, timeRange } from '../http/query-time.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
 import { id, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
@@ -14,23 +14,8 @@ import { askTraceStore } from '../trace-store.ts';
 export const intervals = ['none', 'hour', 'day', 'week', 'month'] as const;
 const rowsMax = 1_000;
 const reportTimeoutMs = 20_000;
-const yearMin = 1970;
-const yearMax = 2199;
-
-const moment = (description: string) =>
-  z.iso
-    .datetime({ offset: true })
-    .refine((text) => isKept(new Date(text)), `must be in a year from ${yearMin} to ${yearMax}`)
-    .optional()
-    .openapi({ format: 'date-time', description });
-
-function isKept(date: Date): boolean {
-  return date.getUTCFullYear() >= yearMin && date.getUTCFullYear() <= yearMax;
-}
-
 export const reportQuery = {
-  from: moment('Only what happened then or later.'),
-  to: moment('Only what happened before.'),
+  ...timeRange,
   projectId: id('project').optional(),
   limit: queryInteger({ min: 1, max: rowsMax, byDefault: rowsMax, description: 'Rows.' }),
 };
@@ -69,8 +54,7 @@ export async function answerReport(
   { principal, query, signal }: { principal: Principal; query: ReportQuery; signal: AbortSignal },
 ): Promise<string> {
   const { groupBy, interval, limit, projectId } = query;
-  const [from, to] = [query.from, query.to].map((text) => (text === undefined ? undefined : new Date(text)));
-  if (from && to && from >= to) throw invalid({ path: 'to', message: 'must be later than from' });
+  const { from, to } = datesOf(query);
   if (projectId !== undefined) await projects.open(principal, projectId, 'trace.query');
   const question = {
     ...{ organizationId: principal.organizationId, name, groupBy, interval, limit, projectId: projectId ?? '' },

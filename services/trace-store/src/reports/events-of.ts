@@ -2,7 +2,7 @@
 // A block of events is stored once, so nothing has to be collapsed; FINAL would not use the projection.
 
 import type { EventType } from '@worktrail/contract/event-types';
-import { type Sql, sql } from '../sql-text.ts';
+import { sqlList, type Sql, sql } from '../sql-text.ts';
 import type { ReportQuestion } from './report.ts';
 
 export function eventsOf(question: ReportQuestion, ...types: EventType[]): Sql {
@@ -14,9 +14,5 @@ export function eventsOf(question: ReportQuestion, ...types: EventType[]): Sql {
 export function eventsSince({ organizationId, projectId, from }: ReportQuestion, ...types: EventType[]): Sql {
   const ofProject = projectId === '' ? sql`` : sql` AND project_id = ${projectId}`;
   const since = from ? sql` AND time >= ${from}` : sql``;
-  return sql`organization_id = ${organizationId} AND type IN (${listOf(types)})${since}${ofProject}`;
-}
-
-export function listOf(values: readonly string[]): Sql {
-  return values.map((value) => sql`${value}`).reduce((list, value) => sql`${list}, ${value}`);
+  return sql`organization_id = ${organizationId} AND type IN (${sqlList(types)})${since}${ofProject}`;
 }
