@@ -6,6 +6,7 @@ import type { TraceService } from '@worktrail/proto/trace';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import { createFairShare } from '../fair-share.ts';
 import { answerQuery } from '../query.ts';
+import { streamQuery } from '../query-stream.ts';
 import { answerReport, findReport } from '../reports/answer-report.ts';
 import { isInterval } from '../reports/intervals.ts';
 import { bounded, checkName, invalid, storableDate } from './asked.ts';
@@ -21,16 +22,22 @@ export interface OrganizationQuestionsDeps {
   querySecondsMax: number;
 }
 
-type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'report'>;
+type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'queryStream' | 'report'>;
 
 export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): OrganizationQuestions {
   const { clickhouse, scopes } = deps;
   const statements = createFairShare(statementsPerOrganizationMax);
   return {
-    query: async ({ organizationId, sql }) => {
+    query: async ({ organizationId, sql }, { signal }) => {
       await scopes.passOrganization(organizationId);
       const question = { organizationId, sql, secondsMax: deps.querySecondsMax };
-      return await statements.use(organizationId, () => answerQuery(clickhouse, question));
+      return await statements.use(organizationId, () => answerQuery(clickhouse, question, signal));
+    },
+
+    queryStream: async function* (request, { signal }) {
+      await scopes.passOrganization(request.organizationId);
+      const question = { ...request, secondsMax: deps.querySecondsMax };
+      yield* statements.useWhile(request.organizationId, () => streamQuery(clickhouse, question, signal));
     },
 
     report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, from, to }) => {
