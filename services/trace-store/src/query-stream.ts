@@ -84,7 +84,7 @@ async function write(
 ): Promise<string> {
   const found = findFormat(name);
   if (!found) throw new ConnectError(`format is one of ${formatNames.join(', ')}`, Code.InvalidArgument);
-  const bounds = [statement.settings, ...settings, ...boundsFor(found.format)].join(', ');
+  const bounds = [statement.settings, ...boundsFor(found.format), ...settings].join(', ');
   let begun = false;
   const send = async (bytes: Uint8Array) => {
     if (!begun) await put({ case: 'start', value: { format: found.name } as never });

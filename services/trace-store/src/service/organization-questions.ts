@@ -5,6 +5,7 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { TraceService } from '@worktrail/proto/trace';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import { createFairShare } from '../fair-share.ts';
+import { clientQuestion } from '../endpoint/client-question.ts';
 import { answerQuery } from '../query.ts';
 import { streamQuery } from '../query-stream.ts';
 import { answerReport, findReport } from '../reports/answer-report.ts';
@@ -27,6 +28,9 @@ type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'q
 export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): OrganizationQuestions {
   const { clickhouse, scopes } = deps;
   const statements = createFairShare(statementsPerOrganizationMax);
+  /** Who asks may give it less time. */
+  const secondsMax = ({ max_execution_time: given = '' }: Record<string, string>) =>
+    Math.min(deps.querySecondsMax, Number(given) >= 1 ? Math.floor(Number(given)) : deps.querySecondsMax);
   return {
     query: async ({ organizationId, sql }, { signal }) => {
       await scopes.passOrganization(organizationId);
@@ -36,7 +40,9 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
 
     queryStream: async function* (request, { signal }) {
       await scopes.passOrganization(request.organizationId);
-      const question = { ...request, secondsMax: deps.querySecondsMax };
+      const { organizationId, sql, format } = request;
+      const ask = request.client ? { ask: clientQuestion(request) } : {};
+      const question = { organizationId, sql, format, secondsMax: secondsMax(request.settings), ...ask };
       yield* statements.useWhile(request.organizationId, () => streamQuery(clickhouse, question, signal));
     },
 
