@@ -24,6 +24,7 @@ import {
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
+import { createRetention } from './resources/retention.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTurns } from './resources/turns.ts';
@@ -85,6 +86,7 @@ export function createClient(options: ClientOptions) {
     analytics: createAnalytics(transport),
     query: createQuery(transport),
     webhooks: createWebhooks(transport),
+    retention: createRetention(transport),
     models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),

@@ -51,6 +51,7 @@ import { createProposalReader } from './proposals/proposal-reader.ts';
 import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
+import { addRetentionRoutes } from './retention/retention-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
 import type { RunnerRequests } from './runners/runner-requests.ts';
@@ -181,6 +182,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addOperatorConfigRoutes(api, { operator, origins });
   addAnalyticsRoutes(api, { projects, trace });
   addQueryRoutes(api, { trace });
+  addRetentionRoutes(api, { store, trace, audit, operator });
   const deliveries = createDeliveryLog(parts.jsm);
   addWebhookRoutes(api, { store, projects, log: deliveries, trace, workflows, audit, box, operator });
   addDescriptionRoutes(api.app);

@@ -1,6 +1,7 @@
 // The trace-store's configuration: the common variables, where ClickHouse is, and the bounds of streams and batches, some of them the
 // operator's.
 
+import type { RetentionCeilings } from '@worktrail/contract/retention';
 import {
   ConfigurationError,
   readEnvironment,
@@ -29,6 +30,8 @@ export interface StreamLimits {
 export interface TraceStoreConfig extends ServiceConfig {
   clickhouse: ClickHouseConfig;
   streams: StreamLimits;
+  /** What of it an organization may keep at most. */
+  retention: RetentionCeilings;
   /** Of one SQL statement of a tenant. */
   querySecondsMax: number;
 }
@@ -60,7 +63,12 @@ export function traceStoreConfig(environment: NodeJS.ProcessEnv): TraceStoreConf
   });
   const { streamBytesMax, tailMessages } = operator.events;
   const { streams, ...rest } = own;
-  return { ...common, ...rest, streams: { ...streams, eventBytesMax: streamBytesMax, tailMessages } };
+  return {
+    ...common,
+    ...rest,
+    retention: operator.retention,
+    streams: { ...streams, eventBytesMax: streamBytesMax, tailMessages },
+  };
 }
 
 function readOwn(environment: NodeJS.ProcessEnv) {

@@ -121,6 +121,7 @@ export function testConfig(path: string, natsUrl: string): TraceStoreConfig {
       settleSeconds: 60,
     },
     querySecondsMax: 2,
+    retention: { eventsDaysMax: null, outputDaysMax: null, auditDaysMax: null },
   };
 }
 

@@ -349,7 +349,7 @@ export interface CreateWebhook {
   /** Reached by https; by http only what the operator has allowed of private networks. */
   url: string;
   /** Which events. Output and deltas are not delivered, they are read from the history. */
-  types: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "egress.refused" | "limit.reached" | "gap">;
+  types: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "trial.verdict" | "egress.refused" | "limit.reached" | "gap">;
   projectId?: string;
   description?: string;
 }
@@ -640,6 +640,8 @@ export interface OperatorConfig {
   reconcile: Record<string, unknown>;
   model: Record<string, unknown>;
   events: Record<string, unknown>;
+  webhooks: Record<string, unknown>;
+  retention: Record<string, unknown>;
   /** Where each value comes from, by its path: "defaults.memoryMb". */
   origins: Record<string, {
     from: "default" | "file" | "environment";
@@ -809,6 +811,14 @@ export type PutCredential = {
   knownHosts: string;
 };
 
+export interface PutRetention {
+  /** The history of an archived session, after its last event. null: for ever. */
+  eventsDays: number | null;
+  /** The output of a command that has ended. null: as long as its events. */
+  outputDays: number | null;
+  auditDays: number | null;
+}
+
 export interface PutSecret {
   value: string;
 }
@@ -830,6 +840,59 @@ export interface ReplayDelivery {
 
 export interface ReplayedDelivery {
   eventId: string;
+}
+
+export interface Retention {
+  /** The history of an archived session, after its last event. null: for ever. */
+  eventsDays: number | null;
+  /** The output of a command that has ended. null: as long as its events. */
+  outputDays: number | null;
+  auditDays: number | null;
+  events: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
+  output: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
+  audit: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
 }
 
 /** The checkpoint that the revert is itself. */
@@ -1093,7 +1156,7 @@ export interface UpdateWebhook {
   /** Reached by https; by http only what the operator has allowed of private networks. */
   url?: string;
   /** Which events. Output and deltas are not delivered, they are read from the history. */
-  types?: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "egress.refused" | "limit.reached" | "gap">;
+  types?: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "trial.verdict" | "egress.refused" | "limit.reached" | "gap">;
   description?: string;
   /** Enabled again, it goes on where it was. */
   enabled?: boolean;

@@ -11,7 +11,7 @@ import type { ClickHouseConfig } from '../config.ts';
 import { type Cell, tabSeparated } from '../row-bytes.ts';
 import { answerOf, type Connection, selectBytes, selectRows } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
-import { openEmbedded } from './embedded.ts';
+import { openEmbedded, startEngine } from './embedded.ts';
 import { openServer } from './server.ts';
 
 export interface ClickHouseReader {
@@ -55,6 +55,10 @@ const confinedMax = 2;
 const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
+  if (config.kind === 'embedded') {
+    const engine = startEngine(config.path);
+    lifetime.onClose('clickhouse', () => engine.close());
+  }
   const open = () => openConnection(config);
   const writers = createConnectionPool(open, writersMax, readsWaitingMax);
   lifetime.onClose('clickhouse writers', () => writers.close());

@@ -9,13 +9,15 @@ import type { FlushBarrier } from '../flush-barrier.ts';
 import type { Ingest } from '../ingest.ts';
 import { readStatus, type StatusDeps } from '../status.ts';
 import { fromClickHouse } from './asked.ts';
+import { type BackupQuestionsDeps, createBackupQuestions } from './backup-questions.ts';
 import { createHistoryQuestions } from './history-questions.ts';
 import { createListQuestions } from './list-questions.ts';
 import { createOrganizationQuestions } from './organization-questions.ts';
+import { createRetentionQuestions } from './retention-questions.ts';
 import { createScopes } from './scopes.ts';
 import { createWebhookQuestions } from './webhook-questions.ts';
 
-export interface TraceServiceDeps extends StatusDeps {
+export interface TraceServiceDeps extends StatusDeps, BackupQuestionsDeps {
   barrier: FlushBarrier;
   audit: Ingest;
   querySecondsMax: number;
@@ -29,6 +31,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
     ...createListQuestions({ ...deps, scopes }),
     ...createOrganizationQuestions({ ...deps, scopes }),
     ...createWebhookQuestions({ ...deps, scopes }),
+    ...createBackupQuestions(deps),
+    ...createRetentionQuestions(deps),
     getStatus: () => fromClickHouse(readStatus(deps)),
   };
 }
