@@ -1,12 +1,11 @@
 import { create, equals, toBinary } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { eventData } from '@worktrail/contract/event-json';
 import { type Event, EventSchema, Stream } from '@worktrail/proto/event';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { eventRow, outputRow, storedEvent } from './event-row.ts';
+import { eventRow, storedEvent } from './event-row.ts';
 import { parseEvent, UnstorableMessage } from './parse-event.ts';
-
-const origin = { partition: 0, epoch: 7, ingestedAt: new Date(1_790_000_000_000) };
 
 function message(event: Event) {
   const subject = `worktrail.events.0.${event.organizationId}.${event.sessionId}.${event.producer}`;
@@ -35,44 +34,29 @@ test('an event comes back from its row as it was published', () => {
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       const event = outputEvent(bytes);
       const parsed = parseEvent(message(event));
-      const row = eventRow(parsed, origin);
-      const body = outputRow(parsed, origin)?.body;
-      expect(body ?? new Uint8Array(0)).toEqual(bytes);
-      expect(equals(EventSchema, storedEvent(row.message as Uint8Array, body), event)).toBe(true);
+      const { message: slim, output } = eventRow(parsed);
+      expect(output?.bytes).toEqual(bytes);
+      expect(equals(EventSchema, storedEvent(slim, output?.bytes), event)).toBe(true);
     }),
   );
 });
 
-test('a row has the public names, the exact place of output, and its bytes once', () => {
-  const parsed = parseEvent(message(outputEvent(Buffer.from('unique output bytes'))));
-  const row = eventRow(parsed, origin);
-  expect(row).toMatchObject({
-    type: 'command.output',
-    stream: 'stderr',
-    offset: 5,
-    position: 8,
-    size: 19,
-    sequence: 3,
-    epoch: 7,
-    time: '2026-09-21 14:13:20.123',
-    data: JSON.stringify({ stream: 'stderr', offset: 5, position: 8 }),
-  });
-  expect(Buffer.from(row.message as Uint8Array).includes('unique output bytes')).toBe(false);
-  expect(outputRow(parsed, origin)).toMatchObject({
-    command_id: 'cmd_1',
-    stream: 'stderr',
-    offset: 5,
-    position: 8,
-    size: 19,
-  });
+test("an output's data is the public one without its bytes, which are nowhere else in the row", () => {
+  for (const stream of [Stream.UNSPECIFIED, Stream.STDOUT, Stream.STDERR, 7 as Stream]) {
+    const event = outputEvent(Buffer.from('unique output bytes'));
+    Object.assign(event.payload.value!, { stream });
+    const row = eventRow(parseEvent(message(event)));
+    const { bytes: _, text: __, ...data } = eventData(event);
+    expect(row.data).toBe(JSON.stringify(data));
+    expect(Buffer.from(row.message).includes('unique output bytes')).toBe(false);
+  }
 });
 
 test('fields that this version does not know survive', () => {
   const known = message(outputEvent(Buffer.from('x')));
   const unknownField = Uint8Array.of(0xc2, 0xbb, 0x01, 0x03, 0x61, 0x62, 0x63);
-  const parsed = parseEvent({ ...known, data: Buffer.concat([known.data, unknownField]) });
-  const slim = eventRow(parsed, origin).message as Uint8Array;
-  const back = toBinary(EventSchema, storedEvent(slim, outputRow(parsed, origin)?.body));
+  const { message: slim, output } = eventRow(parseEvent({ ...known, data: Buffer.concat([known.data, unknownField]) }));
+  const back = toBinary(EventSchema, storedEvent(slim, output?.bytes));
   expect(Buffer.from(back).includes(Buffer.from(unknownField))).toBe(true);
 });
 

@@ -3,13 +3,14 @@
 // `message` holds the published bytes except an output's own bytes, which are the `body` of the other row: nothing is stored twice, and
 // `storedEvent(message, body)` is the event, fields this version does not know included.
 
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import { eventData } from '@worktrail/contract/event-json';
 import { ActorKind, type CommandOutput, type Event, EventSchema, Stream } from '@worktrail/proto/event';
+import { messageWithoutBytes, withoutBytes } from './output-message.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import type { Cell } from './row-bytes.ts';
-import { dateTimeText } from './sql-text.ts';
-import { typedColumns, typedColumnsOf } from './typed-columns.ts';
+import type { Column } from './row-binary.ts';
+import type { SessionTask } from './session-tasks.ts';
+import { type TypedColumns, typedBinaryColumns, typedColumnsOf } from './typed-columns.ts';
 
 export interface BatchOrigin {
   partition: number;
@@ -18,115 +19,84 @@ export interface BatchOrigin {
   ingestedAt: Date;
 }
 
-export const eventColumns = [
-  'organization_id',
-  'project_id',
-  'session_id',
-  'partition',
-  'epoch',
-  'sequence',
-  'fill',
-  'producer',
-  'number',
-  'event_id',
-  'type',
-  'time',
-  'turn_id',
-  'command_id',
-  'actor_kind',
-  'actor_id',
-  'generation',
-  'data',
-  'stream',
-  'offset',
-  'position',
-  'size',
-  'message',
-  'ingested_at',
-  ...typedColumns,
-] as const;
+/** What is made of an event, and may fail; the columns take the rest from the event itself. */
+export interface EventRow {
+  parsed: ParsedEvent;
+  output: CommandOutput | undefined;
+  /** JSON. */
+  data: string;
+  message: Uint8Array;
+  typed: TypedColumns;
+}
 
-export const outputColumns = [
-  'organization_id',
-  'project_id',
-  'session_id',
-  'command_id',
-  'position',
-  'stream',
-  'offset',
-  'partition',
-  'epoch',
-  'sequence',
-  'fill',
-  'time',
-  'size',
-  'body',
-  'ingested_at',
-] as const;
+/** A row of either table. */
+export interface StoredRow extends EventRow {
+  origin: BatchOrigin;
+  task: SessionTask;
+}
 
-export type EventRow = Record<(typeof eventColumns)[number], Cell>;
-
-export type OutputRow = Record<(typeof outputColumns)[number], Cell>;
-
-const noBytes = new Uint8Array(0);
-
-export function eventRow(parsed: ParsedEvent, origin: BatchOrigin): EventRow {
-  const { event, payload } = parsed;
-  const output = payload.case === 'commandOutput' ? payload.value : undefined;
-  const slim = output ? withOutputBytes(event, output, noBytes) : event;
-  const data = publicData(slim);
-  const size = output?.bytes.length ?? 0;
+export function eventRow(parsed: ParsedEvent): EventRow {
+  const { event, payload, data: message, type } = parsed;
+  if (payload.case !== 'commandOutput') {
+    const data = eventData(event);
+    const typed = typedColumnsOf(type, data, 0);
+    return { parsed, output: undefined, data: JSON.stringify(data), message, typed };
+  }
+  const output = payload.value;
   return {
-    organization_id: event.organizationId,
-    project_id: event.projectId,
-    session_id: event.sessionId,
-    partition: origin.partition,
-    epoch: origin.epoch,
-    sequence: parsed.sequence,
-    fill: parsed.fill,
-    producer: event.producer,
-    number: parsed.number,
-    event_id: event.id,
-    type: parsed.type,
-    time: dateTimeText(parsed.time),
-    turn_id: event.turnId,
-    command_id: event.commandId,
-    actor_kind: actorKindName(event.actor?.kind),
-    actor_id: event.actor?.id ?? '',
-    generation: event.generation,
-    data: JSON.stringify(data),
-    stream: output ? streamName(output.stream) : '',
-    offset: Number(output?.offset ?? 0),
-    position: Number(output?.position ?? 0),
-    size,
-    message: output ? toBinary(EventSchema, slim) : parsed.data,
-    ingested_at: dateTimeText(origin.ingestedAt),
-    ...typedColumnsOf(parsed.type, data, size),
+    parsed,
+    output,
+    data: outputData(event, output),
+    message: messageWithoutBytes(message, event, output),
+    typed: typedColumnsOf(type, {}, output.bytes.length),
   };
 }
 
-/** Undefined where the event is no output, or one without a byte. */
-export function outputRow({ event, payload, sequence, fill, time }: ParsedEvent, origin: BatchOrigin) {
-  if (payload.case !== 'commandOutput' || payload.value.bytes.length === 0) return undefined;
-  const { stream, offset, position, bytes } = payload.value;
-  return {
-    organization_id: event.organizationId,
-    project_id: event.projectId,
-    session_id: event.sessionId,
-    command_id: event.producer,
-    position: Number(position),
-    stream: streamName(stream),
-    offset: Number(offset),
-    partition: origin.partition,
-    epoch: origin.epoch,
-    sequence,
-    fill,
-    time: dateTimeText(time),
-    size: bytes.length,
-    body: bytes,
-    ingested_at: dateTimeText(origin.ingestedAt),
-  } satisfies OutputRow;
-}
+const ofBoth: readonly Column<StoredRow>[] = [
+  { name: 'organization_id', put: (to, { parsed }) => to.text(parsed.event.organizationId) },
+  { name: 'project_id', put: (to, { parsed }) => to.text(parsed.event.projectId) },
+  { name: 'task_id', put: (to, { task }) => to.text(task.task_id) },
+  { name: 'session_id', put: (to, { parsed }) => to.text(parsed.event.sessionId) },
+  { name: 'partition', put: (to, { origin }) => to.uint16(origin.partition) },
+  { name: 'epoch', put: (to, { origin }) => to.uint64(origin.epoch) },
+  { name: 'sequence', put: (to, { parsed }) => to.uint64(parsed.sequence) },
+  { name: 'fill', put: (to, { parsed }) => to.uint64(parsed.fill) },
+  { name: 'time', put: (to, { parsed }) => to.time(parsed.time) },
+  { name: 'stream', put: (to, { output }) => to.text(output ? streamName(output.stream) : '') },
+  { name: 'offset', put: (to, { output }) => to.uint64(Number(output?.offset ?? 0)) },
+  { name: 'position', put: (to, { output }) => to.uint64(Number(output?.position ?? 0)) },
+  { name: 'size', put: (to, { output }) => to.uint32(output?.bytes.length ?? 0) },
+  { name: 'ingested_at', put: (to, { origin }) => to.time(origin.ingestedAt) },
+];
+
+export const eventColumns: readonly Column<StoredRow>[] = [
+  ...ofBoth,
+  { name: 'trial_id', put: (to, { task }) => to.text(task.trial_id) },
+  { name: 'producer', put: (to, { parsed }) => to.text(parsed.event.producer) },
+  { name: 'number', put: (to, { parsed }) => to.uint64(parsed.number) },
+  { name: 'event_id', put: (to, { parsed }) => to.text(parsed.event.id) },
+  { name: 'type', put: (to, { parsed }) => to.text(parsed.type) },
+  { name: 'turn_id', put: (to, { parsed }) => to.text(parsed.event.turnId) },
+  { name: 'command_id', put: (to, { parsed }) => to.text(parsed.event.commandId) },
+  { name: 'actor_kind', put: (to, { parsed }) => to.text(actorKindName(parsed.event.actor?.kind)) },
+  { name: 'actor_id', put: (to, { parsed }) => to.text(parsed.event.actor?.id ?? '') },
+  { name: 'generation', put: (to, { parsed }) => to.uint32(parsed.event.generation) },
+  { name: 'data', put: (to, { data }) => to.text(data) },
+  { name: 'message', put: (to, { message }) => to.bytes(message) },
+  ...typedBinaryColumns.map(({ name, put }) => ({
+    name,
+    put: (...[to, { typed }]: Parameters<Column<StoredRow>['put']>) => put(to, typed),
+  })),
+];
+
+const noBytes = new Uint8Array(0);
+
+/** For outputs that have bytes. */
+export const outputColumns: readonly Column<StoredRow>[] = [
+  ...ofBoth,
+  { name: 'command_id', put: (to, { parsed }) => to.text(parsed.event.producer) },
+  { name: 'body', put: (to, { output }) => to.bytes(output?.bytes ?? noBytes) },
+];
 
 /** The event of its rows, from `message` and `body`. */
 export function storedEvent(message: Uint8Array, body: Uint8Array = noBytes): Event {
@@ -160,16 +130,11 @@ export function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
-function withOutputBytes(event: Event, output: CommandOutput, bytes: Uint8Array): Event {
-  return { ...event, payload: { case: 'commandOutput', value: { ...output, bytes: bytes as CommandOutput['bytes'] } } };
-}
-
-/** The public `data`; of output without its bytes, which have a column. */
-function publicData(slim: Event): Record<string, unknown> {
-  const data = eventData(slim);
-  if (slim.payload.case === 'commandOutput') {
-    delete data['bytes'];
-    delete data['text'];
-  }
-  return data;
+/** The public `data` of an output without its bytes, which have a column. */
+function outputData(event: Event, output: CommandOutput): string {
+  const { stream, offset, position } = output;
+  const name = streamName(stream);
+  if (name !== '') return `{"stream":"${name}","offset":${offset},"position":${position}}`;
+  const { bytes: _, text: __, ...data } = eventData(withoutBytes(event, output));
+  return JSON.stringify(data);
 }

@@ -327,9 +327,9 @@ function failingAt(inner: ClickHouse, insertion: number, isStored: boolean): Cli
   let left = insertion;
   return {
     ...inner,
-    insertCells: async (table, columns, rows, token) => {
+    insertBinary: async (table, rows, token) => {
       const isLast = table === 'events_v1' && --left === 0;
-      if (!isLast || isStored) await inner.insertCells(table, columns, rows, token);
+      if (!isLast || isStored) await inner.insertBinary(table, rows, token);
       if (isLast) throw new Error('killed');
     },
   };
@@ -340,8 +340,8 @@ function losingAnswers(inner: ClickHouse, losses: number): ClickHouse {
   let left = losses;
   return {
     ...inner,
-    insertCells: async (table, columns, rows, token) => {
-      await inner.insertCells(table, columns, rows, token);
+    insertBinary: async (table, rows, token) => {
+      await inner.insertBinary(table, rows, token);
       if (table === 'events_v1' && left-- > 0) throw new Error('the answer was lost');
     },
   };

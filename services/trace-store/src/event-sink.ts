@@ -18,9 +18,9 @@ import {
   type EventRow,
   eventColumns,
   eventRow,
-  type OutputRow,
   outputColumns,
-  outputRow,
+  type StoredRow,
+  streamName,
 } from './event-row.ts';
 import { positionAfter } from './fill-events.ts';
 import { fillHole, type GapReason } from './fill-hole.ts';
@@ -31,6 +31,7 @@ import { type ParsedEvent, parseEvent, type StreamMessage } from './parse-event.
 import { type Hole, planBatch, producerKey, sessionKey } from './plan-batch.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { createProducerMarks } from './producer-marks.ts';
+import { binaryRows, type Column } from './row-binary.ts';
 import { createSessionTasks, noTask, type SessionTask } from './session-tasks.ts';
 import { Sql, sql } from './sql-text.ts';
 import {
@@ -38,10 +39,16 @@ import {
   commandRow,
   type SummaryRow,
   sessionColumns,
+  sessionListColumns,
+  sessionListRows,
   sessionRow,
   turnColumns,
   turnRow,
 } from './summary-rows.ts';
+import type { StoredEvents } from './totals/totals.ts';
+
+/** Of an event, beside its message. */
+const rowBytes = 512;
 
 export interface EventSinkDeps {
   clickhouse: ClickHouse;
@@ -50,11 +57,12 @@ export interface EventSinkDeps {
   partition: number;
   right: StoringRight;
   now: () => Date;
+  /** Where nobody counts, nobody is told. */
+  totals?: StoredEvents;
 }
 
 interface Rows {
   event: EventRow;
-  output: OutputRow | undefined;
   command: SummaryRow | undefined;
   session: SummaryRow | undefined;
   turn: SummaryRow | undefined;
@@ -92,40 +100,34 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     return { messages, origin, rows, tasks, blocks, next: undefined, result };
   }
 
+  async function insert(
+    table: string,
+    columns: readonly Column<StoredRow>[],
+    rows: readonly StoredRow[],
+    bytes: number,
+  ) {
+    if (rows.length === 0) return;
+    await clickhouse.insertBinary(table, binaryRows(columns, rows, bytes), blockToken(rows));
+  }
+
   async function write({ events }: Block, { rows, tasks, origin }: Storing): Promise<void> {
     const prepared = events.map((event) => rows.get(event) ?? rowsOf(event, origin));
-    const taskOf = (parsed: ParsedEvent) => tasks.get(sessionKey(parsed.event)) ?? noTask;
-    const outputs = events.flatMap((event, index) => {
-      const output = prepared[index]!.output;
-      return output && !written.has(outputKey(output)) ? [{ event, output }] : [];
+    const stored = prepared.map(({ event }): StoredRow => {
+      return { ...event, origin, task: tasks.get(sessionKey(event.parsed.event)) ?? noTask };
     });
+    const outputs = stored.filter((row) => row.typed.bytes > 0 && row.output && !written.has(outputKey(row)));
     fence.check();
     await Promise.all([
-      clickhouse.insertCells(
-        'command_output_v1',
-        [...outputColumns, 'task_id'],
-        outputs.map(({ event, output }) => [...outputColumns.map((column) => output[column]), taskOf(event).task_id]),
-        blockToken(
-          outputs.map(({ event }) => event),
-          origin,
-        ),
-      ),
+      insert('command_output_v1', outputColumns, outputs, bytesOf(events)),
       clickhouse.insert('commands_v1', commandColumns, present(prepared.map(({ command }) => command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(prepared.map(({ session }) => session))),
+      clickhouse.insert('session_lists_v1', sessionListColumns, events.flatMap(sessionListRows)),
       clickhouse.insert('turns_v1', turnColumns, present(prepared.map(({ turn }) => turn))),
     ]);
     fence.check();
-    const cells = prepared.map(({ event }, index) => {
-      const { task_id, trial_id } = taskOf(events[index]!);
-      return [...eventColumns.map((column) => event[column]), task_id, trial_id];
-    });
-    await clickhouse.insertCells(
-      'events_v1',
-      [...eventColumns, 'task_id', 'trial_id'],
-      cells,
-      blockToken(events, origin),
-    );
+    await insert('events_v1', eventColumns, stored, bytesOf(events));
     producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
+    deps.totals?.stored(partition, origin.epoch, events);
   }
 
   /** What was found out for a block that could not be made is found out again. */
@@ -146,6 +148,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       storing = undefined;
       fence.begin();
       const position = await storedPosition(clickhouse, partition);
+      deps.totals?.opened(partition, position);
       written = await outputBeyond(clickhouse, partition, position);
       return position;
     },
@@ -185,8 +188,7 @@ function prepareAll(messages: readonly StreamMessage[], origin: BatchOrigin) {
 
 function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
   return {
-    event: eventRow(event, origin),
-    output: outputRow(event, origin),
+    event: eventRow(event),
     command: commandRow(event),
     session: sessionRow(event, origin.epoch),
     turn: turnRow(event),
@@ -194,12 +196,18 @@ function rowsOf(event: ParsedEvent, origin: BatchOrigin): Rows {
 }
 
 /** By which events they are, and where: the same ones again are the same block, and other ones never are, whatever became of the stream. */
-function blockToken(events: readonly ParsedEvent[], { partition, epoch }: BatchOrigin): string {
+function blockToken(rows: readonly StoredRow[]): string {
   const hash = createHash('sha256');
-  for (const { event, sequence, fill } of events) {
-    hash.update(`${producerKey(event)}.${event.number}.${sequence}.${fill}\n`);
+  for (const { parsed } of rows) {
+    hash.update(`${producerKey(parsed.event)}.${parsed.number}.${parsed.sequence}.${parsed.fill}\n`);
   }
+  const { partition, epoch } = rows[0]!.origin;
   return `${partition}-${epoch}-${hash.digest('base64url')}`;
+}
+
+/** About what their rows are, in either table. */
+function bytesOf(events: readonly ParsedEvent[]): number {
+  return events.reduce((sum, { data }) => sum + data.length + rowBytes, 0);
 }
 
 function present<Row>(rows: readonly (Row | undefined)[]): Row[] {
@@ -261,8 +269,10 @@ async function outputBeyond(
 }
 
 /** With all by which one can differ from the other of the same event: a hole is filled by what the journal has at that time. */
-function outputKey({ command_id, stream, position, size, epoch, sequence, fill }: OutputRow): string {
-  return [command_id, stream, position, size, epoch, sequence, fill].join('.');
+function outputKey({ parsed, output, origin }: StoredRow): string {
+  const { stream, position, bytes } = output!;
+  const place = [origin.epoch, parsed.sequence, parsed.fill];
+  return [parsed.event.producer, streamName(stream), position, bytes.length, ...place].join('.');
 }
 
 const outputKeySql = new Sql(

@@ -9,13 +9,15 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
 import { readOutput } from './command-output.ts';
-import { eventColumns, eventRow, outputRow } from './event-row.ts';
+import { eventColumns, outputColumns } from './event-row.ts';
 import { createEventSink } from './event-sink.ts';
 import { readHistory } from './history.ts';
 import { ownStore } from './ingest-lease.ts';
-import { parseEvent, type StreamMessage } from './parse-event.ts';
+import type { StreamMessage } from './parse-event.ts';
+import { binaryRows } from './row-binary.ts';
 import { applySchema, schemaFiles } from './schema.ts';
-import { ended, eventBytes, newSession, output, queued } from './trace-store-fixture.ts';
+import { noTask } from './session-tasks.ts';
+import { ended, eventBytes, newSession, output, queued, storedRow } from './trace-store-fixture.ts';
 import { typedColumns } from './typed-columns.ts';
 
 let scratch: Scratch;
@@ -54,14 +56,13 @@ function outputMessage(index: number): StreamMessage {
 }
 
 async function insertOfBefore(messages: readonly StreamMessage[]): Promise<void> {
-  const origin = { partition: 0, epoch, ingestedAt: new Date() };
-  const columns = eventColumns.filter((column) => !(typedColumns as readonly string[]).includes(column));
-  const cells = messages.map((one) => {
-    const parsed = parseEvent(one);
-    const row = eventRow(parsed, origin);
-    return [...columns.map((column) => row[column]), outputRow(parsed, origin)?.body ?? ''];
-  });
-  await clickhouse.insertCells('events_v1', [...columns, 'body'], cells, `${messages[0]!.sequence}`);
+  const ingestedAt = new Date();
+  const origin = { partition: 0, epoch, ingestedAt };
+  const rows = messages.map((message) => ({ ...storedRow(message, noTask, ingestedAt), origin }));
+  const added = [...typedColumns, 'task_id', 'trial_id'];
+  const body = outputColumns.find(({ name }) => name === 'body')!;
+  const columns = [...eventColumns.filter(({ name }) => !added.includes(name)), body];
+  await clickhouse.insertBinary('events_v1', binaryRows(columns, rows, 1_000), `${messages[0]!.sequence}`);
 }
 
 async function bodies(): Promise<(Buffer | undefined)[]> {

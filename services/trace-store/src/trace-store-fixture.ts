@@ -16,6 +16,9 @@ import { createTraceClient, type TraceClient } from '@worktrail/runtime/trace-cl
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
 import type { TraceStoreConfig } from './config.ts';
+import { eventRow, type StoredRow } from './event-row.ts';
+import { parseEvent, type StreamMessage } from './parse-event.ts';
+import { noTask, type SessionTask } from './session-tasks.ts';
 import { startTraceStore } from './trace-store.ts';
 
 export const internalToken = 'a-token-for-tests-of-the-trace-store';
@@ -159,6 +162,11 @@ export function eventBytes(
       payload,
     }),
   );
+}
+
+/** As the ingest stores it. */
+export function storedRow(message: StreamMessage, task: SessionTask = noTask, ingestedAt = new Date()): StoredRow {
+  return { ...eventRow(parseEvent(message)), origin: { partition: 0, epoch: 1, ingestedAt }, task };
 }
 
 export type Publish = (producer: string, number: number, payload: EventPayloadInit) => Promise<number>;

@@ -32,6 +32,7 @@ import { runRetention } from './retention/retention-job.ts';
 import { applySchema } from './schema.ts';
 import { registerStatusMetrics } from './status-metrics.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
+import { createTotals } from './totals/totals.ts';
 import { createTraceService } from './service/trace-service.ts';
 
 /** ClickHouse's work is per batch more than per row; a reader does not wait, it hurries the batch it needs. */
@@ -43,6 +44,7 @@ const purgeIntervalMs = 2_000;
 const retentionIntervalMs = 3_600_000;
 /** After a start, which has other things to do. */
 const firstRetentionMs = 300_000;
+const totalsIntervalMs = 5_000;
 const auditTail: Tail = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 export async function startTraceStore(
@@ -72,9 +74,18 @@ export async function startTraceStore(
   const now = () => new Date();
   const sessions = await openBucket(connection, buckets.sessions);
   const journals = createJournalSource({ nats: connection, sessions, log, signal: lifetime.signal });
+  const totals = createTotals({ clickhouse, right, now });
   const ingests = Array.from({ length: config.partitions }, (_, partition) => {
     const deps = ingestDeps(partition);
-    const sink = createEventSink({ clickhouse, journals, deadLetters: deps.deadLetters, partition, right, now });
+    const sink = createEventSink({
+      clickhouse,
+      journals,
+      deadLetters: deps.deadLetters,
+      partition,
+      right,
+      now,
+      totals,
+    });
     return startIngest(deps, {
       definition: eventStreamDefinition(partition, config.streams),
       sink,
@@ -110,6 +121,9 @@ export async function startTraceStore(
     repeat(() => purgeHold.unlessHeld(() => runAll(purges, log)), purgeIntervalMs),
   );
 
+  const countTotals = () => totals.run().catch((error: unknown) => log.warn({ err: error }, 'could not count totals'));
+  lifetime.onClose('totals', repeat(atMostATenth(countTotals), totalsIntervalMs));
+
   const readiness = createReadiness();
   readiness.add('clickhouse', () => clickhouse.rows('SELECT 1'));
   readiness.add('nats', () => jsm.getAccountInfo());
@@ -127,6 +141,7 @@ export async function startTraceStore(
     barrier,
     ingests,
     audit,
+    totals,
     querySecondsMax,
     now,
     purgeHold,
@@ -167,6 +182,18 @@ function interruptAll(ingests: readonly Ingest[], reason: string): void {
 
 async function runAll(purges: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
   for (const purge of purges) await purge().catch((error: unknown) => log.warn({ err: error }, 'could not purge'));
+}
+
+/** Of the time: after one that took long it is left out for a while. */
+function atMostATenth(task: () => Promise<unknown>): () => Promise<void> {
+  let restsUntilMs = 0;
+  return async () => {
+    const beganMs = performance.now();
+    if (beganMs < restsUntilMs) return;
+    await task();
+    const endedMs = performance.now();
+    restsUntilMs = endedMs + 9 * (endedMs - beganMs);
+  };
 }
 
 /** Runs again an interval after it ended; the answer stops it. */

@@ -8,10 +8,11 @@ import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
-import { eventColumns, eventRow } from './event-row.ts';
-import { parseEvent } from './parse-event.ts';
+import { eventColumns } from './event-row.ts';
+import { binaryRows } from './row-binary.ts';
 import { applySchema, schemaFiles } from './schema.ts';
-import { ended, eventBytes, newSession, output, queued, type TestSession } from './trace-store-fixture.ts';
+import { noTask } from './session-tasks.ts';
+import { ended, eventBytes, newSession, output, queued, storedRow, type TestSession } from './trace-store-fixture.ts';
 import { typedColumns } from './typed-columns.ts';
 
 let scratch: Scratch;
@@ -70,16 +71,15 @@ const payloads = [
 ] as EventPayloadInit[];
 
 function rowsOf(session: TestSession) {
-  const origin = { partition: 0, epoch: 1, ingestedAt: new Date() };
+  const ingestedAt = new Date();
   return payloads.map((payload, index) => {
     const data = eventBytes(session, 'session', index + 1, payload);
-    return eventRow(parseEvent({ subject: eventSubject(session, 'session'), sequence: index + 1, data }), origin);
+    return storedRow({ subject: eventSubject(session, 'session'), sequence: index + 1, data }, noTask, ingestedAt);
   });
 }
 
-async function insert(session: TestSession, columns: readonly (typeof eventColumns)[number][]): Promise<void> {
-  const cells = rowsOf(session).map((row) => columns.map((column) => row[column]));
-  await clickhouse.insertCells('events_v1', columns, cells, session.sessionId);
+async function insert(session: TestSession, columns: typeof eventColumns): Promise<void> {
+  await clickhouse.insertBinary('events_v1', binaryRows(columns, rowsOf(session), 1_000), session.sessionId);
 }
 
 async function read({ sessionId }: TestSession): Promise<Record<string, unknown>[]> {
@@ -92,18 +92,17 @@ async function read({ sessionId }: TestSession): Promise<Record<string, unknown>
 
 test('an event of before has in its columns what the same event has that came after', async () => {
   const [before, after] = [newSession(), newSession()];
-  const wereThere = eventColumns.filter((column) => !(typedColumns as readonly string[]).includes(column));
+  const added = [...typedColumns, 'task_id', 'trial_id'];
+  const wereThere = eventColumns.filter(({ name }) => !added.includes(name));
   await insert(before, wereThere);
   await applySchema(clickhouse);
   await insert(after, eventColumns);
-  const expected = rowsOf(after).map((row) =>
-    Object.fromEntries(['type' as const, ...typedColumns].map((column) => [column, row[column]])),
-  );
+  const expected = rowsOf(after).map(({ parsed, typed }) => ({ type: parsed.type, ...typed }));
   expect(await read(after)).toEqual(expected);
   expect(await read(before)).toEqual(expected);
   const projected = () =>
     clickhouse.rows(
-      `SELECT toUInt32(sum(rows)) AS rows FROM system.projection_parts WHERE active AND name = 'by_type'`,
+      `SELECT toUInt32(sum(rows)) AS rows FROM system.projection_parts WHERE active AND name = 'by_type_v2'`,
     );
   await expect.poll(projected).toEqual([{ rows: 2 * payloads.length }]);
 });

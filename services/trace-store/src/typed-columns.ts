@@ -3,26 +3,45 @@
 // schema/0007 has the same as expressions, for the events of before: both give the same values.
 
 import type { EventType } from '@worktrail/contract/event-types';
+import type { Column } from './row-binary.ts';
 
-export const typedColumns = [
-  'outcome',
-  'exit_code',
-  'duration_ms',
-  'bytes',
-  'input_tokens',
-  'output_tokens',
-  'cached_input_tokens',
-  'cost_usd',
-  'model',
-  'tool',
-  'path',
-  'file_status',
-  'additions',
-  'deletions',
-  'text',
-] as const;
+export interface TypedColumns {
+  outcome: string;
+  exit_code: number | null;
+  duration_ms: number | null;
+  bytes: number;
+  input_tokens: number;
+  output_tokens: number;
+  cached_input_tokens: number;
+  cost_usd: number;
+  model: string;
+  tool: string;
+  path: string;
+  file_status: string;
+  additions: number;
+  deletions: number;
+  text: string;
+}
 
-export type TypedColumns = Record<(typeof typedColumns)[number], string | number | null>;
+export const typedBinaryColumns: readonly Column<TypedColumns>[] = [
+  { name: 'outcome', put: (to, row) => to.text(row.outcome) },
+  { name: 'exit_code', put: (to, row) => to.optional(row.exit_code, to.int32) },
+  { name: 'duration_ms', put: (to, row) => to.optional(row.duration_ms, to.uint64) },
+  { name: 'bytes', put: (to, row) => to.uint64(row.bytes) },
+  { name: 'input_tokens', put: (to, row) => to.uint64(row.input_tokens) },
+  { name: 'output_tokens', put: (to, row) => to.uint64(row.output_tokens) },
+  { name: 'cached_input_tokens', put: (to, row) => to.uint64(row.cached_input_tokens) },
+  { name: 'cost_usd', put: (to, row) => to.float64(row.cost_usd) },
+  { name: 'model', put: (to, row) => to.text(row.model) },
+  { name: 'tool', put: (to, row) => to.text(row.tool) },
+  { name: 'path', put: (to, row) => to.text(row.path) },
+  { name: 'file_status', put: (to, row) => to.text(row.file_status) },
+  { name: 'additions', put: (to, row) => to.uint64(row.additions) },
+  { name: 'deletions', put: (to, row) => to.uint64(row.deletions) },
+  { name: 'text', put: (to, row) => to.text(row.text) },
+];
+
+export const typedColumns: readonly string[] = typedBinaryColumns.map(({ name }) => name);
 
 type Data = Readonly<Record<string, unknown>>;
 

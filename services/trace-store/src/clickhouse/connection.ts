@@ -1,12 +1,19 @@
 // One connection to ClickHouse, in process or to a server, and the statements on it.
 
 import type { ClickHouseClient } from '@clickhouse/client';
+import type { BinaryRows } from '../row-binary.ts';
+import { quoteString } from '../sql-text.ts';
 
 export interface Connection {
   client: ClickHouseClient;
-  /** TabSeparated. */
-  insertLines(table: string, columns: readonly string[], lines: Buffer, token: string): Promise<void>;
+  insertBinary(table: string, rows: BinaryRows, token: string): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Settings stand in the statement: in process they would stick to the connection. */
+export function insertStatement(table: string, columns: readonly string[], from: string, token: string): string {
+  const names = columns.map((column) => `\`${column}\``).join(', ');
+  return `INSERT INTO ${table} (${names}) ${from} SETTINGS insert_deduplication_token = ${quoteString(token)} FORMAT RowBinary`;
 }
 
 export async function selectRows<Row>(

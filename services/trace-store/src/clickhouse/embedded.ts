@@ -3,7 +3,9 @@
 import { createClient } from '@clickhouse/client';
 import { Session } from 'chdb';
 import { createChdbConnection } from 'chdb/connection';
-import type { Connection } from './connection.ts';
+import { quoteString } from '../sql-text.ts';
+import { type Connection, insertStatement } from './connection.ts';
+import type { RowFiles } from './row-files.ts';
 
 /** The engine writes copies here and reads them from here, and nowhere else. */
 export function backupsDirectory(path: string): string {
@@ -17,18 +19,17 @@ export function startEngine(path: string): { close(): void } {
   return { close: () => engine.close() };
 }
 
-export function openEmbedded(path: string): Connection {
+export function openEmbedded(path: string, files: RowFiles): Connection {
   return opening(path, () => {
     const connection = createChdbConnection({ path });
     const client = createClient({ connection: connection as never });
     return {
       client,
-      // Past the client, which would make a string of the bytes.
-      insertLines: async (table, columns, values, token) => {
-        // They stand inline in the statement.
-        const settings = { insert_deduplication_token: token };
-        await connection.chdb.rawInsert({ table, columns: [...columns], values, format: 'TabSeparated', settings });
-      },
+      insertBinary: (table, { columns, rows }, token) =>
+        files.use(rows, async (file) => {
+          const from = `FROM INFILE ${quoteString(file)}`;
+          await client.command({ query: insertStatement(table, columns, from, token) });
+        }),
       close: () => client.close(),
     };
   });

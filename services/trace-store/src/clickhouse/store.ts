@@ -8,10 +8,11 @@
 import type { ClickHouseSettings } from '@clickhouse/client';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { ClickHouseConfig } from '../config.ts';
-import { type Cell, tabSeparated } from '../row-bytes.ts';
+import type { BinaryRows } from '../row-binary.ts';
 import { answerOf, type Connection, selectBytes, selectRows } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
 import { openEmbedded, startEngine } from './embedded.ts';
+import { openRowFiles } from './row-files.ts';
 import { openServer } from './server.ts';
 
 export interface ClickHouseReader {
@@ -22,17 +23,12 @@ export interface ClickHouseReader {
 }
 
 export interface ClickHouse extends ClickHouseReader {
-  /** DDL, and statements without an answer. */
+  /** DDL, and statements without an answer, one at a time; each may take long, as one that copies a table. */
   command(sql: string): Promise<void>;
   /** Rows as one block, in the order of `columns`. Resolves when they are stored. */
   insert(table: string, columns: readonly [string, ...string[]], rows: readonly object[]): Promise<void>;
-  /** The same for rows that are mostly bytes. Under a token that was used before, nothing is stored again (of the table's last 1,000). */
-  insertCells(
-    table: string,
-    columns: readonly string[],
-    rows: readonly (readonly Cell[])[],
-    token: string,
-  ): Promise<void>;
+  /** The same for many rows. Under a token that was used before, nothing is stored again (of the table's last 1,000). */
+  insertBinary(table: string, rows: BinaryRows, token: string): Promise<void>;
   /** For statements that come from outside. The bounds hold for everything on the connection, the analysis of a statement too. */
   confined<T>(bounds: StatementBounds, work: (connection: ConfinedConnection) => Promise<T>): Promise<T>;
 }
@@ -51,6 +47,8 @@ export interface ConfinedConnection {
 const writersMax = 2;
 const readersMax = 3;
 const readsWaitingMax = 1_000;
+/** Of a server's answer. */
+const commandMsMax = 3_600_000;
 const confinedMax = 2;
 const confinedWaitingMax = 16;
 
@@ -59,17 +57,19 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
     const engine = startEngine(config.path);
     lifetime.onClose('clickhouse', () => engine.close());
   }
-  const open = () => openConnection(config);
-  const writers = createConnectionPool(open, writersMax, readsWaitingMax);
+  const open = await connections(config);
+  const writers = createConnectionPool(() => open(), writersMax, readsWaitingMax);
   lifetime.onClose('clickhouse writers', () => writers.close());
-  const readers = createConnectionPool(open, readersMax, readsWaitingMax);
+  const readers = createConnectionPool(() => open(), readersMax, readsWaitingMax);
   lifetime.onClose('clickhouse readers', () => readers.close());
+  const commands = createConnectionPool(() => open({}, commandMsMax), 1, readsWaitingMax);
+  lifetime.onClose('clickhouse commands', () => commands.close());
   const confined = createConnectionPool(() => ({ close: async () => {} }), confinedMax, confinedWaitingMax);
   return {
     rows: (sql, parameters) => readers.use((connection) => selectRows(connection, sql, parameters)),
     bytes: (sql, parameters) => readers.use((connection) => selectBytes(connection, sql, parameters)),
     command: async (sql) => {
-      await writers.use(({ client }) => client.command({ query: sql }));
+      await commands.use(({ client }) => client.command({ query: sql }));
     },
     insert: async (table, columns, rows) => {
       if (rows.length === 0) return;
@@ -77,16 +77,14 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
       const insertion = { table, columns: [first, ...others], values: rows, format: 'JSONEachRow' } as const;
       await writers.use(({ client }) => client.insert(insertion as never));
     },
-    insertCells: async (table, columns, rows, token) => {
-      if (rows.length === 0) return;
-      await writers.use((connection) => connection.insertLines(table, columns, tabSeparated(rows), token));
-    },
-    confined: (bounds, work) => confined.use(() => withReadOnlyClient(config, bounds, work)),
+    insertBinary: (table, rows, token) => writers.use((connection) => connection.insertBinary(table, rows, token)),
+    confined: (bounds, work) => confined.use(() => withReadOnlyClient(config, open, bounds, work)),
   };
 }
 
 async function withReadOnlyClient<T>(
   config: ClickHouseConfig,
+  open: OpenConnection,
   { seconds, memoryBytes, threads }: StatementBounds,
   work: (connection: ConfinedConnection) => Promise<T>,
 ): Promise<T> {
@@ -94,9 +92,11 @@ async function withReadOnlyClient<T>(
     max_execution_time: seconds,
     max_memory_usage: String(memoryBytes),
     max_threads: threads,
+    // Names of WITH are put in where they stand: what they come to grows by their powers.
+    max_expanded_ast_elements: '50000',
     readonly: '2',
   } as const;
-  const connection = openConnection(config, settings);
+  const connection = open(settings);
   try {
     // In process a setting belongs to the connection; a server takes it with each statement.
     if (config.kind === 'embedded') {
@@ -109,6 +109,11 @@ async function withReadOnlyClient<T>(
   }
 }
 
-function openConnection(config: ClickHouseConfig, serverSettings: ClickHouseSettings = {}): Connection {
-  return config.kind === 'server' ? openServer(config, serverSettings) : openEmbedded(config.path);
+/** Settings are a server's, which takes them with each statement. */
+type OpenConnection = (serverSettings?: ClickHouseSettings, answerMsMax?: number) => Connection;
+
+async function connections(config: ClickHouseConfig): Promise<OpenConnection> {
+  if (config.kind === 'server') return (settings = {}, answerMsMax) => openServer(config, settings, answerMsMax);
+  const files = await openRowFiles(`${config.path}-rows`);
+  return () => openEmbedded(config.path, files);
 }
