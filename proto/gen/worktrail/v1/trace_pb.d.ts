@@ -1470,6 +1470,153 @@ export declare type MatchEventsResponse = Message<"worktrail.v1.MatchEventsRespo
 export declare const MatchEventsResponseSchema: GenMessage<MatchEventsResponse>;
 
 /**
+ * @generated from message worktrail.v1.GetRetentionRequest
+ */
+export declare type GetRetentionRequest = Message<"worktrail.v1.GetRetentionRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message worktrail.v1.GetRetentionRequest.
+ * Use `create(GetRetentionRequestSchema)` to create a new message.
+ */
+export declare const GetRetentionRequestSchema: GenMessage<GetRetentionRequest>;
+
+/**
+ * @generated from message worktrail.v1.RetentionState
+ */
+export declare type RetentionState = Message<"worktrail.v1.RetentionState"> & {
+  /**
+   * "events", "output", "audit".
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Absent: it was not looked through yet.
+   *
+   * @generated from field: google.protobuf.Timestamp last_run = 2;
+   */
+  lastRun?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp cutoff = 3;
+   */
+  cutoff?: Timestamp | undefined;
+
+  /**
+   * Rows that went then.
+   *
+   * @generated from field: uint64 removed = 4;
+   */
+  removed: bigint;
+
+  /**
+   * When the oldest that is kept was stored; absent: there is nothing.
+   *
+   * @generated from field: google.protobuf.Timestamp oldest = 5;
+   */
+  oldest?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.RetentionState.
+ * Use `create(RetentionStateSchema)` to create a new message.
+ */
+export declare const RetentionStateSchema: GenMessage<RetentionState>;
+
+/**
+ * @generated from message worktrail.v1.GetRetentionResponse
+ */
+export declare type GetRetentionResponse = Message<"worktrail.v1.GetRetentionResponse"> & {
+  /**
+   * @generated from field: repeated worktrail.v1.RetentionState kinds = 1;
+   */
+  kinds: RetentionState[];
+};
+
+/**
+ * Describes the message worktrail.v1.GetRetentionResponse.
+ * Use `create(GetRetentionResponseSchema)` to create a new message.
+ */
+export declare const GetRetentionResponseSchema: GenMessage<GetRetentionResponse>;
+
+/**
+ * @generated from message worktrail.v1.HoldPurgesRequest
+ */
+export declare type HoldPurgesRequest = Message<"worktrail.v1.HoldPurgesRequest"> & {
+  /**
+   * At most an hour; 0: no longer.
+   *
+   * @generated from field: uint32 seconds = 1;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message worktrail.v1.HoldPurgesRequest.
+ * Use `create(HoldPurgesRequestSchema)` to create a new message.
+ */
+export declare const HoldPurgesRequestSchema: GenMessage<HoldPurgesRequest>;
+
+/**
+ * @generated from message worktrail.v1.HoldPurgesResponse
+ */
+export declare type HoldPurgesResponse = Message<"worktrail.v1.HoldPurgesResponse"> & {
+};
+
+/**
+ * Describes the message worktrail.v1.HoldPurgesResponse.
+ * Use `create(HoldPurgesResponseSchema)` to create a new message.
+ */
+export declare const HoldPurgesResponseSchema: GenMessage<HoldPurgesResponse>;
+
+/**
+ * @generated from message worktrail.v1.BackupRequest
+ */
+export declare type BackupRequest = Message<"worktrail.v1.BackupRequest"> & {
+  /**
+   * Of the directory that it will be in.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message worktrail.v1.BackupRequest.
+ * Use `create(BackupRequestSchema)` to create a new message.
+ */
+export declare const BackupRequestSchema: GenMessage<BackupRequest>;
+
+/**
+ * @generated from message worktrail.v1.BackupResponse
+ */
+export declare type BackupResponse = Message<"worktrail.v1.BackupResponse"> & {
+  /**
+   * The copy has no fewer events and no more.
+   *
+   * @generated from field: uint64 events_before = 1;
+   */
+  eventsBefore: bigint;
+
+  /**
+   * @generated from field: uint64 events_after = 2;
+   */
+  eventsAfter: bigint;
+};
+
+/**
+ * Describes the message worktrail.v1.BackupResponse.
+ * Use `create(BackupResponseSchema)` to create a new message.
+ */
+export declare const BackupResponseSchema: GenMessage<BackupResponse>;
+
+/**
  * @generated from message worktrail.v1.GetStatusRequest
  */
 export declare type GetStatusRequest = Message<"worktrail.v1.GetStatusRequest"> & {
@@ -1713,6 +1860,36 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof MatchEventsRequestSchema;
     output: typeof MatchEventsResponseSchema;
+  },
+  /**
+   * What was removed last, and the oldest that is kept, of each kind.
+   *
+   * @generated from rpc worktrail.v1.TraceService.GetRetention
+   */
+  getRetention: {
+    methodKind: "unary";
+    input: typeof GetRetentionRequestSchema;
+    output: typeof GetRetentionResponseSchema;
+  },
+  /**
+   * Nothing that is stored leaves the streams for so long: a backup of the streams will follow one of ClickHouse.
+   *
+   * @generated from rpc worktrail.v1.TraceService.HoldPurges
+   */
+  holdPurges: {
+    methodKind: "unary";
+    input: typeof HoldPurgesRequestSchema;
+    output: typeof HoldPurgesResponseSchema;
+  },
+  /**
+   * A copy of the embedded ClickHouse, in the directory beside its own that is for them.
+   *
+   * @generated from rpc worktrail.v1.TraceService.Backup
+   */
+  backup: {
+    methodKind: "unary";
+    input: typeof BackupRequestSchema;
+    output: typeof BackupResponseSchema;
   },
   /**
    * Versions, lag, sizes, dead letters.
