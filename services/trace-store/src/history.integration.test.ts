@@ -115,6 +115,14 @@ describe('of a session with a million events', () => {
     expect(rows).toBeLessThanOrEqual(pageRowsMax);
   });
 
+  test('a page of a type that there is not reads nothing for it', async () => {
+    const rows = await rowsReadBy(clickhouse, async (reader) => {
+      const page = await readHistory(reader, question({ types: ['turn.ended', 'checkpoint.created'] }));
+      expect(page).toMatchObject({ events: [], complete: true, next: { epoch: 1, sequence: count } });
+    });
+    expect(rows).toBeLessThanOrEqual(pageRowsMax);
+  });
+
   test('what was stored twice is on the pages once, wherever they end', async () => {
     await clickhouse.command(
       `INSERT INTO events_v1 SELECT * FROM events_v1 WHERE session_id = '${sessionId}' AND epoch = 1 AND sequence < 40`,

@@ -105,6 +105,11 @@ test('every event is there once and in order after three kills between insert an
   }
   const status = await trace.getStatus({});
   expect(Number(status.partitions[0]!.stored!.sequence)).toBe(2 * published);
+  for (const { organizationId } of sessions) {
+    const totals = async () =>
+      JSON.parse((await trace.query({ organizationId, sql: 'SELECT events FROM session_totals' })).rowsJson);
+    await expect.poll(totals, { timeout: 60_000 }).toEqual([{ events: published }]);
+  }
   await service.stop();
 });
 
