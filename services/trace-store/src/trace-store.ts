@@ -118,7 +118,15 @@ export async function startTraceStore(
   if (config.otlp) {
     const { content, ...collector } = config.otlp;
     const positions = await openBucket(connection, buckets.otlp);
-    const spans = { clickhouse, ingests, right, positions, send: createCollector(collector), options: { content }, log };
+    const spans = {
+      clickhouse,
+      ingests,
+      right,
+      positions,
+      send: createCollector(collector),
+      options: { content },
+      log,
+    };
     const { done } = startSpanExport({ ...spans, signal: lifetime.signal });
     lifetime.onClose('spans', () => done);
   }

@@ -42,6 +42,8 @@ export interface StatementBounds {
 export interface ConfinedConnection {
   /** One statement that names its own FORMAT; its answer as text. */
   text(sql: string): Promise<string>;
+  /** The same, of a FORMAT that is no text. */
+  bytes(sql: string): Promise<Buffer<ArrayBuffer>>;
 }
 
 const writersMax = 2;
@@ -99,7 +101,8 @@ async function withReadOnlyClient<T>(
       const assignments = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
       await connection.client.command({ query: `SET ${assignments.join(', ')}` });
     }
-    return await work({ text: async (sql) => (await answerOf(connection, sql)).toString('utf8') });
+    const bytes = async (sql: string) => (await answerOf(connection, sql)) as Buffer<ArrayBuffer>;
+    return await work({ bytes, text: async (sql) => (await bytes(sql)).toString('utf8') });
   } finally {
     await connection.close();
   }
