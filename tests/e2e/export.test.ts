@@ -219,6 +219,43 @@ for path in sys.argv[1:]:
   expect([...collector.keys]).toEqual(['Bearer of the collector']);
 }, 180_000);
 
+test('a project is a directory: of histories, or of Parquet in parts by month, with a manifest of what is whole', async () => {
+  const read = async (directory: string) => {
+    const text = await readFile(join(directory, 'manifest.jsonl'), 'utf8');
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    for (const { path, bytes, sha256 } of lines) {
+      const file = await readFile(join(directory, path));
+      expect({ bytes, sha256 }).toEqual({
+        bytes: file.length,
+        sha256: createHash('sha256').update(file).digest('hex'),
+      });
+    }
+    return { text, lines };
+  };
+  const histories = join(scratch.path, 'histories');
+  await worktrail('export', '-p', 'export', '-o', histories);
+  expect((await read(histories)).lines.map((line) => line.sessionId).toSorted()).toEqual(
+    [forkId, sessionId].toSorted(),
+  );
+
+  const parquet = join(scratch.path, 'parquet');
+  await worktrail('export', '-p', 'export', '--format', 'parquet', '-o', parquet);
+  const { text, lines } = await read(parquet);
+  const rows = (of: string) => lines.filter((line) => line.of === of).reduce((sum, line) => sum + line.rows, 0);
+  const sql = 'SELECT (SELECT count() FROM events) AS events, (SELECT count() FROM command_output) AS command_output';
+  const counted = (await api.make('/v1/query', { sql })).rows[0];
+  expect({ events: rows('events'), command_output: rows('command_output') }).toEqual(counted);
+  expect(lines.every(({ path }) => /^\d{4}-\d{2}\/(events|command_output)-0001\.parquet$/.test(path))).toBe(true);
+  const file = await readFile(join(parquet, lines[0].path));
+  expect([file.subarray(0, 4), file.subarray(-4)].map(String)).toEqual(['PAR1', 'PAR1']);
+  await expect(worktrail('export', '-p', 'export', '--format', 'parquet', '-o', parquet)).rejects.toThrow('--resume');
+  await worktrail('export', '-p', 'export', '--format', 'parquet', '-o', parquet, '--resume', '--to', lines[0].to);
+  expect((await read(parquet)).text).toBe(text);
+}, 120_000);
+
 test('in another cluster it gives the same answers once it is imported', async () => {
   const files = [forkId, sessionId].map((id) => join(scratch.path, `${id}.jsonl`));
   for (const [index, id] of [forkId, sessionId].entries()) await worktrail('export', id, '-o', files[index]!);
@@ -248,6 +285,15 @@ test('in another cluster it gives the same answers once it is imported', async (
     await expect(worktrailIn(other, 'import', join(scratch.path, 'cut.jsonl'), '-p', 'import')).rejects.toThrow(
       'cut off',
     );
+    const piece = (one: RunningTestCluster, key: string, project: string, from: number, to: number) =>
+      fetch(`${one.apiUrl}/v1/projects/${project}/import`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}` },
+        body: `${[lines[0], ...lines.slice(from, to)].join('\n')}\n`,
+      });
+    // One that was broken off after some lines; and one that does not begin where a history does.
+    expect((await piece(other, other.apiKey, projectId, 1, 6)).status).toBe(200);
+    expect(await (await piece(other, other.apiKey, projectId, 9, 12)).json()).toMatchObject({ status: 422 });
     expect((await there.get(`/v1/sessions/${sessionId}`)).status).toBe(404);
     expect((await there.get('/v1/sessions')).body.items).toEqual([]);
 
@@ -276,15 +322,9 @@ test('in another cluster it gives the same answers once it is imported', async (
     const sql = 'SELECT type, outcome, count() AS n, sum(bytes) AS b FROM events GROUP BY ALL ORDER BY ALL';
     expect(await there.make('/v1/query', { sql })).toEqual(await api.make('/v1/query', { sql }));
 
-    const piece = (one: RunningTestCluster, key: string, project: string) =>
-      fetch(`${one.apiUrl}/v1/projects/${project}/import`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}` },
-        body: lines.slice(0, 2).join('\n') + '\n',
-      });
     // Where it was lived it cannot be imported, in no organization: its workflow is known by its id alone.
     const [own] = (await api.get('/v1/projects')).body.items;
-    expect((await piece(cluster, cluster.apiKey, own.id)).status).toBe(409);
+    expect((await piece(cluster, cluster.apiKey, own.id, 1, 2)).status).toBe(409);
     const operator = createApi(cluster.apiUrl, cluster.operatorToken);
     const made = await operator.make('/v1/organizations', { name: 'other', principal: { name: 'o', kind: 'user' } });
     const theirs = createApi(cluster.apiUrl, made.key.secret);
@@ -292,7 +332,7 @@ test('in another cluster it gives the same answers once it is imported', async (
       name: 'theirs',
       repository: { url: 'https://example.com/x.git' },
     });
-    const refused = await piece(cluster, made.key.secret, target.id);
+    const refused = await piece(cluster, made.key.secret, target.id, 1, 2);
     expect(await refused.json()).toMatchObject({
       status: 409,
       detail: expect.stringContaining('in this cluster already'),

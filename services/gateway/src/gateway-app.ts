@@ -24,6 +24,7 @@ import { createRunnerControl } from './commands/runner-control.ts';
 import { createConfigurationStore } from './configuration-store.ts';
 import { addEventRoutes } from './events/event-routes.ts';
 import { addExportRoutes } from './export/export-routes.ts';
+import { addProjectExportRoutes } from './export/project-export-routes.ts';
 import { createDoctors } from './doctor/ask-doctors.ts';
 import { addDoctorRoutes } from './doctor/doctor-routes.ts';
 import { addContextRoutes } from './context/context-routes.ts';
@@ -178,6 +179,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
   addExportRoutes(api, { sessions, history, position, followers, stopping, log });
+  addProjectExportRoutes(api, { projects, trace });
   addGitRoutes(api, { projects, census, runners, runnerRequests: parts.runnerRequests });
   addContextRoutes(api, { projects, sessions, census, runners, requests: runnerRequests });
   addRunnerRoutes(api, { runners, orders: createRunnerOrders(parts.runnerOrders), census, audit });

@@ -3,6 +3,7 @@
 import type { Cli } from '../cli.ts';
 import { exitCodes, UsageError } from '../exit-codes.ts';
 import { createCheckedLines } from '../export/checked-lines.ts';
+import { exportParts } from '../export/export-parts.ts';
 import { exportProject } from '../export/export-project.ts';
 import { type ExportFileFormat, exportSession } from '../export/export-session.ts';
 import { formatBytes } from '../screen/quantities.ts';
@@ -10,7 +11,7 @@ import { writeAll } from '../screen/screen.ts';
 import { resolveProjectId } from './resolve-project.ts';
 
 export interface ExportOptions {
-  format: ExportFileFormat;
+  format: ExportFileFormat | 'parquet';
   output?: string;
   resume?: boolean;
   project?: string;
@@ -31,6 +32,7 @@ async function exportOne(
   sessionId: string,
   { format, output, resume = false }: ExportOptions,
 ): Promise<number> {
+  if (format === 'parquet') throw new UsageError('parquet is of a project: name it with --project');
   const client = await cli.client();
   if (output === undefined) {
     const lines = createCheckedLines();
@@ -48,16 +50,25 @@ async function exportOne(
 
 async function exportAll(cli: Cli, named: string, options: ExportOptions): Promise<number> {
   const { format, output: directory, resume = false, from, to } = options;
-  if (format !== 'jsonl') throw new UsageError('a project is exported in jsonl');
+  if (format !== 'jsonl' && format !== 'parquet') throw new UsageError('a project is exported in jsonl or parquet');
   if (directory === undefined) throw new UsageError('into which directory? Name it with --output <directory>');
   const client = await cli.patientClient();
   const projectId = await resolveProjectId(cli, client, named);
-  let [files, bytes] = [0, 0];
-  for await (const file of exportProject(client, { projectId, directory, from, to, resume })) {
-    files += 1;
+  const into = { projectId, directory, resume };
+  const files =
+    format === 'jsonl'
+      ? exportProject(client, { ...into, from, to })
+      : exportParts(client, {
+          ...into,
+          from: from ?? (await client.projects.get(projectId)).createdAt,
+          to: to ?? new Date(cli.surroundings.nowMs()).toISOString(),
+        });
+  let [count, bytes] = [0, 0];
+  for await (const file of files) {
+    count += 1;
     bytes += file.bytes;
     if (cli.screen.json) await cli.screen.jsonLine(file);
   }
-  cli.screen.note(`${directory}: ${files} sessions, ${formatBytes(bytes)}`);
+  cli.screen.note(`${directory}: ${count} files, ${formatBytes(bytes)}`);
   return exitCodes.ok;
 }

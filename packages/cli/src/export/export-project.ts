@@ -6,13 +6,14 @@
 // 1. What the manifest names is whole, and is what it says. A run that broke off is gone on with, file by file and within a file.
 // 2. Sessions are those that were made in the time asked for, each with its whole history.
 
-import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExportEnd } from '@worktrail/contract/session-export';
 import type { Session, WorktrailClient } from '@worktrail/client';
 import { exportSession } from './export-session.ts';
+import { openManifest } from './manifest.ts';
 
-export interface ManifestLine {
+export interface SessionLine {
   path: string;
   sessionId: string;
   events: number;
@@ -30,28 +31,20 @@ export interface ExportProjectInto {
   resume: boolean;
 }
 
-const manifestName = 'manifest.jsonl';
 const endBytesMax = 16 * 1024;
 
 /** Each file as it is whole. @throws when there is a manifest already, without `resume`. */
 export async function* exportProject(
   client: WorktrailClient,
   { projectId, directory, from, to, resume }: ExportProjectInto,
-): AsyncGenerator<ManifestLine, void, undefined> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, manifestName);
-  const whole = await readManifest(path);
-  if (whole && !resume) throw new Error(`${path} is there: --resume goes on with it`);
-  const done = new Set(whole?.lines.map((line) => line.sessionId));
-  const manifest = await open(path, 'a', 0o600);
+): AsyncGenerator<SessionLine, void, undefined> {
+  const manifest = await openManifest<SessionLine>(directory, resume);
+  const done = new Set(manifest.lines.map((line) => line.sessionId));
   try {
-    // A line that was cut off is of a file that comes again.
-    if (whole) await manifest.truncate(whole.bytes);
     for await (const session of client.sessions.all({ projectId })) {
       if (!isMadeIn(session, from, to) || done.has(session.id)) continue;
       const line = await exportOne(client, directory, session.id, session.createdAt.slice(0, 7));
-      await manifest.appendFile(`${JSON.stringify(line)}\n`);
-      await manifest.sync();
+      await manifest.append(line);
       yield line;
     }
   } finally {
@@ -69,7 +62,7 @@ async function exportOne(
   directory: string,
   sessionId: string,
   month: string,
-): Promise<ManifestLine> {
+): Promise<SessionLine> {
   await mkdir(join(directory, month), { recursive: true, mode: 0o700 });
   const path = join(month, `${sessionId}.jsonl`);
   const file = join(directory, path);
@@ -91,12 +84,4 @@ async function endOf(path: string): Promise<ExportEnd['end']> {
   } finally {
     await file.close();
   }
-}
-
-async function readManifest(path: string): Promise<{ lines: ManifestLine[]; bytes: number } | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const lines = whole.split('\n').filter(Boolean);
-  return { lines: lines.map((line) => JSON.parse(line) as ManifestLine), bytes: Buffer.byteLength(whole) };
 }

@@ -20,15 +20,18 @@ export function addAnalytics(program: Command, action: Action): void {
   program
     .command('export [session]')
     .description('the history of a session as a file, or with --project those of all its sessions in a directory')
-    .addOption(new Option('--format <format>').choices(['jsonl', 'markdown', 'atif']).default('jsonl'))
+    .addOption(new Option('--format <format>').choices(['jsonl', 'markdown', 'atif', 'parquet']).default('jsonl'))
     .option(
       '-o, --output <path>',
       'of a session a file, there only once it is whole and checked (default: to stdout); of a project a directory',
     )
     .option('--resume', 'go on with what broke off')
-    .option('-p, --project <id or name>', 'a file in jsonl for each of its sessions, and a manifest')
-    .option('--from <time>', 'of a project: sessions made then or later: a day in UTC, or an ISO time', moment)
-    .option('--to <time>', 'sessions made before', moment)
+    .option(
+      '-p, --project <id or name>',
+      'a file in jsonl for each of its sessions, or parquet in parts by month; and a manifest',
+    )
+    .option('--from <time>', 'of a project: sessions made, or in parquet what happened, then or later', moment)
+    .option('--to <time>', 'the same, before', moment)
     .addHelpText('after', '\nExample:\n  worktrail export $session --format markdown -o transcript.md')
     .action(action(exportHistory));
   program

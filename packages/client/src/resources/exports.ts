@@ -11,6 +11,16 @@ export interface ExportQuery {
   after?: string | undefined;
 }
 
+export interface PartQuery {
+  /** As the view of that name; default: events. */
+  of?: 'events' | 'command_output' | undefined;
+  /** ISO 8601. */
+  from?: string | undefined;
+  /** Not included. */
+  to?: string | undefined;
+  after?: string | undefined;
+}
+
 export function createExports(transport: Transport) {
   return {
     /**
@@ -24,6 +34,16 @@ export function createExports(transport: Transport) {
         ...options,
       });
       return response.body as ReadableStream<Uint8Array>;
+    },
+    /** A part of what a project has in a time, as a Parquet file; `next` is what the next part is asked `after`, null where there is none. */
+    part: async (projectId: string, query: PartQuery = {}, options?: CallOptions) => {
+      const { bytes, headers } = await transport.bytes(pathOf`/v1/projects/${projectId}/export`, {
+        query: { ...query },
+        headers: { accept: '*/*' },
+        ...options,
+      });
+      const rows = Number(headers.get('x-rows'));
+      return { bytes, rows, sha256: headers.get('x-sha256') ?? '', next: headers.get('x-next') };
     },
     /**
      * A piece of such a file in jsonl, into an organization that has no session of its own: the file's first line, of the piece before the last

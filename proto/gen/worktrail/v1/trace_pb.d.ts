@@ -1617,6 +1617,81 @@ export declare type BackupResponse = Message<"worktrail.v1.BackupResponse"> & {
 export declare const BackupResponseSchema: GenMessage<BackupResponse>;
 
 /**
+ * @generated from message worktrail.v1.ExportPartRequest
+ */
+export declare type ExportPartRequest = Message<"worktrail.v1.ExportPartRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * @generated from field: string project_id = 2;
+   */
+  projectId: string;
+
+  /**
+   * "events" or "command_output".
+   *
+   * @generated from field: string of = 3;
+   */
+  of: string;
+
+  /**
+   * By the rows' own times, `to` not included. Absent: without a bound.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 4;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 5;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * Empty: the first part. Else the `next` of the one before.
+   *
+   * @generated from field: string after = 6;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message worktrail.v1.ExportPartRequest.
+ * Use `create(ExportPartRequestSchema)` to create a new message.
+ */
+export declare const ExportPartRequestSchema: GenMessage<ExportPartRequest>;
+
+/**
+ * @generated from message worktrail.v1.ExportPartResponse
+ */
+export declare type ExportPartResponse = Message<"worktrail.v1.ExportPartResponse"> & {
+  /**
+   * @generated from field: bytes parquet = 1;
+   */
+  parquet: Uint8Array;
+
+  /**
+   * @generated from field: uint64 rows = 2;
+   */
+  rows: bigint;
+
+  /**
+   * Empty: there are no more.
+   *
+   * @generated from field: string next = 3;
+   */
+  next: string;
+};
+
+/**
+ * Describes the message worktrail.v1.ExportPartResponse.
+ * Use `create(ExportPartResponseSchema)` to create a new message.
+ */
+export declare const ExportPartResponseSchema: GenMessage<ExportPartResponse>;
+
+/**
  * @generated from message worktrail.v1.GetStatusRequest
  */
 export declare type GetStatusRequest = Message<"worktrail.v1.GetStatusRequest"> & {
@@ -1893,7 +1968,16 @@ export declare const TraceService: GenService<{
   },
   /**
    * Versions, lag, sizes, dead letters.
+   * Rows of a project as a Parquet file, part after part; behind the flush barrier.
    *
+   * @generated from rpc worktrail.v1.TraceService.ExportPart
+   */
+  exportPart: {
+    methodKind: "unary";
+    input: typeof ExportPartRequestSchema;
+    output: typeof ExportPartResponseSchema;
+  },
+  /**
    * @generated from rpc worktrail.v1.TraceService.GetStatus
    */
   getStatus: {

@@ -50,6 +50,8 @@ export interface StatementBounds {
 export interface ConfinedConnection {
   /** One statement that names its own FORMAT; its answer as text. */
   text(sql: string): Promise<string>;
+  /** The same, of a FORMAT that is no text. */
+  bytes(sql: string): Promise<Buffer<ArrayBuffer>>;
   /** One statement without a format: its answer in this one, piece by piece. */
   stream(sql: string, format: string): AsyncIterable<Uint8Array>;
 }
@@ -161,8 +163,10 @@ async function withReadOnlyClient<T>(
       await connection.client.command({ query: `SET ${assignments.join(', ')}` });
     }
     const marked = (sql: string) => `/* ${marker} */ ${sql}`;
+    const bytes = async (sql: string) => (await answerOf(connection, marked(sql))) as Buffer<ArrayBuffer>;
     return await work({
-      text: async (sql) => (await answerOf(connection, marked(sql))).toString('utf8'),
+      bytes,
+      text: async (sql) => (await bytes(sql)).toString('utf8'),
       stream: async function* (sql, format) {
         yield* await connection.stream(marked(sql), format);
       },

@@ -6,6 +6,7 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import { searchedTypes, type SearchedType, searchHitsDefault, searchHitsMax } from '@worktrail/contract/search';
 import type { SearchHitSchema, TraceService } from '@worktrail/proto/trace';
 import type { ClickHouse } from '../clickhouse/store.ts';
+import { exportPart } from '../export/export-part.ts';
 import { createFairShare } from '../fair-share.ts';
 import { clientQuestion } from '../endpoint/client-question.ts';
 import { answerQuery } from '../query.ts';
@@ -27,7 +28,10 @@ export interface OrganizationQuestionsDeps {
   querySecondsMax: number;
 }
 
-type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'queryStream' | 'report' | 'search'>;
+type OrganizationQuestions = Pick<
+  ServiceImpl<typeof TraceService>,
+  'query' | 'queryStream' | 'report' | 'search' | 'exportPart'
+>;
 
 export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): OrganizationQuestions {
   const { clickhouse, scopes } = deps;
@@ -60,6 +64,14 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
       await scopes.passOrganization(organizationId);
       const rowsMax = bounded(limit, reportRowsMax);
       return await statements.use(organizationId, () => answerReport(clickhouse, report, question, rowsMax));
+    },
+
+    exportPart: async ({ organizationId, projectId, of, from, to, after }) => {
+      checkName('project_id', projectId);
+      const question = { organizationId, projectId, of, after, ...timesOf(from, to) };
+      await scopes.passOrganization(organizationId);
+      const part = await statements.use(organizationId, () => exportPart(clickhouse, question));
+      return { ...part, rows: BigInt(part.rows) };
     },
 
     search: async (request) => {
