@@ -12,6 +12,7 @@ import { createAnalytics } from './resources/analytics.ts';
 import { createChats } from './resources/chats.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
+import { createExports } from './resources/exports.ts';
 import { createFiles } from './resources/files.ts';
 import {
   createDoctor,
@@ -87,6 +88,7 @@ export function createClient(options: ClientOptions) {
     query: createQuery(transport),
     search: createSearch(transport),
     webhooks: createWebhooks(transport),
+    exports: createExports(transport),
     models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),

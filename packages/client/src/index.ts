@@ -13,6 +13,7 @@ export type { ReportQuery } from './resources/analytics.ts';
 export type { CallOptions, WaitOptions } from './resources/call.ts';
 export type { OutputQuery, OutputRange } from './resources/commands.ts';
 export type { EventQuery } from './resources/events.ts';
+export type { ExportQuery } from './resources/exports.ts';
 export type { DiffQuery, FileContent, FileListQuery, FileWrite } from './resources/files.ts';
 export type { Readiness } from './resources/operation.ts';
 export type { ContextQuery } from './resources/projects.ts';

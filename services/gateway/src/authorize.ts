@@ -83,6 +83,7 @@ const scopeByAction = {
   // They take the history of all projects elsewhere.
   'webhook.read': 'admin',
   'webhook.write': 'admin',
+  'history.import': 'admin',
 } as const satisfies Record<string, Scope | readonly Scope[] | null>;
 
 export type Action = keyof typeof scopeByAction;

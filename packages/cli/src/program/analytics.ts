@@ -2,18 +2,44 @@
 
 import { type Command, Option } from 'commander';
 import { searchedTypes, searchHitsDefault, searchHitsMax } from '@worktrail/contract/search';
+import { exportHistory } from '../commands/export.ts';
+import { importHistory } from '../commands/import.ts';
 import { query } from '../commands/query.ts';
 import { report } from '../commands/report.ts';
 import { type ReportView, reportViews } from '../commands/report-views.ts';
 import { search } from '../commands/search.ts';
 import { moment, namesOf, wholeNumber } from '../option-values.ts';
 import type { Action } from './action.ts';
+import { projectOption } from './project-option.ts';
 
 export function addAnalytics(program: Command, action: Action): void {
   program
     .command('query <sql>')
     .description('one read-only SQL statement over events, commands, sessions, …')
     .action(action(query));
+  program
+    .command('export [session]')
+    .description('the history of a session as a file, or with --project those of all its sessions in a directory')
+    .addOption(new Option('--format <format>').choices(['jsonl', 'markdown', 'atif']).default('jsonl'))
+    .option(
+      '-o, --output <path>',
+      'of a session a file, there only once it is whole and checked (default: to stdout); of a project a directory',
+    )
+    .option('--resume', 'go on with what broke off')
+    .option('-p, --project <id or name>', 'a file in jsonl for each of its sessions, and a manifest')
+    .option('--from <time>', 'of a project: sessions made then or later: a day in UTC, or an ISO time', moment)
+    .option('--to <time>', 'sessions made before', moment)
+    .addHelpText('after', '\nExample:\n  worktrail export $session --format markdown -o transcript.md')
+    .action(action(exportHistory));
+  program
+    .command('import <file...>')
+    .description('histories that were exported in jsonl, into an organization without sessions of its own')
+    .addOption(projectOption())
+    .addHelpText(
+      'after',
+      '\nThe sessions are archived ones. What broke off is run again: what is there stays as it is.',
+    )
+    .action(action(importHistory));
   program
     .command('search <words...>')
     .description('what was said, run and printed in all sessions: words, "phrases" and beginnings*')

@@ -629,6 +629,16 @@ export interface ForkSession {
   count?: number;
 }
 
+export interface ImportedPiece {
+  sessionId: string;
+  /** Of this piece. */
+  events: number;
+  /** Of these, such as were not there before. */
+  stored: number;
+  /** There is the session now, with its whole history. */
+  complete: boolean;
+}
+
 export interface Limits {
   /** Sessions that are neither archived nor failed. */
   liveSessions: {

@@ -996,6 +996,45 @@ export declare type ReportResponse = Message<"worktrail.v1.ReportResponse"> & {
 export declare const ReportResponseSchema: GenMessage<ReportResponse>;
 
 /**
+ * @generated from message worktrail.v1.RecomputeTotalsRequest
+ */
+export declare type RecomputeTotalsRequest = Message<"worktrail.v1.RecomputeTotalsRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message worktrail.v1.RecomputeTotalsRequest.
+ * Use `create(RecomputeTotalsRequestSchema)` to create a new message.
+ */
+export declare const RecomputeTotalsRequestSchema: GenMessage<RecomputeTotalsRequest>;
+
+/**
+ * What there are totals of.
+ *
+ * @generated from message worktrail.v1.RecomputeTotalsResponse
+ */
+export declare type RecomputeTotalsResponse = Message<"worktrail.v1.RecomputeTotalsResponse"> & {
+  /**
+   * @generated from field: uint64 sessions = 1;
+   */
+  sessions: bigint;
+
+  /**
+   * @generated from field: uint64 days = 2;
+   */
+  days: bigint;
+};
+
+/**
+ * Describes the message worktrail.v1.RecomputeTotalsResponse.
+ * Use `create(RecomputeTotalsResponseSchema)` to create a new message.
+ */
+export declare const RecomputeTotalsResponseSchema: GenMessage<RecomputeTotalsResponse>;
+
+/**
  * @generated from message worktrail.v1.SearchRequest
  */
 export declare type SearchRequest = Message<"worktrail.v1.SearchRequest"> & {
@@ -1518,6 +1557,16 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof ReportRequestSchema;
     output: typeof ReportResponseSchema;
+  },
+  /**
+   * Counts the totals of an organization's sessions and days again, from all its events: after events were deleted.
+   *
+   * @generated from rpc worktrail.v1.TraceService.RecomputeTotals
+   */
+  recomputeTotals: {
+    methodKind: "unary";
+    input: typeof RecomputeTotalsRequestSchema;
+    output: typeof RecomputeTotalsResponseSchema;
   },
   /**
    * Full text of one organization's messages, commands and output; behind the flush barrier.
