@@ -156,3 +156,27 @@ test('a message, a command and what it printed are found as soon as they are the
   const other = await operator.make('/v1/organizations', { name: 'third', principal: { name: 'o', kind: 'user' } });
   expect(await search('hay*', createApi(cluster.apiUrl, other.key.secret))).toEqual({ items: [], nextCursor: null });
 });
+
+test('attempts at a task are told of by strategy once they are judged', async () => {
+  const task = await api.make(`/v1/projects/${projectIds[0]!}/tasks`, { title: 'try it' });
+  const attempts = [
+    { title: 'careful', commands: ['true'] },
+    { title: 'careless', commands: ['false'] },
+  ];
+  const trial = await api.make(`/v1/tasks/${task.id}/trials`, { attempts });
+  const tasks = async (query: string) => (await api.get(`/v1/analytics/tasks${query}`)).body.items;
+  const judged = async () => (await tasks('')).map(({ attempts: count }: { attempts: number }) => count);
+  await expect.poll(judged, { timeout: 240_000, interval: 500 }).toEqual([2]);
+  expect(await tasks('')).toEqual([
+    { key: task.id, ofStrategy: null, attempts: 2, passed: 1, failed: 1, unjudged: 0, success: 0.5 },
+  ]);
+  const both = await tasks(`?groupBy=task_strategy&projectId=${projectIds[0]!}`);
+  expect(
+    both.map(({ key, ofStrategy, success }: Record<string, unknown>) => [key, ofStrategy, success]).toSorted(),
+  ).toEqual([
+    [task.id, 'careful', 1],
+    [task.id, 'careless', 0],
+  ]);
+  expect(await tasks('?groupBy=trial')).toMatchObject([{ key: trial.id, attempts: 2 }]);
+  expect(await worktrail('report', 'tasks', '--by', 'strategy')).toMatch(/\ncareful +1 +1 +0 +0 +100 %\n/);
+});

@@ -11,12 +11,12 @@ import type { Report } from './report.ts';
 interface Wait {
   from: EventType;
   until: EventType[];
-  /** What it is that was waited for, within its session. */
+  /** The id of what was waited for. */
   thing: Sql;
 }
 
 const waitsFor: Readonly<Record<string, Wait>> = {
-  session: { from: 'session.created', until: ['session.ready'], thing: sql`''` },
+  session: { from: 'session.created', until: ['session.ready'], thing: sql`session_id` },
   turn: { from: 'message.user', until: ['turn.started'], thing: sql`turn_id` },
   command: { from: 'command.queued', until: ['command.started'], thing: sql`command_id` },
   permission: { from: 'permission.requested', until: ['permission.answered'], thing: sql`subject_id` },
@@ -28,11 +28,11 @@ const waitsFor: Readonly<Record<string, Wait>> = {
 };
 
 const each = Object.entries(waitsFor);
-const beginnings = sqlList(each.map(([, { from }]) => from));
+const isBeginning = sql`type IN (${sqlList(each.map(([, { from }]) => from))})`;
 const isOf = ({ from, until }: Wait) => sql`type IN (${sqlList([from, ...until])})`;
 const cases = (of: (name: string, wait: Wait) => Sql) =>
   each.map(([name, wait]) => sql`${isOf(wait)}, ${of(name, wait)}`).reduce((some, one) => sql`${some}, ${one}`);
-const kind = sql`multiIf(${cases((name) => sql`${name}`)}, '')`;
+const kind = sql`toLowCardinality(multiIf(${cases((name) => sql`${name}`)}, ''))`;
 const thing = sql`multiIf(${cases((_, wait) => wait.thing)}, '')`;
 
 export const waits: Report = {
@@ -42,12 +42,11 @@ export const waits: Report = {
     return counted(question, rowsMax, {
       keys: { kind: sql`kind` },
       columns: sql`count() AS waits, ${durations}`,
-      // By a hash of what it is: hundreds of thousands of ids need not be kept.
+      // By a hash of its id: hundreds of thousands of ids need not be kept. The time of what is not there is 0.
       from: sql`(
-        SELECT ${kind} AS kind, minIf(time, type IN (${beginnings})) AS begun, minIf(time, type NOT IN (${beginnings})) AS ended
+        SELECT any(${kind}) AS kind, minIf(time, ${isBeginning}) AS begun, minIf(time, NOT ${isBeginning}) AS ended
         FROM events_v1 WHERE ${eventsSince(question, ...each.flatMap(([, wait]) => [wait.from, ...wait.until]))}
-        GROUP BY kind, sipHash128(session_id, ${thing})
-        HAVING countIf(type IN (${beginnings})) > 0 AND countIf(type NOT IN (${beginnings})) > 0${until}
+        GROUP BY cityHash64(${thing}) HAVING begun > 0 AND ended > 0${until}
       )`,
       time: sql`begun`,
       order: sql`waits DESC`,
