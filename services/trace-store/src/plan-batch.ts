@@ -34,7 +34,7 @@ export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) 
   const plan: BatchPlan = { store: [], duplicates: 0, holes: new Map(), marks: new Map() };
   const last = new Map<string, ParsedEvent>();
   for (const parsed of events) {
-    const key = producerKey(parsed.event);
+    const key = parsed.producerKey;
     const mark = plan.marks.get(key) ?? markOf(key);
     if (parsed.number <= mark) {
       plan.duplicates++;

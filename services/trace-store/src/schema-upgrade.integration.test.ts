@@ -14,10 +14,9 @@ import { createEventSink } from './event-sink.ts';
 import { readHistory } from './history.ts';
 import { ownStore } from './ingest-lease.ts';
 import type { StreamMessage } from './parse-event.ts';
-import { binaryRows } from './row-binary.ts';
 import { applySchema, schemaFiles } from './schema.ts';
 import { noTask } from './session-tasks.ts';
-import { ended, eventBytes, newSession, output, queued, storedRow } from './trace-store-fixture.ts';
+import { binaryRows, ended, eventBytes, newSession, output, queued, storedRow } from './trace-store-fixture.ts';
 import { typedColumns } from './typed-columns.ts';
 
 let scratch: Scratch;

@@ -9,10 +9,18 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
 import { eventColumns } from './event-row.ts';
-import { binaryRows } from './row-binary.ts';
 import { applySchema, schemaFiles } from './schema.ts';
 import { noTask } from './session-tasks.ts';
-import { ended, eventBytes, newSession, output, queued, storedRow, type TestSession } from './trace-store-fixture.ts';
+import {
+  binaryRows,
+  ended,
+  eventBytes,
+  newSession,
+  output,
+  queued,
+  storedRow,
+  type TestSession,
+} from './trace-store-fixture.ts';
 import { typedColumns } from './typed-columns.ts';
 
 let scratch: Scratch;

@@ -11,9 +11,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
 import { eventColumns } from '../event-row.ts';
-import { binaryRows } from '../row-binary.ts';
 import { applySchema } from '../schema.ts';
 import {
+  binaryRows,
   eventBytes,
   type Fixture,
   newSession,
