@@ -21,21 +21,12 @@ const token = createHash('sha256').update('bench').digest('hex');
 const publishesAtOnce = 2_000;
 const streamBytesMax = 4 * 1024 ** 3;
 
-/** At one moment. */
-export interface Progress {
-  atMs: number;
-  /** In ClickHouse. */
-  events: number;
-  /** Of the trace-store since its start. */
-  cpuMs: number;
-}
-
 export interface TraceServers {
   trace: TraceClient;
   /** Resolves with the bytes of output among them. */
   publish(data: TraceData, events: number): Promise<number>;
   /** Resolves once everything that is in the streams can be read. */
-  untilStored(): Promise<Progress[]>;
+  untilStored(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Of the trace-store since its start. */
@@ -83,36 +74,40 @@ export async function openTraceServers(directory: string, partitions: number): P
       return outputBytes;
     },
     untilStored: async () => {
-      const progress: Progress[] = [];
-      for (const last = await lastSequences(); ; await delay(50)) {
-        const { partitions: stored, events } = await trace.getStatus({});
-        progress.push({ atMs: performance.now(), events: Number(events), cpuMs: await cpuMs(service!.pid) });
-        if (stored.every((one, partition) => Number(one.stored?.sequence ?? 0) >= last[partition]!)) return progress;
+      for (const last = await lastSequences(); ; await delay(200)) {
+        const status = await trace.getStatus({});
+        if (status.partitions.every(({ stored }, partition) => Number(stored?.sequence ?? 0) >= last[partition]!))
+          return;
       }
     },
     start: async () => {
-      service = await startProcess(process.execPath, [join(root, 'services/trace-store/src/main.ts')], {
-        logPath: join(directory, 'trace-store.log'),
-        ready: () =>
-          fetch(`${url}/readyz`).then(
-            ({ ok }) => ok,
-            () => false,
-          ),
-        env: {
-          ...process.env,
-          WORKTRAIL_CLUSTER_ID: 'bench',
-          WORKTRAIL_PORT: String(port),
-          WORKTRAIL_LOG_LEVEL: 'warn',
-          WORKTRAIL_INTERNAL_TOKEN: token,
-          WORKTRAIL_NATS_URL: nats.url,
-          WORKTRAIL_TEMPORAL_ADDRESS: '127.0.0.1:1',
-          WORKTRAIL_PARTITIONS: String(partitions),
-          WORKTRAIL_CLICKHOUSE_PATH: join(directory, 'clickhouse'),
-          WORKTRAIL_EVENT_STREAM_BYTES_MAX: String(streamBytesMax),
-          WORKTRAIL_STREAM_TAIL_BYTES: '0',
-          WORKTRAIL_STREAM_SETTLE_SECONDS: '0',
+      service = await startProcess(
+        process.execPath,
+        [...(process.env['NO'] ?? '').split(' ').filter((x) => x), join(root, 'services/trace-store/src/main.ts')],
+        {
+          logPath: join(directory, 'trace-store.log'),
+          ready: () =>
+            fetch(`${url}/readyz`).then(
+              ({ ok }) => ok,
+              () => false,
+            ),
+          env: {
+            ...process.env,
+            WORKTRAIL_CLUSTER_ID: 'bench',
+            WORKTRAIL_PORT: String(port),
+            WORKTRAIL_LOG_LEVEL: 'warn',
+            WORKTRAIL_INTERNAL_TOKEN: token,
+            WORKTRAIL_NATS_URL: nats.url,
+            WORKTRAIL_TEMPORAL_ADDRESS: '127.0.0.1:1',
+            WORKTRAIL_PARTITIONS: String(partitions),
+            WORKTRAIL_CLICKHOUSE_PATH: join(directory, 'clickhouse'),
+            UV_THREADPOOL_SIZE: '16',
+            WORKTRAIL_EVENT_STREAM_BYTES_MAX: String(streamBytesMax),
+            WORKTRAIL_STREAM_TAIL_BYTES: '0',
+            WORKTRAIL_STREAM_SETTLE_SECONDS: '0',
+          },
         },
-      });
+      );
     },
     stop: async () => {
       await service?.stop();

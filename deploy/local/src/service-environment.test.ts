@@ -48,11 +48,11 @@ test('every service is told its own port and the addresses all share', () => {
   }
 });
 
-test('only the gateway knows the operator token, and only it and the runner where the secrets key is', () => {
+test('only the gateway knows the operator token, and only what seals or opens secrets where their key is', () => {
   const knows = (value: string) =>
     SERVICE_NAMES.filter((name) => Object.values(serviceEnvironment(plan, name)).includes(value));
   expect(knows('operator-secret')).toEqual(['gateway']);
-  expect(knows('/state/secrets/secrets-key')).toEqual(['sandbox-runner', 'gateway']);
+  expect(knows('/state/secrets/secrets-key')).toEqual(['orchestrator', 'sandbox-runner', 'gateway']);
 });
 
 test('keys of models reach the services that call models, and no other process', () => {

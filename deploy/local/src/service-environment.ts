@@ -57,16 +57,18 @@ function common(plan: ClusterPlan, name: ServiceName): Record<string, string> {
 
 function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
   const traceStore = { WORKTRAIL_TRACE_STORE_URL: serviceUrl(plan, 'trace-store') };
+  const secretsKey = { WORKTRAIL_SECRETS_KEY_FILE: plan.secrets.secretsKeyFile };
   const repositories = {
-    WORKTRAIL_SECRETS_KEY_FILE: plan.secrets.secretsKeyFile,
+    ...secretsKey,
     WORKTRAIL_REPOSITORY_ROOTS: plan.repositoryRoots.join(delimiter),
     WORKTRAIL_STATE_DIRECTORY: plan.state.root,
   };
   switch (name) {
     case 'trace-store':
-      return { WORKTRAIL_CLICKHOUSE_PATH: plan.state.clickhouse };
+      // Statements of ClickHouse in process each hold a thread of libuv, of which there are four otherwise.
+      return { WORKTRAIL_CLICKHOUSE_PATH: plan.state.clickhouse, UV_THREADPOOL_SIZE: '16' };
     case 'orchestrator':
-      return { ...traceStore, WORKTRAIL_WORKFLOW_BUNDLE: plan.state.bundles };
+      return { ...traceStore, ...secretsKey, WORKTRAIL_WORKFLOW_BUNDLE: plan.state.bundles };
     case 'gateway':
       return { ...traceStore, ...repositories, WORKTRAIL_OPERATOR_TOKEN: plan.secrets.operatorToken };
     case 'sandbox-runner':

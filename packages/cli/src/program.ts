@@ -14,6 +14,7 @@ import { addProjects } from './program/projects.ts';
 import { addProposals } from './program/proposals.ts';
 import { addCheckpoints, addSessions } from './program/sessions.ts';
 import { addSuggestions, addTasks, addTrials } from './program/tasks.ts';
+import { addWebhooks } from './program/webhooks.ts';
 
 const examples = `
 Examples:
@@ -69,6 +70,7 @@ export function createProgram(surroundings: Surroundings): Program {
   addTrials(program, action);
   addProposals(program, action);
   addAnalytics(program, action);
+  addWebhooks(program, action);
   addOperation(program, action);
   return { command: program, exitCode: () => exitCode };
 }

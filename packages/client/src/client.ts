@@ -12,6 +12,7 @@ import { createAnalytics } from './resources/analytics.ts';
 import { createChats } from './resources/chats.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
+import { createExports } from './resources/exports.ts';
 import { createFiles } from './resources/files.ts';
 import {
   createDoctor,
@@ -23,10 +24,12 @@ import {
 } from './resources/operation.ts';
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
+import { createSearch } from './resources/search.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTurns } from './resources/turns.ts';
+import { createWebhooks } from './resources/webhooks.ts';
 import { createTransport } from './transport.ts';
 import { wait as waitForTime } from './wait.ts';
 
@@ -83,6 +86,9 @@ export function createClient(options: ClientOptions) {
     events,
     analytics: createAnalytics(transport),
     query: createQuery(transport),
+    search: createSearch(transport),
+    webhooks: createWebhooks(transport),
+    exports: createExports(transport),
     models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),

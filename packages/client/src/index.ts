@@ -9,12 +9,14 @@ export { type FieldError, WorktrailApiError, WorktrailConnectionError } from './
 export type { FollowOptions, WorktrailEvent } from './event-stream.ts';
 export type * from './gen/api-schemas.ts';
 export type { Page, PageQuery } from './pagination.ts';
-export type { ReportQuery, UsageQuery } from './resources/analytics.ts';
+export type { ReportQuery } from './resources/analytics.ts';
 export type { CallOptions, WaitOptions } from './resources/call.ts';
 export type { OutputQuery, OutputRange } from './resources/commands.ts';
 export type { EventQuery } from './resources/events.ts';
+export type { ExportQuery } from './resources/exports.ts';
 export type { DiffQuery, FileContent, FileListQuery, FileWrite } from './resources/files.ts';
 export type { Readiness } from './resources/operation.ts';
 export type { ContextQuery } from './resources/projects.ts';
+export type { SearchQuery } from './resources/search.ts';
 export type { SessionFilter } from './resources/sessions.ts';
 export type { SuggestionQuery } from './resources/suggestions.ts';

@@ -19,6 +19,7 @@ export const idPrefixes = {
   proposal: 'ppl',
   event: 'evt',
   suggestion: 'sug',
+  webhook: 'whk',
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -6,6 +6,7 @@
 // worktrail.dead.<partition>.<organization>.<session>.<producer>     what could not be stored, stream worktrail-dead-letters
 // worktrail.runner.<runnerId>.control                                requests to one runner (runner.proto)
 // worktrail.health.<part>                                            answered by each process that can do the part's work
+// worktrail.deliveries.<organization>.<webhook>                      attempts to deliver to a webhook, stream worktrail-deliveries
 // worktrail.doctor.<part>                                            answered with what has no counterpart (doctor.ts)
 
 import type { DoctorPart } from './doctor.ts';

@@ -111,6 +111,8 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_MODEL_MODELS: '{"small": {"provider": "custom", "id": "s", "price": {"input": 1, "output": 2.5}}}',
     WORKTRAIL_MODEL_DEFAULT: 'custom/small',
     WORKTRAIL_EGRESS_PRIVATE_ALLOWED: '10.0.0.0/8:443,[fd00::/8]:*',
+    WORKTRAIL_WEBHOOKS_PRIVATE_ALLOWED: '127.0.0.1:8080',
+    WORKTRAIL_WEBHOOKS_PER_ORGANIZATION_MAX: '23',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
     WORKTRAIL_EVENTS_TAIL_MESSAGES: '0',
   };
@@ -139,6 +141,7 @@ test('every value of the file has a variable', () => {
         },
       },
     },
+    webhooks: { privateAllowed: ['127.0.0.1:8080'], perOrganizationMax: 23 },
     egress: { privateAllowed: ['10.0.0.0/8:443', '[fd00::/8]:*'] },
     repositoryRoots: ['/a', '/b'],
     runner: {

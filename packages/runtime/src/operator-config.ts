@@ -149,6 +149,15 @@ const schema = z.strictObject({
         .default([]),
     })
     .prefault({}),
+  webhooks: z
+    .strictObject({
+      /** What webhooks may reach of this host and of private networks; and by http instead of https, this alone. */
+      privateAllowed: z
+        .array(z.string().refine(isPrivateDestination, 'must be address:port or address/bits:port'))
+        .default([]),
+      perOrganizationMax: positive.max(1_000).default(20),
+    })
+    .prefault({}),
   events: z
     .strictObject({
       streamBytesMax: z

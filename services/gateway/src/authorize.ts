@@ -80,6 +80,10 @@ const scopeByAction = {
   'limits.read': 'read',
   'config.read': 'admin',
   'trace.query': 'read',
+  // They take the history of all projects elsewhere.
+  'webhook.read': 'admin',
+  'webhook.write': 'admin',
+  'history.import': 'admin',
 } as const satisfies Record<string, Scope | readonly Scope[] | null>;
 
 export type Action = keyof typeof scopeByAction;

@@ -23,6 +23,7 @@ import { addOutputRoutes } from './commands/output-routes.ts';
 import { createRunnerControl } from './commands/runner-control.ts';
 import { createConfigurationStore } from './configuration-store.ts';
 import { addEventRoutes } from './events/event-routes.ts';
+import { addExportRoutes } from './export/export-routes.ts';
 import { createDoctors } from './doctor/ask-doctors.ts';
 import { addDoctorRoutes } from './doctor/doctor-routes.ts';
 import { addContextRoutes } from './context/context-routes.ts';
@@ -41,6 +42,7 @@ import { createApi } from './http/api.ts';
 import type { HttpMetrics } from './http/http-metrics.ts';
 import { addDescriptionRoutes, addHealthRoutes } from './http/open-routes.ts';
 import { createIdempotency } from './idempotency.ts';
+import { addImportRoutes } from './import/import-routes.ts';
 import { addLimitRoutes } from './limits/limit-routes.ts';
 import { addOperatorConfigRoutes } from './operator-config-routes.ts';
 import { createProjectReader } from './projects/project-reader.ts';
@@ -50,6 +52,7 @@ import type { RepositoryRoots } from '@worktrail/runtime/repository-address';
 import { createProposalReader } from './proposals/proposal-reader.ts';
 import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
+import { addSearchRoutes } from './search/search-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
@@ -73,6 +76,8 @@ import { addPermissionRoutes } from './turns/permission-routes.ts';
 import { addModelRoutes } from './turns/model-routes.ts';
 import { addChatRoutes } from './turns/chat-routes.ts';
 import { addTurnRoutes } from './turns/turn-routes.ts';
+import { createDeliveryLog } from './webhooks/delivery-log.ts';
+import { addWebhookRoutes } from './webhooks/webhook-routes.ts';
 import type { WorkflowClient } from './workflow-client.ts';
 
 export interface GatewayAppDeps {
@@ -171,6 +176,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });
   addEventRoutes(api, { sessions, history, live, position, followers, stopping, log });
+  addExportRoutes(api, { sessions, history, position, followers, stopping, log });
   addGitRoutes(api, { projects, census, runners, runnerRequests: parts.runnerRequests });
   addContextRoutes(api, { projects, sessions, census, runners, requests: runnerRequests });
   addRunnerRoutes(api, { runners, orders: createRunnerOrders(parts.runnerOrders), census, audit });
@@ -178,7 +184,12 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addLimitRoutes(api, { census, projects, followers, operator });
   addOperatorConfigRoutes(api, { operator, origins });
   addAnalyticsRoutes(api, { projects, trace });
+  addSearchRoutes(api, { projects, trace });
   addQueryRoutes(api, { trace });
+  const deliveries = createDeliveryLog(parts.jsm);
+  addWebhookRoutes(api, { store, projects, log: deliveries, trace, workflows, audit, box, operator });
+  const producer = { js: parts.js, jsm: parts.jsm, trace, log };
+  addImportRoutes(api, { store, projects, producer, trace, audit, ...settings, sessions: parts.sessions });
   addDescriptionRoutes(api.app);
   return api.app;
 }

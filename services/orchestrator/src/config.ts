@@ -2,11 +2,14 @@
 
 import { readEnvironment, readTogether, type ServiceConfig, serviceConfig } from '@worktrail/runtime/environment';
 import { readOperatorSettings } from '@worktrail/runtime/operator-config';
+import type { SecretsKey } from '@worktrail/runtime/secret-box';
 import { z } from 'zod';
 import type { ModelConfig } from './agent/models.ts';
 
 const environment = {
   WORKTRAIL_TRACE_STORE_URL: z.url(),
+  WORKTRAIL_SECRETS_KEY_FILE: z.string().min(1).optional(),
+  WORKTRAIL_SECRETS_KEY: z.string().optional(),
   WORKTRAIL_WORKFLOW_BUNDLE: z.string().min(1).optional(),
   WORKTRAIL_MODEL_KEY: z.string().min(1).optional(),
   OPENAI_API_KEY: z.string().min(1).optional(),
@@ -24,6 +27,10 @@ export interface OrchestratorConfig extends ServiceConfig {
   /** So long something is without its counterpart before it is removed. */
   reconcileGraceMs: number;
   models: ModelConfig;
+  /** What signs webhooks is sealed with it. */
+  secretsKey: SecretsKey;
+  /** What of private networks webhooks may reach (addresses.ts). */
+  webhookPrivateAllowed: readonly string[];
 }
 
 export const cachedWorkflowsMaxDefault = 1_000;
@@ -41,6 +48,8 @@ export function orchestratorConfig(variables: NodeJS.ProcessEnv): OrchestratorCo
     workflowBundleDirectory: values.WORKTRAIL_WORKFLOW_BUNDLE,
     cachedWorkflowsMax: cachedWorkflowsMaxDefault,
     reconcileGraceMs: operator.reconcile.graceSeconds * 1_000,
+    secretsKey: { file: values.WORKTRAIL_SECRETS_KEY_FILE, given: values.WORKTRAIL_SECRETS_KEY },
+    webhookPrivateAllowed: operator.webhooks.privateAllowed,
     models: {
       named: operator.model.models,
       url: operator.model.url ?? undefined,

@@ -10,6 +10,7 @@ import type { ReconcileActivities } from './reconcile/workflow.ts';
 import type { RecordActivities } from './record-activities.ts';
 import type { ScanRecordActivities } from './scan/activities.ts';
 import type { SuggestActivities } from './scan/model-suggestions.ts';
+import type { WebhookActivities } from './webhooks/workflow.ts';
 import { WatchedWorker } from './workflow-watch.ts';
 import type { WorkflowBundle } from './workflow-bundle.ts';
 
@@ -17,7 +18,12 @@ export interface OrchestratorWorkerDeps {
   connection: NativeConnection;
   namespace: string;
   bundle: WorkflowBundle;
-  activities: RecordActivities & ReconcileActivities & AgentActivities & SuggestActivities & ScanRecordActivities;
+  activities: RecordActivities &
+    ReconcileActivities &
+    AgentActivities &
+    SuggestActivities &
+    ScanRecordActivities &
+    WebhookActivities;
   cachedWorkflowsMax: number;
 }
 

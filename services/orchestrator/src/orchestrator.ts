@@ -1,4 +1,4 @@
-// The orchestrator: one Temporal worker with the workflows `session`, `trial`, `proposal`, `scan` and `reconcile` and the activities that need no sandbox, and the
+// The orchestrator: one Temporal worker with the workflows `session`, `trial`, `proposal`, `scan`, `webhook` and `reconcile` and the activities that need no sandbox, and the
 // watch of the runners' leases.
 
 import { randomUUID } from 'node:crypto';
@@ -6,14 +6,17 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { runnerAnnouncementTtlMs } from '@worktrail/contract/runner-announcements';
 import { buckets } from '@worktrail/contract/subjects';
 import { openBucket } from '@worktrail/runtime/buckets';
+import { createAddressJudge, createOwnAddresses } from '@worktrail/runtime/addresses';
 import { answerDoctor } from '@worktrail/runtime/doctor';
 import { startHealthServer } from '@worktrail/runtime/health-server';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { Logger } from '@worktrail/runtime/log';
 import { createMetrics } from '@worktrail/runtime/metrics';
+import { createNameResolver } from '@worktrail/runtime/name-resolver';
 import { connectNats } from '@worktrail/runtime/nats';
 import { answerHealth } from '@worktrail/runtime/part-health';
 import { createReadiness } from '@worktrail/runtime/readiness';
+import { openSecretBox } from '@worktrail/runtime/secret-box';
 import {
   connectTemporalClient,
   connectTemporalNative,
@@ -35,6 +38,8 @@ import { keepReconcileSchedule } from './reconcile/schedule.ts';
 import { sightingBounds } from './runner-sightings.ts';
 import { createScanRecordActivities } from './scan/activities.ts';
 import { createSuggestActivities } from './scan/model-suggestions.ts';
+import { createWebhookActivities } from './webhooks/activities.ts';
+import { ensureDeliveryStream } from './webhooks/delivery-log.ts';
 import { loadWorkflowBundle } from './workflow-bundle.ts';
 
 /** Resolves once the worker polls and the health server listens. */
@@ -46,6 +51,7 @@ export async function startOrchestrator(
   installTemporalRuntime(log);
   const metrics = createMetrics('orchestrator');
   const bundled = loadWorkflowBundle(config.workflowBundleDirectory);
+  const box = await openSecretBox(config.secretsKey);
 
   const nats = await connectNats(config.nats, 'orchestrator', lifetime, log);
   const jsm = await jetstreamManager(nats);
@@ -55,6 +61,7 @@ export async function startOrchestrator(
   const configuration = await openBucket(nats, buckets.configuration);
   const runners = await openBucket(nats, buckets.runners, { ttlMs: runnerAnnouncementTtlMs });
   const trace = createTraceClient(config.traceStoreUrl, config.internalToken);
+  await ensureDeliveryStream(jsm);
 
   const client = await connectTemporalClient(config.temporal, lifetime);
   const reconciliation = createReconciliation({
@@ -82,6 +89,11 @@ export async function startOrchestrator(
       ...createScanRecordActivities({ configuration, trace }),
       ...createAgentActivities({ producer, appended, trace, metrics, models }),
       ...createSuggestActivities({ models, configuration }),
+      ...createWebhookActivities({
+        ...{ configuration, trace, box, js: producer.js, clock: Date.now },
+        judge: createAddressJudge(createOwnAddresses(Date.now), config.webhookPrivateAllowed),
+        resolve: createNameResolver(),
+      }),
     },
     cachedWorkflowsMax: config.cachedWorkflowsMax,
   });

@@ -26,6 +26,7 @@ describe('the workflow code', () => {
 
   it('has histories of each workflow to prove itself by', () => {
     expect(names).toContain('reconcile');
+    expect(names).toContain('webhook-served');
     expect(names.filter((name) => name.startsWith('session')).length).toBeGreaterThanOrEqual(4);
     expect(names.filter((name) => name.startsWith('trial')).length).toBeGreaterThanOrEqual(2);
     expect(names.filter((name) => name.startsWith('proposal')).length).toBeGreaterThanOrEqual(2);

@@ -5,3 +5,4 @@ export { reconcile } from './reconcile/workflow.ts';
 export { scan } from './scan/workflow.ts';
 export { session } from './session/workflow.ts';
 export { trial } from './trial/workflow.ts';
+export { webhook } from './webhooks/workflow.ts';

@@ -23,7 +23,7 @@ import { startOrchestrator } from '../src/orchestrator.ts';
 import { type ScriptedGit, startScriptedGit } from './scripted-git.ts';
 import { type ScriptedScans, startScriptedScans } from './scripted-scans.ts';
 import { type ScriptedRunner, startScriptedRunner } from './scripted-runner.ts';
-import { startStreamTraceStore, type StoredEvent } from './stream-trace-store.ts';
+import { type Match, startStreamTraceStore, type StoredEvent } from './stream-trace-store.ts';
 
 /** Bundling takes seconds on a small machine; the bundle's name is the hash of its sources. */
 export const bundleDirectory = new URL('../../../node_modules/.cache/worktrail-workflows', import.meta.url).pathname;
@@ -51,7 +51,10 @@ export interface OrchestratorBed {
   readonly port: number;
   /** Rejects when the orchestrator does not answer that it works. */
   askHealth(): Promise<void>;
-  /** Every event of a session that is in the stream, in the stream's order. */
+  /** What the trace-store tells webhooks of when it is asked next. */
+  matches: Match[];
+  /** Every event of a session that is in the stream, in the stream's order; and the same with its place. */
+  stored(sessionId: string): Promise<StoredEvent[]>;
   events(sessionId: string): Promise<Event[]>;
   stopOrchestrator(): Promise<void>;
   startOrchestrator(): Promise<void>;
@@ -86,7 +89,8 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const runner = await startScriptedRunner(native, producer, runners);
   const git = await startScriptedGit(native);
   const events = createEventReader(jsm);
-  const traceStore = await startStreamTraceStore(events);
+  const matches: Match[] = [];
+  const traceStore = await startStreamTraceStore(events, () => matches.splice(0));
   const model: OrchestratorBed['model'] = { answer: () => ({ text: 'There is nothing to do.', calls: [] }) };
   const modelServer = await startScriptedModel({ answer: (asked) => model.answer(asked) });
   const scans = await startScriptedScans(native);
@@ -127,6 +131,8 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
       return port;
     },
     askHealth: () => askHealth(nats, 'orchestrator'),
+    matches,
+    stored: events,
     events: async (sessionId) => (await events(sessionId)).map(({ event }) => event),
     stopOrchestrator: () => lifetime.close(),
     startOrchestrator: start,
@@ -175,6 +181,8 @@ function config(
     workflowBundleDirectory: bundleDirectory,
     cachedWorkflowsMax,
     reconcileGraceMs: 900_000,
+    secretsKey: { file: undefined, given: '0'.repeat(64) },
+    webhookPrivateAllowed: [],
   };
 }
 

@@ -16,10 +16,18 @@ import {
   workflowTaskQueue,
 } from '@worktrail/contract/session-messages';
 import type { TurnSpec } from '@worktrail/contract/turns';
+import {
+  type EventPlace,
+  replayDelivery,
+  webhookKey,
+  type WebhookSpec,
+  webhookWorkflow,
+  webhookWorkflowId,
+} from '@worktrail/contract/webhooks';
 import { type OrchestratorBed, startOrchestratorBed, startServers } from './orchestrator-bed.ts';
 import { captured, startProposal } from './proposal-client.ts';
 import { historyToJson } from './recorded-history.ts';
-import { sampleCommand, sampleFork, sampleSession, sampleTurn, withSetup } from './samples.ts';
+import { sampleCommand, sampleFork, sampleSession, sampleTurn, sampleWebhook, withSetup } from './samples.ts';
 import { makeScannedProject } from './scan-client.ts';
 import { runnerId } from './scripted-runner.ts';
 import { sampleFinding } from './scripted-scans.ts';
@@ -332,6 +340,31 @@ async function recordScanFailed(bed: OrchestratorBed): Promise<Recording> {
   return { 'scan-failed': handle };
 }
 
+/** A receiver that may not be reached, an event, a replay of it, and the end of the webhook. */
+async function recordWebhook(bed: OrchestratorBed): Promise<Recording> {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const { organizationId, sessionId } = session.spec;
+  const webhook = sampleWebhook(organizationId);
+  await bed.configuration.put(webhookKey(organizationId, webhook.id), JSON.stringify(webhook));
+  const [first] = await bed.stored(sessionId);
+  bed.matches.push({ organizationId, sessionId, ...first! });
+  const spec: WebhookSpec = { organizationId, webhookId: webhook.id, after: [] };
+  const handle = await bed.client.workflow.start(webhookWorkflow, {
+    ...{ workflowId: webhookWorkflowId(webhook.id), taskQueue: workflowTaskQueue, args: [spec] },
+  });
+  const place = { sessionId, partition: 0, epoch: 1, sequence: first!.sequence, fill: 0, eventId: first!.event.id };
+  await handle.executeUpdate<true, [EventPlace]>(replayDelivery, { args: [{ ...place, type: 'session.created' }] });
+  await until(
+    async () =>
+      (await handle.fetchHistory()).events?.filter(({ activityTaskCompletedEventAttributes: is }) => is) ?? [],
+    (done) => done.length >= 5,
+  );
+  await bed.configuration.delete(webhookKey(organizationId, webhook.id));
+  await handle.result();
+  return { 'webhook-served': handle };
+}
+
 async function recordReconciliation(bed: OrchestratorBed): Promise<Recording> {
   const handle = await bed.client.workflow.start('reconcile', {
     workflowId: 'reconcile',
@@ -365,6 +398,7 @@ try {
     recordProposalPutUp,
     recordScan,
     recordScanFailed,
+    recordWebhook,
     recordReconciliation,
   ];
   const wanted = process.argv.slice(2);

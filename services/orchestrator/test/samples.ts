@@ -1,5 +1,7 @@
 // Session and command specifications as the gateway would send them.
 
+import { type WebhookDocument, webhookKey } from '@worktrail/contract/webhooks';
+import { createSecretBox } from '@worktrail/runtime/secret-box';
 import type { CommandSpec } from '@worktrail/contract/commands';
 import type { ForkPoint } from '@worktrail/contract/forks';
 import { newId } from '@worktrail/contract/ids';
@@ -84,5 +86,16 @@ export function sampleCommand(command: string, changes: Partial<CommandSpec> = {
     actor: { kind: 'user', id: 'prn_someone' },
     queuedAt: '2026-01-01T00:00:00.000Z',
     ...changes,
+  };
+}
+
+/** To an address that may not be reached. */
+export function sampleWebhook(organizationId: string): WebhookDocument {
+  const id = newId('webhook');
+  return {
+    ...{ id, organizationId, url: 'https://127.0.0.1:9/hook', types: ['session.created'], projectId: null },
+    ...{ description: '', enabled: true, disabledReason: null },
+    sealedSecret: createSecretBox(Buffer.alloc(32)).seal('whsec_c2VjcmV0', webhookKey(organizationId, id)),
+    ...{ createdAt: '2026-01-01T00:00:00.000Z', updatedAt: '2026-01-01T00:00:00.000Z' },
   };
 }

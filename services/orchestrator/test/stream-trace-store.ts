@@ -1,4 +1,4 @@
-// A trace-store that has stored what the stream holds: it lists the events of a session, and answers every other question of the Connect
+// A trace-store that has stored what the stream holds: it lists the events of a session, tells webhooks of those that a test names, and answers every other question of the Connect
 // protocol with an empty message, in which all numbers are 0.
 
 import { once } from 'node:events';
@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { eventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
-import { ListEventsRequestSchema, ListEventsResponseSchema } from '@worktrail/proto/trace';
+import { ListEventsRequestSchema, ListEventsResponseSchema, MatchEventsResponseSchema } from '@worktrail/proto/trace';
 
 export interface StoredEvent {
   /** In the stream. */
@@ -15,9 +15,18 @@ export interface StoredEvent {
   event: Event;
 }
 
+/** What webhooks are told of, once. */
+export interface Match {
+  organizationId: string;
+  sessionId: string;
+  sequence: number;
+  event: Event;
+}
+
 /** `events`: all of a session, in their order. */
 export async function startStreamTraceStore(
   events: (sessionId: string) => Promise<StoredEvent[]>,
+  takeMatches: () => Match[],
 ): Promise<{ url: string; stop(): Promise<void> }> {
   async function list(request: Uint8Array): Promise<Uint8Array> {
     const { scope, types, after } = fromBinary(ListEventsRequestSchema, request);
@@ -26,14 +35,26 @@ export async function startStreamTraceStore(
     const isWanted = ({ sequence, event: { payload } }: StoredEvent) =>
       sequence > since && payload.case !== undefined && types.includes(eventType(payload.case));
     const next = { epoch: 1n, sequence: BigInt(Math.max(since, all.at(-1)?.sequence ?? 0)) };
-    const answer = { events: all.filter(isWanted).map(({ event }) => ({ event })), next, complete: true };
+    const stored = all.filter(isWanted).map(({ event, sequence }) => ({ event, cursor: cursorAt(sequence) }));
+    const answer = { events: stored, next, complete: true };
     return toBinary(ListEventsResponseSchema, create(ListEventsResponseSchema, answer));
+  }
+  function match(): Uint8Array {
+    const matched = takeMatches().map(({ organizationId, sessionId, sequence, event }) => ({
+      scope: { organizationId, sessionId, partition: 0 },
+      ...{ cursor: cursorAt(sequence), eventId: event.id, type: eventType(event.payload.case!) },
+    }));
+    return toBinary(MatchEventsResponseSchema, create(MatchEventsResponseSchema, { events: matched }));
   }
   async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const isList = request.url?.endsWith('/ListEvents') === true;
-    const body = isList ? await list(Buffer.concat(chunks)).catch(() => null) : new Uint8Array();
+    const question = request.url?.split('/').at(-1);
+    const answers: Record<string, () => Promise<Uint8Array | null> | Uint8Array> = {
+      ListEvents: () => list(Buffer.concat(chunks)).catch(() => null),
+      MatchEvents: match,
+    };
+    const body = await (answers[question ?? '']?.() ?? new Uint8Array());
     response.writeHead(body ? 200 : 500, { 'content-type': 'application/proto' }).end(body);
   }
   const server = createServer((request, response) => void answerTo(request, response));
@@ -47,4 +68,8 @@ export async function startStreamTraceStore(
       await once(server, 'close');
     },
   };
+}
+
+function cursorAt(sequence: number) {
+  return { epoch: 1n, sequence: BigInt(sequence), fill: 0n };
 }

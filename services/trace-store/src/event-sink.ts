@@ -15,7 +15,7 @@ import type { CommandOutput } from '@worktrail/proto/event';
 import type { ClickHouse } from './clickhouse/store.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { type Block, eventBlocks } from './event-blocks.ts';
-import { type BatchOrigin, type EventRow, eventColumns, eventRow, outputColumns, streamName } from './event-row.ts';
+import { type BatchOrigin, eventColumns, eventRow, outputColumns, streamName } from './event-row.ts';
 import { positionAfter } from './fill-events.ts';
 import { fillHole, type GapReason } from './fill-hole.ts';
 import type { Sink, StoreResult } from './ingest.ts';
@@ -33,13 +33,17 @@ import {
   commandRow,
   type SummaryRow,
   sessionColumns,
+  sessionListColumns,
+  sessionListRows,
   sessionRow,
   turnColumns,
   turnRow,
 } from './summary-rows.ts';
+import type { StoredEvents } from './totals/totals.ts';
 
 /** Of an event, beside its message. */
 const rowBytes = 512;
+const dayMs = 86_400_000;
 /** Questions are answered between so many. */
 const eventsAtOnce = 256;
 
@@ -50,6 +54,8 @@ export interface EventSinkDeps {
   partition: number;
   right: StoringRight;
   now: () => Date;
+  /** Where nobody counts, nobody is told. */
+  totals?: StoredEvents;
 }
 
 /** Where an event's row is in the rows of its batch, of an output with bytes that of the bytes too, and what it adds to the summaries. */
@@ -59,6 +65,7 @@ interface Place {
   command: SummaryRow | undefined;
   session: SummaryRow | undefined;
   turn: SummaryRow | undefined;
+  lists: readonly SummaryRow[];
 }
 
 interface Range {
@@ -158,18 +165,24 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     });
     const outputs = rows.filter(({ event, place }) => place.output && !isWritten(event, epoch));
     fence.check();
-    await Promise.all([
+    await settled([
       insert('command_output_v1', outputColumns, outputs, origin, ({ from, place }) => [
         from.outputRows,
         place.output!,
       ]),
       clickhouse.insert('commands_v1', commandColumns, present(rows.map(({ place }) => place.command))),
       clickhouse.insert('sessions_v1', sessionColumns, present(rows.map(({ place }) => place.session))),
+      clickhouse.insert(
+        'session_lists_v1',
+        sessionListColumns,
+        rows.flatMap(({ place }) => place.lists),
+      ),
       clickhouse.insert('turns_v1', turnColumns, present(rows.map(({ place }) => place.turn))),
     ]);
     fence.check();
     await insert('events_v1', eventColumns, rows, origin, ({ from, place }) => [from.eventRows, place.event]);
     producerMarks.advance(events, new Map(events.map((parsed) => [parsed.producerKey, parsed.number])));
+    deps.totals?.stored(partition, origin.epoch, lastOfEachDay(events));
   }
 
   function isWritten(event: ParsedEvent, epoch: number): boolean {
@@ -213,6 +226,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       storing = undefined;
       fence.begin();
       const position = await storedPosition(clickhouse, partition);
+      deps.totals?.opened(partition, position);
       written = await outputBeyond(clickhouse, partition, position);
       return position;
     },
@@ -259,6 +273,7 @@ function createEncoder(origin: BatchOrigin, bytesExpected: number) {
         command: commandRow(parsed),
         session: sessionRow(parsed, origin.epoch),
         turn: turnRow(parsed),
+        lists: sessionListRows(parsed),
       };
       const event = { start: eventsEnd, end: eventRows.add(row) };
       eventsEnd = event.end;
@@ -296,6 +311,24 @@ function blockToken(rows: readonly WrittenRow[], { partition, epoch }: BatchOrig
 /** About what their rows are, in either table. */
 function bytesOf(events: readonly { data: Uint8Array }[]): number {
   return events.reduce((sum, { data }) => sum + data.length + rowBytes, 0);
+}
+
+/** No write is under way any more where one has failed: what is looked up after that stays so. */
+async function settled(writes: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(writes);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+/** Of each session: what is counted by session and day is not told of every event. */
+function lastOfEachDay(events: readonly ParsedEvent[]): ParsedEvent[] {
+  const found = new Map<string, ParsedEvent>();
+  for (const event of events) {
+    const key = `${event.sessionKey}.${Math.floor(event.time.getTime() / dayMs)}`;
+    found.delete(key);
+    found.set(key, event);
+  }
+  return [...found.values()];
 }
 
 function present<Row>(rows: readonly (Row | undefined)[]): Row[] {

@@ -9,7 +9,8 @@ import { positionAfter } from './fill-events.ts';
 import { fillHole } from './fill-hole.ts';
 import type { JournalReader } from './journal-source.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import { type Hole, producerKey, sessionKey } from './plan-batch.ts';
+import { producerKey, sessionKey } from './event-keys.ts';
+import type { Hole } from './plan-batch.ts';
 
 const commandId = idFrom('command', 0, new Uint8Array(10));
 

@@ -1,7 +1,7 @@
 import { type Cursor, compareCursors } from '@worktrail/contract/cursor';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nextCursor, placesOnPage } from './history.ts';
+import { isOnPage, nextCursor } from './history.ts';
 
 const cursor = fc.record({ epoch: fc.integer({ min: 1, max: 3 }), sequence: fc.nat(50) });
 
@@ -43,11 +43,14 @@ test('a page that found nothing moves the cursor to what is stored, and never ba
 });
 
 test('a page ends at its rows or bytes, with at least one event', () => {
-  const places = [5, 5, 5, 5].map((bytes) => ({ bytes }));
-  expect(placesOnPage(places, 3, 100)).toBe(3);
-  expect(placesOnPage(places, 10, 11)).toBe(3);
-  expect(placesOnPage(places, 10, 10)).toBe(2);
-  expect(placesOnPage(places, 10, 1)).toBe(1);
-  expect(placesOnPage(places, 10, 100)).toBe(4);
-  expect(placesOnPage([], 10, 100)).toBe(0);
+  const countOf = (rowsMax: number, bytesMax: number) => {
+    let count = 0;
+    while (count < 4 && isOnPage(count, 5 * count, { rowsMax, bytesMax })) count++;
+    return count;
+  };
+  expect(countOf(3, 100)).toBe(3);
+  expect(countOf(10, 11)).toBe(3);
+  expect(countOf(10, 10)).toBe(2);
+  expect(countOf(10, 1)).toBe(1);
+  expect(countOf(10, 100)).toBe(4);
 });

@@ -1,6 +1,7 @@
 // Pages of a session's history, in cursor order.
 //
 // 1. From any cursor every later event comes once, in order: by (epoch, sequence, fill), a batch stored twice collapsed.
+//    Any page costs the same, however long the history is.
 // 2. A page ends at its rows or bytes, with at least one event; `next` is what was looked at, also where a filter hid it.
 // 3. `complete` only if nothing was stored beyond `next` when the page was read.
 // 4. A fork's history is one list: what its ancestors have up to where it was forked, then its own. They lie in one stream.
@@ -12,6 +13,7 @@ import type { ClickHouseReader } from './clickhouse/store.ts';
 import { storedEvent } from './event-row.ts';
 import { type OutputPlace, readOutputBodies } from './output-bodies.ts';
 import { readRowBinary } from './row-bytes.ts';
+import { type Sql, sql, sqlList } from './sql-text.ts';
 
 /** What a fork has of an ancestor. */
 export interface InheritedEvents {
@@ -40,111 +42,96 @@ export interface HistoryPage {
   bytes: number;
 }
 
-const later = '(epoch, sequence, fill) > ({epoch:UInt64}, {sequence:UInt64}, {fill:UInt64})';
-const order = 'ORDER BY epoch, sequence, fill LIMIT 1 BY epoch, sequence, fill';
-
-interface Place {
-  cursor: Cursor;
-  bytes: number;
+/** Of one session in the order of the table's key, so that ClickHouse reads a page's rows from wherever it begins. */
+interface Segment {
+  sessionId: string;
+  /** Of an ancestor. */
+  upTo?: Cursor;
 }
 
-/** Places first, so that no more is read than is given; bytes of output last. */
+interface Row extends OutputPlace {
+  message: Uint8Array;
+}
+
+/** However much each row holds, a statement's answer has its bounds. */
+const portionRowsMax = 250;
+
 export async function readHistory(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<HistoryPage> {
-  const places = await readPlaces(clickhouse, question);
-  const count = placesOnPage(places, question.rowsMax, question.bytesMax);
-  const complete = count === places.length;
-  const bytes = places.slice(0, count).reduce((sum, place) => sum + place.bytes, 0);
-  const last = places[count - 1]?.cursor;
-  const events = last ? await readUpTo(clickhouse, question, last) : [];
-  return { events, complete, bytes, next: nextCursor(last, complete, question) };
-}
-
-/** Of the events after the question's cursor: as many as the page may hold, and one more. */
-async function readPlaces(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<Place[]> {
-  const answer = await clickhouse.bytes(
-    `SELECT epoch, sequence, fill, toUInt64(size + length(message)) AS bytes FROM events_v1
-     WHERE ${ofHistory(question)} ${typeFilter(question)} ${order} LIMIT {rows:UInt32} SETTINGS max_execution_time = 10`,
-    { ...parametersOf(question), rows: question.rowsMax + 1 },
-  );
-  const row = readRowBinary(answer);
-  const places: Place[] = [];
-  while (!row.isAtEnd()) {
-    places.push({ cursor: toCursor(row.number(), row.number(), row.number()), bytes: row.number() });
+  const page: Row[] = [];
+  let bytes = 0;
+  let complete = true;
+  for await (const row of rowsAfter(clickhouse, question)) {
+    const last = page.at(-1);
+    // Stored twice, because the answer of an insert was lost.
+    if (last && compareCursors(row.cursor, last.cursor) === 0) continue;
+    complete = isOnPage(page.length, bytes, question);
+    if (!complete) break;
+    page.push(row);
+    bytes += row.size + row.message.length;
   }
-  return places;
+  const outputs = page.filter(({ size }) => size > 0);
+  const bodyOf = await readOutputBodies(clickhouse, question.organizationId, outputs);
+  const events = page.map((row) => ({ cursor: row.cursor, event: storedEvent(row.message, bodyOf(row)) }));
+  return { events, complete, bytes, next: nextCursor(page.at(-1)?.cursor, complete, question) };
 }
 
-async function readUpTo(
+/** Within its rows and bytes, and at least one. */
+export function isOnPage(
+  rows: number,
+  bytes: number,
+  { rowsMax, bytesMax }: Pick<HistoryQuestion, 'rowsMax' | 'bytesMax'>,
+): boolean {
+  return rows < rowsMax && (rows === 0 || bytes < bytesMax);
+}
+
+/** What an ancestor has begins behind what the one before it has, and a fork's own events behind all of it. */
+async function* rowsAfter(clickhouse: ClickHouseReader, question: HistoryQuestion): AsyncGenerator<Row, void, void> {
+  const { inherited = [], sessionId } = question;
+  /** With the first of the next page. */
+  const limit = Math.min(question.rowsMax + 1, portionRowsMax);
+  let { after } = question;
+  for (const segment of [...inherited, { sessionId }]) {
+    for (let isRead = isBeyond(segment, after); !isRead; ) {
+      const rows = await readPortion(clickhouse, question, segment, after, limit);
+      yield* rows;
+      after = rows.at(-1)?.cursor ?? after;
+      isRead = rows.length < limit;
+    }
+  }
+}
+
+function isBeyond({ upTo }: Segment, after: Cursor): boolean {
+  return upTo !== undefined && compareCursors(after, upTo) >= 0;
+}
+
+async function readPortion(
   clickhouse: ClickHouseReader,
-  question: HistoryQuestion,
-  last: Cursor,
-): Promise<HistoryPage['events']> {
+  { organizationId, types }: HistoryQuestion,
+  { sessionId, upTo }: Segment,
+  after: Cursor,
+  limit: number,
+): Promise<Row[]> {
+  const ofTypes = types.length === 0 ? sql`` : sql` AND type IN (${sqlList(types)})`;
+  const until = upTo ? sql` AND NOT ${behind(upTo)}` : sql``;
   const answer = await clickhouse.bytes(
-    `SELECT epoch, sequence, fill, session_id, producer, position, toUInt64(size) AS bytes, message FROM events_v1
-     WHERE ${ofHistory(question)} AND (epoch, sequence, fill) <= ({lastEpoch:UInt64}, {lastSequence:UInt64}, {lastFill:UInt64})
-       ${typeFilter(question)} ${order} SETTINGS max_execution_time = 10`,
-    { ...parametersOf(question), lastEpoch: last.epoch, lastSequence: last.sequence, lastFill: last.fill ?? 0 },
+    sql`SELECT epoch, sequence, fill, producer, position, toUInt64(size) AS bytes, message FROM events_v1
+        WHERE organization_id = ${organizationId} AND session_id = ${sessionId}
+          AND ${behind(after)}${until}${ofTypes}
+        ORDER BY epoch, sequence, fill LIMIT ${limit} SETTINGS max_execution_time = 10`.text,
   );
   const row = readRowBinary(answer);
-  const found: (OutputPlace & { message: Uint8Array })[] = [];
+  const rows: Row[] = [];
   while (!row.isAtEnd()) {
     const cursor = toCursor(row.number(), row.number(), row.number());
-    const [sessionId, commandId] = [row.bytes().toString(), row.bytes().toString()];
-    found.push({ cursor, sessionId, commandId, position: row.number(), size: row.number(), message: row.bytes() });
+    const commandId = row.bytes().toString();
+    rows.push({ cursor, sessionId, commandId, position: row.number(), size: row.number(), message: row.bytes() });
   }
-  const outputs = found.filter(({ size }) => size > 0);
-  const bodyOf = await readOutputBodies(clickhouse, question.organizationId, outputs);
-  return found.map((place) => ({ cursor: place.cursor, event: storedEvent(place.message, bodyOf(place)) }));
+  return rows;
 }
 
-/** Nothing of what lies behind the cursor is looked at. */
-function inheritedBeyond({ inherited = [], after }: HistoryQuestion): readonly InheritedEvents[] {
-  return inherited.filter(({ upTo }) => compareCursors(upTo, after) > 0);
-}
-
-function ofHistory(question: HistoryQuestion): string {
-  const sessions = [
-    'session_id = {session:String}',
-    ...inheritedBeyond(question).map(
-      (_, index) =>
-        `(session_id = {inherited${index}:String} AND (epoch, sequence, fill) <=
-          ({inheritedEpoch${index}:UInt64}, {inheritedSequence${index}:UInt64}, {inheritedFill${index}:UInt64}))`,
-    ),
-  ];
-  return `organization_id = {organization:String} AND (${sessions.join(' OR ')}) AND ${later}`;
-}
-
-function typeFilter({ types }: HistoryQuestion): string {
-  return types.length > 0 ? 'AND type IN {types:Array(String)}' : '';
-}
-
-function parametersOf(question: HistoryQuestion): Record<string, unknown> {
-  const { organizationId, sessionId, after, types } = question;
-  const inherited = inheritedBeyond(question).flatMap(({ sessionId: ancestor, upTo }, index) => [
-    [`inherited${index}`, ancestor],
-    [`inheritedEpoch${index}`, upTo.epoch],
-    [`inheritedSequence${index}`, upTo.sequence],
-    [`inheritedFill${index}`, upTo.fill ?? 0],
-  ]);
-  return {
-    ...Object.fromEntries(inherited),
-    organization: organizationId,
-    session: sessionId,
-    epoch: after.epoch,
-    sequence: after.sequence,
-    fill: after.fill ?? 0,
-    ...(types.length > 0 && { types }),
-  };
-}
-
-/** How many of them a page holds: within its rows and bytes, and at least one. */
-export function placesOnPage(places: readonly { bytes: number }[], rowsMax: number, bytesMax: number): number {
-  let bytes = 0;
-  for (let count = 0; count < places.length; count++) {
-    if (count >= rowsMax || (count > 0 && bytes >= bytesMax)) return count;
-    bytes += places[count]!.bytes;
-  }
-  return places.length;
+/** Each part of a cursor is compared on its own: by whole cursors ClickHouse does not know where in the key to begin. */
+function behind({ epoch, sequence, fill = 0 }: Cursor): Sql {
+  return sql`(epoch > ${epoch} OR (epoch = ${epoch} AND (sequence > ${sequence} OR (sequence = ${sequence} AND fill > ${fill}))))`;
 }
 
 /** Where to go on: after a cut page its last event; after a complete one as far as everything is known to be stored. */

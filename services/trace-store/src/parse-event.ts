@@ -8,7 +8,7 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type EventCase, type EventPayload, type EventType, eventType } from '@worktrail/contract/event-types';
 import { limits } from '@worktrail/contract/limits';
 import { type Event, EventSchema } from '@worktrail/proto/event';
-import { producerKey, sessionKey } from './plan-batch.ts';
+import { producerKey, sessionKey } from './event-keys.ts';
 
 /** One message as the stream holds it. */
 export interface StreamMessage {

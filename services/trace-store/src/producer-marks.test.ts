@@ -3,7 +3,7 @@ import { EventSchema } from '@worktrail/proto/event';
 import { expect, test } from 'vitest';
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import { producerKey, sessionKey } from './plan-batch.ts';
+import { producerKey, sessionKey } from './event-keys.ts';
 import { createProducerMarks } from './producer-marks.ts';
 
 function parsed(sessionId: string, producer: string, number: number): ParsedEvent {

@@ -5,10 +5,11 @@
 //
 // 1. One SELECT. No SETTINGS, FORMAT, INTO OUTFILE, parameters.
 // 2. Tables are the views and the statement's own WITH names; no database, no table function, no table right of IN.
-// 3. Functions are those of query-functions.ts. Transformers that name functions (APPLY) are refused.
+// 3. Functions are those of query-functions.ts. Transformers that name functions (APPLY) are refused. Names of types and time zones that
+//    they take as text are literals.
 // 4. Physical names (ending in _v and digits) are refused wherever they stand.
 
-import { isAllowedFunction } from './query-functions.ts';
+import { firstTimeZoneArgument, isAllowedFunction, isPlainType, isTimeZone, takesType } from './query-functions.ts';
 
 export class QueryRefused extends Error {}
 
@@ -46,6 +47,7 @@ const refusedWords = new Set([
   'infile',
   'explain',
   'describe',
+  'totals',
 ]);
 const physicalName = /_v\d+$/i;
 const quotedName = /^[`"][A-Za-z_][A-Za-z0-9_ ]*[`"]$/;
@@ -169,12 +171,38 @@ const membership = /^(?:global)?(?:not)?(?:null)?in(?:ignoreset)?$/i;
 function checkFunction(nodes: readonly Node[], index: number): void {
   const { name } = nodes[index]!;
   if (!isAllowedFunction(name)) throw new QueryRefused(`the function ${name} cannot be used here`);
-  if (!membership.test(name)) return;
   const list = childrenOf(nodes, index)[0];
-  const right = list === undefined ? undefined : childrenOf(nodes, list)[1];
+  const values = list === undefined ? [] : childrenOf(nodes, list);
+  checkNamedTexts(
+    name,
+    values.map((value) => nodes[value]!),
+  );
+  if (!membership.test(name)) return;
+  const right = values[1];
   if (right === undefined || nodes[right]!.kind === 'Identifier') {
     throw new QueryRefused('right of IN stands a list or a subquery');
   }
+}
+
+function checkNamedTexts(name: string, values: readonly Node[]): void {
+  const type = takesType(name) ? values.at(-1) : undefined;
+  if (type && !isPlainType(literalText(type) ?? '?')) {
+    throw new QueryRefused(`the type of ${name} is the plain name of a type of plain values`);
+  }
+  const first = firstTimeZoneArgument(name);
+  if (first === undefined) return;
+  // How many arguments an asterisk becomes is not known here.
+  const isKnown = !values.some(({ kind }) => kind.includes('Asterisk'));
+  const isZoned = (node: Node) => node.kind === 'Literal' && isTimeZone(literalText(node) ?? 'UTC');
+  if (!isKnown || !values.slice(first).every(isZoned)) {
+    throw new QueryRefused(`the time zone of ${name} is the plain name of a time zone, as 'Europe/Berlin'`);
+  }
+}
+
+/** Of a literal that is a string, as the tree has it: `'text'`. */
+function literalText({ kind, name }: Node): string | undefined {
+  const match = kind === 'Literal' ? /^'([\s\S]*)'$/.exec(name) : null;
+  return match?.[1]?.replaceAll("\\'", "'");
 }
 
 /** Checks the tables of EXPLAIN QUERY TREE: what ClickHouse itself resolved every name to. @throws QueryRefused */

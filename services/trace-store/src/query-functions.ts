@@ -1,5 +1,9 @@
 // The functions that a tenant's SQL may use: pure computation over its arguments. What is not listed is refused; so are functions
-// that read settings, files, dictionaries, other tables or the server, that take another function's name as text, or that wait.
+// that read settings, files, dictionaries, other tables or the server, that take another function's name as text, that wait, or that take
+// the square of a text's length (no time limit is looked at within a call).
+//
+// Some take the name of a time zone or of a type as text. ClickHouse opens a file for a time zone named `file:…`, and makes the state of an
+// aggregate from bytes for a type named so: such names are literals here, and of known shape.
 
 const plain = `
   abs divide gcd ifNotFinite intDiv intDivOrZero isFinite isInfinite isNaN lcm max2 min2 minus modulo moduloOrZero multiply negate plus
@@ -16,7 +20,7 @@ const plain = `
   arrayPushFront arrayReverse arrayReverseSort arraySlice arraySort arraySplit arrayStringConcat arraySum arrayUniq arrayZip countEqual
   empty has hasAll hasAny hasSubstr indexOf length notEmpty range reverse
   map mapContains mapContainsKey mapFilter mapFromArrays mapKeys mapSort mapValues
-  tuple tupleElement tupleConcat untuple lambda
+  tuple tupleElement tupleConcat lambda
   addDays addHours addInterval addMinutes addMonths addSeconds addWeeks addYears age dateAdd dateSub date_add date_sub dateDiff date_diff
   dateName dateTrunc date_trunc formatDateTime fromUnixTimestamp fromUnixTimestamp64Milli makeDate makeDateTime monthName now now64
   subtractDays subtractHours subtractMinutes subtractMonths subtractSeconds subtractWeeks subtractYears timeSlot toDayOfMonth toDayOfWeek
@@ -35,7 +39,7 @@ const plain = `
   JSONExtractKeysAndValuesRaw JSONExtractRaw JSONExtractString JSONExtractUInt JSONHas JSONKey JSONLength JSONType JSON_EXISTS JSON_QUERY
   JSON_VALUE isValidJSON simpleJSONExtractBool simpleJSONExtractFloat simpleJSONExtractInt simpleJSONExtractRaw simpleJSONExtractString
   simpleJSONExtractUInt simpleJSONHas toJSONString visitParamExtractString visitParamExtractInt visitParamHas
-  ascii basename base64Decode base64Encode bin char concat concatWithSeparator concat_ws editDistance endsWith firstLine format
+  ascii basename base64Decode base64Encode bin char concat concatWithSeparator concat_ws endsWith firstLine format
   formatReadableSize formatReadableQuantity formatReadableTimeDelta hex unhex initcap isValidUTF8 left lengthUTF8 char_length
   character_length lower lowerUTF8 lcase upper upperUTF8 ucase leftPad rightPad lpad rpad ltrim rtrim trim trimBoth trimLeft trimRight
   repeat replaceAll replace replaceOne replaceRegexpAll replaceRegexpOne regexp_replace reverseUTF8 right soundex space startsWith
@@ -77,4 +81,48 @@ export function isAllowedFunction(name: string): boolean {
     base = shorter;
   }
   return false;
+}
+
+/** From which argument on (from 0) a function may take a time zone: what stands there is a literal. */
+const timeZoneAt: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    0: 'now today yesterday',
+    1: `now64 toTimezone toDate toDate32 toDateOrNull toDateTime toDateTimeOrNull toString toUnixTimestamp parseDateTimeBestEffort
+      parseDateTimeBestEffortOrNull fromUnixTimestamp64Milli toDayOfMonth toDayOfWeek toDayOfYear toHour toISOWeek toISOYear
+      toLastDayOfMonth toMillisecond toMinute toMonday toMonth toQuarter toSecond toStartOfDay toStartOfFifteenMinutes
+      toStartOfFiveMinutes toStartOfHour toStartOfMinute toStartOfMonth toStartOfQuarter toStartOfSecond toStartOfTenMinutes
+      toStartOfWeek toStartOfYear toWeek toYYYYMM toYYYYMMDD toYear year month day hour minute second quarter week monthName timeSlot`,
+    2: `toDateTime64 toDateTime64OrNull formatDateTime fromUnixTimestamp dateName dateTrunc date_trunc toStartOfInterval
+      parseDateTime64BestEffort parseDateTime64BestEffortOrNull addDays addHours addInterval addMinutes addMonths addSeconds addWeeks
+      addYears subtractDays subtractHours subtractMinutes subtractMonths subtractSeconds subtractWeeks subtractYears`,
+    3: 'dateDiff date_diff age dateAdd dateSub date_add date_sub',
+    6: 'makeDateTime',
+  }).flatMap(([at, names]) => [...words(names)].map((name): [string, number] => [name, Number(at)])),
+);
+
+export function firstTimeZoneArgument(name: string): number | undefined {
+  return timeZoneAt.get(name.toLowerCase());
+}
+
+const typeTakers = words('CAST _CAST accurateCast accurateCastOrNull JSONExtract JSONExtractKeysAndValues');
+
+/** Whether the last argument names a type. */
+export function takesType(name: string): boolean {
+  return typeTakers.has(name.toLowerCase());
+}
+
+export function isTimeZone(text: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/.test(text);
+}
+
+const types = words(`
+  UInt8 UInt16 UInt32 UInt64 UInt128 UInt256 Int8 Int16 Int32 Int64 Int128 Int256 Float32 Float64 Bool String FixedString UUID IPv4 IPv6
+  Date Date32 DateTime DateTime64 Decimal Decimal32 Decimal64 Decimal128 Enum8 Enum16 Nothing Array Tuple Map Nullable LowCardinality
+`);
+
+/** A type of plain values; the elements of a Tuple may have names, which stand in front of a type. */
+export function isPlainType(text: string): boolean {
+  const unquoted = text.replace(/'[^'\\:/]*(?:\/[^'\\:/]+)*'/g, '');
+  if (!/^[A-Za-z0-9_(), =+-]*$/.test(unquoted)) return false;
+  return [...unquoted.matchAll(/([A-Za-z]\w*)(?! +[A-Za-z]|\w)/g)].every(([, type]) => types.has(type!.toLowerCase()));
 }

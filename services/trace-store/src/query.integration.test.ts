@@ -1,12 +1,23 @@
-import { Code } from '@connectrpc/connect';
+import { hostname } from 'node:os';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { newId } from '@worktrail/contract/ids';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { confinedAttempts, refusedAttempts } from './query-attempts.ts';
 import { ended, type Fixture, newSession, openFixture, output, publisher, queued } from './trace-store-fixture.ts';
 
 let fixture: Fixture;
 const mine = newSession();
 const theirs = newSession();
 const secret = 'their secret output';
+/** What no refusal tells, though it may repeat what was asked. */
+const insides = [
+  'additional_table_filters',
+  'PREWHERE (',
+  hostname(),
+  mine.organizationId,
+  theirs.organizationId,
+  secret,
+];
 
 beforeAll(async () => {
   fixture = await openFixture('query');
@@ -17,7 +28,7 @@ beforeAll(async () => {
     const command = newId('command');
     await publish('session', 1, {
       case: 'sessionCreated',
-      value: { title: text, taskId: 'tsk_1', branch: 'worktrail/x' },
+      value: { title: text, taskId: 'tsk_1', branch: 'worktrail/x', labels: { team: 'blue' } },
     });
     await publish(command, 1, queued(`echo ${text}`));
     await publish(command, 2, output('stdout', 0, 0, Buffer.from(text)));
@@ -46,8 +57,14 @@ describe('questions', () => {
   });
 
   test('sessions tell their state, events their data and bytes', async () => {
-    expect((await ask('SELECT session_id, title, state, task_id FROM sessions')).rows).toEqual([
-      { session_id: mine.sessionId, title: 'my own output', state: 'creating', task_id: 'tsk_1' },
+    expect((await ask('SELECT session_id, title, state, task_id, labels FROM sessions')).rows).toEqual([
+      {
+        session_id: mine.sessionId,
+        title: 'my own output',
+        state: 'creating',
+        task_id: 'tsk_1',
+        labels: { team: 'blue' },
+      },
     ]);
     const { rows } = await ask(
       `SELECT type, JSONExtractInt(data, 'exitCode') AS code FROM events WHERE type = 'command.ended'`,
@@ -89,107 +106,31 @@ describe('questions', () => {
 });
 
 describe('confinement', () => {
-  test.each([
-    '',
-    'SELECT 1; DROP TABLE events_v1',
-    'SELECT 1; SELECT 2',
-    'DROP TABLE events_v1',
-    'INSERT INTO events_v1 (session_id) VALUES (1)',
-    "INSERT INTO FUNCTION file('/tmp/worktrail-stolen') SELECT * FROM events",
-    'CREATE TABLE x (a UInt8) ENGINE = Memory',
-    'ALTER TABLE events_v1 DELETE WHERE 1',
-    'SET readonly = 0',
-    'SYSTEM SHUTDOWN',
-    'SHOW TABLES',
-    'DESCRIBE TABLE events_v1',
-    'EXPLAIN SELECT 1',
-    'KILL QUERY WHERE 1',
-    'ATTACH DATABASE x',
-    'SELECT * FROM events_v1',
-    'SELECT * FROM default.events_v1',
-    'SELECT * FROM `default`.`events_v1`',
-    'SELECT * FROM audit_v1',
-    'SELECT * FROM schema_migrations_v1',
-    'SELECT * FROM system.tables',
-    'SELECT * FROM system.query_log',
-    'SELECT * FROM information_schema.tables',
-    'SELECT * FROM INFORMATION_SCHEMA.COLUMNS',
-    'SELECT * FROM no_such_table',
-    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
-    "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
-    "SELECT * FROM remote('127.0.0.1', 'default', 'events_v1')",
-    "SELECT * FROM merge('default', '.*')",
-    "SELECT * FROM executable('/bin/sh', 'TSV', 'a String')",
-    "SELECT * FROM s3('http://127.0.0.1/x')",
-    'SELECT * FROM numbers(10)',
-    'SELECT * FROM view(SELECT * FROM events_v1)',
-    "SELECT * FROM values('a UInt8', 1)",
-    "SELECT * FROM format(LineAsString, 'x')",
-    'SELECT * FROM cluster(default, default.events_v1)',
-    "SELECT file('/etc/passwd')",
-    "SELECT dictGet('a', 'b', 1)",
-    "SELECT joinGet('events_v1', 'data', 1)",
-    "SELECT getSetting('readonly')",
-    'SELECT hostName(), version()',
-    'SELECT sleep(3)',
-    'SELECT currentUser()',
-    "SELECT arrayReduce('count', [1])",
-    "SELECT initializeAggregation('count', 1)",
-    "SELECT getMacro('x')",
-    "SELECT hasColumnInTable('default', 'events_v1', 'data')",
-    "SELECT catboostEvaluate('/tmp/x', 1)",
-    "SELECT formatRow('CSV', 1)",
-    'SELECT throwIf(1)',
-    'SELECT @@version',
-    'SELECT * APPLY toString FROM events',
-    'SELECT * FROM events SETTINGS additional_table_filters = {}',
-    'SELECT * FROM (SELECT * FROM events SETTINGS max_threads = 1)',
-    'SELECT * FROM events UNION ALL SELECT * FROM events SETTINGS readonly = 0',
-    "SELECT * FROM events INTO OUTFILE '/tmp/worktrail-stolen'",
-    "SELECT * FROM events INTO OUTFILE '/tmp/worktrail-stolen' FORMAT CSV",
-    'SELECT * FROM events FORMAT CSV',
-    'SELECT {organization:String}',
-    'SELECT 1 IN (system.tables)',
-    'SELECT 1 IN system.one',
-    "SELECT 'x' IN events_v1",
-    'SELECT 1 WHERE (1, 2) IN audit_v1',
-    'SELECT (SELECT count() FROM system.users)',
-    'SELECT 1 WHERE EXISTS (SELECT 1 FROM audit_v1)',
-    'WITH x AS (SELECT * FROM audit_v1) SELECT * FROM x',
-    'WITH events AS (SELECT 1) SELECT * FROM events',
-    'WITH audit_v1 AS (SELECT 1) SELECT * FROM audit_v1',
-    'SELECT * FROM audit_v1 WINDOW audit_v1 AS (ORDER BY 1)',
-    'SELECT * FROM users WINDOW users AS (ORDER BY 1)',
-    'WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r',
-    'SELECT * FROM events AS e, system.users',
-    'SELECT * FROM `system.users`',
-    'SELECT * FROM "system"."users"',
-    'SELECT `x\n TableIdentifier events` FROM system.users',
-    "SELECT 1 /* ; */ ; /* */ SELECT 'x'",
-    'SELECT 1) UNION ALL (SELECT * FROM audit_v1',
-    'SELECT 1 FROM events) SELECT * FROM (SELECT 1',
-    'SELECT \0 FROM events',
-    `SELECT '${'x'.repeat(70_000)}'`,
-  ])('refuses %s', async (sql) => {
-    await expect(ask(sql)).rejects.toMatchObject({ code: Code.InvalidArgument });
+  test.each(refusedAttempts)('refuses %s', async (sql) => {
+    const error = (await ask(sql).catch((reason: unknown) => reason)) as ConnectError;
+    expect(error).toBeInstanceOf(ConnectError);
+    expect([Code.InvalidArgument, Code.ResourceExhausted]).toContain(error.code);
+    expect(error.rawMessage).not.toBe('');
+    for (const inside of insides) expect(error.rawMessage).not.toContain(inside);
   });
 
-  test('an organization reads its own rows only, however it asks', async () => {
-    for (const sql of [
-      'SELECT * FROM events',
-      'SELECT * FROM commands',
-      'SELECT * FROM sessions',
-      'SELECT * FROM command_output',
-      'SELECT groupArray(body) FROM command_output UNION ALL SELECT groupArray(command) FROM commands',
-      'WITH x AS (SELECT * FROM events) SELECT * FROM x AS a JOIN x AS b ON 1 = 1 LIMIT 1000',
-      `SELECT * FROM events WHERE 1 OR 'a' = 'a'`,
-      `SELECT title FROM sessions WHERE '' = '' OR title != ''`,
-    ]) {
-      const answer = await ask(sql);
-      expect(answer.rows.length).toBeGreaterThan(0);
-      expect(answer.rowsJson).not.toContain(secret);
-      expect(answer.rowsJson).not.toContain(theirs.sessionId);
-      expect((await ask(sql, theirs.organizationId)).rowsJson).toContain('their');
+  test.each(confinedAttempts(secret))('tells nothing of others: %s', async (sql) => {
+    const answer = await ask(sql).catch((error: ConnectError) => error);
+    if (answer instanceof ConnectError) {
+      expect(answer.code).toBe(Code.InvalidArgument);
+      expect(answer.rawMessage).toMatch(/identifier/);
+    } else {
+      expect(answer.rowsJson.replaceAll(sql, '')).not.toContain(theirs.sessionId);
+      // What the statement itself says may come back as the name of a column.
+      const values = JSON.stringify(answer.rows.map((row) => Object.values(row)));
+      expect(values).not.toContain(secret);
+    }
+  });
+
+  test('the same is answered to each organization, of its own rows', async () => {
+    for (const sql of ['SELECT * FROM events', 'SELECT * FROM commands', 'SELECT * FROM sessions']) {
+      expect((await ask(sql)).rows.length).toBeGreaterThan(0);
+      expect((await ask(sql, theirs.organizationId)).rowsJson).toContain(secret);
     }
     expect((await ask('SELECT * FROM events', newId('organization'))).rows).toEqual([]);
   });

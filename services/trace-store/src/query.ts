@@ -77,6 +77,9 @@ function boundedSettings(filters: string): string {
     `additional_table_filters = ${filters}`,
     `limit = ${resultRowsMax + 1}`,
     `max_result_bytes = ${resultBytesMax}`,
+    // Nothing of the statement is computed for a row before the row is known to be the organization's: see viewDefinitions.
+    'query_plan_merge_filters = 0',
+    "ignore_data_skipping_indices = 'type_index'",
     'enable_lazy_columns_replication = 0',
     'query_plan_remove_redundant_sorting = 0',
     'output_format_json_quote_64bit_integers = 0',
@@ -96,8 +99,11 @@ async function confine(connection: ConfinedConnection, sql: string): Promise<str
   const statement = String(formatted[0]?.[0]);
   const defined = checkTokens(tokenize(statement), viewNames);
   checkTree(await explain(connection, `EXPLAIN AST ${statement}`), new Set([...viewNames, ...defined, noTable]));
-  return statement;
+  return withoutHints(statement);
 }
+
+/** In process ClickHouse looks for hints to its own test runner in all that it is sent: see row-bytes.ts. Braces stand in literals only. */
+const withoutHints = (statement: string) => statement.replaceAll('{', '\\x7B');
 
 /** As a subquery EXPLAIN takes no output options: nothing inside it can write a file. */
 async function explain(connection: ConfinedConnection, sql: string): Promise<string[]> {

@@ -7,8 +7,7 @@ import fc from 'fast-check';
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
-import { binaryRows } from './trace-store-fixture.ts';
-import type { Column } from './row-binary.ts';
+import { binaryRows, type Column } from './row-binary.ts';
 import { dateTimeText } from './sql-text.ts';
 
 let scratch: Scratch;

@@ -30,6 +30,17 @@ export interface BinaryRows {
   rows: Buffer;
 }
 
+/** Rows as one block. */
+export function binaryRows<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  bytesExpected: number,
+): BinaryRows {
+  const buffer = createRowBuffer(columns, bytesExpected);
+  for (const row of rows) buffer.add(row);
+  return { columns: columnNames(columns), rows: buffer.rows() };
+}
+
 export interface RowBuffer<Row> {
   /** @returns where it ends. @throws where a column cannot hold it; then nothing of it is there. */
   add(row: Row): number;

@@ -15,8 +15,9 @@ import { readHistory } from './history.ts';
 import { ownStore } from './ingest-lease.ts';
 import type { StreamMessage } from './parse-event.ts';
 import { applySchema, schemaFiles } from './schema.ts';
+import { binaryRows } from './row-binary.ts';
 import { noTask } from './session-tasks.ts';
-import { binaryRows, ended, eventBytes, newSession, output, queued, storedRow } from './trace-store-fixture.ts';
+import { ended, eventBytes, newSession, output, queued, storedRow } from './trace-store-fixture.ts';
 import { typedColumns } from './typed-columns.ts';
 
 let scratch: Scratch;

@@ -5,7 +5,7 @@
 
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import { sessionKey } from './plan-batch.ts';
+import { sessionKey } from './event-keys.ts';
 import { quoteString } from './sql-text.ts';
 
 const lookupSessionsMax = 500;

@@ -13,6 +13,14 @@ export function sql(texts: TemplateStringsArray, ...values: readonly (Sql | stri
   return new Sql(texts.reduce((text, next, index) => text + literal(values[index - 1]!) + next));
 }
 
+/** Of a page of groups that are the table's key: it is read up to the last of them. */
+export const inKeyOrder = new Sql('SETTINGS optimize_aggregation_in_order = 1, max_execution_time = 10');
+
+/** Strings as the list of an IN. */
+export function sqlList(texts: readonly string[]): Sql {
+  return new Sql(texts.map(quoteString).join(', '));
+}
+
 function literal(value: Sql | string | number | Date): string {
   if (value instanceof Sql) return value.text;
   if (value instanceof Date) return `toDateTime64('${dateTimeText(value)}', 3, 'UTC')`;

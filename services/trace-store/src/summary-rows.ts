@@ -1,4 +1,4 @@
-// What an event adds to the tables of commands and sessions.
+// What an event adds to the tables of commands, sessions and turns.
 //
 // Every column is merged by an idempotent aggregate, so a row that is inserted again, or before its event, changes nothing.
 
@@ -7,7 +7,10 @@ import { type CommandEnded, CommandOutcome } from '@worktrail/proto/event';
 import type { ParsedEvent } from './parse-event.ts';
 import { dateTimeText } from './sql-text.ts';
 
-export type SummaryRow = Record<string, string | number | boolean | null | readonly (string | number)[]>;
+export type SummaryRow = Record<
+  string,
+  string | number | boolean | null | readonly (string | number)[] | Readonly<Record<string, string>>
+>;
 
 export const commandColumns = [
   'organization_id',
@@ -47,6 +50,16 @@ export const sessionColumns = [
   'generation',
   'state',
   'failure_code',
+  'labels',
+] as const;
+
+export const sessionListColumns = [
+  'organization_id',
+  'list',
+  'session_id',
+  'project_id',
+  'task_id',
+  'trial_id',
 ] as const;
 
 /** Undefined for an event that says nothing about a command's life. The command is the event's producer. */
@@ -180,11 +193,21 @@ export function sessionRow({ event, payload, time, sequence }: ParsedEvent, epoc
     state: state === undefined ? [0, 0, ''] : [epoch, sequence, state],
   };
   if (payload.case === 'sessionCreated') {
-    const { taskId, trialId, title, branch, baseRef } = payload.value;
-    Object.assign(row, { task_id: taskId, trial_id: trialId, title, branch, base_ref: baseRef });
+    const { taskId, trialId, title, branch, baseRef, labels } = payload.value;
+    Object.assign(row, { task_id: taskId, trial_id: trialId, title, branch, base_ref: baseRef, labels });
     row['created_at'] = dateTimeText(time);
   }
   if (payload.case === 'sessionReady') row['branch'] = payload.value.branch;
   if (payload.case === 'sessionFailed') row['failure_code'] = payload.value.code;
   return row;
+}
+
+/** A new session in the lists it is in, by the id of what they are of; '' is the organization's. */
+export function sessionListRows({ event, payload }: ParsedEvent): SummaryRow[] {
+  if (payload.case !== 'sessionCreated') return [];
+  const { organizationId, sessionId, projectId } = event;
+  const { taskId, trialId } = payload.value;
+  const session = { session_id: sessionId, project_id: projectId, task_id: taskId, trial_id: trialId };
+  const lists = new Set(['', projectId, taskId, trialId]);
+  return [...lists].map((list) => ({ organization_id: organizationId, list, ...session }));
 }

@@ -18,7 +18,6 @@ import { makeScratch } from '@worktrail/testing/scratch';
 import type { TraceStoreConfig } from './config.ts';
 import { eventRow, type StoredRow } from './event-row.ts';
 import { parseEvent, type StreamMessage } from './parse-event.ts';
-import { type BinaryRows, type Column, columnNames, createRowBuffer } from './row-binary.ts';
 import { noTask, type SessionTask } from './session-tasks.ts';
 import { startTraceStore } from './trace-store.ts';
 
@@ -167,17 +166,6 @@ export function eventBytes(
 /** As the ingest stores it. */
 export function storedRow(message: StreamMessage, task: SessionTask = noTask, ingestedAt = new Date()): StoredRow {
   return { ...eventRow(parseEvent(message), { partition: 0, epoch: 1, ingestedAt }), task };
-}
-
-/** Rows as one block. */
-export function binaryRows<Row>(
-  columns: readonly Column<Row>[],
-  rows: readonly Row[],
-  bytesExpected = 1_000,
-): BinaryRows {
-  const buffer = createRowBuffer(columns, bytesExpected);
-  for (const row of rows) buffer.add(row);
-  return { columns: columnNames(columns), rows: buffer.rows() };
 }
 
 export type Publish = (producer: string, number: number, payload: EventPayloadInit) => Promise<number>;

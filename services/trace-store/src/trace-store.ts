@@ -30,6 +30,7 @@ import { createPurge, type Tail } from './purge.ts';
 import { applySchema } from './schema.ts';
 import { registerStatusMetrics } from './status-metrics.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
+import { createTotals } from './totals/totals.ts';
 import { createTraceService } from './service/trace-service.ts';
 
 /** ClickHouse's work is per batch more than per row; a reader does not wait, it hurries the batch it needs. */
@@ -38,6 +39,7 @@ const leaseBucket = 'worktrail-trace-store-lease';
 /** A holder that was killed is followed after so long. */
 const leaseMs = 10_000;
 const purgeIntervalMs = 2_000;
+const totalsIntervalMs = 5_000;
 const auditTail: Tail = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 export async function startTraceStore(
@@ -67,9 +69,18 @@ export async function startTraceStore(
   const now = () => new Date();
   const sessions = await openBucket(connection, buckets.sessions);
   const journals = createJournalSource({ nats: connection, sessions, log, signal: lifetime.signal });
+  const totals = createTotals({ clickhouse, right, now });
   const ingests = Array.from({ length: config.partitions }, (_, partition) => {
     const deps = ingestDeps(partition);
-    const sink = createEventSink({ clickhouse, journals, deadLetters: deps.deadLetters, partition, right, now });
+    const sink = createEventSink({
+      clickhouse,
+      journals,
+      deadLetters: deps.deadLetters,
+      partition,
+      right,
+      now,
+      totals,
+    });
     return startIngest(deps, {
       definition: eventStreamDefinition(partition, config.streams),
       sink,
@@ -99,6 +110,9 @@ export async function startTraceStore(
     repeat(() => runAll(purges, log), purgeIntervalMs),
   );
 
+  const countTotals = () => totals.run().catch((error: unknown) => log.warn({ err: error }, 'could not count totals'));
+  lifetime.onClose('totals', repeat(atMostATenth(countTotals), totalsIntervalMs));
+
   const readiness = createReadiness();
   readiness.add('clickhouse', () => clickhouse.rows('SELECT 1'));
   readiness.add('nats', () => jsm.getAccountInfo());
@@ -109,7 +123,7 @@ export async function startTraceStore(
 
   const barrier = createFlushBarrier(jsm);
   const { querySecondsMax } = config;
-  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit, querySecondsMax });
+  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit, totals, querySecondsMax, now });
   const rpc = connectNodeAdapter({
     routes: (router) => router.service(TraceService, service),
     interceptors: [requireBearer(config.internalToken)],
@@ -145,6 +159,18 @@ function interruptAll(ingests: readonly Ingest[], reason: string): void {
 
 async function runAll(purges: readonly (() => Promise<void>)[], log: Logger): Promise<void> {
   for (const purge of purges) await purge().catch((error: unknown) => log.warn({ err: error }, 'could not purge'));
+}
+
+/** Of the time: after one that took long it is left out for a while. */
+function atMostATenth(task: () => Promise<unknown>): () => Promise<void> {
+  let restsUntilMs = 0;
+  return async () => {
+    const beganMs = performance.now();
+    if (beganMs < restsUntilMs) return;
+    await task();
+    const endedMs = performance.now();
+    restsUntilMs = endedMs + 9 * (endedMs - beganMs);
+  };
 }
 
 /** Runs again an interval after it ended; the answer stops it. */

@@ -10,6 +10,7 @@ import {
 } from '@worktrail/proto/trace';
 import type { TurnUsage } from '@worktrail/contract/turns';
 import type { ClickHouseReader } from './clickhouse/store.ts';
+import { inKeyOrder, sql } from './sql-text.ts';
 
 interface Row {
   id: string;
@@ -39,24 +40,17 @@ export interface TurnQuery {
 
 /** In the order in which their messages came (ids are sortable by creation). */
 export async function listTurns(clickhouse: ClickHouseReader, query: TurnQuery): Promise<TurnRecord[]> {
+  const { organizationId, sessionId, afterTurnId, turnId, limit } = query;
+  const ofTurn = turnId === '' ? sql`` : sql` AND turn_id = ${turnId}`;
   const rows = await clickhouse.rows<Row>(
-    `SELECT turn_id AS id, max(t.text) AS text, max(t.agent) AS agent,
-       toUnixTimestamp64Milli(max(t.queued_at)) AS queuedMs, toUnixTimestamp64Milli(max(t.started_at)) AS startedMs,
-       toUnixTimestamp64Milli(max(t.ended_at)) AS endedMs, max(t.outcome) AS outcome, max(t.reason) AS reason, max(t.steps) AS steps,
-       max(t.input_tokens) AS inputTokens, max(t.output_tokens) AS outputTokens, max(t.cached_input_tokens) AS cachedInputTokens,
-       max(t.cost_usd) AS costUsd
-     FROM turns_v1 AS t
-     WHERE organization_id = {organization:String} AND session_id = {session:String} AND turn_id > {after:String}
-       AND ({turn:String} = '' OR turn_id = {turn:String})
-     GROUP BY turn_id ORDER BY turn_id LIMIT {limit:UInt32}
-     SETTINGS max_execution_time = 10`,
-    {
-      organization: query.organizationId,
-      session: query.sessionId,
-      after: query.afterTurnId,
-      turn: query.turnId,
-      limit: query.limit,
-    },
+    sql`SELECT turn_id AS id, max(t.text) AS text, max(t.agent) AS agent,
+          toUnixTimestamp64Milli(max(t.queued_at)) AS queuedMs, toUnixTimestamp64Milli(max(t.started_at)) AS startedMs,
+          toUnixTimestamp64Milli(max(t.ended_at)) AS endedMs, max(t.outcome) AS outcome, max(t.reason) AS reason,
+          max(t.steps) AS steps, max(t.input_tokens) AS inputTokens, max(t.output_tokens) AS outputTokens,
+          max(t.cached_input_tokens) AS cachedInputTokens, max(t.cost_usd) AS costUsd
+        FROM turns_v1 AS t
+        WHERE organization_id = ${organizationId} AND session_id = ${sessionId} AND turn_id > ${afterTurnId}${ofTurn}
+        GROUP BY turn_id ORDER BY turn_id LIMIT ${limit} ${inKeyOrder}`.text,
   );
   return rows.map((row) => turnRecord(row, query.sessionId));
 }
@@ -66,13 +60,12 @@ export async function sumTurns(
   { organizationId, sessionId }: Pick<TurnQuery, 'organizationId' | 'sessionId'>,
 ): Promise<Pick<SumTurnsResponse, 'turns' | 'usage'>> {
   const [row] = await clickhouse.rows<Record<'turns' | keyof TurnUsage, string | number | null>>(
-    `SELECT count() AS turns, sum(t.stepCount) AS steps, sum(t.input) AS inputTokens, sum(t.output) AS outputTokens,
-       sum(t.cached) AS cachedInputTokens, sum(t.cost) AS costUsd
-     FROM (SELECT max(steps) AS stepCount, max(input_tokens) AS input, max(output_tokens) AS output, max(cached_input_tokens) AS cached,
-             max(cost_usd) AS cost
-           FROM turns_v1 WHERE organization_id = {organization:String} AND session_id = {session:String} GROUP BY turn_id) AS t
-     SETTINGS max_execution_time = 10`,
-    { organization: organizationId, session: sessionId },
+    sql`SELECT count() AS turns, sum(t.stepCount) AS steps, sum(t.input) AS inputTokens, sum(t.output) AS outputTokens,
+          sum(t.cached) AS cachedInputTokens, sum(t.cost) AS costUsd
+        FROM (SELECT max(steps) AS stepCount, max(input_tokens) AS input, max(output_tokens) AS output,
+                max(cached_input_tokens) AS cached, max(cost_usd) AS cost
+              FROM turns_v1 WHERE organization_id = ${organizationId} AND session_id = ${sessionId} GROUP BY turn_id) AS t
+        SETTINGS max_execution_time = 10`.text,
   );
   return create(SumTurnsResponseSchema, {
     turns: Number(row?.turns ?? 0),

@@ -10,17 +10,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
 import { eventColumns } from './event-row.ts';
 import { applySchema, schemaFiles } from './schema.ts';
+import { binaryRows } from './row-binary.ts';
 import { noTask } from './session-tasks.ts';
-import {
-  binaryRows,
-  ended,
-  eventBytes,
-  newSession,
-  output,
-  queued,
-  storedRow,
-  type TestSession,
-} from './trace-store-fixture.ts';
+import { ended, eventBytes, newSession, output, queued, storedRow, type TestSession } from './trace-store-fixture.ts';
 import { typedColumns } from './typed-columns.ts';
 
 let scratch: Scratch;
@@ -110,7 +102,7 @@ test('an event of before has in its columns what the same event has that came af
   expect(await read(before)).toEqual(expected);
   const projected = () =>
     clickhouse.rows(
-      `SELECT toUInt32(sum(rows)) AS rows FROM system.projection_parts WHERE active AND name = 'by_type'`,
+      `SELECT toUInt32(sum(rows)) AS rows FROM system.projection_parts WHERE active AND name = 'by_type_v2'`,
     );
   await expect.poll(projected).toEqual([{ rows: 2 * payloads.length }]);
 });

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { reportViews } from './report-views.ts';
 import { answer, startCli, startTestApi, type TestApi } from '../test-api.ts';
 
 const servers: TestApi[] = [];
@@ -12,10 +13,18 @@ const items = [
 ];
 
 async function report(found: object, ...args: string[]) {
-  const frame = { from: null, to: null, groupBy: 'model', truncated: false };
+  return await reportOn(false, found, ...args);
+}
+
+async function reportOn(stdoutIsTerminal: boolean, found: object, ...args: string[]) {
+  const frame = { from: null, to: null, groupBy: 'model', interval: 'none', truncated: false };
   const api = await startTestApi((_, response) => answer(response, 200, { ...frame, ...found }));
   servers.push(api);
-  const cli = startCli(['report', ...args], { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k' });
+  const cli = startCli(
+    ['report', ...args],
+    { WORKTRAIL_API_URL: api.url, WORKTRAIL_API_KEY: 'k', NO_COLOR: '1' },
+    { stdoutIsTerminal },
+  );
   const code = await cli.exitCode;
   return { code, out: cli.stdout().toString(), err: cli.stderr(), asked: api.requests[0]?.url.search };
 }
@@ -51,4 +60,43 @@ test.each([
   ['--by', 'colour'],
 ])('%s %s is a mistake of usage, and nothing is asked', async (option, value) => {
   expect(await report({ items }, 'usage', option, value)).toMatchObject({ code: 2, asked: undefined });
+});
+
+test('on a terminal the rows have bars, and times of several keys are a line for each', async () => {
+  const bars = await reportOn(true, { items }, 'usage');
+  expect(bars.out.split('\n').map((line) => line.split(/\$[\d.]+ */)[1])).toEqual([
+    ...[undefined, '█'.repeat(20), '▏', undefined],
+  ]);
+  const on = (day: number, key: string, failures: number) => ({
+    ...{ start: `2026-11-0${day}T00:00:00.000Z`, key, failures, sessions: 1, lastAt: '2026-11-09T00:00:00.000Z' },
+  });
+  const found = { groupBy: 'kind', interval: 'day', items: [on(4, 'exit 1', 8), on(2, 'exit 1', 2), on(3, '', 4)] };
+  const overTime = await reportOn(true, found, 'command-failures', '--every', 'day');
+  expect(overTime.asked).toContain('interval=day');
+  expect(overTime.out.split('\n')).toEqual([
+    expect.stringMatching(/^KIND +MOST FAILURES +2026-11-02 … 2026-11-04$/),
+    expect.stringMatching(/^exit 1 +8 {2}▂ █$/),
+    expect.stringMatching(/^\(none\) +4 {3}█ *$/),
+    '',
+  ]);
+});
+
+test('each report can be asked for, and one over time says of when its rows are', async () => {
+  for (const { name, columns, empty } of reportViews) {
+    expect(await report({ items: [] }, name)).toMatchObject({ code: 0, err: `${empty}\n` });
+    const item = { key: 'k', ...Object.fromEntries(columns.map(({ field, format }) => [field, format ? 2 : 'x'])) };
+    const shown = await report({ items: [item] }, name);
+    expect(shown.out.split('\n')[1]).toMatch(/^k +\S/);
+  }
+  const item = {
+    start: '2026-11-02T00:00:00.000Z',
+    key: '',
+    created: 3,
+    active: 4,
+    hibernated: 0,
+    resumed: 0,
+    archived: 0,
+  };
+  const { out } = await report({ groupBy: 'all', interval: 'day', items: [{ ...item, failed: 1 }] }, 'sessions');
+  expect(out.split('\n')[1]).toMatch(/^2026-11-02 +3 +4 +0 +0 +0 +1$/);
 });

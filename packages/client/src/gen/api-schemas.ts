@@ -66,6 +66,32 @@ export interface ApprovalPolicy {
   } | null;
 }
 
+export interface ApprovalsReport {
+  groupBy: "all" | "project" | "task" | "session" | "actor";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** An id; of `actor` of who has opened, decided, asked or answered. Empty of all together, and for no task. */
+    key: string;
+    /** Proposals. */
+    opened: number;
+    approved: number;
+    rejected: number;
+    merged: number;
+    closed: number;
+    checksFailed: number;
+    /** By agents. */
+    permissionsRequested: number;
+    permissionsAllowed: number;
+    permissionsDenied: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
 export interface AuditRecord {
   id: string;
   time: string;
@@ -151,6 +177,24 @@ export interface Command {
     text: string;
     truncated: boolean;
   };
+}
+
+export interface CommandFailuresReport {
+  groupBy: "kind" | "all" | "project" | "task" | "session";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** `exit <code>`, or an outcome other than `exited`; or an id. Empty of all together, and for no task. */
+    key: string;
+    failures: number;
+    sessions: number;
+    lastAt: string;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
 }
 
 export interface ComparedSession {
@@ -345,6 +389,15 @@ export interface CreateTrial {
   };
 }
 
+export interface CreateWebhook {
+  /** Reached by https; by http only what the operator has allowed of private networks. */
+  url: string;
+  /** Which events. Output and deltas are not delivered, they are read from the history. */
+  types: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "trial.verdict" | "egress.refused" | "limit.reached" | "gap">;
+  projectId?: string;
+  description?: string;
+}
+
 export interface CreatedOrganization {
   organization: Organization;
   principal: Principal;
@@ -509,6 +562,47 @@ export interface FileItem {
   executable: boolean;
 }
 
+export interface FilesChangedReport {
+  groupBy: "path" | "project" | "task" | "session" | "status";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** A path in the repository of `projectId`, an id, or a status: `added`, `modified`, `deleted`, `renamed`, `mode_changed`. Empty: for no task. */
+    key: string;
+    /** Of a path; else null. */
+    projectId: string | null;
+    changes: number;
+    sessions: number;
+    linesAdded: number;
+    linesRemoved: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
+export interface FilesReadReport {
+  groupBy: "path" | "project" | "task" | "session";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** A path in the repository of `projectId`, or an id. Empty: for no task. */
+    key: string;
+    /** Of a path; else null. */
+    projectId: string | null;
+    reads: number;
+    sessions: number;
+    bytesRead: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
 export interface Finding {
   part: "sandbox-runner" | "orchestrator";
   /** Of the part's process that found it: a runner's id. */
@@ -533,6 +627,16 @@ export interface ForkSession {
   checkpointId?: string;
   /** How many sessions are made. */
   count?: number;
+}
+
+export interface ImportedPiece {
+  sessionId: string;
+  /** Of this piece. */
+  events: number;
+  /** Of these, such as were not there before. */
+  stored: number;
+  /** There is the session now, with its whole history. */
+  complete: boolean;
 }
 
 export interface Limits {
@@ -616,6 +720,11 @@ export type NewApiKey = ApiKey & {
   secret: string;
 };
 
+export type NewWebhook = Webhook & {
+  /** whsec_…: what deliveries are signed with. It is shown this once. */
+  secret: string;
+};
+
 export interface OperatorConfig {
   defaults: Record<string, unknown>;
   ceilings: Record<string, unknown>;
@@ -638,6 +747,48 @@ export interface Organization {
   id: string;
   name: string;
   createdAt: string;
+}
+
+export interface OutcomesReport {
+  groupBy: "all" | "project" | "task" | "session";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** An id. Empty of all together, and for no task. */
+    key: string;
+    turnsCompleted: number;
+    /** A limit was reached. */
+    turnsLimited: number;
+    turnsCanceled: number;
+    turnsFailed: number;
+    /** With exit code 0. */
+    commandsSucceeded: number;
+    commandsCanceled: number;
+    commandsFailed: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
+export interface OutputVolumeReport {
+  groupBy: "all" | "project" | "task" | "session";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** An id. Empty of all together, and for no task. */
+    key: string;
+    outputBytes: number;
+    /** That have ended. */
+    commands: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
 }
 
 export interface PatchProject {
@@ -810,6 +961,34 @@ export interface QueryResult {
   truncated: boolean;
 }
 
+export interface RecoveryReport {
+  groupBy: "reason" | "outcome" | "project" | "session";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** A reason, as `host_lost`; an outcome: `resumed` exactly as left, `restored` from what was kept, `hibernated`, `archived`, `failed`; or an id. */
+    key: string;
+    /** That began in the time asked about, and are over. */
+    recoveries: number;
+    medianSeconds: number;
+    p95Seconds: number;
+    maxSeconds: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
+export interface ReplayDelivery {
+  eventId: string;
+}
+
+export interface ReplayedDelivery {
+  eventId: string;
+}
+
 /** The checkpoint that the revert is itself. */
 export type Revert = Checkpoint & {
   revertedTo: {
@@ -880,6 +1059,30 @@ export interface Scan {
   endedAt: string | null;
 }
 
+export interface SearchHit {
+  type: "message.user" | "message.agent" | "message.summary" | "reasoning" | "command.queued" | "command.output";
+  time: string;
+  projectId: string;
+  taskId: string | null;
+  sessionId: string;
+  turnId: string | null;
+  commandId: string | null;
+  /** Of the event in its session's history. */
+  cursor: string;
+  /** Of output. */
+  stream: "stdout" | "stderr" | null;
+  /** Of output: where the event's bytes begin in their stream. */
+  offset: number | null;
+  /** A piece of what was found, as it stands: it may have control characters. */
+  text: string;
+  highlights: Array<{
+    /** In UTF-16 code units of `text`. */
+    from: number;
+    /** Not included. */
+    to: number;
+  }>;
+}
+
 export interface Session {
   id: string;
   projectId: string;
@@ -927,8 +1130,51 @@ export interface Session {
   };
 }
 
+export interface SessionsReport {
+  groupBy: "all" | "project" | "task";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** An id. Empty of all together, and for no task. */
+    key: string;
+    created: number;
+    /** In which a turn or a command began, or that were created. */
+    active: number;
+    hibernated: number;
+    resumed: number;
+    archived: number;
+    failed: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
 export interface Signal {
   signal: "HUP" | "INT" | "QUIT" | "ILL" | "TRAP" | "ABRT" | "BUS" | "FPE" | "KILL" | "USR1" | "SEGV" | "USR2" | "PIPE" | "ALRM" | "TERM" | "CHLD" | "CONT" | "STOP" | "TSTP" | "TTIN" | "TTOU" | "URG" | "WINCH" | "IO" | "SYS";
+}
+
+export interface SlowestCommandsReport {
+  groupBy: "command";
+  interval: "none";
+  items: Array<{
+    /** The id of the command. */
+    key: string;
+    projectId: string;
+    sessionId: string;
+    /** Its first 400 characters. */
+    command: string;
+    endedAt: string;
+    durationSeconds: number;
+    outcome: string;
+    exitCode: number | null;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
 }
 
 export interface StartTask {
@@ -1000,6 +1246,30 @@ export interface Task {
   updatedAt: string;
 }
 
+export interface TasksReport {
+  groupBy: "task" | "strategy" | "task_strategy" | "trial" | "project" | "all";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** An id, or a strategy: the title of an attempt, else the name of its agent, else `commands`. Empty of all together. */
+    key: string;
+    /** By `task_strategy`; else null. */
+    ofStrategy: string | null;
+    attempts: number;
+    passed: number;
+    failed: number;
+    /** That ended without a verdict. */
+    unjudged: number;
+    /** The part of them that passed, from 0 to 1. */
+    success: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
 export interface Trial {
   id: string;
   taskId: string;
@@ -1067,6 +1337,16 @@ export interface UpdateSessionFromMain {
   method?: "merge" | "rebase";
 }
 
+export interface UpdateWebhook {
+  /** Reached by https; by http only what the operator has allowed of private networks. */
+  url?: string;
+  /** Which events. Output and deltas are not delivered, they are read from the history. */
+  types?: Array<"session.created" | "session.ready" | "session.busy" | "session.hibernating" | "session.hibernated" | "session.resuming" | "session.resumed" | "session.restored" | "session.placed" | "session.failed" | "session.archived" | "session.reverted" | "session.forked" | "session.branch_left" | "session.updated" | "command.queued" | "command.started" | "command.ended" | "checkpoint.created" | "files.changed" | "turn.started" | "turn.ended" | "message.user" | "message.agent" | "reasoning" | "tool.started" | "tool.ended" | "permission.requested" | "permission.answered" | "file.read" | "context.referenced" | "plan.updated" | "usage" | "message.summary" | "proposal.opened" | "proposal.checked" | "proposal.approved" | "proposal.rejected" | "proposal.merged" | "proposal.closed" | "trial.verdict" | "egress.refused" | "limit.reached" | "gap">;
+  description?: string;
+  /** Enabled again, it goes on where it was. */
+  enabled?: boolean;
+}
+
 export type UpdatedSession = Session & {
   /** `conflicts`: half done. The session ends it by a commit, `git rebase --continue`, or a revert. */
   outcome: "up_to_date" | "updated" | "conflicts";
@@ -1077,9 +1357,12 @@ export type UpdatedSession = Session & {
 };
 
 export interface UsageReport {
-  groupBy: "model" | "project" | "task" | "session" | "day";
+  groupBy: "model" | "all" | "project" | "task" | "session" | "day";
+  interval: "none" | "hour" | "day" | "week" | "month";
   items: Array<{
-    /** A name of a model, an id, or a day in UTC. Empty: it is not known, or for no task. */
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** A name of a model, an id, or a day in UTC. Empty: it is not known, for no task, or all together. */
     key: string;
     calls: number;
     inputTokens: number;
@@ -1091,4 +1374,55 @@ export interface UsageReport {
   to: string | null;
   /** There are more rows than an answer may have. */
   truncated: boolean;
+}
+
+export interface WaitsReport {
+  groupBy: "kind";
+  interval: "none" | "hour" | "day" | "week" | "month";
+  items: Array<{
+    /** Of its interval, where one is asked for. */
+    start?: string;
+    /** `session` to be ready, `turn` or `command` to begin, `permission` to be answered, `approval` of a proposal to be given or refused. */
+    key: string;
+    /** That began in the time asked about, and are over. */
+    waits: number;
+    medianSeconds: number;
+    p95Seconds: number;
+    maxSeconds: number;
+  }>;
+  from: string | null;
+  to: string | null;
+  /** There are more rows than an answer may have. */
+  truncated: boolean;
+}
+
+export interface Webhook {
+  id: string;
+  url: string;
+  types: string[];
+  /** null: of all projects. */
+  projectId: string | null;
+  description: string;
+  enabled: boolean;
+  /** Why it was disabled, where nobody did it. */
+  disabledReason: string | null;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface WebhookDelivery {
+  /** The `webhook-id` of every attempt to deliver this event. */
+  eventId: string;
+  sessionId: string;
+  type: string;
+  attempt: number;
+  replay: boolean;
+  time: string;
+  durationMs: number;
+  outcome: "delivered" | "failed" | "not_kept";
+  /** Of the answer; null: there was none. */
+  status: number | null;
+  detail: string;
+  /** No other attempt follows. */
+  last: boolean;
 }

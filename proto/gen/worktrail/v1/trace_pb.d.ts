@@ -889,7 +889,7 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
   organizationId: string;
 
   /**
-   * "usage".
+   * "usage", "sessions", ….
    *
    * @generated from field: string name = 2;
    */
@@ -920,6 +920,20 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
    * @generated from field: string group_by = 6;
    */
   groupBy: string;
+
+  /**
+   * "hour", "day", "week", "month": a row for each of them that is not empty; "none" or empty: for all of the time together.
+   *
+   * @generated from field: string interval = 7;
+   */
+  interval: string;
+
+  /**
+   * 0, and at most: 1,000.
+   *
+   * @generated from field: uint32 limit = 8;
+   */
+  limit: number;
 };
 
 /**
@@ -950,6 +964,365 @@ export declare type ReportResponse = Message<"worktrail.v1.ReportResponse"> & {
  * Use `create(ReportResponseSchema)` to create a new message.
  */
 export declare const ReportResponseSchema: GenMessage<ReportResponse>;
+
+/**
+ * @generated from message worktrail.v1.RecomputeTotalsRequest
+ */
+export declare type RecomputeTotalsRequest = Message<"worktrail.v1.RecomputeTotalsRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message worktrail.v1.RecomputeTotalsRequest.
+ * Use `create(RecomputeTotalsRequestSchema)` to create a new message.
+ */
+export declare const RecomputeTotalsRequestSchema: GenMessage<RecomputeTotalsRequest>;
+
+/**
+ * What there are totals of.
+ *
+ * @generated from message worktrail.v1.RecomputeTotalsResponse
+ */
+export declare type RecomputeTotalsResponse = Message<"worktrail.v1.RecomputeTotalsResponse"> & {
+  /**
+   * @generated from field: uint64 sessions = 1;
+   */
+  sessions: bigint;
+
+  /**
+   * @generated from field: uint64 days = 2;
+   */
+  days: bigint;
+};
+
+/**
+ * Describes the message worktrail.v1.RecomputeTotalsResponse.
+ * Use `create(RecomputeTotalsResponseSchema)` to create a new message.
+ */
+export declare const RecomputeTotalsResponseSchema: GenMessage<RecomputeTotalsResponse>;
+
+/**
+ * @generated from message worktrail.v1.SearchRequest
+ */
+export declare type SearchRequest = Message<"worktrail.v1.SearchRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Words, "phrases" and beginnings*: all of them have to be found.
+   *
+   * @generated from field: string q = 2;
+   */
+  q: string;
+
+  /**
+   * Each empty: of all.
+   *
+   * @generated from field: string project_id = 3;
+   */
+  projectId: string;
+
+  /**
+   * @generated from field: string session_id = 4;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: string task_id = 5;
+   */
+  taskId: string;
+
+  /**
+   * Public type names, of those that have text; empty: all of these.
+   *
+   * @generated from field: repeated string types = 6;
+   */
+  types: string[];
+
+  /**
+   * By the events' own times, `to` not included. Absent: without a bound.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 7;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 8;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 limit = 9;
+   */
+  limit: number;
+
+  /**
+   * `next` of the page before. What is none is OUT_OF_RANGE.
+   *
+   * @generated from field: string cursor = 10;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message worktrail.v1.SearchRequest.
+ * Use `create(SearchRequestSchema)` to create a new message.
+ */
+export declare const SearchRequestSchema: GenMessage<SearchRequest>;
+
+/**
+ * @generated from message worktrail.v1.SearchResponse
+ */
+export declare type SearchResponse = Message<"worktrail.v1.SearchResponse"> & {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated worktrail.v1.SearchHit hits = 1;
+   */
+  hits: SearchHit[];
+
+  /**
+   * Empty after the last.
+   *
+   * @generated from field: string next = 2;
+   */
+  next: string;
+};
+
+/**
+ * Describes the message worktrail.v1.SearchResponse.
+ * Use `create(SearchResponseSchema)` to create a new message.
+ */
+export declare const SearchResponseSchema: GenMessage<SearchResponse>;
+
+/**
+ * @generated from message worktrail.v1.SearchHit
+ */
+export declare type SearchHit = Message<"worktrail.v1.SearchHit"> & {
+  /**
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 2;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string project_id = 3;
+   */
+  projectId: string;
+
+  /**
+   * @generated from field: string task_id = 4;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: string session_id = 5;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: string turn_id = 6;
+   */
+  turnId: string;
+
+  /**
+   * @generated from field: string command_id = 7;
+   */
+  commandId: string;
+
+  /**
+   * Of the event in its session's history.
+   *
+   * @generated from field: worktrail.v1.Cursor cursor = 8;
+   */
+  cursor?: Cursor | undefined;
+
+  /**
+   * Of output: where the event's bytes begin.
+   *
+   * @generated from field: string stream = 9;
+   */
+  stream: string;
+
+  /**
+   * @generated from field: uint64 offset = 10;
+   */
+  offset: bigint;
+
+  /**
+   * A piece of the text.
+   *
+   * @generated from field: string text = 11;
+   */
+  text: string;
+
+  /**
+   * @generated from field: repeated worktrail.v1.Highlight highlights = 12;
+   */
+  highlights: Highlight[];
+};
+
+/**
+ * Describes the message worktrail.v1.SearchHit.
+ * Use `create(SearchHitSchema)` to create a new message.
+ */
+export declare const SearchHitSchema: GenMessage<SearchHit>;
+
+/**
+ * UTF-16 code units of the text; `to` is not included.
+ *
+ * @generated from message worktrail.v1.Highlight
+ */
+export declare type Highlight = Message<"worktrail.v1.Highlight"> & {
+  /**
+   * @generated from field: uint32 from = 1;
+   */
+  from: number;
+
+  /**
+   * @generated from field: uint32 to = 2;
+   */
+  to: number;
+};
+
+/**
+ * Describes the message worktrail.v1.Highlight.
+ * Use `create(HighlightSchema)` to create a new message.
+ */
+export declare const HighlightSchema: GenMessage<Highlight>;
+
+/**
+ * @generated from message worktrail.v1.PartitionPosition
+ */
+export declare type PartitionPosition = Message<"worktrail.v1.PartitionPosition"> & {
+  /**
+   * @generated from field: uint32 partition = 1;
+   */
+  partition: number;
+
+  /**
+   * @generated from field: worktrail.v1.Cursor stored = 2;
+   */
+  stored?: Cursor | undefined;
+
+  /**
+   * When it was so.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.PartitionPosition.
+ * Use `create(PartitionPositionSchema)` to create a new message.
+ */
+export declare const PartitionPositionSchema: GenMessage<PartitionPosition>;
+
+/**
+ * @generated from message worktrail.v1.MatchEventsRequest
+ */
+export declare type MatchEventsRequest = Message<"worktrail.v1.MatchEventsRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Public type names, at least one.
+   *
+   * @generated from field: repeated string types = 2;
+   */
+  types: string[];
+
+  /**
+   * Empty: of all projects.
+   *
+   * @generated from field: string project_id = 3;
+   */
+  projectId: string;
+
+  /**
+   * `next` of the answer before. A partition that is not named begins at the present.
+   *
+   * @generated from field: repeated worktrail.v1.PartitionPosition after = 4;
+   */
+  after: PartitionPosition[];
+
+  /**
+   * @generated from field: uint32 limit = 5;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message worktrail.v1.MatchEventsRequest.
+ * Use `create(MatchEventsRequestSchema)` to create a new message.
+ */
+export declare const MatchEventsRequestSchema: GenMessage<MatchEventsRequest>;
+
+/**
+ * @generated from message worktrail.v1.MatchedEvent
+ */
+export declare type MatchedEvent = Message<"worktrail.v1.MatchedEvent"> & {
+  /**
+   * @generated from field: worktrail.v1.SessionScope scope = 1;
+   */
+  scope?: SessionScope | undefined;
+
+  /**
+   * @generated from field: worktrail.v1.Cursor cursor = 2;
+   */
+  cursor?: Cursor | undefined;
+
+  /**
+   * @generated from field: string event_id = 3;
+   */
+  eventId: string;
+
+  /**
+   * @generated from field: string type = 4;
+   */
+  type: string;
+};
+
+/**
+ * Describes the message worktrail.v1.MatchedEvent.
+ * Use `create(MatchedEventSchema)` to create a new message.
+ */
+export declare const MatchedEventSchema: GenMessage<MatchedEvent>;
+
+/**
+ * @generated from message worktrail.v1.MatchEventsResponse
+ */
+export declare type MatchEventsResponse = Message<"worktrail.v1.MatchEventsResponse"> & {
+  /**
+   * By partition, in cursor order.
+   *
+   * @generated from field: repeated worktrail.v1.MatchedEvent events = 1;
+   */
+  events: MatchedEvent[];
+
+  /**
+   * @generated from field: repeated worktrail.v1.PartitionPosition next = 2;
+   */
+  next: PartitionPosition[];
+};
+
+/**
+ * Describes the message worktrail.v1.MatchEventsResponse.
+ * Use `create(MatchEventsResponseSchema)` to create a new message.
+ */
+export declare const MatchEventsResponseSchema: GenMessage<MatchEventsResponse>;
 
 /**
  * @generated from message worktrail.v1.GetStatusRequest
@@ -1154,6 +1527,37 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof ReportRequestSchema;
     output: typeof ReportResponseSchema;
+  },
+  /**
+   * Counts the totals of an organization's sessions and days again, from all its events: after events were deleted.
+   *
+   * @generated from rpc worktrail.v1.TraceService.RecomputeTotals
+   */
+  recomputeTotals: {
+    methodKind: "unary";
+    input: typeof RecomputeTotalsRequestSchema;
+    output: typeof RecomputeTotalsResponseSchema;
+  },
+  /**
+   * Full text of one organization's messages, commands and output; behind the flush barrier.
+   *
+   * @generated from rpc worktrail.v1.TraceService.Search
+   */
+  search: {
+    methodKind: "unary";
+    input: typeof SearchRequestSchema;
+    output: typeof SearchResponseSchema;
+  },
+  /**
+   * Which events of an organization were stored after a position, by type: what webhooks are told of. Without a position it
+   * answers the present, behind the flush barrier; else it does not wait.
+   *
+   * @generated from rpc worktrail.v1.TraceService.MatchEvents
+   */
+  matchEvents: {
+    methodKind: "unary";
+    input: typeof MatchEventsRequestSchema;
+    output: typeof MatchEventsResponseSchema;
   },
   /**
    * Versions, lag, sizes, dead letters.

@@ -1,34 +1,23 @@
-// What every report takes: from when, until when, of which project.
+// What every report takes: from when, until when, of which project, how many rows.
 
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { z } from '@hono/zod-openapi';
 import { Code } from '@connectrpc/connect';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Principal } from '../authorize.ts';
-import { invalid } from '../problem.ts';
+import { queryInteger } from '../http/query-number.ts';
+import { datesOf, timeRange } from '../http/query-time.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
 import { id, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 
+export const intervals = ['none', 'hour', 'day', 'week', 'month'] as const;
+const rowsMax = 1_000;
 const reportTimeoutMs = 20_000;
-const yearMin = 1970;
-const yearMax = 2199;
-
-const moment = (description: string) =>
-  z.iso
-    .datetime({ offset: true })
-    .refine((text) => isKept(new Date(text)), `must be in a year from ${yearMin} to ${yearMax}`)
-    .optional()
-    .openapi({ format: 'date-time', description });
-
-function isKept(date: Date): boolean {
-  return date.getUTCFullYear() >= yearMin && date.getUTCFullYear() <= yearMax;
-}
-
 export const reportQuery = {
-  from: moment('Only what happened then or later.'),
-  to: moment('Only what happened before.'),
+  ...timeRange,
   projectId: id('project').optional(),
+  limit: queryInteger({ min: 1, max: rowsMax, byDefault: rowsMax, description: 'Rows.' }),
 };
 
 interface ReportQuery {
@@ -36,6 +25,8 @@ interface ReportQuery {
   to?: string | undefined;
   projectId?: string | undefined;
   groupBy: string;
+  interval: (typeof intervals)[number];
+  limit: number;
 }
 
 /** What every report answers beside its rows. */
@@ -62,12 +53,11 @@ export async function answerReport(
   name: string,
   { principal, query, signal }: { principal: Principal; query: ReportQuery; signal: AbortSignal },
 ): Promise<string> {
-  const { groupBy, projectId } = query;
-  const [from, to] = [query.from, query.to].map((text) => (text === undefined ? undefined : new Date(text)));
-  if (from && to && from >= to) throw invalid({ path: 'to', message: 'must be later than from' });
+  const { groupBy, interval, limit, projectId } = query;
+  const { from, to } = datesOf(query);
   if (projectId !== undefined) await projects.open(principal, projectId, 'trace.query');
   const question = {
-    ...{ organizationId: principal.organizationId, name, groupBy, projectId: projectId ?? '' },
+    ...{ organizationId: principal.organizationId, name, groupBy, interval, limit, projectId: projectId ?? '' },
     ...(from && { from: timestampFromDate(from) }),
     ...(to && { to: timestampFromDate(to) }),
   };
@@ -75,6 +65,6 @@ export async function answerReport(
     () => trace.report(question, { signal, timeoutMs: reportTimeoutMs }),
     { timeoutMs: reportTimeoutMs, ...refused },
   );
-  const frame = { from: from?.toISOString() ?? null, to: to?.toISOString() ?? null, groupBy };
+  const frame = { from: from?.toISOString() ?? null, to: to?.toISOString() ?? null, groupBy, interval };
   return `${JSON.stringify(frame).slice(0, -1)},"items":${rowsJson},"truncated":${truncated}}`;
 }

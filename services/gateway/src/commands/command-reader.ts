@@ -61,7 +61,10 @@ export function createCommandReader(trace: Trace, workflows: Pick<WorkflowClient
       const live = await workflows.query<LiveCommand | null>(sessionWorkflowId(scope.sessionId), describeCommand, [
         commandId,
       ]);
-      return live ? commandOfSpec(scope.sessionId, live.spec) : undefined;
+      if (live) return commandOfSpec(scope.sessionId, live.spec);
+      // Between the two questions it may have been recorded, and let go by the workflow.
+      const recorded = await record(scope, commandId);
+      return recorded && commandOfRecord(recorded);
     },
     async list(scope, { limit, after }) {
       const answer = await askTraceStore(() => trace.listCommands({ scope, limit, afterCommandId: after ?? '' }));

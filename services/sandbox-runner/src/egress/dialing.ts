@@ -1,16 +1,14 @@
 // Connections from the runner to the outside, on behalf of a sandbox.
 //
 // 1. A name is resolved here, and what is connected to is an address that was judged: a name that changes its mind reaches nothing else.
-// 2. Names are resolved without the process's thread pool: slow ones hold up nothing else of the runner.
 
-import { Resolver } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
-import { type AddressJudge, plainAddress } from './addresses.ts';
+import { type AddressJudge, plainAddress } from '@worktrail/runtime/addresses';
+import type { ResolveName } from '@worktrail/runtime/name-resolver';
 import type { Destination } from './egress-rules.ts';
 import { parseServer } from './names.ts';
 import { nameServerAddress } from './sandbox-network.ts';
 
-const lookupTimeoutMs = 3_000;
 const connectTimeoutMs = 10_000;
 const addressesMax = 4;
 const dnsPort = 53;
@@ -24,8 +22,6 @@ export class AddressRefused extends Error {
 export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
-
-export type ResolveName = (host: string) => Promise<string[]>;
 
 export interface Dialing {
   /** @throws AddressRefused, Unreachable */
@@ -62,16 +58,6 @@ export function createDialing({ judge, resolve, nameServers }: DialingDeps): Dia
       }
       throw new Unreachable(`${host}:${port} does not answer`, { cause: failure });
     },
-  };
-}
-
-/** By the host's own name servers, IPv4 first. Answers none where there is none, or none was found in time. */
-export function createNameResolver(): ResolveName {
-  const resolver = new Resolver({ timeout: lookupTimeoutMs, tries: 2 });
-  return async (host) => {
-    if (host === 'localhost' || host.endsWith('.localhost')) return ['127.0.0.1', '::1'];
-    const found = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)]);
-    return found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
   };
 }
 

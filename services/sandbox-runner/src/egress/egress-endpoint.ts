@@ -12,7 +12,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ReachedLimit } from '@worktrail/contract/agents';
 import { type Destination, type EgressRules, isAllowedName } from './egress-rules.ts';
-import type { ResolveName } from './dialing.ts';
+import type { ResolveName } from '@worktrail/runtime/name-resolver';
 import type { GivenAddresses } from './given-addresses.ts';
 import { fail, type ModelCaller, type ModelCalling } from './model-calling.ts';
 import { type ModelAccess, type ModelCall, planModelCall } from './model-calls.ts';

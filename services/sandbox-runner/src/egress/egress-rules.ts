@@ -6,6 +6,7 @@
 // 3. That a name may be connected to says nothing of its addresses: addresses.ts judges those.
 
 import type { Environment } from '@worktrail/contract/environment';
+import { canonicalHost } from '@worktrail/runtime/addresses';
 
 export interface Destination {
   /** A name, or an address without brackets. */
@@ -34,13 +35,6 @@ export function parseDestination(text: string): Destination | undefined {
   const port = Number(digits);
   const host = canonicalHost(name);
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
-}
-
-export function canonicalHost(name: string): string | undefined {
-  const url = URL.parse(`http://${name}/`);
-  if (!url || url.username !== '' || url.pathname !== '/') return undefined;
-  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  return host === '' ? undefined : host;
 }
 
 /** By the project's rules alone. */

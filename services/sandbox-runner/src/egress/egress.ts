@@ -5,7 +5,6 @@
 // 3. Opening again is harmless; after a restart of the runner its sandboxes' relays find the new endpoint at the old place.
 
 import { getServers } from 'node:dns';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { KV } from '@nats-io/kv';
 import type { ReachedLimit } from '@worktrail/contract/agents';
@@ -14,11 +13,12 @@ import type { SandboxRef } from '@worktrail/contract/sandbox-activities';
 import type { ModelsCalled } from '@worktrail/contract/session-messages';
 import { sessionKey } from '@worktrail/contract/subjects';
 import type { TokenUsage } from '@worktrail/contract/turns';
+import { createAddressJudge, createOwnAddresses } from '@worktrail/runtime/addresses';
 import { readDocument } from '@worktrail/runtime/buckets';
 import { costOf, priceOf } from '@worktrail/runtime/model-prices';
+import { createNameResolver, type ResolveName } from '@worktrail/runtime/name-resolver';
 import type { NamedModel } from '@worktrail/runtime/operator-config';
-import { createAddressJudge, plainAddress } from './addresses.ts';
-import { createDialing, createNameResolver, type ResolveName } from './dialing.ts';
+import { createDialing } from './dialing.ts';
 import { type EgressEndpoint, openEgressEndpoint } from './egress-endpoint.ts';
 import type { Destination, EgressRules } from './egress-rules.ts';
 import { createGivenAddresses } from './given-addresses.ts';
@@ -29,8 +29,6 @@ import { createProxying } from './proxying.ts';
 import { createRefusalCounter, type Refusal, type RefusalReason } from './refusals.ts';
 import { createRunnerFacts, type RunnerFactsDeps } from './runner-facts.ts';
 import { relayPorts } from './sandbox-network.ts';
-
-const ownAddressesForMs = 2_000;
 
 /** In the run directory. */
 const endpointDirectory = 'egress';
@@ -207,19 +205,5 @@ function createRefusalTelling(clock: () => number, tell: (refusal: Refusal) => v
       clearTimeout(timer);
       counter.take(Number.POSITIVE_INFINITY).forEach(tell);
     },
-  };
-}
-
-/** They change seldom, and are asked for with each connection. */
-function createOwnAddresses(clock: () => number): () => ReadonlySet<string> {
-  let readMs = Number.NEGATIVE_INFINITY;
-  let known: ReadonlySet<string> = new Set();
-  return () => {
-    if (clock() - readMs > ownAddressesForMs) {
-      const found = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-      known = new Set(found.flatMap(({ address }) => plainAddress(address) ?? []));
-      readMs = clock();
-    }
-    return known;
   };
 }

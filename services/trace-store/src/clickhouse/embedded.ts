@@ -1,4 +1,4 @@
-// A connection to ClickHouse in this process, on a directory that no other process has.
+// A connection to ClickHouse in this process, on the directory of its engine.
 
 import { createClient } from '@clickhouse/client';
 import { createChdbConnection } from 'chdb/connection';
@@ -7,23 +7,15 @@ import { type Connection, insertStatement } from './connection.ts';
 import type { RowFiles } from './row-files.ts';
 
 export function openEmbedded(path: string, files: RowFiles): Connection {
-  try {
-    const connection = createChdbConnection({ path });
-    const client = createClient({ connection: connection as never });
-    return {
-      client,
-      insertBinary: (table, { columns, rows }, token) =>
-        files.use(rows, async (file) => {
-          const from = `FROM INFILE ${quoteString(file)}`;
-          await client.command({ query: insertStatement(table, columns, from, token) });
-        }),
-      close: () => client.close(),
-    };
-  } catch (error) {
-    throw new Error(
-      `cannot open the ClickHouse directory ${path}: another trace-store may be running on it (one process, one directory), ` +
-        'or it is not writable',
-      { cause: error },
-    );
-  }
+  const connection = createChdbConnection({ path });
+  const client = createClient({ connection: connection as never });
+  return {
+    client,
+    insertBinary: (table, { columns, rows }, token) =>
+      files.use(rows, async (file) => {
+        const from = `FROM INFILE ${quoteString(file)}`;
+        await client.command({ query: insertStatement(table, columns, from, token) });
+      }),
+    close: () => client.close(),
+  };
 }

@@ -1,13 +1,18 @@
-// Which events a report counts, so that ClickHouse reads them from events_v1's projection by_type: its order is that of these conditions.
+// Which events a report counts, so that ClickHouse reads them from events_v1's projection by_type_v2: its order is that of these conditions.
 // A block of events is stored once, so nothing has to be collapsed; FINAL would not use the projection.
 
 import type { EventType } from '@worktrail/contract/event-types';
-import { type Sql, sql } from '../sql-text.ts';
+import { sqlList, type Sql, sql } from '../sql-text.ts';
 import type { ReportQuestion } from './report.ts';
 
-export function eventsOf({ organizationId, projectId, from, to }: ReportQuestion, type: EventType): Sql {
+export function eventsOf(question: ReportQuestion, ...types: EventType[]): Sql {
+  const until = question.to ? sql` AND time < ${question.to}` : sql``;
+  return sql`${eventsSince(question, ...types)}${until}`;
+}
+
+/** And what came after the time that is asked about: for what began in it. */
+export function eventsSince({ organizationId, projectId, from }: ReportQuestion, ...types: EventType[]): Sql {
   const ofProject = projectId === '' ? sql`` : sql` AND project_id = ${projectId}`;
   const since = from ? sql` AND time >= ${from}` : sql``;
-  const until = to ? sql` AND time < ${to}` : sql``;
-  return sql`organization_id = ${organizationId} AND type = ${type}${since}${until}${ofProject}`;
+  return sql`organization_id = ${organizationId} AND type IN (${sqlList(types)})${since}${ofProject}`;
 }

@@ -1,6 +1,7 @@
 // What every report is asked for and answers.
 
 import type { Sql } from '../sql-text.ts';
+import type { Interval } from './intervals.ts';
 
 export interface ReportQuestion {
   organizationId: string;
@@ -12,11 +13,15 @@ export interface ReportQuestion {
   projectId: string;
   /** What a row is of. */
   groupBy: string;
+  /** A row for each of these too; none: for all of the time together. */
+  interval: Interval;
 }
 
 export interface Report {
   /** What its rows may be of. */
   readonly groups: readonly string[];
+  /** Its rows are things, not counts: there are none of an interval. */
+  readonly isList?: true;
   /** @param rowsMax the rows that are answered at most */
   statement(question: ReportQuestion, rowsMax: number): Sql;
 }

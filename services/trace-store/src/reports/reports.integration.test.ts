@@ -2,64 +2,29 @@
 
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Code } from '@connectrpc/connect';
+import { eventTypes } from '@worktrail/contract/event-types';
 import { newId } from '@worktrail/contract/ids';
 import { eventSubject } from '@worktrail/contract/subjects';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
 import { eventColumns } from '../event-row.ts';
+import { parseEvent } from '../parse-event.ts';
+import { binaryRows } from '../row-binary.ts';
 import { applySchema } from '../schema.ts';
-import {
-  binaryRows,
-  eventBytes,
-  type Fixture,
-  newSession,
-  openFixture,
-  publisher,
-  queued,
-  storedRow,
-  type TestSession,
-} from '../trace-store-fixture.ts';
-import { answerReport, findReport } from './answer-report.ts';
+import { commandColumns, commandRow } from '../summary-rows.ts';
+import { type Fixture, newSession, openFixture, publisher, queued, storedRow } from '../trace-store-fixture.ts';
+import { answerReport, findReport, reports } from './answer-report.ts';
 import type { ReportQuestion } from './report.ts';
+import { events, organization, projects, recount, sessions, startMs, taskOf } from './reports-fixture.ts';
 
 const dayMs = 86_400_000;
-/** The time of an event of the fixture whose number is 0. */
-const startMs = 1_790_000_000_000;
+const rowsMax = 1_000;
+const intervals = ['none', 'hour', 'day', 'week', 'month'] as const;
 
-interface Call {
-  session: TestSession;
-  timeMs: number;
-  model: string;
-  input: number;
-  output: number;
-  cost: number;
-}
-
-const organization = newId('organization');
-const projects = [newId('project'), newId('project')];
-const sessions = Array.from({ length: 7 }, (_, index) => ({
-  ...newSession(index === 6 ? newId('organization') : organization),
-  projectId: projects[index % 2]!,
-}));
-const taskOf = (session: TestSession) => (session === sessions[0] ? '' : `tsk_${sessions.indexOf(session) % 3}`);
-const calls = fc.sample(
-  fc.record<Call>({
-    session: fc.constantFrom(...sessions),
-    timeMs: fc.integer({ min: startMs + 1, max: startMs + 5 * dayMs }),
-    model: fc.constantFrom('a/big', "b/'small'", ''),
-    input: fc.nat(100_000),
-    output: fc.nat(1_000),
-    // Of which any sum is exact.
-    cost: fc.nat(640).map((part) => part / 64),
-  }),
-  { numRuns: 2_000, seed: 7 },
-);
-
-describe('usage', () => {
+describe('each report', () => {
   let scratch: Scratch;
   let lifetime: Lifetime;
   let clickhouse: ClickHouse;
@@ -70,15 +35,18 @@ describe('usage', () => {
     clickhouse = await openClickHouse({ kind: 'embedded', path: `${scratch.path}/clickhouse` }, lifetime);
     await applySchema(clickhouse);
     const ingestedAt = new Date();
-    const stored = calls.map(({ session, timeMs, model, input, output, cost }, index) => {
-      const value = { model, inputTokens: BigInt(input), outputTokens: BigInt(output), costUsd: cost };
-      const data = eventBytes(session, 'session', timeMs - startMs, { case: 'usage', value });
-      const message = { subject: eventSubject(session, 'session'), sequence: index + 1, data };
-      return storedRow(message, { task_id: taskOf(session), trial_id: '' }, ingestedAt);
+    const messages = events.map(({ session, commandId, bytes }, index) => {
+      const subject = eventSubject(session, commandId || 'session');
+      return { subject, sequence: index + 1, data: bytes };
     });
+    const stored = messages.map((message, index) =>
+      storedRow(message, { task_id: taskOf(events[index]!.session), trial_id: '' }, ingestedAt),
+    );
     const rows = binaryRows(eventColumns, stored, 1_000);
     // As where the answer of an insert was lost.
     for (const _ of [1, 2]) await clickhouse.insertBinary('events_v1', rows, 'token');
+    const commands = messages.map((message) => commandRow(parseEvent(message))).filter((row) => row !== undefined);
+    await clickhouse.insert('commands_v1', commandColumns, commands);
   });
 
   afterAll(async () => {
@@ -87,75 +55,91 @@ describe('usage', () => {
   });
 
   const question = (change: Partial<ReportQuestion>): ReportQuestion => ({
-    ...{ organizationId: organization, projectId: '', groupBy: 'model' },
+    ...{ organizationId: organization, projectId: '', groupBy: 'all', interval: 'none' },
     ...change,
   });
 
-  async function ask(change: Partial<ReportQuestion>): Promise<Record<string, unknown>[]> {
-    const asked = question(change);
-    const { rowsJson, truncated } = await answerReport(clickhouse, findReport('usage', asked.groupBy), asked);
+  async function ask(name: string, asked: ReportQuestion): Promise<Record<string, unknown>[]> {
+    const report = findReport(name, asked.groupBy, asked.interval);
+    const { rowsJson, truncated } = await answerReport(clickhouse, report, asked, rowsMax);
     expect(truncated).toBe(false);
     return JSON.parse(rowsJson) as Record<string, unknown>[];
   }
 
-  const keyOf: Record<string, (call: Call) => string> = {
-    model: ({ model }) => model,
-    project: ({ session }) => session.projectId,
-    session: ({ session }) => session.sessionId,
-    task: ({ session }) => taskOf(session),
-    day: ({ timeMs }) => new Date(timeMs).toISOString().slice(0, 10),
-  };
-
-  function counted({ organizationId, projectId, from, to, groupBy }: ReportQuestion) {
-    const asked = calls.filter(
-      ({ session, timeMs }) =>
-        session.organizationId === organizationId &&
-        (projectId === '' || session.projectId === projectId) &&
-        (!from || timeMs >= from.getTime()) &&
-        (!to || timeMs < to.getTime()),
-    );
-    const sum = (some: readonly Call[], of: (call: Call) => number) => some.reduce((all, call) => all + of(call), 0);
-    return [...Map.groupBy(asked, keyOf[groupBy]!)].map(([key, some]) => ({
-      key,
-      calls: some.length,
-      inputTokens: sum(some, ({ input }) => input),
-      outputTokens: sum(some, ({ output }) => output),
-      cachedInputTokens: 0,
-      costUsd: sum(some, ({ cost }) => cost),
-    }));
-  }
-
   const day = (number: number) => new Date(startMs + number * dayMs);
+  const sorted = (rows: object[]) => rows.map((row) => JSON.stringify(row)).toSorted();
+  const all = [...reports].map(([name, { groups }]) => ({ name, groups }));
 
-  test.each<[string, Partial<ReportQuestion>]>([
-    ['all of it', {}],
-    ['a time', { from: day(1), to: new Date(calls[0]!.timeMs) }],
-    ['since then', { from: new Date(calls[1]!.timeMs) }],
-    ['a project', { projectId: projects[1]! }],
-    ['another organization', { organizationId: sessions[6]!.organizationId, to: day(2) }],
-    ['a time without anything', { from: day(9) }],
-  ])('of %s is what was told of each call, by every group', async (_, change) => {
-    for (const groupBy of Object.keys(keyOf)) {
-      const expected = counted(question({ ...change, groupBy }));
-      const order =
-        groupBy === 'day'
-          ? expected.toSorted((a, b) => (a.key < b.key ? 1 : -1))
-          : expected.toSorted((a, b) => b.costUsd - a.costUsd);
-      expect(await ask({ ...change, groupBy })).toEqual(order);
+  test.each(all)('$name is what was told, whatever is asked of it', async ({ name, groups }) => {
+    for (const change of [
+      {},
+      { from: day(1), to: new Date(events[500]!.timeMs) },
+      { from: new Date(events[501]!.timeMs), projectId: projects[1]! },
+      { organizationId: sessions.at(-1)!.organizationId, to: day(20) },
+      { from: day(99) },
+    ] satisfies Partial<ReportQuestion>[]) {
+      for (const groupBy of groups) {
+        const asked = question({ ...change, groupBy });
+        expect(sorted(await ask(name, asked))).toEqual(sorted(recount(name, asked)));
+      }
     }
   });
 
-  test('is read from the projection, with every condition and group', async () => {
+  test.each(all)('$name has a row for each interval that is not empty, the newest first', async ({ name, groups }) => {
+    const { isList } = reports.get(name)!;
+    for (const interval of intervals.slice(1)) {
+      const asked = question({ interval, groupBy: groups[0]!, from: day(2), to: day(30) });
+      if (isList) {
+        await expect(ask(name, asked)).rejects.toThrow(/^\[invalid_argument\] interval/);
+        continue;
+      }
+      const rows = await ask(name, asked);
+      expect(sorted(rows)).toEqual(sorted(recount(name, asked)));
+      const starts = rows.map(({ start }) => start as string);
+      expect(starts).toEqual(starts.toSorted().reverse());
+    }
+  });
+
+  test('what is asked for comes first, and an answer that is cut says so', async () => {
+    const most: [string, string, string][] = [
+      ['usage', 'session', 'costUsd'],
+      ['command-failures', 'kind', 'failures'],
+      ['slowest-commands', 'command', 'durationSeconds'],
+      ['output-volume', 'session', 'outputBytes'],
+      ['files-changed', 'path', 'changes'],
+      ['files-read', 'path', 'reads'],
+    ];
+    for (const [name, groupBy, column] of most) {
+      const asked = question({ groupBy });
+      const report = findReport(name, groupBy, 'none');
+      const { rowsJson, truncated } = await answerReport(clickhouse, report, asked, 2);
+      expect(truncated).toBe(true);
+      const most = recount(name, asked).map((row) => row[column] as number);
+      const expected = most.toSorted((a, b) => b - a).slice(0, 2);
+      expect((JSON.parse(rowsJson) as Record<string, number>[]).map((row) => row[column])).toEqual(expected);
+    }
+    const byDay = (await ask('usage', question({ groupBy: 'day' }))).map(({ key }) => key as string);
+    expect(byDay).toEqual(byDay.toSorted().reverse());
+  });
+
+  test('each is read from the projection, with every condition, group and interval', async () => {
+    const types = eventTypes.map((type) => `'${type}'`).join(', ');
     await clickhouse.command(
       `INSERT INTO events_v1 (organization_id, project_id, session_id, epoch, sequence, type, time, data, ingested_at)
-       SELECT '${newId('organization')}', 'p', toString(number % 1000), 2, number, ['usage', 'command.output', 'reasoning'][number % 3 + 1],
+       SELECT '${organization}', '${projects[0]}', toString(number % 1000), 2, number, [${types}][number % ${eventTypes.length} + 1],
          toDateTime64('2026-10-01 00:00:00', 3, 'UTC') + number, '{}', now64(3, 'UTC') FROM numbers(200000)`,
     );
-    for (const groupBy of Object.keys(keyOf)) {
-      const asked = question({ groupBy, projectId: projects[0]!, from: day(1), to: day(3) });
-      const { text } = findReport('usage', groupBy).statement(asked, 10);
-      const plan = await clickhouse.rows<{ explain: string }>(`EXPLAIN projections = 1 ${text}`);
-      expect(plan.map(({ explain }) => explain).join('\n')).toContain('by_type');
+    for (const { name, groups } of all) {
+      for (const groupBy of groups) {
+        const interval = reports.get(name)!.isList ? 'none' : 'day';
+        const asked = question({ groupBy, interval, projectId: projects[0]!, from: day(1), to: day(3) });
+        const { text } = findReport(name, groupBy, interval).statement(asked, 10);
+        const plan = (await clickhouse.rows<{ explain: string }>(`EXPLAIN projections = 1 ${text}`))
+          .map(({ explain }) => explain)
+          .join('\n');
+        expect(plan, `${name} by ${groupBy}`).toContain('ReadFromMergeTree (by_type_v2)');
+        expect(plan, `${name} by ${groupBy}`).not.toContain('events_v1)');
+      }
     }
   });
 });
@@ -189,6 +173,7 @@ describe('of the service', () => {
   test.each([
     ['name', { name: 'colours' }],
     ['group_by', { groupBy: "model' OR 1" }],
+    ['interval', { interval: 'year' }],
     ['project_id', { projectId: "x' OR 1" }],
     ['organization_id', { organizationId: '' }],
     ['to', { to: { seconds: 1n << 50n, nanos: 0 } }],

@@ -2,26 +2,24 @@
 //
 // Every such call is told of by one `usage` event. What an agent in a sandbox has used past Worktrail is not in it.
 
-import { type Sql, sql } from '../sql-text.ts';
+import { sql } from '../sql-text.ts';
+import { commonKeys, counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import type { Report } from './report.ts';
 
-const keys: Readonly<Record<string, Sql>> = {
-  model: sql`model`,
-  project: sql`project_id`,
-  session: sql`session_id`,
-  task: sql`task_id`,
-  day: sql`toString(toDate(time))`,
-};
+const keys = { model: sql`model`, ...commonKeys, day: sql`toString(toDate(time))` };
 /** The newest day first; of the others what cost most. */
 const byDay = sql`key DESC`;
-const byCost = sql`costUsd DESC, inputTokens + outputTokens DESC, key`;
+const byCost = sql`costUsd DESC, inputTokens + outputTokens DESC`;
 
 export const usage: Report = {
   groups: Object.keys(keys),
-  statement: (question, rowsMax) => sql`
-    SELECT ${keys[question.groupBy]!} AS key, count() AS calls, sum(input_tokens) AS inputTokens, sum(output_tokens) AS outputTokens,
-      sum(cached_input_tokens) AS cachedInputTokens, sum(cost_usd) AS costUsd
-    FROM events_v1 WHERE ${eventsOf(question, 'usage')}
-    GROUP BY key ORDER BY ${question.groupBy === 'day' ? byDay : byCost} LIMIT ${rowsMax}`,
+  statement: (question, rowsMax) =>
+    counted(question, rowsMax, {
+      keys,
+      columns: sql`count() AS calls, sum(input_tokens) AS inputTokens, sum(output_tokens) AS outputTokens,
+        sum(cached_input_tokens) AS cachedInputTokens, sum(cost_usd) AS costUsd`,
+      from: sql`events_v1 WHERE ${eventsOf(question, 'usage')}`,
+      order: question.groupBy === 'day' ? byDay : byCost,
+    }),
 };

@@ -4,7 +4,7 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import { limits } from '@worktrail/contract/limits';
 import type { TraceService } from '@worktrail/proto/trace';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
-import { commandRecord, listCommandIds, readCommands } from '../commands.ts';
+import { listCommandIds, readCommands } from '../commands.ts';
 import type { FlushBarrier } from '../flush-barrier.ts';
 import type { Ingest } from '../ingest.ts';
 import { listAuditRecords, listSessionIds } from '../sessions.ts';
@@ -32,7 +32,7 @@ export function createListQuestions({ clickhouse, barrier, audit, scopes }: List
       const [command] = await fromClickHouse(
         readCommands(clickhouse, scope.organizationId, scope.sessionId, [request.commandId]),
       );
-      return { command: command && commandRecord(command, scope.sessionId) };
+      return { command };
     },
 
     listCommands: async (request) => {
@@ -44,7 +44,7 @@ export function createListQuestions({ clickhouse, barrier, audit, scopes }: List
         return { ids, commands: await readCommands(clickhouse, organizationId, sessionId, ids.slice(0, limit)) };
       };
       const { ids, commands } = await fromClickHouse(read());
-      return { commands: commands.map((command) => commandRecord(command, sessionId)), more: ids.length > limit };
+      return { commands, more: ids.length > limit };
     },
 
     listTurns: async (request) => {

@@ -7,17 +7,22 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { TraceService } from '@worktrail/proto/trace';
 import type { FlushBarrier } from '../flush-barrier.ts';
 import type { Ingest } from '../ingest.ts';
+import type { Totals } from '../totals/totals.ts';
 import { readStatus, type StatusDeps } from '../status.ts';
 import { fromClickHouse } from './asked.ts';
 import { createHistoryQuestions } from './history-questions.ts';
 import { createListQuestions } from './list-questions.ts';
 import { createOrganizationQuestions } from './organization-questions.ts';
 import { createScopes } from './scopes.ts';
+import { createTotalsQuestions } from './totals-questions.ts';
+import { createWebhookQuestions } from './webhook-questions.ts';
 
 export interface TraceServiceDeps extends StatusDeps {
   barrier: FlushBarrier;
   audit: Ingest;
   querySecondsMax: number;
+  totals: Pick<Totals, 'recount'>;
+  now: () => Date;
 }
 
 export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof TraceService> {
@@ -26,6 +31,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
     ...createHistoryQuestions({ ...deps, scopes }),
     ...createListQuestions({ ...deps, scopes }),
     ...createOrganizationQuestions({ ...deps, scopes }),
+    ...createTotalsQuestions({ ...deps, scopes }),
+    ...createWebhookQuestions({ ...deps, scopes }),
     getStatus: () => fromClickHouse(readStatus(deps)),
   };
 }

@@ -1,12 +1,12 @@
-// Which addresses sandboxes may reach: those of the public internet. Not this host, under any of its addresses, and nothing private,
-// link-local (metadata services), or reserved, unless the operator names it.
+// Which addresses may be reached for somebody else, a sandbox or the URL of a webhook: those of the public internet. Not this host, under any of
+// its addresses, and nothing private, link-local (metadata services), or reserved, unless the operator names it.
 //
 // 1. IPv4 addresses inside IPv6 ones are judged as IPv4.
 // 2. Of IPv6 only global unicast is public, without the ranges that carry IPv4 or documentation.
 
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
-import { privateDestination } from '@worktrail/runtime/operator-config';
-import { canonicalHost } from './egress-rules.ts';
+import { networkInterfaces } from 'node:os';
+import { privateDestination } from './operator-config.ts';
 
 const notPublicIpv4 = [
   '0.0.0.0/8',
@@ -34,6 +34,8 @@ const notPublicIpv6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'];
 const special = blockList([...notPublicIpv4, ...notPublicIpv6]);
 const global = blockList(globalIpv6);
 
+const ownAddressesForMs = 2_000;
+
 export type AddressJudge = (address: string, port: number) => boolean;
 
 /** `own`: this host's addresses at the moment. `exceptions`: what the operator allows of what is not public. */
@@ -47,9 +49,31 @@ export function createAddressJudge(own: () => ReadonlySet<string>, exceptions: r
   };
 }
 
+/** They change seldom, and are asked for with each connection. */
+export function createOwnAddresses(clock: () => number): () => ReadonlySet<string> {
+  let readMs = Number.NEGATIVE_INFINITY;
+  let known: ReadonlySet<string> = new Set();
+  return () => {
+    if (clock() - readMs > ownAddressesForMs) {
+      const found = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+      known = new Set(found.flatMap(({ address }) => plainAddress(address) ?? []));
+      readMs = clock();
+    }
+    return known;
+  };
+}
+
 export function isPublic(address: string): boolean {
   if (isIn(special, address)) return false;
   return isIPv4(address) || isIn(global, address);
+}
+
+/** A host in one spelling, as the WHATWG URL standard writes it, without brackets; undefined where it has none. */
+export function canonicalHost(name: string): string | undefined {
+  const url = URL.parse(`http://${name}/`);
+  if (!url || url.username !== '' || url.pathname !== '/') return undefined;
+  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  return host === '' ? undefined : host;
 }
 
 /** In one spelling, IPv4 where it is one; undefined for what is no address. */
