@@ -11,6 +11,8 @@ const names = {
   context: 'the index of 5,000 source files: made, brought to a changed file, searched, beside git grep and ripgrep',
   agent: 'a step of a turn beyond its model, first words, ten steps beside a plain loop, twenty turns at once',
   git: 'checkpoint, diff, revert, forks and new sessions at 100 to 30,000 files, beside plain git',
+  trace:
+    'the trace-store drains a filled JetStream; pages, reports and searches at 1 and 10 million events, beside chdb alone',
   memory: 'resident memory of the services while ten commands print without end',
 };
 const [name, ...rest] = process.argv.slice(2);

@@ -96,5 +96,6 @@ export function traceStoreEnvironment(plan: Common & Pick<ClusterPlan, 'state'>)
 }
 
 function traceStoreOwn({ state }: Pick<ClusterPlan, 'state'>): Record<string, string> {
-  return { WORKTRAIL_CLICKHOUSE_PATH: state.clickhouse };
+  // Statements of ClickHouse in process each hold a thread of libuv, of which there are four otherwise.
+  return { WORKTRAIL_CLICKHOUSE_PATH: state.clickhouse, UV_THREADPOOL_SIZE: '16' };
 }

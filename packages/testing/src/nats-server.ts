@@ -14,13 +14,14 @@ export interface NatsServer {
   restart(): Promise<void>;
 }
 
-export async function startNatsServer(directory: string): Promise<NatsServer> {
+/** `syncInterval`: what is published is on the disk at once, or within so long. */
+export async function startNatsServer(directory: string, syncInterval = 'always'): Promise<NatsServer> {
   await mkdir(directory, { recursive: true });
   const port = await freePort();
   const configPath = join(directory, 'nats.conf');
   await writeFile(
     configPath,
-    `listen: 127.0.0.1:${port}\njetstream { store_dir: ${JSON.stringify(join(directory, 'store'))}, sync_interval: always }\n`,
+    `listen: 127.0.0.1:${port}\njetstream { store_dir: ${JSON.stringify(join(directory, 'store'))}, sync_interval: ${syncInterval} }\n`,
   );
   const start = () =>
     startProcess(toolPath('WORKTRAIL_NATS_SERVER_BIN'), ['-c', configPath], {

@@ -34,7 +34,6 @@ export async function* eventBlocks(
   let bytes = 0;
   for (const event of events) {
     const hole = holes.get(event);
-    const { sessionId, producer } = event.event;
     let backfilled = 0;
     for await (const filling of hole ? fill(hole) : []) {
       if (bytes >= blockBytesMax) {
@@ -48,6 +47,7 @@ export async function* eventBlocks(
     }
     if (hole) {
       const { fromNumber, toNumber } = hole;
+      const { sessionId, producer } = event.event;
       const missing = toNumber - fromNumber + 1 - backfilled;
       block.holes.push({ sessionId, producer, fromNumber, toNumber, backfilled, missing });
     }

@@ -7,6 +7,8 @@ import { expect, test } from 'vitest';
 import { eventRow, storedEvent } from './event-row.ts';
 import { parseEvent, UnstorableMessage } from './parse-event.ts';
 
+const origin = { partition: 0, epoch: 7, ingestedAt: new Date(1_790_000_000_000) };
+
 function message(event: Event) {
   const subject = `worktrail.events.0.${event.organizationId}.${event.sessionId}.${event.producer}`;
   return { subject, sequence: 3, data: toBinary(EventSchema, event) };
@@ -34,7 +36,7 @@ test('an event comes back from its row as it was published', () => {
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       const event = outputEvent(bytes);
       const parsed = parseEvent(message(event));
-      const { message: slim, output } = eventRow(parsed);
+      const { message: slim, output } = eventRow(parsed, origin);
       expect(output?.bytes).toEqual(bytes);
       expect(equals(EventSchema, storedEvent(slim, output?.bytes), event)).toBe(true);
     }),
@@ -45,7 +47,7 @@ test("an output's data is the public one without its bytes, which are nowhere el
   for (const stream of [Stream.UNSPECIFIED, Stream.STDOUT, Stream.STDERR, 7 as Stream]) {
     const event = outputEvent(Buffer.from('unique output bytes'));
     Object.assign(event.payload.value!, { stream });
-    const row = eventRow(parseEvent(message(event)));
+    const row = eventRow(parseEvent(message(event)), origin);
     const { bytes: _, text: __, ...data } = eventData(event);
     expect(row.data).toBe(JSON.stringify(data));
     expect(Buffer.from(row.message).includes('unique output bytes')).toBe(false);
@@ -55,7 +57,10 @@ test("an output's data is the public one without its bytes, which are nowhere el
 test('fields that this version does not know survive', () => {
   const known = message(outputEvent(Buffer.from('x')));
   const unknownField = Uint8Array.of(0xc2, 0xbb, 0x01, 0x03, 0x61, 0x62, 0x63);
-  const { message: slim, output } = eventRow(parseEvent({ ...known, data: Buffer.concat([known.data, unknownField]) }));
+  const { message: slim, output } = eventRow(
+    parseEvent({ ...known, data: Buffer.concat([known.data, unknownField]) }),
+    origin,
+  );
   const back = toBinary(EventSchema, storedEvent(slim, output?.bytes));
   expect(Buffer.from(back).includes(Buffer.from(unknownField))).toBe(true);
 });

@@ -22,6 +22,7 @@ export interface BatchOrigin {
 /** What is made of an event, and may fail; the columns take the rest from the event itself. */
 export interface EventRow {
   parsed: ParsedEvent;
+  origin: BatchOrigin;
   output: CommandOutput | undefined;
   /** JSON. */
   data: string;
@@ -31,20 +32,20 @@ export interface EventRow {
 
 /** A row of either table. */
 export interface StoredRow extends EventRow {
-  origin: BatchOrigin;
   task: SessionTask;
 }
 
-export function eventRow(parsed: ParsedEvent): EventRow {
+export function eventRow(parsed: ParsedEvent, origin: BatchOrigin): EventRow {
   const { event, payload, data: message, type } = parsed;
   if (payload.case !== 'commandOutput') {
     const data = eventData(event);
     const typed = typedColumnsOf(type, data, 0);
-    return { parsed, output: undefined, data: JSON.stringify(data), message, typed };
+    return { parsed, origin, output: undefined, data: JSON.stringify(data), message, typed };
   }
   const output = payload.value;
   return {
     parsed,
+    origin,
     output,
     data: outputData(event, output),
     message: messageWithoutBytes(message, event, output),

@@ -3,13 +3,13 @@
 // 1. Sequences only grow. A delivery that was lost on the way breaks the feed (`take` rejects); the reader opens it again where
 //    it stands. Redelivered messages are passed over.
 // 2. What is fetched and not taken is bounded: the next fetch waits until the buffer is below its mark, and asks for as many messages as
-//    are `fetchBytes` where they are as large as the largest of the last fetch. No more than `outstandingMax` messages are delivered
-//    and not acknowledged.
+//    are `fetchBytes` where they are as large as those of the last fetch, and no more than four times as many as came by that. Where
+//    many large ones come after small ones all the same, the feed breaks before they are too much. No more than `outstandingMax`
+//    messages are delivered and not acknowledged.
 // 3. `take` waits a little for company, but not once it holds what a reader asked for with `hurry`.
 
 import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
-import { limits } from '@worktrail/contract/limits';
 
 export interface FeedOptions {
   stream: string;
@@ -31,13 +31,17 @@ export interface Feed {
   close(reason: Error): void;
 }
 
-/** As many of the largest messages, where small ones came before, are still held. */
-const fetchMessagesMax = 128;
+const fetchMessagesMax = 1_000;
+/** As many of the largest that NATS takes (1 MiB) are held. */
+const fetchMessagesMin = 32;
 const fetchBytes = 8 * 1024 * 1024;
 const fetchExpiresMs = 4_000;
 const bufferBytesMax = 16 * 1024 * 1024;
-const bufferRowsMax = 10_000;
-const outstandingMax = 2 * bufferRowsMax;
+/** Above the next fetch of the largest output. */
+const bufferBytesMost = 96 * 1024 * 1024;
+const bufferRowsMax = 20_000;
+/** One batch is stored and one prepared while the next is fetched. */
+const outstandingMax = 4 * bufferRowsMax;
 const ackWaitMs = 3_600_000;
 
 export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, options: FeedOptions): Promise<Feed> {
@@ -64,21 +68,22 @@ export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, optio
     lastSequence = streamSequence;
     buffer.push(message);
     bufferBytes += message.data.length;
-    wake();
+    if (bufferBytes > bufferBytesMost) throw new Error(`${bufferBytes} bytes of ${options.stream} came at once`);
+    if (buffer.length === 1 || isFull()) wake();
   }
 
   async function pump(): Promise<void> {
-    for (let largestBytes = limits.outputEventBytesMax; !broken; ) {
-      const max_messages = fetchLength(largestBytes);
+    for (let [count, bytes] = [0, 0]; !broken; ) {
+      const max_messages = fetchLength(count, bytes);
       const messages = await consumer.fetch({ max_messages, expires: fetchExpiresMs });
       stopFetch = () => messages.stop();
-      let largest = 0;
+      [count, bytes] = [0, 0];
       for await (const message of messages) {
         if (broken) return;
-        largest = Math.max(largest, message.data.length);
+        count++;
+        bytes += message.data.length;
         accept(message);
       }
-      if (largest > 0) largestBytes = largest;
       while (!broken && (bufferBytes > bufferBytesMax || buffer.length > bufferRowsMax)) await changed();
     }
   }
@@ -134,9 +139,11 @@ export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, optio
   };
 }
 
-/** How many messages one fetch asks for. @param largestBytes of the messages before. */
-export function fetchLength(largestBytes: number): number {
-  return Math.min(fetchMessagesMax, Math.max(1, Math.floor(fetchBytes / Math.max(1, largestBytes))));
+/** How many messages one fetch asks for, after one by which so many came. */
+export function fetchLength(count: number, bytes: number): number {
+  if (count === 0) return fetchMessagesMin;
+  const ofTheirSize = Math.floor((fetchBytes * count) / Math.max(1, bytes));
+  return Math.max(1, Math.min(fetchMessagesMax, ofTheirSize, Math.max(fetchMessagesMin, 4 * count)));
 }
 
 /** How many messages from the front fit the bounds; at least one. */

@@ -42,6 +42,8 @@ export function fillEvent({ before }: Hole, { number, time, actor, payload }: Fi
     payload,
   });
   return {
+    producerKey: before.producerKey,
+    sessionKey: before.sessionKey,
     sequence: before.sequence - 1,
     fill: number,
     event,

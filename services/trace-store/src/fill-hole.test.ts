@@ -9,6 +9,7 @@ import { positionAfter } from './fill-events.ts';
 import { fillHole } from './fill-hole.ts';
 import type { JournalReader } from './journal-source.ts';
 import type { ParsedEvent } from './parse-event.ts';
+import { producerKey, sessionKey } from './event-keys.ts';
 import type { Hole } from './plan-batch.ts';
 
 const commandId = idFrom('command', 0, new Uint8Array(10));
@@ -68,6 +69,8 @@ function eventBefore(position: number, number: number): ParsedEvent {
   });
   const { payload } = event as { payload: ParsedEvent['payload'] };
   return {
+    producerKey: producerKey(event),
+    sessionKey: sessionKey(event),
     sequence: 100,
     fill: 0,
     event,

@@ -31,6 +31,8 @@ export interface StoreResult {
 export interface Sink {
   /** The highest cursor that is stored. */
   storedPosition(): Promise<Cursor | undefined>;
+  /** Whatever of the messages can be done before they are stored. Never fails: what fails here fails again when they are. */
+  prepare?(messages: readonly StreamMessage[], epoch: number): Promise<void>;
   /** Stores the messages as one batch; the same batch again changes nothing. @throws when ClickHouse does not take it. */
   store(messages: readonly StreamMessage[], epoch: number): Promise<StoreResult>;
 }
@@ -103,10 +105,13 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
         deps.signal.throwIfAborted();
         problem = undefined;
         advance(attached.position);
-        for (;;) {
-          const batch = await feed.take();
+        for (let next = takeBatch(attached); ; ) {
+          const batch = await next;
           failures = 0;
           storingSinceMs = performance.now();
+          // One ahead: it is read and prepared while ClickHouse works.
+          next = takeBatch(attached);
+          next.catch(() => {});
           advance(await storeBatch(batch, attached));
         }
       } catch (error) {
@@ -122,9 +127,15 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
     feed?.close(new Error('closing'));
   }
 
-  async function storeBatch(batch: readonly JsMsg[], attached: Attached): Promise<Cursor> {
+  async function takeBatch({ feed: from, position: { epoch } }: Attached): Promise<Batch> {
+    const taken = await from.take();
+    const messages = taken.map(({ subject, seq, data }) => ({ subject, sequence: seq, data }));
+    await options.sink.prepare?.(messages, epoch);
+    return { messages, last: taken.at(-1)! };
+  }
+
+  async function storeBatch({ messages, last }: Batch, attached: Attached): Promise<Cursor> {
     const { epoch } = attached.position;
-    const messages = batch.map(({ subject, seq, data }) => ({ subject, sequence: seq, data }));
     for (let failures = 0; ; failures++) {
       deps.signal.throwIfAborted();
       if (deps.right.fence() !== attached.fence) throw new Error('the lease to store is lost');
@@ -136,13 +147,12 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
         problem = undefined;
         break;
       } catch (error) {
-        problem = `a batch of ${batch.length} is not stored: ${(error as Error).message}`;
-        deps.log.error({ err: error, stream, rows: batch.length }, 'batch not stored; trying again');
+        problem = `a batch of ${messages.length} is not stored: ${(error as Error).message}`;
+        deps.log.error({ err: error, stream, rows: messages.length }, 'batch not stored; trying again');
         deps.metrics.insertFailures.inc({ stream });
         await delay(retryDelayMs(failures), deps.signal);
       }
     }
-    const last = batch.at(-1)!;
     last.ack();
     return { epoch, sequence: last.seq };
   }
@@ -193,6 +203,11 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
     },
     done: run(),
   };
+}
+
+interface Batch {
+  messages: readonly StreamMessage[];
+  last: JsMsg;
 }
 
 interface Attached {

@@ -8,6 +8,7 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type EventCase, type EventPayload, type EventType, eventType } from '@worktrail/contract/event-types';
 import { limits } from '@worktrail/contract/limits';
 import { type Event, EventSchema } from '@worktrail/proto/event';
+import { producerKey, sessionKey } from './event-keys.ts';
 
 /** One message as the stream holds it. */
 export interface StreamMessage {
@@ -17,6 +18,9 @@ export interface StreamMessage {
 }
 
 export interface ParsedEvent {
+  /** Of its producer, and of its session, among all. */
+  producerKey: string;
+  sessionKey: string;
   sequence: number;
   /** 0 for an event of the stream; else its place behind the sequence. */
   fill: number;
@@ -52,7 +56,22 @@ export function parseEvent(message: StreamMessage): ParsedEvent {
   if (payload.case === 'commandOutput') checkOffsets(payload.value.offset, payload.value.position);
   const type = eventType(payload.case as EventCase);
   const { sequence, data } = message;
-  return { sequence, fill: 0, event, payload, type, number: Number(event.number), time, data };
+  const keys = { producerKey: producerKey(event), sessionKey: sessionKey(event) };
+  return { ...keys, sequence, fill: 0, event, payload, type, number: Number(event.number), time, data };
+}
+
+/** The same event, held as its message alone: many wait to be stored, and few are looked into again. */
+export function heldEvent(parsed: ParsedEvent): ParsedEvent {
+  const { producerKey: ofProducer, sessionKey: ofSession, sequence, fill, type, number, time, data } = parsed;
+  return {
+    ...{ producerKey: ofProducer, sessionKey: ofSession, sequence, fill, type, number, time, data },
+    get event() {
+      return decode(data);
+    },
+    get payload() {
+      return decode(data).payload as EventPayload;
+    },
+  };
 }
 
 /** Whether ClickHouse can hold it; an invalid date is not. */

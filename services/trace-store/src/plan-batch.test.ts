@@ -3,7 +3,8 @@ import { EventSchema } from '@worktrail/proto/event';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ParsedEvent } from './parse-event.ts';
-import { planBatch, producerKey } from './plan-batch.ts';
+import { producerKey, sessionKey } from './event-keys.ts';
+import { planBatch } from './plan-batch.ts';
 
 function parsed(producer: string, number: number, sequence: number): ParsedEvent {
   const payload = { case: 'sessionArchived' as const, value: {} };
@@ -15,6 +16,8 @@ function parsed(producer: string, number: number, sequence: number): ParsedEvent
     payload,
   });
   return {
+    producerKey: producerKey(event),
+    sessionKey: sessionKey(event),
     sequence,
     fill: 0,
     event,

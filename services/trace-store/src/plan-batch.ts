@@ -25,16 +25,12 @@ export interface BatchPlan {
   marks: Map<string, number>;
 }
 
-export function producerKey(event: { organizationId: string; sessionId: string; producer: string }): string {
-  return `${event.organizationId}.${event.sessionId}.${event.producer}`;
-}
-
 /** `markOf`: the stored number of a producer, 0 where nothing is stored. */
 export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) => number): BatchPlan {
   const plan: BatchPlan = { store: [], duplicates: 0, holes: new Map(), marks: new Map() };
   const last = new Map<string, ParsedEvent>();
   for (const parsed of events) {
-    const key = producerKey(parsed.event);
+    const key = parsed.producerKey;
     const mark = plan.marks.get(key) ?? markOf(key);
     if (parsed.number <= mark) {
       plan.duplicates++;
@@ -55,8 +51,4 @@ export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) 
 function standsFrom({ event, payload, number }: ParsedEvent, from: number): boolean {
   if (payload.case !== 'gap' || payload.value.producer !== event.producer) return false;
   return Number(payload.value.fromNumber) === from && Number(payload.value.toNumber) === number;
-}
-
-export function sessionKey(event: { organizationId: string; sessionId: string }): string {
-  return `${event.organizationId}.${event.sessionId}`;
 }

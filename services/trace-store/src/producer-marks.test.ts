@@ -3,11 +3,13 @@ import { EventSchema } from '@worktrail/proto/event';
 import { expect, test } from 'vitest';
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
+import { producerKey, sessionKey } from './event-keys.ts';
 import { createProducerMarks } from './producer-marks.ts';
 
 function parsed(sessionId: string, producer: string, number: number): ParsedEvent {
   const event = create(EventSchema, { organizationId: 'org', sessionId, producer, number: BigInt(number) });
-  return { sequence: 1, event, number, time: new Date(0), data: new Uint8Array(0) } as unknown as ParsedEvent;
+  const keys = { producerKey: producerKey(event), sessionKey: sessionKey(event) };
+  return { ...keys, sequence: 1, event, number, time: new Date(0), data: new Uint8Array(0) } as unknown as ParsedEvent;
 }
 
 /** Answers with what it is told is stored, and counts the questions. */

@@ -5,7 +5,7 @@
 
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import { producerKey, sessionKey } from './plan-batch.ts';
+import { producerKey, sessionKey } from './event-keys.ts';
 import { quoteString } from './sql-text.ts';
 
 const lookupSessionsMax = 500;
@@ -43,30 +43,30 @@ export function createProducerMarks(clickhouse: Pick<ClickHouseReader, 'rows'>, 
 
   async function lookUp(unknown: readonly ParsedEvent[]): Promise<void> {
     const found = await storedMarks(clickhouse, unknown);
-    for (const { event } of unknown) remember(sessionKey(event), found.get(sessionKey(event)) ?? new Map());
+    for (const { sessionKey: session } of unknown) remember(session, found.get(session) ?? new Map());
   }
 
   return {
     load: async (events) => {
-      const bySession = new Map(events.map((parsed) => [sessionKey(parsed.event), parsed] as const));
+      const bySession = new Map(events.map((parsed) => [parsed.sessionKey, parsed] as const));
       const unknown = [...bySession].filter(([session]) => !sessions.has(session)).map(([, parsed]) => parsed);
       for (let start = 0; start < unknown.length; start += lookupSessionsMax) {
         await lookUp(unknown.slice(start, start + lookupSessionsMax));
       }
       const marks = new Map<string, number>();
-      for (const { event } of events) {
-        const mark = sessions.get(sessionKey(event))?.get(event.producer);
-        if (mark !== undefined) marks.set(producerKey(event), mark);
+      for (const { sessionKey: session, producerKey: producer } of events) {
+        const mark = sessions.get(session)?.get(producer);
+        if (mark !== undefined) marks.set(producer, mark);
       }
       return marks;
     },
     advance: (events, marks) => {
-      for (const { event } of events) {
+      for (const [producer, session] of new Map(events.map((parsed) => [parsed.producerKey, parsed.sessionKey]))) {
         // Taken out and put back: the map's order is that of use.
-        const known = forget(sessionKey(event)) ?? new Map<string, number>();
-        const mark = marks.get(producerKey(event));
-        if (mark !== undefined) known.set(event.producer, mark);
-        remember(sessionKey(event), known);
+        const known = forget(session) ?? new Map<string, number>();
+        const mark = marks.get(producer);
+        if (mark !== undefined) known.set(producer, mark);
+        remember(session, known);
       }
       shrink();
     },
@@ -89,7 +89,8 @@ async function storedMarks(
   for (const row of rows) {
     const session = sessionKey({ organizationId: row.o, sessionId: row.s });
     const producers = marks.get(session) ?? new Map<string, number>();
-    marks.set(session, producers.set(row.p, Number(row.highest)));
+    const producer = producerKey({ organizationId: row.o, sessionId: row.s, producer: row.p });
+    marks.set(session, producers.set(producer, Number(row.highest)));
   }
   return marks;
 }

@@ -30,15 +30,43 @@ export interface BinaryRows {
   rows: Buffer;
 }
 
-/** `bytesExpected`: what is told well is not copied again. */
+/** Rows as one block. */
 export function binaryRows<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   bytesExpected: number,
 ): BinaryRows {
+  const buffer = createRowBuffer(columns, bytesExpected);
+  for (const row of rows) buffer.add(row);
+  return { columns: columnNames(columns), rows: buffer.rows() };
+}
+
+export interface RowBuffer<Row> {
+  /** @returns where it ends. @throws where a column cannot hold it; then nothing of it is there. */
+  add(row: Row): number;
+  rows(): Buffer;
+}
+
+/** `bytesExpected`: what is told well is not copied again. */
+export function createRowBuffer<Row>(columns: readonly Column<Row>[], bytesExpected: number): RowBuffer<Row> {
   const writer = createWriter(bytesExpected);
-  for (const row of rows) for (const column of columns) column.put(writer, row);
-  return { columns: columns.map(({ name }) => name), rows: writer.written() };
+  return {
+    add: (row) => {
+      const start = writer.length();
+      try {
+        for (const column of columns) column.put(writer, row);
+        return writer.length();
+      } catch (error) {
+        writer.cut(start);
+        throw error;
+      }
+    },
+    rows: () => writer.written(),
+  };
+}
+
+export function columnNames(columns: readonly { name: string }[]): string[] {
+  return columns.map(({ name }) => name);
 }
 
 /** What is short is copied letter by letter: quicker than a call of the engine. */
@@ -46,7 +74,13 @@ const shortLength = 48;
 const lengthBytesMax = 5;
 const word = 2 ** 32;
 
-function createWriter(bytesExpected: number): RowWriter & { written(): Buffer } {
+interface Writer extends RowWriter {
+  length(): number;
+  cut(length: number): void;
+  written(): Buffer;
+}
+
+function createWriter(bytesExpected: number): Writer {
   let out = Buffer.allocUnsafeSlow(Math.max(1024, bytesExpected));
   let view = new DataView(out.buffer, out.byteOffset, out.length);
   let at = 0;
@@ -59,7 +93,7 @@ function createWriter(bytesExpected: number): RowWriter & { written(): Buffer } 
     view = new DataView(out.buffer, out.byteOffset, out.length);
   }
 
-  function length(value: number): void {
+  function putLength(value: number): void {
     let left = value;
     while (left >= 0x80) {
       out[at++] = (left & 0x7f) | 0x80;
@@ -86,12 +120,12 @@ function createWriter(bytesExpected: number): RowWriter & { written(): Buffer } 
       if (value.length <= shortLength && putShort(value)) return;
       const bytes = Buffer.byteLength(value);
       reserve(lengthBytesMax + bytes);
-      length(bytes);
+      putLength(bytes);
       at += out.write(value, at, 'utf8');
     },
     bytes: (value) => {
       reserve(lengthBytesMax + value.length);
-      length(value.length);
+      putLength(value.length);
       out.set(value, at);
       at += value.length;
     },
@@ -132,6 +166,10 @@ function createWriter(bytesExpected: number): RowWriter & { written(): Buffer } 
       reserve(1);
       out[at++] = value === null ? 1 : 0;
       if (value !== null) put(value);
+    },
+    length: () => at,
+    cut: (to) => {
+      at = to;
     },
     written: () => out.subarray(0, at),
   };

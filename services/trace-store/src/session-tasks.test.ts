@@ -3,7 +3,7 @@ import { eventSubject } from '@worktrail/contract/subjects';
 import type { EventPayloadInit } from '@worktrail/runtime/event-producer';
 import { expect, test } from 'vitest';
 import { parseEvent } from './parse-event.ts';
-import { sessionKey } from './plan-batch.ts';
+import { sessionKey } from './event-keys.ts';
 import { createSessionTasks } from './session-tasks.ts';
 import { eventBytes, newSession, type TestSession } from './trace-store-fixture.ts';
 

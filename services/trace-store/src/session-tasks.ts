@@ -5,7 +5,7 @@
 
 import type { ClickHouseReader } from './clickhouse/store.ts';
 import type { ParsedEvent } from './parse-event.ts';
-import { sessionKey } from './plan-batch.ts';
+import { sessionKey } from './event-keys.ts';
 import { quoteString } from './sql-text.ts';
 
 const lookupSessionsMax = 500;
@@ -32,7 +32,7 @@ export function createSessionTasks(clickhouse: Pick<ClickHouseReader, 'rows'>, s
       const tasks = new Map<string, SessionTask>();
       const unknown = new Map<string, ParsedEvent>();
       for (const parsed of events) {
-        const session = sessionKey(parsed.event);
+        const session = parsed.sessionKey;
         const known = toldBy(parsed) ?? remembered.get(session);
         if (known) tasks.set(session, known);
         else unknown.set(session, parsed);

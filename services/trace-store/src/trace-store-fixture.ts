@@ -167,7 +167,7 @@ export function eventBytes(
 
 /** As the ingest stores it. */
 export function storedRow(message: StreamMessage, task: SessionTask = noTask, ingestedAt = new Date()): StoredRow {
-  return { ...eventRow(parseEvent(message)), origin: { partition: 0, epoch: 1, ingestedAt }, task };
+  return { ...eventRow(parseEvent(message), { partition: 0, epoch: 1, ingestedAt }), task };
 }
 
 export type Publish = (producer: string, number: number, payload: EventPayloadInit) => Promise<number>;

@@ -3,7 +3,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClickHouse } from '../clickhouse/store.ts';
-import { backupsDirectory } from '../clickhouse/embedded.ts';
+import { backupsDirectory } from '../clickhouse/engine.ts';
 import { quoteString } from '../sql-text.ts';
 
 export interface BackedUp {

@@ -12,7 +12,8 @@ import type { ClickHouseConfig } from '../config.ts';
 import type { BinaryRows } from '../row-binary.ts';
 import { answerOf, type Connection, selectBytes, selectRows } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
-import { openEmbedded, startEngine } from './embedded.ts';
+import { openEmbedded } from './embedded.ts';
+import { startEngine } from './engine.ts';
 import { openRowFiles } from './row-files.ts';
 import { openServer } from './server.ts';
 
@@ -73,11 +74,7 @@ const confinedMax = 2;
 const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
-  if (config.kind === 'embedded') {
-    const engine = startEngine(config.path);
-    lifetime.onClose('clickhouse', () => engine.close());
-  }
-  const open = await connections(config);
+  const open = await connections(config, lifetime);
   const writers = createConnectionPool(() => open(), writersMax, readsWaitingMax);
   lifetime.onClose('clickhouse writers', () => writers.close());
   const readers = createConnectionPool(() => open(), readersMax, readsWaitingMax);
@@ -179,8 +176,10 @@ async function withReadOnlyClient<T>(
 /** Settings are a server's, which takes them with each statement. */
 type OpenConnection = (serverSettings?: ClickHouseSettings, answerMsMax?: number) => Connection;
 
-async function connections(config: ClickHouseConfig): Promise<OpenConnection> {
+async function connections(config: ClickHouseConfig, lifetime: Lifetime): Promise<OpenConnection> {
   if (config.kind === 'server') return (settings = {}, answerMsMax) => openServer(config, settings, answerMsMax);
+  const engine = startEngine(config.path);
+  lifetime.onClose('clickhouse engine', () => engine.close());
   const files = await openRowFiles(`${config.path}-rows`);
   return () => openEmbedded(config.path, files);
 }

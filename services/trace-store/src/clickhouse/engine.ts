@@ -1,0 +1,45 @@
+// The engine in this process: how much it may take of the machine. It is one for all connections, and the first one decides.
+//
+// Its own defaults are those of a server that has the machine to itself: caches of gigabytes, sixteen merges at once.
+
+import { availableParallelism } from 'node:os';
+import { Session } from 'chdb';
+
+const mebibyte = 1024 ** 2;
+/** Of the process, with what Node holds. A statement that would need more fails; the process lives. */
+const memoryBytesMax = 1_200 * mebibyte;
+const mergesMax = Math.min(8, Math.max(2, availableParallelism()));
+
+const settings = {
+  max_server_memory_usage: memoryBytesMax,
+  background_pool_size: mergesMax,
+  background_merges_mutations_concurrency_ratio: 1,
+  mark_cache_size: 64 * mebibyte,
+  index_mark_cache_size: 32 * mebibyte,
+  primary_index_cache_size: 64 * mebibyte,
+  uncompressed_cache_size: 0,
+  query_condition_cache_size: 16 * mebibyte,
+  text_index_tokens_cache_size: 32 * mebibyte,
+  text_index_header_cache_size: 32 * mebibyte,
+  text_index_postings_cache_size: 64 * mebibyte,
+};
+
+/** The engine writes copies here and reads them from here, and nowhere else. */
+export function backupsDirectory(path: string): string {
+  return `${path}-backups`;
+}
+
+/** Open before, and closed after, every connection to the directory. @throws where another process has it. */
+export function startEngine(path: string): { close(): void } {
+  const given = { ...settings, 'backups.allowed_path': backupsDirectory(path) };
+  const connectionArgs = Object.entries(given).map(([name, value]) => `--${name}=${value}`);
+  try {
+    return new Session(path, { connectionArgs });
+  } catch (error) {
+    throw new Error(
+      `cannot open the ClickHouse directory ${path}: another trace-store may be running on it (one process, one directory), ` +
+        'or it is not writable',
+      { cause: error },
+    );
+  }
+}
