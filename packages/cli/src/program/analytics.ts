@@ -1,17 +1,24 @@
 // What is asked of the history of all sessions.
 
 import { type Command, Option } from 'commander';
-import { query } from '../commands/query.ts';
 import { report } from '../commands/report.ts';
 import { type ReportView, reportViews } from '../commands/report-views.ts';
+import { sql, sqlFormats } from '../commands/sql.ts';
 import { moment, wholeNumber } from '../option-values.ts';
 import type { Action } from './action.ts';
 
 export function addAnalytics(program: Command, action: Action): void {
   program
-    .command('query <sql>')
+    .command('sql <statement>')
+    .alias('query')
     .description('one read-only SQL statement over events, commands, sessions, …')
-    .action(action(query));
+    .addOption(new Option('--format <format>', 'how the rows are written').choices(sqlFormats).default('table'))
+    .option('-o, --output <file>', 'where; default: here')
+    .addHelpText(
+      'after',
+      "\nExample:\n  worktrail sql 'SELECT outcome, count() FROM commands GROUP BY outcome' --format csv",
+    )
+    .action(action(sql));
   const reports = program.command('report').description('what the history of all sessions adds up to');
   for (const view of reportViews) addReport(reports, view).action(action(report(view)));
 }
