@@ -44,7 +44,7 @@ export interface Transport {
   send(method: string, path: string, options?: RequestOptions): Promise<void>;
   bytes(path: string, options?: RequestOptions): Promise<{ bytes: Uint8Array; headers: Headers }>;
   /** The body is the caller's to read, and not covered by the time limit or by retries. */
-  stream(path: string, options?: RequestOptions): Promise<Response>;
+  stream(path: string, options?: RequestOptions & { method?: 'GET' | 'POST' }): Promise<Response>;
 }
 
 export interface TransportDependencies {
@@ -108,7 +108,8 @@ export function createTransport(dependencies: TransportDependencies): Transport 
         bytes: new Uint8Array(await response.arrayBuffer()),
         headers: response.headers,
       })),
-    stream: (path, options = {}) => exchange('GET', path, options, async (response) => response),
+    stream: (path, { method = 'GET', ...options } = {}) =>
+      exchange(method, path, options, async (response) => response),
   };
 }
 

@@ -14,6 +14,7 @@ import { addAuditRoutes } from './access/audit-routes.ts';
 import { createGate } from './access/gate.ts';
 import { addAnalyticsRoutes } from './analytics/analytics-routes.ts';
 import { createAudit } from './audit.ts';
+import { addClickHouseRoutes } from './clickhouse/clickhouse-routes.ts';
 import { addCheckpointRoutes } from './checkpoints/checkpoint-routes.ts';
 import { addRevertRoutes } from './checkpoints/revert-routes.ts';
 import { createCommandReader } from './commands/command-reader.ts';
@@ -190,6 +191,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addSearchRoutes(api, { projects, trace });
   addQueryRoutes(api, { trace });
   addRetentionRoutes(api, { store, trace, audit, operator });
+  addClickHouseRoutes(api, { gate, trace, metrics, log });
   const deliveries = createDeliveryLog(parts.jsm);
   addWebhookRoutes(api, { store, projects, log: deliveries, trace, workflows, audit, box, operator });
   const producer = { js: parts.js, jsm: parts.jsm, trace, log };

@@ -8,6 +8,7 @@ import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type QueryStreamRequest, type QueryStreamResponse, QueryStreamResponseSchema } from '@worktrail/proto/trace';
 import type { ClickHouse, ConfinedConnection } from './clickhouse/store.ts';
+import { withParameters } from './endpoint/client-text.ts';
 import { limitOf, queryError } from './query-errors.ts';
 import { boundsOf, checkText } from './query.ts';
 import { findFormat, formatNames, type QueryFormat } from './query-formats.ts';
@@ -25,9 +26,11 @@ export interface Asked {
   format: string;
   /** `name = value`, for how values are written. */
   settings: readonly string[];
+  /** At a limit the answer may end, where that is said; else it fails. */
+  mayBeCut: boolean;
 }
 
-export type StreamQuestion = Pick<QueryStreamRequest, 'organizationId' | 'sql' | 'format'> & {
+export type StreamQuestion = Pick<QueryStreamRequest, 'organizationId' | 'sql' | 'format' | 'parameters'> & {
   secondsMax: number;
   /** How the text becomes what is asked; without it, it is one statement as the API takes it. */
   ask?: (connection: ConfinedConnection) => Promise<Asked>;
@@ -68,9 +71,10 @@ export async function* streamQuery(
 }
 
 async function askedPlainly(connection: ConfinedConnection, question: StreamQuestion): Promise<Asked> {
-  const statement = await confine(connection, await canonical(connection, question.sql), question.organizationId);
+  const text = withParameters(await canonical(connection, question.sql), question.parameters);
   return {
-    statement,
+    statement: await confine(connection, text, question.organizationId),
+    mayBeCut: true,
     format: question.format,
     settings: ['output_format_json_quote_64bit_integers = 0', "date_time_output_format = 'iso'"],
   };
@@ -79,7 +83,7 @@ async function askedPlainly(connection: ConfinedConnection, question: StreamQues
 /** @returns the name of the limit at which it was cut, or nothing */
 async function write(
   connection: ConfinedConnection,
-  { statement, format: name, settings }: Asked,
+  { statement, format: name, settings, mayBeCut }: Asked,
   put: (part: Part) => Promise<void>,
 ): Promise<string> {
   const found = findFormat(name);
@@ -98,7 +102,7 @@ async function write(
     if (!begun) await send(new Uint8Array());
     return '';
   } catch (error) {
-    const limit = begun && found.format.kind === 'rows' ? limitOf(error) : undefined;
+    const limit = mayBeCut && begun && found.format.kind === 'rows' ? limitOf(error) : undefined;
     if (limit === undefined) throw error;
     return limit;
   }

@@ -7,6 +7,7 @@ import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type QueryResponse, QueryResponseSchema } from '@worktrail/proto/trace';
 import type { ClickHouse, ConfinedConnection, StatementBounds } from './clickhouse/store.ts';
+import { withParameters } from './endpoint/client-text.ts';
 import { queryError } from './query-errors.ts';
 import { canonical, columnsOf, confine, rows } from './query-statement.ts';
 
@@ -19,6 +20,7 @@ const threadsMax = 2;
 export interface Question {
   organizationId: string;
   sql: string;
+  parameters: Readonly<Record<string, string>>;
   secondsMax: number;
 }
 
@@ -51,8 +53,9 @@ export function boundsOf({ secondsMax }: Pick<Question, 'secondsMax'>): Statemen
  * Each row is answered as one materialized string: the engine's own bounds on memory and result then count every byte. A constant or
  * repeated column would count once and be written out for each row.
  */
-async function answer(connection: ConfinedConnection, { organizationId, sql }: Question): Promise<QueryResponse> {
-  const statement = await confine(connection, await canonical(connection, sql), organizationId);
+async function answer(connection: ConfinedConnection, question: Question): Promise<QueryResponse> {
+  const text = withParameters(await canonical(connection, question.sql), question.parameters);
+  const statement = await confine(connection, text, question.organizationId);
   const columns = (await columnsOf(connection, statement)).map(({ name }) => name);
   const settings = [
     statement.settings,

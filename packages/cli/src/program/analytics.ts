@@ -4,19 +4,26 @@ import { type Command, Option } from 'commander';
 import { searchedTypes, searchHitsDefault, searchHitsMax } from '@worktrail/contract/search';
 import { exportHistory } from '../commands/export.ts';
 import { importHistory } from '../commands/import.ts';
-import { query } from '../commands/query.ts';
 import { report } from '../commands/report.ts';
 import { type ReportView, reportViews } from '../commands/report-views.ts';
 import { search } from '../commands/search.ts';
+import { sql, sqlFormats } from '../commands/sql.ts';
 import { moment, namesOf, wholeNumber } from '../option-values.ts';
 import type { Action } from './action.ts';
 import { projectOption } from './project-option.ts';
 
 export function addAnalytics(program: Command, action: Action): void {
   program
-    .command('query <sql>')
+    .command('sql <statement>')
+    .alias('query')
     .description('one read-only SQL statement over events, commands, sessions, …')
-    .action(action(query));
+    .addOption(new Option('--format <format>', 'how the rows are written').choices(sqlFormats).default('table'))
+    .option('-o, --output <file>', 'where; default: here')
+    .addHelpText(
+      'after',
+      "\nExample:\n  worktrail sql 'SELECT outcome, count() FROM commands GROUP BY outcome' --format csv",
+    )
+    .action(action(sql));
   program
     .command('export [session]')
     .description('the history of a session as a file, or with --project those of all its sessions in a directory')

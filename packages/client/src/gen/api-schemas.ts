@@ -962,6 +962,9 @@ export interface PutSecret {
 
 export interface Query {
   sql: string;
+  /** Values of the {name:Type} in the statement. */
+  params?: Record<string, string | number | boolean | null | Array<string | number | boolean | null>>;
+  format?: "json" | "jsonl" | "csv" | "parquet" | "arrow";
 }
 
 export interface QueryResult {

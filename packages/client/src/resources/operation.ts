@@ -24,7 +24,13 @@ export interface Readiness {
 export function createQuery(transport: Transport) {
   return {
     /** One read-only statement over the organization's own events, commands, sessions, …. */
-    sql: (body: Query, options?: CallOptions) => transport.json<QueryResult>('POST', '/v1/query', { body, ...options }),
+    sql: (body: Query & { format?: 'json' }, options?: CallOptions) =>
+      transport.json<QueryResult>('POST', '/v1/query', { body, ...options }),
+    /**
+     * The rows in another format, as they come. Rows that were left out at a limit are told of in the last line: of JSON lines
+     * `{"truncated":"query_bytes"}`, of CSV `# truncated: query_bytes`.
+     */
+    rows: (body: Query, options?: CallOptions) => transport.stream('/v1/query', { method: 'POST', body, ...options }),
   };
 }
 

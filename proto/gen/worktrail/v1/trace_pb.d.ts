@@ -843,6 +843,13 @@ export declare type QueryRequest = Message<"worktrail.v1.QueryRequest"> & {
    * @generated from field: string sql = 2;
    */
   sql: string;
+
+  /**
+   * Values of its {name:Type}, escaped as in TabSeparated.
+   *
+   * @generated from field: map<string, string> parameters = 3;
+   */
+  parameters: { [key: string]: string };
 };
 
 /**

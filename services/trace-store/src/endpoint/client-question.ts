@@ -39,7 +39,7 @@ export function clientQuestion(request: QueryStreamRequest): (connection: Confin
     const parts = takeApart(text, request.parameters);
     const settings = checked({ ...request.settings, ...parts.settings });
     const statement = await confine(connection, parts.statement, request.organizationId, handshake);
-    return { statement, format: parts.format ?? request.format, settings };
+    return { statement, format: parts.format ?? request.format, settings, mayBeCut: false };
   };
 }
 

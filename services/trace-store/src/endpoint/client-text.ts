@@ -27,6 +27,11 @@ export function takeApart(text: string, parameters: Readonly<Record<string, stri
   return { statement: edited(body, [...values(body, tokens, parameters), ...ownNames(tokens)]), format, settings };
 }
 
+/** The statement with the values of its parameters. */
+export function withParameters(text: string, parameters: Readonly<Record<string, string>>): string {
+  return edited(text, values(text, tokenize(text), parameters));
+}
+
 function edited(text: string, edits: readonly Edit[]): string {
   let [out, at] = ['', 0];
   for (const edit of edits.toSorted((a, b) => a.start - b.start)) {

@@ -40,17 +40,17 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
   const secondsMax = ({ max_execution_time: given = '' }: Record<string, string>) =>
     Math.min(deps.querySecondsMax, Number(given) >= 1 ? Math.floor(Number(given)) : deps.querySecondsMax);
   return {
-    query: async ({ organizationId, sql }, { signal }) => {
+    query: async ({ organizationId, sql, parameters }, { signal }) => {
       await scopes.passOrganization(organizationId);
-      const question = { organizationId, sql, secondsMax: deps.querySecondsMax };
+      const question = { organizationId, sql, parameters, secondsMax: deps.querySecondsMax };
       return await statements.use(organizationId, () => answerQuery(clickhouse, question, signal));
     },
 
     queryStream: async function* (request, { signal }) {
       await scopes.passOrganization(request.organizationId);
-      const { organizationId, sql, format } = request;
+      const { organizationId, sql, format, parameters } = request;
       const ask = request.client ? { ask: clientQuestion(request) } : {};
-      const question = { organizationId, sql, format, secondsMax: secondsMax(request.settings), ...ask };
+      const question = { organizationId, sql, format, parameters, secondsMax: secondsMax(request.settings), ...ask };
       yield* statements.useWhile(request.organizationId, () => streamQuery(clickhouse, question, signal));
     },
 
