@@ -385,8 +385,10 @@ export function viewDefinitions(organizationId: string): string {
 
 function definition({ columns, table, join = '', where, groupBy }: View, organizationId: string): string {
   const expressions = columns.map((each) => `${qualified(each.expression)} AS \`${each.name}\``).join(', ');
-  const conditions = [`t.organization_id = ${quoteString(organizationId)}`, ...(where ? [`t.${where}`] : [])];
-  return `SELECT ${expressions} FROM ${table} AS t ${join} PREWHERE ${conditions.join(' AND ')} ${groupBy ? `GROUP BY ${groupBy}` : ''}`;
+  const own = `PREWHERE t.organization_id = ${quoteString(organizationId)}`;
+  // Not in PREWHERE, which comes before FINAL.
+  const rows = where ? `WHERE t.${where}` : '';
+  return `SELECT ${expressions} FROM ${table} AS t ${join} ${own} ${rows} ${groupBy ? `GROUP BY ${groupBy}` : ''}`;
 }
 
 const qualified = (expression: string) => (expression.startsWith('`') ? `t.${expression}` : expression);

@@ -113,7 +113,15 @@ export async function startTraceStore(
     createPurge(purgeDeps, audit, auditTail, settleMs),
   ];
   const configuration = await openBucket(connection, buckets.configuration);
-  const retention = { clickhouse, configuration, sessions, ceilings: config.retention, right, now, log };
+  const retained = {
+    clickhouse,
+    configuration,
+    sessions,
+    ceilings: config.retention,
+    totals,
+    recounted: new Set<string>(),
+  };
+  const retention = { ...retained, right, now, log };
   const expiring = () =>
     runRetention(retention).catch((err: unknown) => log.warn({ err }, 'retention was interrupted'));
   lifetime.onClose('retention', repeat(expiring, retentionIntervalMs, firstRetentionMs));

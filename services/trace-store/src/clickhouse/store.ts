@@ -6,6 +6,7 @@
 // 4. A statement from outside gets a connection of its own that cannot write to tables, and that nobody uses after it.
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseSettings } from '@clickhouse/client';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { ClickHouseConfig } from '../config.ts';
@@ -65,6 +66,8 @@ export class StatementOverdue extends Error {
   readonly code = '159';
 }
 
+const killAgainMs = 500;
+
 const writersMax = 2;
 const readersMax = 3;
 const readsWaitingMax = 1_000;
@@ -118,7 +121,7 @@ async function stopped<T>(running: Promise<T>, signal: AbortSignal, killIt: () =
   const aborted = new Promise<never>((_, reject) => {
     stop = () => {
       reject(signal.reason);
-      killIt().catch(() => {});
+      void killUntilEnded(running, killIt);
     };
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -129,6 +132,16 @@ async function stopped<T>(running: Promise<T>, signal: AbortSignal, killIt: () =
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+/** Between two statements there is nothing to kill, and then there is. */
+async function killUntilEnded(running: Promise<unknown>, killIt: () => Promise<void>): Promise<void> {
+  const ended = running.then(
+    () => true,
+    () => true,
+  );
+  do await killIt().catch(() => {});
+  while (!(await Promise.race([ended, delay(killAgainMs, false)])));
 }
 
 async function kill({ client }: Connection, marker: string): Promise<void> {

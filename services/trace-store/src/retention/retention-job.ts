@@ -1,7 +1,8 @@
 // Looks through everything once an hour for what is not to be kept any more, in the process that stores.
 //
 // What goes is decided anew in each run, from the organizations' configuration, the operator's ceilings and the sessions' documents. A document
-// that cannot be read stops the run: what is not known is not taken away.
+// that cannot be read stops the run: what is not known is not taken away. Totals are counted again behind it; for a process that died before
+// that, by the next one's first run.
 
 import type { KV } from '@nats-io/kv';
 import type { SessionDocument } from '@worktrail/contract/documents';
@@ -21,6 +22,7 @@ import type { ClickHouse } from '../clickhouse/store.ts';
 import type { StoringRight } from '../ingest-lease.ts';
 import { readRowBinary } from '../row-bytes.ts';
 import { dateTimeText } from '../sql-text.ts';
+import type { Totals } from '../totals/totals.ts';
 import { expire, type SessionFacts } from './expire.ts';
 
 const dayMs = 24 * 3_600_000;
@@ -31,6 +33,9 @@ export interface RetentionDeps {
   sessions: KV;
   ceilings: RetentionCeilings;
   right: Pick<StoringRight, 'fence'>;
+  totals: Pick<Totals, 'recount'>;
+  /** Organizations whose totals were counted by a run of this process. */
+  recounted: Set<string>;
   now: () => Date;
   log: Logger;
 }
@@ -57,6 +62,10 @@ export async function runRetention(deps: RetentionDeps): Promise<void> {
       const time = now();
       const cutoff = new Date(time.getTime() - kept * dayMs);
       const removed = await expire(clickhouse, { organizationId, kind, cutoff }, facts);
+      if (kind === 'events' && (removed > 0 || !deps.recounted.has(organizationId))) {
+        await deps.totals.recount(organizationId);
+        deps.recounted.add(organizationId);
+      }
       await noteRun(clickhouse, { organizationId, kind, time, cutoff, removed });
       if (removed > 0) log.info({ organizationId, kind, cutoff, removed }, 'removed what is not kept any more');
     }

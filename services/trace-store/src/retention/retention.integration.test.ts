@@ -26,6 +26,7 @@ import {
   queued,
   type TestSession,
 } from '../trace-store-fixture.ts';
+import { createTotals } from '../totals/totals.ts';
 import { expendable, type SessionFacts } from './expire.ts';
 import { runRetention } from './retention-job.ts';
 
@@ -52,7 +53,9 @@ async function runAfter(days: number, ceilings = noCeilings): Promise<void> {
   const lifetime = createLifetime(log);
   const clickhouse = await openClickHouse({ kind: 'embedded', path: `${fixture.path}/clickhouse` }, lifetime);
   const now = () => new Date(Date.now() + days * day);
-  await runRetention({ clickhouse, configuration, sessions, ceilings, right: ownStore, now, log });
+  const totals = createTotals({ clickhouse, right: ownStore, now });
+  const deps = { clickhouse, configuration, sessions, ceilings, right: ownStore, totals, recounted: new Set<string>() };
+  await runRetention({ ...deps, now, log });
   await lifetime.close();
   await fixture.start();
 }
@@ -106,6 +109,13 @@ test('the history of an archived session goes as a whole when it is old, of one 
   expect(oldest).toBe(formatCursor({ epoch, sequence }));
   const after = { epoch: BigInt(epoch), sequence: BigInt(sequence), fill: 0n };
   expect(await history(archived.session, after as typeof next)).toMatchObject({ events: [], complete: true });
+
+  const sql = 'SELECT session_id, events FROM session_totals ORDER BY session_id';
+  const { rowsJson } = await fixture.trace.query({ organizationId, sql });
+  const counted = Object.fromEntries(
+    JSON.parse(rowsJson).map((row: { session_id: string; events: string }) => Object.values(row)),
+  );
+  expect(counted).toEqual({ [live.session.sessionId]: 4 });
 
   const { kinds } = await fixture.trace.getRetention({ organizationId });
   expect(kinds.find(({ kind }) => kind === 'events')).toMatchObject({ removed: 4n });
