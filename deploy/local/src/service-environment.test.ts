@@ -66,6 +66,13 @@ test('keys of models reach the services that call models, and no other process',
   expect(natsSpec(withKeys).env).toEqual(plan.env);
 });
 
+test('the key of a collector of traces reaches the trace-store, and no other process', () => {
+  const withKey = { ...plan, env: { ...plan.env, WORKTRAIL_OTLP_HEADERS: 'x-key=k' } };
+  const knows = SERVICE_NAMES.filter((name) => serviceEnvironment(withKey, name).WORKTRAIL_OTLP_HEADERS !== undefined);
+  expect(knows).toEqual(['trace-store']);
+  expect(natsSpec(withKey).env).toEqual(plan.env);
+});
+
 test('what the caller set for Worktrail reaches services only through the plan', () => {
   expect(serviceEnvironment(plan, 'trace-store').WORKTRAIL_HOME).toBeUndefined();
   expect(serviceEnvironment(plan, 'sandbox-runner').WORKTRAIL_DOCKER_SOCKET).toBe('/docker.sock');

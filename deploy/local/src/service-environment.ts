@@ -16,6 +16,9 @@ export function serviceEnvironment(plan: ClusterPlan, name: ServiceName): Record
 
 const callsModels: readonly ServiceName[] = ['orchestrator', 'sandbox-runner'];
 
+/** Of the trace-store alone: it may hold a key of the collector. */
+const collectorHeaders = 'WORKTRAIL_OTLP_HEADERS';
+
 /** As people name them, whether a service of ours reads that one or not. */
 const modelKeys = [
   'WORKTRAIL_MODEL_KEY',
@@ -36,7 +39,8 @@ function inherited(env: NodeJS.ProcessEnv, withKeys: boolean): Record<string, st
 
 /** For what is no service of ours: the caller's environment without the keys. */
 export function withoutModelKeys(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !modelKeys.includes(name)));
+  const isKey = (name: string) => name === collectorHeaders || modelKeys.includes(name);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isKey(name)));
 }
 
 type Common = Pick<ClusterPlan, 'secrets' | 'host' | 'ports' | 'logLevel'> & Partial<Pick<ClusterPlan, 'configPath'>>;
@@ -67,7 +71,10 @@ function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
   };
   switch (name) {
     case 'trace-store':
-      return traceStoreOwn(plan);
+      return {
+        ...traceStoreOwn(plan),
+        ...(plan.env[collectorHeaders] && { [collectorHeaders]: plan.env[collectorHeaders] }),
+      };
     case 'orchestrator':
       return { ...traceStore, ...secretsKey, WORKTRAIL_WORKFLOW_BUNDLE: plan.state.bundles };
     case 'gateway':

@@ -27,6 +27,8 @@ import { type Ingest, type IngestDeps, startIngest } from './ingest.ts';
 import { createJournalSource } from './journal-source.ts';
 import { type IngestLease, ownStore, startIngestLease } from './ingest-lease.ts';
 import { createIngestMetrics } from './ingest-metrics.ts';
+import { createCollector } from './otlp/collector.ts';
+import { startSpanExport } from './otlp/export-spans.ts';
 import { createPurge, type Tail } from './purge.ts';
 import { runRetention } from './retention/retention-job.ts';
 import { applySchema } from './schema.ts';
@@ -123,6 +125,22 @@ export async function startTraceStore(
 
   const countTotals = () => totals.run().catch((error: unknown) => log.warn({ err: error }, 'could not count totals'));
   lifetime.onClose('totals', repeat(atMostATenth(countTotals), totalsIntervalMs));
+
+  if (config.otlp) {
+    const { content, ...collector } = config.otlp;
+    const positions = await openBucket(connection, buckets.otlp);
+    const spans = {
+      clickhouse,
+      ingests,
+      right,
+      positions,
+      send: createCollector(collector),
+      options: { content },
+      log,
+    };
+    const { done } = startSpanExport({ ...spans, signal: lifetime.signal });
+    lifetime.onClose('spans', () => done);
+  }
 
   const readiness = createReadiness();
   readiness.add('clickhouse', () => clickhouse.rows('SELECT 1'));
