@@ -90,7 +90,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const git = await startScriptedGit(native);
   const events = createEventReader(jsm);
   const matches: Match[] = [];
-  const traceStore = await startStreamTraceStore(events, () => matches.splice(0));
+  const traceStore = await startStreamTraceStore(events, (max) => matches.splice(0, max));
   const model: OrchestratorBed['model'] = { answer: () => ({ text: 'There is nothing to do.', calls: [] }) };
   const modelServer = await startScriptedModel({ answer: (asked) => model.answer(asked) });
   const scans = await startScriptedScans(native);

@@ -7,7 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { eventType } from '@worktrail/contract/event-types';
 import type { Event } from '@worktrail/proto/event';
-import { ListEventsRequestSchema, ListEventsResponseSchema, MatchEventsResponseSchema } from '@worktrail/proto/trace';
+import {
+  ListEventsRequestSchema,
+  ListEventsResponseSchema,
+  MatchEventsRequestSchema,
+  MatchEventsResponseSchema,
+} from '@worktrail/proto/trace';
 
 export interface StoredEvent {
   /** In the stream. */
@@ -26,7 +31,7 @@ export interface Match {
 /** `events`: all of a session, in their order. */
 export async function startStreamTraceStore(
   events: (sessionId: string) => Promise<StoredEvent[]>,
-  takeMatches: () => Match[],
+  takeMatches: (max: number) => Match[],
 ): Promise<{ url: string; stop(): Promise<void> }> {
   async function list(request: Uint8Array): Promise<Uint8Array> {
     const { scope, types, after } = fromBinary(ListEventsRequestSchema, request);
@@ -39,8 +44,9 @@ export async function startStreamTraceStore(
     const answer = { events: stored, next, complete: true };
     return toBinary(ListEventsResponseSchema, create(ListEventsResponseSchema, answer));
   }
-  function match(): Uint8Array {
-    const matched = takeMatches().map(({ organizationId, sessionId, sequence, event }) => ({
+  function match(request: Uint8Array): Uint8Array {
+    const { limit } = fromBinary(MatchEventsRequestSchema, request);
+    const matched = takeMatches(limit).map(({ organizationId, sessionId, sequence, event }) => ({
       scope: { organizationId, sessionId, partition: 0 },
       ...{ cursor: cursorAt(sequence), eventId: event.id, type: eventType(event.payload.case!) },
     }));
@@ -52,7 +58,7 @@ export async function startStreamTraceStore(
     const question = request.url?.split('/').at(-1);
     const answers: Record<string, () => Promise<Uint8Array | null> | Uint8Array> = {
       ListEvents: () => list(Buffer.concat(chunks)).catch(() => null),
-      MatchEvents: match,
+      MatchEvents: () => match(Buffer.concat(chunks)),
     };
     const body = await (answers[question ?? '']?.() ?? new Uint8Array());
     response.writeHead(body ? 200 : 500, { 'content-type': 'application/proto' }).end(body);

@@ -32,7 +32,10 @@ import { MANIFEST, type Manifest, newManifest, sumFiles } from './manifest.ts';
 import { takeSnapshot } from './stream-snapshots.ts';
 import { whileStill } from './still-services.ts';
 
-const HOLD_SECONDS = 3_600;
+/** Held again each minute: a backup that was killed holds nothing for long. */
+const HOLD_SECONDS = 180;
+const HOLD_AGAIN_MS = 60_000;
+const HOLD_TIMEOUT_MS = 20_000;
 const CLICKHOUSE_TIMEOUT_MS = 30 * 60_000;
 const ARCHIVE_TIMEOUT_MS = 60 * 60_000;
 const SAMPLED_SESSIONS = 8;
@@ -84,8 +87,10 @@ async function fill(directory: string, filling: Filling): Promise<Manifest> {
   const trace = createTraceClient(running.addresses.traceStore, await secret('internal-token'), CLICKHOUSE_TIMEOUT_MS);
   const password = await secret('nats-password');
   const nats = await connect({ servers: running.addresses.nats, user: NATS_USER, pass: password });
+  const hold = (seconds: number) => trace.holdPurges({ seconds }, { timeoutMs: HOLD_TIMEOUT_MS });
+  const holding = setInterval(() => void hold(HOLD_SECONDS).catch(() => undefined), HOLD_AGAIN_MS);
   try {
-    await trace.holdPurges({ seconds: HOLD_SECONDS });
+    await hold(HOLD_SECONDS);
     let events = { min: 0, max: 0 };
     await step(report, 'Copy ClickHouse', async () => {
       const { eventsBefore, eventsAfter } = await trace.backup({ name });
@@ -107,7 +112,6 @@ async function fill(directory: string, filling: Filling): Promise<Manifest> {
       artifactsMissing.push(...(await missingArtifacts(nats, artifacts)));
       return { detail: `${artifacts.length - artifactsMissing.length} of ${artifacts.length} that are named` };
     });
-    await trace.holdPurges({ seconds: 0 });
     await saveFiles(state, directory, withoutKey);
     const digests = await Promise.all(sessions.map(async (one) => ({ ...one, ...(await historyDigest(trace, one)) })));
     const manifest = newManifest({
@@ -118,7 +122,8 @@ async function fill(directory: string, filling: Filling): Promise<Manifest> {
     await writeFile(join(directory, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`, { mode: 0o600 });
     return manifest;
   } finally {
-    await trace.holdPurges({ seconds: 0 }, { timeoutMs: 5_000 }).catch(() => undefined);
+    clearInterval(holding);
+    await hold(0).catch(() => undefined);
     await nats.close();
   }
 }
