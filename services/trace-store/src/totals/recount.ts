@@ -1,6 +1,6 @@
 // The statements that count events again: ClickHouse reads and writes, nothing of it passes through this process.
 //
-// Sessions are read by events_v1's key; days from its projection by_type, which has all that they sum up. A block of events is stored once
+// Sessions are read by events_v1's key; days from its projection by_type_v2, which has all that they sum up. A block of events is stored once
 // (event-sink.ts), so nothing is collapsed.
 
 import { Sql, sql } from '../sql-text.ts';
