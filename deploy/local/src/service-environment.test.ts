@@ -13,6 +13,7 @@ const plan: ClusterPlan = {
   ports: { gateway: 1, 'trace-store': 2, orchestrator: 3, 'sandbox-runner': 4, nats: 5, temporal: 6 },
   secrets: {
     clusterId: 'c1',
+    temporalNamespace: 'c1',
     natsPassword: 'nats-secret',
     internalToken: 'internal-secret',
     operatorToken: 'operator-secret',

@@ -43,14 +43,16 @@ export function withoutModelKeys(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !isKey(name)));
 }
 
-function common(plan: ClusterPlan, name: ServiceName): Record<string, string> {
+type Common = Pick<ClusterPlan, 'secrets' | 'host' | 'ports' | 'logLevel'> & Partial<Pick<ClusterPlan, 'configPath'>>;
+
+function common(plan: Common, name: ServiceName): Record<string, string> {
   return {
     WORKTRAIL_CLUSTER_ID: plan.secrets.clusterId,
     WORKTRAIL_NATS_URL: `nats://${plan.host}:${plan.ports.nats}`,
     WORKTRAIL_NATS_USER: NATS_USER,
     WORKTRAIL_NATS_PASSWORD: plan.secrets.natsPassword,
     WORKTRAIL_TEMPORAL_ADDRESS: `${plan.host}:${plan.ports.temporal}`,
-    WORKTRAIL_TEMPORAL_NAMESPACE: plan.secrets.clusterId,
+    WORKTRAIL_TEMPORAL_NAMESPACE: plan.secrets.temporalNamespace,
     WORKTRAIL_INTERNAL_TOKEN: plan.secrets.internalToken,
     WORKTRAIL_LOG_LEVEL: plan.logLevel,
     WORKTRAIL_HOST: plan.host,
@@ -70,7 +72,7 @@ function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
   switch (name) {
     case 'trace-store':
       return {
-        WORKTRAIL_CLICKHOUSE_PATH: plan.state.clickhouse,
+        ...traceStoreOwn(plan),
         ...(plan.env[collectorHeaders] && { [collectorHeaders]: plan.env[collectorHeaders] }),
       };
     case 'orchestrator':
@@ -86,4 +88,13 @@ function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
         WORKTRAIL_SUPERVISOR: plan.supervisorProgram,
       };
   }
+}
+
+/** For one that is started alone. */
+export function traceStoreEnvironment(plan: Common & Pick<ClusterPlan, 'state'>): Record<string, string> {
+  return { ...common(plan, 'trace-store'), ...traceStoreOwn(plan) };
+}
+
+function traceStoreOwn({ state }: Pick<ClusterPlan, 'state'>): Record<string, string> {
+  return { WORKTRAIL_CLICKHOUSE_PATH: state.clickhouse };
 }

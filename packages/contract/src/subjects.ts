@@ -120,3 +120,6 @@ export function partitionOf(sessionId: string, partitions: number): number {
 
 /** In the metadata of an event stream that lost what was stored: the epoch its cursors have from then on. */
 export const streamEpochMetadata = 'worktrail.epoch';
+
+/** In the metadata of a stream that was made again from a backup: when it was created before. */
+export const streamCreatedMetadata = 'worktrail.created';

@@ -160,6 +160,14 @@ const schema = z.strictObject({
       content: z.boolean().default(false),
     })
     .prefault({}),
+  retention: z
+    .strictObject({
+      /** Days; null: an organization may keep it for ever. */
+      eventsDaysMax: positive.nullable().default(null),
+      outputDaysMax: positive.nullable().default(null),
+      auditDaysMax: positive.nullable().default(null),
+    })
+    .prefault({}),
   webhooks: z
     .strictObject({
       /** What webhooks may reach of this host and of private networks; and by http instead of https, this alone. */

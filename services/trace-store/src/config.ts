@@ -1,6 +1,7 @@
 // The trace-store's configuration: the common variables, where ClickHouse is, and the bounds of streams and batches, some of them the
 // operator's.
 
+import type { RetentionCeilings } from '@worktrail/contract/retention';
 import {
   ConfigurationError,
   readEnvironment,
@@ -30,6 +31,8 @@ export interface StreamLimits {
 export interface TraceStoreConfig extends ServiceConfig {
   clickhouse: ClickHouseConfig;
   streams: StreamLimits;
+  /** What of it an organization may keep at most. */
+  retention: RetentionCeilings;
   /** Of one SQL statement of a tenant. */
   querySecondsMax: number;
   /** null: there is no collector of traces. */
@@ -71,6 +74,7 @@ export function traceStoreConfig(environment: NodeJS.ProcessEnv): TraceStoreConf
   const { url, content } = operator.otlp;
   return {
     ...{ ...common, ...rest },
+    retention: operator.retention,
     streams: { ...streams, eventBytesMax: streamBytesMax, tailMessages },
     otlp: url === null ? null : { url, content, headers: otlpHeaders },
   };

@@ -125,6 +125,7 @@ export function testConfig(path: string, natsUrl: string): TraceStoreConfig {
     },
     querySecondsMax: 2,
     otlp: null,
+    retention: { eventsDaysMax: null, outputDaysMax: null, auditDaysMax: null },
   };
 }
 
