@@ -52,7 +52,7 @@ export interface StatementBounds {
 export interface ConfinedConnection {
   /** One statement that names its own FORMAT; its answer as text. */
   text(sql: string): Promise<string>;
-  /** The same, of a FORMAT that is no text. */
+  /** The same, of a FORMAT that is no text; the whole of it. */
   bytes(sql: string): Promise<Buffer<ArrayBuffer>>;
   /** One statement without a format: its answer in this one, piece by piece. */
   stream(sql: string, format: string): AsyncIterable<Uint8Array>;
