@@ -13,6 +13,7 @@ import { answerOf, type Connection, selectBytes, selectRows } from './connection
 import { createConnectionPool } from './connection-pool.ts';
 import { openEmbedded } from './embedded.ts';
 import { startEngine } from './engine.ts';
+import { onCluster } from './replicated.ts';
 import { openRowFiles } from './row-files.ts';
 import { openServer } from './server.ts';
 
@@ -66,7 +67,8 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
     rows: (sql, parameters) => readers.use((connection) => selectRows(connection, sql, parameters)),
     bytes: (sql, parameters) => readers.use((connection) => selectBytes(connection, sql, parameters)),
     command: async (sql) => {
-      await commands.use(({ client }) => client.command({ query: sql }));
+      const query = config.kind === 'server' && config.cluster ? onCluster(sql, config.cluster) : sql;
+      await commands.use(({ client }) => client.command({ query }));
     },
     insert: async (table, columns, rows) => {
       if (rows.length === 0) return;
