@@ -34,7 +34,7 @@ beforeAll(async () => {
   for (const name of ['looked at', 'greeted']) {
     const { id } = await api.make('/v1/projects', { name, repository: { url: repository.path } });
     projectIds.push(id);
-    const session = await api.make(`/v1/projects/${id}/sessions?waitSeconds=280`, {});
+    const session = await api.make(`/v1/projects/${id}/sessions?waitSeconds=280`, { labels: { name } });
     const [text, agent] = name === 'greeted' ? (['greet', {}] as const) : (['look', { model: 'priced' }] as const);
     expect(await say(session.id, text, agent)).toMatchObject({ outcome: 'completed' });
     sessionIds.push(session.id);
@@ -106,6 +106,10 @@ test('the other reports tell of sessions, turns and commands as soon as they are
   expect(await items('outcomes?interval=none')).toMatchObject([
     { turnsCompleted: 2, turnsFailed: 0, commandsFailed: 1 },
   ]);
+  expect(await items('outcomes?interval=none&label=name=greeted')).toMatchObject([
+    { turnsCompleted: 1, commandsFailed: 0 },
+  ]);
+  expect(await items('outcomes?interval=none&label=name')).toMatchObject([{ turnsCompleted: 2 }]);
   expect((await items('sessions')).every(({ start }: { start: string }) => start.endsWith('T00:00:00.000Z'))).toBe(
     true,
   );

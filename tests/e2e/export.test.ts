@@ -3,6 +3,8 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
@@ -16,10 +18,13 @@ import { createSay } from './turn-client.ts';
 const program = join(import.meta.dirname, '../../packages/cli/src/main.ts');
 /** NVIDIA's, Apache-2.0, a copy of the models of harbor-framework/harbor at ATIF v1.7; needs Python 3.11. */
 const validator = 'nvidia-nat-atif==1.9.0';
+/** OpenTelemetry's own, Apache-2.0. */
+const otlpMessages = 'opentelemetry-proto==1.37.0';
 const execute = promisify(execFile);
 
 let scratch: Scratch;
 let model: RawModel;
+let collector: Awaited<ReturnType<typeof startCollector>>;
 let cluster: RunningTestCluster;
 let api: Api;
 let sessionId: string;
@@ -28,10 +33,13 @@ let forkId: string;
 beforeAll(async () => {
   scratch = await makeScratch('export');
   model = await startRawModel();
+  collector = await startCollector();
   cluster = await startTestCluster('export', {
     ...process.env,
     WORKTRAIL_MODEL_URL: model.url,
     WORKTRAIL_MODEL_DEFAULT: 'custom/raw',
+    WORKTRAIL_OTLP_URL: collector.url,
+    WORKTRAIL_OTLP_HEADERS: 'authorization=Bearer of the collector',
   });
   api = createApi(cluster.apiUrl, cluster.apiKey);
   const repository = await makeRepository(join(cluster.repositoryRoot, 'export'), 5);
@@ -56,8 +64,31 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.stop();
   await model?.stop();
+  await collector?.stop();
   await scratch?.remove();
 });
+
+/** Of traces: keeps what it is sent. */
+async function startCollector() {
+  const bodies: Buffer[] = [];
+  const keys = new Set<string | undefined>();
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      bodies.push(Buffer.concat(chunks));
+      keys.add(request.headers.authorization);
+      response.writeHead(200).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const stop = async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${port}/v1/traces`, bodies, keys, stop };
+}
 
 /** Nothing more happens by itself once what the last command has changed is kept. */
 async function quiet(id: string): Promise<void> {
@@ -134,6 +165,58 @@ print(t.schema_version, len(t.steps), [(s.source, s.message) for s in t.steps if
   expect(stdout).toMatch(
     /^ATIF-v1\.7 \d+ \[\('user', 'look'\), \('agent', ''\), \('agent', '# I have looked'\), \('user', '\$ printf/,
   );
+}, 180_000);
+
+test('a collector of traces is told of turns, calls of models, tools and commands, as OpenTelemetry reads it', async () => {
+  const packages = join(scratch.path, 'otlp');
+  await execute('python3', [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--target',
+    packages,
+    otlpMessages,
+  ]);
+  const script = `import json, sys
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+for path in sys.argv[1:]:
+    print(json.dumps(MessageToDict(ExportTraceServiceRequest.FromString(open(path, "rb").read()))))`;
+  const spans = async (): Promise<any[]> => {
+    const files = await Promise.all(
+      collector.bodies.map(async (body, index) => {
+        const path = join(scratch.path, `${index}.otlp`);
+        await writeFile(path, body);
+        return path;
+      }),
+    );
+    const env = { ...process.env, PYTHONPATH: packages };
+    const { stdout } = await execute('python3', ['-c', script, ...files], { env });
+    const requests = stdout
+      .trimEnd()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+    return requests.flatMap(({ resourceSpans }) => resourceSpans[0].scopeSpans[0].spans);
+  };
+  const names = async () => (await spans()).map(({ name }) => name).toSorted();
+  await expect
+    .poll(names, { timeout: 60_000, interval: 1_000 })
+    .toEqual([
+      ...['chat custom/raw', 'chat custom/raw', 'command', 'command', 'command', 'command'],
+      ...['execute_tool list_files', 'execute_tool run_command', 'invoke_agent custom/raw'],
+    ]);
+  const all = await spans();
+  expect(new Set(all.map(({ spanId }) => spanId)).size).toBe(all.length);
+  const turn = all.find(({ name }) => name.startsWith('invoke_agent'));
+  expect(all.filter(({ parentSpanId }) => parentSpanId === turn.spanId)).toHaveLength(5);
+  for (const { startTimeUnixNano, endTimeUnixNano } of all) {
+    expect(BigInt(endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(startTimeUnixNano));
+  }
+  expect(JSON.stringify(all)).not.toContain('echo seen');
+  expect([...collector.keys]).toEqual(['Bearer of the collector']);
 }, 180_000);
 
 test('in another cluster it gives the same answers once it is imported', async () => {

@@ -26,6 +26,7 @@ import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
 import { createSearch } from './resources/search.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
+import { createRetention } from './resources/retention.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTurns } from './resources/turns.ts';
@@ -88,6 +89,7 @@ export function createClient(options: ClientOptions) {
     query: createQuery(transport),
     search: createSearch(transport),
     webhooks: createWebhooks(transport),
+    retention: createRetention(transport),
     exports: createExports(transport),
     models: createModels(transport),
     runners: createRunners(transport),

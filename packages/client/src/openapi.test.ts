@@ -56,7 +56,7 @@ const calls: [string, Call][] = [
   ['keys.list', (c) => c.keys.list(page)],
   ['analytics.usage', (c) => c.analytics.usage({ from: 'f', to: 't', projectId: 'p', groupBy: 'day' })],
   ['analytics.sessions', (c) => c.analytics.sessions({ interval: 'week', limit: 9 })],
-  ['analytics.outcomes', (c) => c.analytics.outcomes({ groupBy: 'task' })],
+  ['analytics.outcomes', (c) => c.analytics.outcomes({ groupBy: 'task', label: 'team=core' })],
   ['analytics.tasks', (c) => c.analytics.tasks({ groupBy: 'task_strategy' })],
   ['analytics.commandFailures', (c) => c.analytics.commandFailures({ groupBy: 'kind' })],
   ['analytics.slowestCommands', (c) => c.analytics.slowestCommands({ limit: 9 })],

@@ -80,6 +80,8 @@ const scopeByAction = {
   'limits.read': 'read',
   'config.read': 'admin',
   'trace.query': 'read',
+  'retention.read': 'read',
+  'retention.write': 'admin',
   // They take the history of all projects elsewhere.
   'webhook.read': 'admin',
   'webhook.write': 'admin',

@@ -54,6 +54,7 @@ import { addProposalRoutes } from './proposals/proposal-routes.ts';
 import { addSecretRoutes } from './projects/secret-routes.ts';
 import { addSearchRoutes } from './search/search-routes.ts';
 import { addQueryRoutes } from './query/query-routes.ts';
+import { addRetentionRoutes } from './retention/retention-routes.ts';
 import { createRunnerOrders } from './runners/runner-orders.ts';
 import { addRunnerRoutes } from './runners/runner-routes.ts';
 import type { RunnerRequests } from './runners/runner-requests.ts';
@@ -186,6 +187,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   addAnalyticsRoutes(api, { projects, trace });
   addSearchRoutes(api, { projects, trace });
   addQueryRoutes(api, { trace });
+  addRetentionRoutes(api, { store, trace, audit, operator });
   const deliveries = createDeliveryLog(parts.jsm);
   addWebhookRoutes(api, { store, projects, log: deliveries, trace, workflows, audit, box, operator });
   const producer = { js: parts.js, jsm: parts.jsm, trace, log };

@@ -367,8 +367,10 @@ async function reasonOf(
 
 async function storedPosition(clickhouse: ClickHouse, partition: number): Promise<Cursor | undefined> {
   const [row] = await clickhouse.rows<{ epoch: string; sequence: string }>(
-    `SELECT epoch, max(sequence) AS sequence FROM events_v1 WHERE partition = {partition:UInt16} AND fill = 0
-     GROUP BY epoch ORDER BY epoch DESC LIMIT 1`,
+    `SELECT epoch, max(sequence) AS sequence FROM (
+       SELECT epoch, sequence FROM events_v1 WHERE partition = {partition:UInt16} AND fill = 0
+       UNION ALL SELECT epoch, sequence FROM retained_marks_v1 WHERE partition = {partition:UInt16}
+     ) GROUP BY epoch ORDER BY epoch DESC LIMIT 1`,
     { partition },
   );
   return row && { epoch: Number(row.epoch), sequence: Number(row.sequence) };

@@ -16,6 +16,8 @@ export class QueryRefused extends Error {}
 export interface Token {
   kind: 'word' | 'quoted' | 'string' | 'other';
   text: string;
+  /** Where in the text it begins. */
+  start: number;
 }
 
 const tokenPattern = /'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"|[A-Za-z_][A-Za-z0-9_$]*|\s+|[\s\S]/gy;
@@ -23,9 +25,9 @@ const tokenPattern = /'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"|[A-Z
 /** The tokens of canonical text; white space is dropped. */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
-  for (const [token] of text.matchAll(tokenPattern)) {
+  for (const { 0: token, index } of text.matchAll(tokenPattern)) {
     if (/^\s/.test(token)) continue;
-    tokens.push({ kind: tokenKind(token), text: token });
+    tokens.push({ kind: tokenKind(token), text: token, start: index });
   }
   return tokens;
 }

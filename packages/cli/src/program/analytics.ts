@@ -70,6 +70,7 @@ function addReport(reports: Command, { name, description, groups, every }: Repor
     .option('--from <time>', 'only what happened then or later: a day in UTC, or an ISO time', moment)
     .option('--to <time>', 'only what happened before', moment)
     .option('-p, --project <id or name>', 'of this project alone')
+    .option('--label <name[=value]>', 'of sessions that were made with this label')
     .option('--limit <n>', 'rows; default: all, at most 1000', wholeNumber(1, 1_000))
     .addHelpText('after', `\nExample:\n  worktrail report ${name} --from 2026-11-01`);
   if (groups.length > 1) {

@@ -735,6 +735,8 @@ export interface OperatorConfig {
   reconcile: Record<string, unknown>;
   model: Record<string, unknown>;
   events: Record<string, unknown>;
+  webhooks: Record<string, unknown>;
+  retention: Record<string, unknown>;
   /** Where each value comes from, by its path: "defaults.memoryMb". */
   origins: Record<string, {
     from: "default" | "file" | "environment";
@@ -946,6 +948,14 @@ export type PutCredential = {
   knownHosts: string;
 };
 
+export interface PutRetention {
+  /** The history of an archived session, after its last event. null: for ever. */
+  eventsDays: number | null;
+  /** The output of a command that has ended. null: as long as its events. */
+  outputDays: number | null;
+  auditDays: number | null;
+}
+
 export interface PutSecret {
   value: string;
 }
@@ -987,6 +997,59 @@ export interface ReplayDelivery {
 
 export interface ReplayedDelivery {
   eventId: string;
+}
+
+export interface Retention {
+  /** The history of an archived session, after its last event. null: for ever. */
+  eventsDays: number | null;
+  /** The output of a command that has ended. null: as long as its events. */
+  outputDays: number | null;
+  auditDays: number | null;
+  events: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
+  output: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
+  audit: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
 }
 
 /** The checkpoint that the revert is itself. */

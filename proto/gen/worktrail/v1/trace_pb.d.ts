@@ -852,6 +852,121 @@ export declare type QueryRequest = Message<"worktrail.v1.QueryRequest"> & {
 export declare const QueryRequestSchema: GenMessage<QueryRequest>;
 
 /**
+ * @generated from message worktrail.v1.QueryStreamRequest
+ */
+export declare type QueryStreamRequest = Message<"worktrail.v1.QueryStreamRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * @generated from field: string sql = 2;
+   */
+  sql: string;
+
+  /**
+   * As ClickHouse names it, "CSVWithNames"; with `client` the statement's own comes before it.
+   *
+   * @generated from field: string format = 3;
+   */
+  format: string;
+
+  /**
+   * It comes from one of ClickHouse's own clients: it may have parameters, settings and a format, and ask what they ask of a server.
+   *
+   * @generated from field: bool client = 4;
+   */
+  client: boolean;
+
+  /**
+   * As ClickHouse's clients send them, escaped as in TabSeparated.
+   *
+   * @generated from field: map<string, string> parameters = 5;
+   */
+  parameters: { [key: string]: string };
+
+  /**
+   * @generated from field: map<string, string> settings = 6;
+   */
+  settings: { [key: string]: string };
+};
+
+/**
+ * Describes the message worktrail.v1.QueryStreamRequest.
+ * Use `create(QueryStreamRequestSchema)` to create a new message.
+ */
+export declare const QueryStreamRequestSchema: GenMessage<QueryStreamRequest>;
+
+/**
+ * @generated from message worktrail.v1.QueryStreamResponse
+ */
+export declare type QueryStreamResponse = Message<"worktrail.v1.QueryStreamResponse"> & {
+  /**
+   * @generated from oneof worktrail.v1.QueryStreamResponse.part
+   */
+  part: {
+    /**
+     * @generated from field: bytes bytes = 1;
+     */
+    value: Uint8Array;
+    case: "bytes";
+  } | {
+    /**
+     * @generated from field: worktrail.v1.QueryEnd end = 2;
+     */
+    value: QueryEnd;
+    case: "end";
+  } | {
+    /**
+     * @generated from field: worktrail.v1.QueryStart start = 3;
+     */
+    value: QueryStart;
+    case: "start";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message worktrail.v1.QueryStreamResponse.
+ * Use `create(QueryStreamResponseSchema)` to create a new message.
+ */
+export declare const QueryStreamResponseSchema: GenMessage<QueryStreamResponse>;
+
+/**
+ * @generated from message worktrail.v1.QueryStart
+ */
+export declare type QueryStart = Message<"worktrail.v1.QueryStart"> & {
+  /**
+   * @generated from field: string format = 1;
+   */
+  format: string;
+};
+
+/**
+ * Describes the message worktrail.v1.QueryStart.
+ * Use `create(QueryStartSchema)` to create a new message.
+ */
+export declare const QueryStartSchema: GenMessage<QueryStart>;
+
+/**
+ * @generated from message worktrail.v1.QueryEnd
+ */
+export declare type QueryEnd = Message<"worktrail.v1.QueryEnd"> & {
+  /**
+   * Rows were left out, at the end of a row: the name of the limit, "query_bytes"; else empty.
+   *
+   * @generated from field: string limit = 1;
+   */
+  limit: string;
+};
+
+/**
+ * Describes the message worktrail.v1.QueryEnd.
+ * Use `create(QueryEndSchema)` to create a new message.
+ */
+export declare const QueryEndSchema: GenMessage<QueryEnd>;
+
+/**
  * @generated from message worktrail.v1.QueryResponse
  */
 export declare type QueryResponse = Message<"worktrail.v1.QueryResponse"> & {
@@ -934,6 +1049,13 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
    * @generated from field: uint32 limit = 8;
    */
   limit: number;
+
+  /**
+   * Only of sessions that were made with it.
+   *
+   * @generated from field: worktrail.v1.LabelFilter label = 9;
+   */
+  label?: LabelFilter | undefined;
 };
 
 /**
@@ -941,6 +1063,29 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
  * Use `create(ReportRequestSchema)` to create a new message.
  */
 export declare const ReportRequestSchema: GenMessage<ReportRequest>;
+
+/**
+ * @generated from message worktrail.v1.LabelFilter
+ */
+export declare type LabelFilter = Message<"worktrail.v1.LabelFilter"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Absent: whatever it is.
+   *
+   * @generated from field: optional string value = 2;
+   */
+  value?: string | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.LabelFilter.
+ * Use `create(LabelFilterSchema)` to create a new message.
+ */
+export declare const LabelFilterSchema: GenMessage<LabelFilter>;
 
 /**
  * @generated from message worktrail.v1.ReportResponse
@@ -1325,6 +1470,153 @@ export declare type MatchEventsResponse = Message<"worktrail.v1.MatchEventsRespo
 export declare const MatchEventsResponseSchema: GenMessage<MatchEventsResponse>;
 
 /**
+ * @generated from message worktrail.v1.GetRetentionRequest
+ */
+export declare type GetRetentionRequest = Message<"worktrail.v1.GetRetentionRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message worktrail.v1.GetRetentionRequest.
+ * Use `create(GetRetentionRequestSchema)` to create a new message.
+ */
+export declare const GetRetentionRequestSchema: GenMessage<GetRetentionRequest>;
+
+/**
+ * @generated from message worktrail.v1.RetentionState
+ */
+export declare type RetentionState = Message<"worktrail.v1.RetentionState"> & {
+  /**
+   * "events", "output", "audit".
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Absent: it was not looked through yet.
+   *
+   * @generated from field: google.protobuf.Timestamp last_run = 2;
+   */
+  lastRun?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp cutoff = 3;
+   */
+  cutoff?: Timestamp | undefined;
+
+  /**
+   * Rows that went then.
+   *
+   * @generated from field: uint64 removed = 4;
+   */
+  removed: bigint;
+
+  /**
+   * When the oldest that is kept was stored; absent: there is nothing.
+   *
+   * @generated from field: google.protobuf.Timestamp oldest = 5;
+   */
+  oldest?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.RetentionState.
+ * Use `create(RetentionStateSchema)` to create a new message.
+ */
+export declare const RetentionStateSchema: GenMessage<RetentionState>;
+
+/**
+ * @generated from message worktrail.v1.GetRetentionResponse
+ */
+export declare type GetRetentionResponse = Message<"worktrail.v1.GetRetentionResponse"> & {
+  /**
+   * @generated from field: repeated worktrail.v1.RetentionState kinds = 1;
+   */
+  kinds: RetentionState[];
+};
+
+/**
+ * Describes the message worktrail.v1.GetRetentionResponse.
+ * Use `create(GetRetentionResponseSchema)` to create a new message.
+ */
+export declare const GetRetentionResponseSchema: GenMessage<GetRetentionResponse>;
+
+/**
+ * @generated from message worktrail.v1.HoldPurgesRequest
+ */
+export declare type HoldPurgesRequest = Message<"worktrail.v1.HoldPurgesRequest"> & {
+  /**
+   * At most an hour; 0: no longer.
+   *
+   * @generated from field: uint32 seconds = 1;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message worktrail.v1.HoldPurgesRequest.
+ * Use `create(HoldPurgesRequestSchema)` to create a new message.
+ */
+export declare const HoldPurgesRequestSchema: GenMessage<HoldPurgesRequest>;
+
+/**
+ * @generated from message worktrail.v1.HoldPurgesResponse
+ */
+export declare type HoldPurgesResponse = Message<"worktrail.v1.HoldPurgesResponse"> & {
+};
+
+/**
+ * Describes the message worktrail.v1.HoldPurgesResponse.
+ * Use `create(HoldPurgesResponseSchema)` to create a new message.
+ */
+export declare const HoldPurgesResponseSchema: GenMessage<HoldPurgesResponse>;
+
+/**
+ * @generated from message worktrail.v1.BackupRequest
+ */
+export declare type BackupRequest = Message<"worktrail.v1.BackupRequest"> & {
+  /**
+   * Of the directory that it will be in.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message worktrail.v1.BackupRequest.
+ * Use `create(BackupRequestSchema)` to create a new message.
+ */
+export declare const BackupRequestSchema: GenMessage<BackupRequest>;
+
+/**
+ * @generated from message worktrail.v1.BackupResponse
+ */
+export declare type BackupResponse = Message<"worktrail.v1.BackupResponse"> & {
+  /**
+   * The copy has no fewer events and no more.
+   *
+   * @generated from field: uint64 events_before = 1;
+   */
+  eventsBefore: bigint;
+
+  /**
+   * @generated from field: uint64 events_after = 2;
+   */
+  eventsAfter: bigint;
+};
+
+/**
+ * Describes the message worktrail.v1.BackupResponse.
+ * Use `create(BackupResponseSchema)` to create a new message.
+ */
+export declare const BackupResponseSchema: GenMessage<BackupResponse>;
+
+/**
  * @generated from message worktrail.v1.GetStatusRequest
  */
 export declare type GetStatusRequest = Message<"worktrail.v1.GetStatusRequest"> & {
@@ -1519,6 +1811,16 @@ export declare const TraceService: GenService<{
     output: typeof QueryResponseSchema;
   },
   /**
+   * The same, in any format, piece by piece: first QueryStart, then bytes, then QueryEnd.
+   *
+   * @generated from rpc worktrail.v1.TraceService.QueryStream
+   */
+  queryStream: {
+    methodKind: "server_streaming";
+    input: typeof QueryStreamRequestSchema;
+    output: typeof QueryStreamResponseSchema;
+  },
+  /**
    * One of the reports over the events of one organization; behind the flush barrier.
    *
    * @generated from rpc worktrail.v1.TraceService.Report
@@ -1558,6 +1860,36 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof MatchEventsRequestSchema;
     output: typeof MatchEventsResponseSchema;
+  },
+  /**
+   * What was removed last, and the oldest that is kept, of each kind.
+   *
+   * @generated from rpc worktrail.v1.TraceService.GetRetention
+   */
+  getRetention: {
+    methodKind: "unary";
+    input: typeof GetRetentionRequestSchema;
+    output: typeof GetRetentionResponseSchema;
+  },
+  /**
+   * Nothing that is stored leaves the streams for so long: a backup of the streams will follow one of ClickHouse.
+   *
+   * @generated from rpc worktrail.v1.TraceService.HoldPurges
+   */
+  holdPurges: {
+    methodKind: "unary";
+    input: typeof HoldPurgesRequestSchema;
+    output: typeof HoldPurgesResponseSchema;
+  },
+  /**
+   * A copy of the embedded ClickHouse, in the directory beside its own that is for them.
+   *
+   * @generated from rpc worktrail.v1.TraceService.Backup
+   */
+  backup: {
+    methodKind: "unary";
+    input: typeof BackupRequestSchema;
+    output: typeof BackupResponseSchema;
   },
   /**
    * Versions, lag, sizes, dead letters.

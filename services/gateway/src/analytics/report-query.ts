@@ -3,12 +3,13 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { z } from '@hono/zod-openapi';
 import { Code } from '@connectrpc/connect';
+import { limits } from '@worktrail/contract/limits';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Principal } from '../authorize.ts';
 import { queryInteger } from '../http/query-number.ts';
 import { datesOf, timeRange } from '../http/query-time.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
-import { id, time } from '../text.ts';
+import { id, text, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 
 export const intervals = ['none', 'hour', 'day', 'week', 'month'] as const;
@@ -17,6 +18,13 @@ const reportTimeoutMs = 20_000;
 export const reportQuery = {
   ...timeRange,
   projectId: id('project').optional(),
+  label: text(limits.nameLengthMax * 2)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}(=|$)/, 'must be the name of a label, or name=value')
+    .optional()
+    .openapi({
+      description: 'Only of sessions that were made with this label: `name`, or `name=value`.',
+      example: 'team=core',
+    }),
   limit: queryInteger({ min: 1, max: rowsMax, byDefault: rowsMax, description: 'Rows.' }),
 };
 
@@ -24,6 +32,7 @@ interface ReportQuery {
   from?: string | undefined;
   to?: string | undefined;
   projectId?: string | undefined;
+  label?: string | undefined;
   groupBy: string;
   interval: (typeof intervals)[number];
   limit: number;
@@ -58,6 +67,7 @@ export async function answerReport(
   if (projectId !== undefined) await projects.open(principal, projectId, 'trace.query');
   const question = {
     ...{ organizationId: principal.organizationId, name, groupBy, interval, limit, projectId: projectId ?? '' },
+    ...(query.label !== undefined && { label: labelOf(query.label) }),
     ...(from && { from: timestampFromDate(from) }),
     ...(to && { to: timestampFromDate(to) }),
   };
@@ -67,4 +77,9 @@ export async function answerReport(
   );
   const frame = { from: from?.toISOString() ?? null, to: to?.toISOString() ?? null, groupBy, interval };
   return `${JSON.stringify(frame).slice(0, -1)},"items":${rowsJson},"truncated":${truncated}}`;
+}
+
+function labelOf(text: string): { name: string; value?: string } {
+  const at = text.indexOf('=');
+  return at < 0 ? { name: text } : { name: text.slice(0, at), value: text.slice(at + 1) };
 }

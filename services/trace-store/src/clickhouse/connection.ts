@@ -7,6 +7,8 @@ import { quoteString } from '../sql-text.ts';
 export interface Connection {
   client: ClickHouseClient;
   insertBinary(table: string, rows: BinaryRows, token: string): Promise<void>;
+  /** The answer as it comes; each piece is a document of the format of its own. */
+  stream(sql: string, format: string): Promise<AsyncIterable<Uint8Array>>;
   close(): Promise<void>;
 }
 

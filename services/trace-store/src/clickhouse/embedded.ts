@@ -16,6 +16,11 @@ export function openEmbedded(path: string, files: RowFiles): Connection {
         const from = `FROM INFILE ${quoteString(file)}`;
         await client.command({ query: insertStatement(table, columns, from, token) });
       }),
+    stream: async (sql, format) => pieces(connection.chdb.queryStream(sql, { format })),
     close: () => client.close(),
   };
+}
+
+async function* pieces(chunks: AsyncIterable<{ raw(): Uint8Array }>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield chunk.raw();
 }

@@ -11,7 +11,7 @@ export function onCluster(statement: string, cluster: string): string {
     /^((?:CREATE TABLE(?: IF NOT EXISTS)?|ALTER TABLE|TRUNCATE TABLE(?: IF EXISTS)?|DROP TABLE(?: IF EXISTS)?)\s+\w+)/,
     `$1 ON CLUSTER '${cluster}'`,
   );
-  if (!/^CREATE TABLE/.test(statement)) return named;
+  if (!statement.startsWith('CREATE TABLE')) return named;
   return named.replace(/\bENGINE = (\w*MergeTree)(?:\(([^)]*)\))?/, (_, engine: string, given: string | undefined) => {
     const parameters = given?.trim() ? `${place}, ${given.trim()}` : place;
     return `ENGINE = Replicated${engine}(${parameters})`;

@@ -19,6 +19,8 @@ export function openServer(
       const { stream } = await client.exec({ query: insertStatement(table, columns, '', token), values });
       for await (const _ of stream);
     },
+    stream: async (sql, format) =>
+      (await client.exec({ query: `${sql} FORMAT ${format}` })).stream as AsyncIterable<Uint8Array>,
     close: () => client.close(),
   };
 }

@@ -5,6 +5,7 @@
 // 3. Two processes never have one embedded directory: the engine locks it, and the second is told so.
 // 4. A statement from outside gets a connection of its own that cannot write to tables, and that nobody uses after it.
 
+import { randomUUID } from 'node:crypto';
 import type { ClickHouseSettings } from '@clickhouse/client';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { ClickHouseConfig } from '../config.ts';
@@ -31,8 +32,15 @@ export interface ClickHouse extends ClickHouseReader {
   insert(table: string, columns: readonly [string, ...string[]], rows: readonly object[]): Promise<void>;
   /** The same for many rows. Under a token that was used before, nothing is stored again (of the table's last 1,000). */
   insertBinary(table: string, rows: BinaryRows, token: string): Promise<void>;
-  /** For statements that come from outside. The bounds hold for everything on the connection, the analysis of a statement too. */
-  confined<T>(bounds: StatementBounds, work: (connection: ConfinedConnection) => Promise<T>): Promise<T>;
+  /**
+   * For statements that come from outside. The bounds hold for everything on the connection, the analysis of a statement too. What runs
+   * when the signal is given, or well past its time, is killed, and nobody waits for it. @throws the signal's reason
+   */
+  confined<T>(
+    bounds: StatementBounds,
+    work: (connection: ConfinedConnection) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>;
 }
 
 export interface StatementBounds {
@@ -44,6 +52,16 @@ export interface StatementBounds {
 export interface ConfinedConnection {
   /** One statement that names its own FORMAT; its answer as text. */
   text(sql: string): Promise<string>;
+  /** One statement without a format: its answer in this one, piece by piece. */
+  stream(sql: string, format: string): AsyncIterable<Uint8Array>;
+}
+
+/** Within one call of a function ClickHouse looks at no limit of time; what is past it by so much has failed. */
+const graceMs = 2_000;
+
+export class StatementOverdue extends Error {
+  readonly type = 'TIMEOUT_EXCEEDED';
+  readonly code = '159';
 }
 
 const writersMax = 2;
@@ -55,7 +73,11 @@ const confinedMax = 2;
 const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
-  const open = await connections(config, lifetime);
+  if (config.kind === 'embedded') {
+    const engine = startEngine(config.path);
+    lifetime.onClose('clickhouse', () => engine.close());
+  }
+  const open = await connections(config);
   const writers = createConnectionPool(() => open(), writersMax, readsWaitingMax);
   lifetime.onClose('clickhouse writers', () => writers.close());
   const readers = createConnectionPool(() => open(), readersMax, readsWaitingMax);
@@ -77,14 +99,53 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
       await writers.use(({ client }) => client.insert(insertion as never));
     },
     insertBinary: (table, rows, token) => writers.use((connection) => connection.insertBinary(table, rows, token)),
-    confined: (bounds, work) => confined.use(() => withReadOnlyClient(config, open, bounds, work)),
+    confined: async (bounds, work, signal) => {
+      const overdue = new AbortController();
+      const stop = AbortSignal.any([overdue.signal, ...(signal ? [signal] : [])]);
+      const marker = randomUUID();
+      const running = confined.use(() => {
+        stop.throwIfAborted();
+        const timer = setTimeout(
+          () => overdue.abort(new StatementOverdue(`not done within ${bounds.seconds} s`)),
+          bounds.seconds * 1_000 + graceMs,
+        );
+        return withReadOnlyClient(config, open, bounds, marker, work).finally(() => clearTimeout(timer));
+      });
+      return await stopped(running, stop, () => readers.use((connection) => kill(connection, marker)));
+    },
   };
+}
+
+/** A statement that is killed may go on for a while: its place is taken until it ends. */
+async function stopped<T>(running: Promise<T>, signal: AbortSignal, killIt: () => Promise<void>): Promise<T> {
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => {
+      reject(signal.reason);
+      killIt().catch(() => {});
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  running.catch(() => {});
+  try {
+    return await Promise.race([running, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function kill({ client }: Connection, marker: string): Promise<void> {
+  await client.command({
+    query: `KILL QUERY WHERE query LIKE '/* ${marker} */%' ASYNC`,
+  });
 }
 
 async function withReadOnlyClient<T>(
   config: ClickHouseConfig,
   open: OpenConnection,
   { seconds, memoryBytes, threads }: StatementBounds,
+  marker: string,
   work: (connection: ConfinedConnection) => Promise<T>,
 ): Promise<T> {
   const settings = {
@@ -102,7 +163,13 @@ async function withReadOnlyClient<T>(
       const assignments = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
       await connection.client.command({ query: `SET ${assignments.join(', ')}` });
     }
-    return await work({ text: async (sql) => (await answerOf(connection, sql)).toString('utf8') });
+    const marked = (sql: string) => `/* ${marker} */ ${sql}`;
+    return await work({
+      text: async (sql) => (await answerOf(connection, marked(sql))).toString('utf8'),
+      stream: async function* (sql, format) {
+        yield* await connection.stream(marked(sql), format);
+      },
+    });
   } finally {
     await connection.close();
   }
@@ -111,10 +178,8 @@ async function withReadOnlyClient<T>(
 /** Settings are a server's, which takes them with each statement. */
 type OpenConnection = (serverSettings?: ClickHouseSettings, answerMsMax?: number) => Connection;
 
-async function connections(config: ClickHouseConfig, lifetime: Lifetime): Promise<OpenConnection> {
+async function connections(config: ClickHouseConfig): Promise<OpenConnection> {
   if (config.kind === 'server') return (settings = {}, answerMsMax) => openServer(config, settings, answerMsMax);
-  const engine = startEngine(config.path);
-  lifetime.onClose('clickhouse engine', () => engine.close());
   const files = await openRowFiles(`${config.path}-rows`);
   return () => openEmbedded(config.path, files);
 }

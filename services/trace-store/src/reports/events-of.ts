@@ -11,8 +11,19 @@ export function eventsOf(question: ReportQuestion, ...types: EventType[]): Sql {
 }
 
 /** And what came after the time that is asked about: for what began in it. */
-export function eventsSince({ organizationId, projectId, from }: ReportQuestion, ...types: EventType[]): Sql {
+export function eventsSince(question: ReportQuestion, ...types: EventType[]): Sql {
+  const { organizationId, projectId, from } = question;
   const ofProject = projectId === '' ? sql`` : sql` AND project_id = ${projectId}`;
   const since = from ? sql` AND time >= ${from}` : sql``;
-  return sql`organization_id = ${organizationId} AND type IN (${sqlList(types)})${since}${ofProject}`;
+  return sql`organization_id = ${organizationId} AND type IN (${sqlList(types)})${since}${ofProject}${labelled(question)}`;
+}
+
+/** Labels never change, so a session's rows need not be laid together for them. */
+function labelled({ organizationId, label }: ReportQuestion): Sql {
+  if (!label) return sql``;
+  const { name, value } = label;
+  const of = value === undefined ? sql`` : sql` AND labels[${name}] = ${value}`;
+  return sql` AND session_id IN (
+    SELECT session_id FROM sessions_v1 WHERE organization_id = ${organizationId} AND mapContains(labels, ${name})${of}
+  )`;
 }

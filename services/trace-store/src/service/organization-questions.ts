@@ -7,7 +7,9 @@ import { searchedTypes, type SearchedType, searchHitsDefault, searchHitsMax } fr
 import type { SearchHitSchema, TraceService } from '@worktrail/proto/trace';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import { createFairShare } from '../fair-share.ts';
+import { clientQuestion } from '../endpoint/client-question.ts';
 import { answerQuery } from '../query.ts';
+import { streamQuery } from '../query-stream.ts';
 import { answerReport, findReport } from '../reports/answer-report.ts';
 import { isInterval } from '../reports/intervals.ts';
 import { type Hit, search } from '../search/search.ts';
@@ -17,6 +19,7 @@ import type { Scopes } from './scopes.ts';
 /** Running and waiting ones together: others find a place, too. */
 const statementsPerOrganizationMax = 4;
 const reportRowsMax = 1_000;
+const labelLengthMax = 1_000;
 
 export interface OrganizationQuestionsDeps {
   clickhouse: ClickHouse;
@@ -24,24 +27,36 @@ export interface OrganizationQuestionsDeps {
   querySecondsMax: number;
 }
 
-type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'report' | 'search'>;
+type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'queryStream' | 'report' | 'search'>;
 
 export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): OrganizationQuestions {
   const { clickhouse, scopes } = deps;
   const statements = createFairShare(statementsPerOrganizationMax);
+  /** Who asks may give it less time. */
+  const secondsMax = ({ max_execution_time: given = '' }: Record<string, string>) =>
+    Math.min(deps.querySecondsMax, Number(given) >= 1 ? Math.floor(Number(given)) : deps.querySecondsMax);
   return {
-    query: async ({ organizationId, sql }) => {
+    query: async ({ organizationId, sql }, { signal }) => {
       await scopes.passOrganization(organizationId);
       const question = { organizationId, sql, secondsMax: deps.querySecondsMax };
-      return await statements.use(organizationId, () => answerQuery(clickhouse, question));
+      return await statements.use(organizationId, () => answerQuery(clickhouse, question, signal));
     },
 
-    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, from, to }) => {
+    queryStream: async function* (request, { signal }) {
+      await scopes.passOrganization(request.organizationId);
+      const { organizationId, sql, format } = request;
+      const ask = request.client ? { ask: clientQuestion(request) } : {};
+      const question = { organizationId, sql, format, secondsMax: secondsMax(request.settings), ...ask };
+      yield* statements.useWhile(request.organizationId, () => streamQuery(clickhouse, question, signal));
+    },
+
+    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, label, from, to }) => {
       const interval = asked || 'none';
       if (!isInterval(interval)) throw invalid('interval: is one of none, hour, day, week, month');
       const report = findReport(name, groupBy, interval);
       if (projectId !== '') checkName('project_id', projectId);
-      const question = { organizationId, projectId, groupBy, interval, ...timesOf(from, to) };
+      if (label) checkText('label', label.name, label.value ?? '');
+      const question = { organizationId, projectId, groupBy, interval, label, ...timesOf(from, to) };
       await scopes.passOrganization(organizationId);
       const rowsMax = bounded(limit, reportRowsMax);
       return await statements.use(organizationId, () => answerReport(clickhouse, report, question, rowsMax));
@@ -68,6 +83,10 @@ function timesOf(from: Timestamp | undefined, to: Timestamp | undefined) {
     from: from && storableDate('from', timestampDate(from)),
     to: to && storableDate('to', timestampDate(to)),
   };
+}
+
+function checkText(field: string, ...texts: string[]): void {
+  if (texts.some((text) => text.length > labelLengthMax)) throw invalid(`${field}: is too long`);
 }
 
 function searchedType(type: string): SearchedType {

@@ -10,14 +10,16 @@ import type { Ingest } from '../ingest.ts';
 import type { Totals } from '../totals/totals.ts';
 import { readStatus, type StatusDeps } from '../status.ts';
 import { fromClickHouse } from './asked.ts';
+import { type BackupQuestionsDeps, createBackupQuestions } from './backup-questions.ts';
 import { createHistoryQuestions } from './history-questions.ts';
 import { createListQuestions } from './list-questions.ts';
 import { createOrganizationQuestions } from './organization-questions.ts';
+import { createRetentionQuestions } from './retention-questions.ts';
 import { createScopes } from './scopes.ts';
 import { createTotalsQuestions } from './totals-questions.ts';
 import { createWebhookQuestions } from './webhook-questions.ts';
 
-export interface TraceServiceDeps extends StatusDeps {
+export interface TraceServiceDeps extends StatusDeps, BackupQuestionsDeps {
   barrier: FlushBarrier;
   audit: Ingest;
   querySecondsMax: number;
@@ -33,6 +35,8 @@ export function createTraceService(deps: TraceServiceDeps): ServiceImpl<typeof T
     ...createOrganizationQuestions({ ...deps, scopes }),
     ...createTotalsQuestions({ ...deps, scopes }),
     ...createWebhookQuestions({ ...deps, scopes }),
+    ...createBackupQuestions(deps),
+    ...createRetentionQuestions(deps),
     getStatus: () => fromClickHouse(readStatus(deps)),
   };
 }

@@ -29,6 +29,7 @@ export interface Dirt {
 }
 
 export const entriesMax = 20_000;
+export const dayMs = 86_400_000;
 
 export function noDirt(): Dirt {
   return { organizations: new Set(), sessions: new Map(), days: new Map(), positions: new Map(), unknown: new Set() };
@@ -39,8 +40,12 @@ export function isClean({ organizations, sessions, days, positions, unknown }: D
 }
 
 export function addEvents(dirt: Dirt, events: readonly Pick<ParsedEvent, 'event' | 'time'>[]): void {
+  const seen = new Set<string>();
   for (const { event, time } of events) {
     const { organizationId, sessionId } = event;
+    const key = `${organizationId}.${sessionId}.${Math.floor(time.getTime() / dayMs)}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
     addSession(dirt, { organizationId, sessionId });
     addDay(dirt, { organizationId, day: time.toISOString().slice(0, 10) });
   }

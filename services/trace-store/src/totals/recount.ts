@@ -4,14 +4,13 @@
 // (event-sink.ts), so nothing is collapsed.
 
 import { Sql, sql } from '../sql-text.ts';
-import type { DayRef, SessionRef } from './dirt.ts';
+import { type DayRef, dayMs, type SessionRef } from './dirt.ts';
 
 /** They run beside the ingest. */
 const settings = sql`SETTINGS max_threads = 1, max_execution_time = 300, max_bytes_before_external_group_by = 200000000`;
 
 const sessionsMax = 500;
 const daysMax = 50;
-const dayMs = 86_400_000;
 
 export function recountSessions(sessions: Iterable<SessionRef>, version: number): Sql[] {
   return chunks([...sessions], sessionsMax).map((some) => {

@@ -315,10 +315,9 @@ describe('of the service', () => {
     const { organizationId } = mine;
     const ask = async (sql: string) => JSON.parse((await fixture.trace.query({ organizationId, sql })).rowsJson);
     const perSession = 'SELECT session_id, events, commands, commands_failed FROM session_totals';
-    await expect
-      .poll(() => ask(perSession), { timeout: 60_000 })
-      .toEqual([{ session_id: mine.sessionId, events: 2, commands: 1, commands_failed: 1 }]);
-    expect(await ask('SELECT type, events, failed FROM daily_totals ORDER BY type')).toEqual([
+    const become = (sql: string, rows: object[]) => expect.poll(() => ask(sql), { timeout: 60_000 }).toEqual(rows);
+    await become(perSession, [{ session_id: mine.sessionId, events: 2, commands: 1, commands_failed: 1 }]);
+    await become('SELECT type, events, failed FROM daily_totals ORDER BY type', [
       { type: 'command.ended', events: 1, failed: 1 },
       { type: 'command.queued', events: 1, failed: 0 },
     ]);
