@@ -73,6 +73,8 @@ function own(plan: ClusterPlan, name: ServiceName): Record<string, string> {
     case 'trace-store':
       return {
         ...traceStoreOwn(plan),
+        // Statements of ClickHouse in process each hold a thread of libuv, of which there are four otherwise.
+        UV_THREADPOOL_SIZE: '16',
         ...(plan.env[collectorHeaders] && { [collectorHeaders]: plan.env[collectorHeaders] }),
       };
     case 'orchestrator':

@@ -15,7 +15,15 @@ import type { CollectorConfig } from './otlp/collector.ts';
 
 export type ClickHouseConfig =
   | { kind: 'embedded'; path: string }
-  | { kind: 'server'; url: string; database: string; user: string; password: string };
+  | {
+      kind: 'server';
+      url: string;
+      database: string;
+      user: string;
+      password: string;
+      /** Tables are replicated in it. */
+      cluster?: string | undefined;
+    };
 
 export interface StreamLimits {
   /** An events stream refuses more than this; producers wait until what is stored has been purged. */
@@ -47,6 +55,10 @@ const variables = {
   WORKTRAIL_CLICKHOUSE_DATABASE: z.string().default('default'),
   WORKTRAIL_CLICKHOUSE_USER: z.string().default('default'),
   WORKTRAIL_CLICKHOUSE_PASSWORD: z.string().default(''),
+  WORKTRAIL_CLICKHOUSE_CLUSTER: z
+    .string()
+    .regex(/^[\w-]+$/, 'letters, digits, "_" and "-"')
+    .optional(),
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   WORKTRAIL_STREAM_SETTLE_SECONDS: z.coerce.number().int().min(0).max(300).default(60),
   /** name=value,name=value: what a collector is shown. It may hold a key, so it is no value of worktrail.yaml. */
@@ -106,6 +118,7 @@ function clickhouseConfig(values: {
   WORKTRAIL_CLICKHOUSE_DATABASE: string;
   WORKTRAIL_CLICKHOUSE_USER: string;
   WORKTRAIL_CLICKHOUSE_PASSWORD: string;
+  WORKTRAIL_CLICKHOUSE_CLUSTER?: string | undefined;
 }): ClickHouseConfig {
   const { WORKTRAIL_CLICKHOUSE_PATH: path, WORKTRAIL_CLICKHOUSE_URL: url } = values;
   if (path && !url) return { kind: 'embedded', path };
@@ -116,6 +129,7 @@ function clickhouseConfig(values: {
       database: values.WORKTRAIL_CLICKHOUSE_DATABASE,
       user: values.WORKTRAIL_CLICKHOUSE_USER,
       password: values.WORKTRAIL_CLICKHOUSE_PASSWORD,
+      cluster: values.WORKTRAIL_CLICKHOUSE_CLUSTER,
     };
   }
   throw new ConfigurationError([

@@ -1,4 +1,4 @@
-// The engine in this process: how much it may take of the machine. It is one for all connections, and the first one decides.
+// The engine in this process: how much it may take of the machine, and where it may write copies. It is one for all connections, and the first one decides.
 //
 // Its own defaults are those of a server that has the machine to itself: caches of gigabytes, sixteen merges at once.
 
@@ -6,8 +6,8 @@ import { availableParallelism } from 'node:os';
 import { Session } from 'chdb';
 
 const mebibyte = 1024 ** 2;
-/** Of the process, with what Node holds. A statement that would need more fails; the process lives. */
-const memoryBytesMax = 1_200 * mebibyte;
+/** Beside what Node holds, which is about 400 MiB at full rate. A statement that would need more fails; the process lives. */
+const memoryBytesMax = 900 * mebibyte;
 const mergesMax = Math.min(8, Math.max(2, availableParallelism()));
 
 const settings = {
@@ -31,10 +31,11 @@ export function backupsDirectory(path: string): string {
 
 /** Open before, and closed after, every connection to the directory. @throws where another process has it. */
 export function startEngine(path: string): { close(): void } {
-  const given = { ...settings, 'backups.allowed_path': backupsDirectory(path) };
-  const connectionArgs = Object.entries(given).map(([name, value]) => `--${name}=${value}`);
+  const all = { ...settings, 'backups.allowed_path': backupsDirectory(path) };
+  const connectionArgs = Object.entries(all).map(([name, value]) => `--${name}=${value}`);
   try {
-    return new Session(path, { connectionArgs });
+    const engine = new Session(path, { connectionArgs });
+    return { close: () => engine.close() };
   } catch (error) {
     throw new Error(
       `cannot open the ClickHouse directory ${path}: another trace-store may be running on it (one process, one directory), ` +

@@ -15,6 +15,7 @@ import { answerOf, type Connection, selectBytes, selectRows } from './connection
 import { createConnectionPool } from './connection-pool.ts';
 import { openEmbedded } from './embedded.ts';
 import { startEngine } from './engine.ts';
+import { onCluster } from './replicated.ts';
 import { openRowFiles } from './row-files.ts';
 import { openServer } from './server.ts';
 
@@ -77,7 +78,11 @@ const confinedMax = 2;
 const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
-  const open = await connections(config, lifetime);
+  if (config.kind === 'embedded') {
+    const engine = startEngine(config.path);
+    lifetime.onClose('clickhouse', () => engine.close());
+  }
+  const open = await connections(config);
   const writers = createConnectionPool(() => open(), writersMax, readsWaitingMax);
   lifetime.onClose('clickhouse writers', () => writers.close());
   const readers = createConnectionPool(() => open(), readersMax, readsWaitingMax);
@@ -89,7 +94,8 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
     rows: (sql, parameters) => readers.use((connection) => selectRows(connection, sql, parameters)),
     bytes: (sql, parameters) => readers.use((connection) => selectBytes(connection, sql, parameters)),
     command: async (sql) => {
-      await commands.use(({ client }) => client.command({ query: sql }));
+      const query = config.kind === 'server' && config.cluster ? onCluster(sql, config.cluster) : sql;
+      await commands.use(({ client }) => client.command({ query }));
     },
     insert: async (table, columns, rows) => {
       if (rows.length === 0) return;
@@ -189,10 +195,8 @@ async function withReadOnlyClient<T>(
 /** Settings are a server's, which takes them with each statement. */
 type OpenConnection = (serverSettings?: ClickHouseSettings, answerMsMax?: number) => Connection;
 
-async function connections(config: ClickHouseConfig, lifetime: Lifetime): Promise<OpenConnection> {
+async function connections(config: ClickHouseConfig): Promise<OpenConnection> {
   if (config.kind === 'server') return (settings = {}, answerMsMax) => openServer(config, settings, answerMsMax);
-  const engine = startEngine(config.path);
-  lifetime.onClose('clickhouse engine', () => engine.close());
   const files = await openRowFiles(`${config.path}-rows`);
   return () => openEmbedded(config.path, files);
 }
