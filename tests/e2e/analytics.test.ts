@@ -34,7 +34,7 @@ beforeAll(async () => {
   for (const name of ['looked at', 'greeted']) {
     const { id } = await api.make('/v1/projects', { name, repository: { url: repository.path } });
     projectIds.push(id);
-    const session = await api.make(`/v1/projects/${id}/sessions?waitSeconds=280`, {});
+    const session = await api.make(`/v1/projects/${id}/sessions?waitSeconds=280`, { labels: { name } });
     const [text, agent] = name === 'greeted' ? (['greet', {}] as const) : (['look', { model: 'priced' }] as const);
     expect(await say(session.id, text, agent)).toMatchObject({ outcome: 'completed' });
     sessionIds.push(session.id);
@@ -106,10 +106,53 @@ test('the other reports tell of sessions, turns and commands as soon as they are
   expect(await items('outcomes?interval=none')).toMatchObject([
     { turnsCompleted: 2, turnsFailed: 0, commandsFailed: 1 },
   ]);
+  expect(await items('outcomes?interval=none&label=name=greeted')).toMatchObject([
+    { turnsCompleted: 1, commandsFailed: 0 },
+  ]);
+  expect(await items('outcomes?interval=none&label=name')).toMatchObject([{ turnsCompleted: 2 }]);
   expect((await items('sessions')).every(({ start }: { start: string }) => start.endsWith('T00:00:00.000Z'))).toBe(
     true,
   );
   const kinds = (await items('waits')).map(({ key }: { key: string }) => key);
   expect(kinds).toEqual(expect.arrayContaining(['session', 'turn', 'command']));
   expect(await worktrail('report', 'command-failures')).toMatch(/^KIND .*\nexit 3 +1 +1 /);
+});
+
+test('a message, a command and what it printed are found as soon as they are there, by their own organization', async () => {
+  const ran = await api.make(`/v1/sessions/${sessionIds[1]!}/commands?waitSeconds=280`, {
+    command: 'printf "%s\\n" hay-stack',
+  });
+  expect(ran).toMatchObject({ state: 'ended', exitCode: 0 });
+  const search = async (query: string, by: Api = api) => (await by.get(`/v1/search?q=${query}`)).body;
+  const { items } = await search('hay*%20stack');
+  expect(items).toMatchObject([
+    {
+      type: 'command.output',
+      commandId: ran.id,
+      stream: 'stdout',
+      text: 'hay-stack\n',
+      highlights: [
+        { from: 0, to: 3 },
+        { from: 4, to: 9 },
+      ],
+    },
+    { type: 'command.queued', commandId: ran.id, projectId: projectIds[1] },
+  ]);
+  const at = (await api.get(`/v1/sessions/${sessionIds[1]!}/events?limit=200`)).body.items.find(
+    ({ cursor }: { cursor: string }) => cursor === items[0].cursor,
+  );
+  expect(at).toMatchObject({ type: 'command.output', data: { text: 'hay-stack\n' } });
+  expect((await search('%22i%20have%20looked%22')).items).toMatchObject([
+    { type: 'message.agent', sessionId: sessionIds[0], text: 'I have looked.', highlights: [{ from: 0, to: 13 }] },
+  ]);
+  const first = await search(`hay*&limit=1`);
+  expect(await search(`hay*&limit=1&cursor=${first.nextCursor}`)).toMatchObject({
+    items: [{ type: 'command.queued' }],
+  });
+  expect(await worktrail('search', '"hay-stack"', '--types', 'command.output')).toMatch(
+    / {2}command\.output {2}.*\n {2}hay-stack *\n$/,
+  );
+  const operator = createApi(cluster.apiUrl, cluster.operatorToken);
+  const other = await operator.make('/v1/organizations', { name: 'third', principal: { name: 'o', kind: 'user' } });
+  expect(await search('hay*', createApi(cluster.apiUrl, other.key.secret))).toEqual({ items: [], nextCursor: null });
 });

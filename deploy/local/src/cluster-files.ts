@@ -75,7 +75,7 @@ export function connectionOf(plan: ClusterPlan, group: ProcessGroup, access: Acc
       orchestrator: serviceUrl(plan, 'orchestrator'),
       sandboxRunner: serviceUrl(plan, 'sandbox-runner'),
     },
-    temporalNamespace: plan.secrets.clusterId,
+    temporalNamespace: plan.secrets.temporalNamespace,
     organizationId: access.organizationId,
     projectId: access.projectId,
   };

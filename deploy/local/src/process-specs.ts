@@ -51,7 +51,7 @@ export function natsSpec(plan: ClusterPlan): ProcessSpec {
 export function temporalSpec(plan: ClusterPlan): ProcessSpec {
   const { host } = plan;
   const port = plan.ports.temporal;
-  const namespace = plan.secrets.clusterId;
+  const namespace = plan.secrets.temporalNamespace;
   return {
     ...place(plan, 'temporal'),
     program: plan.temporalProgram,

@@ -1,6 +1,6 @@
 /**
  * What only this cluster knows, made on its first start and kept with mode 0600: its id, the passwords between its processes, the
- * operator's token and the key that encrypts stored secrets.
+ * operator's token, the key that encrypts stored secrets, and the namespace of its workflows.
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, link, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,6 +8,8 @@ import { join } from 'node:path';
 
 export interface ClusterSecrets {
   clusterId: string;
+  /** Of its workflows: the cluster's id, or that of the one it was restored from. */
+  temporalNamespace: string;
   natsPassword: string;
   internalToken: string;
   operatorToken: string;
@@ -22,8 +24,10 @@ export async function openSecrets(directory: string): Promise<ClusterSecrets> {
   await readOrMake(secretsKeyFile, () => `${randomBytes(SECRETS_KEY_BYTES).toString('hex')}\n`);
   const token = async (name: string, make: () => string) =>
     (await readOrMake(join(directory, name), () => `${make()}\n`)).toString('utf8').trim();
+  const clusterId = await token('cluster-id', () => `c${randomBytes(8).toString('hex')}`);
   return {
-    clusterId: await token('cluster-id', () => `c${randomBytes(8).toString('hex')}`),
+    clusterId,
+    temporalNamespace: await token('temporal-namespace', () => clusterId),
     natsPassword: await token('nats-password', randomToken),
     internalToken: await token('internal-token', randomToken),
     operatorToken: await token('operator-token', randomToken),

@@ -13,6 +13,7 @@ const plan: ClusterPlan = {
   ports: { gateway: 1, 'trace-store': 2, orchestrator: 3, 'sandbox-runner': 4, nats: 5, temporal: 6 },
   secrets: {
     clusterId: 'c1',
+    temporalNamespace: 'c1',
     natsPassword: 'nats-secret',
     internalToken: 'internal-secret',
     operatorToken: 'operator-secret',
@@ -63,6 +64,13 @@ test('keys of models reach the services that call models, and no other process',
   for (const key of ['k1', 'k2', 'k3', 'k4', 'k5']) expect(knows(key)).toEqual(['orchestrator', 'sandbox-runner']);
   expect(serviceEnvironment(withKeys, 'orchestrator')).toMatchObject(keys);
   expect(natsSpec(withKeys).env).toEqual(plan.env);
+});
+
+test('the key of a collector of traces reaches the trace-store, and no other process', () => {
+  const withKey = { ...plan, env: { ...plan.env, WORKTRAIL_OTLP_HEADERS: 'x-key=k' } };
+  const knows = SERVICE_NAMES.filter((name) => serviceEnvironment(withKey, name).WORKTRAIL_OTLP_HEADERS !== undefined);
+  expect(knows).toEqual(['trace-store']);
+  expect(natsSpec(withKey).env).toEqual(plan.env);
 });
 
 test('what the caller set for Worktrail reaches services only through the plan', () => {

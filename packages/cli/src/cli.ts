@@ -1,5 +1,6 @@
 // What every command of the CLI is given: the screen, the connection (found when first asked for), a client.
 
+import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { createClient, type WorktrailClient } from '@worktrail/client';
 import { type Connection, type ConnectionSources, findConnection, findStateDirectory } from './connection.ts';
@@ -33,6 +34,8 @@ export interface Cli {
   connection(): Promise<Connection>;
   /** The state directory, whether or not its cluster runs. */
   stateDirectory(): Promise<string | null>;
+  /** The state directory that was named, whether or not there is one. */
+  readonly namedStateDirectory: string | null;
   client(): Promise<WorktrailClient>;
   /** Tries for minutes, not seconds: for what must not be given up half-way. */
   patientClient(): Promise<WorktrailClient>;
@@ -45,6 +48,7 @@ const patientAttemptsMax = 60;
 export function createCli(surroundings: Surroundings, options: GlobalOptions): Cli {
   const { env, cwd } = surroundings;
   const sources: ConnectionSources = { env, cwd, apiUrlOption: options.apiUrl, stateOption: options.state };
+  const named = options.state ?? (env['WORKTRAIL_HOME'] || undefined);
   let found: Promise<Connection> | undefined;
   const connection = () => (found ??= findConnection(sources));
   const screen = createScreen(surroundings.stdout, surroundings.stderr, env, options.json === true);
@@ -58,6 +62,7 @@ export function createCli(surroundings: Surroundings, options: GlobalOptions): C
     screen,
     connection,
     stateDirectory: () => findStateDirectory(sources),
+    namedStateDirectory: named === undefined ? null : resolve(cwd, named),
     client: () => clientWith(3),
     patientClient: () => clientWith(patientAttemptsMax),
   };

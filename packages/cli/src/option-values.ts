@@ -10,6 +10,11 @@ export function wholeNumber(min: number, max: number) {
   };
 }
 
+/** null: for ever. */
+export function orForever(parse: (text: string) => number) {
+  return (text: string): number | null => (text === 'for-ever' ? null : parse(text));
+}
+
 /** More than nothing. */
 export function amount(max: number) {
   return (text: string): number => {

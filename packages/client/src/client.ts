@@ -12,6 +12,7 @@ import { createAnalytics } from './resources/analytics.ts';
 import { createChats } from './resources/chats.ts';
 import { createCommands } from './resources/commands.ts';
 import { createEvents } from './resources/events.ts';
+import { createExports } from './resources/exports.ts';
 import { createFiles } from './resources/files.ts';
 import {
   createDoctor,
@@ -23,7 +24,9 @@ import {
 } from './resources/operation.ts';
 import { createProposals } from './resources/proposals.ts';
 import { createProjects } from './resources/projects.ts';
+import { createSearch } from './resources/search.ts';
 import { createCheckpoints, createSessions } from './resources/sessions.ts';
+import { createRetention } from './resources/retention.ts';
 import { createSuggestions } from './resources/suggestions.ts';
 import { createTasks, createTrials } from './resources/tasks.ts';
 import { createTurns } from './resources/turns.ts';
@@ -84,7 +87,10 @@ export function createClient(options: ClientOptions) {
     events,
     analytics: createAnalytics(transport),
     query: createQuery(transport),
+    search: createSearch(transport),
     webhooks: createWebhooks(transport),
+    retention: createRetention(transport),
+    exports: createExports(transport),
     models: createModels(transport),
     runners: createRunners(transport),
     limits: createLimits(transport),

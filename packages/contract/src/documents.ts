@@ -65,6 +65,8 @@ export interface SessionDocument {
   /** Of its agent's turns together, and what those took that have ended; absent where no turn was and no limit is. */
   agentLimits?: AgentLimits;
   agentUsage?: AgentUsage;
+  /** Its history was lived elsewhere; it is archived, and no workflow knows of it. */
+  imported?: true;
   createdAt: string;
   lastActiveAt: string;
 }

@@ -66,7 +66,8 @@ export function doctorSubject(part: DoctorPart): string {
 
 /**
  * Key-value buckets. `configuration`: organizations, principals, keys, projects, secrets, tasks. `runnerOrders`: RunnerOrder by
- * runner id, written by the gateway. `reconciliation`: since when the orchestrators have found what has no counterpart.
+ * runner id, written by the gateway. `reconciliation`: since when the orchestrators have found what has no counterpart. `otlp`: how
+ * far each partition was sent to the collector of traces.
  */
 export const buckets = {
   configuration: 'worktrail-configuration',
@@ -77,6 +78,7 @@ export const buckets = {
   runners: 'worktrail-runners',
   runnerOrders: 'worktrail-runner-orders',
   reconciliation: 'worktrail-reconciliation',
+  otlp: 'worktrail-otlp',
 } as const;
 
 /** Object store of what is kept of sessions' files (checkpoints.ts), as NATS' own tools read it. */
@@ -118,3 +120,6 @@ export function partitionOf(sessionId: string, partitions: number): number {
 
 /** In the metadata of an event stream that lost what was stored: the epoch its cursors have from then on. */
 export const streamEpochMetadata = 'worktrail.epoch';
+
+/** In the metadata of a stream that was made again from a backup: when it was created before. */
+export const streamCreatedMetadata = 'worktrail.created';

@@ -111,6 +111,11 @@ test('every value of the file has a variable', () => {
     WORKTRAIL_MODEL_MODELS: '{"small": {"provider": "custom", "id": "s", "price": {"input": 1, "output": 2.5}}}',
     WORKTRAIL_MODEL_DEFAULT: 'custom/small',
     WORKTRAIL_EGRESS_PRIVATE_ALLOWED: '10.0.0.0/8:443,[fd00::/8]:*',
+    WORKTRAIL_OTLP_URL: 'https://collector/v1/traces',
+    WORKTRAIL_OTLP_CONTENT: 'true',
+    WORKTRAIL_RETENTION_EVENTS_DAYS_MAX: '24',
+    WORKTRAIL_RETENTION_OUTPUT_DAYS_MAX: '25',
+    WORKTRAIL_RETENTION_AUDIT_DAYS_MAX: '26',
     WORKTRAIL_WEBHOOKS_PRIVATE_ALLOWED: '127.0.0.1:8080',
     WORKTRAIL_WEBHOOKS_PER_ORGANIZATION_MAX: '23',
     WORKTRAIL_EVENTS_STREAM_BYTES_MAX: '1048576',
@@ -141,6 +146,7 @@ test('every value of the file has a variable', () => {
         },
       },
     },
+    retention: { eventsDaysMax: 24, outputDaysMax: 25, auditDaysMax: 26 },
     webhooks: { privateAllowed: ['127.0.0.1:8080'], perOrganizationMax: 23 },
     egress: { privateAllowed: ['10.0.0.0/8:443', '[fd00::/8]:*'] },
     repositoryRoots: ['/a', '/b'],
@@ -155,6 +161,7 @@ test('every value of the file has a variable', () => {
     },
     artifacts: { archiveBytesMax: 0, storeBytesMax: 20, objectBytesMax: 21 },
     reconcile: { graceSeconds: 22 },
+    otlp: { url: 'https://collector/v1/traces', content: true },
     events: { streamBytesMax: 1_048_576, tailMessages: 0 },
   });
   expect(Object.values(origins).filter(({ from }) => from !== 'environment')).toEqual([]);

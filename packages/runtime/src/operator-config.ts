@@ -149,6 +149,25 @@ const schema = z.strictObject({
         .default([]),
     })
     .prefault({}),
+  otlp: z
+    .strictObject({
+      /** Of a collector of traces (OTLP over HTTP, protobuf), whole: ".../v1/traces". null: none is told. */
+      url: z
+        .url({ protocol: /^https?$/ })
+        .nullable()
+        .default(null),
+      /** Whether spans have what was said, what tools were given, and what came of it. */
+      content: z.boolean().default(false),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      /** Days; null: an organization may keep it for ever. */
+      eventsDaysMax: positive.nullable().default(null),
+      outputDaysMax: positive.nullable().default(null),
+      auditDaysMax: positive.nullable().default(null),
+    })
+    .prefault({}),
   webhooks: z
     .strictObject({
       /** What webhooks may reach of this host and of private networks; and by http instead of https, this alone. */
@@ -175,7 +194,7 @@ export type OperatorConfig = z.infer<typeof schema>;
 const variables = variablesOf(schema);
 const sections = Object.keys(schema.shape).filter((name) => name !== 'repositoryRoots');
 /** Begins like a value of the file, and is none. */
-const otherVariables: readonly string[] = ['WORKTRAIL_RUNNER_DATA', 'WORKTRAIL_MODEL_KEY'];
+const otherVariables: readonly string[] = ['WORKTRAIL_RUNNER_DATA', 'WORKTRAIL_MODEL_KEY', 'WORKTRAIL_OTLP_HEADERS'];
 
 /** The variables that may say a value of the file. */
 export const operatorVariableNames: readonly string[] = variables.flatMap(({ names }) => names);

@@ -52,6 +52,8 @@ function fromText(type: string, path: readonly string[], text: string): unknown 
   switch (type) {
     case 'number':
       return /^-?\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text;
+    case 'boolean':
+      return ['true', 'false'].includes(text.trim()) ? text.trim() === 'true' : text;
     case 'array':
       return parts(text, path.at(-1) === 'repositoryRoots' ? ':' : ',');
     case 'record': {

@@ -80,9 +80,12 @@ const scopeByAction = {
   'limits.read': 'read',
   'config.read': 'admin',
   'trace.query': 'read',
+  'retention.read': 'read',
+  'retention.write': 'admin',
   // They take the history of all projects elsewhere.
   'webhook.read': 'admin',
   'webhook.write': 'admin',
+  'history.import': 'admin',
 } as const satisfies Record<string, Scope | readonly Scope[] | null>;
 
 export type Action = keyof typeof scopeByAction;

@@ -26,6 +26,9 @@ export const openProposalList = (projectId: string) => `open-proposals-of.${proj
 /** Which proposal of a session is, or was last, the open one. */
 export const openingKey = (sessionId: string) => `opening.${sessionId}`;
 
+/** That histories are imported into an organization, which was empty then. */
+export const importKey = (organizationId: string) => `import.${organizationId}`;
+
 export const secretList = (projectId: string) => `secret.${projectId}`;
 
 export const webhookList = (organizationId: string) => `webhook.${organizationId}`;

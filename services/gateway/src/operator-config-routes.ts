@@ -15,7 +15,14 @@ const origin = z.object({
 const configSchema = z
   .object({
     ...{ defaults: section, ceilings: section, quotas: section, images: section, runner: section },
-    ...{ artifacts: section, reconcile: section, model: section, events: section },
+    ...{
+      artifacts: section,
+      reconcile: section,
+      model: section,
+      events: section,
+      webhooks: section,
+      retention: section,
+    },
     origins: z.record(z.string(), origin).describe('Where each value comes from, by its path: "defaults.memoryMb".'),
   })
   .openapi('OperatorConfig');

@@ -1,7 +1,7 @@
 // A command's output by offset: of one stream, or of both in the order it was written (`position`).
 //
 // 1. Whether the command has ended is asked before its bytes are: of an ended one all that is stored is in the answer.
-// 2. Sizes are looked up first, then bytes are read, so that a long output is not read for its beginning.
+// 2. Sizes are looked up first, from where the offset can be, then bytes are read: any part of a long output costs the same.
 
 import { Stream } from '@worktrail/proto/event';
 import { assembleOutput, chunksNeeded, type OutputChunk, type OutputGapRange } from './assemble-output.ts';
@@ -30,6 +30,8 @@ export interface OutputAnswer {
 /** Bounds one answer of many tiny chunks; the caller goes on at `nextOffset`. */
 const chunksMax = 4_000;
 const gapEventsMax = 1_000;
+/** No message holds more. */
+const chunkBytesMax = 8 * 1024 * 1024;
 
 export async function readOutput(clickhouse: ClickHouseReader, question: OutputQuestion): Promise<OutputAnswer> {
   const told = await readEnd(clickhouse, question);
@@ -72,22 +74,39 @@ async function readChunks(
   question: OutputQuestion,
 ): Promise<{ chunks: OutputChunk[]; exhausted: boolean }> {
   const { at, chunks } = coordinate(question);
-  const places = await clickhouse.rows<{ at: number | string; size: number | string }>(
-    sql`SELECT ${at} AS at, size FROM command_output_v1 WHERE ${chunks} AND ${at} + size > ${question.offset}
-        ORDER BY at, size DESC LIMIT 1 BY at LIMIT ${chunksMax} SETTINGS max_execution_time = 10`.text,
+  // A chunk stands at least as far in its command as in its stream.
+  const nearest = Math.max(0, question.offset - chunkBytesMax);
+  const rows = await clickhouse.rows<{ position: number | string; at: number | string; size: number }>(
+    sql`SELECT position, ${at} AS at, size FROM command_output_v1
+        WHERE ${chunks} AND position >= ${nearest} AND ${at} + size > ${question.offset}
+        ORDER BY position LIMIT ${chunksMax} SETTINGS max_execution_time = 10`.text,
   );
-  const ranges = places.map((place) => ({ offset: Number(place.at), size: Number(place.size) }));
-  const count = chunksNeeded(ranges, question.offset, question.limit);
+  const places = largest(
+    rows.map((row) => ({ position: Number(row.position), offset: Number(row.at), size: row.size })),
+  );
+  const count = chunksNeeded(places, question.offset, question.limit);
   if (count === 0) return { chunks: [], exhausted: true };
+  const needed = places.slice(0, count);
+  const positions = needed.map(({ position }) => position);
   const answer = await clickhouse.bytes(
     sql`SELECT ${at} AS at, body FROM command_output_v1
-        WHERE ${chunks} AND ${at} BETWEEN ${ranges[0]!.offset} AND ${ranges[count - 1]!.offset}
-        ORDER BY at, size DESC LIMIT 1 BY at SETTINGS max_execution_time = 10`.text,
+        WHERE ${chunks} AND position BETWEEN ${Math.min(...positions)} AND ${Math.max(...positions)}
+          AND ${at} BETWEEN ${needed[0]!.offset} AND ${needed.at(-1)!.offset}
+        SETTINGS max_execution_time = 10`.text,
   );
   const row = readRowBinary(answer);
-  const read: OutputChunk[] = [];
-  while (!row.isAtEnd()) read.push({ offset: row.number(), bytes: row.bytes() });
-  return { chunks: read, exhausted: count === ranges.length && ranges.length < chunksMax };
+  const read: (OutputChunk & { size: number })[] = [];
+  while (!row.isAtEnd()) {
+    const [offset, bytes] = [row.number(), row.bytes()];
+    read.push({ offset, bytes, size: bytes.length });
+  }
+  return { chunks: largest(read), exhausted: count === places.length && rows.length < chunksMax };
+}
+
+/** In ascending order, of each offset the longest: their borders differ from attempt to attempt. */
+function largest<Chunk extends { offset: number; size: number }>(chunks: readonly Chunk[]): Chunk[] {
+  const sorted = chunks.toSorted((a, b) => a.offset - b.offset || b.size - a.size);
+  return sorted.filter((chunk, index) => chunk.offset !== sorted[index - 1]?.offset);
 }
 
 /** A chunk's place, and the condition on one command's chunks. */

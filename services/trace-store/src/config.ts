@@ -1,6 +1,7 @@
 // The trace-store's configuration: the common variables, where ClickHouse is, and the bounds of streams and batches, some of them the
 // operator's.
 
+import type { RetentionCeilings } from '@worktrail/contract/retention';
 import {
   ConfigurationError,
   readEnvironment,
@@ -10,6 +11,7 @@ import {
 } from '@worktrail/runtime/environment';
 import { readOperatorSettings } from '@worktrail/runtime/operator-config';
 import { z } from 'zod';
+import type { CollectorConfig } from './otlp/collector.ts';
 
 export type ClickHouseConfig =
   | { kind: 'embedded'; path: string }
@@ -29,8 +31,12 @@ export interface StreamLimits {
 export interface TraceStoreConfig extends ServiceConfig {
   clickhouse: ClickHouseConfig;
   streams: StreamLimits;
+  /** What of it an organization may keep at most. */
+  retention: RetentionCeilings;
   /** Of one SQL statement of a tenant. */
   querySecondsMax: number;
+  /** null: there is no collector of traces. */
+  otlp: (CollectorConfig & { content: boolean }) | null;
 }
 
 const mebibyte = 1024 * 1024;
@@ -43,6 +49,11 @@ const variables = {
   WORKTRAIL_CLICKHOUSE_PASSWORD: z.string().default(''),
   WORKTRAIL_STREAM_REPLICAS: z.coerce.number().int().min(1).max(5).default(1),
   WORKTRAIL_STREAM_SETTLE_SECONDS: z.coerce.number().int().min(0).max(300).default(60),
+  /** name=value,name=value: what a collector is shown. It may hold a key, so it is no value of worktrail.yaml. */
+  WORKTRAIL_OTLP_HEADERS: z
+    .string()
+    .regex(/^(?:[A-Za-z0-9-]+=[ -~]+?(?:,(?=[A-Za-z0-9-]+=)|$))*$/, 'name=value,name=value')
+    .default(''),
   WORKTRAIL_QUERY_SECONDS_MAX: z.coerce.number().int().min(1).max(600).default(10),
   WORKTRAIL_STREAM_TAIL_BYTES: z.coerce
     .number()
@@ -59,8 +70,14 @@ export function traceStoreConfig(environment: NodeJS.ProcessEnv): TraceStoreConf
     operator: () => readOperatorSettings(environment).values,
   });
   const { streamBytesMax, tailMessages } = operator.events;
-  const { streams, ...rest } = own;
-  return { ...common, ...rest, streams: { ...streams, eventBytesMax: streamBytesMax, tailMessages } };
+  const { streams, otlpHeaders, ...rest } = own;
+  const { url, content } = operator.otlp;
+  return {
+    ...{ ...common, ...rest },
+    retention: operator.retention,
+    streams: { ...streams, eventBytesMax: streamBytesMax, tailMessages },
+    otlp: url === null ? null : { url, content, headers: otlpHeaders },
+  };
 }
 
 function readOwn(environment: NodeJS.ProcessEnv) {
@@ -73,7 +90,14 @@ function readOwn(environment: NodeJS.ProcessEnv) {
       settleSeconds: values.WORKTRAIL_STREAM_SETTLE_SECONDS,
     },
     querySecondsMax: values.WORKTRAIL_QUERY_SECONDS_MAX,
+    otlpHeaders: headersOf(values.WORKTRAIL_OTLP_HEADERS),
   };
+}
+
+/** A comma within a value is one of the value, unless a name follows. */
+function headersOf(text: string): Record<string, string> {
+  const pairs = text === '' ? [] : text.split(/,(?=[A-Za-z0-9-]+=)/);
+  return Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
 }
 
 function clickhouseConfig(values: {

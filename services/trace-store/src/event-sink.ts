@@ -45,6 +45,7 @@ import {
   turnColumns,
   turnRow,
 } from './summary-rows.ts';
+import type { StoredEvents } from './totals/totals.ts';
 
 /** Of an event, beside its message. */
 const rowBytes = 512;
@@ -56,6 +57,8 @@ export interface EventSinkDeps {
   partition: number;
   right: StoringRight;
   now: () => Date;
+  /** Where nobody counts, nobody is told. */
+  totals?: StoredEvents;
 }
 
 interface Rows {
@@ -124,6 +127,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     fence.check();
     await insert('events_v1', eventColumns, stored, bytesOf(events));
     producerMarks.advance(events, new Map(events.map((parsed) => [producerKey(parsed.event), parsed.number])));
+    deps.totals?.stored(partition, origin.epoch, events);
   }
 
   /** What was found out for a block that could not be made is found out again. */
@@ -144,6 +148,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       storing = undefined;
       fence.begin();
       const position = await storedPosition(clickhouse, partition);
+      deps.totals?.opened(partition, position);
       written = await outputBeyond(clickhouse, partition, position);
       return position;
     },
@@ -241,8 +246,10 @@ async function reasonOf(
 
 async function storedPosition(clickhouse: ClickHouse, partition: number): Promise<Cursor | undefined> {
   const [row] = await clickhouse.rows<{ epoch: string; sequence: string }>(
-    `SELECT epoch, max(sequence) AS sequence FROM events_v1 WHERE partition = {partition:UInt16} AND fill = 0
-     GROUP BY epoch ORDER BY epoch DESC LIMIT 1`,
+    `SELECT epoch, max(sequence) AS sequence FROM (
+       SELECT epoch, sequence FROM events_v1 WHERE partition = {partition:UInt16} AND fill = 0
+       UNION ALL SELECT epoch, sequence FROM retained_marks_v1 WHERE partition = {partition:UInt16}
+     ) GROUP BY epoch ORDER BY epoch DESC LIMIT 1`,
     { partition },
   );
   return row && { epoch: Number(row.epoch), sequence: Number(row.sequence) };

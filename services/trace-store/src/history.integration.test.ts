@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Cursor } from '@worktrail/contract/cursor';
 import { type ClickHouse, openClickHouse } from './clickhouse/store.ts';
 import { type HistoryQuestion, readHistory } from './history.ts';
+import { Stream } from '@worktrail/proto/event';
+import { readOutput } from './command-output.ts';
 import { rowsReadBy } from './rows-read-fixture.ts';
 import { applySchema } from './schema.ts';
 
@@ -44,6 +46,40 @@ beforeAll(async () => {
 afterAll(async () => {
   await lifetime.close();
   await scratch.remove();
+});
+
+describe('of a command with 400,000 pieces of output', () => {
+  const commandId = newId('command');
+  const pieces = 400_000;
+  /** To each stream in turn. */
+  beforeAll(async () => {
+    for (let part = 0; part < 2; part++) {
+      await clickhouse.command(
+        `INSERT INTO command_output_v1 (organization_id, session_id, command_id, position, stream, \`offset\`, epoch, sequence, size, body, ingested_at)
+         SELECT '${organizationId}', '${sessionId}', '${commandId}', 1000 * n, ['stdout', 'stderr'][n % 2 + 1], 1000 * intDiv(n, 2), 1, n, 1000,
+           repeat(toString(n % 10), 1000), '2026-11-01 00:00:00'
+         FROM (SELECT number + ${(part * pieces) / 2} AS n FROM numbers(${pieces / 2}))`,
+      );
+    }
+  });
+
+  test.each([0, 200_000_500, 399_990_000])('what stands at %s reads so much alone', async (offset) => {
+    const output = { organizationId, sessionId, commandId, stream: Stream.UNSPECIFIED, offset, limit: 5_000 };
+    let text = '';
+    const rows = await rowsReadBy(clickhouse, async (reader) => {
+      text = Buffer.from((await readOutput(reader, output)).bytes).toString();
+    });
+    const expected = Array.from({ length: 5_000 }, (_, index) => Math.floor((offset + index) / 1000) % 10).join('');
+    expect(text).toBe(expected);
+    expect(rows).toBeLessThanOrEqual(pageRowsMax);
+  });
+
+  test('of one stream, too, is read in its order', async () => {
+    const output = { organizationId, sessionId, commandId, stream: Stream.STDERR, offset: 100_000_500, limit: 2_000 };
+    const { bytes, nextOffset, gaps } = await readOutput(clickhouse, output);
+    expect(Buffer.from(bytes).toString()).toBe('1'.repeat(500) + '3'.repeat(1000) + '5'.repeat(500));
+    expect({ nextOffset, gaps }).toEqual({ nextOffset: 100_002_500, gaps: [] });
+  });
 });
 
 const question = (change: Partial<HistoryQuestion>): HistoryQuestion => ({

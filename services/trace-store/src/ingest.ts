@@ -10,6 +10,7 @@ import type { JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstrea
 import type { Cursor } from '@worktrail/contract/cursor';
 import { streamEpochMetadata } from '@worktrail/contract/subjects';
 import type { Logger } from '@worktrail/runtime/log';
+import { streamEpoch } from '@worktrail/runtime/stream-created';
 import type { DeadLetters } from './dead-letters.ts';
 import type { FilledHole } from './event-blocks.ts';
 import { type Feed, openFeed } from './feed.ts';
@@ -17,7 +18,7 @@ import type { StoringRight } from './ingest-lease.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
 import type { StreamMessage } from './parse-event.ts';
 import { ensureStream, type StreamDefinition } from './streams.ts';
-import { streamEpoch, streamPosition } from './stream-position.ts';
+import { streamPosition } from './stream-position.ts';
 
 export interface StoreResult {
   rows: number;

@@ -35,6 +35,21 @@ const deliveries = fc.array(
 const toEvents = (list: { producer: string; number: number }[]) =>
   list.map(({ producer, number }, index) => parsed(producer, number, index + 1));
 
+test('a gap that says itself what is missing before it is no sign of a hole', () => {
+  const payload = { case: 'gap' as const, value: { producer: 'a', fromNumber: 2n, toNumber: 4n } };
+  const event = create(EventSchema, { organizationId: 'org', sessionId: 'ses', producer: 'a', number: 4n, payload });
+  const gap: ParsedEvent = {
+    ...parsed('a', 4, 2),
+    event,
+    payload: event.payload as ParsedEvent['payload'],
+    type: 'gap',
+  };
+  const plan = planBatch([parsed('a', 1, 1), gap, parsed('a', 5, 3)], () => 0);
+  expect([plan.store.length, plan.holes.size]).toEqual([3, 0]);
+  // It says less than is missing.
+  expect(planBatch([gap], () => 0).holes.size).toBe(1);
+});
+
 test('what is stored of a producer only grows, and order is kept', () => {
   fc.assert(
     fc.property(deliveries, (list) => {

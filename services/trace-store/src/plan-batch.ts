@@ -1,7 +1,7 @@
 // Which events of a batch are stored: every event once, in order, nothing after a hole lost, and every hole named.
 //
 // 1. An event at or below its producer's mark is a duplicate and dropped, also within the batch.
-// 2. An event that does not follow its producer's mark is stored, and the hole before it named.
+// 2. An event that does not follow its producer's mark is stored, and the hole before it named, unless it is the gap that stands for it.
 // 3. `marks` after the batch are those of the events that are stored; the given marks are not changed.
 
 import type { ParsedEvent } from './parse-event.ts';
@@ -40,7 +40,7 @@ export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) 
       plan.duplicates++;
       continue;
     }
-    if (parsed.number > mark + 1) {
+    if (parsed.number > mark + 1 && !standsFrom(parsed, mark + 1)) {
       const range = { fromNumber: mark + 1, toNumber: parsed.number - 1 };
       plan.holes.set(parsed, { ...range, before: parsed, previous: last.get(key) });
     }
@@ -49,6 +49,12 @@ export function planBatch(events: readonly ParsedEvent[], markOf: (key: string) 
     last.set(key, parsed);
   }
   return plan;
+}
+
+/** A gap that was found before, and is stored again elsewhere, says itself what is missing before it. */
+function standsFrom({ event, payload, number }: ParsedEvent, from: number): boolean {
+  if (payload.case !== 'gap' || payload.value.producer !== event.producer) return false;
+  return Number(payload.value.fromNumber) === from && Number(payload.value.toNumber) === number;
 }
 
 export function sessionKey(event: { organizationId: string; sessionId: string }): string {

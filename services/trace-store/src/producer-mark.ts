@@ -3,6 +3,7 @@
 import type { Cursor } from '@worktrail/contract/cursor';
 import { type CommandEnded, Stream } from '@worktrail/proto/event';
 import type { ClickHouseReader } from './clickhouse/store.ts';
+import { retainedMark } from './retention/retained.ts';
 import { endsProducer } from '@worktrail/runtime/event-producer';
 import { storedMessage } from './event-row.ts';
 
@@ -51,7 +52,9 @@ export async function readProducerMark(
     cursor: { epoch: Number(row?.place[0] ?? 0), sequence: Number(row?.place[1] ?? 0) },
     ended: false,
   };
-  return mark.number === 0 || !row ? mark : byLastEvent(mark, producer, row.last);
+  if (mark.number > 0 && row) return byLastEvent(mark, producer, row.last);
+  const retained = await retainedMark(clickhouse, { organizationId, sessionId, producer });
+  return retained ? { ...mark, ...retained, ended: true } : mark;
 }
 
 /**

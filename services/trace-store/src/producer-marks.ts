@@ -79,10 +79,12 @@ async function storedMarks(
 ): Promise<Map<string, Map<string, number>>> {
   const organizations = new Set(events.map(({ event }) => quoteString(event.organizationId)));
   const sessions = events.map(({ event }) => quoteString(event.sessionId));
+  const those = `organization_id IN (${[...organizations].join(',')}) AND session_id IN (${sessions.join(',')})`;
   const rows = await clickhouse.rows<{ o: string; s: string; p: string; highest: string | number }>(`
-    SELECT organization_id AS o, session_id AS s, producer AS p, max(number) AS highest FROM events_v1
-    WHERE organization_id IN (${[...organizations].join(',')}) AND session_id IN (${sessions.join(',')})
-    GROUP BY o, s, p`);
+    SELECT o, s, p, max(number) AS highest FROM (
+      SELECT organization_id AS o, session_id AS s, producer AS p, number FROM events_v1 WHERE ${those}
+      UNION ALL SELECT organization_id AS o, session_id AS s, producer AS p, number FROM retained_marks_v1 WHERE ${those}
+    ) GROUP BY o, s, p`);
   const marks = new Map<string, Map<string, number>>();
   for (const row of rows) {
     const session = sessionKey({ organizationId: row.o, sessionId: row.s });

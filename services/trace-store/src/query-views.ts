@@ -312,8 +312,60 @@ const commandOutput: View = {
   ],
 };
 
+const used = [
+  column('input_tokens', 'UInt64', 'Of calls of models.'),
+  column('output_tokens', 'UInt64', 'Of calls of models.'),
+  column('cached_input_tokens', 'UInt64', 'Of the input tokens those that were cached.'),
+  column('cost_usd', 'Float64', 'What those calls cost.'),
+];
+
+const sessionTotals: View = {
+  name: 'session_totals',
+  comment: 'What the events of a session come to, as of some seconds ago.',
+  table: 'session_totals_v1',
+  join: 'FINAL',
+  where: 'events > 0',
+  columns: [
+    projectId,
+    ...ofSession,
+    sessionId,
+    column('events', 'UInt64', 'How many there are.'),
+    column('turns', 'UInt64', 'Those that ended.'),
+    column('commands', 'UInt64', 'Those that ended.'),
+    column('commands_failed', 'UInt64', 'Of these, those that did not exit with 0.'),
+    column('output_bytes', 'UInt64', 'What its commands wrote.'),
+    column('files_read', 'UInt64', 'How often a file was read.'),
+    column('additions', 'UInt64', 'Lines.'),
+    column('deletions', 'UInt64', 'Lines.'),
+    ...used,
+    column('first_event_at', moment, 'Its first event.'),
+    column('last_event_at', moment, 'Its last event.'),
+  ],
+};
+
+const dailyTotals: View = {
+  name: 'daily_totals',
+  comment: 'What the events of a day come to, by project, type and model, as of some seconds ago.',
+  table: 'daily_totals_v1',
+  join: 'FINAL',
+  where: 'events > 0',
+  columns: [
+    column('day', 'Date32', 'Of the time of the events, in UTC.'),
+    projectId,
+    column('type', name, 'Of the events.'),
+    column('model', name, 'Of calls of models; empty for all others.'),
+    column('events', 'UInt64', 'How many there are.'),
+    column('failed', 'UInt64', 'Of these, those that tell of a failure.'),
+    column('bytes', 'UInt64', 'As in events.'),
+    column('duration_ms', 'UInt64', 'Of commands that ended.'),
+    column('additions', 'UInt64', 'Lines.'),
+    column('deletions', 'UInt64', 'Lines.'),
+    ...used,
+  ],
+};
+
 export const views: readonly View[] = [
-  ...[events, commands, sessions, turns, toolCalls, fileChanges, proposals, commandOutput],
+  ...[events, commands, sessions, turns, toolCalls, fileChanges, proposals, commandOutput, sessionTotals, dailyTotals],
 ];
 
 export const viewNames: ReadonlySet<string> = new Set(views.map((view) => view.name));

@@ -4,9 +4,7 @@
 //    the stored one) or its creation is older than what is stored: then it is one more than the stored epoch.
 // 2. So a cursor handed out before never names another event later.
 
-import type { StreamInfo } from '@nats-io/jetstream';
 import type { Cursor } from '@worktrail/contract/cursor';
-import { streamEpochMetadata } from '@worktrail/contract/subjects';
 
 export interface StreamPosition {
   epoch: number;
@@ -14,11 +12,6 @@ export interface StreamPosition {
   storedSequence: number;
   /** The epoch has to be written to the stream's metadata before anything is stored under it. */
   declare: boolean;
-}
-
-export function streamEpoch(info: StreamInfo): number {
-  const declared = Number(info.config.metadata?.[streamEpochMetadata] ?? 0);
-  return Math.max(Date.parse(info.created), Number.isSafeInteger(declared) ? declared : 0);
 }
 
 export function streamPosition(epoch: number, lastSequence: number, stored: Cursor | undefined): StreamPosition {

@@ -124,6 +124,8 @@ export function testConfig(path: string, natsUrl: string): TraceStoreConfig {
       settleSeconds: 60,
     },
     querySecondsMax: 2,
+    otlp: null,
+    retention: { eventsDaysMax: null, outputDaysMax: null, auditDaysMax: null },
   };
 }
 

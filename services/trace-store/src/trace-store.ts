@@ -16,6 +16,7 @@ import { createMetrics } from '@worktrail/runtime/metrics';
 import { connectNats } from '@worktrail/runtime/nats';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { createAuditSink } from './audit-sink.ts';
+import { createPurgeHold } from './backup/purge-hold.ts';
 import { openClickHouse } from './clickhouse/store.ts';
 import type { TraceStoreConfig } from './config.ts';
 import { createDeadLetters } from './dead-letters.ts';
@@ -26,10 +27,14 @@ import { type Ingest, type IngestDeps, startIngest } from './ingest.ts';
 import { createJournalSource } from './journal-source.ts';
 import { type IngestLease, ownStore, startIngestLease } from './ingest-lease.ts';
 import { createIngestMetrics } from './ingest-metrics.ts';
+import { createCollector } from './otlp/collector.ts';
+import { startSpanExport } from './otlp/export-spans.ts';
 import { createPurge, type Tail } from './purge.ts';
+import { runRetention } from './retention/retention-job.ts';
 import { applySchema } from './schema.ts';
 import { registerStatusMetrics } from './status-metrics.ts';
 import { auditStreamDefinition, ensureStreams, eventStreamDefinition } from './streams.ts';
+import { createTotals } from './totals/totals.ts';
 import { createTraceService } from './service/trace-service.ts';
 
 /** ClickHouse's work is per batch more than per row; a reader does not wait, it hurries the batch it needs. */
@@ -38,6 +43,10 @@ const leaseBucket = 'worktrail-trace-store-lease';
 /** A holder that was killed is followed after so long. */
 const leaseMs = 10_000;
 const purgeIntervalMs = 2_000;
+const retentionIntervalMs = 3_600_000;
+/** After a start, which has other things to do. */
+const firstRetentionMs = 300_000;
+const totalsIntervalMs = 5_000;
 const auditTail: Tail = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 export async function startTraceStore(
@@ -67,9 +76,18 @@ export async function startTraceStore(
   const now = () => new Date();
   const sessions = await openBucket(connection, buckets.sessions);
   const journals = createJournalSource({ nats: connection, sessions, log, signal: lifetime.signal });
+  const totals = createTotals({ clickhouse, right, now });
   const ingests = Array.from({ length: config.partitions }, (_, partition) => {
     const deps = ingestDeps(partition);
-    const sink = createEventSink({ clickhouse, journals, deadLetters: deps.deadLetters, partition, right, now });
+    const sink = createEventSink({
+      clickhouse,
+      journals,
+      deadLetters: deps.deadLetters,
+      partition,
+      right,
+      now,
+      totals,
+    });
     return startIngest(deps, {
       definition: eventStreamDefinition(partition, config.streams),
       sink,
@@ -94,10 +112,35 @@ export async function startTraceStore(
     ...ingests.map((ingest) => createPurge(purgeDeps, ingest, tail, settleMs)),
     createPurge(purgeDeps, audit, auditTail, settleMs),
   ];
+  const configuration = await openBucket(connection, buckets.configuration);
+  const retention = { clickhouse, configuration, sessions, ceilings: config.retention, right, now, log };
+  const expiring = () =>
+    runRetention(retention).catch((err: unknown) => log.warn({ err }, 'retention was interrupted'));
+  lifetime.onClose('retention', repeat(expiring, retentionIntervalMs, firstRetentionMs));
+  const purgeHold = createPurgeHold(Date.now);
   lifetime.onClose(
     'purge',
-    repeat(() => runAll(purges, log), purgeIntervalMs),
+    repeat(() => purgeHold.unlessHeld(() => runAll(purges, log)), purgeIntervalMs),
   );
+
+  const countTotals = () => totals.run().catch((error: unknown) => log.warn({ err: error }, 'could not count totals'));
+  lifetime.onClose('totals', repeat(atMostATenth(countTotals), totalsIntervalMs));
+
+  if (config.otlp) {
+    const { content, ...collector } = config.otlp;
+    const positions = await openBucket(connection, buckets.otlp);
+    const spans = {
+      clickhouse,
+      ingests,
+      right,
+      positions,
+      send: createCollector(collector),
+      options: { content },
+      log,
+    };
+    const { done } = startSpanExport({ ...spans, signal: lifetime.signal });
+    lifetime.onClose('spans', () => done);
+  }
 
   const readiness = createReadiness();
   readiness.add('clickhouse', () => clickhouse.rows('SELECT 1'));
@@ -109,7 +152,19 @@ export async function startTraceStore(
 
   const barrier = createFlushBarrier(jsm);
   const { querySecondsMax } = config;
-  const service = createTraceService({ clickhouse, jsm, barrier, ingests, audit, querySecondsMax, now });
+  const clickhousePath = config.clickhouse.kind === 'embedded' ? config.clickhouse.path : undefined;
+  const service = createTraceService({
+    clickhouse,
+    jsm,
+    barrier,
+    ingests,
+    audit,
+    totals,
+    querySecondsMax,
+    now,
+    purgeHold,
+    clickhousePath,
+  });
   const rpc = connectNodeAdapter({
     routes: (router) => router.service(TraceService, service),
     interceptors: [requireBearer(config.internalToken)],
@@ -147,18 +202,30 @@ async function runAll(purges: readonly (() => Promise<void>)[], log: Logger): Pr
   for (const purge of purges) await purge().catch((error: unknown) => log.warn({ err: error }, 'could not purge'));
 }
 
+/** Of the time: after one that took long it is left out for a while. */
+function atMostATenth(task: () => Promise<unknown>): () => Promise<void> {
+  let restsUntilMs = 0;
+  return async () => {
+    const beganMs = performance.now();
+    if (beganMs < restsUntilMs) return;
+    await task();
+    const endedMs = performance.now();
+    restsUntilMs = endedMs + 9 * (endedMs - beganMs);
+  };
+}
+
 /** Runs again an interval after it ended; the answer stops it. */
-function repeat(task: () => Promise<void>, intervalMs: number): () => Promise<void> {
+function repeat(task: () => Promise<void>, intervalMs: number, firstMs = intervalMs): () => Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
-  const schedule = () => {
+  const schedule = (waitMs: number) => {
     timer = setTimeout(() => {
       running = task().finally(() => {
-        if (timer) schedule();
+        if (timer) schedule(intervalMs);
       });
-    }, intervalMs);
+    }, waitMs);
   };
-  schedule();
+  schedule(firstMs);
   return async () => {
     clearTimeout(timer);
     timer = undefined;

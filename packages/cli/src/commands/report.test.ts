@@ -43,12 +43,25 @@ test('report usage is a table of what cost most, without control characters', as
 
 test('it asks for what its options say, and says what there is not', async () => {
   const project = 'prj_01jd0000000000000000000000';
-  const args = ['usage', '--by', 'day', '--from', '2026-11-01', '--to', '2026-11-02T01:00:00+01:00', '-p', project];
+  const args = [
+    'usage',
+    '--by',
+    'day',
+    '--from',
+    '2026-11-01',
+    '--to',
+    '2026-11-02T01:00:00+01:00',
+    '-p',
+    project,
+    '--label',
+    'a=b',
+  ];
   const { asked, out, err } = await report({ items: [], truncated: true }, ...args);
   expect(Object.fromEntries(new URLSearchParams(asked))).toEqual({
     from: '2026-11-01T00:00:00.000Z',
     to: '2026-11-02T00:00:00.000Z',
     projectId: project,
+    label: 'a=b',
     groupBy: 'day',
   });
   expect({ out, err }).toEqual({ out: '', err: 'no model was called\nmore were left out\n' });

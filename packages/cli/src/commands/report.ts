@@ -14,18 +14,19 @@ export interface ReportOptions {
   from?: string;
   to?: string;
   project?: string;
+  label?: string;
   by?: string;
   every?: string;
   limit?: number;
 }
 
 export function report(view: ReportView) {
-  return async (cli: Cli, { from, to, project, by: groupBy, every, limit }: ReportOptions): Promise<number> => {
+  return async (cli: Cli, { from, to, project, label, by: groupBy, every, limit }: ReportOptions): Promise<number> => {
     const { screen } = cli;
     const client = await cli.client();
     const projectId = project === undefined ? undefined : await resolveProjectId(cli, client, project);
     const interval = every === view.every ? undefined : every;
-    const query = { from, to, projectId, groupBy, interval, limit };
+    const query = { from, to, projectId, label, groupBy, interval, limit };
     const found = await view.ask(client, query as Parameters<ReportView['ask']>[1]);
     if (screen.json) await screen.document(found);
     else await print(cli, view, found);

@@ -1,13 +1,15 @@
 // The cluster, and what is asked of it directly.
 
 import type { Command } from 'commander';
+import { backup, restore } from '../commands/backup.ts';
 import { config } from '../commands/config.ts';
 import { context } from '../commands/context.ts';
 import { doctor } from '../commands/doctor.ts';
 import { limits } from '../commands/limits.ts';
+import { retention } from '../commands/retention.ts';
 import { runnerDrain, runnerList } from '../commands/runner.ts';
 import { status } from '../commands/status.ts';
-import { commaSeparated, wholeNumber } from '../option-values.ts';
+import { commaSeparated, orForever, wholeNumber } from '../option-values.ts';
 import type { Action } from './action.ts';
 
 export function addOperation(program: Command, action: Action): void {
@@ -44,9 +46,44 @@ export function addOperation(program: Command, action: Action): void {
     )
     .action(action(doctor));
   program
+    .command('backup <file>')
+    .description('save the state of the running cluster of this machine into a file')
+    .option(
+      '--without-key',
+      "leave out the key that opens stored secrets: keep the state directory's secrets/secrets-key elsewhere",
+    )
+    .addHelpText('after', backupHelp)
+    .action(action(backup));
+  program
+    .command('restore <file>')
+    .description('make a state directory (--state) of a backup, and read it back')
+    .option('--key-file <file>', 'the key of a backup that was made without it')
+    .addHelpText('after', restoreHelp)
+    .action(action(restore));
+  const days = orForever(wholeNumber(1, 36_500));
+  program
+    .command('retention')
+    .description('how long the history is kept, what went last; with an option it is changed')
+    .option('--events <days>', 'the history of an archived session after its last event, or "for-ever"', days)
+    .option('--output <days>', 'the output of a command that has ended, or "for-ever": as long as its events', days)
+    .option('--audit <days>', 'who changed what, or "for-ever"', days)
+    .addHelpText('after', '\nWhat is older goes within an hour, for good.')
+    .action(action(retention));
+  program
     .command('limits')
     .description('the quotas of the organization, and how much of them is used')
     .option('-p, --project <id or name>', 'of this project alone, beside those of the organization')
     .action(action(limits));
   program.command('config').description('the effective configuration, without secrets').action(action(config));
 }
+
+const backupHelp = `
+The cluster goes on; for the moment in which Temporal and NATS are saved, at most 15 s, nothing is answered. Commands in sandboxes do not notice.
+
+In it: the history, workflows, configuration, checkpoints and archives, and everything in secrets/: the API key, the operator's token, and
+the key that opens stored secrets (of projects, credentials, webhooks). So the file is as secret as the state directory; it has mode 0600.
+Not in it: volumes of sessions (a session is restored from its archive or last checkpoint) and a worktrail.yaml outside of the state directory.`;
+
+const restoreHelp = `
+The directory must be empty or not exist. It is another cluster, started by: npm start -- --state DIR. Stop the one that was saved first, or it
+and this one do the same work: deliver to the same webhooks, push to the same remotes.`;

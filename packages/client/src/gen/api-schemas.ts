@@ -629,6 +629,16 @@ export interface ForkSession {
   count?: number;
 }
 
+export interface ImportedPiece {
+  sessionId: string;
+  /** Of this piece. */
+  events: number;
+  /** Of these, such as were not there before. */
+  stored: number;
+  /** There is the session now, with its whole history. */
+  complete: boolean;
+}
+
 export interface Limits {
   /** Sessions that are neither archived nor failed. */
   liveSessions: {
@@ -725,6 +735,8 @@ export interface OperatorConfig {
   reconcile: Record<string, unknown>;
   model: Record<string, unknown>;
   events: Record<string, unknown>;
+  webhooks: Record<string, unknown>;
+  retention: Record<string, unknown>;
   /** Where each value comes from, by its path: "defaults.memoryMb". */
   origins: Record<string, {
     from: "default" | "file" | "environment";
@@ -936,6 +948,14 @@ export type PutCredential = {
   knownHosts: string;
 };
 
+export interface PutRetention {
+  /** The history of an archived session, after its last event. null: for ever. */
+  eventsDays: number | null;
+  /** The output of a command that has ended. null: as long as its events. */
+  outputDays: number | null;
+  auditDays: number | null;
+}
+
 export interface PutSecret {
   value: string;
 }
@@ -980,6 +1000,59 @@ export interface ReplayDelivery {
 
 export interface ReplayedDelivery {
   eventId: string;
+}
+
+export interface Retention {
+  /** The history of an archived session, after its last event. null: for ever. */
+  eventsDays: number | null;
+  /** The output of a command that has ended. null: as long as its events. */
+  outputDays: number | null;
+  auditDays: number | null;
+  events: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
+  output: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
+  audit: {
+    /** In force: the organization’s, within the operator’s. null: for ever. */
+    days: number | null;
+    /** What the operator allows; null: any. */
+    daysMax: number | null;
+    /** It is looked through once an hour. */
+    lastRun: {
+      time: string;
+      cutoff: string;
+      /** Rows. */
+      removed: number;
+    } | null;
+    /** When the oldest that is kept was stored; null: there is nothing. */
+    oldest: string | null;
+  };
 }
 
 /** The checkpoint that the revert is itself. */
@@ -1050,6 +1123,30 @@ export interface Scan {
   detail: string | null;
   startedAt: string;
   endedAt: string | null;
+}
+
+export interface SearchHit {
+  type: "message.user" | "message.agent" | "message.summary" | "reasoning" | "command.queued" | "command.output";
+  time: string;
+  projectId: string;
+  taskId: string | null;
+  sessionId: string;
+  turnId: string | null;
+  commandId: string | null;
+  /** Of the event in its session's history. */
+  cursor: string;
+  /** Of output. */
+  stream: "stdout" | "stderr" | null;
+  /** Of output: where the event's bytes begin in their stream. */
+  offset: number | null;
+  /** A piece of what was found, as it stands: it may have control characters. */
+  text: string;
+  highlights: Array<{
+    /** In UTF-16 code units of `text`. */
+    from: number;
+    /** Not included. */
+    to: number;
+  }>;
 }
 
 export interface Session {

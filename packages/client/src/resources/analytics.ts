@@ -28,6 +28,8 @@ export interface ReportQuery<Of extends Report = Report> {
   /** Not included. */
   to?: string | undefined;
   projectId?: string | undefined;
+  /** Only of sessions that were made with it: `name`, or `name=value`. */
+  label?: string | undefined;
   /** What a row is of. */
   groupBy?: Of['groupBy'] | undefined;
   /** A row for each of them that is not empty; `none`: for all of the time together. */

@@ -1056,6 +1056,13 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
    * @generated from field: uint32 limit = 8;
    */
   limit: number;
+
+  /**
+   * Only of sessions that were made with it.
+   *
+   * @generated from field: worktrail.v1.LabelFilter label = 9;
+   */
+  label?: LabelFilter | undefined;
 };
 
 /**
@@ -1063,6 +1070,29 @@ export declare type ReportRequest = Message<"worktrail.v1.ReportRequest"> & {
  * Use `create(ReportRequestSchema)` to create a new message.
  */
 export declare const ReportRequestSchema: GenMessage<ReportRequest>;
+
+/**
+ * @generated from message worktrail.v1.LabelFilter
+ */
+export declare type LabelFilter = Message<"worktrail.v1.LabelFilter"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Absent: whatever it is.
+   *
+   * @generated from field: optional string value = 2;
+   */
+  value?: string | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.LabelFilter.
+ * Use `create(LabelFilterSchema)` to create a new message.
+ */
+export declare const LabelFilterSchema: GenMessage<LabelFilter>;
 
 /**
  * @generated from message worktrail.v1.ReportResponse
@@ -1086,6 +1116,241 @@ export declare type ReportResponse = Message<"worktrail.v1.ReportResponse"> & {
  * Use `create(ReportResponseSchema)` to create a new message.
  */
 export declare const ReportResponseSchema: GenMessage<ReportResponse>;
+
+/**
+ * @generated from message worktrail.v1.RecomputeTotalsRequest
+ */
+export declare type RecomputeTotalsRequest = Message<"worktrail.v1.RecomputeTotalsRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message worktrail.v1.RecomputeTotalsRequest.
+ * Use `create(RecomputeTotalsRequestSchema)` to create a new message.
+ */
+export declare const RecomputeTotalsRequestSchema: GenMessage<RecomputeTotalsRequest>;
+
+/**
+ * What there are totals of.
+ *
+ * @generated from message worktrail.v1.RecomputeTotalsResponse
+ */
+export declare type RecomputeTotalsResponse = Message<"worktrail.v1.RecomputeTotalsResponse"> & {
+  /**
+   * @generated from field: uint64 sessions = 1;
+   */
+  sessions: bigint;
+
+  /**
+   * @generated from field: uint64 days = 2;
+   */
+  days: bigint;
+};
+
+/**
+ * Describes the message worktrail.v1.RecomputeTotalsResponse.
+ * Use `create(RecomputeTotalsResponseSchema)` to create a new message.
+ */
+export declare const RecomputeTotalsResponseSchema: GenMessage<RecomputeTotalsResponse>;
+
+/**
+ * @generated from message worktrail.v1.SearchRequest
+ */
+export declare type SearchRequest = Message<"worktrail.v1.SearchRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+
+  /**
+   * Words, "phrases" and beginnings*: all of them have to be found.
+   *
+   * @generated from field: string q = 2;
+   */
+  q: string;
+
+  /**
+   * Each empty: of all.
+   *
+   * @generated from field: string project_id = 3;
+   */
+  projectId: string;
+
+  /**
+   * @generated from field: string session_id = 4;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: string task_id = 5;
+   */
+  taskId: string;
+
+  /**
+   * Public type names, of those that have text; empty: all of these.
+   *
+   * @generated from field: repeated string types = 6;
+   */
+  types: string[];
+
+  /**
+   * By the events' own times, `to` not included. Absent: without a bound.
+   *
+   * @generated from field: google.protobuf.Timestamp from = 7;
+   */
+  from?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp to = 8;
+   */
+  to?: Timestamp | undefined;
+
+  /**
+   * @generated from field: uint32 limit = 9;
+   */
+  limit: number;
+
+  /**
+   * `next` of the page before. What is none is OUT_OF_RANGE.
+   *
+   * @generated from field: string cursor = 10;
+   */
+  cursor: string;
+};
+
+/**
+ * Describes the message worktrail.v1.SearchRequest.
+ * Use `create(SearchRequestSchema)` to create a new message.
+ */
+export declare const SearchRequestSchema: GenMessage<SearchRequest>;
+
+/**
+ * @generated from message worktrail.v1.SearchResponse
+ */
+export declare type SearchResponse = Message<"worktrail.v1.SearchResponse"> & {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated worktrail.v1.SearchHit hits = 1;
+   */
+  hits: SearchHit[];
+
+  /**
+   * Empty after the last.
+   *
+   * @generated from field: string next = 2;
+   */
+  next: string;
+};
+
+/**
+ * Describes the message worktrail.v1.SearchResponse.
+ * Use `create(SearchResponseSchema)` to create a new message.
+ */
+export declare const SearchResponseSchema: GenMessage<SearchResponse>;
+
+/**
+ * @generated from message worktrail.v1.SearchHit
+ */
+export declare type SearchHit = Message<"worktrail.v1.SearchHit"> & {
+  /**
+   * @generated from field: string type = 1;
+   */
+  type: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp time = 2;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string project_id = 3;
+   */
+  projectId: string;
+
+  /**
+   * @generated from field: string task_id = 4;
+   */
+  taskId: string;
+
+  /**
+   * @generated from field: string session_id = 5;
+   */
+  sessionId: string;
+
+  /**
+   * @generated from field: string turn_id = 6;
+   */
+  turnId: string;
+
+  /**
+   * @generated from field: string command_id = 7;
+   */
+  commandId: string;
+
+  /**
+   * Of the event in its session's history.
+   *
+   * @generated from field: worktrail.v1.Cursor cursor = 8;
+   */
+  cursor?: Cursor | undefined;
+
+  /**
+   * Of output: where the event's bytes begin.
+   *
+   * @generated from field: string stream = 9;
+   */
+  stream: string;
+
+  /**
+   * @generated from field: uint64 offset = 10;
+   */
+  offset: bigint;
+
+  /**
+   * A piece of the text.
+   *
+   * @generated from field: string text = 11;
+   */
+  text: string;
+
+  /**
+   * @generated from field: repeated worktrail.v1.Highlight highlights = 12;
+   */
+  highlights: Highlight[];
+};
+
+/**
+ * Describes the message worktrail.v1.SearchHit.
+ * Use `create(SearchHitSchema)` to create a new message.
+ */
+export declare const SearchHitSchema: GenMessage<SearchHit>;
+
+/**
+ * UTF-16 code units of the text; `to` is not included.
+ *
+ * @generated from message worktrail.v1.Highlight
+ */
+export declare type Highlight = Message<"worktrail.v1.Highlight"> & {
+  /**
+   * @generated from field: uint32 from = 1;
+   */
+  from: number;
+
+  /**
+   * @generated from field: uint32 to = 2;
+   */
+  to: number;
+};
+
+/**
+ * Describes the message worktrail.v1.Highlight.
+ * Use `create(HighlightSchema)` to create a new message.
+ */
+export declare const HighlightSchema: GenMessage<Highlight>;
 
 /**
  * @generated from message worktrail.v1.PartitionPosition
@@ -1210,6 +1475,153 @@ export declare type MatchEventsResponse = Message<"worktrail.v1.MatchEventsRespo
  * Use `create(MatchEventsResponseSchema)` to create a new message.
  */
 export declare const MatchEventsResponseSchema: GenMessage<MatchEventsResponse>;
+
+/**
+ * @generated from message worktrail.v1.GetRetentionRequest
+ */
+export declare type GetRetentionRequest = Message<"worktrail.v1.GetRetentionRequest"> & {
+  /**
+   * @generated from field: string organization_id = 1;
+   */
+  organizationId: string;
+};
+
+/**
+ * Describes the message worktrail.v1.GetRetentionRequest.
+ * Use `create(GetRetentionRequestSchema)` to create a new message.
+ */
+export declare const GetRetentionRequestSchema: GenMessage<GetRetentionRequest>;
+
+/**
+ * @generated from message worktrail.v1.RetentionState
+ */
+export declare type RetentionState = Message<"worktrail.v1.RetentionState"> & {
+  /**
+   * "events", "output", "audit".
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Absent: it was not looked through yet.
+   *
+   * @generated from field: google.protobuf.Timestamp last_run = 2;
+   */
+  lastRun?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp cutoff = 3;
+   */
+  cutoff?: Timestamp | undefined;
+
+  /**
+   * Rows that went then.
+   *
+   * @generated from field: uint64 removed = 4;
+   */
+  removed: bigint;
+
+  /**
+   * When the oldest that is kept was stored; absent: there is nothing.
+   *
+   * @generated from field: google.protobuf.Timestamp oldest = 5;
+   */
+  oldest?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message worktrail.v1.RetentionState.
+ * Use `create(RetentionStateSchema)` to create a new message.
+ */
+export declare const RetentionStateSchema: GenMessage<RetentionState>;
+
+/**
+ * @generated from message worktrail.v1.GetRetentionResponse
+ */
+export declare type GetRetentionResponse = Message<"worktrail.v1.GetRetentionResponse"> & {
+  /**
+   * @generated from field: repeated worktrail.v1.RetentionState kinds = 1;
+   */
+  kinds: RetentionState[];
+};
+
+/**
+ * Describes the message worktrail.v1.GetRetentionResponse.
+ * Use `create(GetRetentionResponseSchema)` to create a new message.
+ */
+export declare const GetRetentionResponseSchema: GenMessage<GetRetentionResponse>;
+
+/**
+ * @generated from message worktrail.v1.HoldPurgesRequest
+ */
+export declare type HoldPurgesRequest = Message<"worktrail.v1.HoldPurgesRequest"> & {
+  /**
+   * At most an hour; 0: no longer.
+   *
+   * @generated from field: uint32 seconds = 1;
+   */
+  seconds: number;
+};
+
+/**
+ * Describes the message worktrail.v1.HoldPurgesRequest.
+ * Use `create(HoldPurgesRequestSchema)` to create a new message.
+ */
+export declare const HoldPurgesRequestSchema: GenMessage<HoldPurgesRequest>;
+
+/**
+ * @generated from message worktrail.v1.HoldPurgesResponse
+ */
+export declare type HoldPurgesResponse = Message<"worktrail.v1.HoldPurgesResponse"> & {
+};
+
+/**
+ * Describes the message worktrail.v1.HoldPurgesResponse.
+ * Use `create(HoldPurgesResponseSchema)` to create a new message.
+ */
+export declare const HoldPurgesResponseSchema: GenMessage<HoldPurgesResponse>;
+
+/**
+ * @generated from message worktrail.v1.BackupRequest
+ */
+export declare type BackupRequest = Message<"worktrail.v1.BackupRequest"> & {
+  /**
+   * Of the directory that it will be in.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message worktrail.v1.BackupRequest.
+ * Use `create(BackupRequestSchema)` to create a new message.
+ */
+export declare const BackupRequestSchema: GenMessage<BackupRequest>;
+
+/**
+ * @generated from message worktrail.v1.BackupResponse
+ */
+export declare type BackupResponse = Message<"worktrail.v1.BackupResponse"> & {
+  /**
+   * The copy has no fewer events and no more.
+   *
+   * @generated from field: uint64 events_before = 1;
+   */
+  eventsBefore: bigint;
+
+  /**
+   * @generated from field: uint64 events_after = 2;
+   */
+  eventsAfter: bigint;
+};
+
+/**
+ * Describes the message worktrail.v1.BackupResponse.
+ * Use `create(BackupResponseSchema)` to create a new message.
+ */
+export declare const BackupResponseSchema: GenMessage<BackupResponse>;
 
 /**
  * @generated from message worktrail.v1.GetStatusRequest
@@ -1426,6 +1838,26 @@ export declare const TraceService: GenService<{
     output: typeof ReportResponseSchema;
   },
   /**
+   * Counts the totals of an organization's sessions and days again, from all its events: after events were deleted.
+   *
+   * @generated from rpc worktrail.v1.TraceService.RecomputeTotals
+   */
+  recomputeTotals: {
+    methodKind: "unary";
+    input: typeof RecomputeTotalsRequestSchema;
+    output: typeof RecomputeTotalsResponseSchema;
+  },
+  /**
+   * Full text of one organization's messages, commands and output; behind the flush barrier.
+   *
+   * @generated from rpc worktrail.v1.TraceService.Search
+   */
+  search: {
+    methodKind: "unary";
+    input: typeof SearchRequestSchema;
+    output: typeof SearchResponseSchema;
+  },
+  /**
    * Which events of an organization were stored after a position, by type: what webhooks are told of. Without a position it
    * answers the present, behind the flush barrier; else it does not wait.
    *
@@ -1435,6 +1867,36 @@ export declare const TraceService: GenService<{
     methodKind: "unary";
     input: typeof MatchEventsRequestSchema;
     output: typeof MatchEventsResponseSchema;
+  },
+  /**
+   * What was removed last, and the oldest that is kept, of each kind.
+   *
+   * @generated from rpc worktrail.v1.TraceService.GetRetention
+   */
+  getRetention: {
+    methodKind: "unary";
+    input: typeof GetRetentionRequestSchema;
+    output: typeof GetRetentionResponseSchema;
+  },
+  /**
+   * Nothing that is stored leaves the streams for so long: a backup of the streams will follow one of ClickHouse.
+   *
+   * @generated from rpc worktrail.v1.TraceService.HoldPurges
+   */
+  holdPurges: {
+    methodKind: "unary";
+    input: typeof HoldPurgesRequestSchema;
+    output: typeof HoldPurgesResponseSchema;
+  },
+  /**
+   * A copy of the embedded ClickHouse, in the directory beside its own that is for them.
+   *
+   * @generated from rpc worktrail.v1.TraceService.Backup
+   */
+  backup: {
+    methodKind: "unary";
+    input: typeof BackupRequestSchema;
+    output: typeof BackupResponseSchema;
   },
   /**
    * Versions, lag, sizes, dead letters.

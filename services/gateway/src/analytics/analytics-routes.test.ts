@@ -68,6 +68,14 @@ test('every report is asked for by its name, over time unless it says otherwise,
   }
   expect((await get('?interval=week&groupBy=task', 'outcomes')).status).toBe(200);
   expect(asked.at(-1)).toMatchObject({ name: 'outcomes', groupBy: 'task', interval: 'week' });
+  for (const [label, told] of [
+    ['team', { name: 'team' }],
+    ['team=', { name: 'team', value: '' }],
+    ['a/b=c%3Dd', { name: 'a/b', value: 'c=d' }],
+  ] as const) {
+    expect((await get(`?label=${label}`)).status).toBe(200);
+    expect(asked.at(-1)).toMatchObject({ label: told });
+  }
   expect((await get('', 'colours')).status).toBe(404);
   expect((await get('?interval=day', 'slowest-commands')).status).toBe(422);
 });
@@ -76,6 +84,7 @@ test.each([
   ['?groupBy=colour', 422, 'groupBy'],
   ['?interval=year', 422, 'interval'],
   ['?limit=1001', 422, 'limit'],
+  ['?label=%20', 422, 'label'],
   ['?from=yesterday', 422, 'from'],
   ['?to=1066-10-14T00:00:00Z', 422, 'to'],
   ['?from=2026-02-30T00:00:00Z', 422, 'from'],

@@ -3,35 +3,28 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { z } from '@hono/zod-openapi';
 import { Code } from '@connectrpc/connect';
+import { limits } from '@worktrail/contract/limits';
 import type { TraceClient } from '@worktrail/runtime/trace-client';
 import type { Principal } from '../authorize.ts';
 import { queryInteger } from '../http/query-number.ts';
-import { invalid } from '../problem.ts';
+import { datesOf, timeRange } from '../http/query-time.ts';
 import type { ProjectReader } from '../projects/project-reader.ts';
-import { id, time } from '../text.ts';
+import { id, text, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 
 export const intervals = ['none', 'hour', 'day', 'week', 'month'] as const;
 const rowsMax = 1_000;
 const reportTimeoutMs = 20_000;
-const yearMin = 1970;
-const yearMax = 2199;
-
-const moment = (description: string) =>
-  z.iso
-    .datetime({ offset: true })
-    .refine((text) => isKept(new Date(text)), `must be in a year from ${yearMin} to ${yearMax}`)
-    .optional()
-    .openapi({ format: 'date-time', description });
-
-function isKept(date: Date): boolean {
-  return date.getUTCFullYear() >= yearMin && date.getUTCFullYear() <= yearMax;
-}
-
 export const reportQuery = {
-  from: moment('Only what happened then or later.'),
-  to: moment('Only what happened before.'),
+  ...timeRange,
   projectId: id('project').optional(),
+  label: text(limits.nameLengthMax * 2)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}(=|$)/, 'must be the name of a label, or name=value')
+    .optional()
+    .openapi({
+      description: 'Only of sessions that were made with this label: `name`, or `name=value`.',
+      example: 'team=core',
+    }),
   limit: queryInteger({ min: 1, max: rowsMax, byDefault: rowsMax, description: 'Rows.' }),
 };
 
@@ -39,6 +32,7 @@ interface ReportQuery {
   from?: string | undefined;
   to?: string | undefined;
   projectId?: string | undefined;
+  label?: string | undefined;
   groupBy: string;
   interval: (typeof intervals)[number];
   limit: number;
@@ -69,11 +63,11 @@ export async function answerReport(
   { principal, query, signal }: { principal: Principal; query: ReportQuery; signal: AbortSignal },
 ): Promise<string> {
   const { groupBy, interval, limit, projectId } = query;
-  const [from, to] = [query.from, query.to].map((text) => (text === undefined ? undefined : new Date(text)));
-  if (from && to && from >= to) throw invalid({ path: 'to', message: 'must be later than from' });
+  const { from, to } = datesOf(query);
   if (projectId !== undefined) await projects.open(principal, projectId, 'trace.query');
   const question = {
     ...{ organizationId: principal.organizationId, name, groupBy, interval, limit, projectId: projectId ?? '' },
+    ...(query.label !== undefined && { label: labelOf(query.label) }),
     ...(from && { from: timestampFromDate(from) }),
     ...(to && { to: timestampFromDate(to) }),
   };
@@ -83,4 +77,9 @@ export async function answerReport(
   );
   const frame = { from: from?.toISOString() ?? null, to: to?.toISOString() ?? null, groupBy, interval };
   return `${JSON.stringify(frame).slice(0, -1)},"items":${rowsJson},"truncated":${truncated}}`;
+}
+
+function labelOf(text: string): { name: string; value?: string } {
+  const at = text.indexOf('=');
+  return at < 0 ? { name: text } : { name: text.slice(0, at), value: text.slice(at + 1) };
 }

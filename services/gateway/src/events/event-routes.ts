@@ -97,7 +97,11 @@ export function addEventRoutes(api: Api, deps: EventRouteDeps): void {
 }
 
 /** @throws cursor_invalid for what is no cursor, or one that no event can have had. */
-async function givenCursor(deps: EventRouteDeps, scope: HistoryScope, text: string | undefined) {
+export async function givenCursor(
+  deps: Pick<EventRouteDeps, 'position' | 'history'>,
+  scope: HistoryScope,
+  text: string | undefined,
+) {
   if (text === undefined || text === '') return undefined;
   const cursor = readCursor(text);
   const place = await deps.position.place(scope, cursor);
@@ -109,7 +113,7 @@ async function givenCursor(deps: EventRouteDeps, scope: HistoryScope, text: stri
 }
 
 /** The incarnation of the stream in which the session's history begins. */
-async function firstEpoch({ history }: EventRouteDeps, scope: HistoryScope): Promise<number> {
+async function firstEpoch({ history }: Pick<EventRouteDeps, 'history'>, scope: HistoryScope): Promise<number> {
   const { events, next } = await history.page(scope, { after: undefined, limit: 1, types: [] });
   return (events[0]?.cursor ?? next).epoch;
 }

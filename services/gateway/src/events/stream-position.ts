@@ -4,8 +4,9 @@ import { fromBinary } from '@bufbuild/protobuf';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Cursor } from '@worktrail/contract/cursor';
-import { type EventScope, eventStream, eventSubject, streamEpochMetadata } from '@worktrail/contract/subjects';
+import { type EventScope, eventStream, eventSubject } from '@worktrail/contract/subjects';
 import { type Event, EventSchema } from '@worktrail/proto/event';
+import { streamEpoch } from '@worktrail/runtime/stream-created';
 import { callTimeoutsMs, within } from '../deadline.ts';
 import type { LiveSubscriber } from './live-subscription.ts';
 
@@ -49,9 +50,7 @@ export function createStreamPosition(
   async function readState(partition: number): Promise<StreamState> {
     const interruptions = live.interruptions();
     const info = await jsm.streams.info(eventStream(partition));
-    const declared = Number(info.config.metadata?.[streamEpochMetadata] ?? 0);
-    const epoch = Math.max(Date.parse(info.created), Number.isSafeInteger(declared) ? declared : 0);
-    const state = { epoch, lastSequence: info.state.last_seq, interruptions };
+    const state = { epoch: streamEpoch(info), lastSequence: info.state.last_seq, interruptions };
     states.set(partition, state);
     return state;
   }

@@ -10,8 +10,9 @@ import { proposalWorkflow, proposalWorkflowId } from '@worktrail/contract/propos
 import { sessionWorkflow, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { buckets } from '@worktrail/contract/subjects';
 import { trialWorkflow, trialWorkflowId } from '@worktrail/contract/trial-messages';
+import { readAllDocuments } from '@worktrail/runtime/all-documents';
 import { infoSubjects, objectStream } from '@worktrail/runtime/object-store-layout';
-import { readAllDocuments } from './all-documents.ts';
+import { streamCreatedMs } from '@worktrail/runtime/stream-created';
 import type { Found } from './judge.ts';
 
 const workflowsMax = 100_000;
@@ -52,7 +53,7 @@ export async function look(deps: LookDeps): Promise<Found> {
     orders: await readAllDocuments(runnerOrders, ({ draining }: RunnerOrder, runnerId) => ({ runnerId, draining })),
     runnerIds: await announcedIds(jsm),
     lastingBuckets: lasting,
-    sessionsSinceMs: Date.parse((await sessions.status()).streamInfo.created as unknown as string),
+    sessionsSinceMs: streamCreatedMs((await sessions.status()).streamInfo),
   };
 }
 

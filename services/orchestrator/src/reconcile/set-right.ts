@@ -12,9 +12,10 @@ import { describeProposal, proposalWorkflowId } from '@worktrail/contract/propos
 import { describeSession, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messages';
+import { readAllDocuments } from '@worktrail/runtime/all-documents';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { chunkSubject, infoSubject, type ObjectInfo, objectStream } from '@worktrail/runtime/object-store-layout';
-import { readAllDocuments } from './all-documents.ts';
+
 import { isGone } from './look.ts';
 
 const callTimeoutMs = 5_000;

@@ -1,13 +1,19 @@
 // The log of attempts to deliver: a stream that keeps the newest of each webhook.
 
-import { DiscardPolicy, type JetStreamClient, type JetStreamManager, RetentionPolicy } from '@nats-io/jetstream';
+import {
+  DiscardPolicy,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  RetentionPolicy,
+} from '@nats-io/jetstream';
 import * as contract from '@worktrail/contract/webhooks';
 
 const bytesMax = 256 * 1024 * 1024;
 
-/** Made where it is missing. */
+/** Made where it is missing, or brought to these bounds. */
 export async function ensureDeliveryStream(jsm: JetStreamManager): Promise<void> {
-  await jsm.streams.add({
+  const wanted = {
     name: contract.deliveryStream,
     subjects: [contract.deliverySubjects],
     retention: RetentionPolicy.Limits,
@@ -16,7 +22,13 @@ export async function ensureDeliveryStream(jsm: JetStreamManager): Promise<void>
     max_msgs_per_subject: contract.deliveriesKeptMax,
     max_age: contract.deliveriesKeptMs * 1_000_000,
     max_bytes: bytesMax,
+  };
+  const existing = await jsm.streams.info(wanted.name).catch((error: unknown) => {
+    if (error instanceof JetStreamApiError && error.code === 10059) return undefined;
+    throw error;
   });
+  if (existing) await jsm.streams.update(wanted.name, { ...existing.config, ...wanted });
+  else await jsm.streams.add(wanted);
 }
 
 export async function logDelivery(

@@ -14,6 +14,7 @@ import { isId } from '@worktrail/contract/ids';
 import type { Examination, Scope } from '@worktrail/runtime/doctor';
 import { type DatedFinding, dateFindings } from '@worktrail/runtime/first-seen';
 import type { Logger } from '@worktrail/runtime/log';
+import { streamCreatedMs } from '@worktrail/runtime/stream-created';
 import { derivedRepository } from '../docker/derived-image.ts';
 import { createKeyedLock } from '../host/keyed-lock.ts';
 import type { SandboxDriver } from '../docker/sandbox-driver.ts';
@@ -69,7 +70,7 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
         sessions.set(next[0], await readKnownSession(deps, ...next));
     };
     await Promise.all(Array.from({ length: readAtOnceMax }, readNext));
-    const documentsSinceMs = Date.parse(streamInfo.created as unknown as string);
+    const documentsSinceMs = streamCreatedMs(streamInfo);
     return { runnerId: deps.runnerId, sessions, documentsSinceMs, processStartedMs };
   }
 

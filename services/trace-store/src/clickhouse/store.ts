@@ -12,7 +12,7 @@ import type { ClickHouseConfig } from '../config.ts';
 import type { BinaryRows } from '../row-binary.ts';
 import { answerOf, type Connection, selectBytes, selectRows } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
-import { openEmbedded } from './embedded.ts';
+import { openEmbedded, startEngine } from './embedded.ts';
 import { openRowFiles } from './row-files.ts';
 import { openServer } from './server.ts';
 
@@ -71,6 +71,10 @@ const confinedMax = 2;
 const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
+  if (config.kind === 'embedded') {
+    const engine = startEngine(config.path);
+    lifetime.onClose('clickhouse', () => engine.close());
+  }
   const open = await connections(config);
   const writers = createConnectionPool(() => open(), writersMax, readsWaitingMax);
   lifetime.onClose('clickhouse writers', () => writers.close());

@@ -2,7 +2,7 @@
 // A block of events is stored once, so nothing has to be collapsed; FINAL would not use the projection.
 
 import type { EventType } from '@worktrail/contract/event-types';
-import { type Sql, sql } from '../sql-text.ts';
+import { sqlList, type Sql, sql } from '../sql-text.ts';
 import type { ReportQuestion } from './report.ts';
 
 export function eventsOf(question: ReportQuestion, ...types: EventType[]): Sql {
@@ -11,12 +11,19 @@ export function eventsOf(question: ReportQuestion, ...types: EventType[]): Sql {
 }
 
 /** And what came after the time that is asked about: for what began in it. */
-export function eventsSince({ organizationId, projectId, from }: ReportQuestion, ...types: EventType[]): Sql {
+export function eventsSince(question: ReportQuestion, ...types: EventType[]): Sql {
+  const { organizationId, projectId, from } = question;
   const ofProject = projectId === '' ? sql`` : sql` AND project_id = ${projectId}`;
   const since = from ? sql` AND time >= ${from}` : sql``;
-  return sql`organization_id = ${organizationId} AND type IN (${listOf(types)})${since}${ofProject}`;
+  return sql`organization_id = ${organizationId} AND type IN (${sqlList(types)})${since}${ofProject}${labelled(question)}`;
 }
 
-export function listOf(values: readonly string[]): Sql {
-  return values.map((value) => sql`${value}`).reduce((list, value) => sql`${list}, ${value}`);
+/** Labels never change, so a session's rows need not be laid together for them. */
+function labelled({ organizationId, label }: ReportQuestion): Sql {
+  if (!label) return sql``;
+  const { name, value } = label;
+  const of = value === undefined ? sql`` : sql` AND labels[${name}] = ${value}`;
+  return sql` AND session_id IN (
+    SELECT session_id FROM sessions_v1 WHERE organization_id = ${organizationId} AND mapContains(labels, ${name})${of}
+  )`;
 }

@@ -11,6 +11,8 @@ export interface ReportQuestion {
   to?: Date | undefined;
   /** '' : of all. */
   projectId: string;
+  /** Only of sessions that were made with it; undefined `value`: whatever it is. */
+  label?: { name: string; value?: string | undefined } | undefined;
   /** What a row is of. */
   groupBy: string;
   /** A row for each of these too; none: for all of the time together. */

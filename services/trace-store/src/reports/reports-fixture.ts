@@ -33,6 +33,10 @@ export const sessions = Array.from({ length: 9 }, (_, index) => ({
 }));
 export const taskOf = (session: TestSession) => (session === sessions[0] ? '' : `tsk_${sessions.indexOf(session) % 3}`);
 
+/** Of which one is empty. */
+export const labelsOf = (session: TestSession): Record<string, string> =>
+  [{}, { "te'am": 'a {b}' }, { "te'am": '' }, { "te'am": 'c', other: 'a {b}' }][sessions.indexOf(session) % 4]!;
+
 const startedMs = fc.integer({ min: 1, max: 40 * dayMs });
 const tookMs = fc.integer({ min: -5, max: 3 * dayMs });
 const session = fc.constantFrom(...sessions);
@@ -158,7 +162,11 @@ function sample(told: fc.Arbitrary<Told[]>, numRuns: number, seed: number) {
 
 const lives = fc.sample(life, { numRuns: sessions.length, seed: 1 });
 export const events: readonly TestEvent[] = [
-  ...sessions.map((one, index) => ({ session: one, startedMs: index * dayMs, actor: 'prn_a', told: lives[index]! })),
+  ...sessions.map((one, index) => {
+    const [[ms], ...others] = lives[index]! as [Told, ...Told[]];
+    const created: Told = [ms, { case: 'sessionCreated', value: { title: 't', labels: labelsOf(one) } }];
+    return { session: one, startedMs: index * dayMs, actor: 'prn_a', told: [created, ...others] };
+  }),
   ...sample(usage, 400, 2),
   ...sample(command, 400, 3),
   ...sample(turn, 200, 4),
@@ -201,7 +209,9 @@ function asked(question: ReportQuestion, ...types: EventType[]): TestEvent[] {
   );
 }
 
-function ofWhom({ organizationId, projectId }: ReportQuestion, session: TestSession): boolean {
+function ofWhom({ organizationId, projectId, label }: ReportQuestion, session: TestSession): boolean {
+  const value = label && labelsOf(session)[label.name];
+  if (label && (value === undefined || value !== (label.value ?? value))) return false;
   return session.organizationId === organizationId && (projectId === '' || session.projectId === projectId);
 }
 

@@ -2,10 +2,10 @@
 // permission to be answered, a proposal to be approved or rejected.
 
 import type { EventType } from '@worktrail/contract/event-types';
-import { type Sql, sql } from '../sql-text.ts';
+import { sqlList, type Sql, sql } from '../sql-text.ts';
 import { counted } from './counted.ts';
 import { durations } from './durations.ts';
-import { eventsSince, listOf } from './events-of.ts';
+import { eventsSince } from './events-of.ts';
 import type { Report } from './report.ts';
 
 interface Wait {
@@ -28,8 +28,8 @@ const waitsFor: Readonly<Record<string, Wait>> = {
 };
 
 const each = Object.entries(waitsFor);
-const beginnings = listOf(each.map(([, { from }]) => from));
-const isOf = ({ from, until }: Wait) => sql`type IN (${listOf([from, ...until])})`;
+const beginnings = sqlList(each.map(([, { from }]) => from));
+const isOf = ({ from, until }: Wait) => sql`type IN (${sqlList([from, ...until])})`;
 const cases = (of: (name: string, wait: Wait) => Sql) =>
   each.map(([name, wait]) => sql`${isOf(wait)}, ${of(name, wait)}`).reduce((some, one) => sql`${some}, ${one}`);
 const kind = sql`multiIf(${cases((name) => sql`${name}`)}, '')`;

@@ -1,8 +1,8 @@
 // What a session's history holds: its events, a command's output, how far a producer has come.
 
 import { create } from '@bufbuild/protobuf';
-import type { ServiceImpl } from '@connectrpc/connect';
-import type { Cursor } from '@worktrail/contract/cursor';
+import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
+import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 import { eventCase, type EventType } from '@worktrail/contract/event-types';
 import { ancestorsMax } from '@worktrail/contract/forks';
 import { limits } from '@worktrail/contract/limits';
@@ -13,6 +13,7 @@ import { type FlushBarrier, sessionSubjects } from '../flush-barrier.ts';
 import { type InheritedEvents, readHistory } from '../history.ts';
 import { readBehindBacklog } from '../page-behind-backlog.ts';
 import { readProducerMark } from '../producer-mark.ts';
+import { isExpired, oldestKept } from '../retention/retained.ts';
 import { bounded, checkName, cursorMessage, cursorOf, fromClickHouse, invalid, safeNumber } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 
@@ -29,6 +30,20 @@ export interface HistoryQuestionsDeps {
 type HistoryQuestions = Pick<ServiceImpl<typeof TraceService>, 'listEvents' | 'readOutput' | 'getProducerMark'>;
 
 export function createHistoryQuestions({ clickhouse, barrier, scopes }: HistoryQuestionsDeps): HistoryQuestions {
+  /** @throws OUT_OF_RANGE with the oldest cursor, where what stands behind this one is not kept any more: it goes by whole sessions. */
+  async function refuseExpired(
+    organizationId: string,
+    sessionIds: readonly string[],
+    after: Cursor,
+    page: { events: readonly unknown[] },
+  ): Promise<void> {
+    if (page.events.length > 0 && after.sequence > 0 && sessionIds.length === 1) return;
+    const oldest = await fromClickHouse(oldestKept(clickhouse, organizationId, sessionIds));
+    if (!isExpired(after, oldest)) return;
+    const headers = { 'worktrail-oldest-cursor': formatCursor(oldest) };
+    throw new ConnectError('after: the events behind this cursor are no longer kept', Code.OutOfRange, headers);
+  }
+
   return {
     listEvents: async (request) => {
       const { scope, ingest } = scopes.session(request.scope);
@@ -52,6 +67,12 @@ export function createHistoryQuestions({ clickhouse, barrier, scopes }: HistoryQ
         : await readBehindBacklog(await barrier.approach(ingest, sessionSubjects(scope)), read, () =>
             performance.now(),
           );
+      await refuseExpired(
+        scope.organizationId,
+        [scope.sessionId, ...inherited.map((one) => one.sessionId)],
+        after,
+        page,
+      );
       const events = page.events.map(({ cursor, event }) => ({ cursor: cursorMessage(cursor), event }));
       return create(ListEventsResponseSchema, { events, next: cursorMessage(page.next), complete: page.complete });
     },

@@ -1,8 +1,10 @@
 // Questions over everything that an organization has stored. Each takes of ClickHouse what it needs, so an organization asks few at once.
 
-import { timestampDate } from '@bufbuild/protobuf/wkt';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type Timestamp, timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { ServiceImpl } from '@connectrpc/connect';
-import type { TraceService } from '@worktrail/proto/trace';
+import { searchedTypes, type SearchedType, searchHitsDefault, searchHitsMax } from '@worktrail/contract/search';
+import type { SearchHitSchema, TraceService } from '@worktrail/proto/trace';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import { createFairShare } from '../fair-share.ts';
 import { clientQuestion } from '../endpoint/client-question.ts';
@@ -10,12 +12,14 @@ import { answerQuery } from '../query.ts';
 import { streamQuery } from '../query-stream.ts';
 import { answerReport, findReport } from '../reports/answer-report.ts';
 import { isInterval } from '../reports/intervals.ts';
-import { bounded, checkName, invalid, storableDate } from './asked.ts';
+import { type Hit, search } from '../search/search.ts';
+import { bounded, checkName, cursorMessage, invalid, storableDate } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 
 /** Running and waiting ones together: others find a place, too. */
 const statementsPerOrganizationMax = 4;
 const reportRowsMax = 1_000;
+const labelLengthMax = 1_000;
 
 export interface OrganizationQuestionsDeps {
   clickhouse: ClickHouse;
@@ -23,7 +27,7 @@ export interface OrganizationQuestionsDeps {
   querySecondsMax: number;
 }
 
-type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'queryStream' | 'report'>;
+type OrganizationQuestions = Pick<ServiceImpl<typeof TraceService>, 'query' | 'queryStream' | 'report' | 'search'>;
 
 export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): OrganizationQuestions {
   const { clickhouse, scopes } = deps;
@@ -46,19 +50,62 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
       yield* statements.useWhile(request.organizationId, () => streamQuery(clickhouse, question, signal));
     },
 
-    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, from, to }) => {
+    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, label, from, to }) => {
       const interval = asked || 'none';
       if (!isInterval(interval)) throw invalid('interval: is one of none, hour, day, week, month');
       const report = findReport(name, groupBy, interval);
       if (projectId !== '') checkName('project_id', projectId);
-      const times = {
-        from: from && storableDate('from', timestampDate(from)),
-        to: to && storableDate('to', timestampDate(to)),
-      };
+      if (label) checkText('label', label.name, label.value ?? '');
+      const question = { organizationId, projectId, groupBy, interval, label, ...timesOf(from, to) };
       await scopes.passOrganization(organizationId);
-      const question = { organizationId, projectId, groupBy, interval, ...times };
       const rowsMax = bounded(limit, reportRowsMax);
       return await statements.use(organizationId, () => answerReport(clickhouse, report, question, rowsMax));
     },
+
+    search: async (request) => {
+      const { organizationId, q, projectId, sessionId, taskId, cursor } = request;
+      for (const [field, id] of Object.entries({ project_id: projectId, session_id: sessionId, task_id: taskId })) {
+        if (id !== '') checkName(field, id);
+      }
+      const types = request.types.length > 0 ? request.types.map(searchedType) : searchedTypes;
+      const limit = bounded(request.limit, searchHitsDefault, searchHitsMax);
+      const filters = { projectId, sessionId, taskId, types, ...timesOf(request.from, request.to) };
+      const question = { organizationId, q, limit, cursor, ...filters };
+      await scopes.passOrganization(organizationId);
+      const { hits, next } = await statements.use(organizationId, () => search(clickhouse, question, new Date()));
+      return { hits: hits.map(hitMessage), next };
+    },
+  };
+}
+
+function timesOf(from: Timestamp | undefined, to: Timestamp | undefined) {
+  return {
+    from: from && storableDate('from', timestampDate(from)),
+    to: to && storableDate('to', timestampDate(to)),
+  };
+}
+
+function checkText(field: string, ...texts: string[]): void {
+  if (texts.some((text) => text.length > labelLengthMax)) throw invalid(`${field}: is too long`);
+}
+
+function searchedType(type: string): SearchedType {
+  if (!searchedTypes.includes(type as SearchedType)) throw invalid(`types: is of ${searchedTypes.join(', ')}`);
+  return type as SearchedType;
+}
+
+function hitMessage({ ms, at, excerpt, ...hit }: Hit): MessageInitShape<typeof SearchHitSchema> {
+  return {
+    type: hit.type,
+    time: timestampFromMs(ms),
+    projectId: hit.project_id,
+    taskId: hit.task_id,
+    sessionId: hit.session_id,
+    turnId: hit.turn_id,
+    commandId: hit.command_id,
+    cursor: cursorMessage(hit),
+    stream: hit.stream,
+    offset: BigInt(at),
+    ...excerpt,
   };
 }

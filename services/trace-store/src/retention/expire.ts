@@ -1,0 +1,103 @@
+// Takes away what is older than an organization keeps it.
+//
+// 1. Events go by whole sessions: those that are archived, had nothing stored since the cut-off, and are not the beginning of the history of
+//    one that is not archived. What stands of their producers is written first (retained.ts); a death in between is made good by the next run.
+// 2. Output goes by its own time, of commands that have ended: their events say how much there was.
+// 3. The newest audit record of all stays: it is where its stream stands.
+
+import type { SessionDocument } from '@worktrail/contract/documents';
+import type { RetentionKind } from '@worktrail/contract/retention';
+import type { ClickHouse } from '../clickhouse/store.ts';
+import { readRowBinary } from '../row-bytes.ts';
+import { type Sql, sql } from '../sql-text.ts';
+import { listOf } from './retained.ts';
+
+/** In one statement: each rewrites the parts it concerns. */
+const sessionsMax = 2_000;
+
+export type SessionFacts = Pick<SessionDocument, 'id' | 'organizationId' | 'state'> & { ancestors: readonly string[] };
+
+export interface Expiry {
+  organizationId: string;
+  kind: RetentionKind;
+  /** What was stored before it goes. */
+  cutoff: Date;
+}
+
+/** Those of the organization whose events may go: pure. */
+export function expendable(sessions: readonly SessionFacts[], organizationId: string): string[] {
+  const own = sessions.filter((session) => session.organizationId === organizationId);
+  const needed = new Set(own.filter(({ state }) => state !== 'archived').flatMap(({ ancestors }) => ancestors));
+  return own.filter(({ id, state }) => state === 'archived' && !needed.has(id)).map(({ id }) => id);
+}
+
+/** How many rows went. */
+export async function expire(
+  clickhouse: ClickHouse,
+  { organizationId, kind, cutoff }: Expiry,
+  sessions: readonly SessionFacts[],
+): Promise<number> {
+  const old = sql`organization_id = ${organizationId} AND ingested_at < ${cutoff}`;
+  switch (kind) {
+    case 'output':
+      return await remove(
+        clickhouse,
+        'command_output_v1',
+        sql`${old} AND command_id IN (
+          SELECT command_id FROM commands_v1 WHERE organization_id = ${organizationId} AND ended_at IS NOT NULL)`,
+      );
+    case 'audit': {
+      const newest = sql`(SELECT max((epoch, sequence)) FROM audit_v1)`;
+      return await remove(clickhouse, 'audit_v1', sql`${old} AND (epoch, sequence) != ${newest}`);
+    }
+    case 'events':
+      return await expireSessions(clickhouse, organizationId, cutoff, expendable(sessions, organizationId));
+  }
+}
+
+async function expireSessions(
+  clickhouse: ClickHouse,
+  organizationId: string,
+  cutoff: Date,
+  candidates: readonly string[],
+): Promise<number> {
+  let removed = 0;
+  for (let start = 0; start < candidates.length; start += sessionsMax) {
+    const some = candidates.slice(start, start + sessionsMax);
+    const sessions = await endedBefore(clickhouse, organizationId, cutoff, some);
+    if (sessions.length === 0) continue;
+    const those = sql`organization_id = ${organizationId} AND session_id IN (${listOf(sessions)})`;
+    const last = sql`max((epoch, sequence, fill))`;
+    const marks = sql`
+      INSERT INTO retained_marks_v1 (organization_id, session_id, producer, partition, number, epoch, sequence, fill)
+      SELECT organization_id, session_id, producer, any(partition), max(number), ${last}.1, ${last}.2, ${last}.3
+      FROM events_v1 WHERE ${those} GROUP BY organization_id, session_id, producer`;
+    await clickhouse.command(marks.text);
+    for (const table of ['command_output_v1', 'commands_v1', 'turns_v1']) await remove(clickhouse, table, those);
+    removed += await remove(clickhouse, 'events_v1', those);
+  }
+  return removed;
+}
+
+/** Of these sessions those of which something is stored, and nothing since the cut-off. */
+async function endedBefore(
+  clickhouse: ClickHouse,
+  organizationId: string,
+  cutoff: Date,
+  sessionIds: readonly string[],
+): Promise<string[]> {
+  const { text } = sql`SELECT session_id FROM events_v1
+    WHERE organization_id = ${organizationId} AND session_id IN (${listOf(sessionIds)})
+    GROUP BY session_id HAVING max(ingested_at) < ${cutoff}`;
+  const row = readRowBinary(await clickhouse.bytes(text));
+  const found: string[] = [];
+  while (!row.isAtEnd()) found.push(row.bytes().toString());
+  return found;
+}
+
+async function remove(clickhouse: ClickHouse, table: string, which: Sql): Promise<number> {
+  const row = readRowBinary(await clickhouse.bytes(`SELECT toUInt64(count()) FROM ${table} WHERE ${which.text}`));
+  const rows = row.number();
+  if (rows > 0) await clickhouse.command(`DELETE FROM ${table} WHERE ${which.text}`);
+  return rows;
+}
