@@ -65,6 +65,9 @@ test('documents are whole', async () => {
   expect((await ask(sample, 'Arrow')).bytes.subarray(0, 6).toString()).toBe('ARROW1');
   expect((await ask(sample, 'RowBinaryWithNamesAndTypes')).bytes[0]).toBe(4);
   expect((await ask(sample, 'Native')).bytes.subarray(0, 2)).toEqual(Buffer.from([4, 2]));
+  expect((await ask('SELECT 1 AS a FROM events WHERE 0', 'Native')).bytes).toEqual(
+    Buffer.from('\x01\x00\x01a\x05UInt8'),
+  );
   expect((await ask('SELECT 1 AS a FROM events WHERE 0', 'CSVWithNames')).text).toBe('"a"\n');
   expect(await ask('SELECT 1 AS a FROM events WHERE 0', 'JSONEachRow')).toMatchObject({
     text: '',

@@ -131,7 +131,31 @@ async function writeRows(
     return `${format.kind === 'document' ? `CAST(${full}, ${quoted(withoutDictionaries(type), "'")})` : full} AS ${quoted(column, '`')}`;
   });
   const names = columns.map((_, index) => `c${index}`).join(', ');
-  await sendAll(connection, `${statement.select(expressions.join(', '), names)} SETTINGS ${settings}`, name, send);
+  let isEmpty = true;
+  const sendPiece = async (piece: Uint8Array) => {
+    isEmpty = false;
+    await send(piece);
+  };
+  await sendAll(connection, `${statement.select(expressions.join(', '), names)} SETTINGS ${settings}`, name, sendPiece);
+  if (isEmpty && format.kind === 'blocks') await send(emptyBlock(columns));
+}
+
+/** In Native: how many columns, no rows, and of each column its name and type. */
+function emptyBlock(columns: readonly { name: string; type: string }[]): Uint8Array {
+  const text = (value: string) => [lengthPrefix(Buffer.byteLength(value)), Buffer.from(value)];
+  return Buffer.concat([
+    lengthPrefix(columns.length),
+    lengthPrefix(0),
+    ...columns.flatMap(({ name, type }) => [...text(name), ...text(type)]),
+  ]);
+}
+
+/** Seven bits a byte, the low ones first. */
+function lengthPrefix(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
 }
 
 async function sendAll(

@@ -14,6 +14,8 @@ let fixture: Fixture;
 const mine = newSession();
 const theirs = newSession();
 const secret = 'their secret output';
+/** As a word: a short one may be a part of an id. */
+const host = new RegExp(`(?<![A-Za-z0-9])${hostname()}(?![A-Za-z0-9])`);
 
 beforeAll(async () => {
   fixture = await openFixture('client-question');
@@ -52,7 +54,8 @@ describe.each(Object.entries(handshakes))('the handshake of %s', (_, asked) => {
   test.each(asked)('$sql', async ({ sql, ...given }) => {
     const { start, text } = await ask(sql, given);
     expect(start).toBe(/FORMAT (\w+)$/.exec(sql)?.[1] ?? given.format ?? 'TabSeparated');
-    for (const inside of [hostname(), '_v1', mine.organizationId, fixture.path]) expect(text).not.toContain(inside);
+    expect(text).not.toMatch(host);
+    for (const inside of ['_v1', mine.organizationId, fixture.path]) expect(text).not.toContain(inside);
   });
 });
 
@@ -130,8 +133,7 @@ test('every attempt to get out by this way is refused, or tells of nobody else',
     if (answer instanceof ConnectError) expect([Code.InvalidArgument, Code.ResourceExhausted]).toContain(answer.code);
     else {
       answered.add(sql);
-      for (const inside of [secret, theirs.sessionId, hostname(), fixture.path])
-        expect(answer.text).not.toContain(inside);
+      for (const inside of [secret, theirs.sessionId, fixture.path]) expect(answer.text).not.toContain(inside);
     }
   }
   // What a client may ask and others may not: who the server is, its settings of no weight, its format, the tables that are shown.
