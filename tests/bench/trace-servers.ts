@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { eventStream } from '@worktrail/contract/subjects';
 import { createTraceClient, type TraceClient } from '@worktrail/runtime/trace-client';
@@ -74,10 +74,10 @@ export async function openTraceServers(directory: string, partitions: number): P
       return outputBytes;
     },
     untilStored: async () => {
-      for (const last = await lastSequences(); ; await delay(200)) {
-        const status = await trace.getStatus({});
-        if (status.partitions.every(({ stored }, partition) => Number(stored?.sequence ?? 0) >= last[partition]!))
-          return;
+      // What is acknowledged is stored; the trace-store itself is not asked, which would cost it something.
+      for (const last = await lastSequences(); ; await delay(100)) {
+        const acknowledged = await Promise.all(last.map((_, partition) => acknowledgedUpTo(jsm, partition)));
+        if (acknowledged.every((sequence, partition) => sequence >= last[partition]!)) return;
       }
     },
     start: async () => {
@@ -120,6 +120,11 @@ export async function openTraceServers(directory: string, partitions: number): P
       await nats.stop();
     },
   };
+}
+
+async function acknowledgedUpTo(jsm: JetStreamManager, partition: number): Promise<number> {
+  const info = await jsm.consumers.info(eventStream(partition), 'trace-store').catch(() => undefined);
+  return info?.ack_floor.stream_seq ?? 0;
 }
 
 async function highestMemoryMib(pid: number): Promise<number> {
