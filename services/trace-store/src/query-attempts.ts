@@ -326,7 +326,7 @@ export const confinedAttempts = (foreign: string): readonly string[] => [
   `SELECT command FROM commands WHERE intDiv(1, if(command LIKE '%${foreign}%', 0, 1)) = 1`,
   `SELECT count() FROM commands WHERE intDiv(1, if(session_id LIKE '%${foreign}%', 0, 1)) = 1`,
   `SELECT text FROM turns WHERE intDiv(1, if(text LIKE '%${foreign}%', 0, 1)) = 1`,
-  ...['tool_calls', 'file_changes', 'proposals', 'command_output', 'turns', 'sessions'].map(
+  ...['tool_calls', 'file_changes', 'proposals', 'command_output', 'turns', 'sessions', 'session_totals'].map(
     (view) => `SELECT count() FROM ${view} WHERE intDiv(1, if(session_id LIKE '%${foreign}%', 0, 1)) = 1`,
   ),
   `SELECT count() FROM command_output WHERE length(repeat(body, if(body LIKE '%${foreign}%', 1000000, 1))) >= 0`,
