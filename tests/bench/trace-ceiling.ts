@@ -3,11 +3,16 @@
 import { createLifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { openClickHouse } from '../../services/trace-store/src/clickhouse/store.ts';
-import { eventColumns, eventRow, outputColumns, type StoredRow } from '../../services/trace-store/src/event-row.ts';
-import { parseEvent } from '../../services/trace-store/src/parse-event.ts';
-import { columnNames, createRowBuffer } from '../../services/trace-store/src/row-binary.ts';
-import { applySchema } from '../../services/trace-store/src/schema.ts';
-import { noTask } from '../../services/trace-store/src/session-tasks.ts';
+import {
+  eventColumns,
+  eventRow,
+  outputColumns,
+  type StoredRow,
+} from '../../services/trace-store/src/ingest/event-row.ts';
+import { parseEvent } from '../../services/trace-store/src/ingest/parse-event.ts';
+import { columnNames, createRowBuffer } from '../../services/trace-store/src/clickhouse/row-binary.ts';
+import { applySchema } from '../../services/trace-store/src/clickhouse/schema.ts';
+import { noTask } from '../../services/trace-store/src/ingest/session-tasks.ts';
 import { timed } from './bench-cluster.ts';
 import { type Quantiles, quantiles } from './quantiles.ts';
 import type { TraceData } from './trace-data.ts';

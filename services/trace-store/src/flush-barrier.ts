@@ -8,7 +8,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { Cursor } from '@worktrail/contract/cursor';
 import { type EventScope, eventSubject } from '@worktrail/contract/subjects';
-import type { Ingest } from './ingest.ts';
+import type { Ingest } from './ingest/ingest.ts';
 
 export interface FlushBarrier {
   /** Resolves with a position that is stored, at or beyond the last message of the subjects. */

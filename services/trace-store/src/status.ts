@@ -5,7 +5,7 @@ import type { JetStreamManager } from '@nats-io/jetstream';
 import { deadLetterStream, deadLetterSubject } from '@worktrail/contract/subjects';
 import { type GetStatusResponse, GetStatusResponseSchema } from '@worktrail/proto/trace';
 import type { ClickHouse, ClickHouseReader } from './clickhouse/store.ts';
-import type { Ingest } from './ingest.ts';
+import type { Ingest } from './ingest/ingest.ts';
 
 export interface StatusDeps {
   clickhouse: ClickHouse;

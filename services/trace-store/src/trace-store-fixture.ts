@@ -16,9 +16,9 @@ import { createTraceClient, type TraceClient } from '@worktrail/runtime/trace-cl
 import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server';
 import { makeScratch } from '@worktrail/testing/scratch';
 import type { TraceStoreConfig } from './config.ts';
-import { eventRow, type StoredRow } from './event-row.ts';
-import { parseEvent, type StreamMessage } from './parse-event.ts';
-import { noTask, type SessionTask } from './session-tasks.ts';
+import { eventRow, type StoredRow } from './ingest/event-row.ts';
+import { parseEvent, type StreamMessage } from './ingest/parse-event.ts';
+import { noTask, type SessionTask } from './ingest/session-tasks.ts';
 import { startTraceStore } from './trace-store.ts';
 
 export const internalToken = 'a-token-for-tests-of-the-trace-store';

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import { backupsDirectory } from '../clickhouse/engine.ts';
-import { quoteString } from '../sql-text.ts';
+import { quoteString } from '../clickhouse/sql-text.ts';
 
 export interface BackedUp {
   /** Events before and after: the copy has no fewer and no more. */

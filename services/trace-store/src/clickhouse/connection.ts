@@ -1,8 +1,8 @@
 // One connection to ClickHouse, in process or to a server, and the statements on it.
 
 import type { ClickHouseClient } from '@clickhouse/client';
-import type { BinaryRows } from '../row-binary.ts';
-import { quoteString } from '../sql-text.ts';
+import type { BinaryRows } from './row-binary.ts';
+import { quoteString } from './sql-text.ts';
 
 export interface Connection {
   client: ClickHouseClient;

@@ -2,7 +2,7 @@
 
 import { createClient } from '@clickhouse/client';
 import { createChdbConnection } from 'chdb/connection';
-import { quoteString } from '../sql-text.ts';
+import { quoteString } from './sql-text.ts';
 import { type Connection, insertStatement } from './connection.ts';
 import type { RowFiles } from './row-files.ts';
 

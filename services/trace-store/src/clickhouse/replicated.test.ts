@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { schemaFiles, statements } from '../schema.ts';
+import { schemaFiles, statements } from './schema.ts';
 import { onCluster } from './replicated.ts';
 
 const place = `'/clickhouse/tables/{uuid}/{shard}', '{replica}'`;

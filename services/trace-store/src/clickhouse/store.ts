@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseSettings } from '@clickhouse/client';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { ClickHouseConfig } from '../config.ts';
-import type { BinaryRows } from '../row-binary.ts';
+import type { BinaryRows } from './row-binary.ts';
 import { answerOf, type Connection, selectBytes, selectRows } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
 import { openEmbedded } from './embedded.ts';
@@ -43,6 +43,9 @@ export interface ClickHouse extends ClickHouseReader {
     signal?: AbortSignal,
   ): Promise<T>;
 }
+
+/** Of a statement from outside: as many as run at once leave room in the engine's own bound (engine.ts) for what is stored meanwhile. */
+export const statementMemoryBytesMax = 400 * 1024 ** 2;
 
 export interface StatementBounds {
   seconds: number;

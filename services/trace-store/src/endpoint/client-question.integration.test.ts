@@ -4,9 +4,9 @@ import { hostname } from 'node:os';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { newId } from '@worktrail/contract/ids';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { confinedAttempts, refusedAttempts } from '../query-attempts.ts';
-import { errorMetadata } from '../query-errors.ts';
-import { views } from '../query-views.ts';
+import { confinedAttempts, refusedAttempts } from '../query/attempts.ts';
+import { errorMetadata } from '../query/errors.ts';
+import { views } from '../query/views.ts';
 import { ended, type Fixture, newSession, openFixture, output, publisher, queued } from '../trace-store-fixture.ts';
 import { handshakes } from './handshakes.ts';
 

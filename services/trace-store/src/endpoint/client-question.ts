@@ -6,13 +6,13 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { QueryStreamRequest } from '@worktrail/proto/trace';
 import type { ConfinedConnection } from '../clickhouse/store.ts';
-import { errorMetadata } from '../query-errors.ts';
-import { canonical, confine } from '../query-statement.ts';
-import type { Asked } from '../query-stream.ts';
+import { errorMetadata } from '../query/errors.ts';
+import { canonical, confine } from '../query/statement.ts';
+import type { Asked } from '../query/stream.ts';
 import { takeApart } from './client-text.ts';
 import { handshake, handshakeDatabase } from './handshake.ts';
-import { viewNames } from '../query-views.ts';
-import { quoteString } from '../sql-text.ts';
+import { viewNames } from '../query/views.ts';
+import { quoteString } from '../clickhouse/sql-text.ts';
 
 const taken: Readonly<Record<string, RegExp>> = {
   output_format_json_quote_64bit_integers: /^[01]$/,

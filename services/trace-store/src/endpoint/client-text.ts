@@ -2,9 +2,9 @@
 //
 // The text is the one that ClickHouse's formatter wrote. What comes out is checked like every tenant's statement: nothing here makes it safe.
 
-import { QueryRefused, type Token, tokenize } from '../query-confinement.ts';
-import { isPlainType } from '../query-functions.ts';
-import { quoteString } from '../sql-text.ts';
+import { QueryRefused, type Token, tokenize } from '../query/confinement.ts';
+import { edited, type Edit, endOf, parameterValues } from '../query/parameters.ts';
+import { quoteString } from '../clickhouse/sql-text.ts';
 import { handshakeDatabase, handshakeFunctions, handshakeViews } from './handshake.ts';
 
 export interface ClientText {
@@ -13,36 +13,18 @@ export interface ClientText {
   settings: Record<string, string>;
 }
 
-/** A piece of the text, and what stands there instead. */
-interface Edit {
-  start: number;
-  end: number;
-  text: string;
-}
-
 /** @param parameters by name, escaped as in TabSeparated */
 export function takeApart(text: string, parameters: Readonly<Record<string, string>>): ClientText {
   const { body, format, settings } = withoutOutput(text);
   const tokens = tokenize(body);
-  return { statement: edited(body, [...values(body, tokens, parameters), ...ownNames(tokens)]), format, settings };
-}
-
-/** The statement with the values of its parameters. */
-export function withParameters(text: string, parameters: Readonly<Record<string, string>>): string {
-  return edited(text, values(text, tokenize(text), parameters));
-}
-
-function edited(text: string, edits: readonly Edit[]): string {
-  let [out, at] = ['', 0];
-  for (const edit of edits.toSorted((a, b) => a.start - b.start)) {
-    out += text.slice(at, edit.start) + edit.text;
-    at = edit.end;
-  }
-  return out + text.slice(at);
+  return {
+    statement: edited(body, [...parameterValues(body, tokens, parameters), ...ownNames(tokens)]),
+    format,
+    settings,
+  };
 }
 
 const isWord = (token: Token | undefined, word: string) => token?.kind === 'word' && token.text.toUpperCase() === word;
-const endOf = (token: Token) => token.start + token.text.length;
 
 /** FORMAT and SETTINGS at the end, in either order; within parentheses they stay, and are refused. */
 function withoutOutput(text: string): { body: string; format: string | undefined; settings: Record<string, string> } {
@@ -68,32 +50,6 @@ function settingsOf(list: string): Record<string, string> {
   const pairs = list.split(',').map((pair) => /^\s*(\w+) = (?:'([^'\\]*)'|(-?[\w.]+))\s*$/.exec(pair));
   if (pairs.includes(null)) throw new QueryRefused('SETTINGS are given as name = value');
   return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2] ?? pair![3]!]));
-}
-
-/** `{name:Type}` as a literal of the type. */
-function values(text: string, tokens: readonly Token[], parameters: Readonly<Record<string, string>>): Edit[] {
-  return tokens.flatMap((token, at) => {
-    if (token.text !== '{') return [];
-    const end = tokens.find(({ text: sign }, index) => index > at && sign === '}');
-    const [name, colon] = tokens.slice(at + 1, at + 3);
-    const type = end && colon ? text.slice(endOf(colon), end.start).trim() : '';
-    if (!end || name?.kind !== 'word' || colon?.text !== ':' || type === '' || !isPlainType(type)) {
-      throw new QueryRefused('a parameter is {name:Type}, of a type of plain values');
-    }
-    if (!Object.hasOwn(parameters, name.text)) throw new QueryRefused(`the parameter ${name.text} has no value`);
-    const value = unescaped(parameters[name.text]!, type);
-    const literal = value === null ? 'NULL' : quoteString(value);
-    return [{ start: token.start, end: endOf(end), text: `CAST(${literal}, ${quoteString(type)})` }];
-  });
-}
-
-const named: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', b: '\b', f: '\f', 0: '\0' };
-
-/** Of composed types the text is the type's own. */
-function unescaped(value: string, type: string): string | null {
-  if (value === '\\N') return null;
-  if (/^(?:Array|Tuple|Map)\(/.test(type)) return value;
-  return value.replace(/\\(.)/gs, (_, character: string) => named[character] ?? character);
 }
 
 /** What clients ask of a server: its tables become views of ours, its functions what they say. */

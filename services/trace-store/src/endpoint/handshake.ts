@@ -2,9 +2,9 @@
 //
 // Answered from what is documented (query-views.ts), and from nothing of the server: no table of an engine, no name of a host.
 
-import { type View, views } from '../query-views.ts';
-import type { MoreViews } from '../query-statement.ts';
-import { quoteString } from '../sql-text.ts';
+import { type View, views } from '../query/views.ts';
+import type { MoreViews } from '../query/statement.ts';
+import { quoteString } from '../clickhouse/sql-text.ts';
 
 /** The one database that is shown. */
 export const handshakeDatabase = 'worktrail';

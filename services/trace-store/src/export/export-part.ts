@@ -5,10 +5,10 @@
 // 2. A part is bounded in rows and in bytes before it is made; a row of any size fits alone.
 
 import { Code, ConnectError } from '@connectrpc/connect';
-import type { ClickHouse, ConfinedConnection } from '../clickhouse/store.ts';
-import { queryError } from '../query-errors.ts';
-import { tableFilters, viewDefinitions } from '../query-views.ts';
-import { quoteString, Sql, sql } from '../sql-text.ts';
+import { statementMemoryBytesMax, type ClickHouse, type ConfinedConnection } from '../clickhouse/store.ts';
+import { queryError } from '../query/errors.ts';
+import { tableFilters, viewDefinitions } from '../query/views.ts';
+import { quoteString, Sql, sql } from '../clickhouse/sql-text.ts';
 
 export interface PartQuestion {
   organizationId: string;
@@ -46,7 +46,7 @@ export interface PartBounds {
 }
 
 const partBounds: PartBounds = { rows: 50_000, bytes: 16 * 1024 * 1024 };
-const bounds = { seconds: 30, memoryBytes: 1024 ** 3, threads: 2 };
+const bounds = { seconds: 30, memoryBytes: statementMemoryBytesMax, threads: 2 };
 
 /** @throws ConnectError INVALID_ARGUMENT, RESOURCE_EXHAUSTED */
 export async function exportPart(

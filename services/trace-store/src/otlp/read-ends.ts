@@ -5,8 +5,8 @@
 import { type Cursor, toCursor } from '@worktrail/contract/cursor';
 import type { Event } from '@worktrail/proto/event';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
-import { storedMessage } from '../event-row.ts';
-import { quoteString, Sql, sql } from '../sql-text.ts';
+import { storedMessage } from '../ingest/event-row.ts';
+import { quoteString, Sql, sql } from '../clickhouse/sql-text.ts';
 import { type Beginning, endTypes, type Wanted, wantedOf } from './spans.ts';
 
 const contextRowsMax = 50_000;

@@ -1,6 +1,6 @@
 // What was put up for approval and decided about it: proposals, and permissions that agents ask for. How long it took: see waits.ts.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { commonKeys, counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import { succeeded } from './outcomes.ts';

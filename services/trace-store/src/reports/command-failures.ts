@@ -1,6 +1,6 @@
 // Commands that did not end with exit code 0, by what became of them.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { commonKeys, counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import { succeeded } from './outcomes.ts';

@@ -1,6 +1,6 @@
 // One row for each group, and for each interval of it where that is asked for: the newest interval first, in it by the order of the report.
 
-import { type Sql, sql } from '../sql-text.ts';
+import { type Sql, sql } from '../clickhouse/sql-text.ts';
 import { startOf } from './intervals.ts';
 import type { ReportQuestion } from './report.ts';
 

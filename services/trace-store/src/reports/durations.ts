@@ -1,6 +1,6 @@
 // How long something took, of many: from columns `begun` and `ended`, as seconds.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 
 /** Two clocks may differ: what ended before it began took no time. */
 const ms = sql`greatest(0, dateDiff('millisecond', begun, ended))`;

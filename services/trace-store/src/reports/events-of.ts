@@ -2,7 +2,7 @@
 // A block of events is stored once, so nothing has to be collapsed; FINAL would not use the projection.
 
 import type { EventType } from '@worktrail/contract/event-types';
-import { sqlList, type Sql, sql } from '../sql-text.ts';
+import { sqlList, type Sql, sql } from '../clickhouse/sql-text.ts';
 import type { ReportQuestion } from './report.ts';
 
 export function eventsOf(question: ReportQuestion, ...types: EventType[]): Sql {

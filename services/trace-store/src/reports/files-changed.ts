@@ -1,6 +1,6 @@
 // Which files were changed most, as checkpoints tell it: whoever has changed them.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import type { Report } from './report.ts';

@@ -1,6 +1,6 @@
 // Which files agents and people were shown most. What a shell reads is not told.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { commonKeys, counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import type { Report } from './report.ts';

@@ -1,6 +1,6 @@
 // Times as reports put them together: by their beginnings, in UTC.
 
-import { type Sql, sql } from '../sql-text.ts';
+import { type Sql, sql } from '../clickhouse/sql-text.ts';
 
 export type Interval = 'none' | 'hour' | 'day' | 'week' | 'month';
 

@@ -1,7 +1,7 @@
 // How long sessions took to go on that had been asleep, or had lost their sandbox or host, and what became of it. Of what began in the time
 // asked about and is over.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { counted } from './counted.ts';
 import { durations } from './durations.ts';
 import { eventsSince } from './events-of.ts';

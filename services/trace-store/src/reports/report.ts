@@ -1,6 +1,6 @@
 // What every report is asked for and answers.
 
-import type { Sql } from '../sql-text.ts';
+import type { Sql } from '../clickhouse/sql-text.ts';
 import type { Interval } from './intervals.ts';
 
 export interface ReportQuestion {

@@ -1,6 +1,6 @@
 // Sessions over time: how many were created, had something to do, fell asleep, went on, ended.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { commonKeys, counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import type { Report } from './report.ts';

@@ -1,6 +1,6 @@
 // The commands that took longest, each with its text.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { eventsOf } from './events-of.ts';
 import type { Report } from './report.ts';
 

@@ -1,6 +1,6 @@
 // How many attempts at tasks were judged, and how: by what was to be done, and by what was done differently.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { commonKeys, counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import type { Report } from './report.ts';

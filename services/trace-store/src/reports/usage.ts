@@ -2,7 +2,7 @@
 //
 // Every such call is told of by one `usage` event. What an agent in a sandbox has used past Worktrail is not in it.
 
-import { sql } from '../sql-text.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 import { commonKeys, counted } from './counted.ts';
 import { eventsOf } from './events-of.ts';
 import type { Report } from './report.ts';

@@ -2,7 +2,7 @@
 // permission to be answered, a proposal to be approved or rejected.
 
 import type { EventType } from '@worktrail/contract/event-types';
-import { sqlList, type Sql, sql } from '../sql-text.ts';
+import { sqlList, type Sql, sql } from '../clickhouse/sql-text.ts';
 import { counted } from './counted.ts';
 import { durations } from './durations.ts';
 import { eventsSince } from './events-of.ts';

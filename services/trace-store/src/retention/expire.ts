@@ -8,9 +8,9 @@
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { RetentionKind } from '@worktrail/contract/retention';
 import type { ClickHouse } from '../clickhouse/store.ts';
-import { readRowBinary } from '../row-bytes.ts';
-import { type Sql, sql } from '../sql-text.ts';
-import { listOf } from './retained.ts';
+import { readRowBinary } from '../clickhouse/row-bytes.ts';
+import { type Sql, sql } from '../clickhouse/sql-text.ts';
+import { listOf } from '../ingest/retained.ts';
 
 /** In one statement: each rewrites the parts it concerns. */
 const sessionsMax = 2_000;

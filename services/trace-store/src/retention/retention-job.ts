@@ -19,9 +19,9 @@ import { readAllDocuments } from '@worktrail/runtime/all-documents';
 import { readDocument } from '@worktrail/runtime/buckets';
 import type { Logger } from '@worktrail/runtime/log';
 import type { ClickHouse } from '../clickhouse/store.ts';
-import type { StoringRight } from '../ingest-lease.ts';
-import { readRowBinary } from '../row-bytes.ts';
-import { dateTimeText } from '../sql-text.ts';
+import type { StoringRight } from '../ingest/ingest-lease.ts';
+import { readRowBinary } from '../clickhouse/row-bytes.ts';
+import { dateTimeText } from '../clickhouse/sql-text.ts';
 import type { Totals } from '../totals/totals.ts';
 import { expire, type SessionFacts } from './expire.ts';
 

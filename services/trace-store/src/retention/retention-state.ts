@@ -2,8 +2,8 @@
 
 import { type RetentionKind, retentionKinds } from '@worktrail/contract/retention';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
-import { readRowBinary } from '../row-bytes.ts';
-import { sql } from '../sql-text.ts';
+import { readRowBinary } from '../clickhouse/row-bytes.ts';
+import { sql } from '../clickhouse/sql-text.ts';
 
 export interface RetentionState {
   kind: RetentionKind;

@@ -15,7 +15,7 @@ import { createLifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openClickHouse } from '../clickhouse/store.ts';
-import { ownStore } from '../ingest-lease.ts';
+import { ownStore } from '../ingest/ingest-lease.ts';
 import {
   ended,
   type Fixture,

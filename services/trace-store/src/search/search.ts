@@ -7,9 +7,9 @@
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { SearchedType } from '@worktrail/contract/search';
-import type { ClickHouse, ConfinedConnection } from '../clickhouse/store.ts';
-import { queryError } from '../query-errors.ts';
-import { sqlList, Sql, sql } from '../sql-text.ts';
+import { statementMemoryBytesMax, type ClickHouse, type ConfinedConnection } from '../clickhouse/store.ts';
+import { queryError } from '../query/errors.ts';
+import { sqlList, Sql, sql } from '../clickhouse/sql-text.ts';
 import { type Excerpt, excerptOf } from './excerpt.ts';
 import { parseTerms, type Terms } from './search-terms.ts';
 
@@ -58,7 +58,7 @@ export interface SearchAnswer {
   next: string;
 }
 
-const bounds = { seconds: 10, memoryBytes: 1024 ** 3, threads: 2 };
+const bounds = { seconds: 10, memoryBytes: statementMemoryBytesMax, threads: 2 };
 const dayMs = 86_400_000;
 const stretchesMs = [dayMs, 8 * dayMs, 64 * dayMs, Number.POSITIVE_INFINITY];
 const clocksApartMs = 3_600_000;

@@ -2,7 +2,7 @@
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type Cursor, toCursor } from '@worktrail/contract/cursor';
-import { isStorableTime, offsetMax } from '../parse-event.ts';
+import { isStorableTime, offsetMax } from '../ingest/parse-event.ts';
 
 const listRowsMax = 1_000;
 const readTimeoutMs = 12_000;

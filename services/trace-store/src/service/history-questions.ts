@@ -8,12 +8,12 @@ import { ancestorsMax } from '@worktrail/contract/forks';
 import { limits } from '@worktrail/contract/limits';
 import { type ListEventsRequest, ListEventsResponseSchema, type TraceService } from '@worktrail/proto/trace';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
-import { readOutput } from '../command-output.ts';
+import { readOutput } from '../history/command-output.ts';
 import { type FlushBarrier, sessionSubjects } from '../flush-barrier.ts';
-import { type InheritedEvents, readHistory } from '../history.ts';
-import { readBehindBacklog } from '../page-behind-backlog.ts';
-import { readProducerMark } from '../producer-mark.ts';
-import { isExpired, oldestKept } from '../retention/retained.ts';
+import { type InheritedEvents, readHistory } from '../history/history.ts';
+import { readBehindBacklog } from '../history/page-behind-backlog.ts';
+import { readProducerMark } from '../ingest/producer-mark.ts';
+import { isExpired, oldestKept } from '../ingest/retained.ts';
 import { bounded, checkName, cursorMessage, cursorOf, fromClickHouse, invalid, safeNumber } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 

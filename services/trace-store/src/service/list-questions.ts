@@ -4,11 +4,11 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import { limits } from '@worktrail/contract/limits';
 import type { TraceService } from '@worktrail/proto/trace';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
-import { listCommandIds, readCommands } from '../commands.ts';
+import { listCommandIds, readCommands } from '../history/commands.ts';
 import type { FlushBarrier } from '../flush-barrier.ts';
-import type { Ingest } from '../ingest.ts';
-import { listAuditRecords, listSessionIds } from '../sessions.ts';
-import { listTurns, sumTurns } from '../turns.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import { listAuditRecords, listSessionIds } from '../history/sessions.ts';
+import { listTurns, sumTurns } from '../history/turns.ts';
 import { bounded, checkName, fromClickHouse } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 

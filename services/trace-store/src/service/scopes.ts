@@ -3,7 +3,7 @@
 import type { Cursor } from '@worktrail/contract/cursor';
 import type { SessionScope } from '@worktrail/proto/trace';
 import { type FlushBarrier, organizationSubjects, sessionSubjects } from '../flush-barrier.ts';
-import type { Ingest } from '../ingest.ts';
+import type { Ingest } from '../ingest/ingest.ts';
 import { checkName, invalid } from './asked.ts';
 
 export interface Scopes {

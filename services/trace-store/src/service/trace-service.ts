@@ -6,7 +6,7 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { TraceService } from '@worktrail/proto/trace';
 import type { FlushBarrier } from '../flush-barrier.ts';
-import type { Ingest } from '../ingest.ts';
+import type { Ingest } from '../ingest/ingest.ts';
 import type { Totals } from '../totals/totals.ts';
 import { readStatus, type StatusDeps } from '../status.ts';
 import { fromClickHouse } from './asked.ts';

@@ -5,8 +5,8 @@ import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { eventCase, type EventType } from '@worktrail/contract/event-types';
 import type { TraceService } from '@worktrail/proto/trace';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
-import type { Ingest } from '../ingest.ts';
-import { matchEvents, type PartitionPosition } from '../matching-events.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import { matchEvents, type PartitionPosition } from '../history/matching-events.ts';
 import { bounded, checkName, cursorMessage, cursorOf, fromClickHouse, invalid, storableDate } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 

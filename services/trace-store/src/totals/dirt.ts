@@ -4,7 +4,7 @@
 // 2. It is bounded: beyond `entriesMax` sessions and days the organizations stand for all of theirs.
 
 import type { Cursor } from '@worktrail/contract/cursor';
-import type { ParsedEvent } from '../parse-event.ts';
+import type { ParsedEvent } from '../ingest/parse-event.ts';
 
 export interface SessionRef {
   organizationId: string;

@@ -3,7 +3,7 @@
 // Sessions are read by events_v1's key; days from its projection by_type_v2, which has all that they sum up. A block of events is stored once
 // (event-sink.ts), so nothing is collapsed.
 
-import { Sql, sql } from '../sql-text.ts';
+import { Sql, sql } from '../clickhouse/sql-text.ts';
 import { type DayRef, dayMs, type SessionRef } from './dirt.ts';
 
 /** They run beside the ingest. */

@@ -12,10 +12,10 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
-import { createEventSink } from '../event-sink.ts';
-import { ownStore } from '../ingest-lease.ts';
-import type { StreamMessage } from '../parse-event.ts';
-import { applySchema } from '../schema.ts';
+import { createEventSink } from '../ingest/event-sink.ts';
+import { ownStore } from '../ingest/ingest-lease.ts';
+import type { StreamMessage } from '../ingest/parse-event.ts';
+import { applySchema } from '../clickhouse/schema.ts';
 import {
   ended,
   eventBytes,

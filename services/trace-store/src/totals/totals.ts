@@ -6,11 +6,10 @@
 //    So is what was stored unnoticed, because the answer of an insert was lost.
 // 3. Only who has the right to store counts.
 
-import type { Cursor } from '@worktrail/contract/cursor';
 import type { ClickHouse } from '../clickhouse/store.ts';
-import { createFence, type StoringRight } from '../ingest-lease.ts';
-import type { ParsedEvent } from '../parse-event.ts';
-import { type Sql, sql } from '../sql-text.ts';
+import { createFence, type StoringRight } from '../ingest/ingest-lease.ts';
+import type { StoredEvents } from '../ingest/stored-events.ts';
+import { type Sql, sql } from '../clickhouse/sql-text.ts';
 import {
   addDay,
   addDirt,
@@ -23,14 +22,6 @@ import {
   noDirt,
 } from './dirt.ts';
 import { recountDays, recountOrganization, recountSessions } from './recount.ts';
-
-/** Told by who stores. */
-export interface StoredEvents {
-  /** Of a partition everything up to `position` is stored, some of it perhaps unnoticed. */
-  opened(partition: number, position: Cursor | undefined): void;
-  /** A block is stored. */
-  stored(partition: number, epoch: number, events: readonly ParsedEvent[]): void;
-}
 
 export interface Totals extends StoredEvents {
   /** Counts what was touched since the last time. @throws where ClickHouse does not take it; the next time it is counted. */

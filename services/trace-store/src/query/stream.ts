@@ -1,0 +1,182 @@
+// The rows of a tenant's statement in a format, piece by piece, while the engine makes them.
+//
+// 1. What is over a limit before the first byte is refused by the limit's name. Later, the answer ends at the end of a row, and says so.
+// 2. Who goes away, or takes longer than the statement may run, ends it.
+// 3. Memory here is that of a few pieces; of a document, of the document.
+
+import { create } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { type QueryStreamRequest, type QueryStreamResponse, QueryStreamResponseSchema } from '@worktrail/proto/trace';
+import type { ClickHouse, ConfinedConnection } from '../clickhouse/store.ts';
+import { withParameters } from './parameters.ts';
+import { limitOf, queryError } from './errors.ts';
+import { boundsOf, checkText } from './query.ts';
+import { findFormat, formatNames, type QueryFormat } from './formats.ts';
+import { canonical, columnsOf, confine, type Statement } from './statement.ts';
+
+const streamBytesMax = 256 * 1024 * 1024;
+const documentBytesMax = 32 * 1024 * 1024;
+const documentRowsMax = 1_000_000;
+/** Of one message. */
+const pieceBytesMax = 256 * 1024;
+
+/** What is asked, once what a client wrote around it has been taken off. */
+export interface Asked {
+  statement: Statement;
+  format: string;
+  /** `name = value`, for how values are written. */
+  settings: readonly string[];
+  /** At a limit the answer may end, where that is said; else it fails. */
+  mayBeCut: boolean;
+}
+
+export type StreamQuestion = Pick<QueryStreamRequest, 'organizationId' | 'sql' | 'format' | 'parameters'> & {
+  secondsMax: number;
+  /** How the text becomes what is asked; without it, it is one statement as the API takes it. */
+  ask?: (connection: ConfinedConnection) => Promise<Asked>;
+};
+
+type Part = QueryStreamResponse['part'];
+
+export async function* streamQuery(
+  clickhouse: Pick<ClickHouse, 'confined'>,
+  question: StreamQuestion,
+  signal: AbortSignal,
+): AsyncGenerator<QueryStreamResponse> {
+  checkText(question.sql);
+  const gone = new AbortController();
+  const { readable, writable } = new TransformStream<Part, Part>({}, undefined, { highWaterMark: 0 });
+  const writer = writable.getWriter();
+  let limit = '';
+  const running = clickhouse
+    .confined(
+      boundsOf(question),
+      async (connection) => {
+        const asked = question.ask ? await question.ask(connection) : await askedPlainly(connection, question);
+        limit = await write(connection, asked, (part) => writer.write(part));
+      },
+      AbortSignal.any([signal, gone.signal]),
+    )
+    .then(
+      () => writer.close(),
+      (error: unknown) => writer.abort(queryError(error)),
+    );
+  running.catch(() => {});
+  try {
+    for await (const part of readable) yield create(QueryStreamResponseSchema, { part });
+    yield create(QueryStreamResponseSchema, { part: { case: 'end', value: { limit } as never } });
+  } finally {
+    gone.abort(new ConnectError('nobody waits for the answer', Code.Canceled));
+  }
+}
+
+async function askedPlainly(connection: ConfinedConnection, question: StreamQuestion): Promise<Asked> {
+  const text = withParameters(await canonical(connection, question.sql), question.parameters);
+  return {
+    statement: await confine(connection, text, question.organizationId),
+    mayBeCut: true,
+    format: question.format,
+    settings: ['output_format_json_quote_64bit_integers = 0', "date_time_output_format = 'iso'"],
+  };
+}
+
+/** @returns the name of the limit at which it was cut, or nothing */
+async function write(
+  connection: ConfinedConnection,
+  { statement, format: name, settings, mayBeCut }: Asked,
+  put: (part: Part) => Promise<void>,
+): Promise<string> {
+  const found = findFormat(name);
+  if (!found) throw new ConnectError(`format is one of ${formatNames.join(', ')}`, Code.InvalidArgument);
+  const bounds = [statement.settings, ...boundsFor(found.format), ...settings].join(', ');
+  let begun = false;
+  const send = async (bytes: Uint8Array) => {
+    if (!begun) await put({ case: 'start', value: { format: found.name } as never });
+    begun = true;
+    for (let at = 0; at < bytes.length; at += pieceBytesMax) {
+      await put({ case: 'bytes', value: bytes.subarray(at, at + pieceBytesMax) as Uint8Array<ArrayBuffer> });
+    }
+  };
+  try {
+    await writeRows(connection, statement, found, bounds, send);
+    if (!begun) await send(new Uint8Array());
+    return '';
+  } catch (error) {
+    const limit = mayBeCut && begun && found.format.kind === 'rows' ? limitOf(error) : undefined;
+    if (limit === undefined) throw error;
+    return limit;
+  }
+}
+
+async function writeRows(
+  connection: ConfinedConnection,
+  statement: Statement,
+  { name, format }: { name: string; format: QueryFormat },
+  settings: string,
+  send: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  if (format.kind === 'rows') {
+    // A connection has one stream at a time. The head is held back until there is a row, or none: nothing is sent of what fails at once.
+    const head: Uint8Array[] = [];
+    const empty = `${statement.select('*')} LIMIT 0 SETTINGS ${settings}`;
+    if (format.head) await sendAll(connection, empty, format.head, async (piece) => void head.push(Buffer.from(piece)));
+    const rowSql = `${statement.select(`formatRow('${format.row}', *)`)} SETTINGS ${settings}`;
+    await sendAll(connection, rowSql, 'RawBLOB', async (piece) => send(Buffer.concat([...head.splice(0), piece])));
+    if (head.length > 0) await send(Buffer.concat(head));
+    return;
+  }
+  const columns = await columnsOf(connection, statement);
+  const expressions = columns.map(({ name: column, type }, index) => {
+    const full = `materialize(c${index})`;
+    return `${format.kind === 'document' ? `CAST(${full}, ${quoted(withoutDictionaries(type), "'")})` : full} AS ${quoted(column, '`')}`;
+  });
+  const names = columns.map((_, index) => `c${index}`).join(', ');
+  let isEmpty = true;
+  const sendPiece = async (piece: Uint8Array) => {
+    isEmpty = false;
+    await send(piece);
+  };
+  await sendAll(connection, `${statement.select(expressions.join(', '), names)} SETTINGS ${settings}`, name, sendPiece);
+  if (isEmpty && format.kind === 'blocks') await send(emptyBlock(columns));
+}
+
+/** In Native: how many columns, no rows, and of each column its name and type. */
+function emptyBlock(columns: readonly { name: string; type: string }[]): Uint8Array {
+  const text = (value: string) => [lengthPrefix(Buffer.byteLength(value)), Buffer.from(value)];
+  return Buffer.concat([
+    lengthPrefix(columns.length),
+    lengthPrefix(0),
+    ...columns.flatMap(({ name, type }) => [...text(name), ...text(type)]),
+  ]);
+}
+
+/** Seven bits a byte, the low ones first. */
+function lengthPrefix(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
+  return Buffer.from([...bytes, rest]);
+}
+
+async function sendAll(
+  connection: ConfinedConnection,
+  sql: string,
+  format: string,
+  send: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  for await (const piece of connection.stream(sql, format)) await send(piece);
+}
+
+function boundsFor(format: QueryFormat): string[] {
+  if (format.kind !== 'document') return [`max_result_bytes = ${streamBytesMax}`, 'max_block_size = 8192'];
+  return [`max_result_bytes = ${documentBytesMax}`, `max_result_rows = ${documentRowsMax}`];
+}
+
+/** A value of a dictionary is written as often as it stands there: it counts so, too. */
+function withoutDictionaries(type: string): string {
+  return type.replace(/LowCardinality\(((?:[^()]|\([^()]*\))*)\)/g, '$1');
+}
+
+function quoted(text: string, quote: "'" | '`'): string {
+  return `${quote}${text.replace(/[\\'`{]/g, (character) => (character === '{' ? '\\x7B' : `\\${character}`))}${quote}`;
+}
