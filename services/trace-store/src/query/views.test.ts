@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { views } from './views.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../../../docs/clickhouse.md'), 'utf8');
+const page = readFileSync(join(import.meta.dirname, '../../../../docs/clickhouse.md'), 'utf8');
 
 test.each(views)('the page has the columns of $name as they are', ({ name, comment, columns }) => {
   const rows = columns.map((column) => `| \`${column.name}\` | \`${column.type}\` | ${column.comment} |`);
