@@ -13,7 +13,11 @@ import { createApi } from './api.ts';
 import { exampleQuestions, root } from './example-questions.ts';
 import { makeRepository } from './repository.ts';
 
-const [apiUrl, apiKey] = [inject('apiUrl'), inject('apiKey')];
+const apiUrl = inject('apiUrl');
+// An organization of its own: the questions show the most of all.
+const operator = createApi(apiUrl, inject('operatorToken'));
+const made = await operator.make('/v1/organizations', { name: 'clients', principal: { name: 'c', kind: 'user' } });
+const apiKey = made.key.secret as string;
 const api = createApi(apiUrl, apiKey);
 const clickHouseConnect = 'clickhouse-connect==1.12.0';
 let sessionId: string;
@@ -137,7 +141,7 @@ test('the API and the command line answer in the same formats', async () => {
     errors: [{ path: 'sql', message: expect.stringMatching(/^query_memory: /) }],
   });
   const program = join(root, 'packages/cli/src/main.ts');
-  const env = { ...process.env, WORKTRAIL_HOME: inject('stateDirectory'), NO_COLOR: '1' };
+  const env = { ...process.env, WORKTRAIL_API_URL: apiUrl, WORKTRAIL_API_KEY: apiKey, NO_COLOR: '1' };
   const own = `SELECT session_id FROM sessions WHERE session_id = '${sessionId}'`;
   const { stdout } = await promisify(execFile)(process.execPath, [program, 'sql', own, '--format', 'jsonl'], { env });
   expect(JSON.parse(stdout)).toEqual({ session_id: sessionId });
