@@ -122,8 +122,8 @@ export function createTraceData(partitions: number, msPerEvent: number): TraceDa
         stderrBytes: BigInt(offsets[Stream.STDERR]),
         userCpuMicros: BigInt(durationMs * 900),
         maxRssKilobytes: BigInt(below(300_000)),
-        startedAt: timestampFromMs(nowMs),
-        endedAt: timestampFromMs(nowMs + durationMs),
+        startedAt: timestampFromMs(Math.floor(nowMs)),
+        endedAt: timestampFromMs(Math.floor(nowMs) + durationMs),
       },
     });
   }

@@ -81,33 +81,29 @@ export async function openTraceServers(directory: string, partitions: number): P
       }
     },
     start: async () => {
-      service = await startProcess(
-        process.execPath,
-        [...(process.env['NO'] ?? '').split(' ').filter((x) => x), join(root, 'services/trace-store/src/main.ts')],
-        {
-          logPath: join(directory, 'trace-store.log'),
-          ready: () =>
-            fetch(`${url}/readyz`).then(
-              ({ ok }) => ok,
-              () => false,
-            ),
-          env: {
-            ...process.env,
-            WORKTRAIL_CLUSTER_ID: 'bench',
-            WORKTRAIL_PORT: String(port),
-            WORKTRAIL_LOG_LEVEL: 'warn',
-            WORKTRAIL_INTERNAL_TOKEN: token,
-            WORKTRAIL_NATS_URL: nats.url,
-            WORKTRAIL_TEMPORAL_ADDRESS: '127.0.0.1:1',
-            WORKTRAIL_PARTITIONS: String(partitions),
-            WORKTRAIL_CLICKHOUSE_PATH: join(directory, 'clickhouse'),
-            UV_THREADPOOL_SIZE: '16',
-            WORKTRAIL_EVENT_STREAM_BYTES_MAX: String(streamBytesMax),
-            WORKTRAIL_STREAM_TAIL_BYTES: '0',
-            WORKTRAIL_STREAM_SETTLE_SECONDS: '0',
-          },
+      service = await startProcess(process.execPath, [join(root, 'services/trace-store/src/main.ts')], {
+        logPath: join(directory, 'trace-store.log'),
+        ready: () =>
+          fetch(`${url}/readyz`).then(
+            ({ ok }) => ok,
+            () => false,
+          ),
+        env: {
+          ...process.env,
+          WORKTRAIL_CLUSTER_ID: 'bench',
+          WORKTRAIL_PORT: String(port),
+          WORKTRAIL_LOG_LEVEL: 'warn',
+          WORKTRAIL_INTERNAL_TOKEN: token,
+          WORKTRAIL_NATS_URL: nats.url,
+          WORKTRAIL_TEMPORAL_ADDRESS: '127.0.0.1:1',
+          WORKTRAIL_PARTITIONS: String(partitions),
+          WORKTRAIL_CLICKHOUSE_PATH: join(directory, 'clickhouse'),
+          UV_THREADPOOL_SIZE: '16',
+          WORKTRAIL_EVENT_STREAM_BYTES_MAX: String(streamBytesMax),
+          WORKTRAIL_STREAM_TAIL_BYTES: '0',
+          WORKTRAIL_STREAM_SETTLE_SECONDS: '0',
         },
-      );
+      });
     },
     stop: async () => {
       await service?.stop();
