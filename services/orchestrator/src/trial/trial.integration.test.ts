@@ -39,6 +39,9 @@ describe('a trial', () => {
     return connectSession(bed, spec, bed.client.workflow.getHandle(sessionWorkflowId(spec.sessionId)));
   };
 
+  /** A query may be told of a workflow task that is then lost, and done again with other ids: what runs is what the runner has. */
+  const holdsFirst = ({ sessions: [first] }: TrialDocument) => first!.commandIds.some(bed.runner.isHeld);
+
   it('runs each attempt in a session of its own, and sets the verdict by the first command that fails', async () => {
     const trial = await startTrial(
       bed,
@@ -90,12 +93,11 @@ describe('a trial', () => {
 
   it('has no more attempts running at once than maxParallel', async () => {
     const trial = await startTrial(bed, sampleTrial([['hold'], ['hold'], ['hold']], { maxParallel: 2 }));
-    const bothRun = ({ sessions }: TrialDocument) =>
-      sessions.slice(0, 2).every(({ commandIds }) => commandIds.length === 1);
+    const bothRun = (document: TrialDocument) =>
+      holdsFirst(document) && document.sessions.slice(0, 2).every(({ commandIds }) => commandIds.length === 1);
     const running = await until(trial.describe, bothRun);
     expect(running.sessions.map(({ state }) => state)).toEqual(['running', 'running', 'pending']);
 
-    await until(async () => bed.runner.isHeld(running.sessions[0]!.commandIds[0]!), Boolean);
     await bed.runner.release(running.sessions[0]!.commandIds[0]!);
     const next = await until(trial.describe, ({ sessions }) => sessions[2]!.commandIds.length === 1);
     expect(next.sessions.map(({ state }) => state)).toEqual(['ended', 'running', 'running']);
@@ -104,9 +106,8 @@ describe('a trial', () => {
 
   it('stops what runs when it is canceled, and its sessions live on', async () => {
     const trial = await startTrial(bed, sampleTrial([['hold'], ['exit 0']], { maxParallel: 1 }));
-    const running = await until(trial.describe, ({ sessions }) => sessions[0]!.commandIds.length === 1);
+    const running = await until(trial.describe, holdsFirst);
     const [commandId] = running.sessions[0]!.commandIds;
-    await until(async () => bed.runner.isHeld(commandId!), Boolean);
 
     expect((await trial.cancel()).state).toBe('canceled');
     expect(await trial.ended()).toMatchObject({ state: 'canceled', sessions: [{ verdict: null }, { verdict: null }] });
