@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import type { ProposalDocument, SessionDocument } from '@worktrail/contract/documents';
 import { buckets, eventStream } from '@worktrail/contract/subjects';
@@ -88,7 +88,13 @@ async function fill(directory: string, filling: Filling): Promise<Manifest> {
   const password = await secret('nats-password');
   const nats = await connect({ servers: running.addresses.nats, user: NATS_USER, pass: password });
   const hold = (seconds: number) => trace.holdPurges({ seconds }, { timeoutMs: HOLD_TIMEOUT_MS });
-  const holding = setInterval(() => void hold(HOLD_SECONDS).catch(() => undefined), HOLD_AGAIN_MS);
+  // Where one fails, the next, or the one behind the moment, tells whether it was held all the time.
+  let isBroken = false;
+  const holdOn = async () => {
+    const { wasHeld } = await hold(HOLD_SECONDS);
+    isBroken ||= !wasHeld;
+  };
+  const holding = setInterval(() => void holdOn().catch(() => undefined), HOLD_AGAIN_MS);
   try {
     await hold(HOLD_SECONDS);
     let events = { min: 0, max: 0 };
@@ -104,6 +110,12 @@ async function fill(directory: string, filling: Filling): Promise<Manifest> {
       cut = await whileStill([gateway, orchestrator, sandboxRunner], () => takeCut(nats, state, directory));
       return { detail: `${cut.streams.length} streams` };
     });
+    await holdOn();
+    if (isBroken) {
+      throw new Error(
+        'The trace-store was started anew, or did not answer, while ClickHouse and the streams were saved: what was purged between is in neither. Run it again.',
+      );
+    }
     const { streams, artifacts, sessions } = cut!;
     const artifactsMissing: string[] = [];
     await step(report, 'Save artifacts', async () => {
@@ -172,7 +184,11 @@ async function saveArtifacts(
   directory: string,
 ): Promise<Manifest['streams'][number] | undefined> {
   const jsm = await jetstreamManager(nats);
-  const info = await jsm.streams.info(objectStream).catch(() => undefined);
+  const info = await jsm.streams.info(objectStream).catch((error: unknown) => {
+    // No runner has made it yet.
+    if (error instanceof JetStreamApiError && error.code === 10059) return undefined;
+    throw error;
+  });
   if (!info) return undefined;
   return await takeSnapshot(
     nats,

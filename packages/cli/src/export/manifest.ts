@@ -14,7 +14,9 @@ export interface Manifest<Line> {
 export async function openManifest<Line>(directory: string, resume: boolean): Promise<Manifest<Line>> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, 'manifest.jsonl');
-  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
   if (text !== undefined && !resume) throw new Error(`${path} is there: --resume goes on with it`);
   // A line that was cut off is of a file that comes again.
   const whole = text?.slice(0, text.lastIndexOf('\n') + 1) ?? '';

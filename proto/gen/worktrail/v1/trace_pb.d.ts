@@ -1574,6 +1574,12 @@ export declare const HoldPurgesRequestSchema: GenMessage<HoldPurgesRequest>;
  * @generated from message worktrail.v1.HoldPurgesResponse
  */
 export declare type HoldPurgesResponse = Message<"worktrail.v1.HoldPurgesResponse"> & {
+  /**
+   * Nothing was purged since it was held before: neither has the time run out, nor was the process started anew.
+   *
+   * @generated from field: bool was_held = 1;
+   */
+  wasHeld: boolean;
 };
 
 /**

@@ -7,13 +7,15 @@ test('while it is held nothing is purged, and a hold ends by itself', async () =
   const hold = createPurgeHold(() => nowMs);
   const purge = async () => void (purges += 1);
   await hold.unlessHeld(purge);
-  await hold.hold(10);
+  expect(await hold.hold(10)).toBe(false);
   await hold.unlessHeld(purge);
   expect(purges).toBe(1);
-  nowMs = 10_000;
+  nowMs = 9_999;
+  expect(await hold.hold(10)).toBe(true);
+  nowMs = 19_999;
   await hold.unlessHeld(purge);
   expect(purges).toBe(2);
-  await hold.hold(10);
+  expect(await hold.hold(10)).toBe(false);
   await hold.hold(0);
   await hold.unlessHeld(purge);
   expect(purges).toBe(3);

@@ -4,8 +4,11 @@
 export const holdSecondsMax = 3_600;
 
 export interface PurgeHold {
-  /** From now on nothing is purged for so long; 0: it may be. Resolves when a purge that is under way has ended. */
-  hold(seconds: number): Promise<void>;
+  /**
+   * From now on nothing is purged for so long; 0: it may be. Resolves when a purge that is under way has ended, with whether it was held
+   * until now.
+   */
+  hold(seconds: number): Promise<boolean>;
   /** Runs the work unless it is held. */
   unlessHeld(purge: () => Promise<void>): Promise<void>;
 }
@@ -15,8 +18,10 @@ export function createPurgeHold(nowMs: () => number): PurgeHold {
   let running: Promise<void> = Promise.resolve();
   return {
     hold: async (seconds) => {
+      const wasHeld = nowMs() < heldUntilMs;
       heldUntilMs = nowMs() + Math.min(seconds, holdSecondsMax) * 1_000;
       await running;
+      return wasHeld;
     },
     unlessHeld: async (purge) => {
       if (nowMs() < heldUntilMs) return;

@@ -21,8 +21,7 @@ export function createBackupQuestions({
 }: BackupQuestionsDeps): Pick<ServiceImpl<typeof TraceService>, 'holdPurges' | 'backup'> {
   return {
     holdPurges: async ({ seconds }) => {
-      await purgeHold.hold(seconds);
-      return {};
+      return { wasHeld: await purgeHold.hold(seconds) };
     },
     backup: async ({ name }) => {
       checkName('name', name);
