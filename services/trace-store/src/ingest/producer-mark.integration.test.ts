@@ -7,12 +7,14 @@ import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applySchema } from '../clickhouse/schema.ts';
-import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
+import { type ClickHouse, type ClickHouseReader, openClickHouse } from '../clickhouse/store.ts';
 import { rowsReadBy } from '../rows-read-fixture.ts';
 import { ended, eventBytes, newSession, output, queued } from '../trace-store-fixture.ts';
 import { createEventSink } from './event-sink.ts';
 import { ownStore } from './ingest-lease.ts';
+import type { ParsedEvent } from './parse-event.ts';
 import { readProducerMark } from './producer-mark.ts';
+import { createProducerMarks } from './producer-marks.ts';
 
 let scratch: Scratch;
 let lifetime: Lifetime;
@@ -123,6 +125,24 @@ describe('of a session with a million events of 10,000 commands', () => {
     expect(mark).toMatchObject({ number: name === 'long' ? count / 2 : 50, cursor: { sequence: last } });
     expect(mark!.position).toBe(name === 'first' ? 0 : 5 * last + 10);
     // The index is wrong about one granule of a hundred, and each part has 31 of them.
+    expect(rows).toBeLessThanOrEqual(parts * 8 * 8_192);
+  });
+
+  test('what is asked of it for a batch with a new command reads some granules alone, however many producers it has', async () => {
+    const event = (producer: string) =>
+      ({
+        producerKey: `${organizationId}.${sessionId}.${producer}`,
+        sessionKey: `${organizationId}.${sessionId}`,
+      }) as ParsedEvent;
+    let reader: ClickHouseReader = clickhouse;
+    const asked = { rows: (sql: string) => reader.rows(sql) } as Pick<ClickHouseReader, 'rows'>;
+    const marks = createProducerMarks(asked, 8_000);
+    await marks.load([event('command-77')]);
+    const batch = [event('command-5000'), event('a-new-one')];
+    const rows = await rowsReadBy(clickhouse, async (counting) => {
+      reader = counting;
+      expect([...(await marks.load(batch))]).toEqual([[batch[0]!.producerKey, 50]]);
+    });
     expect(rows).toBeLessThanOrEqual(parts * 8 * 8_192);
   });
 });
