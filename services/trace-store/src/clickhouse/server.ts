@@ -5,13 +5,23 @@ import { type ClickHouseSettings, createClient } from '@clickhouse/client';
 import type { ClickHouseConfig } from '../config.ts';
 import { type Connection, insertStatement } from './connection.ts';
 
-/** The settings go with each statement. */
+/** The settings go with each statement. A path in the address stands before all that is asked for: the client would take it for a database. */
 export function openServer(
   { url, database, user: username, password }: ClickHouseConfig & { kind: 'server' },
   clickhouse_settings: ClickHouseSettings,
   request_timeout = 30_000,
 ): Connection {
-  const client = createClient({ url, database, username, password, request_timeout, clickhouse_settings });
+  const { origin, pathname } = new URL(url);
+  const behind = pathname === '/' ? {} : { pathname };
+  const client = createClient({
+    url: origin,
+    ...behind,
+    database,
+    username,
+    password,
+    request_timeout,
+    clickhouse_settings,
+  });
   return {
     client,
     insertBinary: async (table, { columns, rows }, token) => {

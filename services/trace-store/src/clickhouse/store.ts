@@ -117,7 +117,7 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
           () => overdue.abort(new StatementOverdue(`not done within ${bounds.seconds} s`)),
           bounds.seconds * 1_000 + graceMs,
         );
-        return withReadOnlyClient(config, open, bounds, marker, work).finally(() => clearTimeout(timer));
+        return withReadOnlyClient(config, open, bounds, marker, stop, work).finally(() => clearTimeout(timer));
       });
       return await stopped(running, stop, () => readers.use((connection) => kill(connection, marker)));
     },
@@ -164,6 +164,7 @@ async function withReadOnlyClient<T>(
   open: OpenConnection,
   { seconds, memoryBytes, threads }: StatementBounds,
   marker: string,
+  stop: AbortSignal,
   work: (connection: ConfinedConnection) => Promise<T>,
 ): Promise<T> {
   const settings = {
@@ -175,6 +176,9 @@ async function withReadOnlyClient<T>(
     readonly: '2',
   } as const;
   const connection = open(settings);
+  // A server that may not be told to kill anything notices that nobody is there.
+  const leave = () => void connection.close();
+  if (config.kind === 'server') stop.addEventListener('abort', leave, { once: true });
   try {
     // In process a setting belongs to the connection; a server takes it with each statement.
     if (config.kind === 'embedded') {
@@ -191,6 +195,7 @@ async function withReadOnlyClient<T>(
       },
     });
   } finally {
+    stop.removeEventListener('abort', leave);
     await connection.close();
   }
 }
