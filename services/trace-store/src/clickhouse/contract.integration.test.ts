@@ -181,6 +181,7 @@ function asked(clickhouse: Asked, written: (sql: string) => string): Asked {
             text: (sql) => connection.text(written(sql)),
             bytes: (sql) => connection.bytes(written(sql)),
             stream: (sql, format) => connection.stream(written(sql), format),
+            document: (sql, format) => connection.document(written(sql), format),
           }),
         signal,
       ),

@@ -166,6 +166,16 @@ const ofStatements: ContractCase[] = [
     }),
   ),
   {
+    title: 'an answer that goes through a file, read when the connection is gone',
+    ask: async (way) => {
+      const sql = `SELECT x, repeat('"', 10) AS v FROM ${numbers(100_000)} ORDER BY x`;
+      const file = await confined(way, (connection) => connection.document(sql, 'JSONEachRow'));
+      const bytes = await read(file.pieces());
+      await file.close();
+      return digest(bytes);
+    },
+  },
+  {
     title: 'statements one after the other on one connection, after one whose answer was left',
     ask: (way) =>
       confined(way, async (connection) => {
