@@ -9,6 +9,8 @@ export interface Connection {
   insertBinary(table: string, rows: BinaryRows, token: string): Promise<void>;
   /** The answer as it comes; each piece is a document of the format of its own. */
   stream(sql: string, format: string): Promise<AsyncIterable<Uint8Array>>;
+  /** The answer as one document of this format, in a file that is not there yet. */
+  writeFile(sql: string, format: string, path: string): Promise<void>;
   close(): Promise<void>;
 }
 
