@@ -175,7 +175,13 @@ export async function batchOf(sink: Sink, messages: readonly StreamMessage[], ep
 
 /** As one batch. */
 export async function storeAll(sink: Sink, messages: readonly StreamMessage[], epoch: number): Promise<StoreResult> {
-  return (await batchOf(sink, messages, epoch)).store();
+  return storeBatch(await batchOf(sink, messages, epoch));
+}
+
+/** One that nothing is stored before. */
+export async function storeBatch(batch: Batch): Promise<StoreResult> {
+  await batch.stage(Promise.resolve());
+  return batch.commit();
 }
 
 /** As the ingest stores it. */

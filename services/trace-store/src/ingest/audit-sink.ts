@@ -49,7 +49,8 @@ export function createAuditSink(clickhouse: ClickHouse, right: StoringRight, now
             }
           }
         },
-        store: async () => {
+        stage: async () => {},
+        commit: async () => {
           fence.check();
           await clickhouse.insert('audit_v1', columns, rows);
           return { rows: rows.length, duplicates: 0, holes: [], unstorable };

@@ -25,6 +25,7 @@ import {
   queued,
   type TestSession,
   batchOf,
+  storeBatch,
   storeAll,
 } from '../trace-store-fixture.ts';
 
@@ -80,9 +81,9 @@ test('a batch whose answer was lost is written again and stored once', async () 
   const session = newSession();
   const sink = openSink(losingAnswers(clickhouse, 2), 0);
   const batch = await batchOf(sink, messages(session, 5), epoch);
-  await expect(batch.store()).rejects.toThrow('the answer was lost');
-  await expect(batch.store()).rejects.toThrow('the answer was lost');
-  expect((await batch.store()).rows).toBe(5);
+  await expect(storeBatch(batch)).rejects.toThrow('the answer was lost');
+  await expect(storeBatch(batch)).rejects.toThrow('the answer was lost');
+  expect((await storeBatch(batch)).rows).toBe(5);
   expect(await numbers(session)).toEqual([1, 2, 3, 4, 5]);
   const [row] = await clickhouse.rows<{ rows: string }>(
     `SELECT count() AS rows FROM events_v1 WHERE session_id = {session:String}`,
@@ -229,6 +230,24 @@ test('a kill between two blocks of a hole that is being filled leaves nothing ou
   }
 });
 
+test('a hole is filled from where the batch before it ends, which is committed only while the hole is found', async () => {
+  const session = newSession();
+  const [beginning, started, end] = commandWithHole(session, newId('command'));
+  const sink = openSink(clickhouse, 3, letters());
+  const own = epoch + 35;
+  const first = await batchOf(sink, [beginning!, started!], own);
+  await first.stage(Promise.resolve());
+  const second = await batchOf(sink, [started!, end!], own);
+  const committed = Promise.withResolvers<void>();
+  const staged = second.stage(committed.promise);
+  expect(await first.commit()).toMatchObject({ rows: 2, duplicates: 0 });
+  committed.resolve();
+  await staged;
+  expect(await second.commit()).toMatchObject({ duplicates: 1, holes: [{ backfilled: chunks, missing: 0 }] });
+  const rows = await outputRows(session);
+  expect(rows.map(({ number }) => Number(number))).toEqual(Array.from({ length: chunks + 3 }, (_, i) => i + 1));
+});
+
 test('where the journal is gone after a kill, the gap begins behind what was filled before it', async () => {
   const session = newSession();
   const commandId = newId('command');
@@ -268,9 +287,9 @@ test('what fills a hole is written again as it was when the answer was lost, alt
   );
   await sink.storedPosition();
   const batch = await batchOf(sink, commandWithHole(session, newId('command')), epoch + 40);
-  await expect(batch.store()).rejects.toThrow('the answer was lost');
+  await expect(storeBatch(batch)).rejects.toThrow('the answer was lost');
   isGone = true;
-  await batch.store();
+  await storeBatch(batch);
   const rows = await outputRows(session);
   const numbers = rows.map(({ number, type }) => (type === 'gap' ? 'gap' : Number(number)));
   const gap = numbers.indexOf('gap');

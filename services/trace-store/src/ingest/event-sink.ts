@@ -48,11 +48,9 @@ export interface EventSinkDeps {
   totals?: StoredEvents;
 }
 
-/** A batch on its way: what of it is to be written next, and what was counted so far. */
+/** A batch on its way, and what was counted of it so far. */
 interface Storing {
-  origin: BatchOrigin;
   blocks: AsyncGenerator<Block, void, void>;
-  next: Block | undefined;
   result: StoreResult;
 }
 
@@ -63,13 +61,18 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   const memory = createEncodedEventsMemory();
   let producerMarks = createProducerMarks(clickhouse);
   let written: OutputBeyond = { keys: new Set(), last: 0 };
+  /** Marks of the batch that was staged last: ClickHouse may not tell of them yet. */
+  let uncommitted: ReadonlyMap<string, number> = new Map();
 
   function begin(epoch: number): Batch {
     const origin = { partition, epoch, ingestedAt: deps.now() };
     const rows = memory.open(origin);
     const events: EncodedEvent[] = [];
     const unstorable: { message: StreamMessage; reason: string }[] = [];
+    let before: ReadonlyMap<string, number> | undefined;
     let storing: Storing | undefined;
+    let block: Block | undefined;
+    let staged: EncodedEvent[] | undefined;
 
     /** Whatever fails of one event here fails the same way next time: its message is named and must not hold up the others. */
     async function addSome(messages: readonly StreamMessage[]): Promise<void> {
@@ -91,24 +94,33 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       }
     }
 
-    async function start(): Promise<Storing> {
+    async function start(beforeIsCommitted: Promise<void>): Promise<Storing> {
       unstorable.sort((a, b) => a.message.sequence - b.message.sequence);
-      const marks = await producerMarks.load(events);
-      const plan = planBatch(events, (key) => marks.get(key) ?? 0);
+      const stored = await producerMarks.load(events);
+      before ??= uncommitted;
+      const markOf = (key: string) => Math.max(stored.get(key) ?? 0, before!.get(key) ?? 0);
+      const plan = planBatch(events, markOf);
+      // What fills a hole goes by what is stored.
+      if (plan.holes.size > 0) await beforeIsCommitted;
+      uncommitted = plan.marks;
       const journal = deps.journals.open();
       const blocks = eventBlocks(plan.store, plan.holes, (hole) => fill({ ...deps, journal, epoch, unstorable }, hole));
-      const result = { rows: 0, duplicates: plan.duplicates, holes: [], unstorable };
-      return { origin, blocks, next: undefined, result };
+      return { blocks, result: { rows: 0, duplicates: plan.duplicates, holes: [], unstorable } };
     }
 
-    /** What was found out for a block that could not be made is found out again. */
-    async function nextBlock({ blocks }: Storing): Promise<Block | undefined> {
+    /** The next block, with all of it but its events written. */
+    async function stageNext({ blocks }: Storing): Promise<void> {
       try {
-        return (await blocks.next()).value ?? undefined;
+        block ??= (await blocks.next()).value ?? undefined;
       } catch (error) {
+        // What was found out for a block that could not be made is found out again.
         storing = undefined;
         throw error;
       }
+      if (!block || staged) return;
+      const encoded = encodeFilling(block.events, origin);
+      await writeBefore(encoded, epoch);
+      staged = encoded;
     }
 
     return {
@@ -118,17 +130,20 @@ export function createEventSink(deps: EventSinkDeps): Sink {
           await othersTurn();
         }
       },
-      store: async () => {
-        storing ??= await start();
+      stage: async (beforeIsCommitted) => {
+        storing ??= await start(beforeIsCommitted);
+        await stageNext(storing);
+      },
+      commit: async () => {
+        storing ??= await start(Promise.resolve());
         const { result } = storing;
         for (;;) {
-          storing.next ??= await nextBlock(storing);
-          if (!storing.next) break;
-          const { events: stored, holes } = storing.next;
-          await write(storing.next, origin);
-          storing.next = undefined;
-          result.rows += stored.length;
-          result.holes = [...result.holes, ...holes];
+          await stageNext(storing);
+          if (!block || !staged) break;
+          await writeEvents(staged, epoch);
+          result.rows += block.events.length;
+          result.holes = [...result.holes, ...block.holes];
+          block = staged = undefined;
         }
         memory.giveBack(rows);
         return result;
@@ -136,14 +151,13 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     };
   }
 
-  async function write({ events }: Block, origin: BatchOrigin): Promise<void> {
-    const encoded = encodeFilling(events, origin);
-    const outputs = encoded.filter((event) => event.outputEnd > event.outputStart && !isWritten(event, origin.epoch));
-    const summaries = present(encoded.map((event) => event.summaries));
+  async function writeBefore(events: readonly EncodedEvent[], epoch: number): Promise<void> {
+    const outputs = events.filter((event) => event.outputEnd > event.outputStart && !isWritten(event, epoch));
+    const summaries = present(events.map((event) => event.summaries));
     const of = (name: 'command' | 'session' | 'turn') => present(summaries.map((each) => each[name]));
     fence.check();
     await settled([
-      insert('command_output_v1', outputColumns, outputs, origin, outputRow),
+      insert('command_output_v1', outputColumns, outputs, epoch, outputRow),
       clickhouse.insert('commands_v1', commandColumns, of('command')),
       clickhouse.insert('sessions_v1', sessionColumns, of('session')),
       clickhouse.insert(
@@ -153,10 +167,13 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       ),
       clickhouse.insert('turns_v1', turnColumns, of('turn')),
     ]);
+  }
+
+  async function writeEvents(events: readonly EncodedEvent[], epoch: number): Promise<void> {
     fence.check();
-    await insert('events_v1', eventColumns, encoded, origin, eventRow);
+    await insert('events_v1', eventColumns, events, epoch, eventRow);
     producerMarks.advance(events, new Map(events.map((parsed) => [parsed.producerKey, parsed.number])));
-    deps.totals?.stored(partition, origin.epoch, [...firstOfEachDay(events), events.at(-1)!]);
+    deps.totals?.stored(partition, epoch, [...firstOfEachDay(events), events.at(-1)!]);
   }
 
   /** What fills a hole is encoded once it is its turn: there may be any number of it. */
@@ -179,11 +196,11 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     table: string,
     columns: readonly { name: string }[],
     events: readonly EncodedEvent[],
-    origin: BatchOrigin,
+    epoch: number,
     rowOf: (event: EncodedEvent) => Row,
   ): Promise<void> {
     if (events.length === 0) return;
-    const token = blockToken(events, origin);
+    const token = blockToken(events, partition, epoch);
     await clickhouse.insertBinary(table, { columns: columnNames(columns), rows: joined(events, rowOf) }, token);
   }
 
@@ -192,6 +209,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     storedPosition: async () => {
       // What an interrupted insert left behind is known to ClickHouse only.
       producerMarks = createProducerMarks(clickhouse);
+      uncommitted = new Map();
       fence.begin();
       const position = await storedPosition(clickhouse, partition);
       deps.totals?.opened(partition, position);
@@ -260,7 +278,7 @@ function joined(events: readonly EncodedEvent[], rowOf: (event: EncodedEvent) =>
 }
 
 /** By which events they are, and where: the same ones again are the same block, and other ones never are, whatever became of the stream. */
-function blockToken(events: readonly EncodedEvent[], { partition, epoch }: BatchOrigin): string {
+function blockToken(events: readonly EncodedEvent[], partition: number, epoch: number): string {
   const names = events.map(
     ({ producerKey, number, sequence, fill: at }) => `${producerKey}.${number}.${sequence}.${at}`,
   );

@@ -136,12 +136,13 @@ function openConsumer(partition: number) {
   return { sink, next };
 }
 
-/** Until it is through or killed. */
-async function store(batch: Batch, isDeath: boolean): Promise<boolean> {
+/** Until it is through or killed: resolves with false then. */
+async function done(write: () => Promise<unknown>, next: { fault: Fault | undefined }): Promise<boolean> {
+  const isDeath = next.fault?.isDeath ?? false;
   // What is under way when a process is killed may still be done.
   for (;;) {
     try {
-      await batch.store();
+      await write();
       return true;
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
@@ -157,18 +158,23 @@ async function run({ stream, session: { partition } }: Published, given: readonl
     const { sink, next } = consumers[step.consumer]!;
     const stored = (await sink.storedPosition())?.sequence ?? 0;
     let from = Math.max(0, stored - step.redelivered);
+    let staged: Batch | undefined;
+    const commit = async () => (staged ? await done(() => staged!.commit(), next) : true);
+    let lives = true;
     for (const { length, fault: its } of step.batches) {
-      const batch = stream.slice(from, from + length);
-      if (batch.length === 0) break;
+      const messages = stream.slice(from, from + length);
+      if (messages.length === 0) break;
       Object.assign(next, { fault: its, writes: 0 });
-      const isStored = await store(await batchOf(sink, batch, epoch), its?.isDeath ?? false);
-      next.fault = undefined;
-      if (!isStored) {
-        consumers = consumers.with(step.consumer, openConsumer(partition));
-        break;
-      }
+      // One ahead, as the ingest does it.
+      const batch = await batchOf(sink, messages, epoch);
+      lives = (await done(() => batch.stage(Promise.resolve()), next)) && (await commit());
+      if (!lives) break;
+      staged = batch;
       from += length;
     }
+    if (lives) lives = await commit();
+    next.fault = undefined;
+    if (!lives) consumers = consumers.with(step.consumer, openConsumer(partition));
   }
 }
 

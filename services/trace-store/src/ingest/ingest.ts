@@ -1,6 +1,7 @@
 // Carries one stream into ClickHouse: take a batch, store it, acknowledge, for as long as the service lives.
 //
-// 1. Nothing is acknowledged, and nothing counts as stored for readers, before ClickHouse has it.
+// 1. Nothing is acknowledged, and nothing counts as stored for readers, before ClickHouse has it. Of three batches at a time one is made,
+//    one begun and one committed, each after the one before it.
 // 2. ClickHouse failing: the same batch is tried again, with back-off, for ever. NATS failing: the feed is opened again where
 //    ClickHouse stands.
 // 3. It stores only while it has the right to, and waits for it silently.
@@ -38,8 +39,13 @@ export interface Sink {
 export interface Batch {
   /** Takes them in, in order, and holds nothing of them but what is to be stored. @throws when ClickHouse does not answer. */
   add(messages: readonly StreamMessage[]): Promise<void>;
-  /** Stores all of it; again, where that failed, it changes nothing. @throws when ClickHouse does not take it. */
-  store(): Promise<StoreResult>;
+  /**
+   * Stores what may be there before it counts as stored, while the batch before it is committed. Again, where that failed, it changes
+   * nothing. @throws when ClickHouse does not take it.
+   */
+  stage(beforeIsCommitted: Promise<void>): Promise<void>;
+  /** Stores the rest, once that is done and the batch before it is committed. Again, likewise. @throws likewise. */
+  commit(): Promise<StoreResult>;
 }
 
 export interface IngestDeps {
@@ -85,12 +91,12 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
   let feed: Feed | undefined;
   let position: Cursor | undefined;
   let problem: string | undefined = 'not started';
-  let storingSinceMs: number | undefined;
+  let storing = 0;
+  let progressMs = 0;
   const waiting = new Set<{ sequence: number; resolve: (position: Cursor) => void }>();
 
   function advance(to: Cursor): void {
     position = to;
-    storingSinceMs = undefined;
     for (const waiter of waiting) {
       if (waiter.sequence > to.sequence) continue;
       waiting.delete(waiter);
@@ -102,26 +108,35 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
 
   async function run(): Promise<void> {
     for (let failures = 0; !deps.signal.aborted; ) {
+      let committing = Promise.resolve();
       try {
         if (deps.right.fence() === undefined) problem = 'standby: another trace-store stores';
         await deps.right.taken(deps.signal);
         const attached = await attach(deps, options);
-        feed = attached.feed;
+        const from = attached.feed;
+        feed = from;
         deps.signal.throwIfAborted();
         problem = undefined;
         advance(attached.position);
         for (let next = takeBatch(attached); ; ) {
-          const batch = await next;
+          const taken = await next;
+          const before = committing;
           failures = 0;
-          storingSinceMs = performance.now();
-          // One ahead: it is read and prepared while ClickHouse works.
           next = takeBatch(attached);
           next.catch(() => {});
-          advance(await storeBatch(batch, attached));
+          await untilDone(taken, attached, () => taken.batch.stage(before));
+          await committing;
+          committing = commitBatch(taken, attached);
+          // Told where the next batch is waited for, or staged.
+          committing.catch((error: unknown) => {
+            attached.failure = error as Error;
+            from.close(attached.failure);
+          });
         }
       } catch (error) {
+        // What is under way is done, or known to have failed, before it is looked up what is stored.
+        await committing.catch(() => {});
         position = undefined;
-        storingSinceMs = undefined;
         if (deps.signal.aborted) break;
         problem = (error as Error).message;
         deps.log.warn({ err: error, stream }, 'ingest was interrupted; opening it again');
@@ -150,27 +165,42 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
     }
   }
 
-  async function storeBatch({ batch, rows, last }: Taken, attached: Attached): Promise<Cursor> {
-    const { epoch } = attached.position;
-    for (let failures = 0; ; failures++) {
-      deps.signal.throwIfAborted();
-      if (deps.right.fence() !== attached.fence) throw new Error('the lease to store is lost');
-      try {
-        const result = await deps.metrics.observeInsert(stream, () => batch.store());
-        const fresh = result.unstorable.filter(({ message }) => message.sequence > attached.ackedSequence);
-        for (const { message, reason } of fresh) await deps.deadLetters.publish(message, epoch, reason);
-        report(result);
-        problem = undefined;
-        break;
-      } catch (error) {
-        problem = `a batch of ${rows} is not stored: ${(error as Error).message}`;
-        deps.log.error({ err: error, stream, rows }, 'batch not stored; trying again');
-        deps.metrics.insertFailures.inc({ stream });
-        await delay(retryDelayMs(failures), deps.signal);
+  /** Again and again while we have the right to. */
+  async function untilDone<T>({ rows }: Taken, attached: Attached, work: () => Promise<T>): Promise<T> {
+    storing++;
+    progressMs = performance.now();
+    try {
+      for (let failures = 0; ; failures++) {
+        deps.signal.throwIfAborted();
+        if (attached.failure) throw attached.failure;
+        if (deps.right.fence() !== attached.fence) throw new Error('the lease to store is lost');
+        try {
+          const done = await work();
+          problem = undefined;
+          return done;
+        } catch (error) {
+          problem = `a batch of ${rows} is not stored: ${(error as Error).message}`;
+          deps.log.error({ err: error, stream, rows }, 'batch not stored; trying again');
+          deps.metrics.insertFailures.inc({ stream });
+          await delay(retryDelayMs(failures), deps.signal);
+        }
       }
+    } finally {
+      storing--;
+      progressMs = performance.now();
     }
-    last.ack();
-    return { epoch, sequence: last.seq };
+  }
+
+  async function commitBatch(taken: Taken, attached: Attached): Promise<void> {
+    const { epoch } = attached.position;
+    await untilDone(taken, attached, async () => {
+      const result = await deps.metrics.observeInsert(stream, () => taken.batch.commit());
+      const fresh = result.unstorable.filter(({ message }) => message.sequence > attached.ackedSequence);
+      for (const { message, reason } of fresh) await deps.deadLetters.publish(message, epoch, reason);
+      report(result);
+    });
+    taken.last.ack();
+    advance({ epoch, sequence: taken.last.seq });
   }
 
   function report(result: StoreResult): void {
@@ -209,7 +239,7 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
       });
     },
     problem: () => {
-      const isStuck = storingSinceMs !== undefined && performance.now() - storingSinceMs > stuckMs;
+      const isStuck = storing > 0 && performance.now() - progressMs > stuckMs;
       return problem ?? (isStuck ? `ClickHouse has not answered a batch of ${stream} for ${stuckMs} ms` : undefined);
     },
     pending: () => feed?.pending() ?? 0,
@@ -233,6 +263,8 @@ interface Attached {
   position: Cursor;
   /** What an earlier process had dealt with, dead letters included. */
   ackedSequence: number;
+  /** Why a batch could not be committed at all. */
+  failure?: Error;
 }
 
 async function attach(deps: IngestDeps, options: IngestOptions): Promise<Attached> {
