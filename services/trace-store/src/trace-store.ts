@@ -29,6 +29,7 @@ import { type IngestLease, ownStore, startIngestLease } from './ingest/ingest-le
 import { createIngestMetrics } from './ingest/ingest-metrics.ts';
 import { createCollector } from './otlp/collector.ts';
 import { startSpanExport } from './otlp/export-spans.ts';
+import { createMergePace } from './ingest/merge-pace.ts';
 import { createPurge, type Tail } from './ingest/purge.ts';
 import { runRetention } from './retention/retention-job.ts';
 import { applySchema } from './clickhouse/schema.ts';
@@ -47,6 +48,7 @@ const retentionIntervalMs = 3_600_000;
 /** After a start, which has other things to do. */
 const firstRetentionMs = 300_000;
 const totalsIntervalMs = 5_000;
+const paceIntervalMs = 1_000;
 const auditTail: Tail = { messages: 10_000, bytes: 64 * 1024 * 1024 };
 
 export async function startTraceStore(
@@ -130,6 +132,14 @@ export async function startTraceStore(
     'purge',
     repeat(() => purgeHold.unlessHeld(() => runAll(purges, log)), purgeIntervalMs),
   );
+
+  // A server has its merges to itself, and other things to do than ours.
+  if (config.clickhouse.kind === 'embedded') {
+    const behind = () => ingests.reduce((sum, ingest) => sum + ingest.pending(), 0);
+    const pace = createMergePace({ clickhouse, behind });
+    const keepPace = () => pace.run().catch((err: unknown) => log.warn({ err }, 'could not set the pace of merges'));
+    lifetime.onClose('merges', repeat(keepPace, paceIntervalMs, 0));
+  }
 
   const countTotals = () => totals.run().catch((error: unknown) => log.warn({ err: error }, 'could not count totals'));
   lifetime.onClose('totals', repeat(atMostATenth(countTotals), totalsIntervalMs));

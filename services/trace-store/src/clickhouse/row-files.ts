@@ -4,7 +4,7 @@
 // of a process that was killed, and its rows come again.
 
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface RowFiles {
@@ -19,11 +19,21 @@ export async function openRowFiles(directory: string): Promise<RowFiles> {
     use: async (rows, work) => {
       const path = join(directory, `${randomUUID()}.rows`);
       try {
-        await writeFile(path, rows, { flag: 'wx', mode: 0o600 });
+        await writeAll(path, rows);
         return await work(path);
       } finally {
         await rm(path, { force: true });
       }
     },
   };
+}
+
+/** In as few calls as the system takes it. */
+async function writeAll(path: string, bytes: Buffer): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+  } finally {
+    await file.close();
+  }
 }

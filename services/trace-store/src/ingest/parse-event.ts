@@ -71,13 +71,11 @@ function decode(data: Uint8Array): Event {
 }
 
 function checkSource({ session, producer }: Source, event: Event): void {
-  for (const [name, inSubject, inEvent] of [
-    ['organization', session.organizationId, event.organizationId],
-    ['session', session.sessionId, event.sessionId],
-    ['producer', producer, event.producer],
-  ] as const) {
-    if (inSubject !== inEvent) throw new UnstorableMessage(`the ${name} is not the one in the subject`);
-  }
+  const differs =
+    (session.organizationId !== event.organizationId && 'organization') ||
+    (session.sessionId !== event.sessionId && 'session') ||
+    (producer !== event.producer && 'producer');
+  if (differs) throw new UnstorableMessage(`the ${differs} is not the one in the subject`);
 }
 
 function checkOffsets(...offsets: bigint[]): void {
