@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { applySchema } from '../clickhouse/schema.ts';
 import { type ClickHouse, type ClickHouseReader, openClickHouse } from '../clickhouse/store.ts';
 import { rowsReadBy } from '../rows-read-fixture.ts';
-import { ended, eventBytes, newSession, output, queued } from '../trace-store-fixture.ts';
+import { ended, eventBytes, newSession, output, queued, storeAll } from '../trace-store-fixture.ts';
 import { createEventSink } from './event-sink.ts';
 import { ownStore } from './ingest-lease.ts';
 import type { ParsedEvent } from './parse-event.ts';
@@ -75,7 +75,8 @@ test('a mark is what its publisher has, whatever it published, and however that 
         }
       }
       if (ends) messages.push(message(ended(0, has.stdoutOffset, has.stderrOffset)));
-      for (const part of [messages.slice(0, cut), messages.slice(cut)]) if (part.length > 0) await sink.store(part, 1);
+      for (const part of [messages.slice(0, cut), messages.slice(cut)])
+        if (part.length > 0) await storeAll(sink, part, 1);
       const mark = await readProducerMark(clickhouse, session.organizationId, session.sessionId, producer);
       const isLostBeforeStarted =
         steps.at(-1) === 'started' && steps.some((one) => typeof one === 'object' && 'lost' in one);
