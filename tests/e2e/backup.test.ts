@@ -1,12 +1,16 @@
 // A cluster at work is saved into a file, and made again of it elsewhere: histories, sessions and secrets are those of that moment.
 
 import { execFile } from 'node:child_process';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeBackup } from '../../deploy/local/src/backup/make-backup.ts';
+import { restoreBackup } from '../../deploy/local/src/backup/restore-backup.ts';
 import { type Cluster, type ClusterOptions, startCluster } from '../../deploy/local/src/cluster.ts';
+import type { Report } from '../../deploy/local/src/progress.ts';
 import { type Api, createApi, followEvents, hibernate, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 
@@ -104,6 +108,53 @@ test('under load it is saved while commands run, restored beside it, and goes on
   expect(page.status).toBe(200);
   expect((await run(api, busy.id, 'echo still here')).output.text).toBe('still here\n');
 }, 600_000);
+
+/** What kills the trace-store, and when. */
+const killings: Record<string, (kill: () => void) => { report?: Report; end?: () => void }> = {
+  'ClickHouse is copied': (kill) => {
+    const watcher = watch(options.stateDirectory, { recursive: true }, (_, name) => {
+      if (/^clickhouse-backups\/[^/]+\/clickhouse/.test(String(name))) kill();
+    });
+    return { end: () => watcher.close() };
+  },
+  'the streams are saved behind it': (kill) => ({
+    report: (event) => void (event.kind === 'done' && event.title === 'Copy ClickHouse' && kill()),
+  }),
+};
+
+test.each(Object.keys(killings))(
+  'a trace-store that is killed while %s fails the backup, which says so and leaves nothing; the next one is whole',
+  async (when) => {
+    const session = await make('Saved');
+    await run(api, session.id, 'seq 1 20000');
+    const directory = join(scratch.path, `killed while ${when}`);
+    await mkdir(directory);
+    let kills = 0;
+    const kill = () => void (kills++ === 0 && cluster.kill('trace-store', 'SIGKILL'));
+    const { report = () => undefined, end } = killings[when]!(kill);
+    const of = { stateDirectory: options.stateDirectory, withoutKey: false };
+    try {
+      await expect(makeBackup({ ...of, file: join(directory, 'one.tar'), report })).rejects.toThrow(
+        /^The trace-store (could not copy ClickHouse|was started anew, or did not answer)/,
+      );
+    } finally {
+      end?.();
+    }
+    expect(kills).toBeGreaterThan(0);
+    expect(await readdir(directory)).toEqual([]);
+    expect(await readdir(options.stateDirectory)).not.toContain('clickhouse-backups');
+
+    await cluster.whenReady('trace-store');
+    const file = join(directory, 'two.tar');
+    const made = await makeBackup({ ...of, file, report: () => undefined });
+    const events = await readHistory(api, session.id);
+    expect(made.sessions.find(({ sessionId }) => sessionId === session.id)?.events).toBe(events.length);
+    // Which reads it back.
+    const to = { stateDirectory: join(directory, 'restored'), keyFile: undefined, env: process.env };
+    expect(await restoreBackup({ ...to, file, report: () => undefined })).toMatchObject({ createdAt: made.createdAt });
+  },
+  300_000,
+);
 
 test('a damaged backup, a directory that is not empty, and a missing key are refused, and leave nothing', async () => {
   const file = join(scratch.path, 'keyless.tar');

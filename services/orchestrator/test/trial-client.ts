@@ -15,6 +15,8 @@ export interface TrialClient {
   handle: WorkflowHandle;
   describe(): Promise<TrialDocument>;
   cancel(): Promise<TrialDocument>;
+  /** The read model. */
+  recorded(): Promise<TrialDocument | undefined>;
   /** Waits for the workflow's end; the read model as it is then. */
   ended(): Promise<TrialDocument>;
 }
@@ -55,15 +57,17 @@ export async function startTrial(
     args: continued ? [spec, continued] : [spec],
   });
   const handle = bed.client.workflow.getHandle(workflowId);
+  const recorded = async () =>
+    (await bed.trials.get(trialKey(spec.organizationId, spec.trialId)))?.json<TrialDocument>();
   return {
     spec,
     handle,
     describe: () => handle.query<TrialDocument>(messages.describeTrial),
     cancel: () => handle.executeUpdate<TrialDocument, []>(messages.cancelTrial),
+    recorded,
     ended: async () => {
       await handle.result();
-      const entry = await bed.trials.get(trialKey(spec.organizationId, spec.trialId));
-      return entry!.json<TrialDocument>();
+      return (await recorded())!;
     },
   };
 }

@@ -1,4 +1,4 @@
-// What could not be stored and what was missing, read when Prometheus asks: unlike counters it outlives the process.
+// What could not be stored, what was missing and what an upgrade still does, read when Prometheus asks: unlike counters it outlives the process.
 //
 // Where NATS or ClickHouse does not answer, the series is left out, and the others are told.
 
@@ -7,7 +7,7 @@ import type { Logger } from '@worktrail/runtime/log';
 import type { Metrics } from '@worktrail/runtime/metrics';
 import { Gauge } from 'prom-client';
 import type { ClickHouseReader } from './clickhouse/store.ts';
-import { readDeadLetters, readFills } from './status.ts';
+import { readDeadLetters, readFills, readUpgrades } from './status.ts';
 
 export interface StatusMetricsDeps {
   clickhouse: ClickHouseReader;
@@ -42,6 +42,14 @@ export function registerStatusMetrics(
       kept.set({ partition: String(partition), newest_reason: newestReason }, count);
     }
   });
+  gauge(
+    'upgrade_parts_left',
+    'Parts that a newer schema is still to be applied to',
+    ['table', 'what'],
+    async (left) => {
+      for (const { table, what, partsLeft } of await readUpgrades(clickhouse)) left.set({ table, what }, partsLeft);
+    },
+  );
   gauge('fills', 'Events where events were missing', ['partition', 'kind'], async (fills) => {
     const found = await readFills(clickhouse);
     for (let partition = 0; partition < partitions; partition++) {

@@ -22,10 +22,12 @@ export async function readStatus({ clickhouse, jsm, ingests }: StatusDeps): Prom
   );
   const letters = await readDeadLetters(jsm, ingests.length);
   const fills = await readFills(clickhouse);
+  const upgrades = await readUpgrades(clickhouse);
   return create(GetStatusResponseSchema, {
     clickhouseVersion: version?.version ?? '',
     events: BigInt(size?.events ?? 0),
     diskBytes: BigInt(size?.bytes ?? 0),
+    upgrades: upgrades.map((one) => ({ ...one, partsLeft: BigInt(one.partsLeft) })),
     partitions: ingests.map((ingest, partition) => {
       const position = ingest.position();
       return {
@@ -66,6 +68,25 @@ async function newestReason(jsm: JetStreamManager, subject: string): Promise<str
   );
   const last = (await Promise.all(newest)).reduce((a, b) => ((b?.seq ?? 0) > (a?.seq ?? 0) ? b : a));
   return last?.header.get('Worktrail-Reason') ?? '';
+}
+
+export interface Upgrade {
+  table: string;
+  what: string;
+  partsLeft: number;
+  /** Empty where no try failed. */
+  failure: string;
+}
+
+/** What is still to be done to the rows of before a newer schema, oldest first. */
+export async function readUpgrades(clickhouse: ClickHouseReader): Promise<Upgrade[]> {
+  const rows = await clickhouse.rows<{ table: string; command: string; left: string; failure: string }>(
+    `SELECT table, command, toString(parts_to_do) AS left, latest_fail_reason AS failure FROM system.mutations
+     WHERE database = currentDatabase() AND NOT is_done AND command LIKE '%MATERIALIZE%' ORDER BY create_time, mutation_id`,
+  );
+  return rows.map(({ table, command, left, failure }) => {
+    return { table, what: command.replace(/^\((.*)\)$/, '$1'), partsLeft: Number(left), failure };
+  });
 }
 
 interface Fills {

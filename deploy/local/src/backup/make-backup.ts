@@ -99,7 +99,9 @@ async function fill(directory: string, filling: Filling): Promise<Manifest> {
     await hold(HOLD_SECONDS);
     let events = { min: 0, max: 0 };
     await step(report, 'Copy ClickHouse', async () => {
-      const { eventsBefore, eventsAfter } = await trace.backup({ name });
+      const { eventsBefore, eventsAfter } = await trace.backup({ name }).catch((cause: Error) => {
+        throw new Error(`The trace-store could not copy ClickHouse: ${cause.message}`, { cause });
+      });
       events = { min: Number(eventsBefore), max: Number(eventsAfter) };
       return { detail: `${events.max} events` };
     });
@@ -110,7 +112,9 @@ async function fill(directory: string, filling: Filling): Promise<Manifest> {
       cut = await whileStill([gateway, orchestrator, sandboxRunner], () => takeCut(nats, state, directory));
       return { detail: `${cut.streams.length} streams` };
     });
-    await holdOn();
+    await holdOn().catch(() => {
+      isBroken = true;
+    });
     if (isBroken) {
       throw new Error(
         'The trace-store was started anew, or did not answer, while ClickHouse and the streams were saved: what was purged between is in neither. Run it again.',

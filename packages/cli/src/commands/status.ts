@@ -26,6 +26,7 @@ async function printStatus(cli: Cli, found: ClusterStatus): Promise<void> {
   await printProcesses(cli, found);
   await printRunners(cli, found);
   await printHistory(cli, found);
+  await printUpgrades(cli, found);
   await printDisk(cli, found);
 }
 
@@ -81,6 +82,13 @@ async function printRunners({ screen, surroundings }: Cli, { runners }: ClusterS
 }
 
 /** Totals; by partition where something is to be looked at. */
+async function printUpgrades({ screen }: Cli, { upgrades }: ClusterStatus): Promise<void> {
+  for (const { table, what, partsLeft } of upgrades ?? []) {
+    const left = `${partsLeft} ${partsLeft === 1 ? 'part' : 'parts'} left`;
+    await screen.line(visible(`upgrade goes on  ${table}: ${what}, ${left}`));
+  }
+}
+
 async function printHistory({ screen }: Cli, { history }: ClusterStatus): Promise<void> {
   if (history === null) return;
   const sum = (of: (part: HistoryStatus) => number) => history.reduce((total, part) => total + of(part), 0);

@@ -28,8 +28,16 @@ export interface ClusterStatus {
   deadLetters: number | null;
   /** By partition. Null when it is not known. */
   history: HistoryStatus[] | null;
+  /** What a newer version still does to what was stored before, in the background. Null when it is not known. */
+  upgrades: UpgradeStatus[] | null;
   stateDirectory: string | null;
   disk: DiskUse[];
+}
+
+export interface UpgradeStatus {
+  table: string;
+  what: string;
+  partsLeft: number;
 }
 
 /** What of one partition is not in the history as it was published. */
@@ -47,16 +55,17 @@ export interface HistoryStatus {
 export async function readClusterStatus(client: WorktrailClient, connection: Connection): Promise<ClusterStatus> {
   const { apiUrl, file } = connection;
   const local = file ? connection.stateDirectory : null;
-  const [readiness, runners, history, disk, tools] = await Promise.all([
+  const [readiness, runners, samples, disk, tools] = await Promise.all([
     client.health.ready().catch(unreachableText),
     client.runners.list().then(
       (page) => page.items,
       () => null,
     ),
-    file ? readHistoryStatus(file.addresses['traceStore']) : null,
+    file ? readTraceStoreMetrics(file.addresses['traceStore']) : null,
     local ? diskUseOf(local) : [],
     local ? readToolVersions(join(local, 'tools')) : {},
   ]);
+  const history = samples && historyStatusOf(samples);
   return {
     apiUrl,
     readiness: typeof readiness === 'string' ? null : readiness,
@@ -71,6 +80,7 @@ export async function readClusterStatus(client: WorktrailClient, connection: Con
     runners,
     deadLetters: history && history.reduce((sum, { deadLetters }) => sum + deadLetters, 0),
     history,
+    upgrades: samples && upgradesOf(samples),
     stateDirectory: local,
     disk,
   };
@@ -90,17 +100,23 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function readHistoryStatus(traceStoreUrl: string | undefined): Promise<HistoryStatus[] | null> {
+async function readTraceStoreMetrics(traceStoreUrl: string | undefined): Promise<Sample[] | null> {
   if (traceStoreUrl === undefined) return null;
   try {
     const response = await fetch(`${traceStoreUrl}/metrics`, { signal: AbortSignal.timeout(3_000) });
-    return response.ok ? historyStatusOf(parseMetrics(await response.text())) : null;
+    return response.ok ? parseMetrics(await response.text()) : null;
   } catch {
     return null;
   }
 }
 
 const prefix = 'worktrail_trace_store_';
+
+export function upgradesOf(samples: readonly Sample[]): UpgradeStatus[] {
+  return samples
+    .filter(({ name }) => name === `${prefix}upgrade_parts_left`)
+    .map(({ labels, value }) => ({ table: labels['table'] ?? '', what: labels['what'] ?? '', partsLeft: value }));
+}
 
 /** By partition; null where the trace-store does not tell. */
 export function historyStatusOf(samples: readonly Sample[]): HistoryStatus[] | null {

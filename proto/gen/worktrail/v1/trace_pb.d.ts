@@ -1771,6 +1771,44 @@ export declare type PartitionStatus = Message<"worktrail.v1.PartitionStatus"> & 
 export declare const PartitionStatusSchema: GenMessage<PartitionStatus>;
 
 /**
+ * What a newer schema adds to the rows of before, which ClickHouse does in the background. Until then reports and search read more for them,
+ * and a beginning of a word is not found where only they have the word.
+ *
+ * @generated from message worktrail.v1.Upgrade
+ */
+export declare type Upgrade = Message<"worktrail.v1.Upgrade"> & {
+  /**
+   * @generated from field: string table = 1;
+   */
+  table: string;
+
+  /**
+   * For people: "MATERIALIZE INDEX text_words".
+   *
+   * @generated from field: string what = 2;
+   */
+  what: string;
+
+  /**
+   * @generated from field: uint64 parts_left = 3;
+   */
+  partsLeft: bigint;
+
+  /**
+   * Why the newest try failed; empty where none did. It is tried again.
+   *
+   * @generated from field: string failure = 4;
+   */
+  failure: string;
+};
+
+/**
+ * Describes the message worktrail.v1.Upgrade.
+ * Use `create(UpgradeSchema)` to create a new message.
+ */
+export declare const UpgradeSchema: GenMessage<Upgrade>;
+
+/**
  * @generated from message worktrail.v1.GetStatusResponse
  */
 export declare type GetStatusResponse = Message<"worktrail.v1.GetStatusResponse"> & {
@@ -1793,6 +1831,13 @@ export declare type GetStatusResponse = Message<"worktrail.v1.GetStatusResponse"
    * @generated from field: uint64 disk_bytes = 4;
    */
   diskBytes: bigint;
+
+  /**
+   * Those that are not done.
+   *
+   * @generated from field: repeated worktrail.v1.Upgrade upgrades = 5;
+   */
+  upgrades: Upgrade[];
 };
 
 /**

@@ -2,6 +2,8 @@
 //
 // 1. A file that was applied never changes: a different content under the same name is refused.
 // 2. Every statement can be run again (IF NOT EXISTS): a kill in the middle of a file is made good by the next start.
+// 3. What a projection or an index is to have of the rows of before is made in the background, also after a restart: a start does not wait
+//    for it (status.ts tells what is left).
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -34,12 +36,19 @@ async function applyFile(clickhouse: ClickHouse, name: string, appliedHash: stri
       `schema/${name} was applied with another content: put the change into a new file with the next number`,
     );
   }
-  for (const statement of statements(text)) await clickhouse.command(statement);
+  for (const statement of statements(text)) await clickhouse.command(inBackground(statement));
   await clickhouse.insert(
     'schema_migrations_v1',
     ['name', 'sha256', 'applied_at'],
     [{ name, sha256, applied_at: Math.floor(Date.now() / 1000) }],
   );
+}
+
+/** This version of ClickHouse waits for a mutation unless it is told not to. */
+function inBackground(statement: string): string {
+  return /^ALTER TABLE \w+ MATERIALIZE (PROJECTION|INDEX) /.test(statement)
+    ? `${statement} SETTINGS mutations_sync = 0`
+    : statement;
 }
 
 /** The statements of a schema file: comment lines dropped, split where a line ends with a semicolon. */
