@@ -62,7 +62,10 @@ const rows = texts.map(({ organization, project, session, task, type, ageMs, tex
   ms: now.getTime() - ageMs,
 }));
 
-describe('of random texts', () => {
+describe.each([
+  { parts: 'with their index', isIndexed: true },
+  { parts: 'of which the newer ones have none yet', isIndexed: false },
+])('of random texts in parts $parts', ({ isIndexed }) => {
   let scratch: Scratch;
   let lifetime: Lifetime;
   let clickhouse: ClickHouse;
