@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keyOf, readRequest } from './clickhouse-request.ts';
+import { keyOf, readRequest, refuseRows } from './clickhouse-request.ts';
 
 const none = new URLSearchParams();
 const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
@@ -36,4 +36,13 @@ test.each([
   expect(() => readRequest(new Headers(headers), new URLSearchParams(query), new Uint8Array())).toThrow(
     expect.objectContaining({ status }),
   );
+});
+
+test('rows are refused whatever they are, and what only looks like them is not', () => {
+  for (const text of ['INSERT INTO events (a) FORMAT RowBinary', '\n insert into t values']) {
+    expect(() => refuseRows(new URLSearchParams({ query: text }))).toThrow(
+      expect.objectContaining({ status: 403, code: '164' }),
+    );
+  }
+  for (const text of ["SELECT 'INSERT INTO t'", 'INSERTED', '']) refuseRows(new URLSearchParams({ query: text }));
 });

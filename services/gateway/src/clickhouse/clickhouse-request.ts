@@ -43,6 +43,13 @@ const ofTheRequest = new Set([
   'stacktrace',
 ]);
 
+/** Rows stand in the body, and may be anything: it is not looked at. @throws ClickHouseRefusal */
+export function refuseRows(query: URLSearchParams): void {
+  if (/^\s*INSERT\b/i.test(query.get('query') ?? '')) {
+    throw new ClickHouseRefusal(403, '164', 'READONLY', 'only SELECT can be asked');
+  }
+}
+
 /** @throws ClickHouseRefusal */
 export function readRequest(headers: Headers, query: URLSearchParams, body: Uint8Array): ClickHouseRequest {
   if (query.get('decompress') === '1' || headers.has('content-encoding')) {

@@ -16,7 +16,7 @@ import type { Api, Gate } from '../http/api.ts';
 import { readBody } from '../http/body.ts';
 import type { HttpMetrics } from '../http/http-metrics.ts';
 import { openAnswer } from '../query/query-answer.ts';
-import { ClickHouseRefusal, keyOf, readRequest } from './clickhouse-request.ts';
+import { ClickHouseRefusal, keyOf, readRequest, refuseRows } from './clickhouse-request.ts';
 
 const path = '/v1/clickhouse/';
 const displayName = 'worktrail';
@@ -51,6 +51,7 @@ async function answer({ gate, trace, log }: ClickHouseRouteDeps, context: Contex
   try {
     const principal = await gate.authenticate(keyOf(request.headers, url.searchParams));
     authorize(principal, 'trace.query', principal);
+    refuseRows(url.searchParams);
     const asked = readRequest(request.headers, url.searchParams, await readBody(request, limits.jsonBodyBytesMax));
     const question = { organizationId: principal.organizationId, client: true, ...asked };
     const { format, body } = await openAnswer(trace, question, request.signal);

@@ -9,13 +9,15 @@ export interface Connection {
   insertBinary(table: string, rows: BinaryRows, token: string): Promise<void>;
   /** The answer as it comes; each piece is a document of the format of its own. */
   stream(sql: string, format: string): Promise<AsyncIterable<Uint8Array>>;
+  /** The answer as one document of this format, in a file that is not there yet. */
+  writeFile(sql: string, format: string, path: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Settings stand in the statement: in process they would stick to the connection. */
 export function insertStatement(table: string, columns: readonly string[], from: string, token: string): string {
   const names = columns.map((column) => `\`${column}\``).join(', ');
-  return `INSERT INTO ${table} (${names}) ${from} SETTINGS insert_deduplication_token = ${quoteString(token)} FORMAT RowBinary`;
+  return `INSERT INTO ${table} (${names}) ${from} SETTINGS insert_deduplication_token = ${quoteString(token)}, optimize_on_insert = 0 FORMAT RowBinary`;
 }
 
 export async function selectRows<Row>(

@@ -17,6 +17,9 @@ export function openEmbedded(path: string, files: RowFiles): Connection {
         await client.command({ query: insertStatement(table, columns, from, token) });
       }),
     stream: async (sql, format) => pieces(connection.chdb.queryStream(sql, { format })),
+    writeFile: async (sql, format, path) => {
+      await client.command({ query: `${sql} INTO OUTFILE ${quoteString(path)} FORMAT ${format}` });
+    },
     close: () => client.close(),
   };
 }

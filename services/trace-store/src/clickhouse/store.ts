@@ -6,10 +6,14 @@
 // 4. A statement from outside gets a connection of its own that cannot write to tables, and that nobody uses after it.
 
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseSettings } from '@clickhouse/client';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { ClickHouseConfig } from '../config.ts';
+import { type AnswerFile, type AnswerFiles, openAnswerFiles } from './answer-files.ts';
 import type { BinaryRows } from './row-binary.ts';
 import { answerOf, type Connection, selectBytes, selectRows } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
@@ -60,6 +64,8 @@ export interface ConfinedConnection {
   bytes(sql: string): Promise<Buffer<ArrayBuffer>>;
   /** One statement without a format: its answer in this one, piece by piece. */
   stream(sql: string, format: string): AsyncIterable<Uint8Array>;
+  /** The same of a format that is one document: made as a whole, and there until it is closed, also when the connection is not. */
+  document(sql: string, format: string): Promise<AnswerFile>;
 }
 
 /** Within one call of a function ClickHouse looks at no limit of time; what is past it by so much has failed. */
@@ -78,6 +84,8 @@ const readsWaitingMax = 1_000;
 /** Of a server's answer. */
 const commandMsMax = 3_600_000;
 const confinedMax = 2;
+/** What the disk has to hold at most is this many times the bytes of an answer. */
+const documentsMax = 16;
 const confinedWaitingMax = 16;
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
@@ -86,6 +94,7 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
     lifetime.onClose('clickhouse', () => engine.close());
   }
   const open = await connections(config);
+  const documents = await openAnswerFiles(await answersDirectory(config, lifetime), documentsMax);
   const writers = createConnectionPool(() => open(), writersMax, readsWaitingMax);
   lifetime.onClose('clickhouse writers', () => writers.close());
   const readers = createConnectionPool(() => open(), readersMax, readsWaitingMax);
@@ -117,7 +126,9 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
           () => overdue.abort(new StatementOverdue(`not done within ${bounds.seconds} s`)),
           bounds.seconds * 1_000 + graceMs,
         );
-        return withReadOnlyClient(config, open, bounds, marker, work).finally(() => clearTimeout(timer));
+        return withReadOnlyClient({ config, open, documents }, bounds, marker, stop, work).finally(() =>
+          clearTimeout(timer),
+        );
       });
       return await stopped(running, stop, () => readers.use((connection) => kill(connection, marker)));
     },
@@ -160,10 +171,10 @@ async function kill({ client }: Connection, marker: string): Promise<void> {
 }
 
 async function withReadOnlyClient<T>(
-  config: ClickHouseConfig,
-  open: OpenConnection,
+  { config, open, documents }: { config: ClickHouseConfig; open: OpenConnection; documents: AnswerFiles },
   { seconds, memoryBytes, threads }: StatementBounds,
   marker: string,
+  stop: AbortSignal,
   work: (connection: ConfinedConnection) => Promise<T>,
 ): Promise<T> {
   const settings = {
@@ -175,6 +186,9 @@ async function withReadOnlyClient<T>(
     readonly: '2',
   } as const;
   const connection = open(settings);
+  // A server that may not be told to kill anything notices that nobody is there.
+  const leave = () => void connection.close();
+  if (config.kind === 'server') stop.addEventListener('abort', leave, { once: true });
   try {
     // In process a setting belongs to the connection; a server takes it with each statement.
     if (config.kind === 'embedded') {
@@ -189,14 +203,23 @@ async function withReadOnlyClient<T>(
       stream: async function* (sql, format) {
         yield* await connection.stream(marked(sql), format);
       },
+      document: (sql, format) => documents.make((path) => connection.writeFile(marked(sql), format, path)),
     });
   } finally {
+    stop.removeEventListener('abort', leave);
     await connection.close();
   }
 }
 
 /** Settings are a server's, which takes them with each statement. */
 type OpenConnection = (serverSettings?: ClickHouseSettings, answerMsMax?: number) => Connection;
+
+async function answersDirectory(config: ClickHouseConfig, lifetime: Lifetime): Promise<string> {
+  if (config.kind === 'embedded') return `${config.path}-answers`;
+  const directory = await mkdtemp(join(tmpdir(), 'worktrail-answers-'));
+  lifetime.onClose('answers', () => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
 
 async function connections(config: ClickHouseConfig): Promise<OpenConnection> {
   if (config.kind === 'server') return (settings = {}, answerMsMax) => openServer(config, settings, answerMsMax);

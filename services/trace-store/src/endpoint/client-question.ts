@@ -20,6 +20,7 @@ const taken: Readonly<Record<string, RegExp>> = {
   output_format_json_quote_decimals: /^[01]$/,
   output_format_json_named_tuples_as_objects: /^[01]$/,
   date_time_output_format: /^(?:simple|iso|unix_timestamp)$/,
+  enable_extended_results_for_datetime_functions: /^[01]$/,
   extremes: /^0$/,
 };
 
@@ -30,7 +31,7 @@ const passed = new Set(
    http_receive_timeout http_send_timeout insert_distributed_sync joined_subquery_requires_alias log_comment max_block_size max_threads
    network_compression_method output_format_json_array_of_rows priority readonly result_overflow_mode role send_progress_in_http_headers
    session_check session_id session_timeout wait_end_of_query max_execution_time max_memory_usage
-   allow_experimental_analyzer`.split(/\s+/),
+   allow_experimental_analyzer max_expanded_ast_elements optimize_aggregation_in_order`.split(/\s+/),
 );
 
 export function clientQuestion(request: QueryStreamRequest): (connection: ConfinedConnection) => Promise<Asked> {

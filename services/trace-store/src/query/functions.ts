@@ -33,7 +33,7 @@ const plain = `
   CAST _CAST accurateCast accurateCastOrNull toBool toDate toDate32 toDateOrNull toDateTime toDateTime64 toDateTimeOrNull toDateTime64OrNull
   toDecimal32 toDecimal64 toDecimal128 toFixedString toFloat32 toFloat64 toFloat64OrNull toFloat64OrZero toInt8 toInt16 toInt32
   toInt32OrNull toInt32OrZero toInt64 toInt64OrNull toInt64OrZero toString toUInt8 toUInt16 toUInt32 toUInt32OrNull toUInt32OrZero toUInt64
-  toUInt64OrNull toUInt64OrZero parseDateTimeBestEffort parseDateTimeBestEffortOrNull parseDateTime64BestEffort
+  toUInt64OrNull toUInt64OrZero toLowCardinality parseDateTimeBestEffort parseDateTimeBestEffortOrNull parseDateTime64BestEffort
   parseDateTime64BestEffortOrNull toTypeName
   JSONExtract JSONExtractArrayRaw JSONExtractBool JSONExtractFloat JSONExtractInt JSONExtractKeys JSONExtractKeysAndValues
   JSONExtractKeysAndValuesRaw JSONExtractRaw JSONExtractString JSONExtractUInt JSONHas JSONKey JSONLength JSONType JSON_EXISTS JSON_QUERY

@@ -44,9 +44,34 @@ export function parameterValues(
     }
     if (!Object.hasOwn(parameters, name.text)) throw new QueryRefused(`the parameter ${name.text} has no value`);
     const value = unescaped(parameters[name.text]!, type);
-    const literal = value === null ? 'NULL' : quoteString(value);
-    return [{ start: token.start, end: endOf(end), text: `CAST(${literal}, ${quoteString(type)})` }];
+    return [{ start: token.start, end: endOf(end), text: literalOf(value, type) }];
   });
+}
+
+function literalOf(value: string | null, type: string): string {
+  const ofType = (literal: string, as: string) => `CAST(${literal}, ${quoteString(as)})`;
+  if (value === null) return ofType('NULL', type);
+  const entry = /^Map\((.*)\)$/s.exec(type)?.[1];
+  // ClickHouse makes no Map of a text, but one of a list of pairs.
+  return entry === undefined
+    ? ofType(quoteString(value), type)
+    : ofType(ofType(quoteString(pairs(value)), `Array(Tuple(${entry}))`), type);
+}
+
+/** `{k:v,…}` as `[(k,v),…]`. */
+function pairs(text: string): string {
+  if (/^\s*\{\s*\}\s*$/.test(text)) return '[]';
+  let depth = 0;
+  const edits = tokenize(text).flatMap((token): Edit[] => {
+    const edit = (by: string) => [{ start: token.start, end: endOf(token), text: by }];
+    if (/^[)\]}]$/.test(token.text)) depth -= 1;
+    else if (/^[([{]$/.test(token.text)) depth += 1;
+    if (token.text === '{' && depth === 1) return edit('[(');
+    if (token.text === '}' && depth === 0) return edit(')]');
+    if (token.text === ':' && depth === 1) return edit(',');
+    return token.text === ',' && depth === 1 ? edit('),(') : [];
+  });
+  return edited(text, edits);
 }
 
 const named: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', b: '\b', f: '\f', 0: '\0' };

@@ -23,8 +23,20 @@ export interface MoreViews {
 
 /** The statement as ClickHouse writes it: one, without comments. It is a value here: several, or none, are refused by the parser. */
 export async function canonical(connection: ConfinedConnection, sql: string): Promise<string> {
-  const formatted = await rows(connection, `SELECT formatQuerySingleLine(${quoteString(sql)})`);
-  return String(formatted[0]?.[0]);
+  const formatted = await rows(connection, `SELECT hex(formatQuerySingleLine(${quoteString(sql)}))`);
+  return textOf(Buffer.from(String(formatted[0]?.[0]), 'hex'));
+}
+
+const utf8 =
+  /([\x00-\x7f]+|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})|[\s\S]/g;
+
+/** ClickHouse writes the bytes of a string as they are: one that is no UTF-8 stands by its number, as it may in a literal. */
+export function textOf(statement: Buffer): string {
+  return statement
+    .toString('latin1')
+    .replace(utf8, (bytes, whole: string | undefined) =>
+      whole === undefined ? `\\x${bytes.charCodeAt(0).toString(16)}` : Buffer.from(whole, 'latin1').toString('utf8'),
+    );
 }
 
 /** @param text from `canonical` @throws QueryRefused */

@@ -1,7 +1,10 @@
 // Answers in formats and piece by piece, on a real ClickHouse: what they hold, at which limits they end, and that what nobody waits for ends.
 
+import { readdir } from 'node:fs/promises';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { newId } from '@worktrail/contract/ids';
+import { tableFromIPC } from 'apache-arrow';
+import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { confinedAttempts, refusedAttempts } from './attempts.ts';
 import { errorMetadata } from './errors.ts';
@@ -28,11 +31,13 @@ beforeAll(async () => {
 
 afterAll(() => fixture.close());
 
+const timeoutMs = 60_000;
+
 async function ask(sql: string, format: string, signal?: AbortSignal) {
   const pieces: Uint8Array[] = [];
   let [start, limit]: [string, string | undefined] = ['', undefined];
   const question = { organizationId: mine.organizationId, sql, format };
-  for await (const { part } of fixture.impatient.queryStream(question, { ...(signal && { signal }) })) {
+  for await (const { part } of fixture.impatient.queryStream(question, { timeoutMs, ...(signal && { signal }) })) {
     if (part.case === 'start') start = part.value.format;
     if (part.case === 'bytes') pieces.push(part.value);
     if (part.case === 'end') limit = part.value.limit;
@@ -40,6 +45,8 @@ async function ask(sql: string, format: string, signal?: AbortSignal) {
   const bytes = Buffer.concat(pieces);
   return { start, limit, bytes, text: bytes.toString('utf8') };
 }
+
+const numbers = (count: number) => `(SELECT arrayJoin(range(${count})) AS x FROM sessions)`;
 
 const sample = `SELECT 1 AS n, title AS "a title", toDateTime64('2026-01-02 03:04:05', 3, 'UTC') AS t, number FROM sessions
   CROSS JOIN (SELECT arrayJoin(range(3)) AS number) AS x ORDER BY number LIMIT 2`;
@@ -75,19 +82,70 @@ test('documents are whole', async () => {
   });
 });
 
+test('a document of many blocks is one', async () => {
+  const json = await ask(`SELECT x FROM ${numbers(300_000)} ORDER BY x`, 'JSONCompact');
+  const { rows, data } = JSON.parse(json.text) as { rows: number; data: number[][] };
+  expect([rows, data.length, data.at(-1)]).toEqual([300_000, 300_000, [299_999]]);
+});
+
+const many = `SELECT x, concat(toString(x), repeat('"', 200)) AS pad, [x] AS list, toDateTime64('2026-01-02 03:04:05.678', 3, 'UTC') AS time,
+  CAST('a', 'LowCardinality(String)') AS low, if(x % 2 = 0, NULL, 'odd') AS half FROM ${numbers(400_000)} ORDER BY x`;
+const read = [0, 199_999, 399_999].map((x) => ({
+  x,
+  pad: `${x}${'"'.repeat(200)}`,
+  low: 'a',
+  half: x % 2 === 0 ? null : 'odd',
+}));
+
+test('Parquet of more than memory would hold is whole', async () => {
+  const { bytes, limit } = await ask(many, 'Parquet');
+  expect(limit).toBe('');
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+  expect(Number(parquetMetadata(file).num_rows)).toBe(400_000);
+  for (const expected of read) {
+    const [row] = await parquetReadObjects({ file, rowStart: expected.x, rowEnd: expected.x + 1 });
+    expect(row).toMatchObject({ ...expected, list: [expected.x], time: new Date('2026-01-02T03:04:05.678Z') });
+  }
+});
+
+test.each(['Arrow', 'ArrowStream'])('%s of more than memory would hold is whole', async (format) => {
+  const { bytes } = await ask(many, format);
+  expect(bytes.length).toBeGreaterThan(80_000_000);
+  const table = tableFromIPC(bytes);
+  expect(table.numRows).toBe(400_000);
+  for (const expected of read) {
+    const row = table.get(expected.x)!;
+    expect({ x: row['x'], pad: row['pad'], low: row['low'], half: row['half'] }).toEqual(expected);
+    expect([...row['list'], row['time']]).toEqual([expected.x, Date.parse('2026-01-02T03:04:05.678Z')]);
+  }
+});
+
+test('without rows it still has its columns', async () => {
+  const sql = "SELECT 1 AS a, '' AS b FROM events WHERE 0";
+  const { bytes } = await ask(sql, 'Parquet');
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+  expect(
+    parquetMetadata(file)
+      .schema.slice(1)
+      .map(({ name }) => name),
+  ).toEqual(['a', 'b']);
+  expect(tableFromIPC((await ask(sql, 'Arrow')).bytes).schema.fields.map(({ name }) => name)).toEqual(['a', 'b']);
+});
+
 test('an answer of many megabytes comes in pieces', async () => {
   const { bytes } = await ask("SELECT arrayJoin(range(300000)) AS n, repeat('x', 100) AS pad FROM sessions", 'CSV');
   expect(bytes.toString('latin1').split('\n')).toHaveLength(300_001);
 });
-
-const numbers = (count: number) => `(SELECT arrayJoin(range(${count})) AS x FROM sessions)`;
 
 test.each([
   ['query_time', `SELECT count() FROM ${numbers(2_000_000)} AS a, ${numbers(2_000_000)} AS b`, 'CSV'],
   ['query_memory', `SELECT length(groupArray(x)) FROM ${numbers(400_000_000)}`, 'CSV'],
   ['query_memory', `SELECT repeat('x', 1000000) FROM ${numbers(10_000)}`, 'JSONEachRow'],
   ['query_memory', `SELECT repeat('x', 1000000) FROM ${numbers(10_000)}`, 'Native'],
-  ['query_bytes', `SELECT repeat('x', 100000) FROM ${numbers(1_000)}`, 'Parquet'],
+  ['query_bytes', `SELECT repeat('x', 10000) FROM ${numbers(40_000)}`, 'Parquet'],
+  ['query_bytes', `SELECT repeat('x', 10000) FROM ${numbers(40_000)}`, 'Arrow'],
+  ['query_bytes', `SELECT CAST(repeat('x', 10000), 'LowCardinality(String)') FROM ${numbers(40_000)}`, 'ArrowStream'],
+  ['query_time', `SELECT count() FROM ${numbers(2_000_000)} AS a, ${numbers(2_000_000)} AS b`, 'Arrow'],
   ['query_rows', `SELECT 1 FROM ${numbers(1_000_001)}`, 'JSON'],
 ])('what is over %s is stopped and named, and the store goes on', async (limit, sql, format) => {
   const error = (await ask(sql, format).catch((reason: unknown) => reason)) as ConnectError;
@@ -96,6 +154,26 @@ test.each([
   expect(error.rawMessage).toMatch(new RegExp(`^${limit}: `));
   expect(error.metadata.get(errorMetadata.limit)).toBe(limit);
   expect((await ask('SELECT 1 AS one', 'CSV')).text).toBe('1\n');
+  expect(await readdir(`${fixture.path}/clickhouse-answers`)).toEqual([]);
+});
+
+test.each(['Arrow', 'CSV'])('who leaves %s while it is made or sent leaves nothing behind', async (format) => {
+  const leave = async (at: number | 'first piece') => {
+    const gone = new AbortController();
+    if (at !== 'first piece') setTimeout(() => gone.abort(), at);
+    const sql = `SELECT a.x, repeat('x', 200) AS pad FROM ${numbers(600)} AS a, ${numbers(600)} AS b`;
+    const question = { organizationId: mine.organizationId, sql, format };
+    for await (const { part } of fixture.impatient.queryStream(question, { signal: gone.signal, timeoutMs })) {
+      if (at === 'first piece' && part.case === 'bytes' && part.value.length > 0) gone.abort();
+    }
+  };
+  // More than an organization may have under way, and than there may be documents.
+  for (let index = 0; index < 18; index++) {
+    const at = index % 2 ? 10 * index : 'first piece';
+    await expect(leave(at)).rejects.toMatchObject({ code: Code.Canceled });
+    await vi.waitFor(async () => expect((await ask('SELECT 1 AS one', format)).limit).toBe(''), { timeout: 60_000 });
+  }
+  await expect.poll(() => readdir(`${fixture.path}/clickhouse-answers`)).toEqual([]);
 });
 
 test('what comes to its limit while it is read ends at the end of a row, and says at which', async () => {

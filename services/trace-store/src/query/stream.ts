@@ -2,11 +2,13 @@
 //
 // 1. What is over a limit before the first byte is refused by the limit's name. Later, the answer ends at the end of a row, and says so.
 // 2. Who goes away, or takes longer than the statement may run, ends it.
-// 3. Memory here is that of a few pieces; of a document, of the document.
+// 3. Memory here is that of a few pieces; of a document of text, of the document.
+// 4. A document of columns is sent when the statement is done: who takes long to read it takes no place of one that runs.
 
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type QueryStreamRequest, type QueryStreamResponse, QueryStreamResponseSchema } from '@worktrail/proto/trace';
+import type { AnswerFile } from '../clickhouse/answer-files.ts';
 import type { ClickHouse, ConfinedConnection } from '../clickhouse/store.ts';
 import { withParameters } from './parameters.ts';
 import { limitOf, queryError } from './errors.ts';
@@ -17,6 +19,8 @@ import { canonical, columnsOf, confine, type Statement } from './statement.ts';
 const streamBytesMax = 256 * 1024 * 1024;
 const documentBytesMax = 32 * 1024 * 1024;
 const documentRowsMax = 1_000_000;
+/** Of sending what is in a file. */
+const sendMsMax = 300_000;
 /** Of one message. */
 const pieceBytesMax = 256 * 1024;
 
@@ -48,12 +52,17 @@ export async function* streamQuery(
   const { readable, writable } = new TransformStream<Part, Part>({}, undefined, { highWaterMark: 0 });
   const writer = writable.getWriter();
   let limit = '';
+  let document: AnswerFile | undefined;
+  const keep = async (file: AnswerFile) => {
+    if (gone.signal.aborted) await file.close();
+    else document = file;
+  };
   const running = clickhouse
     .confined(
       boundsOf(question),
       async (connection) => {
         const asked = question.ask ? await question.ask(connection) : await askedPlainly(connection, question);
-        limit = await write(connection, asked, (part) => writer.write(part));
+        limit = await write(connection, asked, (part) => writer.write(part), keep);
       },
       AbortSignal.any([signal, gone.signal]),
     )
@@ -64,9 +73,21 @@ export async function* streamQuery(
   running.catch(() => {});
   try {
     for await (const part of readable) yield create(QueryStreamResponseSchema, { part });
+    if (document) yield* sent(document);
     yield create(QueryStreamResponseSchema, { part: { case: 'end', value: { limit } as never } });
   } finally {
     gone.abort(new ConnectError('nobody waits for the answer', Code.Canceled));
+    await document?.close();
+  }
+}
+
+async function* sent(document: AnswerFile): AsyncGenerator<QueryStreamResponse> {
+  const until = performance.now() + sendMsMax;
+  for await (const value of document.pieces()) {
+    if (performance.now() > until) {
+      throw new ConnectError('query_time: the answer was not taken in time', Code.ResourceExhausted);
+    }
+    yield create(QueryStreamResponseSchema, { part: { case: 'bytes', value: value as Uint8Array<ArrayBuffer> } });
   }
 }
 
@@ -85,6 +106,7 @@ async function write(
   connection: ConfinedConnection,
   { statement, format: name, settings, mayBeCut }: Asked,
   put: (part: Part) => Promise<void>,
+  keep: (document: AnswerFile) => Promise<void>,
 ): Promise<string> {
   const found = findFormat(name);
   if (!found) throw new ConnectError(`format is one of ${formatNames.join(', ')}`, Code.InvalidArgument);
@@ -98,7 +120,8 @@ async function write(
     }
   };
   try {
-    await writeRows(connection, statement, found, bounds, send);
+    if (found.format.kind === 'file') await keep(await documentOf(connection, statement, found.name, bounds));
+    else await writeRows(connection, statement, found.name, found.format, bounds, send);
     if (!begun) await send(new Uint8Array());
     return '';
   } catch (error) {
@@ -111,7 +134,8 @@ async function write(
 async function writeRows(
   connection: ConfinedConnection,
   statement: Statement,
-  { name, format }: { name: string; format: QueryFormat },
+  name: string,
+  format: Exclude<QueryFormat, { kind: 'file' }>,
   settings: string,
   send: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
@@ -126,18 +150,37 @@ async function writeRows(
     return;
   }
   const columns = await columnsOf(connection, statement);
-  const expressions = columns.map(({ name: column, type }, index) => {
-    const full = `materialize(c${index})`;
-    return `${format.kind === 'document' ? `CAST(${full}, ${quoted(withoutDictionaries(type), "'")})` : full} AS ${quoted(column, '`')}`;
-  });
-  const names = columns.map((_, index) => `c${index}`).join(', ');
   let isEmpty = true;
   const sendPiece = async (piece: Uint8Array) => {
     isEmpty = false;
     await send(piece);
   };
-  await sendAll(connection, `${statement.select(expressions.join(', '), names)} SETTINGS ${settings}`, name, sendPiece);
+  await sendAll(connection, full(statement, columns, format.kind === 'document', settings), name, sendPiece);
   if (isEmpty && format.kind === 'blocks') await send(emptyBlock(columns));
+}
+
+async function documentOf(
+  connection: ConfinedConnection,
+  statement: Statement,
+  name: string,
+  settings: string,
+): Promise<AnswerFile> {
+  return await connection.document(full(statement, await columnsOf(connection, statement), true, settings), name);
+}
+
+/** Every value counts as often as it is written. */
+function full(
+  { select }: Statement,
+  columns: readonly { name: string; type: string }[],
+  isDocument: boolean,
+  settings: string,
+): string {
+  const expressions = columns.map(({ name, type }, index) => {
+    const value = `materialize(c${index})`;
+    return `${isDocument ? `CAST(${value}, ${quoted(withoutNames(type), "'")})` : value} AS ${quoted(name, '`')}`;
+  });
+  const names = columns.map((_, index) => `c${index}`).join(', ');
+  return `${select(expressions.join(', '), names)} SETTINGS ${settings}`;
 }
 
 /** In Native: how many columns, no rows, and of each column its name and type. */
@@ -168,13 +211,15 @@ async function sendAll(
 }
 
 function boundsFor(format: QueryFormat): string[] {
+  if (format.kind === 'file') return [`max_result_bytes = ${streamBytesMax}`, ...format.settings];
   if (format.kind !== 'document') return [`max_result_bytes = ${streamBytesMax}`, 'max_block_size = 8192'];
   return [`max_result_bytes = ${documentBytesMax}`, `max_result_rows = ${documentRowsMax}`];
 }
 
-/** A value of a dictionary is written as often as it stands there: it counts so, too. */
-function withoutDictionaries(type: string): string {
-  return type.replace(/LowCardinality\(((?:[^()]|\([^()]*\))*)\)/g, '$1');
+/** A value of a dictionary, or one that has a name, is written as often as it stands there: it counts so, too. */
+export function withoutNames(type: string): string {
+  const named = type.replace(/Enum(?:8|16)\((?:'(?:[^'\\]|\\.)*'|[^')])*\)/gs, 'String');
+  return named.replace(/LowCardinality\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)/g, '$1');
 }
 
 function quoted(text: string, quote: "'" | '`'): string {

@@ -1,0 +1,46 @@
+import { readdir, stat, writeFile, mkdir } from 'node:fs/promises';
+import { Code } from '@connectrpc/connect';
+import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openAnswerFiles } from './answer-files.ts';
+
+let scratch: Scratch;
+beforeAll(async () => (scratch = await makeScratch('answer-files')));
+afterAll(() => scratch.remove());
+
+async function read(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of pieces) all.push(piece);
+  return Buffer.concat(all);
+}
+
+test('what was written is read in pieces, and has no name meanwhile', async () => {
+  const directory = `${scratch.path}/read`;
+  await mkdir(directory);
+  await writeFile(`${directory}/of-a-killed-process`, 'x');
+  const files = await openAnswerFiles(directory, 1);
+  expect(await readdir(directory)).toEqual([]);
+  expect((await stat(directory)).mode & 0o777).toBe(0o700);
+  const bytes = Buffer.alloc(600_000, 'abc');
+  const file = await files.make((path) => writeFile(path, bytes));
+  expect(await readdir(directory)).toEqual([]);
+  expect(await read(file.pieces())).toEqual(bytes);
+  await file.close();
+  await file.close();
+});
+
+test('so many are there at once, whether one was read, left, or failed', async () => {
+  const directory = `${scratch.path}/count`;
+  const files = await openAnswerFiles(directory, 2);
+  const full = async (path: string) => {
+    await writeFile(path, 'half');
+    throw new Error('No space left on device');
+  };
+  for (const _ of [1, 2, 3]) await expect(files.make(full)).rejects.toThrow('No space left');
+  expect(await readdir(directory)).toEqual([]);
+  const [first] = [await files.make((path) => writeFile(path, '1')), await files.make((path) => writeFile(path, '2'))];
+  const more = () => files.make((path) => writeFile(path, '3'));
+  await expect(more()).rejects.toMatchObject({ code: Code.Aborted });
+  await first.close();
+  expect(await read((await more()).pieces())).toEqual(Buffer.from('3'));
+});
