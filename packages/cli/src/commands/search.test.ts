@@ -37,6 +37,12 @@ test('what was found says where it is, and is shown without what a terminal acts
   expect(painted).toBe('  with a \u001b[1m\u001b[33mneedle\u001b[39m\u001b[22m in');
 });
 
+test('where nothing was found yet, it says that there is more to look at', async () => {
+  expect(await search({ items: [], nextCursor: 'abc' }, '"on the"')).toMatchObject({
+    ...{ code: 0, out: '', err: 'nothing was found so far\nmore: --cursor abc\n' },
+  });
+});
+
 test('it asks for what its options say', async () => {
   const project = 'prj_01jd0000000000000000000000';
   const options = [

@@ -29,7 +29,8 @@ export async function search(cli: Cli, words: string[], options: SearchOptions):
   if (screen.json) await screen.document(found);
   else {
     for (const hit of found.items) await screen.line(hitLines(hit, screen.style).join('\n'));
-    if (found.items.length === 0) screen.note('nothing was found');
+    if (found.items.length === 0)
+      screen.note(found.nextCursor === null ? 'nothing was found' : 'nothing was found so far');
     if (found.nextCursor !== null) screen.note(`more: --cursor ${found.nextCursor}`);
   }
   return exitCodes.ok;

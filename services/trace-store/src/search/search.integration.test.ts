@@ -21,6 +21,7 @@ const organizations = [newId('organization'), newId('organization')];
 const projects = [newId('project'), newId('project')];
 const sessions = Array.from({ length: 5 }, () => newId('session'));
 
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 const word = fc.constantFrom(
   'error',
   'Error:',
@@ -32,6 +33,8 @@ const word = fc.constantFrom(
   'repository',
   '{x}',
   '\u001b[0m',
+  'étape',
+  'größerror',
 );
 const texts = fc.sample(
   fc.record({
@@ -40,8 +43,8 @@ const texts = fc.sample(
     session: fc.constantFrom(...sessions),
     task: fc.constantFrom('', 'tsk_1'),
     type: fc.constantFrom(...searchedTypes, 'command.output' as const),
-    /** Most of them lately. */
-    ageMs: fc.oneof(fc.nat(dayMs), fc.nat(20 * dayMs), fc.nat(200 * dayMs)),
+    /** Most of them lately, many at one time. */
+    ageMs: fc.oneof(fc.nat(dayMs), fc.nat(20 * dayMs), fc.nat(200 * dayMs), fc.constantFrom(3_600_000, 9 * dayMs)),
     text: fc.array(word, { maxLength: 6 }).map((words) => words.join(' ')),
   }),
   { numRuns: 1_500, seed: 3 },
@@ -59,7 +62,10 @@ const rows = texts.map(({ organization, project, session, task, type, ageMs, tex
   ms: now.getTime() - ageMs,
 }));
 
-describe('of random texts', () => {
+describe.each([
+  { parts: 'with their index', isIndexed: true },
+  { parts: 'of which the newer ones have none yet', isIndexed: false },
+])('of random texts in parts $parts', ({ isIndexed }) => {
   let scratch: Scratch;
   let lifetime: Lifetime;
   let clickhouse: ClickHouse;
@@ -103,14 +109,15 @@ describe('of random texts', () => {
     ...change,
   });
 
-  async function all(asked: SearchQuestion): Promise<Hit[]> {
+  async function all(asked: SearchQuestion, lookMsMax?: number): Promise<Hit[]> {
     const hits: Hit[] = [];
     for (let cursor = ''; ; ) {
-      const page = await search(clickhouse, { ...asked, cursor }, now);
+      const page = await search(clickhouse, { ...asked, cursor }, now, lookMsMax);
       expect(page.hits.length).toBeLessThanOrEqual(asked.limit);
       hits.push(...page.hits);
       if (page.next === '') return hits;
-      expect(page.hits).not.toEqual([]);
+      if (lookMsMax === undefined) expect(page.hits).not.toEqual([]);
+      expect(page.next).not.toBe(cursor);
       cursor = page.next;
     }
   }
@@ -134,7 +141,7 @@ describe('of random texts', () => {
           phrases.every((phrase) => lowerAscii(text).includes(phrase))
         );
       })
-      .toSorted((a, b) => b.ms - a.ms || (a.session_id < b.session_id ? 1 : -1))
+      .toSorted((a, b) => b.ms - a.ms || compare(b.session_id, a.session_id) || b.sequence - a.sequence)
       .map(({ sequence }) => sequence);
   }
 
@@ -151,6 +158,10 @@ describe('of random texts', () => {
     { q: 'connection', types: ['message.user'], from: new Date(now.getTime() - 90 * dayMs), limit: 5 },
     { q: 'connection', to: new Date(now.getTime() - 2 * dayMs), limit: 11 },
     { q: 'connection', organizationId: organizations[1]! },
+    { q: '"error refused repository"', limit: 2 },
+    { q: '"refused refused" rep*', limit: 10 },
+    { q: '"of words that are not there"' },
+    { q: 'er*', limit: 20 },
     { q: 'nowhere' },
     { q: 'nowh* error' },
   ])('%j is what a look at each of them finds, page by page', async (change) => {
@@ -162,6 +173,17 @@ describe('of random texts', () => {
       const marked = excerpt.highlights.map(({ from, to }) => lowerAscii(excerpt.text.slice(from, to))).join(' ');
       for (const one of words) expect(marked).toContain(one);
     }
+  });
+
+  test.each<Partial<SearchQuestion>>([
+    { q: '"error refused"', limit: 2 },
+    { q: '"error refused connection"' },
+    { q: 'error', limit: 3 },
+    { q: '"refused refused refused"', types: ['command.output'] },
+  ])('where %j takes long, a page has what was found until then, and the next goes on behind it', async (change) => {
+    const asked = question(change);
+    const hits = await all(asked, 0);
+    expect(hits.map(({ sequence }) => sequence)).toEqual(looked(asked));
   });
 
   test('nothing that is asked for is more than text', async () => {

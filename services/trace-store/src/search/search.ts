@@ -45,10 +45,12 @@ interface Found extends Place {
   command_id: string;
   stream: string;
   at: number;
+  /** Has all that is asked for, and then its bytes are here. */
+  isHit: 0 | 1;
   bytes: string;
 }
 
-export interface Hit extends Omit<Found, 'bytes'> {
+export interface Hit extends Omit<Found, 'bytes' | 'isHit'> {
   excerpt: Excerpt;
 }
 
@@ -64,6 +66,12 @@ const stretchesMs = [dayMs, 8 * dayMs, 64 * dayMs, Number.POSITIVE_INFINITY];
 const clocksApartMs = 3_600_000;
 /** Of a text so much is looked at for what to show. */
 const shownBytesMax = 64 * 1024;
+/** Texts looked at in one statement: beyond those of a page, for some that have one time; and more where phrases are looked for in them. */
+const besidesPage = 20;
+const firstForPhrases = 256;
+const textsForPhrases = 4_096;
+/** After so long a page has what was found until then. */
+const lookMsDefault = 700;
 /** A beginning of more words than these is looked for in the texts themselves. */
 const wordsOfBeginningMax = 1_000;
 
@@ -91,28 +99,38 @@ export async function search(
   clickhouse: Pick<ClickHouse, 'confined'>,
   question: SearchQuestion,
   now: Date,
+  lookMsMax = lookMsDefault,
 ): Promise<SearchAnswer> {
   const terms = parseTerms(question.q);
   const after = question.cursor === '' ? undefined : parsePlace(question.cursor);
+  const overdueMs = performance.now() + lookMsMax;
   try {
     return await clickhouse.confined(bounds, async (connection) => {
       const sources: Source[] = [];
       if (question.types.some((type) => type !== 'command.output')) sources.push(spoken);
       if (question.types.includes('command.output')) sources.push(output);
-      const asked: { source: Source; has: Sql }[] = [];
-      for (const source of sources) asked.push({ source, has: await conditionOf(connection, source, terms) });
+      const asked: Look[] = [];
+      for (const source of sources) {
+        const has = await conditionOf(connection, source, terms);
+        asked.push({ source, has, phrases: terms.phrases, question, overdueMs });
+      }
       const newestMs = Math.min(
         ...[question.to?.getTime(), after?.ms, now.getTime() + clocksApartMs].filter((ms) => ms !== undefined),
       );
+      const found: Found[] = [];
+      let untilMs = question.to?.getTime();
       for (const [index, stretchMs] of stretchesMs.entries()) {
         const sinceMs = Math.max(newestMs - stretchMs, question.from?.getTime() ?? Number.NEGATIVE_INFINITY);
         const isLast = index === stretchesMs.length - 1 || sinceMs > newestMs - stretchMs;
-        const found: Found[][] = [];
-        for (const { source, has } of asked) {
-          found.push(await rows<Found>(connection, statementOf(source, has, question, after, sinceMs)));
+        const ends: Place[] = [];
+        for (const look of asked) {
+          const { hits, end } = await lookThrough(connection, look, after, { sinceMs, untilMs });
+          found.push(...hits);
+          if (end) ends.push(end);
         }
-        const page = pageOf(found, question.limit);
-        if (page.isMore || isLast) return answerOf(page, terms);
+        const page = pageOf(found, ends, question.limit);
+        if (page.next || isLast) return answerOf(page, terms);
+        untilMs = sinceMs;
       }
       throw new Error('the last stretch of time has no end');
     });
@@ -123,34 +141,94 @@ export async function search(
 
 interface FoundPage {
   page: Found[];
-  isMore: boolean;
+  /** Behind which there is more. */
+  next: Place | undefined;
 }
 
-/** @param found of each source: in order, one more than the page has where there are more, some of them twice. */
-function pageOf(found: readonly (readonly Found[])[], limit: number): FoundPage {
-  const cut = found.filter((some) => some.length > limit);
-  // Behind the last that one source gave, there may be more of it before what another gave.
-  const known = cut.map((some) => some.at(-1)!).toSorted(newestFirst)[0];
-  const all = found
-    .flat()
+/** @param ends how far there was looked, where not at everything. */
+function pageOf(found: readonly Found[], ends: readonly Place[], limit: number): FoundPage {
+  // Behind where one source was left, there may be more of it before what another gave.
+  const end = ends.toSorted(newestFirst)[0];
+  const known = found
     .toSorted(newestFirst)
     .filter((one, index, sorted) => index === 0 || newestFirst(sorted[index - 1]!, one) !== 0)
-    .filter((one) => !known || newestFirst(one, known) <= 0);
-  return { page: all.slice(0, limit), isMore: cut.length > 0 || all.length > limit };
+    .filter((one) => !end || newestFirst(one, end) <= 0);
+  const page = known.slice(0, limit);
+  return { page, next: known.length > limit ? page.at(-1) : end };
 }
 
-function answerOf({ page, isMore }: FoundPage, terms: Terms): SearchAnswer {
-  const hits = page.map(({ bytes, ...hit }) => ({ ...hit, excerpt: excerptOf(Buffer.from(bytes, 'base64'), terms) }));
-  return { hits, next: isMore ? formatPlace(page.at(-1)!) : '' };
+function answerOf({ page, next }: FoundPage, terms: Terms): SearchAnswer {
+  const hits = page.map(({ bytes, isHit: _, ...hit }) => ({
+    ...hit,
+    excerpt: excerptOf(Buffer.from(bytes, 'base64'), terms),
+  }));
+  return { hits, next: next ? formatPlace(next) : '' };
+}
+
+interface Look {
+  source: Source;
+  /** By the index, as far as it can tell. */
+  has: Sql;
+  phrases: readonly string[];
+  question: SearchQuestion;
+  overdueMs: number;
+}
+
+interface Stretch {
+  sinceMs: number;
+  untilMs: number | undefined;
+}
+
+/**
+ * From the newest on, some at a time, until there are enough for a page and one more. The index gives those that have the words; whether the
+ * words are a phrase stands in the texts, which are read of so many alone.
+ * @returns `end`: all before it was looked at; undefined where that is all there is.
+ */
+async function lookThrough(
+  connection: ConfinedConnection,
+  look: Look,
+  after: Place | undefined,
+  stretch: Stretch,
+): Promise<{ hits: Found[]; end?: Place }> {
+  const { phrases, question, overdueMs } = look;
+  const hits: Found[] = [];
+  let begin = after;
+  let count = phrases.length > 0 ? firstForPhrases : question.limit + 1 + besidesPage;
+  for (;;) {
+    const ask = (order: Sql) => rows<Found>(connection, statementOf(look, begin, stretch, order, count));
+    let looked = await ask(byTime);
+    const isCut = looked.length === count;
+    let oldestMs = looked.reduce((oldest, { ms }) => Math.min(oldest, ms), Number.POSITIVE_INFINITY);
+    if (isCut && looked.every(({ ms }) => ms === oldestMs)) {
+      looked = await ask(byPlace);
+      oldestMs = Number.NEGATIVE_INFINITY;
+    }
+    // Of the oldest time there may be more.
+    hits.push(...looked.filter(({ isHit, ms }) => isHit === 1 && (!isCut || ms > oldestMs)));
+    if (!isCut) return { hits };
+    begin = Number.isFinite(oldestMs) ? lastOf(oldestMs + 1) : looked.toSorted(newestFirst).at(-1)!;
+    if (hits.length > question.limit || performance.now() > overdueMs) return { hits, end: begin };
+    if (phrases.length > 0) count = textsForPhrases;
+  }
+}
+
+/** A sort by the time alone reads of the other columns only what is found. */
+const byTime = sql`time DESC`;
+const byPlace = sql`time DESC, session_id DESC, epoch DESC, sequence DESC, fill DESC`;
+
+/** Before every older one, behind every one of this time. */
+function lastOf(ms: number): Place {
+  return { ms, session_id: '', epoch: 0, sequence: 0, fill: 0 };
 }
 
 function statementOf(
-  { table, column, columns }: Source,
-  has: Sql,
-  { organizationId, projectId, sessionId, taskId, types, to, limit }: SearchQuestion,
+  { source: { table, column, columns }, has, phrases, question }: Look,
   after: Place | undefined,
-  sinceMs: number,
+  { sinceMs, untilMs }: Stretch,
+  order: Sql,
+  count: number,
 ): Sql {
+  const { organizationId, projectId, sessionId, taskId, types } = question;
   const conditions = [sql`organization_id = ${organizationId}`, has];
   if (table === 'events_v1') conditions.push(sql`type IN (${sqlList(types)})`);
   if (projectId !== '') conditions.push(sql`project_id = ${projectId}`);
@@ -159,8 +237,9 @@ function statementOf(
   if (Number.isFinite(sinceMs)) {
     conditions.push(sql`time >= ${date(sinceMs)}`, sql`ingested_at >= ${date(sinceMs - clocksApartMs)}`);
   }
-  if (to) conditions.push(sql`time < ${to}`);
-  if (after) {
+  if (untilMs !== undefined) conditions.push(sql`time < ${date(untilMs)}`);
+  if (after?.session_id === '') conditions.push(sql`time < ${date(after.ms)}`);
+  else if (after) {
     const { ms, session_id, epoch, sequence, fill } = after;
     conditions.push(
       sql`time <= ${date(ms)}`,
@@ -168,41 +247,47 @@ function statementOf(
     );
   }
   const where = conditions.reduce((all, condition) => sql`${all} AND ${condition}`);
+  const isHit = phrases.reduce((all, phrase) => sql`${all} AND position(lower(${column}), ${phrase}) > 0`, sql`1`);
   // Filtering by the first rows so far would have the text read instead of its index.
   return sql`SELECT ${columns}, toUnixTimestamp64Milli(time) AS ms, project_id, task_id, session_id, epoch, sequence, fill,
-      base64Encode(substring(${column}, 1, ${shownBytesMax})) AS bytes
-    FROM ${new Sql(table)} WHERE ${where}
-    ORDER BY time DESC, session_id DESC, epoch DESC, sequence DESC, fill DESC LIMIT ${limit + 1}
+      toUInt8(${isHit}) AS isHit, if(isHit, base64Encode(substring(${column}, 1, ${shownBytesMax})), '') AS bytes
+    FROM (SELECT * FROM ${new Sql(table)} WHERE ${where} ORDER BY ${order} LIMIT ${count})
     FORMAT JSONEachRow SETTINGS use_top_k_dynamic_filtering = 0, output_format_json_quote_64bit_integers = 0`;
 }
 
-/** That a text has all of the terms. */
-async function conditionOf(
-  connection: ConfinedConnection,
-  source: Source,
-  { words, beginnings, phrases }: Terms,
-): Promise<Sql> {
-  const { column } = source;
-  const conditions = phrases.map((phrase) => sql`position(lower(${column}), ${phrase}) > 0`);
-  if (words.length > 0) conditions.unshift(sql`hasAllTokens(${column}, [${sqlList(words)}])`);
-  for (const beginning of beginnings) conditions.unshift(await beginningOf(connection, source, beginning));
+/** That a text has all words and beginnings; the words of phrases are among them. */
+async function conditionOf(connection: ConfinedConnection, source: Source, { words, beginnings }: Terms): Promise<Sql> {
+  const conditions: Sql[] = [];
+  for (const beginning of beginnings) conditions.push(await beginningOf(connection, source, beginning));
+  if (words.length > 0) conditions.push(sql`hasAllTokens(${source.column}, [${sqlList(words)}])`);
   return conditions.reduce((all, condition) => sql`${all} AND ${condition}`);
 }
+
+/** Where letters are small: what is no ASCII is of a word. */
+const beforeWord = String.raw`(^|[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f])`;
 
 async function beginningOf(
   connection: ConfinedConnection,
   { table, index, column }: Source,
   beginning: string,
 ): Promise<Sql> {
+  // A part has its index at the latest when it was merged. Asked for before the words are: no part of these can be without its words.
+  const merged = await rows<{ name: string; level: number }>(
+    connection,
+    sql`SELECT name, level FROM system.parts WHERE database = currentDatabase() AND table = ${table} AND active FORMAT JSONEachRow`,
+  );
   const found = await rows<{ token: string }>(
     connection,
     sql`SELECT DISTINCT token FROM mergeTreeTextIndex(currentDatabase(), ${table}, ${index}) WHERE startsWith(token, ${beginning})
       LIMIT ${wordsOfBeginningMax + 1} FORMAT JSONEachRow`,
   );
-  if (found.length === 0) return sql`0`;
-  if (found.length <= wordsOfBeginningMax)
-    return sql`hasAnyTokens(${column}, [${sqlList(found.map(({ token }) => token))}])`;
-  return sql`match(lower(${column}), ${`(^|[^0-9a-z])${beginning}`})`;
+  const inText = sql`match(lower(${column}), ${`${beforeWord}${beginning}`})`;
+  if (found.length > wordsOfBeginningMax) return inText;
+  const words = found.map(({ token }) => token);
+  const inIndex = words.length === 0 ? sql`0` : sql`hasAnyTokens(${column}, [${sqlList(words)}])`;
+  const indexed = merged.filter(({ level }) => level > 0).map(({ name }) => name);
+  if (indexed.length === merged.length) return inIndex;
+  return sql`(${inIndex} OR (${indexed.length === 0 ? sql`1` : sql`_part NOT IN (${sqlList(indexed)})`} AND ${inText}))`;
 }
 
 async function rows<Row>(connection: ConfinedConnection, { text }: Sql): Promise<Row[]> {
