@@ -12,7 +12,7 @@ import {
 import { parseEvent } from '../../services/trace-store/src/ingest/parse-event.ts';
 import { columnNames, createRowBuffer } from '../../services/trace-store/src/clickhouse/row-binary.ts';
 import { applySchema } from '../../services/trace-store/src/clickhouse/schema.ts';
-import { noTask } from '../../services/trace-store/src/ingest/session-tasks.ts';
+import { noTask } from '../../services/trace-store/src/ingest/sources.ts';
 import { timed } from './bench-cluster.ts';
 import { type Quantiles, quantiles } from './quantiles.ts';
 import type { TraceData } from './trace-data.ts';

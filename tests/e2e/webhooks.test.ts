@@ -8,8 +8,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readConnection } from '../../deploy/local/src/connection-file.ts';
 import { type Api, createApi, readHistory } from './api.ts';
 import { makeRepository } from './repository.ts';
 import { type RunningTestCluster, startTestCluster } from './test-cluster.ts';
@@ -187,6 +189,39 @@ test('what happens while a webhook is disabled is delivered once it is enabled, 
   expect(await worktrail('webhook', 'update', webhook.id, '--enable')).toContain('enabled');
   const late = await until(() => receiver.at('/later')[0]);
   expect(JSON.parse(late.body).data.commandId).toBe(commandId);
+});
+
+test('a webhook whose workflow was terminated is begun again, once, and misses nothing that happened before and meanwhile', async () => {
+  let isWell = false;
+  receiver.answers.set('/lost', (to) => to.writeHead(isWell ? 204 : 503).end());
+  const webhook = await hook('/lost');
+  const before = [await run('echo before'), await run('echo before, too')];
+  const { addresses, temporalNamespace } = (await readConnection(join(cluster.stateDirectory, 'connection.json')))!;
+  const connection = await Connection.connect({ address: addresses.temporal });
+  try {
+    const { workflow } = new Client({ connection, namespace: temporalNamespace });
+    await until(() => (receiver.at('/lost').length >= 2 ? true : undefined));
+    await workflow.getHandle(`webhook:${webhook.id}`).terminate('lost');
+    const meanwhile = await run('echo meanwhile');
+    isWell = true;
+    await until(async () => {
+      const fixed = await api.make('/v1/doctor/fix', {});
+      return fixed.removed.some(({ name }: any) => name === webhook.id) ? true : undefined;
+    });
+    const of = ({ body }: Received) => JSON.parse(body).data.commandId as string;
+    const delivered = async () => {
+      const ids = (await deliveries(webhook.id)).filter((one: any) => one.outcome === 'delivered');
+      return new Set(ids.map((one: any) => one.eventId));
+    };
+    await until(async () => ((await delivered()).size === 3 ? true : undefined));
+    expect(new Set(receiver.at('/lost').map(of))).toEqual(new Set([...before, meanwhile]));
+    const runs = [];
+    for await (const { status } of workflow.list({ query: `WorkflowId = 'webhook:${webhook.id}'` }))
+      runs.push(status.name);
+    expect(runs.filter((status) => status === 'RUNNING')).toHaveLength(1);
+  } finally {
+    await connection.close();
+  }
 });
 
 test('what cannot be a webhook is refused by name, and webhooks are the organization’s own', async () => {

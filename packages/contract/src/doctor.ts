@@ -5,7 +5,7 @@
 export type DoctorPart = 'sandbox-runner' | 'orchestrator';
 
 export interface Finding {
-  /** "container", "volume", "network", "directory", "leftover", "image"; "artifact", "session", "workflow", "trial", "order", "bucket". */
+  /** "container", "volume", "network", "directory", "leftover", "image"; "artifact", "session", "workflow", "trial", "proposal", "webhook", "order", "bucket". */
   kind: string;
   /** What the part itself calls it; unique within the kind and part. */
   name: string;
@@ -17,7 +17,7 @@ export interface Finding {
   since: string;
   /** For people, and the same as long as the finding is. */
   reason: string;
-  /** "remove" it, or a document of what is no more: set it right. "report": only a person can tell what to do. */
+  /** "remove" it, or set it right: the document of what is no more, the workflow of a webhook. "report": only a person can tell what to do. */
   action: 'remove' | 'report';
   /** From when on it is removed; null for "report". */
   due: string | null;

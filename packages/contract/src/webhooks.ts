@@ -1,6 +1,7 @@
 // Webhooks: their documents, the workflow `webhook` that serves each, and the log of its attempts.
 //
-// The workflow is the only one that knows how far it has come; the document is the gateway's, and read anew at each step.
+// The document is the gateway's, and read anew at each step. How far it has come is the workflow's, which keeps it beside the document each time
+// before it asks for more: one that was lost is begun again from there, and delivers at most what was under way a second time.
 
 import type { EventType } from './event-types.ts';
 import { eventTypes } from './event-types.ts';
@@ -31,6 +32,11 @@ export function webhookKey(organizationId: string, webhookId: string): string {
 const notDelivered: readonly EventType[] = ['command.output', 'message.agent_delta', 'reasoning.delta'];
 export const deliveredTypes: readonly EventType[] = eventTypes.filter((type) => !notDelivered.includes(type));
 
+/** Where the WebhookSpec is kept from which the workflow begins again, in the configuration bucket. */
+export function webhookStateKey(organizationId: string, webhookId: string): string {
+  return `webhook-state.${organizationId}.${webhookId}`;
+}
+
 export const webhookWorkflow = 'webhook';
 export function webhookWorkflowId(webhookId: string): string {
   return `webhook:${webhookId}`;
@@ -57,11 +63,24 @@ export interface EventPlace {
   type: string;
 }
 
+/** One event that is under way to a receiver. */
+export interface WebhookDelivery {
+  place: EventPlace;
+  replay: boolean;
+  /** Made already. */
+  attempts: number;
+  /** Of the first attempt; null before it. */
+  firstMs: number | null;
+  dueMs: number;
+}
+
 export interface WebhookSpec {
   organizationId: string;
   webhookId: string;
-  /** Events before it are not delivered. */
+  /** Events before it are not delivered, but for those under way. */
   after: WebhookPosition[];
+  pending?: WebhookDelivery[];
+  lastSuccessMs?: number;
 }
 
 /** Update of the workflow → true, with an EventPlace: delivers it (again). @throws rate_limited where too many wait. */

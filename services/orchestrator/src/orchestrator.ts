@@ -65,7 +65,7 @@ export async function startOrchestrator(
 
   const client = await connectTemporalClient(config.temporal, lifetime);
   const reconciliation = createReconciliation({
-    ...{ jsm, sessions, trials, proposals, client, log },
+    ...{ jsm, sessions, trials, proposals, configuration, client, log },
     runnerOrders: await openBucket(nats, buckets.runnerOrders),
     reconciliation: await openBucket(nats, buckets.reconciliation),
     graceMs: config.reconcileGraceMs,

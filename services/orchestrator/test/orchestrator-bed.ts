@@ -51,7 +51,7 @@ export interface OrchestratorBed {
   readonly port: number;
   /** Rejects when the orchestrator does not answer that it works. */
   askHealth(): Promise<void>;
-  /** What the trace-store tells webhooks of when it is asked next. */
+  /** What the trace-store tells webhooks of. */
   matches: Match[];
   /** Every event of a session that is in the stream, in the stream's order; and the same with its place. */
   stored(sessionId: string): Promise<StoredEvent[]>;
@@ -90,7 +90,7 @@ export async function startOrchestratorBed(servers: Servers, cachedWorkflowsMax:
   const git = await startScriptedGit(native);
   const events = createEventReader(jsm);
   const matches: Match[] = [];
-  const traceStore = await startStreamTraceStore(events, (max) => matches.splice(0, max));
+  const traceStore = await startStreamTraceStore(events, matches);
   const model: OrchestratorBed['model'] = { answer: () => ({ text: 'There is nothing to do.', calls: [] }) };
   const modelServer = await startScriptedModel({ answer: (asked) => model.answer(asked) });
   const scans = await startScriptedScans(native);

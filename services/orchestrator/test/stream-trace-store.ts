@@ -20,7 +20,7 @@ export interface StoredEvent {
   event: Event;
 }
 
-/** What webhooks are told of, once. */
+/** What webhooks are told of. Their position counts those of their organization that they have. */
 export interface Match {
   organizationId: string;
   sessionId: string;
@@ -31,7 +31,7 @@ export interface Match {
 /** `events`: all of a session, in their order. */
 export async function startStreamTraceStore(
   events: (sessionId: string) => Promise<StoredEvent[]>,
-  takeMatches: (max: number) => Match[],
+  matches: readonly Match[],
 ): Promise<{ url: string; stop(): Promise<void> }> {
   async function list(request: Uint8Array): Promise<Uint8Array> {
     const { scope, types, after } = fromBinary(ListEventsRequestSchema, request);
@@ -45,12 +45,15 @@ export async function startStreamTraceStore(
     return toBinary(ListEventsResponseSchema, create(ListEventsResponseSchema, answer));
   }
   function match(request: Uint8Array): Uint8Array {
-    const { limit } = fromBinary(MatchEventsRequestSchema, request);
-    const matched = takeMatches(limit).map(({ organizationId, sessionId, sequence, event }) => ({
+    const { limit, organizationId: ofOrganization, after } = fromBinary(MatchEventsRequestSchema, request);
+    const had = Number(after[0]?.stored?.epoch ?? 0n);
+    const own = matches.filter(({ organizationId }) => organizationId === ofOrganization);
+    const matched = own.slice(had, had + limit).map(({ organizationId, sessionId, sequence, event }) => ({
       scope: { organizationId, sessionId, partition: 0 },
       ...{ cursor: cursorAt(sequence), eventId: event.id, type: eventType(event.payload.case!) },
     }));
-    return toBinary(MatchEventsResponseSchema, create(MatchEventsResponseSchema, { events: matched }));
+    const next = [{ partition: 0, stored: { epoch: BigInt(had + matched.length) } }];
+    return toBinary(MatchEventsResponseSchema, create(MatchEventsResponseSchema, { events: matched, next }));
   }
   async function answerTo(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];

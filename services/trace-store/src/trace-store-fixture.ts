@@ -17,8 +17,10 @@ import { type NatsServer, startNatsServer } from '@worktrail/testing/nats-server
 import { makeScratch } from '@worktrail/testing/scratch';
 import type { TraceStoreConfig } from './config.ts';
 import { eventRow, type StoredRow } from './ingest/event-row.ts';
-import { parseEvent, type StreamMessage } from './ingest/parse-event.ts';
-import { noTask, type SessionTask } from './ingest/session-tasks.ts';
+import { parseEvent } from './ingest/parse-event.ts';
+import type { StreamMessage } from './ingest/stream-message.ts';
+import type { Batch, Sink, StoreResult } from './ingest/ingest.ts';
+import { noTask, type SessionTask } from './ingest/sources.ts';
 import { startTraceStore } from './trace-store.ts';
 
 export const internalToken = 'a-token-for-tests-of-the-trace-store';
@@ -163,6 +165,17 @@ export function eventBytes(
       payload,
     }),
   );
+}
+
+export async function batchOf(sink: Sink, messages: readonly StreamMessage[], epoch: number): Promise<Batch> {
+  const batch = sink.begin(epoch);
+  await batch.add(messages);
+  return batch;
+}
+
+/** As one batch. */
+export async function storeAll(sink: Sink, messages: readonly StreamMessage[], epoch: number): Promise<StoreResult> {
+  return (await batchOf(sink, messages, epoch)).store();
 }
 
 /** As the ingest stores it. */

@@ -42,7 +42,8 @@ export function createTrialReader(bucket: KV, workflows: Pick<WorkflowClient, 'q
       const described = await workflows
         .query<TrialDocument>(trialWorkflowId(document.id), describeTrial, [])
         .catch(() => undefined);
-      return described && described.version >= document.version ? described : document;
+      // What is recorded tells of the newest commands sooner.
+      return described && described.version > document.version ? described : document;
     },
     untilEnded: (document, wait) =>
       untilDocument(

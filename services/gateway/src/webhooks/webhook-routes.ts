@@ -1,11 +1,12 @@
 // Webhooks of an organization: made with their secret shown once, changed, deleted; what was tried to be delivered, and delivered again.
 //
-// A webhook begins at the events that are stored after it was made. The workflow that serves it is started behind its document, by the
-// request that makes it or by a repetition of it; one that is missing is started by the next change of the webhook.
+// A webhook begins at the events that are stored after it was made: that is kept first, then its document, then the workflow that serves it
+// is started, by the request that makes it or by a repetition of it. One that is missing is started again from what it has kept, by the
+// orchestrators' reconciliation or by the next change of the webhook.
 
 import { z } from '@hono/zod-openapi';
 import * as contract from '@worktrail/contract/webhooks';
-import type { WebhookDocument, WebhookPosition } from '@worktrail/contract/webhooks';
+import type { WebhookDocument, WebhookPosition, WebhookSpec } from '@worktrail/contract/webhooks';
 import { createAddressJudge, canonicalHost, plainAddress } from '@worktrail/runtime/addresses';
 import type { OperatorConfig } from '@worktrail/runtime/operator-config';
 import type { SecretBox } from '@worktrail/runtime/secret-box';
@@ -82,7 +83,7 @@ function addMaking(api: Api, deps: WebhookRouteDeps): void {
         const detail = `webhooks: the organization has its maximum of ${operator.webhooks.perOrganizationMax}`;
         throw new Problem('rate_limited', detail);
       }
-      const after = await present(deps, organizationId);
+      const spec = await keptState(deps, organizationId, webhookId);
       const secret = newSecret(draw, webhookId);
       const now = new Date(draw.timeMs).toISOString();
       const key = contract.webhookKey(organizationId, webhookId);
@@ -91,7 +92,7 @@ function addMaking(api: Api, deps: WebhookRouteDeps): void {
         ...{ projectId: body.projectId ?? null, enabled: true, disabledReason: null },
         ...{ sealedSecret: box.seal(secret, key), createdAt: now, updatedAt: now },
       });
-      await begin(deps, organizationId, webhookId, after);
+      await begin(deps, spec);
       const { url, types, projectId } = stored.value;
       const detail = { url, types, projectId };
       await audit.record(request, { organizationId, action: 'webhook.created', resourceId: webhookId, detail });
@@ -164,7 +165,7 @@ function addChanging(api: Api, deps: WebhookRouteDeps): void {
         return { ...webhook, url, types, description, enabled, disabledReason, updatedAt };
       });
       const told = await workflows.update<true>(contract.webhookWorkflowId(webhookId), contract.webhookChanged, []);
-      if (told === undefined) await begin(deps, organizationId, webhookId, await present(deps, organizationId));
+      if (told === undefined) await begin(deps, await keptState(deps, organizationId, webhookId));
       await audit.record(request, { organizationId, action: 'webhook.updated', resourceId: webhookId, detail: body });
       return json(200, webhookJson(stored.value), { etag: etag(stored.revision) });
     },
@@ -184,6 +185,7 @@ function addChanging(api: Api, deps: WebhookRouteDeps): void {
       const { webhookId } = request.params;
       await open(store, request.principal, webhookId);
       await store.remove(contract.webhookKey(organizationId, webhookId));
+      await store.remove(contract.webhookStateKey(organizationId, webhookId));
       await audit.record(request, { organizationId, action: 'webhook.deleted', resourceId: webhookId, detail: {} });
       return noContent;
     },
@@ -251,14 +253,17 @@ async function present({ trace }: WebhookRouteDeps, organizationId: string): Pro
   return next.map(webhookPosition);
 }
 
-async function begin(
-  { workflows }: WebhookRouteDeps,
-  organizationId: string,
-  webhookId: string,
-  after: WebhookPosition[],
-): Promise<void> {
-  const spec: contract.WebhookSpec = { organizationId, webhookId, after };
-  await workflows.start(contract.webhookWorkflow, contract.webhookWorkflowId(webhookId), spec, { again: true });
+/** How far it has come; one that has just been made is at the present. */
+async function keptState(deps: WebhookRouteDeps, organizationId: string, webhookId: string): Promise<WebhookSpec> {
+  const key = contract.webhookStateKey(organizationId, webhookId);
+  const kept = await deps.store.read<WebhookSpec>(key);
+  if (kept) return kept.value;
+  const after = await present(deps, organizationId);
+  return (await deps.store.create<WebhookSpec>(key, { organizationId, webhookId, after })).value;
+}
+
+async function begin({ workflows }: WebhookRouteDeps, spec: WebhookSpec): Promise<void> {
+  await workflows.start(contract.webhookWorkflow, contract.webhookWorkflowId(spec.webhookId), spec, { again: true });
 }
 
 /** An address that will never be reached is told at once; of a name it is not known yet. */

@@ -9,6 +9,7 @@ const nothing: Found = {
     sessions: [],
     trials: [],
     proposals: [],
+    webhooks: [],
     running: new Set(),
     artifacts: [],
     orders: [],
@@ -45,6 +46,18 @@ test('only a document whose workflow was asked for and is gone is a finding; whe
       for (const one of found) expect(one.action).toBe(isMost ? 'report' : 'remove');
     }),
   );
+});
+
+test('webhooks whose workflows are gone are begun again at once, also where it is most of them; that of none ends by itself', () => {
+  const webhooks = Array.from({ length: 9 }, () => ({ id: newId('webhook'), organizationId }));
+  const running = new Set([webhooks[0]!.id, newId('webhook')]);
+  const found = { ...nothing, webhooks, running };
+  const lost = webhooks.slice(1);
+  expect(suspects(found).webhooks).toEqual(lost);
+  const judged = judge(found, new Set(lost.map(({ id }) => id)));
+  expect(judged.map(({ name }) => name)).toEqual(lost.map(({ id }) => id));
+  for (const one of judged)
+    expect(one).toMatchObject({ kind: 'webhook', organizationId, action: 'remove', graceMs: 0 });
 });
 
 test('an artifact that an open proposal needs is no finding', () => {

@@ -1,12 +1,14 @@
 // Decides what of documents, workflows and stored artifacts has no counterpart: a pure function of what is there.
 //
 // 1. A document of a session, trial or proposal that lives has a running workflow; an attempt of a trial that has not begun needs none yet.
+//    So has a webhook; that one is begun again, at once and however many they are, for it has kept where it was.
 // 2. An artifact that a document names stays: that of the session that stored it, or of one forked from there. Of a live session's others
 //    only its workflow can tell: it is asked before one goes.
 // 3. What is true of most is no orphan but a loss: where many documents, and most, have no workflow, nothing of them is changed.
 // 4. A bucket that was made anew tells nothing about what is older than it.
 
 import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
+import type { WebhookDocument } from '@worktrail/contract/webhooks';
 import { createdMsOf, isId } from '@worktrail/contract/ids';
 import type { Judged } from '@worktrail/runtime/first-seen';
 
@@ -23,10 +25,13 @@ export type KnownTrial = Pick<TrialDocument, 'id' | 'organizationId' | 'state'>;
 
 export type KnownProposal = Pick<ProposalDocument, 'id' | 'organizationId' | 'state' | 'artifacts'>;
 
+export type KnownWebhook = Pick<WebhookDocument, 'id' | 'organizationId'>;
+
 export interface Found {
   sessions: readonly KnownSession[];
   trials: readonly KnownTrial[];
   proposals: readonly KnownProposal[];
+  webhooks: readonly KnownWebhook[];
   /** Those of them whose workflow runs, by id. */
   running: ReadonlySet<string>;
   artifacts: readonly string[];
@@ -41,10 +46,11 @@ const ended: ReadonlySet<string> = new Set(['archived', 'failed']);
 const endedProposal: ReadonlySet<string> = new Set(['merged', 'rejected', 'closed']);
 
 /** Documents that ought to have a running workflow and, as far as lists tell, have none. */
-export function suspects({ sessions, trials, proposals, running }: Found): {
+export function suspects({ sessions, trials, proposals, webhooks, running }: Found): {
   sessions: KnownSession[];
   trials: KnownTrial[];
   proposals: KnownProposal[];
+  webhooks: KnownWebhook[];
 } {
   const isExpected = (session: KnownSession) =>
     session.version === 0 && session.trialId !== null && running.has(session.trialId);
@@ -52,12 +58,14 @@ export function suspects({ sessions, trials, proposals, running }: Found): {
     sessions: sessions.filter((one) => !ended.has(one.state) && !running.has(one.id) && !isExpected(one)),
     trials: trials.filter((one) => one.state === 'running' && !running.has(one.id)),
     proposals: proposals.filter((one) => !endedProposal.has(one.state) && !running.has(one.id)),
+    webhooks: webhooks.filter(({ id }) => !running.has(id)),
   };
 }
 
 /** `gone`: ids of those whose workflow was asked for, and is closed or not there. */
 export function judge(found: Found, gone: ReadonlySet<string>): Judged[] {
   return [
+    ...found.webhooks.filter(({ id }) => gone.has(id)).map(judgeWebhook),
     ...judgeDocuments(found, gone),
     ...judgeWorkflows(found),
     ...judgeArtifacts(found),
@@ -87,10 +95,16 @@ function judgeDocuments({ sessions, trials, proposals }: Found, gone: ReadonlySe
   }));
 }
 
+function judgeWebhook({ id, organizationId }: KnownWebhook): Judged {
+  const webhook = { kind: 'webhook', name: id, organizationId, sessionId: null, generation: null };
+  return { ...webhook, reason: 'it has no running workflow', action: 'remove', graceMs: 0 };
+}
+
 function judgeWorkflows({ sessions, trials, proposals, running }: Found): Judged[] {
   const known = new Set([...sessions, ...trials, ...proposals].map(({ id }) => id));
+  // That of a webhook that is no more ends by itself.
   return [...running]
-    .filter((id) => !known.has(id))
+    .filter((id) => !known.has(id) && !isId(id, 'webhook'))
     .map((id) => {
       const sessionId = isId(id, 'session') ? id : null;
       const workflow = { kind: 'workflow', name: id, organizationId: null, sessionId, generation: null };

@@ -10,10 +10,11 @@ import { proposalWorkflow, proposalWorkflowId } from '@worktrail/contract/propos
 import { sessionWorkflow, sessionWorkflowId } from '@worktrail/contract/session-messages';
 import { buckets } from '@worktrail/contract/subjects';
 import { trialWorkflow, trialWorkflowId } from '@worktrail/contract/trial-messages';
+import { webhookKey, webhookWorkflow, webhookWorkflowId } from '@worktrail/contract/webhooks';
 import { readAllDocuments } from '@worktrail/runtime/all-documents';
 import { infoSubjects, objectStream } from '@worktrail/runtime/object-store-layout';
 import { streamCreatedMs } from '@worktrail/runtime/stream-created';
-import type { Found } from './judge.ts';
+import type { Found, KnownWebhook } from './judge.ts';
 
 const workflowsMax = 100_000;
 const pageSize = 1_000;
@@ -25,11 +26,12 @@ export interface LookDeps {
   trials: KV;
   proposals: KV;
   runnerOrders: KV;
+  configuration: KV;
   client: Client;
 }
 
 export async function look(deps: LookDeps): Promise<Found> {
-  const { jsm, sessions, trials, proposals, runnerOrders, client } = deps;
+  const { jsm, sessions, trials, proposals, runnerOrders, configuration, client } = deps;
   const artifacts = await artifactNames(jsm);
   const foundSessions = await readAllDocuments(sessions, (one: SessionDocument) => {
     const { id, organizationId, trialId, version, state, generation } = one;
@@ -42,6 +44,7 @@ export async function look(deps: LookDeps): Promise<Found> {
     const { id, organizationId, state, artifacts: named } = one;
     return { id, organizationId, state, artifacts: named };
   });
+  const webhooks = await knownWebhooks(configuration);
   const lasting: string[] = [];
   for (const name of vanishing) if (await isLasting(jsm, name)) lasting.push(name);
   return {
@@ -49,12 +52,23 @@ export async function look(deps: LookDeps): Promise<Found> {
     sessions: foundSessions,
     trials: foundTrials,
     proposals: foundProposals,
+    webhooks,
     running: await runningIds(client),
     orders: await readAllDocuments(runnerOrders, ({ draining }: RunnerOrder, runnerId) => ({ runnerId, draining })),
     runnerIds: await announcedIds(jsm),
     lastingBuckets: lasting,
     sessionsSinceMs: streamCreatedMs((await sessions.status()).streamInfo),
   };
+}
+
+/** By their keys alone; of those that do not come this time the next look knows. */
+async function knownWebhooks(configuration: KV): Promise<KnownWebhook[]> {
+  const found: KnownWebhook[] = [];
+  for await (const key of await configuration.keys(webhookKey('*', '*'))) {
+    const [, organizationId = '', id = ''] = key.split('.');
+    found.push({ id, organizationId });
+  }
+  return found;
 }
 
 async function artifactNames(jsm: JetStreamManager): Promise<string[]> {
@@ -81,7 +95,7 @@ async function isLasting(jsm: JetStreamManager, bucket: string): Promise<boolean
 
 async function runningIds(client: Client): Promise<Set<string>> {
   const running = new Set<string>();
-  const query = `ExecutionStatus = 'Running' AND WorkflowType IN ('${sessionWorkflow}', '${trialWorkflow}', '${proposalWorkflow}')`;
+  const query = `ExecutionStatus = 'Running' AND WorkflowType IN ('${sessionWorkflow}', '${trialWorkflow}', '${proposalWorkflow}', '${webhookWorkflow}')`;
   for await (const { workflowId } of client.workflow.list({ query, pageSize })) {
     running.add(workflowId.slice(workflowId.indexOf(':') + 1));
     if (running.size > workflowsMax) throw new Error(`more than ${workflowsMax} workflows run`);
@@ -89,7 +103,12 @@ async function runningIds(client: Client): Promise<Set<string>> {
   return running;
 }
 
-const workflowIds = { session: sessionWorkflowId, trial: trialWorkflowId, proposal: proposalWorkflowId };
+const workflowIds = {
+  session: sessionWorkflowId,
+  trial: trialWorkflowId,
+  proposal: proposalWorkflowId,
+  webhook: webhookWorkflowId,
+};
 
 /** Lists of workflows are behind the truth: one alone can be asked for. */
 export async function isGone(client: Client, kind: keyof typeof workflowIds, id: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { DoctorAnswer } from '@worktrail/contract/doctor';
 import type { RunnerOrder, SessionDocument } from '@worktrail/contract/documents';
 import { newId } from '@worktrail/contract/ids';
@@ -13,6 +14,13 @@ import {
   sessionKey,
   trialKey,
 } from '@worktrail/contract/subjects';
+import {
+  webhookChanged,
+  webhookKey,
+  type WebhookSpec,
+  webhookStateKey,
+  webhookWorkflowId,
+} from '@worktrail/contract/webhooks';
 import { openBucket } from '@worktrail/runtime/buckets';
 import { createLogger } from '@worktrail/runtime/log';
 import {
@@ -26,7 +34,7 @@ import {
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
 import { startProposal } from '../../test/proposal-client.ts';
-import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import { sampleCommand, sampleSession, sampleWebhook } from '../../test/samples.ts';
 import { startSession, until } from '../../test/session-client.ts';
 import { sampleTrial, startTrial } from '../../test/trial-client.ts';
 import { createReconciliation } from './reconciliation.ts';
@@ -60,8 +68,8 @@ afterAll(async () => {
 
 /** As a process that has just started. */
 async function examine(fix: boolean, mayFix: (owner: string | null) => boolean = () => true, sessions = bed.sessions) {
-  const { trials, proposals, client } = bed;
-  const parts = { jsm, sessions, trials, proposals, runnerOrders: orders, reconciliation, client };
+  const { trials, proposals, configuration, client } = bed;
+  const parts = { jsm, sessions, trials, proposals, configuration, runnerOrders: orders, reconciliation, client };
   const log = createLogger({ service: 'test', level: 'silent' });
   return await createReconciliation({ ...parts, graceMs, clock: () => nowMs, signal, log }).examine({ fix, mayFix });
 }
@@ -146,6 +154,65 @@ test('a session and a trial whose workflows are gone are shown as failed after t
   expect(shown).toMatchObject({ state: 'failed', failure: { code: 'internal', detail: 'its workflow is gone' } });
   const ended = (await bed.trials.get(trialKey(trial.spec.organizationId, trial.spec.trialId)))!;
   expect(ended.json()).toMatchObject({ state: 'failed' });
+});
+
+test('a webhook whose workflow was terminated, or has no history any more, is begun again once, where it was', async () => {
+  const session = await startSession(bed, sampleSession());
+  await session.untilState('ready');
+  const { organizationId, sessionId } = session.spec;
+  const { id: webhookId, ...rest } = sampleWebhook(organizationId);
+  await bed.configuration.put(webhookKey(organizationId, webhookId), JSON.stringify({ id: webhookId, ...rest }));
+  const stateKey = webhookStateKey(organizationId, webhookId);
+  const spec: WebhookSpec = { organizationId, webhookId, after: [] };
+  await bed.configuration.put(stateKey, JSON.stringify(spec));
+  const workflowId = webhookWorkflowId(webhookId);
+  const kept = async () => (await bed.configuration.get(stateKey))!.json<WebhookSpec>();
+  const isUnderWay = (state: WebhookSpec, eventId: string) =>
+    state.pending!.some(({ place }) => place.eventId === eventId);
+  const handle = bed.client.workflow.getHandle(workflowId);
+  const runs = new Set<string>();
+  const ids: string[] = [];
+
+  // It never ran, was terminated, and is not known to Temporal any more: each time something happens meanwhile.
+  for (const lose of [
+    async () => undefined,
+    () => handle.terminate('lost'),
+    async () => {
+      const { namespace } = bed.client.options;
+      await bed.client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId } });
+      await until(
+        () =>
+          handle.describe().then(
+            () => 'there',
+            (error: unknown) => (error instanceof WorkflowNotFoundError ? 'gone' : 'there'),
+          ),
+        (state) => state === 'gone',
+      );
+    },
+  ]) {
+    await lose();
+    const { event, sequence } = (await bed.stored(sessionId))[ids.length]!;
+    bed.matches.push({ organizationId, sessionId, event, sequence });
+    ids.push(event.id);
+    const found = await until(
+      () => Promise.all([examine(true), examine(true)]),
+      (both) => both.some(({ removed }) => named(removed, webhookId).length > 0),
+    );
+    const begun = found.flatMap(({ removed }) => named(removed, webhookId));
+    expect(begun).toEqual(['remove webhook']);
+    const state = await until(kept, (one) => one.pending !== undefined && isUnderWay(one, event.id));
+    // What was under way before is so again, once.
+    expect(state.pending!.map(({ place }) => place.eventId)).toEqual(ids);
+    const { status, runId } = await handle.describe();
+    expect(status.name).toBe('RUNNING');
+    expect(runs.has(runId)).toBe(false);
+    runs.add(runId);
+  }
+  expect(named((await examine(true)).findings, webhookId)).toEqual([]);
+  await bed.configuration.delete(webhookKey(organizationId, webhookId));
+  await handle.executeUpdate<true, []>(webhookChanged);
+  await handle.result();
+  expect((await bed.configuration.get(stateKey))?.operation).not.toBe('PUT');
 });
 
 test('a workflow without a document gets the one that it says itself', async () => {

@@ -1,7 +1,7 @@
 // The reconciliation of everything that belongs to no host, by whichever orchestrator is asked: the schedule, or the doctor.
 //
 // 1. Since when something is found so is stored before anything is changed, and shared by all orchestrators.
-// 2. At most `confirmedMax` suspicious documents are asked for and `changesMax` things set right at a time. The next examination goes on
+// 2. At most `confirmedMax` suspicious documents, and as many webhooks, are asked for and `changesMax` things set right at a time. The next examination goes on
 //    behind them; what was not looked at keeps its time, and changes nothing.
 
 import type { KV } from '@nats-io/kv';
@@ -14,6 +14,7 @@ import { isGone, look, type LookDeps } from './look.ts';
 import { setRight, unneededArtifacts } from './set-right.ts';
 
 const confirmedMax = 200;
+const lookEveryMs = 600_000;
 const changesMax = 500;
 /** So many fit into one document. */
 const judgedMax = 3_000;
@@ -91,11 +92,11 @@ export function createReconciliation(deps: ReconciliationDeps): Reconciliation {
 
 /** Asks for the workflows of suspicious documents, where there are too many behind those that were asked for last. */
 async function confirm(
-  { client }: ReconciliationDeps,
+  { client, clock }: ReconciliationDeps,
   found: Found,
   askedUpTo: string,
 ): Promise<{ gone: Set<string>; askedUpTo: string; isWhole: boolean }> {
-  const { sessions, trials, proposals } = suspects(found);
+  const { sessions, trials, proposals, webhooks } = suspects(found);
   const all = [
     ...sessions.map(({ id }) => ({ kind: 'session' as const, id })),
     ...trials.map(({ id }) => ({ kind: 'trial' as const, id })),
@@ -105,6 +106,12 @@ async function confirm(
   const later = isWhole ? all : all.filter(({ id }) => id > askedUpTo);
   const asked = (later.length > 0 ? later : all).slice(0, confirmedMax);
   const gone = new Set<string>();
+  // Each that is gone is begun again, so that the next look has others. Those that run as far as lists tell are asked in turn: a list may be
+  // wrong about one for ever, whose history was taken away soon after it began.
+  const others = found.webhooks.filter(({ id }) => found.running.has(id));
+  const first = (Math.floor(clock() / lookEveryMs) * confirmedMax) % Math.max(others.length, 1);
+  const webhooksAsked = [...webhooks, ...others.slice(first), ...others.slice(0, first)].slice(0, confirmedMax);
+  for (const { id } of webhooksAsked) if (await isGone(client, 'webhook', id)) gone.add(id);
   for (const { kind, id } of asked) if (await isGone(client, kind, id)) gone.add(id);
   return { gone, askedUpTo: isWhole ? '' : (asked.at(-1)?.id ?? ''), isWhole };
 }

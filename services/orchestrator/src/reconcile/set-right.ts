@@ -1,17 +1,23 @@
-// Removes one thing that has no counterpart, or sets its document right: after looking once more whether it is still so.
+// Removes one thing that has no counterpart, sets its document right, or begins its workflow again: after looking once more whether it is still so.
 //
 // Each of these may be done twice, by two orchestrators at once, and may be late: a newer document or order is never overwritten.
 
 import type { JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { isId } from '@worktrail/contract/ids';
 import type { Finding } from '@worktrail/contract/doctor';
 import type { ProposalDocument, RunnerOrder, SessionDocument, TrialDocument } from '@worktrail/contract/documents';
 import { describeProposal, proposalWorkflowId } from '@worktrail/contract/proposal-messages';
-import { describeSession, sessionWorkflowId } from '@worktrail/contract/session-messages';
+import {
+  describeSession,
+  sessionWorkflowId,
+  workflowTaskQueue,
+  workflowTaskTimeoutMs,
+} from '@worktrail/contract/session-messages';
 import { proposalKey, sessionKey, trialKey } from '@worktrail/contract/subjects';
 import { describeTrial, trialWorkflowId } from '@worktrail/contract/trial-messages';
+import { type WebhookSpec, webhookStateKey, webhookWorkflow, webhookWorkflowId } from '@worktrail/contract/webhooks';
 import { readAllDocuments } from '@worktrail/runtime/all-documents';
 import { putVersioned, readDocument } from '@worktrail/runtime/buckets';
 import { chunkSubject, infoSubject, type ObjectInfo, objectStream } from '@worktrail/runtime/object-store-layout';
@@ -26,6 +32,7 @@ export interface SetRightDeps {
   trials: KV;
   proposals: KV;
   runnerOrders: KV;
+  configuration: KV;
   client: Client;
   clock: () => number;
   /** Aborted: nothing else is begun. */
@@ -44,6 +51,8 @@ export async function setRight(deps: SetRightDeps, finding: Finding): Promise<bo
         return await endTrial(deps, finding);
       case 'proposal':
         return await endProposal(deps, finding);
+      case 'webhook':
+        return await beginWebhook(deps, finding);
       case 'workflow':
         return await recordWorkflow(deps, finding);
       case 'order':
@@ -94,6 +103,28 @@ async function endProposal(
     version: version + 1,
   });
   return true;
+}
+
+/** From where it has kept that it was. One that another has begun meanwhile is left alone, one whose webhook has gone ends by itself. */
+async function beginWebhook(
+  { client, configuration }: SetRightDeps,
+  { name, organizationId }: Finding,
+): Promise<boolean> {
+  const stored = await readDocument<WebhookSpec>(configuration, webhookStateKey(organizationId as string, name));
+  if (!stored) return false;
+  try {
+    await client.workflow.start(webhookWorkflow, {
+      workflowId: webhookWorkflowId(name),
+      taskQueue: workflowTaskQueue,
+      workflowTaskTimeout: workflowTaskTimeoutMs,
+      args: [stored.value],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    return false;
+  }
 }
 
 /** The workflow says itself what its document is. */

@@ -66,6 +66,20 @@ export function newTrialState(spec: TrialSpec): TrialState {
   };
 }
 
+/**
+ * For a query. That may be answered from a task of the workflow that is lost afterwards, and done again with other ids: a command is told of
+ * once its session was, which is known only in a later task. What is recorded is of no task that was lost.
+ */
+export function describedTrial(state: TrialState): TrialDocument {
+  const document = trialDocument(state);
+  const sessions = document.sessions.map((session, index) => {
+    const { current } = state.attempts[index]!;
+    if (!current || current.sent || current.asks > 0) return session;
+    return { ...session, commandIds: session.commandIds.filter((id) => id !== current.id) };
+  });
+  return { ...document, sessions };
+}
+
 export function trialDocument(state: TrialState): TrialDocument {
   const { spec } = state;
   return {

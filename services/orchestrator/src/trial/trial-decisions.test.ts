@@ -9,7 +9,7 @@ import { sampleTrial } from '../../test/trial-client.ts';
 import * as attempts from './attempts.ts';
 import { nextTrialStep, type TrialStep, type TrialUnderway } from './next-step.ts';
 import { verdictsToRecord } from './record.ts';
-import { newTrialState, type TrialState, trialDocument } from './state.ts';
+import { describedTrial, newTrialState, type TrialState, trialDocument } from './state.ts';
 
 const noon = '2026-01-01T12:00:00.000Z';
 const outcomes: CommandOutcome[] = ['exited', 'timed_out', 'canceled', 'host_lost'];
@@ -260,6 +260,29 @@ describe('any life of a trial', () => {
         if (phase === 'running') expect(commandIds.length + (turn ? 1 : 0)).toBe(done + (current ? 1 : 0));
       }
     });
+  });
+
+  it('tells a query of a command once its session was told of it, and from then on', () => {
+    const plans = [{ commands: ['test' as const, 'test' as const], asks: false }];
+    const { state } = start({ plans, verify: [], maxParallel: 1, budget: {}, stopWhen: undefined });
+    const { sessionId } = state.spec.attempts[0]!.session;
+    const shown = () => describedTrial(state).sessions[0]!.commandIds;
+    const report = (commandId: string) =>
+      attempts.commandReported(state, { sessionId, commandId, result: ended('exited', 0) }, noon);
+    attempts.attemptStarted(state, 0, noon);
+    attempts.sessionStarted(state, 0);
+    attempts.sessionReported(state, { sessionId, state: 'ready', failure: null }, noon);
+    attempts.stepChosen(state, 0, 'cmd_lost', noon);
+    expect(trialDocument(state).sessions[0]!.commandIds).toEqual(['cmd_lost']);
+    expect(shown()).toEqual([]);
+    attempts.stepSent(state, 0, 'cmd_lost');
+    expect(shown()).toEqual(['cmd_lost']);
+    // Sent again after a silence.
+    attempts.stepSilent(state, 0, 'cmd_lost');
+    expect(shown()).toEqual(['cmd_lost']);
+    report('cmd_lost');
+    attempts.stepChosen(state, 0, 'cmd_2', noon);
+    expect(shown()).toEqual(['cmd_lost']);
   });
 
   it('passes no attempt whose turn was not completed', () => {

@@ -21,7 +21,7 @@ import { createBackground } from '../background.ts';
 import { newWorkflowId, now } from '../workflow-clock.ts';
 import * as attempts from './attempts.ts';
 import { isTrialQuiet, nextTrialStep, type TrialStep } from './next-step.ts';
-import { newTrialState, type TrialState, trialDocument } from './state.ts';
+import { describedTrial, newTrialState, type TrialState, trialDocument } from './state.ts';
 import * as steps from './steps.ts';
 
 /** How a run continues the one before it. */
@@ -76,7 +76,7 @@ function answerMessages(state: TrialState): void {
   setHandler(sessionReported, (report) => attempts.sessionReported(state, report, now()));
   setHandler(commandReported, (report) => attempts.commandReported(state, report, now()));
   setHandler(turnReported, (report) => attempts.turnReported(state, report, now()));
-  setHandler(describeTrial, () => trialDocument(state));
+  setHandler(describeTrial, () => describedTrial(state));
   setHandler(cancelTrial, async () => {
     attempts.trialCanceled(state, now());
     await condition(() => state.recordedVersion >= state.version);

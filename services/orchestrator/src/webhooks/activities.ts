@@ -1,8 +1,11 @@
 // What the workflow `webhook` has done: reading what is to be delivered, one attempt, its entry in the log.
 //
 // 1. An attempt whose process died before it was told is made again: a receiver has it at least once, always under the same `webhook-id`.
-// 2. What is sent is read from the history at each attempt; an event that has left it is told as `not_kept`.
+// 2. What a workflow begins again with is kept before it is given more; it goes with the webhook. An attempt that is late may put an older
+//    one: from that nothing is missed either, only more of it repeated.
+// 3. What is sent is read from the history at each attempt; an event that has left it is told as `not_kept`.
 
+import { isDeepStrictEqual } from 'node:util';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { JetStreamClient } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
@@ -39,11 +42,18 @@ export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
   const readWebhook = ({ organizationId, webhookId }: { organizationId: string; webhookId: string }) =>
     readDocument<contract.WebhookDocument>(configuration, contract.webhookKey(organizationId, webhookId));
   return {
-    nextWebhookEvents: beating(async ({ organizationId, webhookId, after, max }) => {
-      let next = after;
+    nextWebhookEvents: beating(async ({ max, ...state }) => {
+      const { organizationId, webhookId } = state;
+      let next = state.after;
+      let isKept = false;
       for (const until = clock() + waitMs; ; ) {
         const webhook = (await readWebhook({ organizationId, webhookId }))?.value;
-        if (!webhook) return { gone: true, events: [], next };
+        if (!webhook) {
+          await configuration.delete(contract.webhookStateKey(organizationId, webhookId));
+          return { gone: true, events: [], next };
+        }
+        if (!isKept) await keepState(configuration, state);
+        isKept = true;
         if (webhook.enabled) {
           const found = await trace.matchEvents({
             ...{ organizationId, projectId: webhook.projectId ?? '', types: webhook.types, limit: max },
@@ -58,7 +68,10 @@ export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
     }),
     attemptDelivery: beating(async (input) => {
       const webhook = (await readWebhook(input))?.value;
-      if (!webhook) return { outcome: 'gone', retryAfterMs: 0 };
+      if (!webhook) {
+        await configuration.delete(contract.webhookStateKey(input.organizationId, input.webhookId));
+        return { outcome: 'gone', retryAfterMs: 0 };
+      }
       if (!webhook.enabled) return { outcome: 'disabled', retryAfterMs: 0 };
       const event = await readEvent(trace, input);
       const startedMs = clock();
@@ -85,6 +98,13 @@ export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
       }
     }),
   };
+}
+
+/** Of one to which nothing happens there is nothing new. */
+async function keepState(configuration: KV, state: contract.WebhookSpec): Promise<void> {
+  const key = contract.webhookStateKey(state.organizationId, state.webhookId);
+  const stored = await readDocument<contract.WebhookSpec>(configuration, key);
+  if (!isDeepStrictEqual(stored?.value, state)) await configuration.put(key, JSON.stringify(state));
 }
 
 function resultOf(input: AttemptInput, posted: Posted | undefined): { result: AttemptResult; last: boolean } {

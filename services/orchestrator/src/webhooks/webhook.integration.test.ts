@@ -56,7 +56,6 @@ describe.each([0, 1_000])('a webhook, with %i workflows in memory', (cachedWorkf
     const tried = () => attempts(organizationId, webhook.id);
     const log = await until(tried, (all) => all.filter(isAgain).length >= 32);
     expect(log.filter(({ attempt }) => attempt === 1)).toHaveLength(32);
-    expect(bed.matches).toHaveLength(18);
     expect(log[0]).toMatchObject({
       ...{ outcome: 'failed', status: null, last: false, place: { eventId: first!.event.id } },
       detail: '127.0.0.1 has no address that may be reached',
@@ -64,6 +63,5 @@ describe.each([0, 1_000])('a webhook, with %i workflows in memory', (cachedWorkf
     await bed.configuration.delete(key);
     await handle.executeUpdate<true, []>(contract.webhookChanged);
     await handle.result();
-    bed.matches.splice(0);
   });
 });

@@ -5,6 +5,8 @@
 //    hangs, fails or is gone costs so many requests in a half hour, and nothing of it is lost.
 // 3. One that took nothing for three days is disabled with the reason; enabled again, it goes on where it was.
 // 4. Its document is read anew at each step: a webhook that was deleted ends by itself.
+// 5. Its state is what it is begun with, and kept outside each time before it asks for more: a workflow that was lost is begun again
+//    from there by the reconciliation, and delivers at most what was under way a second time.
 
 import {
   ApplicationFailure,
@@ -16,7 +18,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import * as messages from '@worktrail/contract/webhooks';
-import type { EventPlace, WebhookPosition, WebhookSpec } from '@worktrail/contract/webhooks';
+import type { EventPlace, WebhookDelivery, WebhookPosition, WebhookSpec } from '@worktrail/contract/webhooks';
 import { retryDelayMs } from './retry-plan.ts';
 
 const windowMax = 32;
@@ -47,26 +49,11 @@ export interface AttemptResult {
 }
 
 export interface WebhookActivities {
-  /** Waits for some, up to a minute. */
+  /** Keeps the state, then waits for some, up to a minute. */
   nextWebhookEvents(input: WebhookSpec & { max: number }): Promise<NextEvents>;
   /** Tells in the log what came of it. */
   attemptDelivery(input: AttemptInput): Promise<AttemptResult>;
   disableWebhook(input: { organizationId: string; webhookId: string; reason: string }): Promise<void>;
-}
-
-interface Delivery {
-  place: EventPlace;
-  replay: boolean;
-  /** Made already. */
-  attempts: number;
-  /** Of the first attempt; null before it. */
-  firstMs: number | null;
-  dueMs: number;
-}
-
-export interface ContinuedWebhook {
-  pending?: Delivery[];
-  lastSuccessMs?: number;
 }
 
 const replay = defineUpdate<true, [EventPlace]>(messages.replayDelivery);
@@ -78,14 +65,14 @@ const { nextWebhookEvents, attemptDelivery, disableWebhook } = proxyActivities<W
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
 });
 
-export async function webhook(spec: WebhookSpec, continued: ContinuedWebhook = {}): Promise<void> {
+export async function webhook(spec: WebhookSpec): Promise<void> {
   const { organizationId, webhookId } = spec;
-  const pending = [...(continued.pending ?? [])];
-  let { after } = spec;
-  let { lastSuccessMs = 0 } = continued;
+  const pending = [...(spec.pending ?? [])];
+  let { after, lastSuccessMs = 0 } = spec;
   let gone = false;
   let leaving = false;
-  const running = new Set<Delivery>();
+  const running = new Set<WebhookDelivery>();
+  const state = (): WebhookSpec => ({ organizationId, webhookId, after, pending, lastSuccessMs });
 
   const checkRoom: (place: EventPlace) => void = () => {
     if (pending.filter((one) => one.replay).length < messages.replaysWaitingMax) return;
@@ -103,12 +90,12 @@ export async function webhook(spec: WebhookSpec, continued: ContinuedWebhook = {
   });
 
   function add(place: EventPlace, isReplay: boolean): void {
-    const delivery: Delivery = { place, replay: isReplay, attempts: 0, firstMs: null, dueMs: Date.now() };
+    const delivery: WebhookDelivery = { place, replay: isReplay, attempts: 0, firstMs: null, dueMs: Date.now() };
     pending.push(delivery);
     void run(delivery);
   }
 
-  async function run(delivery: Delivery): Promise<void> {
+  async function run(delivery: WebhookDelivery): Promise<void> {
     running.add(delivery);
     while (!gone && !leaving) {
       const isDue = () => delivery.dueMs <= Date.now();
@@ -122,7 +109,7 @@ export async function webhook(spec: WebhookSpec, continued: ContinuedWebhook = {
     running.delete(delivery);
   }
 
-  async function isOver(delivery: Delivery): Promise<boolean> {
+  async function isOver(delivery: WebhookDelivery): Promise<boolean> {
     const { place } = delivery;
     const firstMs = (delivery.firstMs ??= Date.now());
     const sinceMs = Date.now() - firstMs;
@@ -152,7 +139,7 @@ export async function webhook(spec: WebhookSpec, continued: ContinuedWebhook = {
     await condition(() => gone || mustLeave() || hasRoom());
     if (gone || mustLeave()) break;
     const max = windowMax - pending.filter((one) => !one.replay).length;
-    const found = await nextWebhookEvents({ organizationId, webhookId, after, max });
+    const found = await nextWebhookEvents({ ...state(), max });
     if (found.gone) {
       gone = true;
       break;
@@ -162,5 +149,5 @@ export async function webhook(spec: WebhookSpec, continued: ContinuedWebhook = {
   }
   leaving = true;
   await condition(() => running.size === 0);
-  if (!gone) await continueAsNew<typeof webhook>({ organizationId, webhookId, after }, { pending, lastSuccessMs });
+  if (!gone) await continueAsNew<typeof webhook>(state());
 }

@@ -17,7 +17,7 @@ export interface Connection {
 /** Settings stand in the statement: in process they would stick to the connection. */
 export function insertStatement(table: string, columns: readonly string[], from: string, token: string): string {
   const names = columns.map((column) => `\`${column}\``).join(', ');
-  return `INSERT INTO ${table} (${names}) ${from} SETTINGS insert_deduplication_token = ${quoteString(token)} FORMAT RowBinary`;
+  return `INSERT INTO ${table} (${names}) ${from} SETTINGS insert_deduplication_token = ${quoteString(token)}, optimize_on_insert = 0 FORMAT RowBinary`;
 }
 
 export async function selectRows<Row>(

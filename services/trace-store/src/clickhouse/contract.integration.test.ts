@@ -157,7 +157,7 @@ async function storeReported(organizationId: string): Promise<void> {
     storedRow(message, { task_id: taskOf(events[index]!.session), trial_id: '' }),
   );
   await embedded.insertBinary('events_v1', binaryRows(eventColumns, stored, 1_000), 'reported');
-  const parsed = messages.map(parseEvent);
+  const parsed = messages.map((message) => parseEvent(message));
   await embedded.insert(
     'commands_v1',
     commandColumns,

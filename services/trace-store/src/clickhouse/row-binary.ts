@@ -18,6 +18,8 @@ export interface RowWriter {
   /** Nullable. */
   optional(value: number | null, put: (value: number) => void): void;
   int32(value: number): void;
+  /** What is encoded already. */
+  raw(encoded: Uint8Array): void;
 }
 
 export interface Column<Row> {
@@ -44,24 +46,46 @@ export function binaryRows<Row>(
 export interface RowBuffer<Row> {
   /** @returns where it ends. @throws where a column cannot hold it; then nothing of it is there. */
   add(row: Row): number;
+  /** A row that is put otherwise; nothing of it is there where `put` throws or answers false. @returns where it ends. */
+  put(put: (writer: SpanWriter) => boolean): number | undefined;
   rows(): Buffer;
+  /** For other rows, in the same memory. */
+  clear(): void;
+}
+
+/** Takes bytes out of messages as they are. */
+export interface SpanWriter extends RowWriter {
+  /** String of ASCII from `start` to `end` of it. @returns false where it is not ASCII. */
+  ascii(message: Uint8Array, start: number, end: number): boolean;
+  /** String of so many bytes; they follow by `part`. */
+  textOf(bytes: number): void;
+  part(message: Uint8Array, start: number, end: number): void;
 }
 
 /** `bytesExpected`: what is told well is not copied again. */
 export function createRowBuffer<Row>(columns: readonly Column<Row>[], bytesExpected: number): RowBuffer<Row> {
   const writer = createWriter(bytesExpected);
+
+  function put(putRow: (to: Writer) => boolean): number | undefined {
+    const start = writer.size();
+    let isPut = false;
+    try {
+      isPut = putRow(writer);
+    } finally {
+      if (!isPut) writer.cut(start);
+    }
+    return isPut ? writer.size() : undefined;
+  }
+
   return {
-    add: (row) => {
-      const start = writer.length();
-      try {
-        for (const column of columns) column.put(writer, row);
-        return writer.length();
-      } catch (error) {
-        writer.cut(start);
-        throw error;
-      }
-    },
+    put,
+    add: (row) =>
+      put((to) => {
+        for (const column of columns) column.put(to, row);
+        return true;
+      })!,
     rows: () => writer.written(),
+    clear: () => writer.cut(0),
   };
 }
 
@@ -74,8 +98,8 @@ const shortLength = 48;
 const lengthBytesMax = 5;
 const word = 2 ** 32;
 
-interface Writer extends RowWriter {
-  length(): number;
+interface Writer extends SpanWriter {
+  size(): number;
   cut(length: number): void;
   written(): Buffer;
 }
@@ -167,7 +191,32 @@ function createWriter(bytesExpected: number): Writer {
       out[at++] = value === null ? 1 : 0;
       if (value !== null) put(value);
     },
-    length: () => at,
+    raw: (encoded) => {
+      reserve(encoded.length);
+      out.set(encoded, at);
+      at += encoded.length;
+    },
+    ascii: (message, start, end) => {
+      reserve(lengthBytesMax + end - start);
+      putLength(end - start);
+      for (let index = start; index < end; index++) {
+        const byte = message[index]!;
+        if (byte > 0x7f) return false;
+        out[at++] = byte;
+      }
+      return true;
+    },
+    textOf: (bytes) => {
+      reserve(lengthBytesMax);
+      putLength(bytes);
+    },
+    part: (message, start, end) => {
+      reserve(end - start);
+      if (end - start > shortLength) out.set(message.subarray(start, end), at);
+      else for (let index = start; index < end; index++) out[at + index - start] = message[index]!;
+      at += end - start;
+    },
+    size: () => at,
     cut: (to) => {
       at = to;
     },

@@ -13,11 +13,11 @@ import { eventColumns, outputColumns } from '../ingest/event-row.ts';
 import { createEventSink } from '../ingest/event-sink.ts';
 import { readHistory } from '../history/history.ts';
 import { ownStore } from '../ingest/ingest-lease.ts';
-import type { StreamMessage } from '../ingest/parse-event.ts';
+import type { StreamMessage } from '../ingest/stream-message.ts';
 import { applySchema, schemaFiles } from './schema.ts';
 import { binaryRows } from './row-binary.ts';
-import { noTask } from '../ingest/session-tasks.ts';
-import { ended, eventBytes, newSession, output, queued, storedRow } from '../trace-store-fixture.ts';
+import { noTask } from '../ingest/sources.ts';
+import { ended, eventBytes, newSession, output, queued, storedRow, storeAll } from '../trace-store-fixture.ts';
 import { typedColumns } from '../ingest/typed-columns.ts';
 
 let scratch: Scratch;
@@ -105,7 +105,7 @@ test('output of before is where output is now, also where an upgrade was cut sho
   const sink = createEventSink({ ...deps, partition: 0 });
   expect(await sink.storedPosition()).toEqual({ epoch, sequence: lineCount + 2 });
   const end = message(lineCount + 4, ended(0, (lineCount + 1) * lineBytes, 0));
-  await sink.store([messages.at(-1)!, outputMessage(lineCount), end], epoch);
+  await storeAll(sink, [messages.at(-1)!, outputMessage(lineCount), end], epoch);
   expect(await bodies()).toEqual([undefined, undefined, ...lines, line(lineCount), undefined]);
 
   const { organizationId, sessionId } = session;

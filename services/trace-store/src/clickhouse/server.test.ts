@@ -39,7 +39,7 @@ test('rows are the body of the request, byte for byte, beside a statement that n
   expect(asked).toHaveLength(1);
   expect(asked[0]!.body).toEqual(rows);
   expect(asked[0]!.url.searchParams.get('query')?.replace(/\s+/g, ' ')).toBe(
-    "INSERT INTO events_v1 (`body`, `offset`) SETTINGS insert_deduplication_token = '0-1-it\\'s' FORMAT RowBinary",
+    "INSERT INTO events_v1 (`body`, `offset`) SETTINGS insert_deduplication_token = '0-1-it\\'s', optimize_on_insert = 0 FORMAT RowBinary",
   );
   expect(asked[0]!.url.searchParams.get('database')).toBe('traces');
 });

@@ -5,8 +5,9 @@ import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Cursor } from '@worktrail/contract/cursor';
+import { type Cursor, compareCursors } from '@worktrail/contract/cursor';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
+import { createBeginnings } from './beginnings.ts';
 import { type HistoryQuestion, readHistory } from './history.ts';
 import { Stream } from '@worktrail/proto/event';
 import { readOutput } from './command-output.ts';
@@ -123,6 +124,16 @@ describe('of a session with a million events', () => {
     expect(rows).toBeLessThanOrEqual(pageRowsMax);
   });
 
+  test('the first page reads in one part where it is known where the session begins', async () => {
+    const beginnings = createBeginnings();
+    for (const rowsMost of [pageRowsMax, pageRowsMax / parts]) {
+      const rows = await rowsReadBy(clickhouse, async (reader) => {
+        expect((await readHistory(reader, question({}), beginnings)).events).toHaveLength(200);
+      });
+      expect(rows).toBeLessThanOrEqual(rowsMost);
+    }
+  });
+
   test('what was stored twice is on the pages once, wherever they end', async () => {
     await clickhouse.command(
       `INSERT INTO events_v1 SELECT * FROM events_v1 WHERE session_id = '${sessionId}' AND epoch = 1 AND sequence < 40`,
@@ -141,6 +152,53 @@ describe('of a session with a million events', () => {
           .filter((sequence) => sequence % 10 !== 9)
           .slice(0, 60),
       );
+    }
+  });
+});
+
+describe('of a session whose events are far apart', () => {
+  const rare = newId('session');
+  const apart = 23_456;
+  const cursors = Array.from({ length: 40 }, (_, index): Cursor => {
+    const hole = index % 7 === 3 ? { fill: 5 } : {};
+    return { epoch: index < 25 ? 1 : 2, sequence: (index + 1) * apart, ...hole };
+  });
+  const last = { epoch: 2, sequence: count + 10 * apart };
+
+  beforeAll(async () => {
+    const rows = cursors.map(({ epoch, sequence, fill = 0 }) => ({ epoch, sequence, fill }));
+    const event = { organization_id: organizationId, session_id: rare, producer: 'session', type: 'usage' };
+    const ingested_at = '2026-11-01 00:00:00';
+    const columns = ['organization_id', 'session_id', 'producer', 'type', 'epoch', 'sequence', 'fill', 'ingested_at'];
+    for (const half of [rows.slice(10), rows.slice(0, 10)]) {
+      const values = half.map((row) => ({ ...event, ...row, ingested_at }));
+      await clickhouse.insert('events_v1', columns as never, values);
+    }
+  });
+
+  test.each([1, 3, 39, 200])('pages of %s have every one once, from any cursor', async (rowsMax) => {
+    const beginnings = createBeginnings();
+    for (const from of [{ epoch: 0, sequence: 0 }, cursors[3]!, { epoch: 1, sequence: 10 * apart - 1 }, cursors[26]!]) {
+      const seen: Cursor[] = [];
+      let after: Cursor = from;
+      for (let complete = false; !complete; ) {
+        const asked = question({ sessionId: rare, after, stored: last, rowsMax });
+        const page = await readHistory(clickhouse, asked, beginnings);
+        seen.push(...page.events.map(({ cursor }) => cursor));
+        ({ complete, next: after } = page);
+      }
+      expect(seen).toEqual(cursors.filter((cursor) => compareCursors(cursor, from) > 0));
+      expect(after).toEqual(last);
+    }
+  });
+
+  test('are in the history of a fork up to where it was forked', async () => {
+    const inherited = [{ sessionId: rare, upTo: cursors[30]! }];
+    for (const after of [{ epoch: 0, sequence: 0 }, cursors[2]!]) {
+      const asked = question({ sessionId: newId('session'), inherited, after, stored: last });
+      const { events } = await readHistory(clickhouse, asked, createBeginnings());
+      const expected = cursors.slice(0, 31).filter((cursor) => compareCursors(cursor, after) > 0);
+      expect(events.map(({ cursor }) => cursor)).toEqual(expected);
     }
   });
 });

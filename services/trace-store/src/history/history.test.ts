@@ -1,7 +1,7 @@
 import { type Cursor, compareCursors } from '@worktrail/contract/cursor';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isOnPage, nextCursor } from './history.ts';
+import { isOnPage, nextCursor, stretchEnd } from './history.ts';
 
 const cursor = fc.record({ epoch: fc.integer({ min: 1, max: 3 }), sequence: fc.nat(50) });
 
@@ -53,4 +53,20 @@ test('a page ends at its rows or bytes, with at least one event', () => {
   expect(countOf(10, 10)).toBe(2);
   expect(countOf(10, 1)).toBe(1);
   expect(countOf(10, 100)).toBe(4);
+});
+
+test('a page is looked for in a stretch of the stream first, behind the cursor and where the session begins, unless all there is is no more', () => {
+  const last = { epoch: 2, sequence: 5_000_000 };
+  expect(stretchEnd({ epoch: 0, sequence: 0 }, undefined, last)).toBeUndefined();
+  expect(stretchEnd({ epoch: 2, sequence: 0 }, undefined, last)).toBeUndefined();
+  expect(stretchEnd({ epoch: 0, sequence: 0 }, { epoch: 1, sequence: 7 }, last)).toEqual({
+    epoch: 1,
+    sequence: 50_007,
+  });
+  expect(stretchEnd({ epoch: 2, sequence: 9 }, { epoch: 1, sequence: 7 }, last)).toEqual({
+    epoch: 2,
+    sequence: 50_009,
+  });
+  expect(stretchEnd({ epoch: 2, sequence: 9 }, undefined, { epoch: 2, sequence: 50_009 })).toBeUndefined();
+  expect(stretchEnd({ epoch: 2, sequence: 9, fill: 3 }, undefined, last)).toEqual({ epoch: 2, sequence: 50_009 });
 });

@@ -1,7 +1,7 @@
 // Pages of a session's history, in cursor order.
 //
 // 1. From any cursor every later event comes once, in order: by (epoch, sequence, fill), a batch stored twice collapsed.
-//    Any page costs the same, however long the history is.
+//    Any page costs the same, however long the history is and in however many parts it is stored.
 // 2. A page ends at its rows or bytes, with at least one event; `next` is what was looked at, also where a filter hid it.
 // 3. `complete` only if nothing was stored beyond `next` when the page was read.
 // 4. A fork's history is one list: what its ancestors have up to where it was forked, then its own. They lie in one stream.
@@ -14,6 +14,7 @@ import { storedEvent } from '../ingest/event-row.ts';
 import { type OutputPlace, readOutputBodies } from './output-bodies.ts';
 import { readRowBinary } from '../clickhouse/row-bytes.ts';
 import { type Sql, sql, sqlList } from '../clickhouse/sql-text.ts';
+import type { Beginnings } from './beginnings.ts';
 
 /** What a fork has of an ancestor. */
 export interface InheritedEvents {
@@ -55,12 +56,21 @@ interface Row extends OutputPlace {
 
 /** However much each row holds, a statement's answer has its bounds. */
 const portionRowsMax = 250;
+/**
+ * A page is looked for within so much of the stream first: ClickHouse would begin to read in every part of the table that may have a later
+ * event of the session, which takes about a millisecond each. Where a session has less there, the rest is asked for too.
+ */
+const stretchMax = 50_000;
 
-export async function readHistory(clickhouse: ClickHouseReader, question: HistoryQuestion): Promise<HistoryPage> {
+export async function readHistory(
+  clickhouse: ClickHouseReader,
+  question: HistoryQuestion,
+  beginnings?: Beginnings,
+): Promise<HistoryPage> {
   const page: Row[] = [];
   let bytes = 0;
   let complete = true;
-  for await (const row of rowsAfter(clickhouse, question)) {
+  for await (const row of rowsAfter(clickhouse, question, beginnings)) {
     const last = page.at(-1);
     // Stored twice, because the answer of an insert was lost.
     if (last && compareCursors(row.cursor, last.cursor) === 0) continue;
@@ -85,19 +95,37 @@ export function isOnPage(
 }
 
 /** What an ancestor has begins behind what the one before it has, and a fork's own events behind all of it. */
-async function* rowsAfter(clickhouse: ClickHouseReader, question: HistoryQuestion): AsyncGenerator<Row, void, void> {
+async function* rowsAfter(
+  clickhouse: ClickHouseReader,
+  question: HistoryQuestion,
+  beginnings: Beginnings | undefined,
+): AsyncGenerator<Row, void, void> {
   const { inherited = [], sessionId } = question;
   /** With the first of the next page. */
   const limit = Math.min(question.rowsMax + 1, portionRowsMax);
   let { after } = question;
   for (const segment of [...inherited, { sessionId }]) {
+    const beginning = beginnings?.of(segment.sessionId);
+    let end = stretchEnd(after, beginning, 'upTo' in segment ? segment.upTo : question.stored);
     for (let isRead = isBeyond(segment, after); !isRead; ) {
-      const rows = await readPortion(clickhouse, question, segment, after, limit);
+      const rows = await readPortion(clickhouse, question, { ...segment, ...(end && { upTo: end }) }, after, limit);
+      const [first] = rows;
+      if (after.sequence === 0 && first && !beginning) beginnings?.told(segment.sessionId, first.cursor);
       yield* rows;
-      after = rows.at(-1)?.cursor ?? after;
-      isRead = rows.length < limit;
+      const isFull = rows.length === limit;
+      isRead = !isFull && !end;
+      after = (isFull ? undefined : end) ?? rows.at(-1)?.cursor ?? after;
+      if (!isFull) end = undefined;
     }
   }
+}
+
+/** Where a first look ends; undefined where it has to be at everything: nobody knows where the session begins, or there is no more. */
+export function stretchEnd(after: Cursor, beginning: Cursor | undefined, last: Cursor): Cursor | undefined {
+  const begun = after.sequence > 0 ? after : undefined;
+  const from = beginning && compareCursors(beginning, after) > 0 ? beginning : begun;
+  const end = from && { epoch: from.epoch, sequence: from.sequence + stretchMax };
+  return end && compareCursors(end, last) < 0 ? end : undefined;
 }
 
 function isBeyond({ upTo }: Segment, after: Cursor): boolean {
@@ -112,12 +140,12 @@ async function readPortion(
   limit: number,
 ): Promise<Row[]> {
   const ofTypes = types.length === 0 ? sql`` : sql` AND type IN (${sqlList(types)})`;
-  const until = upTo ? sql` AND NOT ${behind(upTo)}` : sql``;
+  // Of its indexes but the key only that of types can help. Filtering by the first rows so far costs more than it saves.
+  const settings = sql`max_execution_time = 10, use_top_k_dynamic_filtering = 0, use_skip_indexes = ${types.length === 0 ? 0 : 1}`;
   const answer = await clickhouse.bytes(
     sql`SELECT epoch, sequence, fill, producer, position, toUInt64(size) AS bytes, message FROM events_v1
-        WHERE organization_id = ${organizationId} AND session_id = ${sessionId}
-          AND ${behind(after)}${until}${ofTypes}
-        ORDER BY epoch, sequence, fill LIMIT ${limit} SETTINGS max_execution_time = 10`.text,
+        WHERE organization_id = ${organizationId} AND session_id = ${sessionId} AND ${between(after, upTo)}${ofTypes}
+        ORDER BY epoch, sequence, fill LIMIT ${limit} SETTINGS ${settings}`.text,
   );
   const row = readRowBinary(answer);
   const rows: Row[] = [];
@@ -127,6 +155,17 @@ async function readPortion(
     rows.push({ cursor, sessionId, commandId, position: row.number(), size: row.number(), message: row.bytes() });
   }
   return rows;
+}
+
+/** Behind the one, up to the other. */
+function between(after: Cursor, upTo: Cursor | undefined): Sql {
+  if (!upTo) return behind(after);
+  if (upTo.epoch !== after.epoch || upTo.fill) return sql`${behind(after)} AND NOT ${behind(upTo)}`;
+  // The same within one epoch: ClickHouse finds the place in its key at once.
+  const { epoch, sequence, fill = 0 } = after;
+  const last = upTo.sequence;
+  return sql`epoch = ${epoch} AND sequence >= ${sequence} AND sequence <= ${last}
+    AND (sequence > ${sequence} OR fill > ${fill}) AND (sequence < ${last} OR fill = 0)`;
 }
 
 /** Each part of a cursor is compared on its own: by whole cursors ClickHouse does not know where in the key to begin. */

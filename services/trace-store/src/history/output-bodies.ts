@@ -3,7 +3,7 @@
 import type { Cursor } from '@worktrail/contract/cursor';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
 import { readRowBinary } from '../clickhouse/row-bytes.ts';
-import { Sql, sql } from '../clickhouse/sql-text.ts';
+import { sql, sqlList } from '../clickhouse/sql-text.ts';
 
 export interface OutputPlace {
   cursor: Cursor;
@@ -12,6 +12,8 @@ export interface OutputPlace {
   position: number;
   size: number;
 }
+
+const wideBytes = 8 * 1024 ** 2;
 
 /** One is missing where output is not kept any more. */
 export type OutputBodies = (place: Pick<OutputPlace, 'cursor' | 'position' | 'size'>) => Uint8Array | undefined;
@@ -22,14 +24,19 @@ export async function readOutputBodies(
   places: readonly OutputPlace[],
 ): Promise<OutputBodies> {
   const bodies = new Map<string, Uint8Array>();
-  const runs = runsOf(places);
-  if (runs.length === 0) return () => undefined;
-  const sequences = places.map(({ cursor }) => cursor.sequence);
+  if (places.length === 0) return () => undefined;
+  const sequences = rangeOf(places.map(({ cursor }) => cursor.sequence));
+  const positions = rangeOf(places.map(({ position }) => position));
+  const commandIds = [...new Set(places.map(({ commandId }) => commandId))];
+  const sessionIds = [...new Set(places.map(({ sessionId }) => sessionId))];
+  // The key tells where these are. The index of sequences helps where some stand far into a long output, and is not read for nothing.
+  const isWide = commandIds.length * (positions.last - positions.first) > wideBytes;
   const answer = await clickhouse.bytes(
     sql`SELECT epoch, sequence, fill, position, toUInt64(size) AS bytes, body FROM command_output_v1
-        WHERE organization_id = ${organizationId} AND (${anyOf(runs)})
-          AND sequence BETWEEN ${Math.min(...sequences)} AND ${Math.max(...sequences)}
-        SETTINGS max_execution_time = 10`.text,
+        WHERE organization_id = ${organizationId} AND session_id IN (${sqlList(sessionIds)}) AND command_id IN (${sqlList(commandIds)})
+          AND position BETWEEN ${positions.first} AND ${positions.last}
+          AND sequence BETWEEN ${sequences.first} AND ${sequences.last}
+        SETTINGS max_execution_time = 10, use_skip_indexes = ${isWide ? 1 : 0}`.text,
   );
   const row = readRowBinary(answer);
   while (!row.isAtEnd()) {
@@ -39,32 +46,8 @@ export async function readOutputBodies(
   return (place) => bodies.get(keyOf(place));
 }
 
-interface Run {
-  sessionId: string;
-  commandId: string;
-  first: number;
-  last: number;
-}
-
-/** Of each command from its first place to its last. */
-function runsOf(places: readonly OutputPlace[]): Run[] {
-  const runs = new Map<string, Run>();
-  for (const { sessionId, commandId, position } of places) {
-    const key = `${sessionId}.${commandId}`;
-    const run = runs.get(key);
-    const [first, last] = [Math.min(run?.first ?? position, position), Math.max(run?.last ?? position, position)];
-    runs.set(key, { sessionId, commandId, first, last });
-  }
-  return [...runs.values()];
-}
-
-function anyOf(runs: readonly Run[]): Sql {
-  const conditions = runs.map(
-    ({ sessionId, commandId, first, last }) =>
-      sql`session_id = ${sessionId} AND command_id = ${commandId} AND position >= ${first} AND position <= ${last}`
-        .text,
-  );
-  return new Sql(conditions.map((condition) => `(${condition})`).join(' OR '));
+function rangeOf(values: readonly number[]): { first: number; last: number } {
+  return { first: Math.min(...values), last: Math.max(...values) };
 }
 
 function keyOf({ cursor, position, size }: Pick<OutputPlace, 'cursor' | 'position' | 'size'>): string {

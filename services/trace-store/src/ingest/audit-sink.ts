@@ -7,7 +7,8 @@ import type { ClickHouse } from '../clickhouse/store.ts';
 import { actorKindName, base64 } from './event-row.ts';
 import { createFence, type StoringRight } from './ingest-lease.ts';
 import type { Sink } from './ingest.ts';
-import { isStorableTime, type StreamMessage, UnstorableMessage } from './parse-event.ts';
+import { isStorableTime } from './parse-event.ts';
+import { type StreamMessage, UnstorableMessage } from './stream-message.ts';
 import { dateTimeText } from '../clickhouse/sql-text.ts';
 
 const columns = [
@@ -34,20 +35,26 @@ export function createAuditSink(clickhouse: ClickHouse, right: StoringRight, now
       );
       return row && { epoch: Number(row.epoch), sequence: Number(row.sequence) };
     },
-    store: async (messages, epoch) => {
+    begin: (epoch) => {
       const ingestedAt = now();
       const rows: object[] = [];
       const unstorable: { message: StreamMessage; reason: string }[] = [];
-      for (const message of messages) {
-        try {
-          rows.push(auditRow(message, epoch, ingestedAt));
-        } catch (error) {
-          unstorable.push({ message, reason: (error as Error).message });
-        }
-      }
-      fence.check();
-      await clickhouse.insert('audit_v1', columns, rows);
-      return { rows: rows.length, duplicates: 0, holes: [], unstorable };
+      return {
+        add: async (messages) => {
+          for (const message of messages) {
+            try {
+              rows.push(auditRow(message, epoch, ingestedAt));
+            } catch (error) {
+              unstorable.push({ message, reason: (error as Error).message });
+            }
+          }
+        },
+        store: async () => {
+          fence.check();
+          await clickhouse.insert('audit_v1', columns, rows);
+          return { rows: rows.length, duplicates: 0, holes: [], unstorable };
+        },
+      };
     },
   };
 }

@@ -6,7 +6,7 @@ import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import type { Cursor } from '@worktrail/contract/cursor';
 import { deadLetterStream, deadLetterSubject } from '@worktrail/contract/subjects';
-import type { StreamMessage } from './parse-event.ts';
+import type { StreamMessage } from './stream-message.ts';
 
 export interface DeadLetters {
   /** Resolves once it is kept. The same message may be kept twice when the service is killed in between. */

@@ -42,7 +42,7 @@ export async function* eventBlocks(
         bytes = 0;
       }
       block.events.push(filling);
-      bytes += filling.data.length;
+      bytes += filling.size;
       if (filling.type !== 'gap') backfilled++;
     }
     if (hole) {
@@ -52,7 +52,7 @@ export async function* eventBlocks(
       block.holes.push({ sessionId, producer, fromNumber, toNumber, backfilled, missing });
     }
     block.events.push(event);
-    bytes += event.data.length;
+    bytes += event.size;
   }
   if (block.events.length > 0) yield block;
 }

@@ -5,7 +5,8 @@ import { type Event, EventSchema, Stream } from '@worktrail/proto/event';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { eventRow, storedEvent } from './event-row.ts';
-import { parseEvent, UnstorableMessage } from './parse-event.ts';
+import { parseEvent } from './parse-event.ts';
+import { UnstorableMessage } from './stream-message.ts';
 
 const origin = { partition: 0, epoch: 7, ingestedAt: new Date(1_790_000_000_000) };
 

@@ -15,9 +15,18 @@ import { createEventSink } from './event-sink.ts';
 import { ownStore } from './ingest-lease.ts';
 import type { JournalReader, JournalSource } from './journal-source.ts';
 import { readHistory } from '../history/history.ts';
-import type { StreamMessage } from './parse-event.ts';
+import type { StreamMessage } from './stream-message.ts';
 import { applySchema } from '../clickhouse/schema.ts';
-import { ended, eventBytes, newSession, output, queued, type TestSession } from '../trace-store-fixture.ts';
+import {
+  ended,
+  eventBytes,
+  newSession,
+  output,
+  queued,
+  type TestSession,
+  batchOf,
+  storeAll,
+} from '../trace-store-fixture.ts';
 
 let scratch: Scratch;
 let lifetime: Lifetime;
@@ -70,10 +79,10 @@ async function numbers(session: TestSession): Promise<number[]> {
 test('a batch whose answer was lost is written again and stored once', async () => {
   const session = newSession();
   const sink = openSink(losingAnswers(clickhouse, 2), 0);
-  const batch = messages(session, 5);
-  await expect(sink.store(batch, epoch)).rejects.toThrow('the answer was lost');
-  await expect(sink.store(batch, epoch)).rejects.toThrow('the answer was lost');
-  expect((await sink.store(batch, epoch)).rows).toBe(5);
+  const batch = await batchOf(sink, messages(session, 5), epoch);
+  await expect(batch.store()).rejects.toThrow('the answer was lost');
+  await expect(batch.store()).rejects.toThrow('the answer was lost');
+  expect((await batch.store()).rows).toBe(5);
   expect(await numbers(session)).toEqual([1, 2, 3, 4, 5]);
   const [row] = await clickhouse.rows<{ rows: string }>(
     `SELECT count() AS rows FROM events_v1 WHERE session_id = {session:String}`,
@@ -85,9 +94,9 @@ test('a batch whose answer was lost is written again and stored once', async () 
 test('after an interruption what had been stored unnoticed is known', async () => {
   const session = newSession();
   const sink = openSink(losingAnswers(clickhouse, 1), 0);
-  await expect(sink.store(messages(session, 5), epoch)).rejects.toThrow('the answer was lost');
+  await expect(storeAll(sink, messages(session, 5), epoch)).rejects.toThrow('the answer was lost');
   expect(await sink.storedPosition()).toMatchObject({ epoch });
-  const again = await sink.store(messages(session, 7).slice(3), epoch);
+  const again = await storeAll(sink, messages(session, 7).slice(3), epoch);
   expect(again).toMatchObject({ rows: 2, duplicates: 2, holes: [] });
   expect(await numbers(session)).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
@@ -106,7 +115,7 @@ test('text that reads like a hint to ClickHouse is a text like any other, wherev
       { subject: subject(commandId), sequence: 2 * index + 2, data: eventBytes(session, commandId, 1, run) },
     ];
   });
-  expect((await openSink(clickhouse, session.partition).store(batch, epoch)).rows).toBe(batch.length);
+  expect((await storeAll(openSink(clickhouse, session.partition), batch, epoch)).rows).toBe(batch.length);
   const rows = await clickhouse.rows<{ command: string; cwd: string }>(
     'SELECT command, cwd FROM commands_v1 FINAL WHERE session_id = {session:String} ORDER BY command_id',
     { session: session.sessionId },
@@ -121,8 +130,8 @@ test('every event has the task and trial of its session, told in this batch or o
   const data = eventBytes(session, 'session', 1, { case: 'sessionCreated', value });
   const [first, second, third] = messages(session, 3);
   const sink = openSink(clickhouse, 0);
-  await sink.store([{ ...first!, data }, second!, ...messages(other, 1)], epoch);
-  await openSink(clickhouse, 0).store([third!], epoch);
+  await storeAll(sink, [{ ...first!, data }, second!, ...messages(other, 1)], epoch);
+  await storeAll(openSink(clickhouse, 0), [third!], epoch);
   const rows = await clickhouse.rows(
     'SELECT toUInt32(number) AS number, task_id, trial_id FROM events_v1 WHERE organization_id IN {o:Array(String)} ORDER BY session_id, number',
     { o: [organizationId, other.organizationId] },
@@ -135,7 +144,7 @@ test('every event has the task and trial of its session, told in this batch or o
 test('each partition has a position of its own', async () => {
   const sink = openSink(clickhouse, 7);
   expect(await sink.storedPosition()).toBeUndefined();
-  await sink.store(messages({ ...newSession(), partition: 7 }, 3), epoch + 1);
+  await storeAll(sink, messages({ ...newSession(), partition: 7 }, 3), epoch + 1);
   expect(await sink.storedPosition()).toEqual({ epoch: epoch + 1, sequence: 3 });
   expect((await openSink(clickhouse, 0).storedPosition())?.epoch).toBe(epoch);
 });
@@ -206,11 +215,11 @@ test('a kill between two blocks of a hole that is being filled leaves nothing ou
     const own = epoch + (isStored ? 20 : 10);
     const first = openSink(failingAt(clickhouse, isStored ? 1 : 2, isStored), 3, letters());
     await first.storedPosition();
-    await expect(first.store(batch, own)).rejects.toThrow('killed');
+    await expect(storeAll(first, batch, own)).rejects.toThrow('killed');
     const second = openSink(clickhouse, 3, letters());
     const position = (await second.storedPosition())!;
     expect(position).toEqual({ epoch: own, sequence: 2 });
-    await second.store(batch.slice(position.sequence), own);
+    await storeAll(second, batch.slice(position.sequence), own);
     const rows = await outputRows(session);
     expect(rows.map(({ number }) => Number(number))).toEqual(Array.from({ length: chunks + 3 }, (_, i) => i + 1));
     const made = rows.filter(({ type }) => type === 'command.output');
@@ -226,13 +235,13 @@ test('where the journal is gone after a kill, the gap begins behind what was fil
   const batch = commandWithHole(session, commandId);
   const own = epoch + 30;
   await expect(
-    openStarted(failingAt(clickhouse, 2, false), letters()).then((sink) => sink.store(batch, own)),
+    openStarted(failingAt(clickhouse, 2, false), letters()).then((sink) => storeAll(sink, batch, own)),
   ).rejects.toThrow('killed');
   const sink = await openStarted(
     clickhouse,
     letters(() => true),
   );
-  const result = await sink.store(batch.slice(2), own);
+  const result = await storeAll(sink, batch.slice(2), own);
   expect(result.holes).toMatchObject([{ backfilled: 0, toNumber: chunks + 2 }]);
   const rows = await outputRows(session);
   const filled = rows.filter(({ type }) => type === 'command.output').length;
@@ -258,10 +267,10 @@ test('what fills a hole is written again as it was when the answer was lost, alt
     letters(() => isGone),
   );
   await sink.storedPosition();
-  const batch = commandWithHole(session, newId('command'));
-  await expect(sink.store(batch, epoch + 40)).rejects.toThrow('the answer was lost');
+  const batch = await batchOf(sink, commandWithHole(session, newId('command')), epoch + 40);
+  await expect(batch.store()).rejects.toThrow('the answer was lost');
   isGone = true;
-  await sink.store(batch, epoch + 40);
+  await batch.store();
   const rows = await outputRows(session);
   const numbers = rows.map(({ number, type }) => (type === 'gap' ? 'gap' : Number(number)));
   const gap = numbers.indexOf('gap');
@@ -291,7 +300,7 @@ test('output that a kill left without its events is there once, however the batc
   for (const { from, to, fails } of cuts) {
     const sink = openSink(fails ? failingAt(clickhouse, 1, false) : clickhouse, partition);
     expect((await sink.storedPosition())?.sequence ?? 0).toBe(from);
-    const stored = sink.store(batch.slice(from, to), own);
+    const stored = storeAll(sink, batch.slice(from, to), own);
     if (fails) await expect(stored).rejects.toThrow('killed');
     else await stored;
   }

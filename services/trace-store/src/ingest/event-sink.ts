@@ -10,42 +10,32 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { Cursor } from '@worktrail/contract/cursor';
-import { eventSubject } from '@worktrail/contract/subjects';
+import { eventSubject, sessionProducer } from '@worktrail/contract/subjects';
 import type { CommandOutput } from '@worktrail/proto/event';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { type Block, eventBlocks } from './event-blocks.ts';
-import { type BatchOrigin, eventColumns, eventRow, outputColumns, streamName } from './event-row.ts';
+import { createEncodedEventsMemory, type EncodedEvent, type EncodedEvents } from './encoded-events.ts';
+import { type BatchOrigin, eventColumns, outputColumns, streamName } from './event-row.ts';
 import { positionAfter } from './fill-events.ts';
 import { fillHole, type GapReason } from './fill-hole.ts';
-import type { Sink, StoreResult } from './ingest.ts';
+import type { Batch, Sink, StoreResult } from './ingest.ts';
 import { createFence, type StoringRight } from './ingest-lease.ts';
 import type { JournalReader, JournalSource } from './journal-source.ts';
-import { heldEvent, type ParsedEvent, parseEvent, type StreamMessage } from './parse-event.ts';
+import { type MessageEvent, type ParsedEvent, parseEvent } from './parse-event.ts';
 import { type Hole, planBatch } from './plan-batch.ts';
 import { readProducerMark } from './producer-mark.ts';
 import { createProducerMarks } from './producer-marks.ts';
-import { columnNames, createRowBuffer } from '../clickhouse/row-binary.ts';
-import { createSessionTasks, noTask, type SessionTask } from './session-tasks.ts';
+import { columnNames } from '../clickhouse/row-binary.ts';
+import { createSources, lookUpTasks, noTask, type SessionTask, type Source } from './sources.ts';
 import { Sql, sql } from '../clickhouse/sql-text.ts';
-import {
-  commandColumns,
-  commandRow,
-  type SummaryRow,
-  sessionColumns,
-  sessionListColumns,
-  sessionListRows,
-  sessionRow,
-  turnColumns,
-  turnRow,
-} from './summary-rows.ts';
+import { commandColumns, sessionColumns, sessionListColumns, turnColumns } from './summary-rows.ts';
 import type { StoredEvents } from './stored-events.ts';
+import { type StreamMessage, UnstorableMessage } from './stream-message.ts';
 
-/** Of an event, beside its message. */
-const rowBytes = 512;
 const dayMs = 86_400_000;
 /** Questions are answered between so many. */
-const eventsAtOnce = 256;
+const messagesAtOnce = 256;
 
 export interface EventSinkDeps {
   clickhouse: ClickHouse;
@@ -58,37 +48,8 @@ export interface EventSinkDeps {
   totals?: StoredEvents;
 }
 
-/** Where an event's row is in the rows of its batch, of an output with bytes that of the bytes too, and what it adds to the summaries. */
-interface Place {
-  event: Range;
-  output: Range | undefined;
-  command: SummaryRow | undefined;
-  session: SummaryRow | undefined;
-  turn: SummaryRow | undefined;
-  lists: readonly SummaryRow[];
-}
-
-interface Range {
-  start: number;
-  end: number;
-}
-
-/** What needs no other batch to be stored before it. */
-interface Prepared extends EncodedRows {
-  events: readonly ParsedEvent[];
-  unstorable: StoreResult['unstorable'];
-}
-
-interface EncodedRows {
-  places: ReadonlyMap<ParsedEvent, Place>;
-  eventRows: Buffer;
-  outputRows: Buffer;
-}
-
 /** A batch on its way: what of it is to be written next, and what was counted so far. */
 interface Storing {
-  messages: readonly StreamMessage[];
-  prepared: Prepared;
   origin: BatchOrigin;
   blocks: AsyncGenerator<Block, void, void>;
   next: Block | undefined;
@@ -98,91 +59,116 @@ interface Storing {
 export function createEventSink(deps: EventSinkDeps): Sink {
   const { clickhouse, partition } = deps;
   const fence = createFence(deps.right);
+  const sources = createSources();
+  const memory = createEncodedEventsMemory();
   let producerMarks = createProducerMarks(clickhouse);
-  const sessionTasks = createSessionTasks(clickhouse);
   let written: OutputBeyond = { keys: new Set(), last: 0 };
-  let storing: Storing | undefined;
-  const preparing = new WeakMap<readonly StreamMessage[], Promise<Prepared>>();
 
-  function prepare(messages: readonly StreamMessage[], origin: BatchOrigin): Promise<Prepared> {
-    const known = preparing.get(messages);
-    if (known) return known;
-    const prepared = prepareAll(messages, origin);
-    preparing.set(messages, prepared);
-    prepared.catch(() => preparing.delete(messages));
-    return prepared;
-  }
-
-  /** Whatever fails of one event here fails the same way next time: its message is named and must not hold up the others. */
-  async function prepareAll(messages: readonly StreamMessage[], origin: BatchOrigin): Promise<Prepared> {
-    const events: ParsedEvent[] = [];
-    const unstorable: { message: StreamMessage; reason: string }[] = [];
-    const encoder = createEncoder(origin, bytesOf(messages));
-    for (let start = 0; start < messages.length; start += eventsAtOnce) {
-      const parsed: { message: StreamMessage; event: ParsedEvent }[] = [];
-      for (const message of messages.slice(start, start + eventsAtOnce)) {
-        try {
-          parsed.push({ message, event: parseEvent(message) });
-        } catch (error) {
-          unstorable.push({ message, reason: (error as Error).message });
-        }
-      }
-      const tasks = await sessionTasks.load(parsed.map(({ event }) => event));
-      for (const { message, event } of parsed) {
-        try {
-          const held = heldEvent(event);
-          encoder.add(held, event, tasks.get(event.sessionKey) ?? noTask);
-          events.push(held);
-        } catch (error) {
-          unstorable.push({ message, reason: (error as Error).message });
-        }
-      }
-      await othersTurn();
-    }
-    unstorable.sort((a, b) => a.message.sequence - b.message.sequence);
-    return { events, unstorable, ...encoder.encoded() };
-  }
-
-  async function begin(messages: readonly StreamMessage[], epoch: number): Promise<Storing> {
+  function begin(epoch: number): Batch {
     const origin = { partition, epoch, ingestedAt: deps.now() };
-    const prepared = await prepare(messages, origin);
-    const { events, unstorable } = prepared;
-    const marks = await producerMarks.load(events);
-    const plan = planBatch(events, (key) => marks.get(key) ?? 0);
-    const journal = deps.journals.open();
-    const blocks = eventBlocks(plan.store, plan.holes, (hole) => fill({ ...deps, journal, epoch, unstorable }, hole));
-    const result = { rows: 0, duplicates: plan.duplicates, holes: [], unstorable };
-    return { messages, prepared, origin, blocks, next: undefined, result };
+    const rows = memory.open(origin);
+    const events: EncodedEvent[] = [];
+    const unstorable: { message: StreamMessage; reason: string }[] = [];
+    let storing: Storing | undefined;
+
+    /** Whatever fails of one event here fails the same way next time: its message is named and must not hold up the others. */
+    async function addSome(messages: readonly StreamMessage[]): Promise<void> {
+      const found: { message: StreamMessage; source: Source }[] = [];
+      for (const message of messages) {
+        try {
+          found.push({ message, source: sources.of(message.subject) });
+        } catch (error) {
+          unstorable.push({ message, reason: (error as Error).message });
+        }
+      }
+      await learnTasks(clickhouse, found);
+      for (const { message, source } of found) {
+        try {
+          events.push(rows.add(message, source));
+        } catch (error) {
+          unstorable.push({ message, reason: (error as Error).message });
+        }
+      }
+    }
+
+    async function start(): Promise<Storing> {
+      unstorable.sort((a, b) => a.message.sequence - b.message.sequence);
+      const marks = await producerMarks.load(events);
+      const plan = planBatch(events, (key) => marks.get(key) ?? 0);
+      const journal = deps.journals.open();
+      const blocks = eventBlocks(plan.store, plan.holes, (hole) => fill({ ...deps, journal, epoch, unstorable }, hole));
+      const result = { rows: 0, duplicates: plan.duplicates, holes: [], unstorable };
+      return { origin, blocks, next: undefined, result };
+    }
+
+    /** What was found out for a block that could not be made is found out again. */
+    async function nextBlock({ blocks }: Storing): Promise<Block | undefined> {
+      try {
+        return (await blocks.next()).value ?? undefined;
+      } catch (error) {
+        storing = undefined;
+        throw error;
+      }
+    }
+
+    return {
+      add: async (messages) => {
+        for (let from = 0; from < messages.length; from += messagesAtOnce) {
+          await addSome(messages.slice(from, from + messagesAtOnce));
+          await othersTurn();
+        }
+      },
+      store: async () => {
+        storing ??= await start();
+        const { result } = storing;
+        for (;;) {
+          storing.next ??= await nextBlock(storing);
+          if (!storing.next) break;
+          const { events: stored, holes } = storing.next;
+          await write(storing.next, origin);
+          storing.next = undefined;
+          result.rows += stored.length;
+          result.holes = [...result.holes, ...holes];
+        }
+        memory.giveBack(rows);
+        return result;
+      },
+    };
   }
 
-  async function write({ events }: Block, { prepared, origin }: Storing): Promise<void> {
-    const { epoch } = origin;
-    const filling = events.filter((event) => !prepared.places.has(event));
-    const filled = filling.length > 0 ? await encodeFilling(filling, origin) : undefined;
-    const rows = events.map((event): WrittenRow => {
-      const place = prepared.places.get(event);
-      return place ? { event, place, from: prepared } : { event, place: filled!.places.get(event)!, from: filled! };
-    });
-    const outputs = rows.filter(({ event, place }) => place.output && !isWritten(event, epoch));
+  async function write({ events }: Block, origin: BatchOrigin): Promise<void> {
+    const encoded = encodeFilling(events, origin);
+    const outputs = encoded.filter((event) => event.outputEnd > event.outputStart && !isWritten(event, origin.epoch));
+    const summaries = present(encoded.map((event) => event.summaries));
+    const of = (name: 'command' | 'session' | 'turn') => present(summaries.map((each) => each[name]));
     fence.check();
     await settled([
-      insert('command_output_v1', outputColumns, outputs, origin, ({ from, place }) => [
-        from.outputRows,
-        place.output!,
-      ]),
-      clickhouse.insert('commands_v1', commandColumns, present(rows.map(({ place }) => place.command))),
-      clickhouse.insert('sessions_v1', sessionColumns, present(rows.map(({ place }) => place.session))),
+      insert('command_output_v1', outputColumns, outputs, origin, outputRow),
+      clickhouse.insert('commands_v1', commandColumns, of('command')),
+      clickhouse.insert('sessions_v1', sessionColumns, of('session')),
       clickhouse.insert(
         'session_lists_v1',
         sessionListColumns,
-        rows.flatMap(({ place }) => place.lists),
+        summaries.flatMap(({ lists }) => lists),
       ),
-      clickhouse.insert('turns_v1', turnColumns, present(rows.map(({ place }) => place.turn))),
+      clickhouse.insert('turns_v1', turnColumns, of('turn')),
     ]);
     fence.check();
-    await insert('events_v1', eventColumns, rows, origin, ({ from, place }) => [from.eventRows, place.event]);
+    await insert('events_v1', eventColumns, encoded, origin, eventRow);
     producerMarks.advance(events, new Map(events.map((parsed) => [parsed.producerKey, parsed.number])));
-    deps.totals?.stored(partition, origin.epoch, lastOfEachDay(events));
+    deps.totals?.stored(partition, origin.epoch, [...firstOfEachDay(events), events.at(-1)!]);
+  }
+
+  /** What fills a hole is encoded once it is its turn: there may be any number of it. */
+  function encodeFilling(events: readonly ParsedEvent[], origin: BatchOrigin): EncodedEvent[] {
+    let rows: EncodedEvents | undefined;
+    return events.map((event) => {
+      if ('rows' in event) return event as EncodedEvent;
+      rows ??= createEncodedEventsMemory().open(origin);
+      const { organizationId, sessionId, producer } = event.event;
+      const { session } = sources.of(eventSubject({ partition, organizationId, sessionId }, producer));
+      return rows.addParsed(event as MessageEvent, session.task ?? noTask);
+    });
   }
 
   function isWritten(event: ParsedEvent, epoch: number): boolean {
@@ -192,125 +178,93 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   async function insert(
     table: string,
     columns: readonly { name: string }[],
-    rows: readonly WrittenRow[],
+    events: readonly EncodedEvent[],
     origin: BatchOrigin,
-    bytesOfRow: (row: WrittenRow) => [Buffer, Range],
+    rowOf: (event: EncodedEvent) => Row,
   ): Promise<void> {
-    if (rows.length === 0) return;
-    const token = blockToken(rows, origin);
-    await clickhouse.insertBinary(table, { columns: columnNames(columns), rows: joined(rows.map(bytesOfRow)) }, token);
-  }
-
-  async function encodeFilling(events: readonly ParsedEvent[], origin: BatchOrigin): Promise<EncodedRows> {
-    const tasks = await sessionTasks.load(events);
-    const encoder = createEncoder(origin, bytesOf(events));
-    for (const event of events) encoder.add(event, event, tasks.get(event.sessionKey) ?? noTask);
-    return encoder.encoded();
-  }
-
-  /** What was found out for a block that could not be made is found out again. */
-  async function nextBlock(batch: Storing): Promise<Block | undefined> {
-    try {
-      const { value } = await batch.blocks.next();
-      return value ?? undefined;
-    } catch (error) {
-      storing = undefined;
-      throw error;
-    }
+    if (events.length === 0) return;
+    const token = blockToken(events, origin);
+    await clickhouse.insertBinary(table, { columns: columnNames(columns), rows: joined(events, rowOf) }, token);
   }
 
   return {
+    begin,
     storedPosition: async () => {
       // What an interrupted insert left behind is known to ClickHouse only.
       producerMarks = createProducerMarks(clickhouse);
-      storing = undefined;
       fence.begin();
       const position = await storedPosition(clickhouse, partition);
       deps.totals?.opened(partition, position);
       written = await outputBeyond(clickhouse, partition, position);
       return position;
     },
-    prepare: async (messages, epoch) => {
-      // What fails fails again when they are stored.
-      await prepare(messages, { partition, epoch, ingestedAt: deps.now() }).catch(() => {});
-    },
-    store: async (messages, epoch) => {
-      if (storing?.messages !== messages) storing = await begin(messages, epoch);
-      const batch = storing;
-      const { result } = batch;
-      for (;;) {
-        batch.next ??= await nextBlock(batch);
-        if (!batch.next) break;
-        const { events, holes } = batch.next;
-        await write(batch.next, batch);
-        batch.next = undefined;
-        result.rows += events.length;
-        result.holes = [...result.holes, ...holes];
-      }
-      storing = undefined;
-      return result;
-    },
   };
 }
 
-interface WrittenRow {
-  event: ParsedEvent;
-  place: Place;
-  /** The rows among which it is. */
-  from: EncodedRows;
+/** Of those that do not know theirs yet; their first events may be among these. */
+async function learnTasks(
+  clickhouse: ClickHouse,
+  messages: readonly { message: StreamMessage; source: Source }[],
+): Promise<void> {
+  const unknown = messages.filter(({ source }) => !source.session.task);
+  if (unknown.length === 0) return;
+  for (const { message, source } of unknown) {
+    if (source.producer === sessionProducer) source.session.task ??= taskToldBy(message);
+  }
+  const sessions = new Set(unknown.map(({ source }) => source.session));
+  await lookUpTasks(
+    clickhouse,
+    [...sessions].filter(({ task }) => !task),
+  );
 }
 
-function createEncoder(origin: BatchOrigin, bytesExpected: number) {
-  const places = new Map<ParsedEvent, Place>();
-  const eventRows = createRowBuffer(eventColumns, bytesExpected);
-  const outputRows = createRowBuffer(outputColumns, bytesExpected);
-  let [eventsEnd, outputsEnd] = [0, 0];
-  return {
-    /** @throws where it cannot be stored. */
-    add: (held: ParsedEvent, parsed: ParsedEvent, task: SessionTask) => {
-      const row = { ...eventRow(parsed, origin), task };
-      const summaries = {
-        command: commandRow(parsed),
-        session: sessionRow(parsed, origin.epoch),
-        turn: turnRow(parsed),
-        lists: sessionListRows(parsed),
-      };
-      const event = { start: eventsEnd, end: eventRows.add(row) };
-      eventsEnd = event.end;
-      const hasBytes = row.output && row.output.bytes.length > 0;
-      const output = hasBytes ? { start: outputsEnd, end: outputRows.add(row) } : undefined;
-      outputsEnd = output?.end ?? outputsEnd;
-      places.set(held, { event, output, ...summaries });
-    },
-    encoded: (): EncodedRows => ({ places, eventRows: eventRows.rows(), outputRows: outputRows.rows() }),
-  };
+function taskToldBy(message: StreamMessage): SessionTask | undefined {
+  try {
+    const { payload } = parseEvent(message);
+    if (payload.case !== 'sessionCreated') return undefined;
+    return { task_id: payload.value.taskId, trial_id: payload.value.trialId };
+  } catch (error) {
+    // It is judged, and named, where it is encoded.
+    if (error instanceof UnstorableMessage) return undefined;
+    throw error;
+  }
+}
+
+interface Row {
+  from: Buffer;
+  start: number;
+  end: number;
+}
+
+function eventRow({ rows, eventStart, eventEnd }: EncodedEvent): Row {
+  return { from: rows.eventRows(), start: eventStart, end: eventEnd };
+}
+
+function outputRow({ rows, outputStart, outputEnd }: EncodedEvent): Row {
+  return { from: rows.outputRows(), start: outputStart, end: outputEnd };
 }
 
 /** Rows that follow each other are one piece; where that is all, nothing is copied. */
-function joined(rows: readonly (readonly [Buffer, Range])[]): Buffer {
+function joined(events: readonly EncodedEvent[], rowOf: (event: EncodedEvent) => Row): Buffer {
   const pieces: Buffer[] = [];
-  let [from, { start, end }] = rows[0]!;
-  for (const [nextFrom, next] of rows.slice(1)) {
-    if (nextFrom !== from || next.start !== end) {
-      pieces.push(from.subarray(start, end));
-      [from, start] = [nextFrom, next.start];
-    }
-    end = next.end;
+  let piece = rowOf(events[0]!);
+  for (const event of events.slice(1)) {
+    const next = rowOf(event);
+    if (next.from.buffer !== piece.from.buffer || next.start !== piece.end) {
+      pieces.push(piece.from.subarray(piece.start, piece.end));
+      piece = next;
+    } else piece.end = next.end;
   }
-  pieces.push(from.subarray(start, end));
+  pieces.push(piece.from.subarray(piece.start, piece.end));
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
 }
 
 /** By which events they are, and where: the same ones again are the same block, and other ones never are, whatever became of the stream. */
-function blockToken(rows: readonly WrittenRow[], { partition, epoch }: BatchOrigin): string {
-  const hash = createHash('sha256');
-  for (const { event } of rows) hash.update(`${event.producerKey}.${event.number}.${event.sequence}.${event.fill}\n`);
-  return `${partition}-${epoch}-${hash.digest('base64url')}`;
-}
-
-/** About what their rows are, in either table. */
-function bytesOf(events: readonly { data: Uint8Array }[]): number {
-  return events.reduce((sum, { data }) => sum + data.length + rowBytes, 0);
+function blockToken(events: readonly EncodedEvent[], { partition, epoch }: BatchOrigin): string {
+  const names = events.map(
+    ({ producerKey, number, sequence, fill: at }) => `${producerKey}.${number}.${sequence}.${at}`,
+  );
+  return `${partition}-${epoch}-${createHash('sha256').update(names.join('\n')).digest('base64url')}`;
 }
 
 /** No write is under way any more where one has failed: what is looked up after that stays so. */
@@ -321,17 +275,17 @@ async function settled(writes: readonly Promise<void>[]): Promise<void> {
 }
 
 /** Of each session: what is counted by session and day is not told of every event. */
-function lastOfEachDay(events: readonly ParsedEvent[]): ParsedEvent[] {
-  const found = new Map<string, ParsedEvent>();
-  for (const event of events) {
-    const key = `${event.sessionKey}.${Math.floor(event.time.getTime() / dayMs)}`;
-    found.delete(key);
-    found.set(key, event);
-  }
-  return [...found.values()];
+function firstOfEachDay(events: readonly ParsedEvent[]): ParsedEvent[] {
+  const days = new Map<string, number>();
+  return events.filter((event) => {
+    const day = Math.floor(event.time.getTime() / dayMs);
+    if (days.get(event.sessionKey) === day) return false;
+    days.set(event.sessionKey, day);
+    return true;
+  });
 }
 
-function present<Row>(rows: readonly (Row | undefined)[]): Row[] {
+function present<Row extends object>(rows: readonly (Row | undefined)[]): Row[] {
   return rows.filter((row) => row !== undefined);
 }
 

@@ -10,12 +10,12 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
 import { createEventSink } from './event-sink.ts';
-import type { Sink } from './ingest.ts';
+import type { Batch } from './ingest.ts';
 import { ownStore } from './ingest-lease.ts';
-import type { StreamMessage } from './parse-event.ts';
+import type { StreamMessage } from './stream-message.ts';
 import { applySchema } from '../clickhouse/schema.ts';
 import { sql } from '../clickhouse/sql-text.ts';
-import { eventBytes, newSession, output, type TestSession } from '../trace-store-fixture.ts';
+import { batchOf, eventBytes, newSession, output, type TestSession } from '../trace-store-fixture.ts';
 
 let scratch: Scratch;
 let lifetime: Lifetime;
@@ -137,11 +137,11 @@ function openConsumer(partition: number) {
 }
 
 /** Until it is through or killed. */
-async function store(sink: Sink, batch: readonly StreamMessage[], isDeath: boolean): Promise<boolean> {
+async function store(batch: Batch, isDeath: boolean): Promise<boolean> {
   // What is under way when a process is killed may still be done.
   for (;;) {
     try {
-      await sink.store(batch, epoch);
+      await batch.store();
       return true;
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
@@ -161,9 +161,7 @@ async function run({ stream, session: { partition } }: Published, given: readonl
       const batch = stream.slice(from, from + length);
       if (batch.length === 0) break;
       Object.assign(next, { fault: its, writes: 0 });
-      // One ahead, as the ingest does it.
-      await sink.prepare?.(batch, epoch);
-      const isStored = await store(sink, batch, its?.isDeath ?? false);
+      const isStored = await store(await batchOf(sink, batch, epoch), its?.isDeath ?? false);
       next.fault = undefined;
       if (!isStored) {
         consumers = consumers.with(step.consumer, openConsumer(partition));

@@ -1,4 +1,4 @@
-// The messages of a stream from one sequence on, in order, without a hole, as batches. The reader decides when it takes more.
+// The messages of a stream from one sequence on, in order, without a hole. The reader decides when it takes more.
 //
 // 1. Sequences only grow. A delivery that was lost on the way breaks the feed (`take` rejects); the reader opens it again where
 //    it stands. Redelivered messages are passed over.
@@ -6,7 +6,7 @@
 //    are `fetchBytes` where they are as large as those of the last fetch, and no more than four times as many as came by that. Where
 //    many large ones come after small ones all the same, the feed breaks before they are too much. No more than `outstandingMax`
 //    messages are delivered and not acknowledged.
-// 3. `take` waits a little for company, but not once it holds what a reader asked for with `hurry`.
+// 3. Who takes for a batch waits a little for company, but not once it holds what a reader asked for with `hurry`.
 
 import { AckPolicy, DeliverPolicy, type JetStreamClient, type JetStreamManager, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
@@ -16,14 +16,23 @@ export interface FeedOptions {
   /** Durable name. There is one feed per name; opening it takes it from an older one. */
   consumer: string;
   startSequence: number;
+  /** Of what is acknowledged at once. */
   batchRowsMax: number;
-  batchBytesMax: number;
-  lingerMs: number;
+}
+
+export interface Take {
+  /** At most so much of what is there, but one message at least. */
+  rows: number;
+  bytes: number;
+  /** By the process's clock: nothing is waited for beyond it. Without it, for ever. */
+  deadlineMs?: number;
 }
 
 export interface Feed {
-  /** At least one message. @throws when the feed is broken or closed. */
-  take(): Promise<JsMsg[]>;
+  /** What is there, once something is; nothing where the deadline passes, or all that someone waits for was taken. @throws when the feed is broken or closed. */
+  take(take: Take): Promise<JsMsg[]>;
+  /** Whether someone waits for one of these sequences. */
+  isHurried(first: number, last: number): boolean;
   /** Someone waits for this sequence. */
   hurry(sequence: number): void;
   /** Messages of the stream that were not taken yet, as far as is known. */
@@ -36,12 +45,12 @@ const fetchMessagesMax = 1_000;
 const fetchMessagesMin = 32;
 const fetchBytes = 8 * 1024 * 1024;
 const fetchExpiresMs = 4_000;
-const bufferBytesMax = 16 * 1024 * 1024;
+const bufferBytesMax = 4 * 1024 * 1024;
 /** Above the next fetch of the largest output. */
 const bufferBytesMost = 96 * 1024 * 1024;
-const bufferRowsMax = 20_000;
-/** One batch is stored and one prepared while the next is fetched. */
-const outstandingMax = 4 * bufferRowsMax;
+const bufferRowsMax = 2_000;
+/** One batch is stored and one made while more is fetched. */
+const outstandingBatches = 4;
 const ackWaitMs = 3_600_000;
 
 export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, options: FeedOptions): Promise<Feed> {
@@ -69,7 +78,7 @@ export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, optio
     buffer.push(message);
     bufferBytes += message.data.length;
     if (bufferBytes > bufferBytesMost) throw new Error(`${bufferBytes} bytes of ${options.stream} came at once`);
-    if (buffer.length === 1 || isFull()) wake();
+    if (buffer.length === 1) wake();
   }
 
   async function pump(): Promise<void> {
@@ -110,26 +119,22 @@ export async function openFeed(js: JetStreamClient, jsm: JetStreamManager, optio
     wake();
   }
 
-  function isFull(): boolean {
-    if (buffer.length >= options.batchRowsMax || bufferBytes >= options.batchBytesMax) return true;
-    return buffer.length > 0 && buffer[0]!.seq <= hurried && lastSequence >= hurried;
-  }
-
   pump().catch((error: unknown) => breakWith(error instanceof Error ? error : new Error(String(error))));
 
   return {
-    take: async () => {
-      while (buffer.length === 0 && !broken) await changed();
-      const deadline = performance.now() + options.lingerMs;
-      for (let left = options.lingerMs; left > 0 && !isFull() && !broken; left = deadline - performance.now()) {
-        await changed(left);
+    take: async ({ rows, bytes, deadlineMs }) => {
+      while (buffer.length === 0 && !broken) {
+        const leftMs = deadlineMs === undefined ? undefined : deadlineMs - performance.now();
+        if (leftMs !== undefined && (leftMs <= 0 || (hurried > 0 && hurried <= lastSequence))) return [];
+        await changed(leftMs);
       }
       if (broken) throw broken;
-      const batch = buffer.splice(0, batchLength(buffer, options.batchRowsMax, options.batchBytesMax));
-      for (const message of batch) bufferBytes -= message.data.length;
+      const taken = buffer.splice(0, batchLength(buffer, rows, bytes));
+      for (const message of taken) bufferBytes -= message.data.length;
       wake();
-      return batch;
+      return taken;
     },
+    isHurried: (first, last) => first <= hurried && hurried <= last,
     hurry: (sequence) => {
       hurried = Math.max(hurried, sequence);
       wake();
@@ -167,7 +172,7 @@ async function replaceConsumer(jsm: JetStreamManager, options: FeedOptions): Pro
     durable_name: options.consumer,
     ack_policy: AckPolicy.All,
     ack_wait: nanos(ackWaitMs),
-    max_ack_pending: outstandingMax,
+    max_ack_pending: outstandingBatches * options.batchRowsMax,
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: options.startSequence,
   });

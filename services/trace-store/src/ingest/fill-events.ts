@@ -11,7 +11,7 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type EventCase, type EventPayload, eventType } from '@worktrail/contract/event-types';
 import { idFrom } from '@worktrail/contract/ids';
 import { type Actor, ActorKind, EventSchema } from '@worktrail/proto/event';
-import type { ParsedEvent } from './parse-event.ts';
+import type { MessageEvent, ParsedEvent } from './parse-event.ts';
 import type { Hole } from './plan-batch.ts';
 
 type PayloadInit = NonNullable<MessageInitShape<typeof EventSchema>['payload']>;
@@ -26,7 +26,7 @@ interface FillInit {
 export const runnerActor = { kind: ActorKind.SYSTEM, id: 'sandbox-runner' } as const;
 const ownActor = { kind: ActorKind.SYSTEM, id: 'trace-store' } as const;
 
-export function fillEvent({ before }: Hole, { number, time, actor, payload }: FillInit): ParsedEvent {
+export function fillEvent({ before }: Hole, { number, time, actor, payload }: FillInit): MessageEvent {
   const { organizationId, projectId, sessionId, producer, commandId, generation } = before.event;
   const event = create(EventSchema, {
     id: fillId(sessionId, producer, number, time),
@@ -41,6 +41,7 @@ export function fillEvent({ before }: Hole, { number, time, actor, payload }: Fi
     generation,
     payload,
   });
+  const data = toBinary(EventSchema, event);
   return {
     producerKey: before.producerKey,
     sessionKey: before.sessionKey,
@@ -51,7 +52,8 @@ export function fillEvent({ before }: Hole, { number, time, actor, payload }: Fi
     type: eventType(event.payload.case as EventCase),
     number,
     time,
-    data: toBinary(EventSchema, event),
+    size: data.length,
+    data,
   };
 }
 

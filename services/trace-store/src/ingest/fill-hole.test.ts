@@ -78,7 +78,7 @@ function eventBefore(position: number, number: number): ParsedEvent {
     type: 'command.ended',
     number,
     time: new Date(9),
-    data: new Uint8Array(0),
+    size: 0,
   };
 }
 

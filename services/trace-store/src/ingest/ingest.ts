@@ -16,7 +16,7 @@ import type { FilledHole } from './event-blocks.ts';
 import { type Feed, openFeed } from './feed.ts';
 import type { StoringRight } from './ingest-lease.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
-import type { StreamMessage } from './parse-event.ts';
+import type { StreamMessage } from './stream-message.ts';
 import { ensureStream, type StreamDefinition } from '../streams.ts';
 import { streamPosition } from './stream-position.ts';
 
@@ -31,10 +31,15 @@ export interface StoreResult {
 export interface Sink {
   /** The highest cursor that is stored. */
   storedPosition(): Promise<Cursor | undefined>;
-  /** Whatever of the messages can be done before they are stored. Never fails: what fails here fails again when they are. */
-  prepare?(messages: readonly StreamMessage[], epoch: number): Promise<void>;
-  /** Stores the messages as one batch; the same batch again changes nothing. @throws when ClickHouse does not take it. */
-  store(messages: readonly StreamMessage[], epoch: number): Promise<StoreResult>;
+  begin(epoch: number): Batch;
+}
+
+/** Messages that are stored together. */
+export interface Batch {
+  /** Takes them in, in order, and holds nothing of them but what is to be stored. @throws when ClickHouse does not answer. */
+  add(messages: readonly StreamMessage[]): Promise<void>;
+  /** Stores all of it; again, where that failed, it changes nothing. @throws when ClickHouse does not take it. */
+  store(): Promise<StoreResult>;
 }
 
 export interface IngestDeps {
@@ -127,28 +132,39 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
     feed?.close(new Error('closing'));
   }
 
-  async function takeBatch({ feed: from, position: { epoch } }: Attached): Promise<Batch> {
-    const taken = await from.take();
-    const messages = taken.map(({ subject, seq, data }) => ({ subject, sequence: seq, data }));
-    await options.sink.prepare?.(messages, epoch);
-    return { messages, last: taken.at(-1)! };
+  async function takeBatch({ feed: from, position: { epoch } }: Attached): Promise<Taken> {
+    const batch = options.sink.begin(epoch);
+    let messages = await from.take({ rows: options.batchRowsMax, bytes: options.batchBytesMax });
+    const first = messages[0]!.seq;
+    const deadlineMs = performance.now() + options.lingerMs;
+    for (let [rows, bytes] = [0, 0]; ; ) {
+      await batch.add(messages.map(({ subject, seq, data }) => ({ subject, sequence: seq, data })));
+      const last = messages.at(-1)!;
+      rows += messages.length;
+      bytes += messages.reduce((sum, { data }) => sum + data.length, 0);
+      const left = { rows: options.batchRowsMax - rows, bytes: options.batchBytesMax - bytes };
+      const isFull = left.rows <= 0 || left.bytes <= 0;
+      if (!isFull && !from.isHurried(first, last.seq)) messages = await from.take({ ...left, deadlineMs });
+      else messages = [];
+      if (messages.length === 0) return { batch, rows, last };
+    }
   }
 
-  async function storeBatch({ messages, last }: Batch, attached: Attached): Promise<Cursor> {
+  async function storeBatch({ batch, rows, last }: Taken, attached: Attached): Promise<Cursor> {
     const { epoch } = attached.position;
     for (let failures = 0; ; failures++) {
       deps.signal.throwIfAborted();
       if (deps.right.fence() !== attached.fence) throw new Error('the lease to store is lost');
       try {
-        const result = await deps.metrics.observeInsert(stream, () => options.sink.store(messages, epoch));
+        const result = await deps.metrics.observeInsert(stream, () => batch.store());
         const fresh = result.unstorable.filter(({ message }) => message.sequence > attached.ackedSequence);
         for (const { message, reason } of fresh) await deps.deadLetters.publish(message, epoch, reason);
         report(result);
         problem = undefined;
         break;
       } catch (error) {
-        problem = `a batch of ${messages.length} is not stored: ${(error as Error).message}`;
-        deps.log.error({ err: error, stream, rows: messages.length }, 'batch not stored; trying again');
+        problem = `a batch of ${rows} is not stored: ${(error as Error).message}`;
+        deps.log.error({ err: error, stream, rows }, 'batch not stored; trying again');
         deps.metrics.insertFailures.inc({ stream });
         await delay(retryDelayMs(failures), deps.signal);
       }
@@ -205,8 +221,9 @@ export function startIngest(deps: IngestDeps, options: IngestOptions): Ingest {
   };
 }
 
-interface Batch {
-  messages: readonly StreamMessage[];
+interface Taken {
+  batch: Batch;
+  rows: number;
   last: JsMsg;
 }
 
@@ -219,7 +236,6 @@ interface Attached {
 }
 
 async function attach(deps: IngestDeps, options: IngestOptions): Promise<Attached> {
-  const { batchRowsMax, batchBytesMax, lingerMs } = options;
   const stream = options.definition.name;
   const fence = deps.right.fence();
   const stored = await options.sink.storedPosition();
@@ -232,7 +248,7 @@ async function attach(deps: IngestDeps, options: IngestOptions): Promise<Attache
   }
   const consumer = await deps.jsm.consumers.info(stream, consumerName).catch(() => undefined);
   const startSequence = storedSequence + 1;
-  const feedOptions = { stream, consumer: consumerName, startSequence, batchRowsMax, batchBytesMax, lingerMs };
+  const feedOptions = { stream, consumer: consumerName, startSequence, batchRowsMax: options.batchRowsMax };
   const feed = await openFeed(deps.js, deps.jsm, feedOptions);
   return {
     feed,

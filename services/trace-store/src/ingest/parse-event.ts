@@ -8,43 +8,39 @@ import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type EventCase, type EventPayload, type EventType, eventType } from '@worktrail/contract/event-types';
 import { limits } from '@worktrail/contract/limits';
 import { type Event, EventSchema } from '@worktrail/proto/event';
-import { producerKey, sessionKey } from './event-keys.ts';
-
-/** One message as the stream holds it. */
-export interface StreamMessage {
-  subject: string;
-  sequence: number;
-  data: Uint8Array;
-}
+import { type Source, sourceOf } from './sources.ts';
+import { type StreamMessage, UnstorableMessage } from './stream-message.ts';
 
 export interface ParsedEvent {
   /** Of its producer, and of its session, among all. */
-  producerKey: string;
-  sessionKey: string;
-  sequence: number;
+  readonly producerKey: string;
+  readonly sessionKey: string;
+  readonly sequence: number;
   /** 0 for an event of the stream; else its place behind the sequence. */
-  fill: number;
-  event: Event;
-  payload: EventPayload;
-  type: EventType;
-  number: number;
-  time: Date;
-  /** The message's own bytes. */
-  data: Uint8Array;
+  readonly fill: number;
+  /** Not to be asked of each: where many are held it is decoded again. */
+  readonly event: Event;
+  readonly payload: EventPayload;
+  readonly type: EventType;
+  readonly number: number;
+  readonly time: Date;
+  /** Of its message. */
+  readonly size: number;
 }
 
-export class UnstorableMessage extends Error {}
+/** With the message that it is. */
+export interface MessageEvent extends ParsedEvent {
+  readonly data: Uint8Array;
+}
 
-const token = /^[A-Za-z0-9_-]{1,128}$/;
 /** So that an offset and a length together are exact. */
 export const offsetMax = BigInt(limits.outputOffsetMax);
-const timeMsMin = Date.parse('1970-01-01T00:00:00Z');
 const timeMsMax = Date.parse('2200-01-01T00:00:00Z');
 
 /** @throws UnstorableMessage with the reason. */
-export function parseEvent(message: StreamMessage): ParsedEvent {
+export function parseEvent(message: StreamMessage, source = sourceOf(message.subject)): MessageEvent {
   const event = decode(message.data);
-  checkSubject(message.subject, event);
+  checkSource(source, event);
   const payload = event.payload;
   if (payload.case === undefined) throw new UnstorableMessage('the event has no payload');
   if (event.number < 1n || event.number > BigInt(Number.MAX_SAFE_INTEGER)) {
@@ -56,27 +52,14 @@ export function parseEvent(message: StreamMessage): ParsedEvent {
   if (payload.case === 'commandOutput') checkOffsets(payload.value.offset, payload.value.position);
   const type = eventType(payload.case as EventCase);
   const { sequence, data } = message;
-  const keys = { producerKey: producerKey(event), sessionKey: sessionKey(event) };
-  return { ...keys, sequence, fill: 0, event, payload, type, number: Number(event.number), time, data };
-}
-
-/** The same event, held as its message alone: many wait to be stored, and few are looked into again. */
-export function heldEvent(parsed: ParsedEvent): ParsedEvent {
-  const { producerKey: ofProducer, sessionKey: ofSession, sequence, fill, type, number, time, data } = parsed;
-  return {
-    ...{ producerKey: ofProducer, sessionKey: ofSession, sequence, fill, type, number, time, data },
-    get event() {
-      return decode(data);
-    },
-    get payload() {
-      return decode(data).payload as EventPayload;
-    },
-  };
+  const keys = { producerKey: source.key, sessionKey: source.session.key };
+  const number = Number(event.number);
+  return { ...keys, sequence, fill: 0, event, payload, type, number, time, size: data.length, data };
 }
 
 /** Whether ClickHouse can hold it; an invalid date is not. */
 export function isStorableTime(time: Date): boolean {
-  return time.getTime() >= timeMsMin && time.getTime() < timeMsMax;
+  return time.getTime() >= 0 && time.getTime() < timeMsMax;
 }
 
 function decode(data: Uint8Array): Event {
@@ -87,17 +70,12 @@ function decode(data: Uint8Array): Event {
   }
 }
 
-function checkSubject(subject: string, event: Event): void {
-  const [, , , organization, session, producer, ...rest] = subject.split('.');
-  if (!organization || !session || !producer || rest.length > 0) {
-    throw new UnstorableMessage(`the subject ${subject} is not one of an event`);
-  }
+function checkSource({ session, producer }: Source, event: Event): void {
   for (const [name, inSubject, inEvent] of [
-    ['organization', organization, event.organizationId],
-    ['session', session, event.sessionId],
+    ['organization', session.organizationId, event.organizationId],
+    ['session', session.sessionId, event.sessionId],
     ['producer', producer, event.producer],
   ] as const) {
-    if (!token.test(inSubject)) throw new UnstorableMessage(`the ${name} in the subject is malformed`);
     if (inSubject !== inEvent) throw new UnstorableMessage(`the ${name} is not the one in the subject`);
   }
 }

@@ -25,7 +25,7 @@ function parsed(producer: string, number: number, sequence: number): ParsedEvent
     type: 'session.archived',
     number,
     time: new Date(0),
-    data: new Uint8Array(0),
+    size: 0,
   };
 }
 

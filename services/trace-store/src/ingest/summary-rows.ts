@@ -211,3 +211,20 @@ export function sessionListRows({ event, payload }: ParsedEvent): SummaryRow[] {
   const lists = new Set(['', projectId, taskId, trialId]);
   return [...lists].map((list) => ({ organization_id: organizationId, list, ...session }));
 }
+
+/** What an event adds to each. */
+export interface Summaries {
+  command: SummaryRow | undefined;
+  session: SummaryRow | undefined;
+  turn: SummaryRow | undefined;
+  lists: readonly SummaryRow[];
+}
+
+export function summariesOf(parsed: ParsedEvent, epoch: number): Summaries {
+  return {
+    command: commandRow(parsed),
+    session: sessionRow(parsed, epoch),
+    turn: turnRow(parsed),
+    lists: sessionListRows(parsed),
+  };
+}

@@ -11,7 +11,7 @@ import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
 import { eventColumns } from './event-row.ts';
 import { applySchema, schemaFiles } from '../clickhouse/schema.ts';
 import { binaryRows } from '../clickhouse/row-binary.ts';
-import { noTask } from './session-tasks.ts';
+import { noTask } from './sources.ts';
 import { ended, eventBytes, newSession, output, queued, storedRow, type TestSession } from '../trace-store-fixture.ts';
 import { typedColumns } from './typed-columns.ts';
 

@@ -6,10 +6,10 @@ import type { EventType } from '@worktrail/contract/event-types';
 import type { Column } from '../clickhouse/row-binary.ts';
 
 export interface TypedColumns {
+  bytes: number;
   outcome: string;
   exit_code: number | null;
   duration_ms: number | null;
-  bytes: number;
   input_tokens: number;
   output_tokens: number;
   cached_input_tokens: number;
@@ -23,11 +23,12 @@ export interface TypedColumns {
   text: string;
 }
 
+/** `bytes` is the first: the only one that is not the same for all outputs. */
 export const typedBinaryColumns: readonly Column<TypedColumns>[] = [
+  { name: 'bytes', put: (to, row) => to.uint64(row.bytes) },
   { name: 'outcome', put: (to, row) => to.text(row.outcome) },
   { name: 'exit_code', put: (to, row) => to.optional(row.exit_code, to.int32) },
   { name: 'duration_ms', put: (to, row) => to.optional(row.duration_ms, to.uint64) },
-  { name: 'bytes', put: (to, row) => to.uint64(row.bytes) },
   { name: 'input_tokens', put: (to, row) => to.uint64(row.input_tokens) },
   { name: 'output_tokens', put: (to, row) => to.uint64(row.output_tokens) },
   { name: 'cached_input_tokens', put: (to, row) => to.uint64(row.cached_input_tokens) },
@@ -93,10 +94,10 @@ export function typedColumnsOf(type: EventType, data: Data, size: number): Typed
 }
 
 const nothing: TypedColumns = {
+  bytes: 0,
   outcome: '',
   exit_code: null,
   duration_ms: null,
-  bytes: 0,
   input_tokens: 0,
   output_tokens: 0,
   cached_input_tokens: 0,

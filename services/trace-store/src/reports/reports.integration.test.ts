@@ -45,7 +45,7 @@ describe('each report', () => {
     const rows = binaryRows(eventColumns, stored, 1_000);
     // As where the answer of an insert was lost.
     for (const _ of [1, 2]) await clickhouse.insertBinary('events_v1', rows, 'token');
-    const parsed = messages.map(parseEvent);
+    const parsed = messages.map((message) => parseEvent(message));
     const commands = parsed.map(commandRow).filter((row) => row !== undefined);
     await clickhouse.insert('commands_v1', commandColumns, commands);
     const lists = parsed.map((event) => sessionRow(event, 1)).filter((row) => row !== undefined);

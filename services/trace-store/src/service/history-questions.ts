@@ -10,6 +10,7 @@ import { type ListEventsRequest, ListEventsResponseSchema, type TraceService } f
 import type { ClickHouseReader } from '../clickhouse/store.ts';
 import { readOutput } from '../history/command-output.ts';
 import { type FlushBarrier, sessionSubjects } from '../flush-barrier.ts';
+import { createBeginnings } from '../history/beginnings.ts';
 import { type InheritedEvents, readHistory } from '../history/history.ts';
 import { readBehindBacklog } from '../history/page-behind-backlog.ts';
 import { readProducerMark } from '../ingest/producer-mark.ts';
@@ -30,6 +31,8 @@ export interface HistoryQuestionsDeps {
 type HistoryQuestions = Pick<ServiceImpl<typeof TraceService>, 'listEvents' | 'readOutput' | 'getProducerMark'>;
 
 export function createHistoryQuestions({ clickhouse, barrier, scopes }: HistoryQuestionsDeps): HistoryQuestions {
+  const beginnings = createBeginnings();
+
   /** @throws OUT_OF_RANGE with the oldest cursor, where what stands behind this one is not kept any more: it goes by whole sessions. */
   async function refuseExpired(
     organizationId: string,
@@ -51,16 +54,20 @@ export function createHistoryQuestions({ clickhouse, barrier, scopes }: HistoryQ
       const inherited = inheritedOf(request.inherited);
       const read = (stored: Cursor) =>
         fromClickHouse(
-          readHistory(clickhouse, {
-            organizationId: scope.organizationId,
-            sessionId: scope.sessionId,
-            inherited,
-            after,
-            stored,
-            types: request.types.map(knownType),
-            rowsMax: bounded(request.limit, limits.pageDefault, pageRowsMax),
-            bytesMax: bounded(request.bytesMax, pageBytesDefault, pageBytesMax),
-          }),
+          readHistory(
+            clickhouse,
+            {
+              organizationId: scope.organizationId,
+              sessionId: scope.sessionId,
+              inherited,
+              after,
+              stored,
+              types: request.types.map(knownType),
+              rowsMax: bounded(request.limit, limits.pageDefault, pageRowsMax),
+              bytesMax: bounded(request.bytesMax, pageBytesDefault, pageBytesMax),
+            },
+            beginnings,
+          ),
         );
       const page = request.noBarrier
         ? await read(ingest.position() ?? after)

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
 import { createEventSink } from '../ingest/event-sink.ts';
 import { ownStore } from '../ingest/ingest-lease.ts';
-import type { StreamMessage } from '../ingest/parse-event.ts';
+import type { StreamMessage } from '../ingest/stream-message.ts';
 import { applySchema } from '../clickhouse/schema.ts';
 import {
   ended,
@@ -26,6 +26,7 @@ import {
   publisher,
   queued,
   type TestSession,
+  storeAll,
 } from '../trace-store-fixture.ts';
 import { createTotals, type Totals } from './totals.ts';
 
@@ -191,7 +192,7 @@ async function live(
     const position = await sink.storedPosition();
     const rest = messages.slice(Math.max(0, (position?.sequence ?? 0) - life.again));
     for (let from = 0, batches = 1; from < rest.length; from += life.batch, batches++) {
-      await sink.store(rest.slice(from, from + life.batch), epoch);
+      await storeAll(sink, rest.slice(from, from + life.batch), epoch);
       if (batches % life.countEvery === 0) await count();
     }
     await count();
@@ -261,7 +262,7 @@ describe('in a store', () => {
     const events: Told[] = [1, 2].map((amount) => ({ session: 0, day: 0, kind: 'usage', amount }));
     const faulty = until({ writes: 1, isDone: false, isDeath: false });
     const totals = createTotals({ clickhouse: faulty.clickhouse, right: ownStore, now });
-    await sinkOf(clickhouse, 9_000, totals).store(messagesOf(sessions, events), epoch);
+    await storeAll(sinkOf(clickhouse, 9_000, totals), messagesOf(sessions, events), epoch);
     await expect(totals.run()).rejects.toThrow('no answer');
     await totals.run();
     expect(await stored(sessions[0]!.organizationId)).toEqual(totalsOf(sessions, events));
