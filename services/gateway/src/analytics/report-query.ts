@@ -14,7 +14,7 @@ import { askTraceStore } from '../trace-store.ts';
 
 export const intervals = ['none', 'hour', 'day', 'week', 'month'] as const;
 const rowsMax = 1_000;
-const reportTimeoutMs = 20_000;
+const reportTimeoutMs = 45_000;
 export const reportQuery = {
   ...timeRange,
   projectId: id('project').optional(),

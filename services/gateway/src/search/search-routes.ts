@@ -22,7 +22,7 @@ import type { ProjectReader } from '../projects/project-reader.ts';
 import { id, text, time } from '../text.ts';
 import { askTraceStore } from '../trace-store.ts';
 
-const searchTimeoutMs = 20_000;
+const searchTimeoutMs = 45_000;
 
 const place = z.int().openapi({ description: 'In UTF-16 code units of `text`.' });
 

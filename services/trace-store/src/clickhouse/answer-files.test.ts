@@ -18,11 +18,11 @@ test('what was written is read in pieces, and has no name meanwhile', async () =
   const directory = `${scratch.path}/read`;
   await mkdir(directory);
   await writeFile(`${directory}/of-a-killed-process`, 'x');
-  const files = await openAnswerFiles(directory, 1);
+  const files = await openAnswerFiles(directory, { inAll: 1, perAsker: 1 });
   expect(await readdir(directory)).toEqual([]);
   expect((await stat(directory)).mode & 0o777).toBe(0o700);
   const bytes = Buffer.alloc(600_000, 'abc');
-  const file = await files.make((path) => writeFile(path, bytes));
+  const file = await files.make('a', (path) => writeFile(path, bytes));
   expect(await readdir(directory)).toEqual([]);
   expect(await read(file.pieces())).toEqual(bytes);
   await file.close();
@@ -31,16 +31,23 @@ test('what was written is read in pieces, and has no name meanwhile', async () =
 
 test('so many are there at once, whether one was read, left, or failed', async () => {
   const directory = `${scratch.path}/count`;
-  const files = await openAnswerFiles(directory, 2);
+  const files = await openAnswerFiles(directory, { inAll: 3, perAsker: 2 });
   const full = async (path: string) => {
     await writeFile(path, 'half');
     throw new Error('No space left on device');
   };
-  for (const _ of [1, 2, 3]) await expect(files.make(full)).rejects.toThrow('No space left');
+  for (const _ of [1, 2, 3]) await expect(files.make('a', full)).rejects.toThrow('No space left');
   expect(await readdir(directory)).toEqual([]);
-  const [first] = [await files.make((path) => writeFile(path, '1')), await files.make((path) => writeFile(path, '2'))];
-  const more = () => files.make((path) => writeFile(path, '3'));
+  const [first] = [
+    await files.make('a', (path) => writeFile(path, '1')),
+    await files.make('a', (path) => writeFile(path, '2')),
+  ];
+  const more = () => files.make('a', (path) => writeFile(path, '3'));
   await expect(more()).rejects.toMatchObject({ code: Code.Aborted });
+  const other = await files.make('b', (path) => writeFile(path, '4'));
+  await expect(files.make('c', (path) => writeFile(path, '5'))).rejects.toMatchObject({ code: Code.Aborted });
+  expect(await read(other.pieces())).toEqual(Buffer.from('4'));
+  await other.close();
   await first.close();
   expect(await read((await more()).pieces())).toEqual(Buffer.from('3'));
 });

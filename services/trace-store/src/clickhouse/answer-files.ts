@@ -2,7 +2,7 @@
 //
 // 1. One has a name only while it is being made: when it is open it has none any more, and is gone with who reads it, however that ends.
 // 2. The directory is ours alone (0700) and emptied when it is opened: what lies there then is of a process that was killed.
-// 3. So many are there at once. A full disk fails the statement.
+// 3. So many are there at once, and of one asker. A full disk fails the statement.
 
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
@@ -17,21 +17,25 @@ export interface AnswerFile {
 
 export interface AnswerFiles {
   /** @throws ConnectError ABORTED where too many are there; what `write` throws. */
-  make(write: (path: string) => Promise<void>): Promise<AnswerFile>;
+  make(asker: string, write: (path: string) => Promise<void>): Promise<AnswerFile>;
 }
 
 const pieceBytes = 256 * 1024;
 
-export async function openAnswerFiles(directory: string, filesMax: number): Promise<AnswerFiles> {
+export async function openAnswerFiles(
+  directory: string,
+  max: { inAll: number; perAsker: number },
+): Promise<AnswerFiles> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { mode: 0o700, recursive: true });
-  let count = 0;
+  const askers: string[] = [];
+  const forget = (asker: string) => askers.splice(askers.indexOf(asker), 1);
   return {
-    make: async (write) => {
-      if (count >= filesMax) {
+    make: async (asker, write) => {
+      if (askers.length >= max.inAll || askers.filter((one) => one === asker).length >= max.perAsker) {
         throw new ConnectError('too many answers of this kind are being sent: try again later', Code.Aborted);
       }
-      count += 1;
+      askers.push(asker);
       try {
         const file = await made(join(directory, randomUUID()), write);
         let isOpen = true;
@@ -40,11 +44,11 @@ export async function openAnswerFiles(directory: string, filesMax: number): Prom
           close: async () => {
             if (!isOpen) return;
             isOpen = false;
-            await file.close().finally(() => (count -= 1));
+            await file.close().finally(() => forget(asker));
           },
         };
       } catch (error) {
-        count -= 1;
+        forget(asker);
         throw error;
       }
     },

@@ -4,6 +4,7 @@
 // 2. Settings are never passed beside a statement: in process they would stick to the connection. They stand inline.
 // 3. Two processes never have one embedded directory: the engine locks it, and the second is told so.
 // 4. A statement from outside gets a connection of its own that cannot write to tables, and that nobody uses after it.
+// 5. Of one asker one such statement runs after the other, until the engine has let go of it: others find a place.
 
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -17,6 +18,7 @@ import { type AnswerFile, type AnswerFiles, openAnswerFiles } from './answer-fil
 import type { BinaryRows } from './row-binary.ts';
 import { answerOf, type Connection, selectBytes, selectRows } from './connection.ts';
 import { createConnectionPool } from './connection-pool.ts';
+import { createFairShare } from '../fair-share.ts';
 import { openEmbedded } from './embedded.ts';
 import { startEngine } from './engine.ts';
 import { onCluster } from './replicated.ts';
@@ -52,6 +54,8 @@ export interface ClickHouse extends ClickHouseReader {
 export const statementMemoryBytesMax = 400 * 1024 ** 2;
 
 export interface StatementBounds {
+  /** Whose it is, where it is somebody's. */
+  asker?: string;
   seconds: number;
   memoryBytes: number;
   threads: number;
@@ -85,8 +89,9 @@ const readsWaitingMax = 1_000;
 const commandMsMax = 3_600_000;
 const confinedMax = 2;
 /** What the disk has to hold at most is this many times the bytes of an answer. */
-const documentsMax = 16;
-const confinedWaitingMax = 16;
+const documentsMax = { inAll: 16, perAsker: 4 };
+/** Of each asker. Whoever asks has not given up when one is refused because it has waited so long. */
+const perAsker = { atOnce: 1, waitingMax: 15, waitMsMax: 30_000 };
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
   if (config.kind === 'embedded') {
@@ -101,7 +106,8 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
   lifetime.onClose('clickhouse readers', () => readers.close());
   const commands = createConnectionPool(() => open({}, commandMsMax), 1, readsWaitingMax);
   lifetime.onClose('clickhouse commands', () => commands.close());
-  const confined = createConnectionPool(() => ({ close: async () => {} }), confinedMax, confinedWaitingMax);
+  const confined = createConnectionPool(() => ({ close: async () => {} }), confinedMax, readsWaitingMax);
+  const share = createFairShare(perAsker);
   return {
     rows: (sql, parameters) => readers.use((connection) => selectRows(connection, sql, parameters)),
     bytes: (sql, parameters) => readers.use((connection) => selectBytes(connection, sql, parameters)),
@@ -120,16 +126,18 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
       const overdue = new AbortController();
       const stop = AbortSignal.any([overdue.signal, ...(signal ? [signal] : [])]);
       const marker = randomUUID();
-      const running = confined.use(() => {
-        stop.throwIfAborted();
-        const timer = setTimeout(
-          () => overdue.abort(new StatementOverdue(`not done within ${bounds.seconds} s`)),
-          bounds.seconds * 1_000 + graceMs,
-        );
-        return withReadOnlyClient({ config, open, documents }, bounds, marker, stop, work).finally(() =>
-          clearTimeout(timer),
-        );
-      });
+      const run = () =>
+        confined.use(() => {
+          stop.throwIfAborted();
+          const timer = setTimeout(
+            () => overdue.abort(new StatementOverdue(`not done within ${bounds.seconds} s`)),
+            bounds.seconds * 1_000 + graceMs,
+          );
+          return withReadOnlyClient({ config, open, documents }, bounds, marker, stop, work).finally(() =>
+            clearTimeout(timer),
+          );
+        });
+      const running = bounds.asker === undefined ? run() : share.use(bounds.asker, run, stop);
       return await stopped(running, stop, () => readers.use((connection) => kill(connection, marker)));
     },
   };
@@ -172,7 +180,7 @@ async function kill({ client }: Connection, marker: string): Promise<void> {
 
 async function withReadOnlyClient<T>(
   { config, open, documents }: { config: ClickHouseConfig; open: OpenConnection; documents: AnswerFiles },
-  { seconds, memoryBytes, threads }: StatementBounds,
+  { asker = '', seconds, memoryBytes, threads }: StatementBounds,
   marker: string,
   stop: AbortSignal,
   work: (connection: ConfinedConnection) => Promise<T>,
@@ -203,7 +211,7 @@ async function withReadOnlyClient<T>(
       stream: async function* (sql, format) {
         yield* await connection.stream(marked(sql), format);
       },
-      document: (sql, format) => documents.make((path) => connection.writeFile(marked(sql), format, path)),
+      document: (sql, format) => documents.make(asker, (path) => connection.writeFile(marked(sql), format, path)),
     });
   } finally {
     stop.removeEventListener('abort', leave);

@@ -1,4 +1,4 @@
-// Questions over everything that an organization has stored. Each takes of ClickHouse what it needs, so an organization asks few at once.
+// Questions over everything that an organization has stored. Each takes of ClickHouse what it needs, so one of an organization runs after the other.
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type Timestamp, timestampDate, timestampFromMs } from '@bufbuild/protobuf/wkt';
@@ -7,7 +7,6 @@ import { searchedTypes, type SearchedType, searchHitsDefault, searchHitsMax } fr
 import type { SearchHitSchema, TraceService } from '@worktrail/proto/trace';
 import type { ClickHouse } from '../clickhouse/store.ts';
 import { exportPart } from '../export/export-part.ts';
-import { createFairShare } from '../fair-share.ts';
 import { clientQuestion } from '../endpoint/client-question.ts';
 import { answerQuery } from '../query/query.ts';
 import { streamQuery } from '../query/stream.ts';
@@ -17,8 +16,6 @@ import { type Hit, search } from '../search/search.ts';
 import { bounded, checkName, cursorMessage, invalid, storableDate } from './asked.ts';
 import type { Scopes } from './scopes.ts';
 
-/** Running and waiting ones together: others find a place, too. */
-const statementsPerOrganizationMax = 4;
 const reportRowsMax = 1_000;
 const labelLengthMax = 1_000;
 
@@ -34,8 +31,11 @@ type OrganizationQuestions = Pick<
 >;
 
 export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): OrganizationQuestions {
-  const { clickhouse, scopes } = deps;
-  const statements = createFairShare(statementsPerOrganizationMax);
+  const { scopes } = deps;
+  /** For one organization's statements, which run one after the other, and end with who waits for them. */
+  const askedBy = (asker: string, gone: AbortSignal): Pick<ClickHouse, 'confined'> => ({
+    confined: (bounds, work, signal = gone) => deps.clickhouse.confined({ ...bounds, asker }, work, signal),
+  });
   /** Who asks may give it less time. */
   const secondsMax = ({ max_execution_time: given = '' }: Record<string, string>) =>
     Math.min(deps.querySecondsMax, Number(given) >= 1 ? Math.floor(Number(given)) : deps.querySecondsMax);
@@ -43,7 +43,7 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
     query: async ({ organizationId, sql, parameters }, { signal }) => {
       await scopes.passOrganization(organizationId);
       const question = { organizationId, sql, parameters, secondsMax: deps.querySecondsMax };
-      return await statements.use(organizationId, () => answerQuery(clickhouse, question, signal));
+      return await answerQuery(askedBy(organizationId, signal), question, signal);
     },
 
     queryStream: async function* (request, { signal }) {
@@ -51,10 +51,13 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
       const { organizationId, sql, format, parameters } = request;
       const ask = request.client ? { ask: clientQuestion(request) } : {};
       const question = { organizationId, sql, format, parameters, secondsMax: secondsMax(request.settings), ...ask };
-      yield* statements.useWhile(request.organizationId, () => streamQuery(clickhouse, question, signal));
+      yield* streamQuery(askedBy(organizationId, signal), question, signal);
     },
 
-    report: async ({ name, organizationId, projectId, groupBy, interval: asked, limit, label, from, to }) => {
+    report: async (
+      { name, organizationId, projectId, groupBy, interval: asked, limit, label, from, to },
+      { signal },
+    ) => {
       const interval = asked || 'none';
       if (!isInterval(interval)) throw invalid('interval: is one of none, hour, day, week, month');
       const report = findReport(name, groupBy, interval);
@@ -63,18 +66,18 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
       const question = { organizationId, projectId, groupBy, interval, label, ...timesOf(from, to) };
       await scopes.passOrganization(organizationId);
       const rowsMax = bounded(limit, reportRowsMax);
-      return await statements.use(organizationId, () => answerReport(clickhouse, report, question, rowsMax));
+      return await answerReport(askedBy(organizationId, signal), report, question, rowsMax);
     },
 
-    exportPart: async ({ organizationId, projectId, of, from, to, after }) => {
+    exportPart: async ({ organizationId, projectId, of, from, to, after }, { signal }) => {
       checkName('project_id', projectId);
       const question = { organizationId, projectId, of, after, ...timesOf(from, to) };
       await scopes.passOrganization(organizationId);
-      const part = await statements.use(organizationId, () => exportPart(clickhouse, question));
+      const part = await exportPart(askedBy(organizationId, signal), question);
       return { ...part, rows: BigInt(part.rows) };
     },
 
-    search: async (request) => {
+    search: async (request, { signal }) => {
       const { organizationId, q, projectId, sessionId, taskId, cursor } = request;
       for (const [field, id] of Object.entries({ project_id: projectId, session_id: sessionId, task_id: taskId })) {
         if (id !== '') checkName(field, id);
@@ -84,7 +87,7 @@ export function createOrganizationQuestions(deps: OrganizationQuestionsDeps): Or
       const filters = { projectId, sessionId, taskId, types, ...timesOf(request.from, request.to) };
       const question = { organizationId, q, limit, cursor, ...filters };
       await scopes.passOrganization(organizationId);
-      const { hits, next } = await statements.use(organizationId, () => search(clickhouse, question, new Date()));
+      const { hits, next } = await search(askedBy(organizationId, signal), question, new Date());
       return { hits: hits.map(hitMessage), next };
     },
   };
