@@ -3,7 +3,8 @@
 // 1. A page is exactly what follows its cursor in the order of time, session and position.
 // 2. What was found often costs no more than what was found rarely: the newest stretch of time that has a page is enough. A stretch is
 //    asked for by the time of ingest too, so that whole parts are left out: an event is stored after it happened, but for clocks.
-// 3. It runs where tenants' SQL does, within bounds; what is too much is RESOURCE_EXHAUSTED.
+// 3. A page for which too much would have to be read has what was found in a while, and its cursor is how far was looked.
+// 4. It runs where tenants' SQL does, within bounds; what is too much is RESOURCE_EXHAUSTED.
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { SearchedType } from '@worktrail/contract/search';
@@ -45,12 +46,13 @@ interface Found extends Place {
   command_id: string;
   stream: string;
   at: number;
-  /** Has all that is asked for, and then its bytes are here. */
-  isHit: 0 | 1;
   bytes: string;
 }
 
-export interface Hit extends Omit<Found, 'bytes' | 'isHit'> {
+/** A text that has the words; null where it has not the phrases. */
+type Looked = Omit<Found, 'bytes'> & { bytes: string | null };
+
+export interface Hit extends Omit<Found, 'bytes'> {
   excerpt: Excerpt;
 }
 
@@ -66,10 +68,11 @@ const stretchesMs = [dayMs, 8 * dayMs, 64 * dayMs, Number.POSITIVE_INFINITY];
 const clocksApartMs = 3_600_000;
 /** Of a text so much is looked at for what to show. */
 const shownBytesMax = 64 * 1024;
-/** Texts looked at in one statement: beyond those of a page, for some that have one time; and more where phrases are looked for in them. */
+/** Texts found in one statement beyond those of a page: some have the same time. */
 const besidesPage = 20;
+/** Texts in which one statement looks for phrases, first and then: it holds all of them, and output has up to 64 KiB each. */
 const firstForPhrases = 256;
-const textsForPhrases = 4_096;
+const textsForPhrases = 1_024;
 /** After so long a page has what was found until then. */
 const lookMsDefault = 700;
 /** A beginning of more words than these is looked for in the texts themselves. */
@@ -103,9 +106,9 @@ export async function search(
 ): Promise<SearchAnswer> {
   const terms = parseTerms(question.q);
   const after = question.cursor === '' ? undefined : parsePlace(question.cursor);
-  const overdueMs = performance.now() + lookMsMax;
   try {
     return await clickhouse.confined(bounds, async (connection) => {
+      const overdueMs = performance.now() + lookMsMax;
       const sources: Source[] = [];
       if (question.types.some((type) => type !== 'command.output')) sources.push(spoken);
       if (question.types.includes('command.output')) sources.push(output);
@@ -158,10 +161,7 @@ function pageOf(found: readonly Found[], ends: readonly Place[], limit: number):
 }
 
 function answerOf({ page, next }: FoundPage, terms: Terms): SearchAnswer {
-  const hits = page.map(({ bytes, isHit: _, ...hit }) => ({
-    ...hit,
-    excerpt: excerptOf(Buffer.from(bytes, 'base64'), terms),
-  }));
+  const hits = page.map(({ bytes, ...hit }) => ({ ...hit, excerpt: excerptOf(Buffer.from(bytes, 'base64'), terms) }));
   return { hits, next: next ? formatPlace(next) : '' };
 }
 
@@ -195,7 +195,7 @@ async function lookThrough(
   let begin = after;
   let count = phrases.length > 0 ? firstForPhrases : question.limit + 1 + besidesPage;
   for (;;) {
-    const ask = (order: Sql) => rows<Found>(connection, statementOf(look, begin, stretch, order, count));
+    const ask = (order: Sql) => rows<Looked>(connection, statementOf(look, begin, stretch, order, count));
     let looked = await ask(byTime);
     const isCut = looked.length === count;
     let oldestMs = looked.reduce((oldest, { ms }) => Math.min(oldest, ms), Number.POSITIVE_INFINITY);
@@ -204,7 +204,8 @@ async function lookThrough(
       oldestMs = Number.NEGATIVE_INFINITY;
     }
     // Of the oldest time there may be more.
-    hits.push(...looked.filter(({ isHit, ms }) => isHit === 1 && (!isCut || ms > oldestMs)));
+    const known = looked.filter(({ ms }) => !isCut || ms > oldestMs);
+    hits.push(...known.filter((one): one is Found => one.bytes !== null));
     if (!isCut) return { hits };
     begin = Number.isFinite(oldestMs) ? lastOf(oldestMs + 1) : looked.toSorted(newestFirst).at(-1)!;
     if (hits.length > question.limit || performance.now() > overdueMs) return { hits, end: begin };
@@ -250,7 +251,7 @@ function statementOf(
   const isHit = phrases.reduce((all, phrase) => sql`${all} AND position(lower(${column}), ${phrase}) > 0`, sql`1`);
   // Filtering by the first rows so far would have the text read instead of its index.
   return sql`SELECT ${columns}, toUnixTimestamp64Milli(time) AS ms, project_id, task_id, session_id, epoch, sequence, fill,
-      toUInt8(${isHit}) AS isHit, if(isHit, base64Encode(substring(${column}, 1, ${shownBytesMax})), '') AS bytes
+      if(${isHit}, base64Encode(substring(${column}, 1, ${shownBytesMax})), NULL) AS bytes
     FROM (SELECT * FROM ${new Sql(table)} WHERE ${where} ORDER BY ${order} LIMIT ${count})
     FORMAT JSONEachRow SETTINGS use_top_k_dynamic_filtering = 0, output_format_json_quote_64bit_integers = 0`;
 }
