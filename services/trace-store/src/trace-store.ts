@@ -142,7 +142,7 @@ export async function startTraceStore(
   }
 
   const countTotals = () => totals.run().catch((error: unknown) => log.warn({ err: error }, 'could not count totals'));
-  lifetime.onClose('totals', repeat(atMostATenth(countTotals), totalsIntervalMs));
+  lifetime.onClose('totals', repeat(atMostATwentieth(countTotals), totalsIntervalMs));
 
   if (config.otlp) {
     const { content, ...collector } = config.otlp;
@@ -221,14 +221,14 @@ async function runAll(purges: readonly (() => Promise<void>)[], log: Logger): Pr
 }
 
 /** Of the time: after one that took long it is left out for a while. */
-function atMostATenth(task: () => Promise<unknown>): () => Promise<void> {
+function atMostATwentieth(task: () => Promise<unknown>): () => Promise<void> {
   let restsUntilMs = 0;
   return async () => {
     const beganMs = performance.now();
     if (beganMs < restsUntilMs) return;
     await task();
     const endedMs = performance.now();
-    restsUntilMs = endedMs + 9 * (endedMs - beganMs);
+    restsUntilMs = endedMs + 19 * (endedMs - beganMs);
   };
 }
 

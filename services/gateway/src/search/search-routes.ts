@@ -85,7 +85,8 @@ export function addSearchRoutes(api: Api, { projects, trace }: SearchRouteDeps):
       query: querySchema,
       answers: {
         200: {
-          description: 'The newest first; a page may have fewer than there are more of, or none, until `nextCursor` is null',
+          description:
+            'The newest first; a page may have fewer than there are more of, or none, until `nextCursor` is null',
           schema: pageOf(hitSchema),
         },
       },

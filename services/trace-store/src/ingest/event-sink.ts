@@ -29,7 +29,7 @@ import { createProducerMarks } from './producer-marks.ts';
 import { columnNames } from '../clickhouse/row-binary.ts';
 import { createSources, lookUpTasks, noTask, type SessionTask, type Source } from './sources.ts';
 import { Sql, sql } from '../clickhouse/sql-text.ts';
-import { commandColumns, sessionColumns, sessionListColumns, turnColumns } from './summary-rows.ts';
+import { combined, commandColumns, sessionColumns, sessionListColumns, turnColumns } from './summary-rows.ts';
 import type { StoredEvents } from './stored-events.ts';
 import { type StreamMessage, UnstorableMessage } from './stream-message.ts';
 
@@ -158,7 +158,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     fence.check();
     await settled([
       insert('command_output_v1', outputColumns, outputs, epoch, outputRow),
-      clickhouse.insert('commands_v1', commandColumns, of('command')),
+      clickhouse.insert('commands_v1', commandColumns, combined(of('command'), ['session_id', 'command_id'])),
       clickhouse.insert('sessions_v1', sessionColumns, of('session')),
       clickhouse.insert(
         'session_lists_v1',

@@ -228,3 +228,25 @@ export function summariesOf(parsed: ParsedEvent, epoch: number): Summaries {
     lists: sessionListRows(parsed),
   };
 }
+
+/** Fewer rows that add the same: those of one thing are one where none has another value for what another tells. */
+export function combined(rows: readonly SummaryRow[], keys: readonly string[]): SummaryRow[] {
+  const last = new Map<string, SummaryRow>();
+  const all: SummaryRow[] = [];
+  for (const row of rows) {
+    const key = keys.map((name) => row[name]).join('.');
+    const before = last.get(key);
+    if (before && agrees(before, row)) {
+      for (const [name, value] of Object.entries(row)) before[name] ??= value;
+      continue;
+    }
+    const own = { ...row };
+    last.set(key, own);
+    all.push(own);
+  }
+  return all;
+}
+
+function agrees(before: SummaryRow, row: SummaryRow): boolean {
+  return Object.entries(row).every(([name, value]) => (before[name] ?? value) === (value ?? before[name]));
+}
