@@ -97,11 +97,32 @@ describe.each([
     for (const some of [output, output.toReversed()])
       await clickhouse.insert('command_output_v1', [...key, 'stream', 'body'], some);
     for (const some of [spoken, spoken.slice(9)]) await clickhouse.insert('events_v1', [...key, 'type', 'text'], some);
+    if (!isIndexed) for (const table of ['events_v1', 'command_output_v1']) await storeAgainWithoutIndex(table);
   });
   afterAll(async () => {
     await lifetime.close();
     await scratch.remove();
   });
+
+  async function storeAgainWithoutIndex(table: string): Promise<void> {
+    for (const statement of [
+      `CREATE TABLE held AS ${table}`,
+      `INSERT INTO held SELECT * FROM ${table} SETTINGS insert_deduplicate = 0`,
+      `TRUNCATE TABLE ${table}`,
+      `INSERT INTO ${table} SELECT * FROM held WHERE sequence <= 450 SETTINGS insert_deduplicate = 0`,
+      `INSERT INTO ${table} SELECT * FROM held WHERE sequence BETWEEN 451 AND 900 SETTINGS insert_deduplicate = 0`,
+      `OPTIMIZE TABLE ${table} FINAL`,
+      `SYSTEM STOP MERGES ${table}`,
+      `INSERT INTO ${table} SELECT * FROM held WHERE sequence > 900
+        SETTINGS exclude_materialize_skip_indexes_on_insert = 'text_words,body_text', insert_deduplicate = 0`,
+      'DROP TABLE held',
+    ])
+      await clickhouse.command(statement);
+    const parts = await clickhouse.rows<{ isMerged: number }>(
+      `SELECT min_block_number < max_block_number AS isMerged FROM system.parts WHERE table = '${table}' AND active`,
+    );
+    expect(new Set(parts.map(({ isMerged }) => isMerged))).toEqual(new Set([0, 1]));
+  }
 
   const question = (change: Partial<SearchQuestion>): SearchQuestion => ({
     ...{ organizationId: organizations[0]!, q: 'error', projectId: '', sessionId: '', taskId: '' },

@@ -272,10 +272,12 @@ async function beginningOf(
   { table, index, column }: Source,
   beginning: string,
 ): Promise<Sql> {
-  // A part has its index at the latest when it was merged. Asked for before the words are: no part of these can be without its words.
-  const merged = await rows<{ name: string; level: number }>(
+  // What was merged of several blocks has its index, a single block may not. Asked for before the words are: a part of these that is read later
+  // was there when they were.
+  const parts = await rows<{ name: string; isMerged: number }>(
     connection,
-    sql`SELECT name, level FROM system.parts WHERE database = currentDatabase() AND table = ${table} AND active FORMAT JSONEachRow`,
+    sql`SELECT name, min_block_number < max_block_number AS isMerged FROM system.parts
+      WHERE database = currentDatabase() AND table = ${table} AND active FORMAT JSONEachRow`,
   );
   const found = await rows<{ token: string }>(
     connection,
@@ -286,8 +288,8 @@ async function beginningOf(
   if (found.length > wordsOfBeginningMax) return inText;
   const words = found.map(({ token }) => token);
   const inIndex = words.length === 0 ? sql`0` : sql`hasAnyTokens(${column}, [${sqlList(words)}])`;
-  const indexed = merged.filter(({ level }) => level > 0).map(({ name }) => name);
-  if (indexed.length === merged.length) return inIndex;
+  const indexed = parts.filter(({ isMerged }) => isMerged === 1).map(({ name }) => name);
+  if (indexed.length === parts.length) return inIndex;
   return sql`(${inIndex} OR (${indexed.length === 0 ? sql`1` : sql`_part NOT IN (${sqlList(indexed)})`} AND ${inText}))`;
 }
 
