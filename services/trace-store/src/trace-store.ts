@@ -39,7 +39,7 @@ import { createTotals } from './totals/totals.ts';
 import { createTraceService } from './service/trace-service.ts';
 
 /** ClickHouse's work is per batch more than per row; a reader does not wait, it hurries the batch it needs. */
-const batch = { batchRowsMax: 20_000, batchBytesMax: 16 * 1024 * 1024, lingerMs: 1_000 };
+const batch = { batchRowsMax: 30_000, batchBytesMax: 24 * 1024 * 1024, lingerMs: 1_000 };
 const leaseBucket = 'worktrail-trace-store-lease';
 /** A holder that was killed is followed after so long. */
 const leaseMs = 10_000;

@@ -23,7 +23,7 @@ export interface Block {
   holes: FilledHole[];
 }
 
-const blockBytesMax = 16 * 1024 * 1024;
+const blockBytesMax = 24 * 1024 * 1024;
 
 export async function* eventBlocks(
   events: readonly ParsedEvent[],

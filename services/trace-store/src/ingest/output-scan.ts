@@ -178,6 +178,7 @@ export function createOutputScanner(): OutputScanner {
     if (key === timeFields.seconds * 8 + varint) found.seconds = number(end);
     else if (key === timeFields.nanos * 8 + varint) found.nanos = number(end);
     else isKnown = false;
+    if (found.nanos >= 1e9) isKnown = false;
   }
 
   function actorField(key: number, _tag: number, end: number): void {
