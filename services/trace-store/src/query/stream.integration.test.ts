@@ -176,6 +176,17 @@ test.each(['Arrow', 'CSV'])('who leaves %s while it is made or sent leaves nothi
   await expect.poll(() => readdir(`${fixture.path}/clickhouse-answers`)).toEqual([]);
 });
 
+test.each(['toIntervalDay(1)', 'NULL', 'tuple()', '[[]]', 'map()'])(
+  '%s, which a document cannot hold, is refused',
+  async (value) => {
+    await expect(ask(`SELECT ${value} AS v FROM ${numbers(3)}`, 'Parquet')).rejects.toMatchObject({
+      code: Code.InvalidArgument,
+    });
+    expect((await ask('SELECT 1 AS one', 'Parquet')).limit).toBe('');
+    expect(await readdir(`${fixture.path}/clickhouse-answers`)).toEqual([]);
+  },
+);
+
 test('what comes to its limit while it is read ends at the end of a row, and says at which', async () => {
   const { text, limit } = await ask(
     `SELECT a.x, repeat('x', 300) FROM ${numbers(3_000)} AS a, ${numbers(3_000)} AS b`,
