@@ -55,7 +55,8 @@ const rows = texts.map(({ organization, project, session, task, type, ageMs, tex
   session_id: session,
   task_id: task,
   type,
-  text,
+  // In the newer parts alone.
+  text: index < 1_000 ? text : `${text} lately`,
   epoch: 1,
   sequence: index + 1,
   fill: 0,
@@ -183,6 +184,7 @@ describe.each([
     { q: '"refused refused" rep*', limit: 10 },
     { q: '"of words that are not there"' },
     { q: 'er*', limit: 20 },
+    { q: 'late* error' },
     { q: 'nowhere' },
     { q: 'nowh* error' },
   ])('%j is what a look at each of them finds, page by page', async (change) => {
