@@ -24,7 +24,8 @@ function reader(
       answering.questions++;
       answering.longest = Math.max(answering.longest, sql.length);
       const [sessions, producers] = [listed(sql, 'session_id')!, listed(sql, 'producer')];
-      const [, ofEach, ofAll] = /LIMIT (\d+) BY o, s LIMIT (\d+)/.exec(sql) ?? ['', Infinity, Infinity];
+      const limit = /LIMIT (?<each>\d+) BY o, s LIMIT (?<all>\d+)/.exec(sql)?.groups;
+      const [ofEach, ofAll] = [limit?.['each'] ?? Infinity, limit?.['all'] ?? Infinity];
       const given = new Map<string, number>();
       const rows = [...stored].flatMap(([key, highest]) => {
         const [o, s, p] = key.split('.') as [string, string, string];
