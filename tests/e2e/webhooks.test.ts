@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type WorkflowClient } from '@temporalio/client';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConnection } from '../../deploy/local/src/connection-file.ts';
@@ -191,15 +191,22 @@ test('what happens while a webhook is disabled is delivered once it is enabled, 
   expect(JSON.parse(late.body).data.commandId).toBe(commandId);
 });
 
+async function withWorkflows<T>(work: (workflow: WorkflowClient) => Promise<T>): Promise<T> {
+  const { addresses, temporalNamespace } = (await readConnection(join(cluster.stateDirectory, 'connection.json')))!;
+  const connection = await Connection.connect({ address: addresses.temporal });
+  try {
+    return await work(new Client({ connection, namespace: temporalNamespace }).workflow);
+  } finally {
+    await connection.close();
+  }
+}
+
 test('a webhook whose workflow was terminated is begun again, once, and misses nothing that happened before and meanwhile', async () => {
   let isWell = false;
   receiver.answers.set('/lost', (to) => to.writeHead(isWell ? 204 : 503).end());
   const webhook = await hook('/lost');
   const before = [await run('echo before'), await run('echo before, too')];
-  const { addresses, temporalNamespace } = (await readConnection(join(cluster.stateDirectory, 'connection.json')))!;
-  const connection = await Connection.connect({ address: addresses.temporal });
-  try {
-    const { workflow } = new Client({ connection, namespace: temporalNamespace });
+  await withWorkflows(async (workflow) => {
     await until(() => (receiver.at('/lost').length >= 2 ? true : undefined));
     await workflow.getHandle(`webhook:${webhook.id}`).terminate('lost');
     const meanwhile = await run('echo meanwhile');
@@ -219,9 +226,23 @@ test('a webhook whose workflow was terminated is begun again, once, and misses n
     for await (const { status } of workflow.list({ query: `WorkflowId = 'webhook:${webhook.id}'` }))
       runs.push(status.name);
     expect(runs.filter((status) => status === 'RUNNING')).toHaveLength(1);
-  } finally {
-    await connection.close();
-  }
+  });
+});
+
+test('a replay begins the workflow of its webhook again where that was lost', async () => {
+  const webhook = await hook('/lost-replay');
+  await run('echo once');
+  const [logged] = await until(async () => {
+    const all = await deliveries(webhook.id);
+    return all.length > 0 ? all : undefined;
+  });
+  await withWorkflows((workflow) => workflow.getHandle(`webhook:${webhook.id}`).terminate('lost'));
+  const answer = await api.once('POST', `/v1/webhooks/${webhook.id}/replay`, { eventId: logged.eventId });
+  expect(answer.status).toBe(202);
+  await until(async () => ((await deliveries(webhook.id)).some((one: any) => one.replay) ? true : undefined));
+  expect(new Set(receiver.at('/lost-replay').map(({ headers }) => headers['webhook-id']))).toEqual(
+    new Set([logged.eventId]),
+  );
 });
 
 test('what cannot be a webhook is refused by name, and webhooks are the organization’s own', async () => {

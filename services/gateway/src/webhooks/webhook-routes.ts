@@ -2,7 +2,7 @@
 //
 // A webhook begins at the events that are stored after it was made: that is kept first, then its document, then the workflow that serves it
 // is started, by the request that makes it or by a repetition of it. One that is missing is started again from what it has kept, by the
-// orchestrators' reconciliation or by the next change of the webhook.
+// orchestrators' reconciliation or by the next change of the webhook or replay.
 
 import { z } from '@hono/zod-openapi';
 import * as contract from '@worktrail/contract/webhooks';
@@ -192,7 +192,8 @@ function addChanging(api: Api, deps: WebhookRouteDeps): void {
   );
 }
 
-function addDeliveries(api: Api, { store, log, workflows }: WebhookRouteDeps): void {
+function addDeliveries(api: Api, deps: WebhookRouteDeps): void {
+  const { store, log, workflows } = deps;
   api.route(
     {
       method: 'get',
@@ -232,8 +233,11 @@ function addDeliveries(api: Api, { store, log, workflows }: WebhookRouteDeps): v
       if (!place) throw notFound(`the event ${eventId} in the log of ${webhookId}`);
       const options = { updateId: `replay-${draw.id('event')}` };
       const workflowId = contract.webhookWorkflowId(webhookId);
-      const taken = await workflows.update<true>(workflowId, contract.replayDelivery, [place], options);
-      if (taken === undefined) throw notFound(webhookId);
+      const deliver = () => workflows.update<true>(workflowId, contract.replayDelivery, [place], options);
+      if ((await deliver()) === undefined) {
+        await begin(deps, await keptState(deps, principal.organizationId, webhookId));
+        if ((await deliver()) === undefined) throw notFound(webhookId);
+      }
       return json(202, { eventId });
     },
   );
