@@ -114,8 +114,8 @@ export async function search(
       if (question.types.includes('command.output')) sources.push(output);
       const asked: Look[] = [];
       for (const source of sources) {
-        const has = await conditionOf(connection, source, terms);
-        asked.push({ source, has, phrases: terms.phrases, question, overdueMs });
+        for (const has of await conditionsOf(connection, source, terms))
+          asked.push({ source, has, phrases: terms.phrases, question, overdueMs });
       }
       const newestMs = Math.min(
         ...[question.to?.getTime(), after?.ms, now.getTime() + clocksApartMs].filter((ms) => ms !== undefined),
@@ -256,41 +256,61 @@ function statementOf(
     FORMAT JSONEachRow SETTINGS use_top_k_dynamic_filtering = 0, output_format_json_quote_64bit_integers = 0`;
 }
 
-/** That a text has all words and beginnings; the words of phrases are among them. */
-async function conditionOf(connection: ConfinedConnection, source: Source, { words, beginnings }: Terms): Promise<Sql> {
-  const conditions: Sql[] = [];
-  for (const beginning of beginnings) conditions.push(await beginningOf(connection, source, beginning));
-  if (words.length > 0) conditions.push(sql`hasAllTokens(${source.column}, [${sqlList(words)}])`);
+/**
+ * That a text has all words and beginnings; the words of phrases are among them. Which words have a beginning only an index can say, so it is
+ * looked for in the texts of parts that may not have theirs yet: those of one block, which were not merged. The parts are asked for before the
+ * words are: one of these that is read later was there when they were.
+ * @returns of each row at most one is true.
+ */
+async function conditionsOf(
+  connection: ConfinedConnection,
+  source: Source,
+  { words, beginnings }: Terms,
+): Promise<Sql[]> {
+  const { table, column } = source;
+  const hasWords = words.length > 0 ? [sql`hasAllTokens(${column}, [${sqlList(words)}])`] : [];
+  if (beginnings.length === 0) return [allOf(hasWords)];
+  const parts = await rows<{ name: string; isMerged: number }>(
+    connection,
+    sql`SELECT name, min_block_number < max_block_number AS isMerged FROM system.parts
+      WHERE database = currentDatabase() AND table = ${table} AND active FORMAT JSONEachRow`,
+  );
+  const merged = parts.filter(({ isMerged }) => isMerged === 1).map(({ name }) => name);
+  const byIndex: Sql[] = [];
+  for (const beginning of beginnings) byIndex.push(await beginningOf(connection, source, beginning));
+  if (merged.length === parts.length) return [allOf([...byIndex, ...hasWords])];
+  const byText = [...hasWords, ...beginnings.map((beginning) => inText(column, beginning))];
+  if (merged.length === 0) return [allOf(byText)];
+  return [
+    allOf([sql`_part IN (${sqlList(merged)})`, ...byIndex, ...hasWords]),
+    allOf([sql`_part NOT IN (${sqlList(merged)})`, ...byText]),
+  ];
+}
+
+function allOf(conditions: readonly Sql[]): Sql {
   return conditions.reduce((all, condition) => sql`${all} AND ${condition}`);
 }
 
 /** Where letters are small: what is no ASCII is of a word. */
 const beforeWord = String.raw`(^|[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f])`;
 
+function inText(column: Sql, beginning: string): Sql {
+  return sql`match(lower(${column}), ${`${beforeWord}${beginning}`})`;
+}
+
 async function beginningOf(
   connection: ConfinedConnection,
   { table, index, column }: Source,
   beginning: string,
 ): Promise<Sql> {
-  // What was merged of several blocks has its index, a single block may not. Asked for before the words are: a part of these that is read later
-  // was there when they were.
-  const parts = await rows<{ name: string; isMerged: number }>(
-    connection,
-    sql`SELECT name, min_block_number < max_block_number AS isMerged FROM system.parts
-      WHERE database = currentDatabase() AND table = ${table} AND active FORMAT JSONEachRow`,
-  );
   const found = await rows<{ token: string }>(
     connection,
     sql`SELECT DISTINCT token FROM mergeTreeTextIndex(currentDatabase(), ${table}, ${index}) WHERE startsWith(token, ${beginning})
       LIMIT ${wordsOfBeginningMax + 1} FORMAT JSONEachRow`,
   );
-  const inText = sql`match(lower(${column}), ${`${beforeWord}${beginning}`})`;
-  if (found.length > wordsOfBeginningMax) return inText;
-  const words = found.map(({ token }) => token);
-  const inIndex = words.length === 0 ? sql`0` : sql`hasAnyTokens(${column}, [${sqlList(words)}])`;
-  const indexed = parts.filter(({ isMerged }) => isMerged === 1).map(({ name }) => name);
-  if (indexed.length === parts.length) return inIndex;
-  return sql`(${inIndex} OR (${indexed.length === 0 ? sql`1` : sql`_part NOT IN (${sqlList(indexed)})`} AND ${inText}))`;
+  if (found.length === 0) return sql`0`;
+  if (found.length > wordsOfBeginningMax) return inText(column, beginning);
+  return sql`hasAnyTokens(${column}, [${sqlList(found.map(({ token }) => token))}])`;
 }
 
 async function rows<Row>(connection: ConfinedConnection, { text }: Sql): Promise<Row[]> {
