@@ -114,8 +114,8 @@ export async function search(
       if (question.types.includes('command.output')) sources.push(output);
       const asked: Look[] = [];
       for (const source of sources) {
-        for (const has of await conditionsOf(connection, source, terms))
-          asked.push({ source, has, phrases: terms.phrases, question, overdueMs });
+        const has = await conditionOf(connection, source, terms);
+        asked.push({ source, has, phrases: terms.phrases, question, overdueMs });
       }
       const newestMs = Math.min(
         ...[question.to?.getTime(), after?.ms, now.getTime() + clocksApartMs].filter((ms) => ms !== undefined),
@@ -257,34 +257,13 @@ function statementOf(
 }
 
 /**
- * That a text has all words and beginnings; the words of phrases are among them. Which words have a beginning only an index can say, so it is
- * looked for in the texts of parts that may not have theirs yet: those of one block, which were not merged. The parts are asked for before the
- * words are: one of these that is read later was there when they were.
- * @returns of each row at most one is true.
+ * That a text has all words and beginnings; the words of phrases are among them. Which words have a beginning only an index can say: one that
+ * is in no part with an index yet is not found (schema/0014 makes those of the parts of before).
  */
-async function conditionsOf(
-  connection: ConfinedConnection,
-  source: Source,
-  { words, beginnings }: Terms,
-): Promise<Sql[]> {
-  const { table, column } = source;
-  const hasWords = words.length > 0 ? [sql`hasAllTokens(${column}, [${sqlList(words)}])`] : [];
-  if (beginnings.length === 0) return [allOf(hasWords)];
-  const parts = await rows<{ name: string; isMerged: number }>(
-    connection,
-    sql`SELECT name, min_block_number < max_block_number AS isMerged FROM system.parts
-      WHERE database = currentDatabase() AND table = ${table} AND active FORMAT JSONEachRow`,
-  );
-  const merged = parts.filter(({ isMerged }) => isMerged === 1).map(({ name }) => name);
-  const byIndex: Sql[] = [];
-  for (const beginning of beginnings) byIndex.push(await beginningOf(connection, source, beginning));
-  if (merged.length === parts.length) return [allOf([...byIndex, ...hasWords])];
-  const byText = [...hasWords, ...beginnings.map((beginning) => inText(column, beginning))];
-  if (merged.length === 0) return [allOf(byText)];
-  return [
-    allOf([sql`_part IN (${sqlList(merged)})`, ...byIndex, ...hasWords]),
-    allOf([sql`_part NOT IN (${sqlList(merged)})`, ...byText]),
-  ];
+async function conditionOf(connection: ConfinedConnection, source: Source, { words, beginnings }: Terms): Promise<Sql> {
+  const conditions = words.length > 0 ? [sql`hasAllTokens(${source.column}, [${sqlList(words)}])`] : [];
+  for (const beginning of beginnings) conditions.push(await beginningOf(connection, source, beginning));
+  return allOf(conditions);
 }
 
 function allOf(conditions: readonly Sql[]): Sql {
