@@ -11,7 +11,7 @@ import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './check
 import { closeCommand, endUnstarted, findLive, settledAgain, turnShown } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { forked } from './forks.ts';
-import { fallAsleep, hibernationLost } from './hibernation.ts';
+import { fallAsleep, hibernationLost, isAgentAtWork } from './hibernation.ts';
 import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
@@ -233,6 +233,8 @@ export function toolSandboxGone(state: SessionState, generation: number, now: st
 /** It is not there, its volume is: it is opened again. */
 function sandboxLost(state: SessionState, now: string): void {
   if (!state.sandboxOpen || isOver(state)) return;
+  // What is said of it from now on is void.
+  if (isAgentAtWork(state)) filesTouched(state, now);
   state.sandboxOpen = false;
   state.generation += 1;
   hibernationLost(state, 'its sandbox was gone', now);
@@ -256,6 +258,7 @@ export function sandboxStopped(state: SessionState, generation: number, reason: 
 /** Back to work: on the host that keeps the volume, or wherever there is a place. */
 export function resumed(state: SessionState, reason: string, now: string): void {
   enterPhase(state, 'resuming');
+  if (isAgentAtWork(state)) filesTouched(state, now);
   state.generation += 1;
   if (!state.placement) state.waitingForPlaceSince = now;
   state.hibernation.wish = null;

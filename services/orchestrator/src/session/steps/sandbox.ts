@@ -88,18 +88,19 @@ export function openSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
   const { repository, baseRef, environment } = state.spec;
   const { filesGeneration } = state;
-  const isBound = !isMovable(state);
-  const files = { restore: restorePoint(state), filesGeneration, onlyHere: isBound };
+  const files = { restore: restorePoint(state), filesGeneration };
   const input = { ...ref, repository, baseRef, ...branchesOf(state), environment, ...files };
   background.begin('sandbox', async () => {
     for (const deadlineMs = Date.now() + hostPatienceMs; ; ) {
+      // What still ran in the sandbox before may have ended since.
+      const isBound = !isMovable(state);
       const open = onHost(state, {
         scheduleToStartTimeout: isBound ? '10 minutes' : hostPatienceMs,
         refusals: isBound && isWaitTold(state) ? [] : hostRefusals,
       }).openSandbox;
       try {
         const { waitingForPlaceSince: waitingSince } = state;
-        return opened(state, ref.generation, await open({ ...input, waitingSince }), now());
+        return opened(state, ref.generation, await open({ ...input, onlyHere: isBound, waitingSince }), now());
       } catch (error) {
         // What a runner says of a generation that was given up since is void.
         if (isCancellation(error) || ref.generation !== state.generation) return;
