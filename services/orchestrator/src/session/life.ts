@@ -50,7 +50,7 @@ export function placed(state: SessionState, placement: Placement, now: string): 
 
 /** Its host has no slot for it now. */
 export function hostIsFull(state: SessionState, now: string): void {
-  if (state.waitingForPlaceSince !== null) return;
+  if (!isPreparing(state) || state.waitingForPlaceSince !== null) return;
   state.waitingForPlaceSince = now;
   changedForReaders(state);
 }
@@ -263,6 +263,17 @@ export function resumed(state: SessionState, reason: string, now: string): void 
   if (!state.placement) state.waitingForPlaceSince = now;
   state.hibernation.wish = null;
   addSessionEvent(state, now, { case: 'sessionResuming', value: { reason } });
+}
+
+/** It could not be placed or opened, for good. `generation`: the one that was asked for. */
+export function preparationFailed(
+  state: SessionState,
+  generation: number,
+  code: SessionFailureCode,
+  detail: string,
+  now: string,
+): void {
+  if (isPreparing(state) && generation === state.generation) failed(state, code, detail, now);
 }
 
 export function failed(state: SessionState, code: SessionFailureCode, detail: string, now: string): void {
