@@ -265,6 +265,21 @@ describe('a lost host', () => {
     expect(state).toMatchObject({ phase: 'hibernated', placement: host });
   });
 
+  it('takes with it what was changed while a checkpoint was made: the history says so when the session goes on elsewhere', () => {
+    const state = readyState();
+    checkpoint(state, 'chk_1');
+    const commandId = start(state);
+    checkpointPlanned(state, 'automatic', 'chk_2', noon);
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    expect(state).toMatchObject({ phase: 'hibernated', placement: host });
+    lostCommandsEnded(state, [{ commandId, result: { ...exited, outcome: 'host_lost', exitCode: null } }], noon);
+    life.checkpointNotMade(state, 'chk_2', { generation: 1, sandboxGone: true, detail: 'x' }, noon);
+    life.resumed(state, 'requested', noon);
+    hostLost(state, { runnerId: 'r', generation: state.generation }, noon);
+    expect(state).toMatchObject({ placement: null, changesLost: true });
+  });
+
   it('puts nothing to sleep by what it says late: another sandbox has taken the place of the one that stopped', () => {
     const state = readyState();
     checkpoint(state, 'chk_1');

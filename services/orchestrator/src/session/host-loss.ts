@@ -6,7 +6,7 @@
 
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { HostLost } from '@worktrail/contract/session-messages';
-import { checkpointGivenUp } from './checkpoints.ts';
+import { checkpointGivenUp, filesTouched } from './checkpoints.ts';
 import { findLive } from './commands.ts';
 import { addSessionEvent, changed, changedForReaders } from './events.ts';
 import { hibernationLost, isMovable, mayBeUnstored } from './hibernation.ts';
@@ -26,7 +26,11 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
   const changesMayBeLost = mayBeUnstored(state);
   for (const command of state.commands) if (command.state === 'running') command.state = 'lost';
   // A volume that nothing stands in for may come back with its host.
-  if (state.phase === 'hibernated' && !isMovable(state)) return changed(state);
+  if (state.phase === 'hibernated' && !isMovable(state)) {
+    // What a command that ran there has changed is not told by its end any more.
+    if (changesMayBeLost) filesTouched(state, now);
+    return changed(state);
+  }
   state.changesLost ||= changesMayBeLost;
   checkpointGivenUp(state, 'host_lost', now);
   state.uncheckpointedSince = null;
