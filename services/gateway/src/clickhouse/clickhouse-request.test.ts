@@ -26,6 +26,25 @@ test('the statement is what stands in the address and in the body, its format wh
   expect(readRequest(headers, none, Buffer.from('SELECT 1')).format).toBe('RowBinaryWithNamesAndTypes');
 });
 
+test('a request is read as clickhouse-go and the JDBC driver send it', () => {
+  const go = new URLSearchParams(
+    'client_protocol_version=54460&database=worktrail&default_format=Native&max_execution_time=14&param_num=42',
+  );
+  expect(readRequest(new Headers(), go, Buffer.from('SELECT {num:UInt64}'))).toEqual({
+    ...{ sql: 'SELECT {num:UInt64}', format: 'Native', parameters: { num: '42' } },
+    settings: { client_protocol_version: '54460', max_execution_time: '14' },
+  });
+  const jdbc = new Headers({
+    'content-type': 'text/plain',
+    'x-clickhouse-format': 'RowBinaryWithNamesAndTypes',
+    'x-clickhouse-database': 'worktrail',
+  });
+  const query = new URLSearchParams('query_id=ef72128a-d1f3-4d83-bbca-489f4dcd1b11');
+  expect(readRequest(jdbc, query, Buffer.from('SELECT 1'))).toEqual({
+    ...{ sql: 'SELECT 1', format: 'RowBinaryWithNamesAndTypes', parameters: {}, settings: {} },
+  });
+});
+
 test.each([
   ['decompress=1&query=SELECT 1', {}, 415],
   ['query=SELECT 1', { 'content-encoding': 'gzip' }, 415],

@@ -51,7 +51,8 @@ async function ask(sql: string, { format = 'TabSeparated', parameters = {}, sett
 }
 
 describe.each(Object.entries(handshakes))('the handshake of %s', (_, asked) => {
-  test.each(asked)('$sql', async ({ sql, ...given }) => {
+  const byBeginning = asked.map((one, index): [string, typeof one] => [`${index} ${one.sql.slice(0, 80)}`, one]);
+  test.each(byBeginning)('%s', async (_name, { sql, ...given }) => {
     const { start, text } = await ask(sql, given);
     expect(start).toBe(/FORMAT (\w+)$/.exec(sql)?.[1] ?? given.format ?? 'TabSeparated');
     expect(text).not.toMatch(host);

@@ -22,7 +22,7 @@ test('a column may be named with its table, also where that has another name', (
 });
 
 test('rows that stand in a statement become a list of them', () => {
-  expect(statement("SELECT c1 FROM VALUES(('a, (b', 2, [1, 2]), ('c', 3, [])) AS v")).toBe(
+  expect(statement("SELECT c1 FROM `VALUES`(('a, (b', 2, [1, 2]), ('c', 3, [])) AS v")).toBe(
     "SELECT c1 FROM (SELECT tupleElement(r, 1) AS c1, tupleElement(r, 2) AS c2, tupleElement(r, 3) AS c3 FROM (SELECT arrayJoin([('a, (b', 2, [1, 2]), ('c', 3, [])]) AS r)) AS v",
   );
   for (const text of ["SELECT * FROM VALUES('a UInt8', 1)", 'SELECT VALUES', 'SELECT * FROM VALUES((1, 2)']) {

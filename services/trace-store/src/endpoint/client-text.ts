@@ -85,7 +85,8 @@ function ownNames(tokens: readonly Token[]): Edit[] {
 function ownRows(text: string): string {
   const tokens = tokenize(text);
   const edits = tokens.flatMap((token, at): Edit[] => {
-    const isRows = isWord(token, 'VALUES') && isWord(tokens[at - 1], 'FROM') && tokens[at + 2]?.text === '(';
+    const isRows =
+      bare(token)?.toUpperCase() === 'VALUES' && isWord(tokens[at - 1], 'FROM') && tokens[at + 2]?.text === '(';
     const [end, rowEnd] = isRows ? [closing(tokens, at + 1), closing(tokens, at + 2)] : [];
     if (end === undefined || rowEnd === undefined) return [];
     let columns = 1;

@@ -1,10 +1,13 @@
-// What ClickHouse's clients ask before and around their users' questions. @clickhouse/client 1.23 and clickhouse-connect 1.12 were recorded;
-// Grafana's plug-in (clickhouse-go) and the JDBC driver, as DBeaver uses it, are as their sources say. For tests.
+// What ClickHouse's clients ask before and around their users' questions, as they sent it: @clickhouse/client 1.23, clickhouse-connect 1.12, and,
+// in recorded-handshakes.json, clickhouse-go, Grafana's plug-in and the JDBC driver with what DBeaver asks by it. For tests.
+
+import recorded from './recorded-handshakes.json' with { type: 'json' };
 
 export interface Asked {
   sql: string;
   /** Of the request: default_format, or the header X-ClickHouse-Format. */
   format?: string;
+  parameters?: Record<string, string>;
   settings?: Record<string, string>;
 }
 
@@ -30,42 +33,5 @@ export const handshakes: Readonly<Record<string, readonly Asked[]>> = {
     { sql: 'SELECT 1 AS one\nFORMAT JSONEachRow', settings: { enable_http_compression: '1' } },
     { sql: 'SELECT version() AS v\nFORMAT JSON' },
   ],
-  Grafana: [
-    { sql: 'SELECT timeZone()', format: 'Native', settings: { client_protocol_version: '54460' } },
-    { sql: 'SELECT displayName(), version(), revision(), timezone()', format: 'Native' },
-    { sql: 'SELECT 1', format: 'Native', settings: { max_execution_time: '60' } },
-    { sql: 'SELECT name FROM system.databases', format: 'Native' },
-    { sql: "SELECT name FROM system.tables WHERE database = 'worktrail'", format: 'Native' },
-    { sql: 'SELECT database, name FROM system.tables ORDER BY database, name', format: 'Native' },
-    { sql: 'DESC TABLE "worktrail"."events"', format: 'Native' },
-    {
-      sql: "SELECT name, type, comment FROM system.columns WHERE database = 'worktrail' AND table = 'commands' ORDER BY position",
-      format: 'Native',
-    },
-    {
-      sql: '/* grafana dashboard=x, user=y */\nSELECT toStartOfInterval(toDateTime(queued_at), INTERVAL 60 second) AS "time", count(*) AS n FROM "worktrail"."commands" WHERE ( time >= toDateTime(1700000000) AND time <= toDateTime(1900000000) ) GROUP BY time ORDER BY time ASC LIMIT 100 SETTINGS max_execution_time=10',
-      format: 'Native',
-    },
-  ],
-  JDBC: [
-    {
-      sql: 'SELECT currentUser() AS user, timezone() AS timezone, version() AS version FORMAT RowBinaryWithNamesAndTypes',
-      settings: { extremes: '0', compress: '0', session_id: 'x' },
-    },
-    {
-      sql: 'SELECT name AS TABLE_SCHEM, NULL AS TABLE_CATALOG FROM system.databases ORDER BY name',
-      format: 'RowBinaryWithNamesAndTypes',
-    },
-    {
-      sql: "SELECT t.database AS TABLE_SCHEM, t.name AS TABLE_NAME, t.engine AS TABLE_TYPE, t.comment AS REMARKS FROM system.tables AS t WHERE t.database LIKE '%' AND t.name LIKE '%' ORDER BY 1, 2",
-      format: 'RowBinaryWithNamesAndTypes',
-    },
-    {
-      sql: "SELECT database, table, name, type, position, default_expression FROM system.columns WHERE database LIKE 'worktrail' AND table LIKE 'events'",
-      format: 'RowBinaryWithNamesAndTypes',
-    },
-    { sql: 'SELECT name, is_aggregate FROM system.functions', format: 'RowBinaryWithNamesAndTypes' },
-    { sql: 'SELECT currentDatabase()', format: 'RowBinaryWithNamesAndTypes' },
-    { sql: 'SELECT * FROM worktrail.sessions LIMIT 10', format: 'RowBinaryWithNamesAndTypes' },
-  ],
+  ...(recorded as unknown as Record<string, readonly Asked[]>),
 };
