@@ -86,7 +86,7 @@ export class StatementOverdue extends Error {
 
 const killAgainMs = 500;
 
-const writersMax = 2;
+const writersMax = 4;
 const readersMax = 3;
 const readsWaitingMax = 1_000;
 /** Of a server's answer. */
