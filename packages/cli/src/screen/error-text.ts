@@ -43,7 +43,7 @@ function adviceFor(error: WorktrailApiError): string | undefined {
         : undefined;
     case 'cursor_expired':
     case 'cursor_invalid':
-      return 'Leave --after out to read from the beginning.';
+      return `Leave ${/^cursor\b/.test(error.detail ?? '') ? '--cursor' : '--after'} out to read from the beginning.`;
     case 'checkpoint_failed':
       return `${later} The session stays as it was; "worktrail status" shows which part is down.`;
     case 'session_busy':

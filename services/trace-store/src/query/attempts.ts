@@ -212,6 +212,9 @@ export const refusedAttempts: readonly string[] = [
   "SELECT logTrace('x')",
   "SELECT aiGenerate('x')",
   "SELECT editDistance(repeat('a', 60000), repeat('b', 60000))",
+  'SELECT hasAny(range(300000), arrayMap(x -> x + 1000000, range(300000)))',
+  'SELECT hasAll(range(300000), reverse(range(300000)))',
+  'SELECT hasAny(range(300000), array(arrayJoin(range(300000))))',
   // Files by the name of a time zone, states of aggregates by the name of a type.
   `SELECT toTimezone(now(), '${zoneFile}')`,
   `WITH concat('fi', 'le:/dev/stdin') AS z SELECT toTimezone(now(), z)`,

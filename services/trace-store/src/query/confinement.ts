@@ -6,7 +6,7 @@
 // 1. One SELECT. No SETTINGS, FORMAT, INTO OUTFILE, parameters.
 // 2. Tables are the views and the statement's own WITH names; no database, no table function, no table right of IN.
 // 3. Functions are those of functions.ts. Transformers that name functions (APPLY) are refused. Names of types and time zones that
-//    they take as text are literals.
+//    they take as text are literals, and so is one of two lists whose elements are all compared.
 // 4. Physical names (ending in _v and digits) are refused wherever they stand.
 
 import { firstTimeZoneArgument, isAllowedFunction, isPlainType, isTimeZone, takesType } from './functions.ts';
@@ -179,11 +179,27 @@ function checkFunction(nodes: readonly Node[], index: number): void {
     name,
     values.map((value) => nodes[value]!),
   );
+  if (comparesAll.test(name) && !values.some((value) => isWritten(nodes, value))) {
+    throw new QueryRefused(`one of the two lists of ${name} is written in the statement`);
+  }
   if (!membership.test(name)) return;
   const right = values[1];
   if (right === undefined || nodes[right]!.kind === 'Identifier') {
     throw new QueryRefused('right of IN stands a list or a subquery');
   }
+}
+
+/** Each element of the one with each of the other, within one call. */
+const comparesAll = /^has(?:all|any)$/i;
+
+/** A literal, or a list or cast of such. */
+function isWritten(nodes: readonly Node[], index: number): boolean {
+  const { kind, name } = nodes[index]!;
+  if (kind === 'Literal') return true;
+  if (kind !== 'Function' || !/^(?:array|tuple|_?cast)$/i.test(name)) return false;
+  return childrenOf(nodes, index)
+    .flatMap((list) => childrenOf(nodes, list))
+    .every((value) => isWritten(nodes, value));
 }
 
 function checkNamedTexts(name: string, values: readonly Node[]): void {

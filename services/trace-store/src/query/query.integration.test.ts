@@ -98,6 +98,13 @@ describe('questions', () => {
 });
 
 describe('confinement', () => {
+  test('a list is compared with one that is written in the statement, as it is or as a parameter', async () => {
+    const sql =
+      "SELECT hasAny(mapKeys(labels), ['team']) AS a, hasAll({l:Array(String)}, mapKeys(labels)) AS b FROM sessions";
+    const asked = { organizationId: mine.organizationId, sql, parameters: { l: "['a']" } };
+    expect(JSON.parse((await fixture.impatient.query(asked)).rowsJson)).toEqual([{ a: 1, b: 0 }]);
+  });
+
   test.each(refusedAttempts)('refuses %s', async (sql) => {
     const error = (await ask(sql).catch((reason: unknown) => reason)) as ConnectError;
     expect(error).toBeInstanceOf(ConnectError);

@@ -1,6 +1,6 @@
 // A report by its name: asked of ClickHouse within bounds, its rows as JSON.
 //
-// It runs where tenants' SQL does, on few connections of their own: pages of histories do not wait for it. What is too much is
+// It runs on few connections of their own: pages of histories do not wait for it. What is too much is
 // RESOURCE_EXHAUSTED.
 
 import { create } from '@bufbuild/protobuf';

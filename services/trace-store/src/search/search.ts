@@ -4,7 +4,7 @@
 // 2. What was found often costs no more than what was found rarely: the newest stretch of time that has a page is enough. A stretch is
 //    asked for by the time of ingest too, so that whole parts are left out: an event is stored after it happened, but for clocks.
 // 3. A page for which too much would have to be read has what was found in a while, and its cursor is how far was looked.
-// 4. It runs where tenants' SQL does, within bounds; what is too much is RESOURCE_EXHAUSTED.
+// 4. It runs within bounds; what is too much is RESOURCE_EXHAUSTED.
 
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { SearchedType } from '@worktrail/contract/search';
