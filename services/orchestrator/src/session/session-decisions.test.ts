@@ -195,8 +195,12 @@ describe('any life of a session', () => {
   it('runs no command of a user, hibernates and makes no other checkpoint from the beginning of a revert to its end', () => {
     property(({ state, begun }) => {
       if (!begun.some(({ what }) => what === 'revert')) return;
-      expect(begun.filter(({ what }) => ['command', 'checkpoint', 'fileChange'].includes(what))).toEqual([]);
+      const running = state.commands.filter(({ state: is }) => is === 'running');
+      expect(running.filter(({ spec }) => spec.origin !== 'setup')).toEqual([]);
       expect(state.phase).not.toBe('hibernating');
+      // One that an older sandbox has not answered is void: what is opened since is set up, and the revert begins again there.
+      if (!begun.some((one) => one.what === 'revert' && one.generation === state.generation)) return;
+      expect(begun.filter(({ what }) => ['command', 'checkpoint', 'fileChange'].includes(what))).toEqual([]);
     });
   });
 
