@@ -14,6 +14,8 @@ const settings = {
   max_server_memory_usage: memoryBytesMax,
   background_pool_size: mergesMax,
   background_merges_mutations_concurrency_ratio: 1,
+  // Who reads or stores goes first. Without the right to (CAP_SYS_NICE) it is as before.
+  os_threads_nice_value_merge_mutate: 10,
   mark_cache_size: 64 * mebibyte,
   index_mark_cache_size: 32 * mebibyte,
   primary_index_cache_size: 64 * mebibyte,

@@ -16,6 +16,7 @@ test.each([
   ],
   ['ALTER TABLE a ADD COLUMN x String', `ALTER TABLE a ON CLUSTER 'c' ADD COLUMN x String`],
   ['TRUNCATE TABLE a', `TRUNCATE TABLE a ON CLUSTER 'c'`],
+  ['EXCHANGE TABLES a AND b', `EXCHANGE TABLES a AND b ON CLUSTER 'c'`],
   [`INSERT INTO a SELECT 'ALTER TABLE b' FROM c`, `INSERT INTO a SELECT 'ALTER TABLE b' FROM c`],
 ])('%s', (statement, expected) => {
   expect(onCluster(statement, 'c')).toBe(expected);
@@ -27,7 +28,7 @@ test('every table of the schema is replicated, and every change of one is made o
     for (const statement of statements(text)) {
       const changed = onCluster(statement, 'c');
       if (statement.startsWith('INSERT')) expect(changed).toBe(statement);
-      else expect(changed).toMatch(/^(CREATE|ALTER|TRUNCATE|DROP) TABLE [\w ]*ON CLUSTER 'c'/);
+      else expect(changed).toMatch(/^(CREATE|ALTER|TRUNCATE|DROP|EXCHANGE) TABLES? [\w ]*ON CLUSTER 'c'/);
       if (statement.startsWith('CREATE')) expect(changed).toMatch(/\nENGINE = Replicated\w*MergeTree\('/);
     }
   }

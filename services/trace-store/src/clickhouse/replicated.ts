@@ -7,6 +7,7 @@ const place = `'/clickhouse/tables/{uuid}/{shard}', '{replica}'`;
 
 /** @param statement of a schema file. @param cluster as the servers' configuration names it. */
 export function onCluster(statement: string, cluster: string): string {
+  if (statement.startsWith('EXCHANGE TABLES')) return `${statement} ON CLUSTER '${cluster}'`;
   const named = statement.replace(
     /^((?:CREATE TABLE(?: IF NOT EXISTS)?|ALTER TABLE|TRUNCATE TABLE(?: IF EXISTS)?|DROP TABLE(?: IF EXISTS)?)\s+\w+)/,
     `$1 ON CLUSTER '${cluster}'`,

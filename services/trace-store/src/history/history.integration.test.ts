@@ -156,6 +156,26 @@ describe('of a session with a million events', () => {
   });
 });
 
+test('a page of a long session among short ones reads so much alone', async () => {
+  const long = newId('session');
+  const [granule, granules] = [8_192, 50];
+  // In one part, in nearly each granule of which another session begins.
+  await clickhouse.command(
+    `INSERT INTO events_v1 (organization_id, session_id, epoch, sequence, producer, type, message, size, ingested_at)
+     SELECT '${organizationId}', if(number < ${3 * granule}, '${long}', 'short_' || toString(intDiv(number, ${granule}))), 1, number,
+       'session', 'usage', '', 0, '2026-11-01 00:00:00'
+     FROM numbers(${granules * granule})
+     SETTINGS max_insert_threads = 1, max_block_size = ${granules * granule}, min_insert_block_size_rows = ${granules * granule}`,
+  );
+  // As after a start: the key is read from the disk.
+  await clickhouse.command('SYSTEM UNLOAD PRIMARY KEY events_v1');
+  const rows = await rowsReadBy(clickhouse, async (reader) => {
+    const asked = question({ sessionId: long, after: { epoch: 1, sequence: 2.5 * granule } });
+    expect((await readHistory(reader, asked)).events).toHaveLength(200);
+  });
+  expect(rows).toBeLessThanOrEqual(2 * granule);
+});
+
 describe('of a session whose events are far apart', () => {
   const rare = newId('session');
   const apart = 23_456;

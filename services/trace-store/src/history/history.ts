@@ -8,9 +8,7 @@
 
 import { type Cursor, compareCursors, toCursor } from '@worktrail/contract/cursor';
 import type { EventType } from '@worktrail/contract/event-types';
-import type { Event } from '@worktrail/proto/event';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
-import { storedEvent } from '../ingest/event-row.ts';
 import { type OutputPlace, readOutputBodies } from './output-bodies.ts';
 import { readRowBinary } from '../clickhouse/row-bytes.ts';
 import { type Sql, sql, sqlList } from '../clickhouse/sql-text.ts';
@@ -35,8 +33,16 @@ export interface HistoryQuestion {
   stored: Cursor;
 }
 
+/** As it is stored: `storedEvent(message, body)` is the event. */
+export interface HistoryEvent {
+  cursor: Cursor;
+  message: Uint8Array;
+  /** Of an output, where it is still kept. */
+  body?: Uint8Array;
+}
+
 export interface HistoryPage {
-  events: { cursor: Cursor; event: Event }[];
+  events: HistoryEvent[];
   next: Cursor;
   complete: boolean;
   /** Of its events as they are stored. */
@@ -81,7 +87,11 @@ export async function readHistory(
   }
   const outputs = page.filter(({ size }) => size > 0);
   const bodyOf = await readOutputBodies(clickhouse, question.organizationId, outputs);
-  const events = page.map((row) => ({ cursor: row.cursor, event: storedEvent(row.message, bodyOf(row)) }));
+  const events = page.map((row): HistoryEvent => {
+    const { cursor, message } = row;
+    const body = bodyOf(row);
+    return { cursor, message, ...(body && { body }) };
+  });
   return { events, complete, bytes, next: nextCursor(page.at(-1)?.cursor, complete, question) };
 }
 
@@ -140,11 +150,13 @@ async function readPortion(
   limit: number,
 ): Promise<Row[]> {
   const ofTypes = types.length === 0 ? sql`` : sql` AND type IN (${sqlList(types)})`;
-  // Of its indexes but the key only that of types can help. Filtering by the first rows so far costs more than it saves.
-  const settings = sql`max_execution_time = 10, use_top_k_dynamic_filtering = 0, use_skip_indexes = ${types.length === 0 ? 0 : 1}`;
+  // Of its indexes but the key only that of types can help, and only where most rows are of others there is much to read. Filtering by the
+  // first rows so far costs more than it saves.
+  const reading = types.length === 0 ? sql`use_skip_indexes = 0, max_threads = 1` : sql`use_skip_indexes = 1`;
+  const settings = sql`max_execution_time = 10, use_top_k_dynamic_filtering = 0, ${reading}`;
   const answer = await clickhouse.bytes(
     sql`SELECT epoch, sequence, fill, producer, position, toUInt64(size) AS bytes, message FROM events_v1
-        WHERE organization_id = ${organizationId} AND session_id = ${sessionId} AND ${between(after, upTo)}${ofTypes}
+        PREWHERE organization_id = ${organizationId} AND session_id = ${sessionId} AND ${between(after, upTo)}${ofTypes}
         ORDER BY epoch, sequence, fill LIMIT ${limit} SETTINGS ${settings}`.text,
   );
   const row = readRowBinary(answer);

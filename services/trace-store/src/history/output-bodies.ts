@@ -33,10 +33,10 @@ export async function readOutputBodies(
   const isWide = commandIds.length * (positions.last - positions.first) > wideBytes;
   const answer = await clickhouse.bytes(
     sql`SELECT epoch, sequence, fill, position, toUInt64(size) AS bytes, body FROM command_output_v1
-        WHERE organization_id = ${organizationId} AND session_id IN (${sqlList(sessionIds)}) AND command_id IN (${sqlList(commandIds)})
+        PREWHERE organization_id = ${organizationId} AND session_id IN (${sqlList(sessionIds)}) AND command_id IN (${sqlList(commandIds)})
           AND position BETWEEN ${positions.first} AND ${positions.last}
           AND sequence BETWEEN ${sequences.first} AND ${sequences.last}
-        SETTINGS max_execution_time = 10, use_skip_indexes = ${isWide ? 1 : 0}`.text,
+        SETTINGS max_execution_time = 10, max_threads = 1, use_skip_indexes = ${isWide ? 1 : 0}`.text,
   );
   const row = readRowBinary(answer);
   while (!row.isAtEnd()) {

@@ -32,7 +32,10 @@ function reader(
   const asked: Cursor[] = [];
   const read = async (stored: Cursor): Promise<HistoryPage> => {
     asked.push(stored);
-    const page = Array.from({ length: events }, (_, i) => ({ cursor: toCursor(1, i + 1, 0), event: {} as never }));
+    const page = Array.from({ length: events }, (_, i) => ({
+      cursor: toCursor(1, i + 1, 0),
+      message: new Uint8Array(),
+    }));
     return { events: page, next: stored, complete, bytes };
   };
   return { asked, read };

@@ -15,6 +15,7 @@ import { createEventSink } from './event-sink.ts';
 import { ownStore } from './ingest-lease.ts';
 import type { JournalReader, JournalSource } from './journal-source.ts';
 import { readHistory } from '../history/history.ts';
+import { storedEvent } from './event-row.ts';
 import type { StreamMessage } from './stream-message.ts';
 import { applySchema } from '../clickhouse/schema.ts';
 import {
@@ -74,7 +75,7 @@ async function numbers(session: TestSession): Promise<number[]> {
     bytesMax: 1_000_000,
   });
   expect(page.complete).toBe(true);
-  return page.events.map(({ event }) => Number(event.number));
+  return page.events.map(({ message }) => Number(storedEvent(message).number));
 }
 
 test('a batch whose answer was lost is written again and stored once', async () => {
@@ -272,7 +273,7 @@ test('where the journal is gone after a kill, the gap begins behind what was fil
   const start = { epoch: own, sequence: 2 };
   const bounds = { stored: start, rowsMax: 1000, bytesMax: 64_000_000, types: ['gap' as const] };
   const page = await readHistory(clickhouse, { organizationId, sessionId, after: start, ...bounds });
-  expect(page.events.map(({ event }) => event.payload.value)).toMatchObject([
+  expect(page.events.map(({ message, body }) => storedEvent(message, body).payload.value)).toMatchObject([
     { fromNumber: BigInt(filled + 3), toNumber: BigInt(chunks + 2), fromPosition: BigInt(filled * chunkBytes) },
   ]);
 });
@@ -369,9 +370,7 @@ async function bodies({ organizationId, sessionId }: TestSession): Promise<strin
   const start = { epoch: 0, sequence: 0 };
   const bounds = { stored: start, types: [], rowsMax: 100, bytesMax: 1_000_000 };
   const page = await readHistory(clickhouse, { organizationId, sessionId, after: start, ...bounds });
-  return page.events.map(({ event }) =>
-    event.payload.case === 'commandOutput' ? Buffer.from(event.payload.value.bytes).toString() : '',
-  );
+  return page.events.map(({ body = Buffer.alloc(0) }) => Buffer.from(body).toString());
 }
 
 async function openStarted(inner: ClickHouse, journals: JournalSource) {

@@ -12,6 +12,7 @@ import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
 import { createDeadLetters } from './dead-letters.ts';
 import { createEventSink } from './event-sink.ts';
 import { readHistory } from '../history/history.ts';
+import { storedEvent } from './event-row.ts';
 import { type Ingest, startIngest } from './ingest.ts';
 import { type IngestLease, startIngestLease } from './ingest-lease.ts';
 import { createIngestMetrics } from './ingest-metrics.ts';
@@ -109,7 +110,7 @@ async function numbers({ organizationId, sessionId }: TestSession): Promise<numb
   const start = { epoch: 0, sequence: 0 };
   const bounds = { types: [], rowsMax: 100_000, bytesMax: 64_000_000 };
   const page = await readHistory(clickhouse, { organizationId, sessionId, after: start, stored: start, ...bounds });
-  return page.events.map(({ event }) => Number(event.number));
+  return page.events.map(({ message }) => Number(storedEvent(message).number));
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);

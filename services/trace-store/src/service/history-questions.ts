@@ -1,18 +1,18 @@
 // What a session's history holds: its events, a command's output, how far a producer has come.
 
-import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import { type Cursor, formatCursor } from '@worktrail/contract/cursor';
 import { eventCase, type EventType } from '@worktrail/contract/event-types';
 import { ancestorsMax } from '@worktrail/contract/forks';
 import { limits } from '@worktrail/contract/limits';
-import { type ListEventsRequest, ListEventsResponseSchema, type TraceService } from '@worktrail/proto/trace';
+import { type ListEventsRequest, type TraceService } from '@worktrail/proto/trace';
 import type { ClickHouseReader } from '../clickhouse/store.ts';
 import { readOutput } from '../history/command-output.ts';
 import { type FlushBarrier, sessionSubjects } from '../flush-barrier.ts';
 import { createBeginnings } from '../history/beginnings.ts';
 import { type InheritedEvents, readHistory } from '../history/history.ts';
 import { readBehindBacklog } from '../history/page-behind-backlog.ts';
+import { pageMessage } from './page-message.ts';
 import { readProducerMark } from '../ingest/producer-mark.ts';
 import { isExpired, oldestKept } from '../ingest/retained.ts';
 import { bounded, checkName, cursorMessage, cursorOf, fromClickHouse, invalid, safeNumber } from './asked.ts';
@@ -80,8 +80,7 @@ export function createHistoryQuestions({ clickhouse, barrier, scopes }: HistoryQ
         after,
         page,
       );
-      const events = page.events.map(({ cursor, event }) => ({ cursor: cursorMessage(cursor), event }));
-      return create(ListEventsResponseSchema, { events, next: cursorMessage(page.next), complete: page.complete });
+      return pageMessage(page);
     },
 
     readOutput: async (request) => {
