@@ -8,6 +8,8 @@ import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**', '**/.worktrail*/**'];
 const timed = ['tests/e2e/fairness.test.ts', 'tests/e2e/hostile-repository.test.ts', 'tests/e2e/runners.test.ts'];
+/** Of what those of the whole cluster share. */
+const helpers = 'tests/e2e/api.test.ts';
 
 /** What is waited for comes when the machine has time for it: these bound what never comes. A test of a time limit measures it itself. */
 const patience = { expect: { poll: { timeout: 60_000, interval: 20 } }, testTimeout: 300_000, hookTimeout: 300_000 };
@@ -19,7 +21,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{packages,services,deploy}/**/*.test.ts', 'tests/{bench,chaos}/**/*.test.ts'],
+          include: ['{packages,services,deploy}/**/*.test.ts', 'tests/{bench,chaos}/**/*.test.ts', helpers],
           exclude: [...exclude, '**/*.{integration,e2e}.test.ts'],
           ...{ expect: patience.expect, testTimeout: 60_000, hookTimeout: 60_000 },
           // Pure: the modules are loaded once for all files of a worker, which is most of the time.
@@ -42,7 +44,7 @@ export default defineConfig({
           name: 'e2e',
           globalSetup: ['tests/e2e/shared-cluster.ts'],
           include: ['tests/e2e/**/*.test.ts'],
-          exclude: [...exclude, ...timed],
+          exclude: [...exclude, ...timed, helpers],
           ...patience,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },

@@ -40,7 +40,7 @@ export async function openTraceServers(directory: string, partitions: number): P
   ).path;
   // Only what was filled in is lost where the machine fails.
   const nats = await startNatsServer(join(directory, 'nats'), '2m');
-  const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1 });
+  const connection = await connect({ servers: nats.url, maxReconnectAttempts: -1, noAsyncTraces: true });
   const js = jetstream(connection);
   const jsm = await jetstreamManager(connection);
   const tail = { tailMessages: 0, tailBytes: 0, settleSeconds: 0 };

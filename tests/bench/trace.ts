@@ -64,9 +64,9 @@ async function measure(servers: TraceServers, directory: string): Promise<Figure
 
 async function fill(servers: TraceServers, data: TraceData, from: number, to: number): Promise<number> {
   for (let count = from; count < to; count += eventsAtOnce) {
-    await servers.publish(data, Math.min(eventsAtOnce, to - count));
-    await servers.untilStored();
+    await Promise.all([servers.publish(data, Math.min(eventsAtOnce, to - count)), servers.untilStored()]);
   }
+  await servers.untilStored();
   return Math.max(from, to);
 }
 

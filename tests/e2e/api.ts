@@ -36,29 +36,31 @@ export interface Api {
 const patienceMs = 240_000;
 const awayCodes = ['dependency_unavailable', 'still_running'];
 
-/** Asks again when the answer says so, while `isPassing`; by default, while a part of the system does not answer. */
+/** Asks again when the answer says so, while `isPassing` says it of the body; by default, while a part of the system does not answer. */
 export async function fetchAgain(
   url: string,
   init: RequestInit,
-  isPassing: (answer: Response) => Promise<boolean> = isAway,
+  isPassing: (body: string) => boolean = isAway,
 ): Promise<Response> {
   for (const deadline = Date.now() + patienceMs; ; ) {
     const answer = await fetch(url, init);
     const seconds = Number(answer.headers.get('retry-after') ?? 0);
-    if (seconds === 0 || Date.now() > deadline || !(await isPassing(answer.clone()))) return answer;
-    await answer.body?.cancel();
+    if (seconds === 0 || Date.now() > deadline) return answer;
+    // To its end, and not from a clone: a body that has one cannot be canceled for as long as that is not read.
+    const body = await answer.text();
+    if (!isPassing(body)) return new Response(body, answer);
     await delay(seconds * 1_000);
   }
 }
 
-async function isAway(answer: Response): Promise<boolean> {
-  return awayCodes.includes((parse(await answer.text()) as { code?: string } | null)?.code ?? '');
+function isAway(body: string): boolean {
+  return awayCodes.includes((parse(body) as { code?: string } | null)?.code ?? '');
 }
 
 export function createApi(url: string, key: string): Api {
   const authorization = `Bearer ${key}`;
   const ask = async (
-    isPassing: ((answer: Response) => Promise<boolean>) | undefined,
+    isPassing: ((body: string) => boolean) | undefined,
     [method, path, body, headers = {}]: Parameters<Api['request']>,
   ): Promise<Answer> => {
     const isRaw = body instanceof Uint8Array || typeof body === 'string';
@@ -80,11 +82,11 @@ export function createApi(url: string, key: string): Api {
   return {
     url,
     request,
-    once: (...what) => ask(async () => false, what),
+    once: (...what) => ask(() => false, what),
     get: (path) => request('GET', path),
     post: (path, body = {}, headers) => request('POST', path, body, headers),
     make: async (path, body = {}, headers) => {
-      const answer = await ask(async () => true, ['POST', path, body, headers]);
+      const answer = await ask(() => true, ['POST', path, body, headers]);
       if (answer.status >= 300) throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       return answer.body;
     },

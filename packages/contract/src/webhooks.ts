@@ -1,7 +1,8 @@
 // Webhooks: their documents, the workflow `webhook` that serves each, and the log of its attempts.
 //
 // The document is the gateway's, and read anew at each step. How far it has come is the workflow's, which keeps it beside the document each time
-// before it asks for more: one that was lost is begun again from there, and delivers at most what was under way a second time.
+// before it asks for more, and before it answers a replay: one that was lost is begun again from there, and delivers at most what was under
+// way a second time.
 
 import type { EventType } from './event-types.ts';
 import { eventTypes } from './event-types.ts';
@@ -81,6 +82,8 @@ export interface WebhookSpec {
   after: WebhookPosition[];
   pending?: WebhookDelivery[];
   lastSuccessMs?: number;
+  /** So many replays it was asked for; of two states that with fewer is the older one. */
+  replays?: number;
 }
 
 /** Update of the workflow → true, with an EventPlace: delivers it (again). @throws rate_limited where too many wait. */

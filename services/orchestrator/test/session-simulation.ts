@@ -80,6 +80,11 @@ export interface Simulation {
   /** Ends as the history has them: of runners, and of the session itself. The first of a command stands. */
   ends: string[];
   events: PendingEvent[];
+  /** How often something may have changed the files where they are now, and how many of these the newest checkpoint has. */
+  changes: number;
+  changesStored: number;
+  /** By the id of a checkpoint: `changes` when it was planned. */
+  changesPlanned: Map<string, number>;
   /** The session's state in the read model. */
   shown: string;
   complete: boolean;
@@ -103,6 +108,9 @@ export function newSimulation(setup: string[], hibernateAfterSeconds = 0, fork?:
     started: [],
     ends: [],
     events: [],
+    changes: 0,
+    changesStored: 0,
+    changesPlanned: new Map(),
     shown: '',
     complete: false,
   };
@@ -197,7 +205,11 @@ function apply(simulation: Simulation, happening: Happening): void {
     case 'zombie': {
       const [zombie] = simulation.zombies.splice(happening.pick % Math.max(1, simulation.zombies.length), 1);
       if (!zombie) return;
-      const answer = () => answerBegun(simulation, zombie, happening.pick, happening.how);
+      const { changes } = simulation;
+      const answer = () => {
+        answerBegun(simulation, zombie, happening.pick, happening.how);
+        simulation.changes = changes;
+      };
       // Of a session that stays with its host, the host has removed what it was to remove.
       const isTrue = zombie.what === 'sandbox' && zombie.step === 'remove' && zombie.generation === state.generation;
       return isTrue ? answer() : unchanged(state, answer);
@@ -248,8 +260,10 @@ function loseHost(simulation: Simulation, runner: 'its own' | 'another', earlier
   const lost = { runnerId, generation: state.generation - earlier };
   if (!hostLoss.concernsLostHost(state, lost)) return unchanged(state, () => hostLoss.hostLost(state, lost, noon));
   const onHost = ({ what }: Begun) => ['command', 'checkpoint', 'revert', 'fileChange', 'sandbox'].includes(what);
-  simulation.zombies.push(...simulation.begun.filter(onHost));
+  const left = simulation.begun.filter(onHost);
+  simulation.zombies.push(...left);
   simulation.begun = simulation.begun.filter((begun) => !onHost(begun));
+  simulation.changes += left.filter(({ what }) => what === 'command').length;
   hostLoss.hostLost(state, lost, now(simulation));
   if (state.phase !== 'hibernated') unchanged(state, () => hostLoss.hostLost(state, lost, now(simulation)));
 }
@@ -283,10 +297,16 @@ function answerBegun(simulation: Simulation, begun: Begun, pick: number, how: Ho
       ) {
         simulation.checkpointed.push(state.hibernation.number);
       }
-      return answerCheckpoint(state, begun, how, { gone: pick % 2 === 1, time });
+      answerCheckpoint(state, begun, how, { gone: pick % 2 === 1, time });
+      if (state.checkpoint?.id === begun.id) {
+        simulation.changesStored = Math.max(simulation.changesStored, simulation.changesPlanned.get(begun.id)!);
+      }
+      return;
     case 'revert':
       return answerRevert(state, begun, how, { gone: pick % 2 === 1, time });
     case 'fileChange':
+      // What is said of an older sandbox is void, and the change is made again.
+      if (how === 'well' && begun.generation === state.generation) simulation.changes += 1;
       return answerFileChange(state, begun, how, { gone: pick % 2 === 1, time });
     case 'sandbox':
       return answerSandbox(simulation, begun, pick, how);
@@ -304,6 +324,7 @@ function answerCommand(simulation: Simulation, begun: Extract<Begun, { what: 'co
     return twice(state, () => life.commandNotStarted(state, commandId, from, now(simulation)));
   }
   simulation.started.push(commandId);
+  simulation.changes += 1;
   const result = endInHistory(simulation, commandId, exited(how === 'well' ? 0 : 1));
   twice(state, () => life.commandAnswered(state, commandId, result, now(simulation)));
 }
@@ -387,7 +408,7 @@ function answerSandbox(
       return twice(state, () => hibernation.hibernated(state, generation, { archive }, time));
     }
     case 'place':
-      if (how === 'badly') return life.failed(state, 'internal', 'it went wrong', time);
+      if (how === 'badly') return life.preparationFailed(state, generation, 'internal', 'it went wrong', time);
       if (how === 'not at all') return;
       simulation.placements += 1;
       return twice(state, () => life.placed(state, { runnerId: `r${simulation.placements}`, hostQueue: 'q' }, time));
@@ -395,13 +416,31 @@ function answerSandbox(
       if (generation === state.generation && how !== 'well') {
         if (how === 'not at all') return life.hostIsFull(state, time);
         if (hibernation.isMovable(state) && pick % 2 === 1) return life.placementGivenUp(state, time);
-        return life.failed(state, 'internal', 'it went wrong', time);
+        return life.preparationFailed(state, generation, 'internal', 'it went wrong', time);
       }
       const from = openedFrom(state);
+      const { phase, filesGeneration } = state;
+      const eventsBefore = state.events.length;
       const sandbox = { from, baseCommit: 'a', headCommit: 'b', notKept: from === 'checkpoint' ? ['processes'] : [] };
-      return twice(state, () => life.opened(state, generation, sandbox, time));
+      twice(state, () => life.opened(state, generation, sandbox, time));
+      const isMoved = generation === state.generation && from !== 'volume' && filesGeneration > 0;
+      if (isMoved && phase === 'resuming') noteMove(simulation, from, state.events.slice(eventsBefore));
+      return;
     }
   }
+}
+
+/** The files are as they were stored, elsewhere: what is lost of them stands in the history. */
+function noteMove(simulation: Simulation, from: 'archive' | 'checkpoint' | 'new', events: PendingEvent[]): void {
+  const { changes, changesStored } = simulation;
+  const told = events
+    .flatMap(({ draft: { payload } }) => (payload.case === 'sessionRestored' ? payload.value.notKept : []))
+    .join();
+  if (from !== 'archive' && changes > changesStored && !/changes after|everything/.test(told)) {
+    throw new Error(`changes were lost, and only this is told: "${told}"`);
+  }
+  simulation.changes = 0;
+  simulation.changesStored = 0;
 }
 
 function openedFrom({ filesGeneration, placedGeneration, archive, checkpoint }: SessionState) {
@@ -478,7 +517,9 @@ function take(simulation: Simulation, step: Step): void {
     case 'archive':
       return life.archived(state, time);
     case 'planCheckpoint':
-      return checkpoints.checkpointPlanned(state, step.purpose, newId('checkpoint'), time);
+      checkpoints.checkpointPlanned(state, step.purpose, newId('checkpoint'), time);
+      simulation.changesPlanned.set(state.checkpointing.plan!.id, simulation.changes);
+      return;
     case 'checkpoint': {
       const { compact } = checkpoints.checkpointInput(state, state.checkpointing.plan!);
       return void begun.push({ what: 'checkpoint', id: step.id, generation, compact });

@@ -67,6 +67,7 @@ async function answer({ gate, trace, log }: ClickHouseRouteDeps, context: Contex
         ...common,
         'content-type': 'text/plain; charset=UTF-8',
         'x-clickhouse-exception-code': refusal.code,
+        ...((refusal.status === 429 || refusal.status === 503) && { 'retry-after': '2' }),
         ...(refusal.status === 401 && { 'www-authenticate': 'Basic realm="worktrail"' }),
       },
     });

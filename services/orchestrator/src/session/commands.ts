@@ -98,12 +98,14 @@ export function startableCommand(state: SessionState): LiveCommandState | undefi
   if (!state.sandboxOpen || isOver(state)) return undefined;
   const running = state.commands.filter((command) => command.state === 'running' || command.state === 'lost');
   if (running.length >= limits.liveCommandsMax) return undefined;
+  let orderTaken = running.some((command) => !command.spec.background);
   if (isPreparing(state)) {
+    // One that ran in the sandbox before is live until its runner, or its history, says how it ended.
+    if (orderTaken) return undefined;
     return state.commands.find((command) => command.spec.origin === 'setup' && command.state === 'queued');
   }
   // What a revert makes of the files is the checkpoint's alone: nothing runs until it is stored.
   if (state.phase !== 'ready' || waitsFor('command', state).length > 0) return undefined;
-  let orderTaken = running.some((command) => !command.spec.background);
   for (const command of state.commands) {
     if (command.state !== 'queued' || (orderTaken && !command.spec.background)) continue;
     // What the session writes about it has to be in the stream before its runner writes there.

@@ -97,5 +97,22 @@ export function fallAsleep(state: SessionState, reason: string, keptIn: 'archive
 /** Nothing is on its host that is not stored elsewhere too. */
 export function isMovable(state: SessionState): boolean {
   if (state.filesGeneration === 0) return true;
-  return (state.checkpoint !== null || state.archive !== null) && state.uncheckpointedSince === null;
+  return (state.checkpoint !== null || state.archive !== null) && !mayBeUnstored(state);
+}
+
+/** Its files differ from the newest checkpoint, or may: something that can change them has ended since, or is under way. */
+export function mayBeUnstored(state: SessionState): boolean {
+  const runs = state.commands.some(({ state: is }) => is === 'running');
+  return state.uncheckpointedSince !== null || isMakingCheckpoint(state) || runs || isAgentAtWork(state);
+}
+
+/** Of changes that are not made anew from another: a revert is. */
+function isMakingCheckpoint({ checkpointing: { plan } }: SessionState): boolean {
+  return plan !== null && plan.purpose !== 'revert';
+}
+
+/** What an agent changes, itself or by a tool, is known when it or that has ended. */
+export function isAgentAtWork({ generation, turns }: SessionState): boolean {
+  const turn = turns.live[0];
+  return turn?.agentGeneration === generation || turn?.tools.some(({ state: is }) => is === 'telling') === true;
 }

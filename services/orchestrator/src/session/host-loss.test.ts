@@ -4,7 +4,7 @@ import type { TurnSpec } from '@worktrail/contract/turns';
 import { sampleCommand, sampleSession, sampleTurn, withSetup } from '../../test/samples.ts';
 import { checkpointMade, checkpointPlanned } from './checkpoints.ts';
 import { acceptCommand, startableCommand } from './commands.ts';
-import { hibernated, hibernationBegun } from './hibernation.ts';
+import { hibernated, hibernationBegun, isMovable } from './hibernation.ts';
 import { hostLost, lostCommandsEnded } from './host-loss.ts';
 import * as life from './life.ts';
 import { isQuiet, nextStep, type Underway } from './next-step.ts';
@@ -129,6 +129,57 @@ describe('an agent in a sandbox', () => {
   });
 });
 
+describe('a session whose sandbox was gone goes nowhere else', () => {
+  const goneFor = (state: SessionState, commandId: string) =>
+    life.commandNotStarted(state, commandId, { generation: 1, sandboxGone: true }, noon);
+  const kept = () => {
+    const state = readyState();
+    checkpoint(state, 'chk_1');
+    expect(isMovable(state)).toBe(true);
+    return state;
+  };
+
+  it('while a command that ran there has not ended, nor after that', () => {
+    const state = kept();
+    const running = start(state);
+    const other = sampleCommand('y', { background: true });
+    acceptCommand(state, other, null, noon);
+    startableCommand(state)!.state = 'running';
+    goneFor(state, other.id);
+    expect(state.phase).toBe('resuming');
+    expect(isMovable(state)).toBe(false);
+    life.commandAnswered(state, running, { ...exited, outcome: 'sandbox_lost' }, noon);
+    expect(isMovable(state)).toBe(false);
+  });
+
+  it('while a checkpoint of what is there is being made, nor where that fails', () => {
+    const state = kept();
+    life.commandEnded(state, start(state), exited, noon);
+    checkpointPlanned(state, 'automatic', 'chk_2', noon);
+    goneFor(state, start(state));
+    expect(isMovable(state)).toBe(false);
+    life.checkpointNotMade(state, 'chk_2', { generation: 1, sandboxGone: true, detail: 'x' }, noon);
+    expect(isMovable(state)).toBe(false);
+  });
+
+  it.each([
+    ['was found gone', (state: SessionState) => goneFor(state, start(state))],
+    [
+      'was stopped',
+      (state: SessionState) => {
+        life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+        life.resumed(state, 'requested', noon);
+      },
+    ],
+  ])('where an agent was at work in it when it %s', (_, lose) => {
+    const state = kept();
+    followAgent(state);
+    lose(state);
+    expect(state).toMatchObject({ phase: 'resuming', uncheckpointedSince: noon });
+    expect(isMovable(state)).toBe(false);
+  });
+});
+
 describe('a lost host', () => {
   it.each(answers)('does not say any more what its agent came to: $kind', (result) => {
     const state = readyState();
@@ -212,6 +263,21 @@ describe('a lost host', () => {
     life.sandboxStopped(state, 1, 'cluster_stopped', noon);
     hostLost(state, { runnerId: 'r', generation: 1 }, noon);
     expect(state).toMatchObject({ phase: 'hibernated', placement: host });
+  });
+
+  it('takes with it what was changed while a checkpoint was made: the history says so when the session goes on elsewhere', () => {
+    const state = readyState();
+    checkpoint(state, 'chk_1');
+    const commandId = start(state);
+    checkpointPlanned(state, 'automatic', 'chk_2', noon);
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    hostLost(state, { runnerId: 'r', generation: 1 }, noon);
+    expect(state).toMatchObject({ phase: 'hibernated', placement: host });
+    lostCommandsEnded(state, [{ commandId, result: { ...exited, outcome: 'host_lost', exitCode: null } }], noon);
+    life.checkpointNotMade(state, 'chk_2', { generation: 1, sandboxGone: true, detail: 'x' }, noon);
+    life.resumed(state, 'requested', noon);
+    hostLost(state, { runnerId: 'r', generation: state.generation }, noon);
+    expect(state).toMatchObject({ placement: null, changesLost: true });
   });
 
   it('puts nothing to sleep by what it says late: another sandbox has taken the place of the one that stopped', () => {

@@ -6,10 +6,10 @@
 
 import type { CommandResult } from '@worktrail/contract/commands';
 import type { HostLost } from '@worktrail/contract/session-messages';
-import { checkpointGivenUp } from './checkpoints.ts';
+import { checkpointGivenUp, filesTouched } from './checkpoints.ts';
 import { findLive } from './commands.ts';
 import { addSessionEvent, changed, changedForReaders } from './events.ts';
-import { hibernationLost, isMovable } from './hibernation.ts';
+import { hibernationLost, isMovable, mayBeUnstored } from './hibernation.ts';
 import { commandEnded } from './life.ts';
 import { enterPhase, isPreparing } from './phases.ts';
 import type { SessionState } from './state.ts';
@@ -23,12 +23,15 @@ export function concernsLostHost(state: SessionState, { runnerId, generation }: 
 /** What was under way there is to be abandoned by the caller. */
 export function hostLost(state: SessionState, lost: HostLost, now: string): void {
   if (!concernsLostHost(state, lost)) return;
-  const running = state.commands.filter(({ state: is }) => is === 'running');
-  for (const command of running) command.state = 'lost';
+  const changesMayBeLost = mayBeUnstored(state);
+  for (const command of state.commands) if (command.state === 'running') command.state = 'lost';
   // A volume that nothing stands in for may come back with its host.
-  if (state.phase === 'hibernated' && !isMovable(state)) return changed(state);
-  const isAtWork = running.length > 0 || isAgentAtWork(state);
-  state.changesLost ||= state.uncheckpointedSince !== null || isMakingCheckpoint(state) || isAtWork;
+  if (state.phase === 'hibernated' && !isMovable(state)) {
+    // What a command that ran there has changed is not told by its end any more.
+    if (changesMayBeLost) filesTouched(state, now);
+    return changed(state);
+  }
+  state.changesLost ||= changesMayBeLost;
   checkpointGivenUp(state, 'host_lost', now);
   state.uncheckpointedSince = null;
   hibernationLost(state, 'its host was lost meanwhile', now);
@@ -41,17 +44,6 @@ export function hostLost(state: SessionState, lost: HostLost, now: string): void
   }
   if (isPreparing(state)) state.waitingForPlaceSince ??= now;
   changedForReaders(state);
-}
-
-/** Of changes that are not made anew from another: a revert is. */
-function isMakingCheckpoint({ checkpointing: { plan } }: SessionState): boolean {
-  return plan !== null && plan.purpose !== 'revert';
-}
-
-/** What an agent changes, itself or by a tool, is known when it or that has ended. */
-function isAgentAtWork({ generation, turns }: SessionState): boolean {
-  const turn = turns.live[0];
-  return turn?.agentGeneration === generation || turn?.tools.some(({ state: is }) => is === 'telling') === true;
 }
 
 export interface LostCommandEnd {

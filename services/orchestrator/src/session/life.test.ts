@@ -44,6 +44,23 @@ describe('what a runner says late', () => {
     expect(state.sandboxOpen).toBe(true);
   });
 
+  it('neither fails a session that sleeps since, or is opened anew, nor lets it wait for a place', () => {
+    const state = placedState();
+    life.opened(state, 1, sandbox, noon);
+    life.becameReady(state, noon);
+    life.sandboxStopped(state, 1, 'cluster_stopped', noon);
+    life.resumed(state, 'command', noon);
+    life.sandboxStopped(state, 2, 'cluster_stopped', noon);
+    life.preparationFailed(state, 2, 'internal', 'it went wrong', noon);
+    life.hostIsFull(state, noon);
+    expect(state).toMatchObject({ phase: 'hibernated', waitingForPlaceSince: null });
+    life.resumed(state, 'command', noon);
+    life.preparationFailed(state, 2, 'internal', 'it went wrong', noon);
+    expect(state.phase).toBe('resuming');
+    life.preparationFailed(state, 3, 'internal', 'it went wrong', noon);
+    expect(state.phase).toBe('failed');
+  });
+
   it('does not close the sandbox of a newer generation', () => {
     const state = readyState();
     const commandId = startCommand(state);

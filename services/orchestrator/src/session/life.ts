@@ -11,7 +11,7 @@ import { askedCheckpointsRefused, checkpointFailed, filesTouched } from './check
 import { closeCommand, endUnstarted, findLive, settledAgain, turnShown } from './commands.ts';
 import { addReady, addSessionEvent, changed, changedForReaders } from './events.ts';
 import { forked } from './forks.ts';
-import { fallAsleep, hibernationLost } from './hibernation.ts';
+import { fallAsleep, hibernationLost, isAgentAtWork } from './hibernation.ts';
 import { fileChangeRefused, fileChangesRefused } from './file-changes.ts';
 import { enterPhase, isOver, isPreparing } from './phases.ts';
 import { revertFailed, revertGivenUp, revertReopened } from './reverts.ts';
@@ -50,7 +50,7 @@ export function placed(state: SessionState, placement: Placement, now: string): 
 
 /** Its host has no slot for it now. */
 export function hostIsFull(state: SessionState, now: string): void {
-  if (state.waitingForPlaceSince !== null) return;
+  if (!isPreparing(state) || state.waitingForPlaceSince !== null) return;
   state.waitingForPlaceSince = now;
   changedForReaders(state);
 }
@@ -233,6 +233,8 @@ export function toolSandboxGone(state: SessionState, generation: number, now: st
 /** It is not there, its volume is: it is opened again. */
 function sandboxLost(state: SessionState, now: string): void {
   if (!state.sandboxOpen || isOver(state)) return;
+  // What is said of it from now on is void.
+  if (isAgentAtWork(state)) filesTouched(state, now);
   state.sandboxOpen = false;
   state.generation += 1;
   hibernationLost(state, 'its sandbox was gone', now);
@@ -256,10 +258,22 @@ export function sandboxStopped(state: SessionState, generation: number, reason: 
 /** Back to work: on the host that keeps the volume, or wherever there is a place. */
 export function resumed(state: SessionState, reason: string, now: string): void {
   enterPhase(state, 'resuming');
+  if (isAgentAtWork(state)) filesTouched(state, now);
   state.generation += 1;
   if (!state.placement) state.waitingForPlaceSince = now;
   state.hibernation.wish = null;
   addSessionEvent(state, now, { case: 'sessionResuming', value: { reason } });
+}
+
+/** It could not be placed or opened, for good. `generation`: the one that was asked for. */
+export function preparationFailed(
+  state: SessionState,
+  generation: number,
+  code: SessionFailureCode,
+  detail: string,
+  now: string,
+): void {
+  if (isPreparing(state) && generation === state.generation) failed(state, code, detail, now);
 }
 
 export function failed(state: SessionState, code: SessionFailureCode, detail: string, now: string): void {

@@ -1,8 +1,9 @@
+import type { CommandSpec } from '@worktrail/contract/commands';
 import type { SessionFork } from '@worktrail/contract/forks';
 import { limits } from '@worktrail/contract/limits';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sampleCommand, sampleSession } from '../../test/samples.ts';
+import { sampleCommand, sampleSession, withSetup } from '../../test/samples.ts';
 import {
   comeToRest,
   type Happening,
@@ -13,7 +14,7 @@ import {
 } from '../../test/session-simulation.ts';
 import { areFilesSettled } from './checkpoints.ts';
 import { acceptCommand, isUnsettled, liveCommandBytesMax, refusal, startableCommand } from './commands.ts';
-import { becameReady, commandEnded, opened, placed } from './life.ts';
+import { becameReady, commandAnswered, commandEnded, commandNotStarted, opened, placed } from './life.ts';
 import { followingPhases } from './phases.ts';
 import { endedCommandsMax, newSessionState, type SessionState, sessionDocument } from './state.ts';
 
@@ -263,13 +264,24 @@ function reachable(from: SessionState['phase']): Set<SessionState['phase']> {
   return found;
 }
 
-function readyState(): SessionState {
-  const state = newSessionState(sampleSession());
+function readyState(spec = sampleSession()): SessionState {
+  const state = newSessionState(spec);
   placed(state, { runnerId: 'r', hostQueue: 'q' }, noon);
   opened(state, 1, { from: 'new', baseCommit: 'a', headCommit: 'b', notKept: [] }, noon);
   becameReady(state, noon);
   return state;
 }
+
+function start(state: SessionState, spec: CommandSpec): CommandSpec {
+  acceptCommand(state, spec, null, noon);
+  startableCommand(state)!.state = 'running';
+  return spec;
+}
+
+const exitedWell = {
+  ...{ outcome: 'exited' as const, reason: null, exitCode: 0, signal: null },
+  ...{ stdoutBytes: 0, stderrBytes: 0 },
+};
 
 describe('the queue of a session', () => {
   it('is bounded in commands', () => {
@@ -309,6 +321,19 @@ describe('the queue of a session', () => {
     expect(refusal(state, foreground)).toBeNull();
     expect(acceptCommand(state, foreground, null, noon)).toEqual({ state: 'queued' });
     expect(startableCommand(state)).toBeUndefined();
+  });
+
+  it('lets a setup command wait for the end of what the sandbox before had running', () => {
+    const state = readyState(withSetup(['install']));
+    const first = start(state, sampleCommand('x'));
+    const beside = start(state, sampleCommand('y', { background: true }));
+    commandNotStarted(state, beside.id, { generation: 1, sandboxGone: true }, noon);
+    opened(state, 2, { from: 'checkpoint', baseCommit: 'a', headCommit: 'b', notKept: [] }, noon);
+    const setup = sampleCommand('install', { origin: 'setup' });
+    expect(acceptCommand(state, setup, null, noon)).toEqual({ state: 'queued' });
+    expect(startableCommand(state)).toBeUndefined();
+    commandAnswered(state, first.id, { ...exitedWell, outcome: 'sandbox_lost' }, noon);
+    expect(startableCommand(state)?.spec).toEqual(setup);
   });
 });
 

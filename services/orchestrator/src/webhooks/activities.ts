@@ -1,11 +1,9 @@
 // What the workflow `webhook` has done: reading what is to be delivered, one attempt, its entry in the log.
 //
 // 1. An attempt whose process died before it was told is made again: a receiver has it at least once, always under the same `webhook-id`.
-// 2. What a workflow begins again with is kept before it is given more; it goes with the webhook. An attempt that is late may put an older
-//    one: from that nothing is missed either, only more of it repeated.
+// 2. What a workflow begins again with is kept before it is given more, and before a replay is answered; it goes with the webhook.
 // 3. What is sent is read from the history at each attempt; an event that has left it is told as `not_kept`.
 
-import { isDeepStrictEqual } from 'node:util';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { JetStreamClient } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
@@ -21,6 +19,7 @@ import { positionMessage, webhookPosition } from '@worktrail/runtime/webhook-pos
 import { Webhook } from 'standardwebhooks';
 import { beating } from '../record-activities.ts';
 import { logDelivery } from './delivery-log.ts';
+import { keepState } from './kept-state.ts';
 import { type PostDeps, type Posted, postWebhook } from './post-webhook.ts';
 import { retryDelayMs } from './retry-plan.ts';
 import type { AttemptInput, AttemptResult, WebhookActivities } from './workflow.ts';
@@ -37,21 +36,29 @@ export interface WebhookDeps extends PostDeps {
   clock: () => number;
 }
 
+type Named = Pick<contract.WebhookSpec, 'organizationId' | 'webhookId'>;
+
 export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
   const { configuration, trace, js, clock } = deps;
-  const readWebhook = ({ organizationId, webhookId }: { organizationId: string; webhookId: string }) =>
+  const readWebhook = ({ organizationId, webhookId }: Named) =>
     readDocument<contract.WebhookDocument>(configuration, contract.webhookKey(organizationId, webhookId));
+  /** Of one that is no more, what was kept goes too. */
+  async function readLive(named: Named): Promise<contract.WebhookDocument | undefined> {
+    const stored = await readWebhook(named);
+    if (!stored) await configuration.delete(contract.webhookStateKey(named.organizationId, named.webhookId));
+    return stored?.value;
+  }
   return {
+    keepWebhook: beating(async (state) => {
+      if (await readLive(state)) await keepState(configuration, state);
+    }),
     nextWebhookEvents: beating(async ({ max, ...state }) => {
       const { organizationId, webhookId } = state;
       let next = state.after;
       let isKept = false;
       for (const until = clock() + waitMs; ; ) {
-        const webhook = (await readWebhook({ organizationId, webhookId }))?.value;
-        if (!webhook) {
-          await configuration.delete(contract.webhookStateKey(organizationId, webhookId));
-          return { gone: true, events: [], next };
-        }
+        const webhook = await readLive({ organizationId, webhookId });
+        if (!webhook) return { gone: true, events: [], next };
         if (!isKept) await keepState(configuration, state);
         isKept = true;
         if (webhook.enabled) {
@@ -67,11 +74,8 @@ export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
       }
     }),
     attemptDelivery: beating(async (input) => {
-      const webhook = (await readWebhook(input))?.value;
-      if (!webhook) {
-        await configuration.delete(contract.webhookStateKey(input.organizationId, input.webhookId));
-        return { outcome: 'gone', retryAfterMs: 0 };
-      }
+      const webhook = await readLive(input);
+      if (!webhook) return { outcome: 'gone', retryAfterMs: 0 };
       if (!webhook.enabled) return { outcome: 'disabled', retryAfterMs: 0 };
       const event = await readEvent(trace, input);
       const startedMs = clock();
@@ -98,13 +102,6 @@ export function createWebhookActivities(deps: WebhookDeps): WebhookActivities {
       }
     }),
   };
-}
-
-/** Of one to which nothing happens there is nothing new. */
-async function keepState(configuration: KV, state: contract.WebhookSpec): Promise<void> {
-  const key = contract.webhookStateKey(state.organizationId, state.webhookId);
-  const stored = await readDocument<contract.WebhookSpec>(configuration, key);
-  if (!isDeepStrictEqual(stored?.value, state)) await configuration.put(key, JSON.stringify(state));
 }
 
 function resultOf(input: AttemptInput, posted: Posted | undefined): { result: AttemptResult; last: boolean } {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type OrchestratorBed, type Servers, startOrchestratorBed, startServers } from '../../test/orchestrator-bed.ts';
 import { sampleSession, sampleWebhook } from '../../test/samples.ts';
 import { startSession, until } from '../../test/session-client.ts';
+import { keepState } from './kept-state.ts';
 
 let servers: Servers;
 let nats: NatsConnection;
@@ -63,5 +64,43 @@ describe.each([0, 1_000])('a webhook, with %i workflows in memory', (cachedWorkf
     await bed.configuration.delete(key);
     await handle.executeUpdate<true, []>(contract.webhookChanged);
     await handle.result();
+  });
+
+  it('that answers that it will replay an event does so, also where its workflow is lost then', async () => {
+    const session = await startSession(bed, sampleSession());
+    await session.untilState('ready');
+    const { organizationId, sessionId, partition } = session.spec;
+    const webhook = sampleWebhook(organizationId);
+    const key = contract.webhookKey(organizationId, webhook.id);
+    await bed.configuration.put(key, JSON.stringify(webhook));
+    const spec: contract.WebhookSpec = { organizationId, webhookId: webhook.id, after: [] };
+    const workflowId = contract.webhookWorkflowId(webhook.id);
+    const begin = (args: [contract.WebhookSpec]) =>
+      bed.client.workflow.start(contract.webhookWorkflow, { workflowId, taskQueue: workflowTaskQueue, args });
+    const handle = await begin([spec]);
+    const stateKey = contract.webhookStateKey(organizationId, webhook.id);
+    const kept = async () => (await bed.configuration.get(stateKey))?.json<contract.WebhookSpec>();
+    // From now on it waits for events, for up to a minute.
+    const before = await until(kept, (state) => state !== undefined);
+    const [stored] = await bed.stored(sessionId);
+    const { event, sequence } = stored!;
+    const place = { sessionId, partition, epoch: 1, sequence, fill: 0, eventId: event.id, type: 'session.created' };
+    await handle.executeUpdate<true, [contract.EventPlace]>(contract.replayDelivery, { args: [place] });
+    // What is late of before the replay takes nothing of it away.
+    await keepState(bed.configuration, before!);
+    await handle.terminate('lost');
+
+    const state = (await kept())!;
+    expect(state.pending).toMatchObject([{ place: { eventId: event.id }, replay: true }]);
+    const earlier = (await attempts(organizationId, webhook.id)).length;
+    const again = await begin([state]);
+    const log = await until(
+      () => attempts(organizationId, webhook.id),
+      (all) => all.length > earlier,
+    );
+    expect(log.at(-1)).toMatchObject({ replay: true, place: { eventId: event.id } });
+    await bed.configuration.delete(key);
+    await again.executeUpdate<true, []>(contract.webhookChanged);
+    await again.result();
   });
 });

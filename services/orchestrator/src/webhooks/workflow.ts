@@ -5,10 +5,11 @@
 //    hangs, fails or is gone costs so many requests in a half hour, and nothing of it is lost.
 // 3. One that took nothing for three days is disabled with the reason; enabled again, it goes on where it was.
 // 4. Its document is read anew at each step: a webhook that was deleted ends by itself.
-// 5. Its state is what it is begun with, and kept outside each time before it asks for more: a workflow that was lost is begun again
-//    from there by the reconciliation, and delivers at most what was under way a second time.
+// 5. Its state is what it is begun with, and kept outside each time before it asks for more, and before it answers that it will replay: a
+//    workflow that was lost is begun again from there by the reconciliation, and delivers at most what was under way a second time.
 
 import {
+  allHandlersFinished,
   ApplicationFailure,
   condition,
   continueAsNew,
@@ -51,6 +52,7 @@ export interface AttemptResult {
 export interface WebhookActivities {
   /** Keeps the state, then waits for some, up to a minute. */
   nextWebhookEvents(input: WebhookSpec & { max: number }): Promise<NextEvents>;
+  keepWebhook(state: WebhookSpec): Promise<void>;
   /** Tells in the log what came of it. */
   attemptDelivery(input: AttemptInput): Promise<AttemptResult>;
   disableWebhook(input: { organizationId: string; webhookId: string; reason: string }): Promise<void>;
@@ -59,7 +61,7 @@ export interface WebhookActivities {
 const replay = defineUpdate<true, [EventPlace]>(messages.replayDelivery);
 const changed = defineUpdate<true>(messages.webhookChanged);
 
-const { nextWebhookEvents, attemptDelivery, disableWebhook } = proxyActivities<WebhookActivities>({
+const { nextWebhookEvents, keepWebhook, attemptDelivery, disableWebhook } = proxyActivities<WebhookActivities>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
@@ -68,18 +70,20 @@ const { nextWebhookEvents, attemptDelivery, disableWebhook } = proxyActivities<W
 export async function webhook(spec: WebhookSpec): Promise<void> {
   const { organizationId, webhookId } = spec;
   const pending = [...(spec.pending ?? [])];
-  let { after, lastSuccessMs = 0 } = spec;
+  let { after, lastSuccessMs = 0, replays = 0 } = spec;
   let gone = false;
   let leaving = false;
   const running = new Set<WebhookDelivery>();
-  const state = (): WebhookSpec => ({ organizationId, webhookId, after, pending, lastSuccessMs });
+  const state = (): WebhookSpec => ({ organizationId, webhookId, after, pending, lastSuccessMs, replays });
 
   const checkRoom: (place: EventPlace) => void = () => {
     if (pending.filter((one) => one.replay).length < messages.replaysWaitingMax) return;
     throw ApplicationFailure.nonRetryable('too many replays of this webhook wait already', 'rate_limited');
   };
-  const replayed = (place: EventPlace): true => {
+  const replayed = async (place: EventPlace): Promise<true> => {
+    replays += 1;
     add(place, true);
+    await keepWebhook(state());
     return true;
   };
   setHandler(replay, replayed, { validator: checkRoom });
@@ -148,6 +152,6 @@ export async function webhook(spec: WebhookSpec): Promise<void> {
     for (const place of found.events) add(place, false);
   }
   leaving = true;
-  await condition(() => running.size === 0);
+  await condition(() => running.size === 0 && allHandlersFinished());
   if (!gone) await continueAsNew<typeof webhook>(state());
 }

@@ -48,3 +48,19 @@ test('a connection runs one statement at a time, and too many waiting are refuse
   await waiting;
   expect(began).toBe(true);
 });
+
+test('who has waited too long for a place, or has gone, is told so and takes none', async () => {
+  const pool = createConnectionPool(counted().open, 1, 10, (why) => new Error(`all places are taken: ${why}`));
+  const held = Promise.withResolvers<string>();
+  const running = pool.use(() => held.promise);
+  const never = async () => 'it has run';
+  await expect(pool.use(never, { waitMsMax: 20 })).rejects.toThrow(/^all places are taken: .* waited too long/);
+  const gone = new AbortController();
+  const leaving = pool.use(never, { signal: gone.signal });
+  gone.abort(new Error('gone'));
+  await expect(leaving).rejects.toThrow('gone');
+  const next = pool.use(async () => 'next', { waitMsMax: 60_000 });
+  held.resolve('held');
+  expect(await Promise.all([running, next])).toEqual(['held', 'next']);
+  expect(await pool.use(async () => 'again')).toBe('again');
+});

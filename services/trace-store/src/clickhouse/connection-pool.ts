@@ -8,15 +8,21 @@ export interface Closable {
 }
 
 export interface ConnectionPool<Connection> {
-  /** @throws when too many wait already. */
-  use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** @throws where too many wait already, or this one has waited for so long; the signal's reason. */
+  use<T>(work: (connection: Connection) => Promise<T>, patience?: Patience): Promise<T>;
   close(): Promise<void>;
+}
+
+export interface Patience {
+  waitMsMax?: number;
+  signal?: AbortSignal;
 }
 
 export function createConnectionPool<Connection extends Closable>(
   open: () => Connection,
   connectionsMax: number,
   waitingMax: number,
+  refused = (why: string): Error => new Error(`ClickHouse is busy: ${why}`),
 ): ConnectionPool<Connection> {
   /** Free places; one without a connection opens it when it is used. */
   const free: (Connection | undefined)[] = Array.from({ length: connectionsMax }, open);
@@ -28,15 +34,31 @@ export function createConnectionPool<Connection extends Closable>(
     else free.push(place);
   }
 
-  function acquire(): Promise<Connection | undefined> {
-    if (free.length > 0) return Promise.resolve(free.pop());
-    if (waiting.length >= waitingMax) return Promise.reject(new Error(`too many statements wait for ClickHouse`));
-    return new Promise((resolve) => waiting.push(resolve));
+  async function acquire({ waitMsMax, signal }: Patience): Promise<Connection | undefined> {
+    signal?.throwIfAborted();
+    if (free.length > 0) return free.pop();
+    if (waiting.length >= waitingMax) throw refused('too many statements wait already');
+    const { promise, resolve, reject } = Promise.withResolvers<Connection | undefined>();
+    waiting.push(resolve);
+    const leave = (reason: unknown) => {
+      const at = waiting.indexOf(resolve);
+      if (at < 0) return;
+      waiting.splice(at, 1);
+      reject(reason);
+    };
+    const gone = () => leave(signal?.reason);
+    const tooLong = () => leave(refused('this statement has waited too long for others to end'));
+    const timer = waitMsMax === undefined ? undefined : setTimeout(tooLong, waitMsMax);
+    signal?.addEventListener('abort', gone, { once: true });
+    return await promise.finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', gone);
+    });
   }
 
   return {
-    use: async (work) => {
-      let connection = await acquire();
+    use: async (work, patience = {}) => {
+      let connection = await acquire(patience);
       try {
         connection ??= open();
         return await work(connection);

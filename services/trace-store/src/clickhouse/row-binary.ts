@@ -17,6 +17,8 @@ export interface RowWriter {
   time(value: Date): void;
   /** Nullable. */
   optional(value: number | null, put: (value: number) => void): void;
+  /** Array. */
+  array<Value>(values: readonly Value[], put: (value: Value) => void): void;
   int32(value: number): void;
   /** What is encoded already. */
   raw(encoded: Uint8Array): void;
@@ -190,6 +192,11 @@ function createWriter(bytesExpected: number): Writer {
       reserve(1);
       out[at++] = value === null ? 1 : 0;
       if (value !== null) put(value);
+    },
+    array: (values, put) => {
+      reserve(lengthBytesMax);
+      putLength(values.length);
+      for (const value of values) put(value);
     },
     raw: (encoded) => {
       reserve(encoded.length);

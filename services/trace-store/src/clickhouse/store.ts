@@ -5,6 +5,7 @@
 // 3. Two processes never have one embedded directory: the engine locks it, and the second is told so.
 // 4. A statement from outside gets a connection of its own that cannot write to tables, and that nobody uses after it.
 // 5. Of one asker one such statement runs after the other, until the engine has let go of it: others find a place.
+// 6. What we ask ourselves has places of its own: no text of a user's can take them, and not even a statement that the engine cannot stop.
 
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClickHouseSettings } from '@clickhouse/client';
+import { Code, ConnectError } from '@connectrpc/connect';
 import type { Lifetime } from '@worktrail/runtime/lifetime';
 import type { ClickHouseConfig } from '../config.ts';
 import { type AnswerFile, type AnswerFiles, openAnswerFiles } from './answer-files.ts';
@@ -50,10 +52,12 @@ export interface ClickHouse extends ClickHouseReader {
   ): Promise<T>;
 }
 
-/** Of a statement from outside: as many as run at once leave room in the engine's own bound (engine.ts) for what is stored meanwhile. */
+/** Of a statement: as many of users' as run at once leave room in the engine's own bound (engine.ts) for what is stored meanwhile. */
 export const statementMemoryBytesMax = 400 * 1024 ** 2;
 
 export interface StatementBounds {
+  /** A statement of ours, as of a report, and not a text of a user's. */
+  isOwn?: boolean;
   /** Whose it is, where it is somebody's. */
   asker?: string;
   seconds: number;
@@ -82,15 +86,16 @@ export class StatementOverdue extends Error {
 
 const killAgainMs = 500;
 
-const writersMax = 2;
+const writersMax = 4;
 const readersMax = 3;
 const readsWaitingMax = 1_000;
 /** Of a server's answer. */
 const commandMsMax = 3_600_000;
-const confinedMax = 2;
+/** Of users' SQL, and of our own statements. */
+const placesMax = { sql: 2, own: 2 };
 /** What the disk has to hold at most is this many times the bytes of an answer. */
 const documentsMax = { inAll: 16, perAsker: 4 };
-/** Of each asker. Whoever asks has not given up when one is refused because it has waited so long. */
+/** Of each asker. Whoever asks has not given up when one is refused because it has waited so long, for its turn and for a place. */
 const perAsker = { atOnce: 1, waitingMax: 15, waitMsMax: 30_000 };
 
 export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetime): Promise<ClickHouse> {
@@ -106,8 +111,8 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
   lifetime.onClose('clickhouse readers', () => readers.close());
   const commands = createConnectionPool(() => open({}, commandMsMax), 1, readsWaitingMax);
   lifetime.onClose('clickhouse commands', () => commands.close());
-  const confined = createConnectionPool(() => ({ close: async () => {} }), confinedMax, readsWaitingMax);
-  const share = createFairShare(perAsker);
+  const sqlPlaces = createPlaces(placesMax.sql, 'SQL');
+  const ownPlaces = createPlaces(placesMax.own, 'reports, searches and exports');
   return {
     rows: (sql, parameters) => readers.use((connection) => selectRows(connection, sql, parameters)),
     bytes: (sql, parameters) => readers.use((connection) => selectBytes(connection, sql, parameters)),
@@ -126,19 +131,35 @@ export async function openClickHouse(config: ClickHouseConfig, lifetime: Lifetim
       const overdue = new AbortController();
       const stop = AbortSignal.any([overdue.signal, ...(signal ? [signal] : [])]);
       const marker = randomUUID();
-      const run = () =>
-        confined.use(() => {
-          stop.throwIfAborted();
-          const timer = setTimeout(
-            () => overdue.abort(new StatementOverdue(`not done within ${bounds.seconds} s`)),
-            bounds.seconds * 1_000 + graceMs,
-          );
-          return withReadOnlyClient({ config, open, documents }, bounds, marker, stop, work).finally(() =>
-            clearTimeout(timer),
-          );
-        });
-      const running = bounds.asker === undefined ? run() : share.use(bounds.asker, run, stop);
+      const places = bounds.isOwn ? ownPlaces : sqlPlaces;
+      const running = places.use(bounds.asker, stop, () => {
+        const timer = setTimeout(
+          () => overdue.abort(new StatementOverdue(`not done within ${bounds.seconds} s`)),
+          bounds.seconds * 1_000 + graceMs,
+        );
+        return withReadOnlyClient({ config, open, documents }, bounds, marker, stop, work).finally(() =>
+          clearTimeout(timer),
+        );
+      });
       return await stopped(running, stop, () => readers.use((connection) => kill(connection, marker)));
+    },
+  };
+}
+
+interface Places {
+  /** @throws ConnectError ABORTED where there was no place in time; the signal's reason */
+  use<T>(asker: string | undefined, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+}
+
+function createPlaces(count: number, of: string): Places {
+  const refused = (why: string) => new ConnectError(`all places for ${of} are taken: ${why}`, Code.Aborted);
+  const pool = createConnectionPool(() => ({ close: async () => {} }), count, readsWaitingMax, refused);
+  const share = createFairShare(perAsker);
+  return {
+    use: async (asker, signal, work) => {
+      const untilMs = performance.now() + perAsker.waitMsMax;
+      const run = () => pool.use(work, { signal, waitMsMax: Math.max(0, untilMs - performance.now()) });
+      return await (asker === undefined ? run() : share.use(asker, run, signal));
     },
   };
 }

@@ -10,8 +10,8 @@ import { errorMetadata } from '../query/errors.ts';
 import { canonical, confine } from '../query/statement.ts';
 import type { Asked } from '../query/stream.ts';
 import { takeApart } from './client-text.ts';
-import { handshake, handshakeDatabase } from './handshake.ts';
-import { viewNames } from '../query/views.ts';
+import { handshakeOf } from './handshake.ts';
+import { shownBy } from './show.ts';
 import { quoteString } from '../clickhouse/sql-text.ts';
 
 const taken: Readonly<Record<string, RegExp>> = {
@@ -22,6 +22,8 @@ const taken: Readonly<Record<string, RegExp>> = {
   date_time_output_format: /^(?:simple|iso|unix_timestamp)$/,
   enable_extended_results_for_datetime_functions: /^[01]$/,
   extremes: /^0$/,
+  limit: /^\d{1,15}$/,
+  offset: /^\d{1,15}$/,
 };
 
 /** Of themselves, of the connection, or without a meaning for a SELECT here. */
@@ -36,20 +38,13 @@ const passed = new Set(
 
 export function clientQuestion(request: QueryStreamRequest): (connection: ConfinedConnection) => Promise<Asked> {
   return async (connection) => {
-    const text = described(await canonical(connection, request.sql.replace(/;\s*$/, '')));
+    const text = shownBy(await canonical(connection, request.sql.replace(/;\s*$/, '')));
     const parts = takeApart(text, request.parameters);
     const settings = checked({ ...request.settings, ...parts.settings });
-    const statement = await confine(connection, parts.statement, request.organizationId, handshake);
-    return { statement, format: parts.format ?? request.format, settings, mayBeCut: false };
+    const statement = await confine(connection, parts.statement, request.organizationId, handshakeOf(parts.statement));
+    const revision = Number(/^\d{1,9}$/.exec(request.settings.client_protocol_version ?? '')?.[0] ?? 0);
+    return { statement, format: parts.format ?? request.format, settings, revision, mayBeCut: false };
   };
-}
-
-/** DESCRIBE TABLE of a view, as what a server says of its columns; other statements as they are. */
-function described(text: string): string {
-  const [, database, table, rest = ''] = /^DESCRIBE TABLE (?:(\w+)\.)?(\w+)( FORMAT \w+)?$/.exec(text) ?? [];
-  if (table === undefined || !viewNames.has(table) || (database ?? handshakeDatabase) !== handshakeDatabase)
-    return text;
-  return `SELECT name, type, '' AS default_type, '' AS default_expression, comment, '' AS codec_expression, '' AS ttl_expression FROM system.columns WHERE table = ${quoteString(table)} ORDER BY position${rest}`;
 }
 
 function checked(settings: Readonly<Record<string, string>>): string[] {

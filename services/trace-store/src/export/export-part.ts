@@ -46,7 +46,7 @@ export interface PartBounds {
 }
 
 const partBounds: PartBounds = { rows: 50_000, bytes: 16 * 1024 * 1024 };
-const bounds = { seconds: 30, memoryBytes: statementMemoryBytesMax, threads: 2 };
+const bounds = { isOwn: true, seconds: 30, memoryBytes: statementMemoryBytesMax, threads: 2 };
 
 /** @throws ConnectError INVALID_ARGUMENT, RESOURCE_EXHAUSTED */
 export async function exportPart(

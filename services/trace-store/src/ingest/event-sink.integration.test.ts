@@ -336,6 +336,36 @@ test('output that a kill left without its events is there once, however the batc
   expect(await bodies(session)).toEqual(lines.map(String));
 });
 
+test('of much output one half may be there without the other: each line is there once all the same', async () => {
+  const session = newSession();
+  const [partition, own] = [5, epoch + 60];
+  const commandId = newId('command');
+  const subject = `worktrail.events.${partition}.${session.organizationId}.${session.sessionId}.${commandId}`;
+  const batch = Array.from({ length: 3_000 }, (_, index) => {
+    const line = output('stdout', 5 * index, 5 * index, Buffer.from(`${String(index).padStart(4)}\n`));
+    return { subject, sequence: index + 1, data: eventBytes(session, commandId, index + 1, line) };
+  });
+  const count = async () => {
+    const [row] = await clickhouse.rows<{ rows: number; places: number }>(
+      `SELECT toUInt32(count()) AS rows, toUInt32(uniqExact(position)) AS places FROM command_output_v1
+       WHERE session_id = {session:String}`,
+      { session: session.sessionId },
+    );
+    return row;
+  };
+  const killed = openSink(failingAt(clickhouse, 2, false, 'command_output_v1'), partition);
+  await expect(storeAll(killed, batch, own)).rejects.toThrow('killed');
+  expect(await count()).toEqual({ rows: 1_500, places: 1_500 });
+  const sink = openSink(clickhouse, partition);
+  await sink.storedPosition();
+  for (const [from, to] of [
+    [0, 2_600],
+    [2_600, 3_000],
+  ])
+    await storeAll(sink, batch.slice(from, to), own);
+  expect(await count()).toEqual({ rows: 3_000, places: 3_000 });
+});
+
 async function bodies({ organizationId, sessionId }: TestSession): Promise<string[]> {
   const start = { epoch: 0, sequence: 0 };
   const bounds = { stored: start, types: [], rowsMax: 100, bytesMax: 1_000_000 };
@@ -349,13 +379,13 @@ async function openStarted(inner: ClickHouse, journals: JournalSource) {
   return sink;
 }
 
-/** The same ClickHouse, up to one insert of events: as where the process is killed before, or right after it. */
-function failingAt(inner: ClickHouse, insertion: number, isStored: boolean): ClickHouse {
+/** The same ClickHouse, up to one insert into a table: as where the process is killed before, or right after it. */
+function failingAt(inner: ClickHouse, insertion: number, isStored: boolean, at = 'events_v1'): ClickHouse {
   let left = insertion;
   return {
     ...inner,
     insertBinary: async (table, rows, token) => {
-      const isLast = table === 'events_v1' && --left === 0;
+      const isLast = table === at && --left === 0;
       if (!isLast || isStored) await inner.insertBinary(table, rows, token);
       if (isLast) throw new Error('killed');
     },

@@ -34,6 +34,8 @@ import type { StoredEvents } from './stored-events.ts';
 import { type StreamMessage, UnstorableMessage } from './stream-message.ts';
 
 const dayMs = 86_400_000;
+/** More output is stored by two inserts at once: what they cost is mostly the index of its words, which one thread makes. */
+const outputRowsAlone = 2_000;
 /** Questions are answered between so many. */
 const messagesAtOnce = 256;
 
@@ -157,7 +159,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     const of = (name: 'command' | 'session' | 'turn') => present(summaries.map((each) => each[name]));
     fence.check();
     await settled([
-      insert('command_output_v1', outputColumns, outputs, epoch, outputRow),
+      ...inPieces(outputs).map((piece) => insert('command_output_v1', outputColumns, piece, epoch, outputRow)),
       clickhouse.insert('commands_v1', commandColumns, combined(of('command'), ['session_id', 'command_id'])),
       clickhouse.insert('sessions_v1', sessionColumns, of('session')),
       clickhouse.insert(
@@ -260,6 +262,13 @@ function eventRow({ rows, eventStart, eventEnd }: EncodedEvent): Row {
 
 function outputRow({ rows, outputStart, outputEnd }: EncodedEvent): Row {
   return { from: rows.outputRows(), start: outputStart, end: outputEnd };
+}
+
+/** Two of many, with as many rows each; of the same rows the same ones. */
+function inPieces(events: readonly EncodedEvent[]): (readonly EncodedEvent[])[] {
+  if (events.length < outputRowsAlone) return [events];
+  const middle = Math.ceil(events.length / 2);
+  return [events.slice(0, middle), events.slice(middle)];
 }
 
 /** Rows that follow each other are one piece; where that is all, nothing is copied. */

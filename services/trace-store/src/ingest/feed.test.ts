@@ -6,9 +6,9 @@ test('a fetch asks for fewer messages the larger they are, and for more step by 
   expect(fetchLength(0, 0)).toBe(32);
   expect(fetchLength(3, 600)).toBe(32);
   expect(fetchLength(32, 32 * 200)).toBe(128);
-  expect(fetchLength(128, 128 * 200)).toBe(512);
-  expect(fetchLength(512, 512 * 200)).toBe(1_000);
-  expect(fetchLength(1_000, 1_000 * 64 * kibibyte)).toBe(128);
+  expect(fetchLength(128, 128 * 200)).toBe(256);
+  expect(fetchLength(256, 256 * 200)).toBe(256);
+  expect(fetchLength(256, 256 * 64 * kibibyte)).toBe(128);
   expect(fetchLength(32, 32 * 1024 * kibibyte)).toBe(8);
   expect(fetchLength(1, 64 * 1024 * kibibyte)).toBe(1);
 });

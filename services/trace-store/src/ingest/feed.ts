@@ -40,7 +40,8 @@ export interface Feed {
   close(reason: Error): void;
 }
 
-const fetchMessagesMax = 1_000;
+/** What is held survives collections of garbage, and is copied by each: so little that it hardly matters, and enough that NATS is never waited for. */
+const fetchMessagesMax = 256;
 /** As many of the largest that NATS takes (1 MiB) are held. */
 const fetchMessagesMin = 32;
 const fetchBytes = 8 * 1024 * 1024;
@@ -48,7 +49,7 @@ const fetchExpiresMs = 4_000;
 const bufferBytesMax = 4 * 1024 * 1024;
 /** Above the next fetch of the largest output. */
 const bufferBytesMost = 96 * 1024 * 1024;
-const bufferRowsMax = 2_000;
+const bufferRowsMax = 256;
 /** One batch is stored and one made while more is fetched. */
 const outstandingBatches = 4;
 const ackWaitMs = 3_600_000;

@@ -59,15 +59,17 @@ const payloads = [
   { case: 'reasoning', value: { text } },
   { case: 'turnEnded', value: { outcome: 'limit_reached', usage: { steps: 2, inputTokens: 70, costUsd: 1 } } },
   { case: 'toolStarted', value: { tool: 'edit_file', inputJson: '{"path":"a"}' } },
-  { case: 'toolEnded', value: { failed: true } },
+  { case: 'toolEnded', value: { toolCallId: text, failed: true } },
   { case: 'toolEnded', value: { outputJson: '{"exitCode":7}' } },
-  { case: 'permissionAnswered', value: { decision: 'deny' } },
+  { case: 'permissionAnswered', value: { permissionId: text, toolCallId: 'x', decision: 'deny' } },
+  { case: 'sessionResuming', value: { reason: text } },
   { case: 'fileRead', value: { path: text, length: 9n } },
   { case: 'filesChanged', value: { files: [file(text, 2n)] } },
   { case: 'filesChanged', value: { files: [file('a', 2n), file('b', 5n)] } },
+  { case: 'filesChanged', value: { files: [file('a', 2n), file(text, 5n)], source: 'checkpoint' } },
   { case: 'filesChanged', value: {} },
   { case: 'checkpointCreated', value: { leftOut: [{ kind: 'large', files: [{ path: 'a' }] }] } },
-  { case: 'proposalChecked', value: { command: 'npm test', outcome: 'failed', exitCode: 1 } },
+  { case: 'proposalChecked', value: { proposalId: text, command: 'npm test', outcome: 'failed', exitCode: 1 } },
 ] as EventPayloadInit[];
 
 function rowsOf(session: TestSession) {
@@ -84,7 +86,7 @@ async function insert(session: TestSession, columns: typeof eventColumns): Promi
 
 async function read({ sessionId }: TestSession): Promise<Record<string, unknown>[]> {
   return await clickhouse.rows(
-    `SELECT type, ${typedColumns.join(', ')} FROM events_v1 WHERE session_id = {session:String} ORDER BY sequence
+    `SELECT type, ${typedColumns.map((name) => `\`${name}\``).join(', ')} FROM events_v1 WHERE session_id = {session:String} ORDER BY sequence
      SETTINGS output_format_json_quote_64bit_integers = 0`,
     { session: sessionId },
   );

@@ -5,7 +5,7 @@ const none = typedColumnsOf('session.ready', { branch: 'worktrail/x' }, 0);
 
 test('an event that tells nothing of the kind has every column, and no value in it', () => {
   expect(Object.keys(none)).toEqual(typedColumns);
-  expect(Object.values(none).filter(Boolean)).toEqual([]);
+  expect(Object.values(none).flat().filter(Boolean)).toEqual([]);
 });
 
 test('tokens and cost stand in the one event that is told of each call', () => {
@@ -23,7 +23,6 @@ test('tokens and cost stand in the one event that is told of each call', () => {
     text: 'Done.',
     model: 'a/b',
   });
-  expect(typedColumnsOf('trial.verdict', { verdict: 'passed' }, 0)).toEqual({ ...none, outcome: 'passed' });
   expect(typedColumnsOf('turn.ended', { outcome: 'failed', usage }, 0)).toEqual({ ...none, outcome: 'failed' });
 });
 
@@ -49,6 +48,32 @@ test('lines are summed over the files that changed; one that changed alone is na
     file_status: 'modified',
   });
   expect(typedColumnsOf('files.changed', { files: [] }, 0)).toEqual(none);
+});
+
+test('each file of a change is told where a checkpoint tells all of them', () => {
+  const files = [
+    { path: 'a', status: 'added', additions: 2 },
+    { path: 'b', status: 'deleted', deletions: 1 },
+  ];
+  expect(typedColumnsOf('files.changed', { source: 'checkpoint', files }, 0)).toEqual({
+    ...{ ...none, additions: 2, deletions: 1, 'files.path': ['a', 'b'], 'files.status': ['added', 'deleted'] },
+    ...{ 'files.additions': [2, 0], 'files.deletions': [0, 1] },
+  });
+  expect(typedColumnsOf('files.changed', { source: 'tool', files }, 0)).toEqual({
+    ...none,
+    additions: 2,
+    deletions: 1,
+  });
+});
+
+test.each([
+  ['proposal.merged', { proposalId: 'x' }, { subject_id: 'x' }],
+  ['permission.answered', { permissionId: 'x', toolCallId: 'y' }, { subject_id: 'x' }],
+  ['tool.ended', { toolCallId: 'x' }, { subject_id: 'x', outcome: 'completed' }],
+  ['session.resuming', { reason: 'x' }, { reason: 'x' }],
+  ['trial.verdict', { verdict: 'passed', strategy: 'x' }, { outcome: 'passed', strategy: 'x' }],
+] as const)('%s tells %j', (type, data, columns) => {
+  expect(typedColumnsOf(type, data, 0)).toEqual({ ...none, ...columns });
 });
 
 test('what does not fit a column is bounded', () => {

@@ -1,6 +1,6 @@
 // The columns of events_v1 for what is asked of events often, from an event's public `data`.
 //
-// schema/0007 has the same as expressions, for the events of before: both give the same values.
+// schema/0007 and 0012 have the same as expressions, for the events of before: both give the same values.
 
 import type { EventType } from '@worktrail/contract/event-types';
 import type { Column } from '../clickhouse/row-binary.ts';
@@ -21,6 +21,15 @@ export interface TypedColumns {
   additions: number;
   deletions: number;
   text: string;
+  /** Which proposal, permission or use of a tool it is about. */
+  subject_id: string;
+  reason: string;
+  strategy: string;
+  /** Of a change that a checkpoint tells, in their order. */
+  'files.path': readonly string[];
+  'files.status': readonly string[];
+  'files.additions': readonly number[];
+  'files.deletions': readonly number[];
 }
 
 /** `bytes` is the first: the only one that is not the same for all outputs. */
@@ -40,6 +49,13 @@ export const typedBinaryColumns: readonly Column<TypedColumns>[] = [
   { name: 'additions', put: (to, row) => to.uint64(row.additions) },
   { name: 'deletions', put: (to, row) => to.uint64(row.deletions) },
   { name: 'text', put: (to, row) => to.text(row.text) },
+  { name: 'subject_id', put: (to, row) => to.text(row.subject_id) },
+  { name: 'reason', put: (to, row) => to.text(row.reason) },
+  { name: 'strategy', put: (to, row) => to.text(row.strategy) },
+  { name: 'files.path', put: (to, row) => to.array(row['files.path'], to.text) },
+  { name: 'files.status', put: (to, row) => to.array(row['files.status'], to.text) },
+  { name: 'files.additions', put: (to, row) => to.array(row['files.additions'], to.uint64) },
+  { name: 'files.deletions', put: (to, row) => to.array(row['files.deletions'], to.uint64) },
 ];
 
 export const typedColumns: readonly string[] = typedBinaryColumns.map(({ name }) => name);
@@ -48,7 +64,7 @@ type Data = Readonly<Record<string, unknown>>;
 
 /** @param size of the output that the event carries. */
 export function typedColumnsOf(type: EventType, data: Data, size: number): TypedColumns {
-  const columns: TypedColumns = { ...nothing, bytes: size };
+  const columns: TypedColumns = { ...nothing, bytes: size, subject_id: text(data[subjectOf(type) ?? '']) };
   switch (type) {
     case 'command.ended': {
       const bytes = Math.min(amount(data['stdoutBytes']) + amount(data['stderrBytes']), Number.MAX_SAFE_INTEGER);
@@ -60,7 +76,9 @@ export function typedColumnsOf(type: EventType, data: Data, size: number): Typed
     case 'session.updated':
       return { ...columns, outcome: text(data['outcome']) };
     case 'trial.verdict':
-      return { ...columns, outcome: text(data['verdict']) };
+      return { ...columns, outcome: text(data['verdict']), strategy: text(data['strategy']) };
+    case 'session.resuming':
+      return { ...columns, reason: text(data['reason']) };
     case 'tool.started':
       return { ...columns, tool: text(data['tool']) };
     case 'tool.ended':
@@ -87,7 +105,7 @@ export function typedColumnsOf(type: EventType, data: Data, size: number): Typed
     case 'file.read':
       return { ...columns, path: text(data['path']), bytes: amount(data['length']) };
     case 'files.changed':
-      return { ...columns, ...changed(data['files'] as readonly Data[]) };
+      return { ...columns, ...changed(data['files'] as readonly Data[], data['source']) };
     default:
       return columns;
   }
@@ -109,14 +127,28 @@ const nothing: TypedColumns = {
   additions: 0,
   deletions: 0,
   text: '',
+  subject_id: '',
+  reason: '',
+  strategy: '',
+  'files.path': [],
+  'files.status': [],
+  'files.additions': [],
+  'files.deletions': [],
 };
+
+/** The name of what it is about. */
+function subjectOf(type: EventType): string | undefined {
+  if (type.startsWith('proposal.')) return 'proposalId';
+  if (type.startsWith('permission.')) return 'permissionId';
+  return type.startsWith('tool.') ? 'toolCallId' : undefined;
+}
 
 function ending(data: Data): Pick<TypedColumns, 'outcome' | 'exit_code'> {
   return { outcome: text(data['outcome']), exit_code: (data['exitCode'] as number | undefined) ?? null };
 }
 
-/** Which file it was is told where it was one alone. */
-function changed(files: readonly Data[]): Partial<TypedColumns> {
+/** Which file it was is told where it was one alone; each of them of a change that a checkpoint tells, which are all. */
+function changed(files: readonly Data[], source: unknown): Partial<TypedColumns> {
   const [first, ...others] = files;
   const sum = (name: string) =>
     Math.min(
@@ -124,7 +156,21 @@ function changed(files: readonly Data[]): Partial<TypedColumns> {
       Number.MAX_SAFE_INTEGER,
     );
   const one = first && others.length === 0 && { path: text(first['path']), file_status: text(first['status']) };
-  return { ...one, additions: sum('additions'), deletions: sum('deletions') };
+  return {
+    ...one,
+    additions: sum('additions'),
+    deletions: sum('deletions'),
+    ...(source === 'checkpoint' && eachOf(files)),
+  };
+}
+
+function eachOf(files: readonly Data[]): Partial<TypedColumns> {
+  return {
+    'files.path': files.map(({ path }) => text(path)),
+    'files.status': files.map(({ status }) => text(status)),
+    'files.additions': files.map(({ additions }) => amount(additions)),
+    'files.deletions': files.map(({ deletions }) => amount(deletions)),
+  };
 }
 
 /** null where it is not known: an end is missing, or the clock went backwards meanwhile. */

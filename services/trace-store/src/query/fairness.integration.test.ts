@@ -1,12 +1,15 @@
-// Statements of several organizations on a real ClickHouse, of which there are two places: one that asks for much waits for itself.
+// Statements of several organizations on a real ClickHouse, for which there are two places: one that asks for much waits for itself, and what we
+// ask ourselves for nobody's.
 
+import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { newId } from '@worktrail/contract/ids';
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
+import { SessionScopeSchema } from '@worktrail/proto/trace';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
-import { type Fixture, openFixture } from '../trace-store-fixture.ts';
+import { type Fixture, newSession, openFixture, publisher, queued } from '../trace-store-fixture.ts';
 
 let fixture: Fixture;
 let lifetime: Lifetime;
@@ -46,9 +49,9 @@ function hog(statements: readonly string[], leaves: AbortSignal) {
   return { organizationId, ended, all: () => Promise.all(asked) };
 }
 
-async function isRunning(name: string): Promise<void> {
+async function isRunning(name: string, times = 1): Promise<void> {
   const sql = `SELECT count() AS n FROM system.processes WHERE query LIKE '%${name}%' AND query NOT LIKE '%system.processes%'`;
-  await expect.poll(async () => Number((await engine.rows<{ n: number | string }>(sql))[0]!.n)).toBe(1);
+  await expect.poll(async () => Number((await engine.rows<{ n: number | string }>(sql))[0]!.n)).toBe(times);
 }
 
 test('one that asks for many slow statements leaves a place to others', async () => {
@@ -110,3 +113,31 @@ test('more than may wait are refused at once, by what they are over, and the oth
   expect(answers).toEqual(expected);
   expect(refused).toHaveLength(2);
 });
+
+test('two that leave what cannot be killed take no place of reports, searches, exports or pages, nor of what is stored', async () => {
+  const session = newSession();
+  const { organizationId, projectId } = session;
+  const publish = publisher(fixture.js, session);
+  await publish('session', 1, { case: 'sessionCreated', value: { title: 'of others' } });
+  const leaving = new AbortController();
+  const hogs = [hog([deaf], leaving.signal), hog([deaf], leaving.signal)];
+  await isRunning('AS deaf', 2);
+  leaving.abort();
+  await Promise.all(hogs.map(({ all }) => all()));
+  let isAnswered = false;
+  const third = ask(organizationId, 'SELECT 1 AS one').then(({ rowsJson }) => {
+    isAnswered = true;
+    return rowsJson;
+  });
+  const command = newId('command');
+  await publish(command, 1, queued('while both places are taken'));
+  const page = { scope: create(SessionScopeSchema, session), limit: 10 };
+  await expect.poll(async () => (await fixture.trace.listEvents(page)).events.length).toBe(2);
+  await fixture.trace.report({ organizationId, name: 'sessions', groupBy: 'project' });
+  const { hits } = await fixture.trace.search({ organizationId, q: 'places' });
+  expect(hits.map(({ commandId }) => commandId)).toEqual([command]);
+  expect((await fixture.trace.exportPart({ organizationId, projectId, of: 'events' })).rows).toBe(2n);
+  await isRunning('AS deaf', 2);
+  expect(isAnswered).toBe(false);
+  expect(await third).toBe('[{"one":1}]');
+}, 120_000);

@@ -22,7 +22,8 @@ const plain = `
   map mapContains mapContainsKey mapFilter mapFromArrays mapKeys mapSort mapValues
   tuple tupleElement tupleConcat lambda
   addDays addHours addInterval addMinutes addMonths addSeconds addWeeks addYears age dateAdd dateSub date_add date_sub dateDiff date_diff
-  dateName dateTrunc date_trunc formatDateTime fromUnixTimestamp fromUnixTimestamp64Milli makeDate makeDateTime monthName now now64
+  dateName dateTrunc date_trunc formatDateTime fromUnixTimestamp fromUnixTimestamp64Micro fromUnixTimestamp64Milli
+  fromUnixTimestamp64Nano makeDate makeDateTime monthName now now64
   subtractDays subtractHours subtractMinutes subtractMonths subtractSeconds subtractWeeks subtractYears timeSlot toDayOfMonth toDayOfWeek
   toDayOfYear toHour toISOWeek toISOYear toLastDayOfMonth toMillisecond toMinute toMonday toMonth toQuarter toSecond toStartOfDay
   toStartOfFifteenMinutes toStartOfFiveMinutes toStartOfHour toStartOfInterval toStartOfMinute toStartOfMonth toStartOfQuarter
@@ -66,7 +67,10 @@ const aggregates = `
 const combinators = /(?:if|array|distinct|ordefault|ornull|foreach|map|argmin|argmax)$/;
 const combinatorsMax = 3;
 
-const words = (text: string) => new Set(text.trim().toLowerCase().split(/\s+/));
+const names = (text: string) => text.trim().split(/\s+/);
+const words = (text: string) => new Set(names(text.toLowerCase()));
+/** As they are written. */
+export const functionNames = { plain: names(plain), aggregates: names(aggregates) } as const;
 const allowedPlain = words(plain);
 const allowedAggregates = words(aggregates);
 
@@ -88,7 +92,7 @@ const timeZoneAt: ReadonlyMap<string, number> = new Map(
   Object.entries({
     0: 'now today yesterday',
     1: `now64 toTimezone toDate toDate32 toDateOrNull toDateTime toDateTimeOrNull toString toUnixTimestamp parseDateTimeBestEffort
-      parseDateTimeBestEffortOrNull fromUnixTimestamp64Milli toDayOfMonth toDayOfWeek toDayOfYear toHour toISOWeek toISOYear
+      parseDateTimeBestEffortOrNull fromUnixTimestamp64Micro fromUnixTimestamp64Milli fromUnixTimestamp64Nano toDayOfMonth toDayOfWeek toDayOfYear toHour toISOWeek toISOYear
       toLastDayOfMonth toMillisecond toMinute toMonday toMonth toQuarter toSecond toStartOfDay toStartOfFifteenMinutes
       toStartOfFiveMinutes toStartOfHour toStartOfMinute toStartOfMonth toStartOfQuarter toStartOfSecond toStartOfTenMinutes
       toStartOfWeek toStartOfYear toWeek toYYYYMM toYYYYMMDD toYear year month day hour minute second quarter week monthName timeSlot`,
@@ -115,10 +119,11 @@ export function isTimeZone(text: string): boolean {
   return /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/.test(text);
 }
 
-const types = words(`
+export const typeNames = names(`
   UInt8 UInt16 UInt32 UInt64 UInt128 UInt256 Int8 Int16 Int32 Int64 Int128 Int256 Float32 Float64 Bool String FixedString UUID IPv4 IPv6
   Date Date32 DateTime DateTime64 Decimal Decimal32 Decimal64 Decimal128 Enum8 Enum16 Nothing Array Tuple Map Nullable LowCardinality
 `);
+const types = words(`${typeNames.join(' ')} Boolean`);
 
 /** A type of plain values; the elements of a Tuple may have names, which stand in front of a type. */
 export function isPlainType(text: string): boolean {

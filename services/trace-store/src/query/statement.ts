@@ -18,7 +18,7 @@ export interface Statement {
 /** Views beside those of the organization, without rows of anybody. */
 export interface MoreViews {
   readonly names: readonly string[];
-  readonly definitions: string;
+  readonly definitions: readonly string[];
 }
 
 /** The statement as ClickHouse writes it: one, without comments. It is a value here: several, or none, are refused by the parser. */
@@ -51,7 +51,7 @@ export async function confine(
   checkTree(await explain(connection, `EXPLAIN AST ${text}`), new Set([...names, ...defined, noTable]));
   const statement = withoutHints(text);
   const database = String((await rows(connection, 'SELECT currentDatabase()'))[0]?.[0]);
-  const views = [viewDefinitions(organizationId), ...(more ? [more.definitions] : [])].join(',\n');
+  const views = [viewDefinitions(organizationId), ...(more?.definitions ?? [])].join(',\n');
   const resolved = await explain(
     connection,
     `EXPLAIN QUERY TREE run_passes = 1 WITH ${views} SELECT * FROM (${statement})`,

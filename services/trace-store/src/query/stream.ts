@@ -12,6 +12,7 @@ import type { AnswerFile } from '../clickhouse/answer-files.ts';
 import type { ClickHouse, ConfinedConnection } from '../clickhouse/store.ts';
 import { withParameters } from './parameters.ts';
 import { limitOf, queryError } from './errors.ts';
+import { emptyBlock, nativeAt } from './native-blocks.ts';
 import { boundsOf, checkText } from './query.ts';
 import { findFormat, formatNames, type QueryFormat } from './formats.ts';
 import { canonical, columnsOf, confine, type Statement } from './statement.ts';
@@ -30,6 +31,8 @@ export interface Asked {
   format: string;
   /** `name = value`, for how values are written. */
   settings: readonly string[];
+  /** Of the client's protocol, for Native. */
+  revision?: number;
   /** At a limit the answer may end, where that is said; else it fails. */
   mayBeCut: boolean;
 }
@@ -104,7 +107,7 @@ async function askedPlainly(connection: ConfinedConnection, question: StreamQues
 /** @returns the name of the limit at which it was cut, or nothing */
 async function write(
   connection: ConfinedConnection,
-  { statement, format: name, settings, mayBeCut }: Asked,
+  { statement, format: name, settings, revision = 0, mayBeCut }: Asked,
   put: (part: Part) => Promise<void>,
   keep: (document: AnswerFile) => Promise<void>,
 ): Promise<string> {
@@ -121,6 +124,7 @@ async function write(
   };
   try {
     if (found.format.kind === 'file') await keep(await documentOf(connection, statement, found.name, bounds));
+    else if (found.format.kind === 'blocks') await writeBlocks(connection, statement, revision, bounds, send);
     else await writeRows(connection, statement, found.name, found.format, bounds, send);
     if (!begun) await send(new Uint8Array());
     return '';
@@ -135,7 +139,7 @@ async function writeRows(
   connection: ConfinedConnection,
   statement: Statement,
   name: string,
-  format: Exclude<QueryFormat, { kind: 'file' }>,
+  format: Exclude<QueryFormat, { kind: 'file' | 'blocks' }>,
   settings: string,
   send: (bytes: Uint8Array) => Promise<void>,
 ): Promise<void> {
@@ -150,13 +154,26 @@ async function writeRows(
     return;
   }
   const columns = await columnsOf(connection, statement);
+  await sendAll(connection, full(statement, columns, true, settings), name, send);
+}
+
+async function writeBlocks(
+  connection: ConfinedConnection,
+  statement: Statement,
+  revision: number,
+  settings: string,
+  send: (bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const columns = await columnsOf(connection, statement);
   let isEmpty = true;
-  const sendPiece = async (piece: Uint8Array) => {
+  for await (const piece of nativeAt(
+    revision,
+    connection.stream(full(statement, columns, false, settings), 'Native'),
+  )) {
     isEmpty = false;
     await send(piece);
-  };
-  await sendAll(connection, full(statement, columns, format.kind === 'document', settings), name, sendPiece);
-  if (isEmpty && format.kind === 'blocks') await send(emptyBlock(columns));
+  }
+  if (isEmpty) await send(emptyBlock(columns, revision));
 }
 
 async function documentOf(
@@ -181,24 +198,6 @@ function full(
   });
   const names = columns.map((_, index) => `c${index}`).join(', ');
   return `${select(expressions.join(', '), names)} SETTINGS ${settings}`;
-}
-
-/** In Native: how many columns, no rows, and of each column its name and type. */
-function emptyBlock(columns: readonly { name: string; type: string }[]): Uint8Array {
-  const text = (value: string) => [lengthPrefix(Buffer.byteLength(value)), Buffer.from(value)];
-  return Buffer.concat([
-    lengthPrefix(columns.length),
-    lengthPrefix(0),
-    ...columns.flatMap(({ name, type }) => [...text(name), ...text(type)]),
-  ]);
-}
-
-/** Seven bits a byte, the low ones first. */
-function lengthPrefix(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
-  return Buffer.from([...bytes, rest]);
 }
 
 async function sendAll(

@@ -38,7 +38,7 @@ export const reports: ReadonlyMap<string, Report> = new Map([
   ['approvals', approvals],
 ]);
 
-const bounds = { seconds: 10, memoryBytes: statementMemoryBytesMax, threads: 2 };
+const bounds = { isOwn: true, seconds: 10, memoryBytes: statementMemoryBytesMax, threads: 2 };
 /** Integers as numbers and times as ISO 8601, as the API has them; a beginning of an interval is a time of any year. */
 const asJson = `FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 0, date_time_output_format = 'iso',
   enable_extended_results_for_datetime_functions = 1`;

@@ -62,7 +62,7 @@ export interface SearchAnswer {
   next: string;
 }
 
-const bounds = { seconds: 10, memoryBytes: statementMemoryBytesMax, threads: 2 };
+const bounds = { isOwn: true, seconds: 10, memoryBytes: statementMemoryBytesMax, threads: 2 };
 const dayMs = 86_400_000;
 const stretchesMs = [dayMs, 8 * dayMs, 64 * dayMs, Number.POSITIVE_INFINITY];
 const clocksApartMs = 3_600_000;

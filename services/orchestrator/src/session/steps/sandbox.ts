@@ -19,16 +19,17 @@ import { failureMessage, failureType, wasNotTakenUp, wasTimedOut } from '../../a
 import { branchesOf } from '../forks.ts';
 import { isMovable } from '../hibernation.ts';
 import {
-  failed,
   hostIsFull,
   isWaitTold,
   opened,
   placed,
   placementGivenUp,
+  preparationFailed,
   sandboxLeftBehind,
   sandboxRemoved,
   waitedForPlace,
 } from '../life.ts';
+import { isPreparing } from '../phases.ts';
 import { sandboxRef } from '../record.ts';
 import { now } from '../../workflow-clock.ts';
 import type { SessionRun } from '../run.ts';
@@ -45,12 +46,13 @@ const hostRefusals: readonly string[] = [noFreeSlot, noDiskSpace, runnerDraining
 
 export function placeSession({ state, background }: SessionRun): void {
   const { organizationId, sessionId, environment } = state.spec;
+  const { generation } = state;
   const input = { organizationId, sessionId, environment, waitingSince: state.waitingForPlaceSince };
   background.begin('sandbox', async () => {
     try {
       placed(state, await askForPlace(state, input), now());
     } catch (error) {
-      failForGood(state, error);
+      failForGood(state, generation, error);
     }
   });
 }
@@ -88,23 +90,24 @@ export function openSandbox({ state, background }: SessionRun): void {
   const ref = sandboxRef(state);
   const { repository, baseRef, environment } = state.spec;
   const { filesGeneration } = state;
-  const isBound = !isMovable(state);
-  const files = { restore: restorePoint(state), filesGeneration, onlyHere: isBound };
+  const files = { restore: restorePoint(state), filesGeneration };
   const input = { ...ref, repository, baseRef, ...branchesOf(state), environment, ...files };
   background.begin('sandbox', async () => {
     for (const deadlineMs = Date.now() + hostPatienceMs; ; ) {
+      // What still ran in the sandbox before may have ended since.
+      const isBound = !isMovable(state);
       const open = onHost(state, {
         scheduleToStartTimeout: isBound ? '10 minutes' : hostPatienceMs,
         refusals: isBound && isWaitTold(state) ? [] : hostRefusals,
       }).openSandbox;
       try {
         const { waitingForPlaceSince: waitingSince } = state;
-        return opened(state, ref.generation, await open({ ...input, waitingSince }), now());
+        return opened(state, ref.generation, await open({ ...input, onlyHere: isBound, waitingSince }), now());
       } catch (error) {
-        // What a runner says of a generation that was given up since is void.
-        if (isCancellation(error) || ref.generation !== state.generation) return;
+        // What a runner says of a generation that was given up since, or of a session that was put to sleep, is void.
+        if (isCancellation(error) || ref.generation !== state.generation || !isPreparing(state)) return;
         const isFull = hostRefusals.includes(failureType(error) ?? '');
-        if (!isFull && !wasNotTakenUp(error)) return failForGood(state, error);
+        if (!isFull && !wasNotTakenUp(error)) return failForGood(state, ref.generation, error);
         if (isFull) hostIsFull(state, now());
         const waitsSince = state.waitingForPlaceSince;
         if (waitsSince !== null && Date.parse(waitsSince) + quietWaitMs <= Date.now())
@@ -161,9 +164,10 @@ function onHost(state: SessionState, { scheduleToStartTimeout, refusals }: HostP
 }
 
 /** The server retries what can be retried; what reaches the workflow is for good, unless nobody took it up. */
-function failForGood(state: SessionState, error: unknown): void {
+function failForGood(state: SessionState, generation: number, error: unknown): void {
   if (isCancellation(error) || wasNotTakenUp(error)) return;
   const type = failureType(error);
   const code = sessionFailureCodes.find((candidate) => candidate === type) ?? 'internal';
-  failed(state, code satisfies SessionFailureCode, failureMessage(error).slice(0, failureDetailLengthMax), now());
+  const detail = failureMessage(error).slice(0, failureDetailLengthMax);
+  preparationFailed(state, generation, code satisfies SessionFailureCode, detail, now());
 }
