@@ -74,14 +74,33 @@ async function answer(connection: ConfinedConnection, question: Question): Promi
     statement.select('materialize(toJSONString(tuple(*)))'),
     `SETTINGS ${settings.join(', ')}`,
   );
-  const objects = found.slice(0, resultRowsMax).map(([row]) => rowObject(columns, JSON.parse(row as string)));
+  const names = columns.map((column) => JSON.stringify(column));
+  const objects = found.slice(0, resultRowsMax).map(([row]) => rowObject(names, jsonElements(row as string)));
   return create(QueryResponseSchema, {
     columns,
-    rowsJson: JSON.stringify(objects),
+    rowsJson: `[${objects.join(',')}]`,
     truncated: found.length > resultRowsMax,
   });
 }
 
-function rowObject(columns: readonly string[], values: readonly unknown[]): Record<string, unknown> {
-  return Object.fromEntries(columns.map((column, index) => [column, values[index]]));
+/** Of texts, of which none is read into a number: it would lose the digits that a double has not. */
+function rowObject(names: readonly string[], values: readonly string[]): string {
+  return `{${names.map((name, index) => `${name}:${values[index]}`).join(',')}}`;
+}
+
+const ofArray = /"(?:[^"\\]|\\.)*"|[[\]{},]/g;
+
+/** The texts of the elements of an array's. */
+export function jsonElements(array: string): string[] {
+  const elements: string[] = [];
+  let [depth, start] = [0, 1];
+  for (const { 0: found, index } of array.matchAll(ofArray)) {
+    if (found === '[' || found === '{') depth++;
+    if (found === ']' || found === '}') depth--;
+    const isEnd = depth === 0 || (depth === 1 && found === ',');
+    if (!isEnd) continue;
+    if (index > start) elements.push(array.slice(start, index));
+    start = index + 1;
+  }
+  return elements;
 }
