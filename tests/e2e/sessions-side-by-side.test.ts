@@ -45,7 +45,8 @@ test('twenty sessions created at once work on their own branches and never see e
     const ofCommand = events.filter((event) => event.commandId === commands[i].id).map((event) => event.type);
     expect(ofCommand[0]).toBe('command.queued');
     expect(ofCommand[1]).toBe('command.started');
-    expect(ofCommand.at(-1)).toBe('command.ended');
+    // A checkpoint of what it has changed may be there already.
+    expect(ofCommand.findLast((type) => type.startsWith('command.'))).toBe('command.ended');
     expect(events.every((event) => event.sessionId === session.id)).toBe(true);
     expect(new Set(events.map((event) => event.cursor)).size).toBe(events.length);
     expect(outputOf(events, commands[i].id, 'stdout').toString()).toBe(commands[i].output.text);

@@ -1,5 +1,6 @@
 // A session of a test: started and spoken to as the gateway does it.
 
+import { TimeoutError } from '@nats-io/transport-node';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { CheckpointRef } from '@worktrail/contract/checkpoints';
 import type { CommandSpec } from '@worktrail/contract/commands';
@@ -129,10 +130,15 @@ export function untilBoth<T>(
   isSo: (document: T) => boolean,
 ): Promise<T> {
   const ask = async () => {
-    const document = await stored();
+    const document = await stored().catch(unanswered);
     return document !== undefined && isSo(document) ? describe() : document;
   };
   return until(ask, (document) => document !== undefined && isSo(document)) as Promise<T>;
+}
+
+/** What NATS was asked just when it was restarted is asked again. */
+function unanswered(error: unknown): undefined {
+  if (!(error instanceof TimeoutError)) throw error;
 }
 
 function describeAnswer(answer: unknown): string {

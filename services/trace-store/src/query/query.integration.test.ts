@@ -49,7 +49,8 @@ describe('questions', () => {
   });
 
   test('a number has all its digits, and a text all its letters', async () => {
-    const values = '18446744073709551615 AS most, [9007199254740993] AS `a list`, \'a,"b]\\\\\' AS text, map(1, 2) AS pairs';
+    const values =
+      "18446744073709551615 AS most, [9007199254740993] AS `a list`, 'a,\"b]\\\\' AS text, map(1, 2) AS pairs";
     expect((await ask(`SELECT ${values}`)).rowsJson).toBe(
       '[{"most":18446744073709551615,"a list":[9007199254740993],"text":"a,\\"b]\\\\","pairs":{"1":2}}]',
     );

@@ -157,24 +157,28 @@ test.each([
   expect(await readdir(`${fixture.path}/clickhouse-answers`)).toEqual([]);
 });
 
-test.each(['Arrow', 'CSV'])('who leaves %s while it is made or sent leaves nothing behind', async (format) => {
-  const leave = async (at: number | 'first piece') => {
-    const gone = new AbortController();
-    if (at !== 'first piece') setTimeout(() => gone.abort(), at);
-    const sql = `SELECT a.x, repeat('x', 200) AS pad FROM ${numbers(600)} AS a, ${numbers(600)} AS b`;
-    const question = { organizationId: mine.organizationId, sql, format };
-    for await (const { part } of fixture.impatient.queryStream(question, { signal: gone.signal, timeoutMs })) {
-      if (at === 'first piece' && part.case === 'bytes' && part.value.length > 0) gone.abort();
+test.each(['Arrow', 'CSV'])(
+  'who leaves %s while it is made or sent leaves nothing behind',
+  async (format) => {
+    const leave = async (at: number | 'first piece') => {
+      const gone = new AbortController();
+      if (at !== 'first piece') setTimeout(() => gone.abort(), at);
+      const sql = `SELECT a.x, repeat('x', 200) AS pad FROM ${numbers(600)} AS a, ${numbers(600)} AS b`;
+      const question = { organizationId: mine.organizationId, sql, format };
+      for await (const { part } of fixture.impatient.queryStream(question, { signal: gone.signal, timeoutMs })) {
+        if (at === 'first piece' && part.case === 'bytes' && part.value.length > 0) gone.abort();
+      }
+    };
+    // More than an organization may have under way, and than there may be documents.
+    for (let index = 0; index < 18; index++) {
+      const at = index % 2 ? 10 * index : 'first piece';
+      await expect(leave(at)).rejects.toMatchObject({ code: Code.Canceled });
+      await vi.waitFor(async () => expect((await ask('SELECT 1 AS one', format)).limit).toBe(''), { timeout: 60_000 });
     }
-  };
-  // More than an organization may have under way, and than there may be documents.
-  for (let index = 0; index < 18; index++) {
-    const at = index % 2 ? 10 * index : 'first piece';
-    await expect(leave(at)).rejects.toMatchObject({ code: Code.Canceled });
-    await vi.waitFor(async () => expect((await ask('SELECT 1 AS one', format)).limit).toBe(''), { timeout: 60_000 });
-  }
-  await expect.poll(() => readdir(`${fixture.path}/clickhouse-answers`)).toEqual([]);
-});
+    await expect.poll(() => readdir(`${fixture.path}/clickhouse-answers`)).toEqual([]);
+  },
+  300_000,
+);
 
 test.each(['toIntervalDay(1)', 'NULL', 'tuple()', '[[]]', 'map()'])(
   '%s, which a document cannot hold, is refused',

@@ -76,7 +76,7 @@ export async function* streamQuery(
   running.catch(() => {});
   try {
     for await (const part of readable) yield create(QueryStreamResponseSchema, { part });
-    if (document) yield* sent(document);
+    if (document) yield* sent(document, signal);
     yield create(QueryStreamResponseSchema, { part: { case: 'end', value: { limit } as never } });
   } finally {
     gone.abort(new ConnectError('nobody waits for the answer', Code.Canceled));
@@ -84,13 +84,18 @@ export async function* streamQuery(
   }
 }
 
-async function* sent(document: AnswerFile): AsyncGenerator<QueryStreamResponse> {
-  const until = performance.now() + sendMsMax;
-  for await (const value of document.pieces()) {
-    if (performance.now() > until) {
-      throw new ConnectError('query_time: the answer was not taken in time', Code.ResourceExhausted);
+/** A reader that is gone, or takes nothing more, may leave us standing at a piece for ever: the document is closed all the same. */
+async function* sent(document: AnswerFile, signal: AbortSignal): AsyncGenerator<QueryStreamResponse> {
+  const tooLong = AbortSignal.timeout(sendMsMax);
+  const stop = AbortSignal.any([signal, tooLong]);
+  stop.addEventListener('abort', () => void document.close().catch(() => {}), { once: true });
+  try {
+    for await (const value of document.pieces()) {
+      yield create(QueryStreamResponseSchema, { part: { case: 'bytes', value: value as Uint8Array<ArrayBuffer> } });
     }
-    yield create(QueryStreamResponseSchema, { part: { case: 'bytes', value: value as Uint8Array<ArrayBuffer> } });
+  } catch (error) {
+    if (!tooLong.aborted) throw error;
+    throw new ConnectError('query_time: the answer was not taken in time', Code.ResourceExhausted);
   }
 }
 
