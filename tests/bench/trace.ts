@@ -44,15 +44,20 @@ interface Figures {
 async function measure(servers: TraceServers, directory: string): Promise<Figures> {
   const data = createTraceData(partitions, spanMs / events);
   const drain = await measureDrain(servers, data, drainEvents);
+  tell('drain', drain);
   let stored = drainEvents;
   const answers = new Map<number, { answers: Answers; bytesPerEvent: number }>();
   for (const step of steps) {
     stored = await fill(servers, data, stored, step);
     const { diskBytes } = await servers.trace.getStatus({});
     answers.set(step, { answers: await askQuestions(servers.trace, data), bytesPerEvent: Number(diskBytes) / stored });
-    process.stderr.write(`${stored} events\n`);
+    tell(`${stored} events`, {
+      bytesPerEvent: Number(diskBytes) / stored,
+      ...Object.fromEntries(answers.get(step)!.answers),
+    });
   }
   const whileDraining = await measureWhileDraining(servers, data);
+  tell('pages while draining', whileDraining);
   await servers.stop();
   const ceiling = await measureCeiling(
     join(directory, 'ceiling'),
@@ -60,6 +65,11 @@ async function measure(servers: TraceServers, directory: string): Promise<Figure
     events,
   );
   return { drain, answers, whileDraining, ceiling };
+}
+
+/** As they come: a run takes long, and one that fails has told so far. */
+function tell(what: string, figures: object): void {
+  process.stderr.write(`${what}: ${JSON.stringify(figures)}\n`);
 }
 
 async function fill(servers: TraceServers, data: TraceData, from: number, to: number): Promise<number> {
