@@ -46,3 +46,13 @@ test('it takes no place any more once its request has ended', async () => {
   }
   await expect.poll(() => begin(new AbortController().signal).catch(String)).toBe('bytes');
 });
+
+test('of one whose request ended before its first piece nothing is sent', async () => {
+  const leaving = new AbortController();
+  const answer = streamQuery(clickhouse, { organizationId, ...question }, leaving.signal);
+  expect((await answer.next()).value?.part.case).toBe('start');
+  // The next one's turn comes when the statement of this one has ended.
+  expect(await begin(AbortSignal.timeout(60_000))).toBe('bytes');
+  leaving.abort(new Error('gone'));
+  await expect(answer.next()).rejects.toThrow('gone');
+});

@@ -88,6 +88,7 @@ export async function* streamQuery(
 async function* sent(document: AnswerFile, signal: AbortSignal): AsyncGenerator<QueryStreamResponse> {
   const tooLong = AbortSignal.timeout(sendMsMax);
   const stop = AbortSignal.any([signal, tooLong]);
+  stop.throwIfAborted();
   stop.addEventListener('abort', () => void document.close().catch(() => {}), { once: true });
   try {
     for await (const value of document.pieces()) {
