@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
+import { setEmbeddedMerges } from '../../services/trace-store/src/clickhouse/embedded-merges.ts';
 import { openClickHouse } from '../../services/trace-store/src/clickhouse/store.ts';
 import {
   eventColumns,
@@ -34,6 +35,7 @@ export async function measureCeiling(directory: string, data: TraceData, events:
   try {
     const clickhouse = await openClickHouse({ kind: 'embedded', path: directory }, lifetime);
     await applySchema(clickhouse);
+    await setEmbeddedMerges(clickhouse);
     let [seconds, cpuMs, outputBytes] = [0, 0, 0];
     for (let count = 0; count < events; count += blockRows) {
       const block = makeBlock(data, count, Math.min(blockRows, events - count));

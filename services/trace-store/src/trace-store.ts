@@ -17,6 +17,7 @@ import { connectNats } from '@worktrail/runtime/nats';
 import { createReadiness } from '@worktrail/runtime/readiness';
 import { createAuditSink } from './ingest/audit-sink.ts';
 import { createPurgeHold } from './backup/purge-hold.ts';
+import { setEmbeddedMerges } from './clickhouse/embedded-merges.ts';
 import { openClickHouse } from './clickhouse/store.ts';
 import type { TraceStoreConfig } from './config.ts';
 import { createDeadLetters } from './ingest/dead-letters.ts';
@@ -59,6 +60,7 @@ export async function startTraceStore(
   if (config.clickhouse.kind === 'embedded') await lockDirectory(config.clickhouse.path, lifetime);
   const clickhouse = await openClickHouse(config.clickhouse, lifetime);
   await applySchema(clickhouse);
+  if (config.clickhouse.kind === 'embedded') await setEmbeddedMerges(clickhouse);
 
   const connection = await connectNats(config.nats, 'trace-store', lifetime, log);
   const jsm = await jetstreamManager(connection);

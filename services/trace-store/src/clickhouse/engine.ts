@@ -8,12 +8,15 @@ import { Session } from 'chdb';
 const mebibyte = 1024 ** 2;
 /** Beside what Node holds, which is about 400 MiB at full rate. A statement that would need more fails; the process lives. */
 const memoryBytesMax = 900 * mebibyte;
+/** While merges hold more, no other is begun. One holds up to 200 MiB (embedded-merges.ts, schema/0018). */
+const mergesMemoryBytes = 256 * mebibyte;
 const mergesMax = Math.min(8, Math.max(2, availableParallelism()));
 
 const settings = {
   max_server_memory_usage: memoryBytesMax,
   background_pool_size: mergesMax,
   background_merges_mutations_concurrency_ratio: 1,
+  merges_mutations_memory_usage_soft_limit: mergesMemoryBytes,
   // Who reads or stores goes first. Without the right to (CAP_SYS_NICE) it is as before.
   os_threads_nice_value_merge_mutate: 10,
   mark_cache_size: 64 * mebibyte,

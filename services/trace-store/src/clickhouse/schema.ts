@@ -36,7 +36,11 @@ async function applyFile(clickhouse: ClickHouse, name: string, appliedHash: stri
       `schema/${name} was applied with another content: put the change into a new file with the next number`,
     );
   }
-  for (const statement of statements(text)) await clickhouse.command(inBackground(statement));
+  for (const statement of statements(text)) {
+    const stopped = makingOfDropped(statement);
+    if (stopped) await clickhouse.command(stopped);
+    await clickhouse.command(inBackground(statement));
+  }
   await clickhouse.insert(
     'schema_migrations_v1',
     ['name', 'sha256', 'applied_at'],
@@ -44,9 +48,17 @@ async function applyFile(clickhouse: ClickHouse, name: string, appliedHash: stri
   );
 }
 
+/** A projection that is still being made in the background cannot be dropped: that is stopped first. */
+function makingOfDropped(statement: string): string | undefined {
+  const [, table, projection] = /^ALTER TABLE (\w+) DROP PROJECTION (?:IF EXISTS )?(\w+)$/.exec(statement) ?? [];
+  if (!projection) return undefined;
+  const making = `command LIKE '(MATERIALIZE PROJECTION ${projection})' AND NOT is_done`;
+  return `KILL MUTATION WHERE database = currentDatabase() AND table = '${table}' AND ${making} SYNC`;
+}
+
 /** This version of ClickHouse waits for a mutation unless it is told not to. */
 function inBackground(statement: string): string {
-  return /^ALTER TABLE \w+ MATERIALIZE (PROJECTION|INDEX) /.test(statement)
+  return /^ALTER TABLE \w+ (MATERIALIZE (PROJECTION|INDEX) |APPLY DELETED MASK)/.test(statement)
     ? `${statement} SETTINGS mutations_sync = 0`
     : statement;
 }

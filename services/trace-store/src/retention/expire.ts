@@ -98,6 +98,13 @@ async function endedBefore(
 async function remove(clickhouse: ClickHouse, table: string, which: Sql): Promise<number> {
   const row = readRowBinary(await clickhouse.bytes(`SELECT toUInt64(count()) FROM ${table} WHERE ${which.text}`));
   const rows = row.number();
-  if (rows > 0) await clickhouse.command(`DELETE FROM ${table} WHERE ${which.text}`);
+  if (rows > 0) await clickhouse.command(deletion(table, which));
   return rows;
+}
+
+/** Rows that are only marked as deleted stay in a projection, and reports would go on counting them: so those of events are deleted for good. */
+function deletion(table: string, { text }: Sql): string {
+  return table === 'events_v1'
+    ? `ALTER TABLE ${table} DELETE WHERE ${text} SETTINGS mutations_sync = 2`
+    : `DELETE FROM ${table} WHERE ${text}`;
 }

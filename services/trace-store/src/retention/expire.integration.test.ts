@@ -1,0 +1,60 @@
+// What has expired is counted by nothing any more: not by what reports read, nor after merges.
+
+import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
+import { createLogger } from '@worktrail/runtime/log';
+import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { setEmbeddedMerges } from '../clickhouse/embedded-merges.ts';
+import { applySchema } from '../clickhouse/schema.ts';
+import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
+import { expire } from './expire.ts';
+
+let scratch: Scratch;
+let lifetime: Lifetime;
+let clickhouse: ClickHouse;
+
+beforeAll(async () => {
+  scratch = await makeScratch('expire');
+  lifetime = createLifetime(createLogger({ service: 'test', level: 'silent' }));
+  clickhouse = await openClickHouse({ kind: 'embedded', path: `${scratch.path}/clickhouse` }, lifetime);
+  await applySchema(clickhouse);
+  await setEmbeddedMerges(clickhouse);
+});
+
+afterAll(async () => {
+  await lifetime.close();
+  await scratch.remove();
+});
+
+/** As a report does, and by the events themselves. */
+async function counted(): Promise<{ byReports: number; byEvents: number }> {
+  const count = (settings: string) =>
+    clickhouse.rows<{ events: number }>(
+      `SELECT toUInt32(count()) AS events FROM events_v1 WHERE organization_id = 'org' AND type = 'command.ended' SETTINGS ${settings}`,
+    );
+  const [[byReports], [byEvents]] = await Promise.all([
+    count('force_optimize_projection = 1, optimize_use_implicit_projections = 0'),
+    count('optimize_use_projections = 0'),
+  ]);
+  return { byReports: byReports!.events, byEvents: byEvents!.events };
+}
+
+test('events that have expired are not in what reports count, before their parts are merged and after', async () => {
+  const [blocks, rows, sessions] = [3, 1_000, 20];
+  for (let block = 0; block < blocks; block++) {
+    await clickhouse.command(
+      `INSERT INTO events_v1 (organization_id, session_id, epoch, sequence, type, time, ingested_at)
+       SELECT 'org', concat('ses', toString(number % ${sessions})), 1, number, 'command.ended', now(), now()
+       FROM numbers(${block * rows}, ${rows})`,
+    );
+  }
+  const all = blocks * rows;
+  expect(await counted()).toEqual({ byReports: all, byEvents: all });
+  const expiry = { organizationId: 'org', kind: 'events', cutoff: new Date(Date.now() + 60_000) } as const;
+  const archived = { id: 'ses4', organizationId: 'org', state: 'archived', ancestors: [] } as const;
+  expect(await expire(clickhouse, expiry, [archived])).toBe(all / sessions);
+  const left = all - all / sessions;
+  expect(await counted()).toEqual({ byReports: left, byEvents: left });
+  await clickhouse.command('OPTIMIZE TABLE events_v1 FINAL');
+  expect(await counted()).toEqual({ byReports: left, byEvents: left });
+});
