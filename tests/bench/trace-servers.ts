@@ -19,6 +19,10 @@ import type { TraceData } from './trace-data.ts';
 const root = join(import.meta.dirname, '../..');
 const token = createHash('sha256').update('bench').digest('hex');
 const publishesAtOnce = 2_000;
+const restSecondsMax = 600;
+const quietSeconds = 5;
+/** In a second. */
+const quietMs = 100;
 const streamBytesMax = 4 * 1024 ** 3;
 
 export interface TraceServers {
@@ -27,6 +31,8 @@ export interface TraceServers {
   publish(data: TraceData, events: number): Promise<number>;
   /** Resolves once everything that is in the streams can be read. */
   untilStored(): Promise<void>;
+  /** Resolves once nothing is left to be merged: it has hardly used a core for some seconds. @throws after ten minutes */
+  untilAtRest(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
   /** Of the trace-store since its start. */
@@ -78,6 +84,16 @@ export async function openTraceServers(directory: string, partitions: number): P
       for (const last = await lastSequences(); ; await delay(100)) {
         const acknowledged = await Promise.all(last.map((_, partition) => acknowledgedUpTo(jsm, partition)));
         if (acknowledged.every((sequence, partition) => sequence >= last[partition]!)) return;
+      }
+    },
+    untilAtRest: async () => {
+      const used = () => cpuMs(service!.pid);
+      for (let [waited, quiet, before] = [0, 0, await used()]; quiet < quietSeconds; waited++) {
+        if (waited === restSecondsMax) throw new Error('the trace-store did not come to rest');
+        await delay(1_000);
+        const now = await used();
+        quiet = now - before < quietMs ? quiet + 1 : 0;
+        before = now;
       }
     },
     start: async () => {

@@ -15,9 +15,15 @@ export interface Connection {
 }
 
 /** Settings stand in the statement: in process they would stick to the connection. */
-export function insertStatement(table: string, columns: readonly string[], from: string, token: string): string {
+export function insertStatement(
+  table: string,
+  columns: readonly string[],
+  { from = '', token, niceValue = 0 }: { from?: string; token: string; niceValue?: number },
+): string {
   const names = columns.map((column) => `\`${column}\``).join(', ');
-  return `INSERT INTO ${table} (${names}) ${from} SETTINGS insert_deduplication_token = ${quoteString(token)}, optimize_on_insert = 0 FORMAT RowBinary`;
+  const settings = `insert_deduplication_token = ${quoteString(token)}, optimize_on_insert = 0`;
+  const nice = niceValue === 0 ? '' : `, os_threads_nice_value_query = ${niceValue}`;
+  return `INSERT INTO ${table} (${names}) ${from} SETTINGS ${settings}${nice} FORMAT RowBinary`;
 }
 
 export async function selectRows<Row>(

@@ -6,6 +6,9 @@ import { quoteString } from './sql-text.ts';
 import { type Connection, insertStatement } from './connection.ts';
 import type { RowFiles } from './row-files.ts';
 
+/** Who asks goes first, as with merges (engine.ts): whoever stores has waited already. */
+const niceValue = 10;
+
 export function openEmbedded(path: string, files: RowFiles): Connection {
   const connection = createChdbConnection({ path });
   const client = createClient({ connection: connection as never });
@@ -14,7 +17,7 @@ export function openEmbedded(path: string, files: RowFiles): Connection {
     insertBinary: (table, { columns, rows }, token) =>
       files.use(rows, async (file) => {
         const from = `FROM INFILE ${quoteString(file)}`;
-        await client.command({ query: insertStatement(table, columns, from, token) });
+        await client.command({ query: insertStatement(table, columns, { from, token, niceValue }) });
       }),
     stream: async (sql, format) => pieces(connection.chdb.queryStream(sql, { format })),
     writeFile: async (sql, format, path) => {

@@ -31,7 +31,7 @@ export function openServer(
     stream,
     insertBinary: async (table, { columns, rows }, token) => {
       const values = Readable.from([rows], { objectMode: false });
-      const { stream } = await client.exec({ query: insertStatement(table, columns, '', token), values });
+      const { stream } = await client.exec({ query: insertStatement(table, columns, { token }), values });
       for await (const _ of stream);
     },
     writeFile: async (sql, format, path) =>

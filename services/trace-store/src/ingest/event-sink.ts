@@ -37,7 +37,7 @@ const dayMs = 86_400_000;
 /** More output is stored by two inserts at once: what they cost is mostly the index of its words, which one thread makes. */
 const outputRowsAlone = 2_000;
 /** Questions are answered between so many. */
-const messagesAtOnce = 256;
+const messagesAtOnce = 64;
 
 export interface EventSinkDeps {
   clickhouse: ClickHouse;
