@@ -3,7 +3,7 @@
 import { createLifetime, type Lifetime } from '@worktrail/runtime/lifetime';
 import { createLogger } from '@worktrail/runtime/log';
 import { makeScratch, type Scratch } from '@worktrail/testing/scratch';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { setEmbeddedMerges } from '../clickhouse/embedded-merges.ts';
 import { applySchema } from '../clickhouse/schema.ts';
 import { type ClickHouse, openClickHouse } from '../clickhouse/store.ts';
@@ -57,4 +57,18 @@ test('events that have expired are not in what reports count, before their parts
   expect(await counted()).toEqual({ byReports: left, byEvents: left });
   await clickhouse.command('OPTIMIZE TABLE events_v1 FINAL');
   expect(await counted()).toEqual({ byReports: left, byEvents: left });
+});
+
+test('while a removal is still under way there is no other, and afterwards it goes on', async () => {
+  await clickhouse.command(
+    `INSERT INTO events_v1 (organization_id, session_id, epoch, sequence, type, time, ingested_at)
+     SELECT 'org', 'ses_old', 2, number, 'command.ended', now(), now() FROM numbers(10)`,
+  );
+  await clickhouse.command('SYSTEM STOP MERGES events_v1');
+  await clickhouse.command(`ALTER TABLE events_v1 DELETE WHERE session_id = 'ses5' SETTINGS mutations_sync = 0`);
+  const expiry = { organizationId: 'org', kind: 'events', cutoff: new Date(Date.now() + 60_000) } as const;
+  const archived = { id: 'ses_old', organizationId: 'org', state: 'archived', ancestors: [] } as const;
+  await expect(expire(clickhouse, expiry, [archived])).rejects.toThrow(/still being removed/);
+  await clickhouse.command('SYSTEM START MERGES events_v1');
+  await vi.waitFor(async () => expect(await expire(clickhouse, expiry, [archived])).toBe(10), 30_000);
 });

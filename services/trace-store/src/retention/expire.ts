@@ -3,7 +3,8 @@
 // 1. Events go by whole sessions: those that are archived, had nothing stored since the cut-off, and are not the beginning of the history of
 //    one that is not archived. What stands of their producers is written first (retained.ts); a death in between is made good by the next run.
 // 2. Output goes by its own time, of commands that have ended: their events say how much there was.
-// 3. The newest audit record of all stays: it is where its stream stands.
+// 3. Of removals of events there is one at a time: what it left, because it took longer than this process lived, the next one waits for.
+// 4. The newest audit record of all stays: it is where its stream stands.
 
 import type { SessionDocument } from '@worktrail/contract/documents';
 import type { RetentionKind } from '@worktrail/contract/retention';
@@ -61,6 +62,7 @@ async function expireSessions(
   cutoff: Date,
   candidates: readonly string[],
 ): Promise<number> {
+  await noneIsUnderWay(clickhouse);
   let removed = 0;
   for (let start = 0; start < candidates.length; start += sessionsMax) {
     const some = candidates.slice(start, start + sessionsMax);
@@ -77,6 +79,17 @@ async function expireSessions(
     removed += await remove(clickhouse, 'events_v1', those);
   }
   return removed;
+}
+
+/** The engine tries a removal again until it is done, also after a restart: until then there is no other. @throws while there is one */
+async function noneIsUnderWay(clickhouse: ClickHouse): Promise<void> {
+  const [removal] = await clickhouse.rows<{ reason: string }>(
+    `SELECT latest_fail_reason AS reason FROM system.mutations
+     WHERE database = currentDatabase() AND table = 'events_v1' AND NOT is_done AND command LIKE '%DELETE WHERE%' LIMIT 1`,
+  );
+  if (!removal) return;
+  const why = removal.reason === '' ? '' : `; it has failed so far: ${removal.reason}`;
+  throw new Error(`events that expired before are still being removed${why}`);
 }
 
 /** Of these sessions those of which something is stored, and nothing since the cut-off. */
