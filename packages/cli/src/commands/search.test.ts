@@ -79,3 +79,11 @@ test.each([
 ])('%s %s is a mistake of usage, and nothing is asked', async (option, value) => {
   expect(await search({ items: [] }, 'needle', option, value)).toMatchObject({ code: 2, asked: undefined });
 });
+
+test('nothing to search for is a mistake of usage, and nothing is asked', async () => {
+  const { code, err, asked } = await search({ items: [] }, ' ');
+  expect({ code, err, asked }).toEqual({
+    ...{ code: 2, asked: undefined },
+    err: 'worktrail: say what to search for: words, "phrases" or beginnings*\n',
+  });
+});

@@ -21,11 +21,16 @@ export interface SearchOptions {
 
 export async function search(cli: Cli, words: string[], options: SearchOptions): Promise<number> {
   const { screen } = cli;
+  const q = words.join(' ').trim();
+  if (q === '') {
+    screen.note('worktrail: say what to search for: words, "phrases" or beginnings*');
+    return exitCodes.usage;
+  }
   const client = await cli.client();
   const { project, session: sessionId, task: taskId, types, from, to, limit, cursor } = options;
   const projectId = project === undefined ? undefined : await resolveProjectId(cli, client, project);
   const page = { limit, ...(cursor !== undefined && { cursor }) };
-  const found = await client.search.find(words.join(' '), { projectId, sessionId, taskId, types, from, to, ...page });
+  const found = await client.search.find(q, { projectId, sessionId, taskId, types, from, to, ...page });
   if (screen.json) await screen.document(found);
   else {
     for (const hit of found.items) await screen.line(hitLines(hit, screen.style).join('\n'));

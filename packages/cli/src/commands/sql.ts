@@ -17,6 +17,10 @@ export interface SqlOptions {
 
 export async function sql(cli: Cli, statement: string, { format, output }: SqlOptions): Promise<number> {
   const { screen } = cli;
+  if (statement.trim() === '') {
+    screen.note('worktrail: give a statement that begins with SELECT or WITH');
+    return exitCodes.usage;
+  }
   if (format === 'table' || format === 'json') {
     const result = await (await cli.client()).query.sql({ sql: statement });
     if (output !== undefined) await pipeline([JSON.stringify(result)], createWriteStream(output));

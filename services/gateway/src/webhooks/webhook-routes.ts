@@ -277,7 +277,11 @@ function checkReachable({ webhooks }: Pick<OperatorConfig, 'webhooks'>, url: str
   if (address === undefined) return;
   const judge = createAddressJudge(() => new Set(), webhooks.privateAllowed);
   const isReachable = judge(address, Number(port) || (protocol === 'https:' ? 443 : 80));
-  if (!isReachable) throw invalid({ path: 'url', message: 'is an address that may not be reached' });
+  if (!isReachable)
+    throw invalid({
+      path: 'url',
+      message: 'is not https, or of a private network: the operator allows it by webhooks.privateAllowed',
+    });
 }
 
 /** @throws cursor_invalid */
