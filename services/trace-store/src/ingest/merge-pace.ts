@@ -1,5 +1,5 @@
-// While much is still to be stored, the merges of output wait: they cost as much as what is stored, for the text index is built again, and
-// can as well be done afterwards. Reads take a little longer meanwhile, for there are more parts.
+// While much is still to be stored, the merges of output wait: they cost nearly as much as what is stored, most of it for the text index,
+// and can as well be done afterwards. Reads take a little longer meanwhile, for there are more parts.
 //
 // 1. There are never more parts than `partsMost` and those of one merge: beyond it they are merged first.
 // 2. The setting outlives the process: the first run puts it right.

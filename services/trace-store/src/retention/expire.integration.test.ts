@@ -72,3 +72,23 @@ test('while a removal is still under way there is no other, and afterwards it go
   await clickhouse.command('SYSTEM START MERGES events_v1');
   await vi.waitFor(async () => expect(await expire(clickhouse, expiry, [archived])).toBe(10), 30_000);
 });
+
+test('what an earlier version only marked as deleted leaves what reports count as it is merged, or by the upgrade', async () => {
+  for (const epoch of [3, 4]) {
+    await clickhouse.command(
+      `INSERT INTO events_v1 (organization_id, session_id, epoch, sequence, type, time, ingested_at)
+       SELECT 'org', concat('marked', toString(number % 3)), ${epoch}, number, 'command.ended', now(), '2026-01-15 12:00:00' FROM numbers(30)`,
+    );
+  }
+  for (const [sessionId, cleared] of [
+    ['marked0', 'OPTIMIZE TABLE events_v1 PARTITION 202601 FINAL SETTINGS optimize_throw_if_noop = 1'],
+    ['marked1', 'ALTER TABLE events_v1 APPLY DELETED MASK SETTINGS mutations_sync = 2'],
+  ]) {
+    await clickhouse.command(`DELETE FROM events_v1 WHERE session_id = '${sessionId}'`);
+    const { byReports, byEvents } = await counted();
+    expect(byReports).toBeGreaterThan(byEvents);
+    await setEmbeddedMerges(clickhouse);
+    await clickhouse.command(cleared!);
+    expect(await counted()).toEqual({ byReports: byEvents, byEvents });
+  }
+});
