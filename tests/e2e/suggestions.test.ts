@@ -195,7 +195,9 @@ test('what was dismissed or accepted does not come back; what is gone is resolve
 });
 
 test('scans that are asked for together are one, and what cannot be asked is refused by name', async () => {
-  const started = await Promise.all([1, 2, 3].map(() => api.make(`/v1/projects/${projectId}/suggestions`)));
+  const started = await Promise.all(
+    Array.from({ length: 12 }, () => api.make(`/v1/projects/${projectId}/suggestions`)),
+  );
   expect(new Set(started.map(({ startedAt }) => startedAt)).size).toBe(1);
   await scan();
   const refusal = async (path: string, body?: unknown) => {

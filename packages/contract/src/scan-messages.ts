@@ -25,9 +25,6 @@ export interface ScanSpec {
   model: string | null;
 }
 
-/** Query → ScanDocument. */
-export const describeScan = 'describeScan';
-
 /** Any runner takes it: it is of what upstream has. */
 export const scanTaskQueue = 'sandbox-runner.scans';
 

@@ -40,6 +40,12 @@ test('a document is waited for until it is enough, also one that is so already',
   await write('a', ended);
   expect(await waiting).toEqual(ended);
   expect(await untilDocument(bucket, 'a', running, isOver, patience)).toEqual(ended);
+  const first = untilDocument<Document, undefined>(bucket, 'd', undefined, isOver, patience);
+  await write('d', running);
+  await write('d', ended);
+  expect(await first).toEqual(ended);
+  const none = untilDocument<Document, undefined>(bucket, 'e', undefined, isOver, { ...patience, timeoutMs: 50 });
+  expect(await none).toBeUndefined();
 });
 
 test('when the time is over, or nobody waits any more, it is the newest that is known', async () => {

@@ -10,24 +10,24 @@ export interface DocumentWait {
 }
 
 /** The first document that is enough, or the newest that is known when the time is over or the signal says so. */
-export async function untilDocument<T extends { version: number }>(
+export async function untilDocument<T extends { version: number }, Known extends T | undefined = T>(
   bucket: KV,
   key: string,
-  known: T,
+  known: Known,
   isEnough: (document: T) => boolean,
   { timeoutMs, signal }: DocumentWait,
-): Promise<T> {
+): Promise<T | Known> {
   const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const watch = await within('nats', callTimeoutsMs.nats, () => bucket.watch({ key }));
   const stop = () => watch.stop();
   ended.addEventListener('abort', stop, { once: true });
   if (ended.aborted) stop();
-  let last = known;
+  let last: T | Known = known;
   try {
     for await (const entry of watch) {
       if (entry.operation !== 'PUT') continue;
       const document = entry.json<T>();
-      if (document.version > last.version) last = document;
+      if (!last || document.version > last.version) last = document;
       if (isEnough(document)) break;
     }
   } finally {

@@ -174,7 +174,7 @@ export function createGatewayApp({ settings, parts, health, httpMetrics, stoppin
   });
   addSuggestionRoutes(api, {
     ...{ store, projects, sessions, quota, runners, workflows, operator },
-    ...{ scans: createScanReader(parts.configuration, workflows), view, followers, audit, stopping },
+    ...{ scans: createScanReader(parts.configuration), view, followers, audit, stopping },
   });
   addOutputRoutes(api, { sessions, commands });
   addControlRoutes(api, { sessions, commands, workflows, control, live, operator });

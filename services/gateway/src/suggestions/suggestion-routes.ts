@@ -1,6 +1,5 @@
 // Suggested tasks: what a scan of the project found worth doing, and what somebody decides about each.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { WorktrailError } from '@worktrail/contract/errors';
 import { type ScanSpec, scanWorkflow, scanWorkflowId } from '@worktrail/contract/scan-messages';
@@ -101,26 +100,24 @@ function addScan(api: Api, deps: SuggestionRouteDeps): void {
 
 const startsMax = 50;
 const startAgainMs = 100;
-const recordedMsMax = 10_000;
+const recordedMsMax = 4_000;
 
-/** One that has just ended, and whose workflow has not, is none that could be joined. */
+/** One that runs is joined, and so is one that has begun since this was asked. One whose workflow has yet to close is neither. */
 async function startScan(
   { workflows, scans, quota }: SuggestionRouteDeps,
   spec: ScanSpec,
   signal: AbortSignal,
 ): Promise<ScanDocument> {
-  for (let starts = 0; starts < startsMax; starts++) {
+  const before = await scans.find(spec);
+  let known = before;
+  for (let starts = 0; starts < startsMax && !signal.aborted; starts++) {
     // One that is joined has its session, and without checks there is none.
-    const makesSession = spec.checks.length > 0 && (await scans.newest(spec))?.state !== 'running';
-    if (makesSession) await quota.admit([spec.checkSession]);
+    if (spec.checks.length > 0 && known?.state !== 'running') await quota.admit([spec.checkSession]);
     const isNew = await workflows.start(scanWorkflow, scanWorkflowId(spec.projectId), spec, { again: true });
-    const scan = await scans.newest(spec);
-    if (scan && (isNew || scan.state === 'running')) {
-      // Whoever reads the list next finds this one.
-      await scans.untilRecorded(scan, { timeoutMs: recordedMsMax, signal });
-      return scan;
-    }
-    await delay(startAgainMs);
+    if (!isNew && known?.state === 'running') return known;
+    known = await scans.untilAnother(spec, known, { timeoutMs: isNew ? recordedMsMax : startAgainMs, signal });
+    if (known && known.startedAt !== before?.startedAt) return known;
+    if (isNew) throw unavailable('orchestrator', 'it has not begun the scan yet: ask again, and this one is joined');
   }
   throw unavailable('orchestrator', 'the scan before it has not come to its end');
 }

@@ -4,9 +4,9 @@
 // 1. Each part that cannot be done is noted, and what it looks for is left as it was; only a repository that cannot be read fails the scan.
 // 2. What is stored is the last step, so that a scan that dies has changed nothing, and one that is repeated comes to the same.
 
-import { CancellationScope, defineQuery, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
+import { CancellationScope, defineSignal, proxyActivities, setHandler } from '@temporalio/workflow';
 import * as messages from '@worktrail/contract/scan-messages';
-import type { Finding, ScanDocument, SuggestionKind } from '@worktrail/contract/suggestions';
+import type { Finding, SuggestionKind } from '@worktrail/contract/suggestions';
 import {
   type CommandReported,
   commandReported,
@@ -21,7 +21,6 @@ import { runChecks } from './checks.ts';
 import type { SuggestActivities, ToldSuggestion } from './model-suggestions.ts';
 import { newScanState, noted, scanChanged, type ScanState } from './state.ts';
 
-const describe = defineQuery<ScanDocument>(messages.describeScan);
 const reported = defineSignal<[CommandReported]>(commandReported);
 const sessionTold = defineSignal<[SessionReported]>(sessionReported);
 
@@ -52,7 +51,6 @@ export async function scan(spec: messages.ScanSpec): Promise<void> {
 
 async function live(spec: messages.ScanSpec): Promise<void> {
   const state = newScanState(spec, now());
-  setHandler(describe, () => state.document);
   setHandler(reported, ({ commandId, result }) => void (state.results[commandId] = result));
   setHandler(sessionTold, ({ state: is, failure }) => {
     if (is !== 'ready') state.checksGone = failure?.detail ?? `the session is ${is}`;
