@@ -34,18 +34,18 @@ export async function* eventBlocks(
   let bytes = 0;
   for (const event of events) {
     const hole = holes.get(event);
-    let backfilled = 0;
-    for await (const filling of hole ? fill(hole) : []) {
-      if (bytes >= blockBytesMax) {
-        yield block;
-        block = { events: [], holes: [] };
-        bytes = 0;
-      }
-      block.events.push(filling);
-      bytes += filling.size;
-      if (filling.type !== 'gap') backfilled++;
-    }
     if (hole) {
+      let backfilled = 0;
+      for await (const filling of fill(hole)) {
+        if (bytes >= blockBytesMax) {
+          yield block;
+          block = { events: [], holes: [] };
+          bytes = 0;
+        }
+        block.events.push(filling);
+        bytes += filling.size;
+        if (filling.type !== 'gap') backfilled++;
+      }
       const { fromNumber, toNumber } = hole;
       const { sessionId, producer } = event.event;
       const missing = toNumber - fromNumber + 1 - backfilled;

@@ -8,8 +8,6 @@ function parsed(session: string, producer: string, number: number): ParsedEvent 
   return { producerKey: `org.${session}.${producer}`, sessionKey: `org.${session}`, number } as ParsedEvent;
 }
 
-const marksOf = (events: readonly ParsedEvent[]) => new Map(events.map((one) => [one.producerKey, one.number]));
-
 /** Answers as ClickHouse does from what it is told is stored, and counts the questions. */
 function reader(
   stored: Map<string, number>,
@@ -44,7 +42,7 @@ function reader(
 async function store(marks: ProducerMarks, stored: Map<string, number>, events: readonly ParsedEvent[]) {
   await marks.load(events);
   for (const { producerKey, number } of events) stored.set(producerKey, number);
-  marks.advance(events, marksOf(events));
+  marks.advance(events);
 }
 
 test('a session is looked up once; a new producer of it needs no look-up', async () => {
@@ -52,7 +50,7 @@ test('a session is looked up once; a new producer of it needs no look-up', async
   const marks = createProducerMarks(clickhouse);
   const batch = [parsed('a', 'x', 8), parsed('a', 'y', 1)];
   expect([...(await marks.load(batch))]).toEqual([['org.a.x', 7]]);
-  marks.advance(batch, marksOf(batch));
+  marks.advance(batch);
   const later = await marks.load([parsed('a', 'x', 9), parsed('a', 'y', 2), parsed('a', 'z', 1)]);
   expect([...later]).toEqual([
     ['org.a.x', 8],
@@ -66,7 +64,7 @@ test('what was forgotten for space is looked up again', async () => {
   const marks = createProducerMarks(clickhouse, 1);
   await marks.load([parsed('a', 'x', 4)]);
   await marks.load([parsed('b', 'x', 1)]);
-  marks.advance([parsed('b', 'x', 1)], new Map([['org.b.x', 1]]));
+  marks.advance([parsed('b', 'x', 1)]);
   expect((await marks.load([parsed('a', 'x', 4)])).get('org.a.x')).toBe(3);
   expect(clickhouse.questions).toBe(3);
 });
@@ -79,7 +77,7 @@ test('a session that was forgotten between its look-up and the storing of its bl
   const marks = createProducerMarks(reader(stored), 16);
   await marks.load([parsed('a', 'x', 4), parsed('b', 'x', 1)]);
   for (let index = 0; index < 20; index++) await store(marks, stored, [parsed(`other-${index}`, 'x', 1)]);
-  marks.advance([parsed('a', 'x', 4)], marksOf([parsed('a', 'x', 4)]));
+  marks.advance([parsed('a', 'x', 4)]);
   expect((await marks.load([parsed('a', 'y', 5)])).get('org.a.y')).toBe(5);
 });
 
@@ -140,7 +138,7 @@ test('marks are those of a plain map, whatever is remembered', async () => {
         // Stored in blocks.
         for (const block of [events.slice(0, cut), events.slice(cut)]) {
           for (const { producerKey, number } of block) stored.set(producerKey, number);
-          marks.advance(block, marksOf(block));
+          marks.advance(block);
         }
       }
     }),

@@ -19,8 +19,8 @@ const lookupCharactersMax = 100_000;
 export interface ProducerMarks {
   /** The marks of these events' producers, by producer key; what is missing has nothing stored. */
   load(events: readonly ParsedEvent[]): Promise<ReadonlyMap<string, number>>;
-  /** Call once the events are stored, with their marks. */
-  advance(events: readonly ParsedEvent[], marks: ReadonlyMap<string, number>): void;
+  /** Call once the events are stored; those of a producer are in order. */
+  advance(events: readonly ParsedEvent[]): void;
 }
 
 interface Known {
@@ -113,23 +113,20 @@ export function createProducerMarks(clickhouse: Pick<ClickHouseReader, 'rows'>, 
       }
       return marks;
     },
-    advance: (events, marks) => {
+    advance: (events) => {
+      const marks = new Map<string, number>();
+      for (const { producerKey: producer, number } of events) marks.set(producer, number);
       let session = '';
       let known: Known = { marks: new Map(), isWhole: false };
-      let last = '';
-      for (const event of events) {
-        const producer = event.producerKey;
-        if (producer === last) continue;
-        last = producer;
-        if (event.sessionKey !== session) {
+      for (const [producer, itsSession] of producersOf(events)) {
+        if (itsSession !== session) {
           shrinkSession(known);
-          session = event.sessionKey;
+          session = itsSession;
           // Forgotten since it was loaded: what else is stored of it is not known.
           known = sessions.get(session) ?? { marks: new Map(), isWhole: false };
           use(session, known);
         }
-        const mark = marks.get(producer);
-        if (mark !== undefined) setMark(known, producer, mark);
+        setMark(known, producer, marks.get(producer)!);
       }
       shrinkSession(known);
       shrink();
