@@ -249,6 +249,38 @@ test('a hole is filled from where the batch before it ends, which is committed o
   expect(rows.map(({ number }) => Number(number))).toEqual(Array.from({ length: chunks + 3 }, (_, i) => i + 1));
 });
 
+test('a batch that is begun again, because a journal was not to be read, takes nothing from what the one after it has told', async () => {
+  const session = newSession();
+  const hole = commandWithHole(session, newId('command'));
+  const [busy, again] = messages({ ...session, partition: 3 }, 2).map((each, index) => ({
+    ...each,
+    sequence: 4 + index,
+  }));
+  let isAway = false;
+  const journal = letters().open();
+  const read: JournalReader['read'] = async (question) => {
+    if (isAway) throw new Error('NATS is away');
+    return await journal.read(question);
+  };
+  const sink = openSink(clickhouse, 3, { open: () => ({ read }) });
+  const own = epoch + 37;
+  const first = await batchOf(sink, hole, own);
+  await first.stage(Promise.resolve());
+  const second = await batchOf(sink, [busy!], own);
+  await second.stage(Promise.resolve());
+  isAway = true;
+  await expect(first.commit()).rejects.toThrow('NATS is away');
+  isAway = false;
+  await first.commit();
+  const third = await batchOf(sink, [again!], own);
+  const committed = Promise.withResolvers<void>();
+  const staged = third.stage(committed.promise);
+  await second.commit();
+  committed.resolve();
+  await staged;
+  expect(await third.commit()).toMatchObject({ rows: 1, holes: [] });
+});
+
 test('where the journal is gone after a kill, the gap begins behind what was filled before it', async () => {
   const session = newSession();
   const commandId = newId('command');

@@ -107,7 +107,8 @@ export function createEventSink(deps: EventSinkDeps): Sink {
       await othersTurn();
       // What fills a hole goes by what is stored.
       if (plan.holes.size > 0) await beforeIsCommitted;
-      uncommitted = plan.marks;
+      // Begun again, while the batch after it is staged, it leaves what that one has told.
+      if (uncommitted === before) uncommitted = plan.marks;
       const journal = deps.journals.open();
       const blocks = eventBlocks(plan.store, plan.holes, (hole) => fill({ ...deps, journal, epoch, unstorable }, hole));
       return { blocks, result: { rows: 0, duplicates: plan.duplicates, holes: [], unstorable } };
@@ -176,7 +177,6 @@ export function createEventSink(deps: EventSinkDeps): Sink {
   }
 
   async function writeEvents(events: readonly EncodedEvent[], epoch: number): Promise<void> {
-    fence.check();
     await insert('events_v1', eventColumns, events, epoch, eventRow);
     await othersTurn();
     producerMarks.advance(events);
@@ -212,6 +212,7 @@ export function createEventSink(deps: EventSinkDeps): Sink {
     await othersTurn();
     const rows = joined(events, rowOf);
     await othersTurn();
+    fence.check();
     await clickhouse.insertBinary(table, { columns: columnNames(columns), rows }, token);
   }
 
